@@ -1,0 +1,1 @@
+"""Tests of pgvault; `python3 tests/check.py` runs every check."""

@@ -1,0 +1,1 @@
+"""What must hold over all of the code: imports, closed lists, exit codes."""

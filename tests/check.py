@@ -1,0 +1,258 @@
+"""Every check of this project, one command: `python3 tests/check.py [NAME...]`.
+
+On a machine with only Python 3.11 or newer it first makes `.venv` with the project and its development tools in it,
+and, as root on Debian, installs the distribution's PostgreSQL 15 if that is missing. Standard library only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import hashlib
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
+POSTGRES_15 = Path("/usr/lib/postgresql/15/bin/postgres")
+PYTHON_TREES = ("vault", "tests", "benchmarks", "spec")
+FILE_LINES_MAX = 400
+FUNCTION_LINES_MAX = 60
+SIZE_EXEMPT = {"spec/reader.py"}
+"""One file by design: a user keeps it beside the repository."""
+TOP_LEVEL = {"pyproject.toml", "README.md", "LICENSE", "vault", "tests", "spec", "benchmarks"}
+HEAVY_MODULES = ("psycopg", "cryptography", "zstandard", "blake3", "pyfastcdc", "msgpack", "rich")
+HELP_MS_MAX = 150.0
+
+
+class CheckFailed(Exception):
+    """The text to print under the check's line."""
+
+
+def main() -> int:
+    """Run the named checks, or all. Returns the exit code."""
+    parser = argparse.ArgumentParser(description="Run the project's checks.", epilog="checks: " + " ".join(CHECKS))
+    parser.add_argument("names", nargs="*", metavar="NAME", help="run only these")
+    names: list[str] = parser.parse_args().names
+    unknown = [name for name in names if name not in CHECKS]
+    if unknown:
+        parser.error(f"no check named {', '.join(unknown)}; there are: {' '.join(CHECKS)}")
+    os.chdir(ROOT)
+    prepare_environment()
+    failed = []
+    started = time.monotonic()
+    selected = names or list(CHECKS)
+    for name in selected:
+        if not run_check(name, CHECKS[name]):
+            failed.append(name)
+    summary = f"{len(selected) - len(failed)} of {len(selected)} checks passed in {time.monotonic() - started:.0f} s"
+    print(f"\n{summary}" + (f"; failed: {' '.join(failed)}" if failed else ""), flush=True)
+    return 1 if failed else 0
+
+
+def run_check(name: str, check: Callable[[], None]) -> bool:
+    started = time.monotonic()
+    try:
+        check()
+    except CheckFailed as failure:
+        print(f"FAIL  {name:<12} {time.monotonic() - started:6.1f} s\n{failure}", flush=True)
+        return False
+    print(f"ok    {name:<12} {time.monotonic() - started:6.1f} s", flush=True)
+    return True
+
+
+# --- the environment -----------------------------------------------------------------------------
+
+
+def prepare_environment() -> None:
+    """Make `.venv` current with pyproject.toml, and look for a server of the distribution."""
+    if sys.version_info < (3, 11):  # noqa: UP036 (this file may meet an older one)
+        sys.exit(f"pgvault needs Python 3.11 or newer; this is {sys.version.split()[0]}")
+    stamp = VENV / "installed-for"
+    wanted = f"{hashlib.sha256((ROOT / 'pyproject.toml').read_bytes()).hexdigest()} {ROOT} {sys.version}"
+    if not stamp.is_file() or stamp.read_text() != wanted:
+        print(f"preparing {VENV.name} with Python {sys.version.split()[0]}", flush=True)
+        create_venv()
+        install = [str(BIN / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        run_or_exit([*install, "--editable", f"{ROOT}[embedded,dev]"])
+        stamp.write_text(wanted)
+    install_postgres()
+
+
+def create_venv() -> None:
+    done = subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], capture_output=True, text=True)
+    if done.returncode != 0 and os.geteuid() == 0 and shutil.which("apt-get"):
+        apt_install("python3-venv")
+        done = subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"could not create {VENV}:\n{done.stdout}{done.stderr}")
+
+
+def install_postgres() -> None:
+    """Debian's PostgreSQL 15, beside the embedded 18; says what is skipped where it cannot be had."""
+    if POSTGRES_15.exists():
+        return
+    if os.geteuid() == 0 and shutil.which("apt-get") and apt_install("postgresql-15") and POSTGRES_15.exists():
+        return
+    print("SKIPPED: PostgreSQL 15 is not installed and could not be; tests on it are skipped", flush=True)
+
+
+def apt_install(package: str) -> bool:
+    """Returns whether apt reported success. RUNLEVEL=1 keeps the package from starting a server of its own."""
+    print(f"installing {package} with apt-get", flush=True)
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    for command in (["update", "-q"], ["install", "-q", "-y", "--no-install-recommends", package]):
+        done = subprocess.run(["apt-get", *command], env=environment, capture_output=True, text=True)
+    if done.returncode != 0:
+        print(done.stderr.strip().splitlines()[-1:] or ["apt-get failed"], flush=True)
+    return done.returncode == 0
+
+
+def run_or_exit(command: list[str]) -> None:
+    if (code := subprocess.run(command).returncode) != 0:
+        sys.exit(f"{' '.join(command)} failed with exit code {code}")
+
+
+# --- checks that run a tool ----------------------------------------------------------------------
+
+
+def tool(*command: str) -> Callable[[], None]:
+    """A check that runs a program of `.venv` and shows its output only if it fails."""
+
+    def check() -> None:
+        done = subprocess.run([str(BIN / command[0]), *command[1:]], capture_output=True, text=True)
+        if done.returncode != 0:
+            raise CheckFailed((done.stdout + done.stderr).rstrip())
+
+    return check
+
+
+def check_pytest() -> None:
+    """Its output goes through, so that its own closing line is seen."""
+    done = subprocess.run([str(BIN / "python"), "-m", "pytest", "-q", "--durations=8", "--durations-min=5"])
+    if done.returncode != 0:
+        raise CheckFailed(f"pytest: exit code {done.returncode}")
+
+
+def check_vectors() -> None:
+    """There are vectors, and the tests that read them pass. None found is a failure."""
+    vectors = [path for path in tracked_files() if path.startswith("spec/vectors/") and not path.endswith(".py")]
+    if not vectors:
+        raise CheckFailed("no vectors in spec/vectors")
+
+
+# --- checks of the tree --------------------------------------------------------------------------
+
+
+def tracked_files() -> list[str]:
+    """Paths below the root that git tracks; without git, all that are not ignored by name."""
+    try:
+        listed = subprocess.run(["git", "ls-files", "-z"], capture_output=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return [
+            str(path.relative_to(ROOT)) for tree in sorted(TOP_LEVEL) for path in [ROOT / tree, *(ROOT / tree).rglob("*")]
+            if path.is_file() and "__pycache__" not in path.parts
+        ]  # fmt: skip
+    return [os.fsdecode(name) for name in listed.split(b"\0") if name and (ROOT / os.fsdecode(name)).exists()]
+
+
+def check_layout() -> None:
+    extra = sorted({path.split("/")[0] for path in tracked_files()} - TOP_LEVEL)
+    extra = [name for name in extra if not name.startswith(".")]
+    lacking = sorted(name for name in TOP_LEVEL if not (ROOT / name).exists())
+    if extra or lacking:
+        raise CheckFailed(f"not part of the layout: {extra or 'nothing'}; missing: {lacking or 'nothing'}")
+
+
+def check_sizes() -> None:
+    long = [finding for path in python_files() for finding in oversized(path)]
+    if long:
+        raise CheckFailed("\n".join(long))
+
+
+def python_files() -> Iterator[Path]:
+    for tree in PYTHON_TREES:
+        for path in sorted((ROOT / tree).rglob("*.py")):
+            if str(path.relative_to(ROOT)) not in SIZE_EXEMPT:
+                yield path
+
+
+def oversized(path: Path) -> Iterator[str]:
+    text = path.read_text(encoding="utf-8")
+    name = path.relative_to(ROOT)
+    if (lines := text.count("\n")) > FILE_LINES_MAX:
+        yield f"{name}: {lines} lines, at most {FILE_LINES_MAX}"
+    for node in ast.walk(ast.parse(text, str(path))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno is not None:
+            length = node.end_lineno - node.lineno + 1
+            if length > FUNCTION_LINES_MAX:
+                yield f"{name}:{node.lineno}: {node.name} has {length} lines, at most {FUNCTION_LINES_MAX}"
+
+
+# --- checks of the command line ------------------------------------------------------------------
+
+
+def check_startup() -> None:
+    """`pgvault --help` loads nothing heavy and is quick above an empty Python."""
+    probe = (
+        "import sys\nfrom vault.cli.main import main\nsys.argv = ['pgvault', '--help']\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print(' '.join(sorted({name.partition('.')[0] for name in sys.modules})), file=sys.stderr)"
+    )
+    done = subprocess.run([str(BIN / "python"), "-c", probe], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise CheckFailed(done.stderr)
+    loaded = sorted(set(done.stderr.split()) & set(HEAVY_MODULES))
+    if loaded:
+        raise CheckFailed(f"pgvault --help imports {', '.join(loaded)}")
+    above = elapsed_ms([str(BIN / "pgvault"), "--help"]) - elapsed_ms([str(BIN / "python"), "-c", "pass"])
+    if above > HELP_MS_MAX:
+        raise CheckFailed(f"pgvault --help takes {above:.0f} ms above python -c pass, at most {HELP_MS_MAX:.0f}")
+
+
+def elapsed_ms(command: list[str]) -> float:
+    """Median of the faster half of ten warm runs: another program on the machine only ever adds time."""
+    times = []
+    for _ in range(11):
+        started = time.perf_counter()
+        subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+        times.append((time.perf_counter() - started) * 1000)
+    return statistics.median(sorted(times[1:])[:5])
+
+
+def check_documented() -> None:
+    """Every command of the group is shown, as it is typed, in README.md or the spec."""
+    lister = "from vault.cli.main import COMMANDS; print(*COMMANDS)"
+    done = subprocess.run([str(BIN / "python"), "-c", lister], capture_output=True, text=True)
+    if done.returncode != 0 or not done.stdout.split():
+        raise CheckFailed(done.stderr or "the command line has no commands")
+    pages = [ROOT / "README.md", *sorted((ROOT / "spec").rglob("*.md"))]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    missing = [name for name in done.stdout.split() if f"pgvault {name}" not in text]
+    if missing:
+        raise CheckFailed(f"in neither README.md nor spec/: {', '.join(missing)}")
+
+
+CHECKS: dict[str, Callable[[], None]] = {
+    "layout": check_layout,
+    "sizes": check_sizes,
+    "format": tool("ruff", "format", "--check", "."),
+    "lint": tool("ruff", "check", "."),
+    "types": tool("mypy"),
+    "imports": tool("lint-imports"),
+    "startup": check_startup,
+    "documented": check_documented,
+    "vectors": check_vectors,
+    "pytest": check_pytest,
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The real command in a child process: output, exit codes, refusals."""

@@ -1,0 +1,1 @@
+"""The command line: settings, wiring, one file a command, and the only place that turns errors into exit codes."""

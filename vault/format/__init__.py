@@ -1,0 +1,1 @@
+"""Byte layouts, one module a spec chapter, as encode/decode pairs. Pure."""

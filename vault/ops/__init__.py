@@ -1,0 +1,1 @@
+"""What a user asks for, as operations: each a pure plan, then its execution, over ports."""

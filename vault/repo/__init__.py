@@ -1,0 +1,1 @@
+"""A repository: unlocking it, its index, writing and reading objects, snapshots; the only place that starts threads."""

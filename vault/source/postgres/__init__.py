@@ -1,0 +1,1 @@
+"""PostgreSQL in both directions: capture in one snapshot, and restore."""
