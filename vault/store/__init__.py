@@ -1,1 +1,1 @@
-"""Dumb places for named, immutable files. Blind to what is in them. Spec 70-store."""
+"""Places for named, immutable files, and wrappers around them. Never knows a format or a key. Spec 70-store."""

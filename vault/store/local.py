@@ -1,0 +1,326 @@
+"""A store in a local directory, with the discipline that makes a name mean its bytes.
+
+put      write tmp/<random>, fsync it, link it to its name (which fails if the name is taken), unlink tmp/<random>
+barrier  fsync every directory that got a name since the last one
+
+Invariant: a name, once visible, has all its bytes, and they were synced before the name existed; so no crash shows a
+torn file, and a name that a barrier covered survives power loss. A failed fsync is never tried again: the kernel
+reports a lost write once and then calls the page clean, so the store is poisoned instead.
+Never overwrites, never creates its root on opening (`create_local` does), never follows its own errors with a retry.
+Spec 70-store.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from vault.errors import AlreadyExists, LimitExceeded, Malformed, NotFound, StoreError
+from vault.limits import PACK_BYTES_MAX
+from vault.ports import Entropy, StoredFile
+from vault.store.disk import Disk, OsDisk
+from vault.store.listing import walk
+from vault.store.names import TEMPORARY, validate_name, validate_prefix
+from vault.store.oserror import full_or_failed, no_repository, store_error
+
+_NO_HARD_LINKS: Final = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS})
+_GONE: Final = frozenset({errno.ENOENT, errno.ENOTDIR})
+
+
+class LocalStore:
+    """Files below `root`; `entropy` only draws temporary names. Safe for threads and for several processes."""
+
+    def __init__(self, root: Path, entropy: Entropy, *, disk: Disk | None = None) -> None:
+        self._root = os.path.abspath(root)
+        self._entropy = entropy
+        self._disk: Disk = OsDisk() if disk is None else disk
+        self._lock = threading.Lock()
+        self._barrier = threading.Lock()
+        self._dirty: set[str] = set()
+        self._entered: set[str] = set()
+        self._poison = ""
+
+    @property
+    def url(self) -> str:
+        return os.fsencode(self._root).decode("utf-8", "backslashreplace")
+
+    def put(self, name: str, data: bytes) -> None:
+        validate_name(name)
+        self._refuse_if_poisoned()
+        if os.path.lexists(self._path(name)):
+            self._mark(name)
+            raise self._taken(name)
+        temporary = self._write_temporary(name, data)
+        try:
+            self._enter_directory(name)
+            self._publish(temporary, name)
+        finally:
+            # After a rename it is gone; after a link it is a second name of a finished file, which `sweep_tmp` removes.
+            with contextlib.suppress(OSError):
+                self._disk.unlink(temporary)
+
+    def get(self, name: str) -> bytes:
+        """As the port; a file above PACK_BYTES_MAX is not loaded. Raises  LimitExceeded"""
+        with self._reading(name) as (descriptor, size):
+            if size > PACK_BYTES_MAX:
+                raise LimitExceeded(
+                    f"{name} is too large", why=f"it has {size} bytes, {PACK_BYTES_MAX} are allowed", file=name
+                )
+            return _read_exactly(descriptor, 0, size)
+
+    def get_range(self, name: str, offset: int, length: int) -> bytes:
+        assert offset >= 0
+        assert length >= 0
+        with self._reading(name) as (descriptor, size):
+            data = b"" if offset + length > size else _read_exactly(descriptor, offset, length)
+        if len(data) < length or offset > size:
+            raise Malformed(
+                f"{name} is too short",
+                why=f"it has {size} bytes, bytes {offset} to {offset + length} are needed",
+                file=name,
+            )
+        return data
+
+    def list(self, prefix: str) -> Iterator[StoredFile]:
+        validate_prefix(prefix)
+        self._require_root()
+        return walk(self._root, prefix)
+
+    def delete(self, name: str) -> None:
+        validate_name(name)
+        try:
+            self._disk.unlink(self._path(name))
+        except OSError as error:
+            if error.errno not in _GONE:
+                raise store_error(error, f"cannot delete {name} in {self.url}") from error
+            self._require_root()
+        else:
+            self._mark(name)
+
+    def barrier(self) -> None:
+        """As the port; also makes deletions durable. Waits for a barrier that runs in another thread."""
+        with self._barrier:
+            self._refuse_if_poisoned()
+            with self._lock:
+                dirty, self._dirty = self._dirty, set()
+            for directory in sorted(dirty):
+                try:
+                    _sync_directory(self._disk, os.path.join(self._root, directory))
+                except OSError as error:
+                    raise self._poisoned(error, directory or ".") from error
+
+    def sweep_tmp(self, *, older_than_ms: int, now_ms: int) -> int:
+        """Remove what killed runs left in `tmp/`, if older than that by the file system's times; return how many."""
+        removed = 0
+        try:
+            with os.scandir(os.path.join(self._root, TEMPORARY)) as entries:
+                for entry in entries:
+                    age_ms = now_ms - entry.stat(follow_symlinks=False).st_mtime_ns // 1_000_000
+                    if age_ms > older_than_ms and not entry.is_dir(follow_symlinks=False):
+                        self._disk.unlink(entry.path)
+                        removed += 1
+        except FileNotFoundError:
+            self._require_root()
+        except OSError as error:
+            raise store_error(error, f"cannot clear {TEMPORARY}/ in {self.url}") from error
+        return removed
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self._root, name)
+
+    def _write_temporary(self, name: str, data: bytes) -> str:
+        path = os.path.join(self._root, TEMPORARY, self._entropy(16).hex())
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        try:
+            try:
+                descriptor = self._disk.open(path, flags)
+            except FileNotFoundError:
+                self._require_root()
+                with contextlib.suppress(FileExistsError):
+                    self._disk.mkdir(os.path.dirname(path), 0o700)
+                descriptor = self._disk.open(path, flags)
+        except OSError as error:
+            raise store_error(error, f"cannot write {name} in {self.url}") from error
+        try:
+            self._fill(descriptor, name, data)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                self._disk.unlink(path)
+            raise
+        return path
+
+    def _fill(self, descriptor: int, name: str, data: bytes) -> None:
+        try:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[self._disk.write(descriptor, rest) :]
+            try:
+                self._disk.fsync(descriptor)
+            except OSError as error:
+                raise self._poisoned(error, name) from error
+        except OSError as error:
+            raise store_error(error, f"cannot write {name} in {self.url}") from error
+        finally:
+            # The bytes are synced, or an error is already under way: close can add nothing to either.
+            with contextlib.suppress(OSError):
+                self._disk.close(descriptor)
+
+    def _enter_directory(self, name: str) -> None:
+        """Make the directories of `name` that are missing."""
+        directory = os.path.dirname(name)
+        if directory in self._entered:
+            return
+        for part in reversed(_ancestors(directory)[:-1]):
+            try:
+                self._disk.mkdir(os.path.join(self._root, part), 0o700)
+            except FileExistsError:
+                continue
+            except OSError as error:
+                raise store_error(error, f"cannot make the directory {part} in {self.url}") from error
+
+    def _publish(self, temporary: str, name: str) -> None:
+        final = self._path(name)
+        try:
+            try:
+                self._disk.link(temporary, final)
+            except OSError as error:
+                if error.errno not in _NO_HARD_LINKS:
+                    raise
+                self._disk.rename_new(temporary, final)
+        except FileExistsError as error:
+            self._mark(name)
+            raise self._taken(name) from error
+        except OSError as error:
+            if error.errno in {errno.ENOSYS, errno.EINVAL}:
+                raise StoreError(
+                    f"cannot write {name} in {self.url}",
+                    why="the file system has neither hard links nor a rename that never replaces",
+                    hint="put the repository on another file system",
+                ) from error
+            raise store_error(error, f"cannot write {name} in {self.url}") from error
+        self._mark(name)
+
+    def _mark(self, name: str) -> None:
+        """Have the next barrier sync the directory of `name`; on the first use also those above it.
+
+        They may have been made by a run that was killed before its barrier. For the same reason a name that is found
+        taken is marked: its writer synced the bytes, perhaps not the name.
+        """
+        directory = os.path.dirname(name)
+        with self._lock:
+            self._dirty.add(directory)
+            if directory not in self._entered:
+                self._dirty.update(_ancestors(directory))
+                self._entered.add(directory)
+
+    def _taken(self, name: str) -> AlreadyExists:
+        return AlreadyExists(f"{name} exists already in {self.url}")
+
+    def _refuse_if_poisoned(self) -> None:
+        if self._poison:
+            raise StoreError(
+                f"nothing more is written to {self.url}",
+                why=self._poison,
+                hint="check the disk, then run the command again",
+            )
+
+    def _poisoned(self, error: OSError, name: str) -> StoreError:
+        with self._lock:
+            self._poison = f"an earlier sync of {name} failed: {os.strerror(error.errno or errno.EIO)}"
+        return full_or_failed(error, f"the sync of {name} in {self.url} failed")
+
+    def _require_root(self) -> None:
+        try:
+            if stat.S_ISDIR(os.stat(self._root).st_mode):
+                return
+        except OSError as error:
+            if error.errno not in _GONE:
+                raise store_error(error, f"cannot read {self.url}") from error
+        raise no_repository(self.url)
+
+    @contextlib.contextmanager
+    def _reading(self, name: str) -> Iterator[tuple[int, int]]:
+        """Open `name`; give its descriptor and size, and translate what goes wrong inside."""
+        validate_name(name)
+        try:
+            descriptor = os.open(self._path(name), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            try:
+                status = os.fstat(descriptor)
+                if not stat.S_ISREG(status.st_mode):
+                    raise StoreError(f"{name} in {self.url} is not a regular file")
+                yield descriptor, status.st_size
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            if error.errno not in _GONE:
+                raise store_error(error, f"cannot read {name} in {self.url}") from error
+            self._require_root()
+            raise NotFound(f"{name} is not in {self.url}") from error
+
+
+def create_local(root: Path, *, disk: Disk | None = None) -> None:
+    """Make `root` and its `tmp/` (0700), and its parents where missing, all durable on return.
+
+    Raises  AlreadyExists: something is in `root` already; StoreFull; StoreError
+    """
+    calls: Disk = OsDisk() if disk is None else disk
+    path = os.path.abspath(root)
+    url = os.fsencode(path).decode("utf-8", "backslashreplace")
+    try:
+        _make_durably(calls, path)
+        if set(os.listdir(path)) - {TEMPORARY}:
+            raise AlreadyExists(
+                f"{url} is not empty",
+                why="a repository is created in a new or empty directory",
+                hint="name another one",
+            )
+        _make_durably(calls, os.path.join(path, TEMPORARY))
+        _sync_directory(calls, path)
+    except OSError as error:
+        raise full_or_failed(error, f"cannot create a repository at {url}") from error
+
+
+def _make_durably(disk: Disk, path: str) -> None:
+    if os.path.isdir(path):
+        return
+    parent = os.path.dirname(path)
+    _make_durably(disk, parent)
+    with contextlib.suppress(FileExistsError):
+        disk.mkdir(path, 0o700)
+    _sync_directory(disk, path)
+    _sync_directory(disk, parent)
+
+
+def _sync_directory(disk: Disk, path: str) -> None:
+    descriptor = disk.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        disk.fsync(descriptor)
+    finally:
+        disk.close(descriptor)
+
+
+def _ancestors(directory: str) -> list[str]:
+    """`directory` and those above it up to the root, which is the empty text."""
+    found = [directory]
+    while found[-1]:
+        found.append(os.path.dirname(found[-1]))
+    return found
+
+
+def _read_exactly(descriptor: int, offset: int, length: int) -> bytes:
+    """Up to `length` bytes; fewer only at the end of the file."""
+    pieces: list[bytes] = []
+    while length > 0:
+        piece = os.pread(descriptor, length, offset)
+        if not piece:
+            break
+        pieces.append(piece)
+        offset += len(piece)
+        length -= len(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
