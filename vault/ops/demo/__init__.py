@@ -1,1 +1,1 @@
-"""The demonstration: a generated project, several days of it, damage, and the way back."""
+"""The demo: a generated Supabase-like project, and the story of some days with it. Nothing here is used by real work."""

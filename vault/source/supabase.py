@@ -1,0 +1,91 @@
+"""Facts about Supabase: what the platform owns, and where a project keeps what users ask for. Facts only, no behaviour.
+
+Sources: supabase/postgres init scripts and the CLI's list of internal schemas. Spec 60-snapshot does not depend on it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from vault.model import TableName
+
+PLATFORM_SCHEMAS: Final = frozenset(
+    {
+        "_analytics",
+        "_realtime",
+        "_supavisor",
+        "auth",
+        "cron",
+        "dbdev",
+        "etl",
+        "extensions",
+        "graphql",
+        "graphql_public",
+        "net",
+        "pgbouncer",
+        "pgmq",
+        "pgsodium",
+        "pgsodium_masks",
+        "pgtle",
+        "realtime",
+        "repack",
+        "storage",
+        "supabase_functions",
+        "supabase_migrations",
+        "tiger",
+        "tiger_data",
+        "timescaledb_information",
+        "topology",
+        "vault",
+    }
+)
+"""Schemas that the platform, an extension of it or its tools create and migrate."""
+
+PLATFORM_ROLES: Final = frozenset(
+    {
+        "anon",
+        "authenticated",
+        "authenticator",
+        "dashboard_user",
+        "pgbouncer",
+        "postgres",
+        "service_role",
+        "supabase_admin",
+        "supabase_auth_admin",
+        "supabase_etl_admin",
+        "supabase_functions_admin",
+        "supabase_privileged_role",
+        "supabase_read_only_user",
+        "supabase_realtime_admin",
+        "supabase_replication_admin",
+        "supabase_storage_admin",
+    }
+)
+
+USERS_TABLE: Final = TableName(schema="auth", name="users")
+"""Passwords are bcrypt hashes in `encrypted_password`."""
+
+AUTH_SCHEMA: Final = "auth"
+
+HISTORY_TABLE: Final = TableName(schema="supabase_migrations", name="schema_migrations")
+"""Columns (version, statements, name) and newer ones; no time of application."""
+
+MIGRATION_TABLES: Final = (
+    HISTORY_TABLE,
+    TableName(schema="supabase_migrations", name="seed_files"),
+    TableName(schema="auth", name="schema_migrations"),
+    TableName(schema="storage", name="migrations"),
+    TableName(schema="realtime", name="schema_migrations"),
+)
+
+USER_ROLE_TABLES: Final = (TableName(schema="public", name="user_roles"),)
+"""Where an application assigns roles to its users, by the usual convention."""
+
+USER_ROLE_RELATED: Final = ("role_permissions", "role_grant_audit", "role_audit_log", "user_permissions", "roles")
+"""Names of tables beside the assignments that belong to them, in the same schema: matrix and trail."""
+
+EXPOSED_SCHEMAS: Final = frozenset({"public", "graphql_public"})
+"""PostgREST's default; what is callable as /rpc/NAME."""
+
+MIGRATIONS_DIRECTORY: Final = "migrations"
+EDGE_FUNCTIONS_DIRECTORY: Final = "edge_functions"
