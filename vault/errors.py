@@ -1,0 +1,164 @@
+"""Every exception that pgvault raises on purpose, split by what the caller can do next.
+
+    VaultError
+    |-- UsageError            the request makes no sense, or names something that does not exist
+    |   `-- NotThere          no such snapshot, path, table or key
+    |-- UnsafeError           refused because it could destroy or leak data
+    |-- KeyUnavailable        no repository key
+    |   |-- WrongPassphrase   no slot opens with it
+    |   `-- SecretUnavailable the passphrase could not be obtained
+    |-- IntegrityError        stored bytes are not what a pgvault wrote
+    |   |-- Malformed         structure, canonical form or arithmetic is wrong
+    |   |-- LimitExceeded     a declared size or depth is past `limits`
+    |   |-- AuthenticationFailed  a MAC or AEAD tag does not match
+    |   |-- ContentMismatch   authentic, but the keyed id differs (wrong delta base, swapped object)
+    |   |-- MissingObject     an id that is needed has no usable location
+    |   `-- Unsupported       a version, kind or mandatory field newer than this program
+    |-- StoreError            the storage did not do what was asked
+    |   |-- NotFound / AlreadyExists / Unavailable / StoreFull / NoRepository
+    |-- SourceError           the database or directory that is read or written
+    |   |-- Unreachable / PermissionMissing / Incoherent
+    |-- Locked                another process holds what is needed
+    |-- RestoreIncomplete     a restore was applied with something missing
+    `-- Interrupted           the user asked to stop
+
+Messages are lower case, name the thing, and never hold a secret or row data. `hint` is what to type next.
+Only `vault.cli` turns an error into an exit code. `code` is the stable name that `--json` prints.
+"""
+
+from __future__ import annotations
+
+
+class VaultError(Exception):
+    """Base of all. `why` is the cause in words, `hint` the next thing to type."""
+
+    code = "FAILED"
+
+    def __init__(self, message: str, *, why: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.why = why
+        self.hint = hint
+
+
+class UsageError(VaultError):
+    code = "USAGE"
+
+
+class NotThere(UsageError):
+    code = "NOT_THERE"
+
+
+class UnsafeError(VaultError):
+    code = "UNSAFE"
+
+
+class KeyUnavailable(VaultError):
+    code = "KEY_UNAVAILABLE"
+
+
+class WrongPassphrase(KeyUnavailable):
+    code = "WRONG_PASSPHRASE"
+
+
+class SecretUnavailable(KeyUnavailable):
+    code = "SECRET_UNAVAILABLE"
+
+
+class IntegrityError(VaultError):
+    """`file` and `object_id` (hex) say where, once known; an outer layer may fill them in."""
+
+    code = "DAMAGED"
+
+    def __init__(
+        self, message: str, *, why: str = "", hint: str = "", file: str = "", object_id: str = ""
+    ) -> None:
+        super().__init__(message, why=why, hint=hint)
+        self.file = file
+        self.object_id = object_id
+
+
+class Malformed(IntegrityError):
+    code = "MALFORMED"
+
+
+class LimitExceeded(IntegrityError):
+    code = "LIMIT_EXCEEDED"
+
+
+class AuthenticationFailed(IntegrityError):
+    code = "AUTHENTICATION_FAILED"
+
+
+class ContentMismatch(IntegrityError):
+    code = "CONTENT_MISMATCH"
+
+
+class MissingObject(IntegrityError):
+    code = "MISSING_OBJECT"
+
+
+class Unsupported(IntegrityError):
+    code = "FORMAT_NEWER"
+
+
+class StoreError(VaultError):
+    code = "STORE_FAILED"
+
+
+class NotFound(StoreError):
+    code = "STORE_NOT_FOUND"
+
+
+class AlreadyExists(StoreError):
+    code = "STORE_ALREADY_EXISTS"
+
+
+class Unavailable(StoreError):
+    """Worth trying again: a timeout, a throttled or dropped connection."""
+
+    code = "STORE_UNAVAILABLE"
+
+
+class StoreFull(StoreError):
+    code = "STORE_FULL"
+
+
+class NoRepository(StoreError):
+    code = "NO_REPOSITORY"
+
+
+class SourceError(VaultError):
+    """`sqlstate` is PostgreSQL's code, or empty."""
+
+    code = "SOURCE_FAILED"
+
+    def __init__(self, message: str, *, why: str = "", hint: str = "", sqlstate: str = "") -> None:
+        super().__init__(message, why=why, hint=hint)
+        self.sqlstate = sqlstate
+
+
+class Unreachable(SourceError):
+    code = "SOURCE_UNREACHABLE"
+
+
+class PermissionMissing(SourceError):
+    code = "PERMISSION_MISSING"
+
+
+class Incoherent(SourceError):
+    """The source changed its definitions under the backup; a new attempt may succeed."""
+
+    code = "SOURCE_INCOHERENT"
+
+
+class Locked(VaultError):
+    code = "REPO_LOCKED"
+
+
+class RestoreIncomplete(VaultError):
+    code = "RESTORE_INCOMPLETE"
+
+
+class Interrupted(VaultError):
+    code = "INTERRUPTED"

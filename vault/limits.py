@@ -1,0 +1,74 @@
+"""Every number of the format and its reason. Spec 95-limits holds the same table; a test compares the two.
+
+Names end in their unit. Nothing here is configuration.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024 * 1024
+
+FORMAT_VERSION: Final = 1
+
+# --- objects -------------------------------------------------------------------------------------
+CHUNK_BYTES_MAX: Final = 1 * MIB
+"""Row, file and large-object chunks. At 2 MiB the level-3 match tables overflow and deltas fail."""
+META_BYTES_MAX: Final = 64 * MIB
+"""Any other object: a schema entry, the schema order, a node."""
+DELTA_DEPTH_MAX: Final = 64
+"""Reading a chain costs 0.055 ms per MiB and step."""
+ZSTD_LEVEL: Final = 3
+"""320-370 MB/s; level 1 cannot index a delta prefix."""
+DELTA_WINDOW_LOG: Final = 22
+"""Window that covers a maximal chunk on a maximal base (2 MiB)."""
+
+# --- cutting -------------------------------------------------------------------------------------
+CUT_BYTES_MIN: Final = 128 * KIB
+CUT_BYTES_AVERAGE: Final = 512 * KIB
+CUT_BYTES_MAX: Final = 768 * KIB
+"""Leaves 256 KiB to move a cut forward to a row end below CHUNK_BYTES_MAX."""
+CUT_SEED_MAX: Final = 2**63 - 1
+EXTENT_BLOCKS: Final = 1024
+"""8 MiB of heap: small enough that a scattered day rereads little, large enough to cost one query row."""
+EXTENT_TEXT_BYTES_SPLIT: Final = 16 * MIB
+
+# --- packs ---------------------------------------------------------------------------------------
+PACK_BYTES_TARGET: Final = 16 * MIB
+PACK_BYTES_MAX: Final = 96 * MIB
+"""A target-sized pack plus one maximal metadata object, its tags and its trailer."""
+PACK_OBJECTS_MAX: Final = 1 << 20
+TRAILER_ORDINAL: Final = 2**32 - 1
+OPEN_PACKS_PER_CLASS: Final = 2
+"""Objects go to one of two open packs at random, so that sizes of neighbours cannot be read off."""
+TAG_BYTES: Final = 16
+
+# --- other files ---------------------------------------------------------------------------------
+FRAGMENT_ENTRIES_MAX: Final = 1 << 17
+FILE_BYTES_MAX: Final = 64 * MIB
+"""Any enveloped file (fragment, snapshot, lease, ...) and its plaintext."""
+SLOT_BYTES_MAX: Final = 64 * KIB
+CONFIG_BYTES_MAX: Final = 64 * KIB
+SLOTS_MAX: Final = 256
+
+# --- key derivation ------------------------------------------------------------------------------
+KDF_PASSES: Final = 3
+KDF_MEMORY_KIB: Final = 64 * KIB
+KDF_LANES: Final = 4
+KDF_PASSES_MIN: Final = 1
+KDF_PASSES_MAX: Final = 64
+KDF_MEMORY_KIB_MIN: Final = 8 * KIB
+KDF_MEMORY_KIB_MAX: Final = 4 * MIB
+"""4 GiB: a hostile slot may not exhaust the reader."""
+KDF_LANES_MAX: Final = 64
+
+# --- encoding ------------------------------------------------------------------------------------
+NESTING_DEPTH_MAX: Final = 16
+
+# --- lists ---------------------------------------------------------------------------------------
+NODE_SPLIT_ONE_IN: Final = 48
+"""Expected items a node: about 8 KiB of file, table or extent entries."""
+NODE_ITEMS_MAX: Final = 512
+TREE_LEVEL_MAX: Final = 12
+INLINE_CHUNKS_MAX: Final = 8

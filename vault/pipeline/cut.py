@@ -1,0 +1,91 @@
+"""Cut streams into chunks at content-defined places.
+
+Pure: bytes in, chunks out. A chunk's end depends only on the bytes since the chunk's start, so equal content cuts equally and a
+change resynchronises after it. Row chunks end after a row (LF, which COPY text never contains inside a row) unless one row alone is
+longer than a chunk may be. A reader needs nothing of this. Spec 65-cutting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import pyfastcdc
+from pyfastcdc.cy import FastCDC  # the pure-Python fallback is refused: it is a hundred times slower
+
+from vault.errors import UsageError
+from vault.limits import CHUNK_BYTES_MAX, CUT_BYTES_AVERAGE, CUT_BYTES_MAX, CUT_BYTES_MIN, CUT_SEED_MAX
+
+_ROW_END = b"\n"
+
+
+def fastcdc(seed: int) -> FastCDC:
+    """The cutter of one repository, for one thread.
+
+    Raises  UsageError: the seed is outside 1..CUT_SEED_MAX
+    """
+    if not 1 <= seed <= CUT_SEED_MAX:
+        raise UsageError("cut seed out of range", why=f"pyfastcdc {pyfastcdc.__version__} takes seeds below 2^63")
+    return FastCDC(
+        CUT_BYTES_AVERAGE, min_size=CUT_BYTES_MIN, max_size=CUT_BYTES_MAX, normalized_chunking=1, seed=seed
+    )
+
+
+def cut_rows(blocks: Iterable[bytes], cutter: FastCDC) -> Iterator[tuple[bytes, bool]]:
+    """Chunks of COPY text in order, each with whether its last row continues in the next chunk."""
+    for window, last in _windows(blocks):
+        position = 0
+        while position < len(window) and (last or len(window) - position >= CHUNK_BYTES_MAX):
+            end, continues = _row_cut(window, position, cutter)
+            yield window[position:end], continues
+            position = end
+        window.consumed = position
+
+
+def cut_bytes(blocks: Iterable[bytes], cutter: FastCDC) -> Iterator[bytes]:
+    """Chunks of a file or large object in order."""
+    for window, last in _windows(blocks):
+        position = 0
+        while position < len(window) and (last or len(window) - position >= CUT_BYTES_MAX):
+            end = position + _first_cut(window, position, cutter)
+            yield window[position:end]
+            position = end
+        window.consumed = position
+
+
+class _Window(bytes):
+    """Bytes that are cut together; `consumed` comes back from the caller, the rest goes on in the next window."""
+
+    consumed: int = 0
+
+
+def _windows(blocks: Iterable[bytes]) -> Iterator[tuple[_Window, bool]]:
+    pieces: list[bytes] = []
+    size = 0
+    for block in blocks:
+        pieces.append(block)
+        size += len(block)
+        if size < 2 * CHUNK_BYTES_MAX:
+            continue
+        window = _Window(b"".join(pieces))
+        yield window, False
+        pieces = [window[window.consumed :]]
+        size = len(pieces[0])
+    if size:
+        yield _Window(b"".join(pieces)), True
+
+
+def _first_cut(data: bytes, start: int, cutter: FastCDC) -> int:
+    window = memoryview(data)[start : start + CUT_BYTES_MAX]
+    return int(next(iter(cutter.cut_buf(window))).length)
+
+
+def _row_cut(data: bytes, start: int, cutter: FastCDC) -> tuple[int, bool]:
+    cut = start + _first_cut(data, start, cutter)
+    bound = min(start + CHUNK_BYTES_MAX, len(data))
+    after = data.find(_ROW_END, cut - 1, bound)
+    if after >= 0:
+        return after + 1, False
+    before = data.rfind(_ROW_END, start, cut)
+    if before >= 0:
+        return before + 1, False
+    return bound, bound < len(data)

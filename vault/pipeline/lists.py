@@ -1,0 +1,185 @@
+"""Long lists as trees of nodes: build from a stream of items, walk, and find one item.
+
+Pure: objects are put and loaded through functions. A split depends on the item's key alone, so one changed item rewrites one path.
+A walk checks every subtree against the sums that its parent claimed. Spec 60-snapshot "Nodes".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+from vault.errors import LimitExceeded, Malformed
+from vault.format import tree
+from vault.format.codec import Value
+from vault.format.lists import ListFormat
+from vault.ids import ObjectId
+from vault.limits import NODE_ITEMS_MAX, NODE_SPLIT_ONE_IN, TREE_LEVEL_MAX
+from vault.model import ListRef, ObjectType, Sums
+
+T = TypeVar("T")
+
+Put = Callable[[ObjectType, bytes], ObjectId]
+Load = Callable[[Iterable[ObjectId], ObjectType], Iterator[bytes]]
+"""Plaintexts in the order of the ids; may be asked lazily."""
+Split = Callable[[int, bytes], int]
+"""(level, key) -> u32 of the keyed split hash."""
+
+_SPLIT_BELOW = 2**32 // NODE_SPLIT_ONE_IN
+
+
+def build(items: Iterable[T], form: ListFormat[T], *, split: Split, put: Put) -> ListRef:
+    """Store the items as a list and return its root. Nodes are put as they fill; memory is one node a level.
+
+    items  in the list's order; keys strictly ascending if the form is ordered
+    Raises Malformed: keys not ascending
+    """
+    levels = _Levels(form.node_type, split, put)
+    total = Sums()
+    previous: bytes | None = None
+    for item in items:
+        key, sums = form.key(item), form.sums(item)
+        if form.ordered and previous is not None and key <= previous:
+            raise Malformed("list keys do not ascend")
+        previous = key
+        total += sums
+        levels.add(0, form.encode(item), key, sums)
+    if total.items == 0:
+        return ListRef()
+    return ListRef(root=levels.close(), sums=total)
+
+
+class _Level:
+    """The open node of one level, and how many nodes of that level were put before it.
+
+    `ended`: the node is complete, but is put only when another member follows, because a last node may be the root.
+    """
+
+    def __init__(self) -> None:
+        self.members: list[Value] = []
+        self.last_key = b""
+        self.sums = Sums()
+        self.nodes_put = 0
+        self.ended = False
+
+
+class _Levels:
+    """The open path of a list that is being built, from level 0 up."""
+
+    def __init__(self, node_type: ObjectType, split: Split, put: Put) -> None:
+        self._node_type = node_type
+        self._split = split
+        self._put = put
+        self._levels: list[_Level] = []
+
+    def add(self, at: int, member: Value, key: bytes, sums: Sums) -> None:
+        if at >= TREE_LEVEL_MAX:
+            raise LimitExceeded("list is too long for a tree")
+        if at == len(self._levels):
+            self._levels.append(_Level())
+        level = self._levels[at]
+        if level.ended:
+            self._flush(at)
+        level.members.append(member)
+        level.last_key = key
+        level.sums += sums
+        level.ended = len(level.members) == NODE_ITEMS_MAX or self._split(at, key) < _SPLIT_BELOW
+
+    def close(self) -> ObjectId:
+        at = 0
+        while True:
+            level = self._levels[at]
+            if level.nodes_put == 0:
+                return self._put(self._node_type, tree.encode_node(at, level.members))
+            self._flush(at)
+            at += 1
+
+    def _flush(self, at: int) -> None:
+        level = self._levels[at]
+        node = self._put(self._node_type, tree.encode_node(at, level.members))
+        child = tree.Child(last_key=level.last_key, id=node, sums=level.sums)
+        level.members, level.sums, level.ended = [], Sums(), False
+        level.nodes_put += 1
+        self.add(at + 1, tree.child_value(child), child.last_key, child.sums)
+
+
+def walk(ref: ListRef, form: ListFormat[T], load: Load) -> Iterator[T]:
+    """Every item in order; siblings are loaded through one lazy `load`, so that the loader can prefetch.
+
+    Raises  Malformed: a subtree disagrees with its parent's sums, levels or keys; and what `load` raises
+    """
+    if ref.root is None:
+        return
+    previous: bytes | None = None
+    for item in _walk([(ref.root, ref.sums)], None, form, load):
+        key = form.key(item)
+        if form.ordered and previous is not None and key <= previous:
+            raise Malformed("list keys do not ascend")
+        previous = key
+        yield item
+
+
+def _walk(
+    nodes: list[tuple[ObjectId, Sums]], expected_level: int | None, form: ListFormat[T], load: Load
+) -> Iterator[T]:
+    plains = load((node for node, _ in nodes), form.node_type)
+    for (node_id, claimed), plain in zip(nodes, plains, strict=True):
+        node = _node(plain, expected_level, node_id)
+        if node.level == 0:
+            items = [form.decode(member) for member in node.members]
+            _check_sums(claimed, _total(form.sums(item) for item in items), node_id)
+            yield from items
+        else:
+            children = [tree.decode_child(member) for member in node.members]
+            _check_sums(claimed, _total(child.sums for child in children), node_id)
+            yield from _walk([(child.id, child.sums) for child in children], node.level - 1, form, load)
+
+
+def find(ref: ListRef, key: bytes, form: ListFormat[T], load: Load) -> T | None:
+    """The item with that key in an ordered list, reading one path. Raises as `walk`."""
+    node_id, claimed, level = ref.root, ref.sums, None
+    while node_id is not None:
+        node = _node(next(load([node_id], form.node_type)), level, node_id)
+        if node.level == 0:
+            items = [form.decode(member) for member in node.members]
+            _check_sums(claimed, _total(form.sums(item) for item in items), node_id)
+            return next((item for item in items if form.key(item) == key), None)
+        children = [tree.decode_child(member) for member in node.members]
+        _check_sums(claimed, _total(child.sums for child in children), node_id)
+        child = next((child for child in children if child.last_key >= key), None)
+        if child is None:
+            return None
+        node_id, claimed, level = child.id, child.sums, node.level - 1
+    return None
+
+
+def node_ids(ref: ListRef, form: ListFormat[T], load: Load) -> Iterator[ObjectId]:
+    """Ids of every node of the list, the root first; for closure checks."""
+    pending = [(ref.root, None)] if ref.root is not None else []
+    while pending:
+        node_id, level = pending.pop()
+        yield node_id
+        node = _node(next(load([node_id], form.node_type)), level, node_id)
+        if node.level:
+            pending.extend((tree.decode_child(member).id, node.level - 1) for member in node.members)
+
+
+def _node(plain: bytes, expected_level: int | None, node_id: ObjectId) -> tree.Node:
+    node = tree.decode_node(plain)
+    if expected_level is not None and node.level != expected_level:
+        raise Malformed("node is at another level than its parent says", object_id=node_id.hex())
+    return node
+
+
+def _total(parts: Iterable[Sums]) -> Sums:
+    items = rows = size = 0
+    for part in parts:
+        items += part.items
+        rows += part.rows
+        size += part.bytes
+    return Sums(items=items, rows=rows, bytes=size)
+
+
+def _check_sums(claimed: Sums, actual: Sums, node_id: ObjectId) -> None:
+    if claimed != actual:
+        raise Malformed("node holds more or less than its parent says", object_id=node_id.hex())

@@ -1,0 +1,305 @@
+"""Every side effect of pgvault, as Protocols on one page. Adapters implement them; `cli.wiring` alone constructs adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+from vault.errors import SourceError
+from vault.model import (
+    CatalogFacts,
+    Column,
+    LargeObjectItem,
+    Missing,
+    Roles,
+    SchemaEntry,
+    SequenceItem,
+    ServerFacts,
+    TableItem,
+    TableName,
+)
+
+# --- storage -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFile:
+    """`name` is relative, `/`-separated. `modified_ms` is the store's clock."""
+
+    name: str
+    size: int
+    modified_ms: int
+
+
+class ObjectStore(Protocol):
+    """A dumb place for named, immutable files. Spec 70-store. All methods may be called from several threads."""
+
+    @property
+    def url(self) -> str:
+        """For messages; never holds a secret."""
+
+    def put(self, name: str, data: bytes) -> None:
+        """Create `name`; its bytes are durable on return, its name after the next `barrier`.
+
+        Raises  AlreadyExists: the name is taken (nothing was changed); StoreFull; Unavailable; StoreError
+        """
+
+    def get(self, name: str) -> bytes:
+        """Raises  NotFound; Unavailable; StoreError"""
+
+    def get_range(self, name: str, offset: int, length: int) -> bytes:
+        """Exactly `length` bytes. Raises  NotFound; Malformed: the file is shorter; Unavailable; StoreError"""
+
+    def list(self, prefix: str) -> Iterator[StoredFile]:
+        """Files whose name starts with `prefix` (a directory name with its slash), in ascending order of names."""
+
+    def delete(self, name: str) -> None:
+        """Remove `name`. A name that is not there is no error."""
+
+    def barrier(self) -> None:
+        """Return when every name put so far is durable."""
+
+
+class Clock(Protocol):
+    def now_ms(self) -> int: ...
+
+
+class Entropy(Protocol):
+    def __call__(self, length: int) -> bytes:
+        """`length` bytes from a CSPRNG."""
+
+
+class Progress(Protocol):
+    """Told what happens; draws nothing itself. Thread-safe."""
+
+    def stage(self, name: str, total_bytes: int | None = None) -> None: ...
+    def advance(self, done_bytes: int) -> None: ...
+    def event(self, kind: str, text: str) -> None: ...
+
+
+class Ask(Protocol):
+    def __call__(self, question: str) -> bool: ...
+
+
+# --- the database that is read -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceTable:
+    """A table as seen in the snapshot. `blocks`: heap size, read after the export; `bytes_estimate` of its text."""
+
+    name: TableName
+    oid: int
+    filenode: int
+    kind: str
+    access_method: str
+    columns: tuple[Column, ...]
+    key_columns: tuple[str, ...]
+    fingerprint: bytes
+    load_via_root: TableName | None
+    condition: str
+    blocks: int
+    bytes_estimate: int
+    ranges: bool
+    """False: no TID range scans (server 13, other access methods, a condition): one extent with blocks = 0."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtentJob:
+    """Read blocks [start, start+blocks) of `table`, or all of it when `blocks` is 0."""
+
+    table: SourceTable
+    start: int
+    blocks: int
+
+
+class ExtentRows(Protocol):
+    """Rows of one job. Consume `blocks` to the end; only then is `rows` known and checked against the server's count."""
+
+    job: ExtentJob
+
+    def blocks(self) -> Iterator[bytes]:
+        """COPY text in pieces of any size. Raises SourceError if the stream broke or the count differs."""
+
+    @property
+    def rows(self) -> int: ...
+
+
+class RowReader(Protocol):
+    """One connection inside the snapshot; used by one thread."""
+
+    def read(self, jobs: Iterator[ExtentJob]) -> Iterator[ExtentRows]:
+        """In order of the jobs; may pull a few jobs ahead. Each result is consumed before the next is asked for."""
+
+    def close(self) -> None: ...
+
+
+class LargeObjectRows(Protocol):
+    """`item` has no chunks and size 0 yet."""
+
+    item: LargeObjectItem
+
+    def blocks(self) -> Iterator[bytes]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaDump:
+    """Entries in pg_dump's order; `needs[i]` are ascending positions of what entry i depends on."""
+
+    entries: tuple[SchemaEntry, ...]
+    needs: tuple[tuple[int, ...], ...]
+
+
+class Capture(Protocol):
+    """One consistent view of a database: locked, exported, and held until `finish` or `abort`."""
+
+    @property
+    def server(self) -> ServerFacts: ...
+    @property
+    def tables(self) -> Sequence[SourceTable]:
+        """Every readable selected table, by name."""
+
+    @property
+    def missing(self) -> Sequence[Missing]:
+        """What is selected but not readable (only with `allow_gaps`), or not exportable; item = its name."""
+
+    def schema(self) -> SchemaDump: ...
+    def catalog(self) -> CatalogFacts: ...
+    def roles(self) -> Roles: ...
+    def sequences(self) -> Iterator[SequenceItem]: ...
+    def large_objects(self) -> Iterator[LargeObjectRows]: ...
+    def reader(self) -> RowReader:
+        """A new connection in the same snapshot. Thread-safe."""
+
+    def finish(self) -> Sequence[str]:
+        """Check that definitions did not change, flush the WAL past the snapshot, commit, close every connection.
+
+        Returns the objects whose definition changed meanwhile (empty = coherent).
+        Raises  Incoherent, Unreachable: the view may not have been one
+        """
+
+    def abort(self) -> None:
+        """Cancel what runs and close every connection; never raises."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """`abort` unless finished."""
+
+
+# --- the directory that is read ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFile:
+    """One path found by a scan; fields as in model.FileItem. `problem` is set for what cannot be captured."""
+
+    path: bytes
+    type: str
+    mode: int
+    mtime_ns: int
+    size: int
+    ctime_ns: int
+    inode: int
+    target: bytes
+    problem: Missing | None = None
+
+
+class DirectorySource(Protocol):
+    def scan(self) -> Iterator[SourceFile]:
+        """Every path below the root, ascending bytewise by path; links are not followed."""
+
+    def read(self, path: bytes) -> Iterator[bytes]:
+        """Pieces of at most 1 MiB. Raises SourceError with `why`: vanished, not readable."""
+
+    def status(self, path: bytes) -> SourceFile | None:
+        """The path's state now; None if it is gone."""
+
+    def now_ns(self) -> int:
+        """The file system's clock, for comparing with ctime."""
+
+
+# --- the database that is written ----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetFacts:
+    """A target before anything is written to it. Verifiers of `roles` are not read; tuples of names are sorted.
+
+    `in_the_way`: objects that an empty database does not have. `extensions`: what CREATE EXTENSION could install.
+    """
+
+    version_num: int
+    version: str
+    system_id: str
+    database: str
+    database_oid: int
+    encoding: str
+    user: str
+    superuser: bool
+    roles: Roles
+    in_the_way: tuple[str, ...]
+    extensions: tuple[str, ...]
+    tablespaces: tuple[str, ...]
+
+
+class TargetSession(Protocol):
+    """One connection with fixed settings; used by one thread at a time. What raises SourceError left nothing behind."""
+
+    def run(self, statements: Sequence[str]) -> None:
+        """Execute all in one transaction. Raises SourceError; Unreachable: the connection is gone"""
+
+    def create(self, entry: SchemaEntry, *, then: Sequence[str] = ()) -> Sequence[str]:
+        """Execute an entry's definition, set its owner, undo what default privileges of the target did, run `then`: one transaction.
+
+        Returns what had to be done otherwise than recorded, in words (empty = exactly as recorded).
+        Raises  SourceError: the entry does not exist now; Unreachable
+        """
+
+    def create_weaker(self, entry: SchemaEntry, why: SourceError) -> str | None:
+        """After `create` failed with `why` because rows violate a constraint: create what is possible instead of it.
+
+        Returns  what was done, in words; None if there is nothing weaker. Raises SourceError; Unreachable
+        """
+
+    def load(self, table: TableItem, blocks: Iterator[bytes], *, replace: bool = False) -> int:
+        """COPY rows in; returns how many. `replace`: delete what is there first, in the same transaction.
+
+        Raises  SourceError: nothing of these blocks is there; Unreachable
+        """
+
+    def suspend_check(self, table: TableItem, why: SourceError) -> SuspendedCheck | None:
+        """Drop the CHECK that `why` names; None if `why` names none that could be dropped."""
+
+    def resume_check(self, check: SuspendedCheck) -> None:
+        """Add it again as NOT VALID. Raises SourceError"""
+
+    def set_sequence(self, item: SequenceItem) -> None: ...
+    def create_large_object(self, item: LargeObjectItem, blocks: Iterator[bytes]) -> None:
+        """Object, pages, owner, grants and comment in one transaction. Raises SourceError; Unreachable"""
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuspendedCheck:
+    """`drop` and `add` are the statements; `name` is for people."""
+
+    name: str
+    drop: str
+    add: str
+
+
+class Target(Protocol):
+    """A database to restore into, from connecting to `close`."""
+
+    @property
+    def facts(self) -> TargetFacts: ...
+    def session(self, encoding: str) -> TargetSession:
+        """A new connection whose client encoding is `encoding`. Thread-safe."""
+
+    def close(self) -> None:
+        """Close every connection; cancel what still runs. Never raises."""

@@ -1,0 +1,153 @@
+"""Where objects are: the live fragments of a repository as sorted runs, and the packs that are really there.
+
+Readers look up here; a writer also adds what it has just published. A fragment that cannot be read is remembered as damage and the
+rest still counts. Spec 50-index.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from vault.crypto import keyed
+from vault.crypto.keys import Keys
+from vault.errors import AuthenticationFailed, IntegrityError, NotFound
+from vault.format.index import Fragment, decode_fragment, parse_fragment_name
+from vault.format.pack import parse_pack_name
+from vault.ids import FragmentId, ObjectId, PackId
+from vault.limits import FRAGMENT_ENTRIES_MAX
+from vault.model import FileKind, Location
+from vault.ports import ObjectStore
+from vault.repo import runs
+from vault.repo.keyring import unseal_file
+from vault.repo.runs import Run, RunCache
+
+_RUNS_MAX = 16
+"""More small runs than this are merged in the cache: a look-up bisects every run."""
+_MERGED = "merged-"
+
+
+class Index:
+    """Open it with `Index.open`. Thread-safe."""
+
+    def __init__(self, found: list[Run], sizes: dict[PackId, int], damage: list[IntegrityError], generation: int):
+        self._runs = found
+        self._lock = threading.Lock()
+        self.pack_sizes = sizes
+        self.damage = damage
+        self.generation = generation
+
+    @classmethod
+    def open(cls, store: ObjectStore, keys: Keys, *, cache_dir: Path | None) -> Index:
+        """List packs and fragments, and load every live fragment, from the cache where it is intact there."""
+        names = {}
+        generation = 0
+        for stored in store.list("index/"):
+            parsed = parse_fragment_name(stored.name)
+            if parsed is not None:
+                generation = max(generation, parsed[0])
+                names[parsed[1]] = stored.name
+        sizes = {}
+        for stored in store.list("packs/"):
+            pack = parse_pack_name(stored.name)
+            if pack is not None:
+                sizes[pack] = stored.size
+        cache = RunCache(cache_dir)
+        found, damage = _load(store, keys, names, cache)
+        superseded = {old for run in found for old in run.supersedes}
+        live = [run for run in found if not superseded.issuperset(run.covers)]
+        live = _merge_small(live, cache)
+        for run in live:
+            run.restrict(sizes)
+        return cls(live, sizes, damage, generation)
+
+    def __len__(self) -> int:
+        return sum(len(run) for run in self._runs)
+
+    def locations(self, object_id: ObjectId) -> list[Location]:
+        """Usable locations, shallowest first; several if the object was stored more than once."""
+        found = [place for run in tuple(self._runs) for place in run.locations(object_id)]
+        found.sort(key=lambda place: place.record.depth)
+        return found
+
+    def __contains__(self, object_id: ObjectId) -> bool:
+        return any(True for run in tuple(self._runs) for _ in run.locations(object_id))
+
+    def add(self, fragment: Fragment, fragment_id: FragmentId) -> None:
+        """Make a fragment that was just published visible."""
+        run = Run(runs.from_fragment(fragment, fragment_id))
+        with self._lock:
+            self.pack_sizes.update({row.id: row.size for row in fragment.packs})
+            self._runs = [*self._runs, run]
+
+    def missing_packs(self) -> Iterator[tuple[PackId, int]]:
+        """Packs that fragments name and the store does not have in that size."""
+        seen = set()
+        for run in tuple(self._runs):
+            for row in run.unusable():
+                if row.id not in seen:
+                    seen.add(row.id)
+                    yield row.id, row.size
+
+    def packs(self) -> Iterator[tuple[PackId, int]]:
+        """Every pack that fragments name, each once."""
+        seen = set()
+        for run in tuple(self._runs):
+            for row in run.packs():
+                if row.id not in seen:
+                    seen.add(row.id)
+                    yield row.id, row.size
+
+
+def _load(
+    store: ObjectStore, keys: Keys, names: dict[FragmentId, str], cache: RunCache
+) -> tuple[list[Run], list[IntegrityError]]:
+    found: list[Run] = []
+    damage: list[IntegrityError] = []
+    todo = dict(names)
+    for name in cache.names(_MERGED):
+        run = cache.load(name)
+        if run is not None and todo.keys() >= set(run.covers):
+            found.append(run)
+            for cover in run.covers:
+                del todo[cover]
+        else:
+            cache.remove(name)
+    for fragment_id, name in todo.items():
+        run = cache.load(fragment_id.hex())
+        if run is None or run.covers != (fragment_id,):
+            try:
+                data = runs.from_fragment(read_fragment(store, keys, name, fragment_id), fragment_id)
+            except NotFound:
+                continue
+            except IntegrityError as error:
+                error.file = name
+                damage.append(error)
+                continue
+            run = cache.save(fragment_id.hex(), data)
+        found.append(run)
+    return found, damage
+
+
+def read_fragment(store: ObjectStore, keys: Keys, name: str, fragment_id: FragmentId) -> Fragment:
+    """Raises  NotFound: merged away meanwhile; IntegrityError"""
+    data = store.get(name)
+    if keyed.sha256(data) != fragment_id:
+        raise AuthenticationFailed("index fragment is damaged", why="its bytes do not match its name", file=name)
+    return decode_fragment(unseal_file(data, FileKind.INDEX, keys))
+
+
+def _merge_small(live: list[Run], cache: RunCache) -> list[Run]:
+    if len(live) <= _RUNS_MAX:
+        return live
+    small = [run for run in live if len(run) < FRAGMENT_ENTRIES_MAX // 2]
+    if len(small) < 2:
+        return live
+    data = runs.merge(small)
+    covers = b"".join(sorted(cover for run in small for cover in run.covers))
+    merged = cache.save(_MERGED + keyed.digest(covers).hex(), data)
+    for run in small:
+        for cover in run.covers:
+            cache.remove(cover.hex())
+    return [merged, *(run for run in live if run not in small)]

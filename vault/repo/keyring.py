@@ -1,0 +1,202 @@
+"""Turn a passphrase or a recovery kit into the repository's keys, and make key slots.
+
+Never stores a passphrase. Entropy and clock values are arguments. Spec 20-keys.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterator
+
+from vault.crypto import aead, keyed
+from vault.crypto.kdf import derive_kek
+from vault.crypto.keys import Keys
+from vault.errors import (
+    AuthenticationFailed,
+    IntegrityError,
+    LimitExceeded,
+    NoRepository,
+    NotFound,
+    WrongPassphrase,
+)
+from vault.format import config as config_format
+from vault.format import envelope, keyslot
+from vault.format.kit import decode_kit
+from vault.ids import RepositoryId, SlotId
+from vault.limits import (
+    CONFIG_BYTES_MAX,
+    CUT_SEED_MAX,
+    FILE_BYTES_MAX,
+    KDF_LANES,
+    KDF_MEMORY_KIB,
+    KDF_PASSES,
+    SLOT_BYTES_MAX,
+    SLOTS_MAX,
+)
+from vault.model import Codec, FileKind, Kdf, KeyBundle, KeySlot, RepositoryConfig
+from vault.pipeline.compress import compress, decompress, frame_length
+from vault.ports import Entropy, ObjectStore
+
+_NONCE = bytes(12)
+"""Constant: every slot and file key serves one encryption (spec KEY-3, KEY-9)."""
+
+
+def draw_bundle(entropy: Entropy) -> KeyBundle:
+    seed = 1 + int.from_bytes(entropy(16), "big") % CUT_SEED_MAX
+    return KeyBundle(id_key=entropy(32), root=entropy(32), cut_seed=seed)
+
+
+def default_kdf(entropy: Entropy) -> Kdf:
+    return Kdf(passes=KDF_PASSES, memory_kib=KDF_MEMORY_KIB, lanes=KDF_LANES, salt=entropy(32))
+
+
+def seal_slot(
+    bundle: KeyBundle, passphrase: str, *, repository: RepositoryId, kdf: Kdf, label: str, created_ms: int
+) -> bytes:
+    """A key slot file. It is opened again before it is returned."""
+    slot = KeySlot(repository=repository, kdf=kdf, label=label, created_ms=created_ms, wrapped=b"")
+    wrapped = aead.seal(
+        derive_kek(passphrase, kdf),
+        nonce=_NONCE,
+        plain=keyslot.encode_bundle(bundle),
+        aad=keyslot.slot_aad(slot),
+    )
+    data = keyslot.encode_slot(
+        KeySlot(repository=repository, kdf=kdf, label=label, created_ms=created_ms, wrapped=wrapped)
+    )
+    if open_slot(data, passphrase) != bundle:
+        raise AuthenticationFailed("the key slot just made does not open", hint="try again; the memory may be faulty")
+    return data
+
+
+def open_slot(data: bytes, passphrase: str) -> KeyBundle:
+    """Raises  Malformed, LimitExceeded, Unsupported; AuthenticationFailed: wrong passphrase or changed bytes"""
+    slot = keyslot.decode_slot(data)
+    plain = aead.unseal(
+        derive_kek(passphrase, slot.kdf), nonce=_NONCE, sealed=slot.wrapped, aad=keyslot.slot_aad(slot)
+    )
+    return keyslot.decode_bundle(plain)
+
+
+def slots(store: ObjectStore) -> Iterator[tuple[SlotId, bytes | IntegrityError]]:
+    """Every file under keys/, with what is wrong with it instead of its bytes if it is damaged."""
+    count = 0
+    for stored in store.list("keys/"):
+        slot_id = keyslot.parse_slot_name(stored.name)
+        if slot_id is None:
+            continue
+        count += 1
+        if count > SLOTS_MAX:
+            raise LimitExceeded(f"more than {SLOTS_MAX} key slots", hint="remove what is not yours from keys/")
+        if stored.size > SLOT_BYTES_MAX:
+            yield slot_id, LimitExceeded("key slot is too long", file=stored.name)
+            continue
+        data = store.get(stored.name)
+        if keyed.sha256(data) != slot_id:
+            yield slot_id, AuthenticationFailed("key slot is damaged", file=stored.name)
+        else:
+            yield slot_id, data
+
+
+def unlock(store: ObjectStore, passphrase: str) -> tuple[RepositoryConfig, Keys, KeyBundle]:
+    """Open the first slot that the passphrase fits, and check the configuration with it.
+
+    Raises  NoRepository; WrongPassphrase: no slot opens; IntegrityError: configuration or every slot damaged
+    """
+    signed, mac = _config_parts(store)
+    config = config_format.decode_config(signed)
+    damaged: list[IntegrityError] = []
+    for _, data in slots(store):
+        if isinstance(data, IntegrityError):
+            damaged.append(data)
+            continue
+        try:
+            slot = keyslot.decode_slot(data)
+            if slot.repository != config.repository:
+                continue
+            bundle = open_slot(data, passphrase)
+        except AuthenticationFailed:
+            continue
+        except IntegrityError as error:
+            damaged.append(error)
+            continue
+        keys = Keys.derive(bundle)
+        _check_config(keys, signed, mac)
+        return config, keys, bundle
+    names = ", ".join(error.file for error in damaged)
+    raise WrongPassphrase(
+        "wrong passphrase",
+        why=f"no key slot of {store.url} opens with it" + (f"; damaged and skipped: {names}" if names else ""),
+        hint="check PGVAULT_PASSWORD, or use the recovery kit (PGVAULT_RECOVERY_KIT_FILE)",
+    )
+
+
+def unlock_with_kit(store: ObjectStore, text: str) -> tuple[RepositoryConfig, Keys, KeyBundle]:
+    """Open with a recovery kit alone; works without keys/ and config. Raises as `unlock`, and Malformed for the kit."""
+    kit = decode_kit(text)
+    bundle = open_slot(kit.slot, kit.secret.hex())
+    keys = Keys.derive(bundle)
+    try:
+        signed, mac = _config_parts(store)
+    except NoRepository:
+        config = RepositoryConfig(repository=kit.repository, version=1, features=(), created_ms=0)
+        return config, keys, bundle
+    config = config_format.decode_config(signed)
+    _check_config(keys, signed, mac)
+    if config.repository != kit.repository:
+        raise WrongPassphrase("the recovery kit belongs to another repository", hint="look for the kit of this one")
+    return config, keys, bundle
+
+
+def signed_config(config: RepositoryConfig, keys: Keys) -> bytes:
+    signed = config_format.encode_config(config)
+    return signed + keyed.mac(keys.config_mac_key, signed)
+
+
+def _config_parts(store: ObjectStore) -> tuple[bytes, bytes]:
+    try:
+        data = store.get(config_format.CONFIG_NAME)
+    except NotFound as error:
+        raise NoRepository(
+            f"no repository at {store.url}",
+            why="it has no file 'config'",
+            hint="create one with: pgvault init, or check -r / PGVAULT_REPOSITORY",
+        ) from error
+    if len(data) > CONFIG_BYTES_MAX:
+        raise LimitExceeded("configuration is too long", file=config_format.CONFIG_NAME)
+    return config_format.split_config(data)
+
+
+def _check_config(keys: Keys, signed: bytes, mac: bytes) -> None:
+    if not hmac.compare_digest(keyed.mac(keys.config_mac_key, signed), mac):
+        raise AuthenticationFailed(
+            "the repository's configuration was changed",
+            why="its MAC does not match the repository's keys",
+            hint="restore the file 'config' from a copy; the recovery kit opens the repository without it",
+            file=config_format.CONFIG_NAME,
+        )
+
+
+def seal_file(plain: bytes, kind: FileKind, keys: Keys, *, salt: bytes, squeeze: bool) -> bytes:
+    """An enveloped file; opened again before it is returned. `squeeze` compresses if that helps."""
+    codec, stored = compress(plain) if squeeze else (Codec.RAW, plain)
+    header = envelope.encode_header(
+        envelope.EnvelopeHeader(kind=kind, codec=codec, key_id=keys.key_id, salt=salt)
+    )
+    key = keys.file_key(kind, header, salt)
+    data = header + aead.seal(key, nonce=_NONCE, plain=stored, aad=header)
+    if unseal_file(data, kind, keys) != plain:
+        raise AuthenticationFailed("the file just sealed does not open", hint="try again; the memory may be faulty")
+    return data
+
+
+def unseal_file(data: bytes, kind: FileKind, keys: Keys) -> bytes:
+    """Plaintext of an enveloped file. Raises  IntegrityError as spec 20-keys says."""
+    if len(data) > FILE_BYTES_MAX:
+        raise LimitExceeded("file is too long")
+    header_bytes, body = data[: envelope.HEADER_BYTES], data[envelope.HEADER_BYTES :]
+    header = envelope.decode_header(header_bytes, kind=kind, key_id=keys.key_id)
+    stored = aead.unseal(keys.file_key(kind, header_bytes, header.salt), nonce=_NONCE, sealed=body, aad=header_bytes)
+    if header.codec is Codec.RAW:
+        return stored
+    return decompress(stored, header.codec, plain_length=frame_length(stored))

@@ -1,0 +1,152 @@
+"""Read objects: find a location, fetch its range, unseal, resolve a delta's base, and prove the id.
+
+Every object that leaves this module has been proven by its keyed id. All locations of an id are tried before it is reported damaged.
+Thread-safe. Spec 30-object.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+
+from vault.crypto import keyed
+from vault.crypto.keys import Keys
+from vault.errors import AuthenticationFailed, IntegrityError, Malformed, MissingObject, NotFound
+from vault.format.pack import decode_header, pack_name
+from vault.ids import ObjectId, PackId
+from vault.limits import CHUNK_BYTES_MAX, DELTA_DEPTH_MAX, MIB
+from vault.model import Codec, Location, ObjectType
+from vault.pipeline.seal import open_object
+from vault.ports import ObjectStore
+from vault.repo.index import Index
+from vault.repo.workers import ordered
+
+_CACHE_BYTES_MAX = 16 * MIB
+_PACK_KEYS_MAX = 4096
+
+
+class Reader:
+    """`threads` fetch and open objects ahead in `get_many`."""
+
+    def __init__(self, store: ObjectStore, keys: Keys, index: Index, *, threads: int = 2) -> None:
+        self._store = store
+        self._keys = keys
+        self._index = index
+        self._threads = threads
+        self._lock = threading.Lock()
+        self._plains: OrderedDict[ObjectId, bytes] = OrderedDict()
+        self._plain_bytes = 0
+        self._pack_keys: OrderedDict[PackId, tuple[bytes, bytes]] = OrderedDict()
+
+    def get(self, object_id: ObjectId, object_type: ObjectType) -> bytes:
+        """Plaintext of one object.
+
+        Raises  MissingObject: no usable location; other IntegrityError: every location is damaged (the last one's error)
+        """
+        cached = self._cached(object_id)
+        if cached is not None:
+            return cached
+        plain = self._get(object_id, object_type, below=DELTA_DEPTH_MAX + 1)
+        if object_type.value >= ObjectType.TABLE_NODE:
+            self._keep(object_id, plain)
+        return plain
+
+    def get_many(self, ids: Iterable[ObjectId], object_type: ObjectType) -> Iterator[bytes]:
+        """Plaintexts in the order of the ids, read ahead by a bounded number of objects."""
+        source = iter(ids)
+        head = list(islice(source, 2))
+        if len(head) < 2:
+            for object_id in head:
+                yield self.get(object_id, object_type)
+            return
+        yield from ordered(
+            lambda object_id: self.get(object_id, object_type),
+            chain(head, source),
+            threads=self._threads,
+            ahead=4 * self._threads,
+        )
+
+    def _get(self, object_id: ObjectId, object_type: ObjectType, *, below: int) -> bytes:
+        failure: IntegrityError | None = None
+        for place in self._index.locations(object_id):
+            if place.record.depth >= below:
+                continue
+            try:
+                return self._open(place, object_type)
+            except IntegrityError as error:
+                error.file = error.file or pack_name(place.pack)
+                error.object_id = error.object_id or object_id.hex()
+                failure = error
+            except NotFound as error:
+                failure = MissingObject(
+                    "pack is gone", why=str(error), file=pack_name(place.pack), object_id=object_id.hex()
+                )
+        if failure is not None:
+            raise failure
+        raise MissingObject(
+            f"object {object_id.hex()[:12]} is missing",
+            why="no pack that is there holds it",
+            hint="run: pgvault check",
+            object_id=object_id.hex(),
+        )
+
+    def _open(self, place: Location, object_type: ObjectType) -> bytes:
+        record = place.record
+        if record.type is not object_type:
+            raise Malformed(f"object is a {record.type.name.lower()}, not a {object_type.name.lower()}")
+        base = None
+        if record.codec is Codec.ZSTD_DELTA:
+            assert record.base is not None, "decode_record lets no delta through without a base"
+            base = self._base(record.base, object_type, below=record.depth)
+        sealed = self._store.get_range(pack_name(place.pack), record.offset, record.length)
+        digest, key = self._pack_key(place)
+        return open_object(
+            sealed, record, key=key, header_digest=digest, id_key=self._keys.id_key, base=base
+        )
+
+    def _base(self, base_id: ObjectId, object_type: ObjectType, *, below: int) -> bytes:
+        cached = self._cached(base_id)
+        if cached is None:
+            cached = self._get(base_id, object_type, below=below)
+            self._keep(base_id, cached)
+        return cached
+
+    def _pack_key(self, place: Location) -> tuple[bytes, bytes]:
+        with self._lock:
+            known = self._pack_keys.get(place.pack)
+        if known is not None:
+            return known
+        known = pack_key(place.header, self._keys)
+        with self._lock:
+            self._pack_keys[place.pack] = known
+            if len(self._pack_keys) > _PACK_KEYS_MAX:
+                self._pack_keys.popitem(last=False)
+        return known
+
+    def _cached(self, object_id: ObjectId) -> bytes | None:
+        with self._lock:
+            plain = self._plains.get(object_id)
+            if plain is not None:
+                self._plains.move_to_end(object_id)
+            return plain
+
+    def _keep(self, object_id: ObjectId, plain: bytes) -> None:
+        if len(plain) > CHUNK_BYTES_MAX:
+            return
+        with self._lock:
+            if object_id in self._plains:
+                return
+            self._plains[object_id] = plain
+            self._plain_bytes += len(plain)
+            while self._plain_bytes > _CACHE_BYTES_MAX:
+                self._plain_bytes -= len(self._plains.popitem(last=False)[1])
+
+
+def pack_key(header_bytes: bytes, keys: Keys) -> tuple[bytes, bytes]:
+    """(digest of the header, key) of a pack. Raises  Malformed, Unsupported, AuthenticationFailed: of other keys."""
+    header = decode_header(header_bytes)
+    if header.key_id != keys.key_id:
+        raise AuthenticationFailed("pack belongs to other keys")
+    return keyed.digest(header_bytes), keys.pack_key(header.pack_class, header_bytes, header.salt)

@@ -1,0 +1,196 @@
+"""Sorted runs: index entries as flat bytes that are searched in place, from memory or a memory-mapped cache file.
+
+A run holds one fragment's entries, or those of several merged ones. Its file is plain (keyed ids and places only), 0600, and ends with
+a digest of itself; on any doubt it is thrown away and rebuilt from the repository. Never a dict of Python objects: a million entries
+cost 88 MB of mapped file and no heap.
+
+Layout: magic 8 | counts of packs, entries, covers, supersedes (4 each) | covers, supersedes (32 each) | packs (108 each) |
+entries (88 each, as in spec 50-index) | digest 32.
+"""
+
+from __future__ import annotations
+
+import heapq
+import mmap
+import os
+import struct
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vault.crypto import keyed
+from vault.format.index import ENTRY_BYTES, Fragment, PackRow, decode_entry
+from vault.ids import FragmentId, ObjectId, PackId
+from vault.model import Location
+
+_MAGIC = b"PGVRUN1\n"
+_COUNTS = struct.Struct(">IIII")
+_PACK = struct.Struct(">32sQ68s")
+_POSITION = struct.Struct(">I")
+_ID_BYTES = 32
+_DIGEST_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Layout:
+    packs_at: int
+    packs: int
+    entries_at: int
+    entries: int
+    covers: tuple[FragmentId, ...]
+    supersedes: tuple[FragmentId, ...]
+
+
+class Run:
+    """Entries ascending by id. Thread-safe for reading."""
+
+    def __init__(self, data: bytes | mmap.mmap) -> None:
+        self._data = data
+        self._layout = _layout(data)
+        self._usable = bytearray(b"\x01" * self._layout.packs)
+
+    @property
+    def covers(self) -> tuple[FragmentId, ...]:
+        return self._layout.covers
+
+    @property
+    def supersedes(self) -> tuple[FragmentId, ...]:
+        return self._layout.supersedes
+
+    def __len__(self) -> int:
+        return self._layout.entries
+
+    def restrict(self, sizes: dict[PackId, int]) -> None:
+        """Entries of packs that are absent from `sizes` or of another size there do not exist from now on (IDX-7)."""
+        for position, row in enumerate(self.packs()):
+            self._usable[position] = sizes.get(row.id) == row.size
+
+    def packs(self) -> Iterator[PackRow]:
+        for position in range(self._layout.packs):
+            yield self._pack(position)
+
+    def unusable(self) -> Iterator[PackRow]:
+        return (row for position, row in enumerate(self.packs()) if not self._usable[position])
+
+    def _pack(self, position: int) -> PackRow:
+        pack, size, header = _PACK.unpack_from(self._data, self._layout.packs_at + position * _PACK.size)
+        return PackRow(id=PackId(pack), size=size, header=header)
+
+    def raw_entries(self) -> Iterator[bytes]:
+        start = self._layout.entries_at
+        for position in range(self._layout.entries):
+            yield self._data[start + position * ENTRY_BYTES : start + (position + 1) * ENTRY_BYTES]
+
+    def _id_at(self, position: int) -> bytes:
+        start = self._layout.entries_at + position * ENTRY_BYTES
+        return self._data[start : start + _ID_BYTES]
+
+    def locations(self, object_id: ObjectId) -> Iterator[Location]:
+        """Usable locations of the id."""
+        position = bisect_left(range(self._layout.entries), object_id, key=self._id_at)
+        while position < self._layout.entries and self._id_at(position) == object_id:
+            start = self._layout.entries_at + position * ENTRY_BYTES
+            record, pack_position = decode_entry(self._data[start : start + ENTRY_BYTES])
+            if self._usable[pack_position]:
+                row = self._pack(pack_position)
+                yield Location(record=record, pack=row.id, header=row.header)
+            position += 1
+
+
+def _layout(data: bytes | mmap.mmap) -> _Layout:
+    packs, entries, covers, supersedes = _COUNTS.unpack_from(data, len(_MAGIC))
+    at = len(_MAGIC) + _COUNTS.size
+    names = [FragmentId(data[at + i * 32 : at + (i + 1) * 32]) for i in range(covers + supersedes)]
+    packs_at = at + 32 * len(names)
+    return _Layout(
+        packs_at=packs_at,
+        packs=packs,
+        entries_at=packs_at + packs * _PACK.size,
+        entries=entries,
+        covers=tuple(names[:covers]),
+        supersedes=tuple(names[covers:]),
+    )
+
+
+def from_fragment(fragment: Fragment, fragment_id: FragmentId) -> bytes:
+    """The run of one fragment, as bytes."""
+    return _encode([fragment.entries], fragment.packs, [fragment_id], fragment.supersedes)
+
+
+def merge(runs: Sequence[Run]) -> bytes:
+    """One run with the entries of all."""
+    rows = sorted({row.id: row for run in runs for row in run.packs()}.values(), key=lambda row: row.id)
+    place = {row.id: _POSITION.pack(position) for position, row in enumerate(rows)}
+    sources = []
+    for run in runs:
+        translated = [place[row.id] for row in run.packs()]
+        sources.append(_translate(run, translated))
+    covers = [cover for run in runs for cover in run.covers]
+    supersedes = sorted({old for run in runs for old in run.supersedes})
+    return _encode(heapq.merge(*sources), rows, covers, supersedes)
+
+
+def _translate(run: Run, places: list[bytes]) -> Iterator[bytes]:
+    for entry in run.raw_entries():
+        yield entry[:-4] + places[_POSITION.unpack(entry[-4:])[0]]
+
+
+def _encode(
+    entries: Iterable[bytes],
+    packs: Sequence[PackRow],
+    covers: Sequence[FragmentId],
+    supersedes: Sequence[FragmentId],
+) -> bytes:
+    body = b"".join(entries)
+    head = _COUNTS.pack(len(packs), len(body) // ENTRY_BYTES, len(covers), len(supersedes))
+    table = b"".join(_PACK.pack(row.id, row.size, row.header) for row in packs)
+    data = b"".join((_MAGIC, head, *covers, *supersedes, table, body))
+    return data + keyed.digest(data)
+
+
+class RunCache:
+    """Run files in a private directory; without a directory, runs live in memory only."""
+
+    def __init__(self, directory: Path | None) -> None:
+        self._directory = directory
+
+    def load(self, name: str) -> Run | None:
+        """The cached run, or None if there is none or it is not intact."""
+        if self._directory is None:
+            return None
+        try:
+            with open(self._directory / name, "rb") as file:
+                data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except (OSError, ValueError):
+            return None
+        if len(data) < len(_MAGIC) + _COUNTS.size + _DIGEST_BYTES or data[: len(_MAGIC)] != _MAGIC:
+            return None
+        view = memoryview(data)
+        intact = keyed.digest(view[:-_DIGEST_BYTES]) == data[-_DIGEST_BYTES:]
+        view.release()
+        return Run(data) if intact else None
+
+    def names(self, prefix: str) -> list[str]:
+        if self._directory is None or not self._directory.is_dir():
+            return []
+        return sorted(name for name in os.listdir(self._directory) if name.startswith(prefix) and "." not in name)
+
+    def save(self, name: str, data: bytes) -> Run:
+        """Keep the run; a cache that cannot be written is no error, the run then stays in memory."""
+        if self._directory is None:
+            return Run(data)
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            temporary = self._directory / f"{name}.{os.getpid()}"
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+            os.replace(temporary, self._directory / name)
+        except OSError:
+            return Run(data)
+        return self.load(name) or Run(data)
+
+    def remove(self, name: str) -> None:
+        if self._directory is not None:
+            (self._directory / name).unlink(missing_ok=True)

@@ -1,0 +1,152 @@
+"""One snapshot, read: every list and object that its manifest names, as values and byte streams.
+
+Never knows how things are rendered or restored. Everything is lazy; memory is bounded by a few chunks. Spec 60-snapshot.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+from vault.errors import Malformed, NotThere
+from vault.format.cluster import decode_catalog, decode_roles
+from vault.format.ledger import decode_ledger
+from vault.format.lists import CHUNKS, ENTRIES, EXTENTS, FILES, LARGE_OBJECTS, SEQUENCES, TABLES
+from vault.format.schema import decode_entry, decode_order
+from vault.ids import ObjectId, SnapshotId
+from vault.model import (
+    CatalogFacts,
+    ChunkList,
+    ChunkRef,
+    DatabasePart,
+    EntryItem,
+    Extent,
+    FileItem,
+    LargeObjectItem,
+    Ledger,
+    ListRef,
+    Manifest,
+    ObjectType,
+    OrderItem,
+    Roles,
+    SchemaEntry,
+    SequenceItem,
+    TableItem,
+    TableName,
+)
+from vault.pipeline.lists import find, walk
+from vault.repo.reader import Reader
+
+
+class Snapshot:
+    """`id` and `manifest` are public; the rest is fetched on demand. Every method may raise IntegrityError."""
+
+    def __init__(self, snapshot_id: SnapshotId, manifest: Manifest, reader: Reader) -> None:
+        self.id = snapshot_id
+        self.manifest = manifest
+        self._reader = reader
+
+    @property
+    def _database(self) -> DatabasePart:
+        if self.manifest.database is None:
+            raise NotThere("the snapshot holds no database", hint="choose another with: pgvault snapshots")
+        return self.manifest.database
+
+    def tables(self) -> Iterator[TableItem]:
+        """By schema and name, bytewise; nothing without a database."""
+        if self.manifest.database is not None:
+            yield from walk(self.manifest.database.tables, TABLES, self._reader.get_many)
+
+    def table(self, name: TableName) -> TableItem:
+        """Raises  NotThere"""
+        key = f"{name.schema}\0{name.name}".encode()
+        item = find(self._database.tables, key, TABLES, self._reader.get_many)
+        if item is None:
+            raise NotThere(f"no table {name.schema}.{name.name} in the snapshot", hint="list them with: pgvault show")
+        return item
+
+    def extents(self, table: TableItem) -> Iterator[Extent]:
+        if table.inline is not None:
+            yield table.inline
+        else:
+            yield from walk(table.extents, EXTENTS, self._reader.get_many)
+
+    def rows(self, table: TableItem) -> Iterator[bytes]:
+        """COPY text of the whole table in order, whole chunks."""
+        refs = (ref for extent in self.extents(table) for ref in self.chunk_refs(extent.chunks))
+        return self._blocks(refs, ObjectType.ROW_CHUNK)
+
+    def extent_rows(self, extent: Extent) -> Iterator[bytes]:
+        return self._blocks(self.chunk_refs(extent.chunks), ObjectType.ROW_CHUNK)
+
+    def order(self) -> tuple[OrderItem, ...]:
+        """pg_dump's order; empty without a database."""
+        if self.manifest.database is None:
+            return ()
+        return decode_order(self._reader.get(self.manifest.database.order, ObjectType.SCHEMA_ORDER))
+
+    def entries(self, ids: Iterable[ObjectId]) -> Iterator[SchemaEntry]:
+        """In the order of the ids, read ahead."""
+        return map(decode_entry, self._reader.get_many(ids, ObjectType.SCHEMA_ENTRY))
+
+    def entry_items(self) -> Iterator[EntryItem]:
+        """By identity."""
+        return walk(self._database.entries, ENTRIES, self._reader.get_many)
+
+    def roles(self) -> Roles:
+        return decode_roles(self._reader.get(self._database.roles, ObjectType.ROLES))
+
+    def catalog(self) -> CatalogFacts:
+        return decode_catalog(self._reader.get(self._database.catalog, ObjectType.CATALOG))
+
+    def sequences(self) -> Iterator[SequenceItem]:
+        return walk(self._database.sequences, SEQUENCES, self._reader.get_many)
+
+    def large_objects(self) -> Iterator[LargeObjectItem]:
+        return walk(self._database.large_objects, LARGE_OBJECTS, self._reader.get_many)
+
+    def large_object_blocks(self, item: LargeObjectItem) -> Iterator[bytes]:
+        return self._blocks(self.chunk_refs(item.chunks), ObjectType.LARGE_OBJECT_CHUNK)
+
+    def directory(self, name: str) -> ListRef:
+        """Raises  NotThere"""
+        if name not in self.manifest.directories:
+            raise NotThere(f"no directory {name} in the snapshot", hint="list them with: pgvault ls")
+        return self.manifest.directories[name]
+
+    def files(self, directory: str) -> Iterator[FileItem]:
+        """By path, bytewise. Raises  NotThere"""
+        return walk(self.directory(directory), FILES, self._reader.get_many)
+
+    def file(self, directory: str, path: bytes) -> FileItem:
+        """Raises  NotThere"""
+        item = find(self.directory(directory), path, FILES, self._reader.get_many)
+        if item is None:
+            shown = path.decode(errors="backslashreplace")
+            raise NotThere(f"no file {directory}/{shown} in the snapshot", hint="list them with: pgvault ls")
+        return item
+
+    def file_blocks(self, item: FileItem) -> Iterator[bytes]:
+        return self._blocks(self.chunk_refs(item.chunks), ObjectType.FILE_CHUNK)
+
+    def chunk_refs(self, chunks: ChunkList) -> Iterator[ChunkRef]:
+        if chunks.more is None:
+            yield from chunks.inline
+        else:
+            yield from walk(chunks.more, CHUNKS, self._reader.get_many)
+
+    def ledger(self) -> Ledger:
+        return decode_ledger(self._reader.get(self.manifest.ledger, ObjectType.LEDGER))
+
+    def _blocks(self, refs: Iterable[ChunkRef], chunk_type: ObjectType) -> Iterator[bytes]:
+        lengths: deque[int] = deque()
+
+        def ids() -> Iterator[ObjectId]:
+            for ref in refs:
+                lengths.append(ref.length)
+                yield ref.id
+
+        for plain in self._reader.get_many(ids(), chunk_type):
+            if len(plain) != lengths.popleft():
+                raise Malformed("chunk has another length than its list says")
+            yield plain

@@ -1,0 +1,164 @@
+"""A repository's states as classes: Closed -> Open -> Indexed. What needs an index cannot be asked without one.
+
+Closed has a store, Open has keys and can list snapshots, Indexed can read and write objects.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from vault.crypto import keyed
+from vault.crypto.keys import Keys
+from vault.errors import ContentMismatch, IntegrityError, LimitExceeded, NotFound, NotThere, UsageError
+from vault.format.snapshot import decode_manifest, parse_snapshot_name, snapshot_name
+from vault.ids import SnapshotId
+from vault.limits import FILE_BYTES_MAX
+from vault.model import FileKind, KeyBundle, Manifest, ObjectType, RepositoryConfig
+from vault.ports import Entropy, ObjectStore
+from vault.repo.index import Index
+from vault.repo.keyring import unlock, unlock_with_kit, unseal_file
+from vault.repo.reader import Reader
+from vault.repo.snapshot import Snapshot
+from vault.repo.writer import Writer
+
+_PREFIX = re.compile(r"[0-9a-f]{6,64}")
+_LATEST = re.compile(r"latest(?:~([0-9]{1,6}))?")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2})?Z?)?")
+
+
+class Closed:
+    """A store that may hold a repository."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self.store = store
+
+    def open(self, passphrase: str) -> Open:
+        """Raises  NoRepository, WrongPassphrase, IntegrityError, StoreError"""
+        return Open(self.store, *unlock(self.store, passphrase))
+
+    def open_with_kit(self, text: str) -> Open:
+        """Raises  as `open`, and Malformed: the text is no intact recovery kit"""
+        return Open(self.store, *unlock_with_kit(self.store, text))
+
+
+class Open:
+    """A repository whose keys are known."""
+
+    def __init__(self, store: ObjectStore, config: RepositoryConfig, keys: Keys, bundle: KeyBundle) -> None:
+        self.store = store
+        self.config = config
+        self.keys = keys
+        self.bundle = bundle
+
+    def snapshots(self) -> list[tuple[SnapshotId, Manifest]]:
+        """Every readable snapshot, oldest first; damaged ones are skipped (`scan` names them)."""
+        found = [
+            (snapshot_id, manifest) for snapshot_id, manifest in self.scan() if not isinstance(manifest, IntegrityError)
+        ]
+        return sorted(found, key=lambda pair: (pair[1].created_ms, pair[1].sequence, pair[0]))
+
+    def scan(self) -> Iterator[tuple[SnapshotId, Manifest | IntegrityError]]:
+        """Every file under snapshots/, in no useful order, with what is wrong with it if it cannot be read."""
+        for stored in self.store.list("snapshots/"):
+            snapshot_id = parse_snapshot_name(stored.name)
+            if snapshot_id is None:
+                continue
+            try:
+                if stored.size > FILE_BYTES_MAX:
+                    raise LimitExceeded("snapshot file is too long")
+                yield snapshot_id, self.manifest(snapshot_id)
+            except NotFound:
+                continue  # forgotten between the listing and the reading
+            except IntegrityError as error:
+                error.file = stored.name
+                yield snapshot_id, error
+
+    def manifest(self, snapshot_id: SnapshotId) -> Manifest:
+        """Raises  NotFound; IntegrityError"""
+        plain = unseal_file(self.store.get(snapshot_name(snapshot_id)), FileKind.SNAPSHOT, self.keys)
+        if keyed.object_id(self.keys.id_key, ObjectType.SNAPSHOT, plain) != snapshot_id:
+            raise ContentMismatch("snapshot has another content than its name", object_id=snapshot_id.hex())
+        return decode_manifest(plain)
+
+    def resolve(self, spec: str, source: str | None = None) -> SnapshotId:
+        """The snapshot that `spec` names: exact tag value, `latest`, `latest~N`, a date (the newest of that time), an id prefix.
+
+        source  restricts the choice to one source
+        Raises  NotThere; UsageError: ambiguous
+        """
+        known = [pair for pair in self.snapshots() if source is None or pair[1].source == source]
+        tagged = [snapshot_id for snapshot_id, manifest in known if spec in _tag_words(manifest)]
+        if tagged:
+            return _single(tagged, spec)
+        latest = _LATEST.fullmatch(spec)
+        if latest:
+            back = int(latest.group(1) or 0)
+            if back < len(known):
+                return known[-1 - back][0]
+        elif _DATE.fullmatch(spec):
+            start, end = _span_ms(spec)
+            inside = [snapshot_id for snapshot_id, manifest in known if start <= manifest.created_ms < end]
+            if inside:
+                return inside[-1]
+        elif _PREFIX.fullmatch(spec):
+            matches = [snapshot_id for snapshot_id, _ in known if snapshot_id.hex().startswith(spec)]
+            if matches:
+                return _single(matches, spec)
+        raise NotThere(
+            f"no snapshot {spec}",
+            why=f"the repository has {len(known)}" + (f" of source {source}" if source else ""),
+            hint="list them with: pgvault snapshots",
+        )
+
+    def indexed(self, cache_dir: Path | None) -> Indexed:
+        """Load the index. `cache_dir` is private to this program; None keeps the index in memory."""
+        own = None if cache_dir is None else cache_dir / self.config.repository.hex()
+        return Indexed(self, Index.open(self.store, self.keys, cache_dir=own))
+
+
+class Indexed:
+    """A repository whose objects can be found."""
+
+    def __init__(self, opened: Open, index: Index) -> None:
+        self.open = opened
+        self.index = index
+
+    def reader(self, *, threads: int = 2) -> Reader:
+        return Reader(self.open.store, self.open.keys, self.index, threads=threads)
+
+    def writer(self, *, entropy: Entropy, threads: int = 2) -> Writer:
+        return Writer(
+            self.open.store,
+            self.open.keys,
+            self.index,
+            repository=self.open.config.repository,
+            entropy=entropy,
+            threads=threads,
+        )
+
+    def snapshot(self, snapshot_id: SnapshotId, *, threads: int = 2) -> Snapshot:
+        return Snapshot(snapshot_id, self.open.manifest(snapshot_id), self.reader(threads=threads))
+
+
+def _tag_words(manifest: Manifest) -> set[str]:
+    return {word for key, value in manifest.tags.items() for word in (value, f"{key}={value}") if word}
+
+
+def _single(matches: list[SnapshotId], spec: str) -> SnapshotId:
+    if len(matches) > 1:
+        some = ", ".join(match.hex()[:12] for match in matches[:5])
+        raise UsageError(f"{spec} names {len(matches)} snapshots", why=some, hint="use more digits of the id")
+    return matches[0]
+
+
+def _span_ms(spec: str) -> tuple[int, int]:
+    text = spec.rstrip("Z").replace(" ", "T")
+    width = {10: timedelta(days=1), 16: timedelta(minutes=1), 19: timedelta(seconds=1)}[len(text)]
+    try:
+        start = datetime.fromisoformat(text).replace(tzinfo=UTC)
+    except ValueError as error:
+        raise UsageError(f"{spec} is no date", hint="write it as 2026-01-31 or 2026-01-31T10:00") from error
+    return int(start.timestamp() * 1000), int((start + width).timestamp() * 1000)

@@ -1,0 +1,121 @@
+"""The only threads of pgvault: bounded stages, first error wins, clean cancel.
+
+Invariant: whatever happens, no thread outlives the call or context that started it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from types import TracebackType
+from typing import Self, TypeVar
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+
+def ordered(function: Callable[[S], T], items: Iterable[S], *, threads: int, ahead: int) -> Iterator[T]:
+    """`function` of each item, in order, computed by `threads` threads at most `ahead` items in advance.
+
+    Items are pulled lazily by the calling thread. The first error in item order is raised; later results are dropped.
+    """
+    source = iter(items)
+    with ThreadPoolExecutor(threads, thread_name_prefix="vault") as pool:
+        pending: deque[Future[T]] = deque()
+        try:
+            while True:
+                while len(pending) < ahead:
+                    try:
+                        item = next(source)
+                    except StopIteration:
+                        break
+                    pending.append(pool.submit(function, item))
+                if not pending:
+                    return
+                yield pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()
+
+
+def run_parallel(tasks: Iterable[Callable[[], T]], threads: int) -> Iterator[T]:
+    """Results of the tasks as they complete. Tasks are pulled lazily, at most `threads` ahead, by the calling thread.
+
+    The first error cancels what has not started and is raised after what runs has ended.
+    """
+    source = iter(tasks)
+    with ThreadPoolExecutor(threads, thread_name_prefix="vault") as pool:
+        running: set[Future[T]] = set()
+        exhausted = False
+        try:
+            while True:
+                while not exhausted and len(running) < threads:
+                    try:
+                        running.add(pool.submit(next(source)))
+                    except StopIteration:
+                        exhausted = True
+                if not running:
+                    return
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield future.result()
+        finally:
+            for future in running:
+                future.cancel()
+
+
+class BoundedPool:
+    """Threads that take tasks of a known size in bytes; `submit` waits while more than `bytes_max` are under way.
+
+    Use as a context manager: a clean exit waits for all tasks, an exception cancels those that have not started.
+    """
+
+    def __init__(self, *, threads: int, bytes_max: int) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="vault")
+        self._bytes_max = bytes_max
+        self._bytes = 0
+        self._changed = threading.Condition()
+        self._error: BaseException | None = None
+
+    def submit(self, function: Callable[[], T], *, size: int) -> Future[T]:
+        """Raises the first error of any earlier task, so that a broken stage stops its feeder."""
+        with self._changed:
+            while self._error is None and self._bytes and self._bytes + size > self._bytes_max:
+                self._changed.wait()
+            if self._error is not None:
+                raise self._error
+            self._bytes += size
+        future = self._pool.submit(function)
+        future.add_done_callback(lambda done: self._finished(done, size))
+        return future
+
+    def _finished(self, done: Future[T], size: int) -> None:
+        error = None if done.cancelled() else done.exception()
+        with self._changed:
+            self._bytes -= size
+            if error is not None and self._error is None:
+                self._error = error
+            self._changed.notify_all()
+
+    def raise_error(self) -> None:
+        """Raise the first error of any task so far."""
+        with self._changed:
+            if self._error is not None:
+                raise self._error
+
+    def drain(self) -> None:
+        """Wait until nothing is under way, then raise the first error, if any."""
+        with self._changed:
+            while self._bytes and self._error is None:
+                self._changed.wait()
+        self.raise_error()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=kind is not None)

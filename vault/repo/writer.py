@@ -1,0 +1,254 @@
+"""Write objects: id, deduplicate, compress, seal, open again, pack, publish, commit.
+
+Order of durability: packs, barrier, index fragment, barrier, manifest, barrier; the manifest is the only commit. Every object is
+opened from its sealed bytes before its pack is sent. After the first error the writer only fails. Spec 40-pack, 50-index, 70-store.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from vault.crypto import keyed
+from vault.crypto.keys import Keys
+from vault.errors import ContentMismatch
+from vault.format.index import build_fragment, encode_fragment, fragment_name
+from vault.format.object import pack_class, plain_bytes_max
+from vault.format.pack import encode_header, pack_name
+from vault.format.snapshot import encode_manifest, snapshot_name
+from vault.ids import FragmentId, ObjectId, PackId, RepositoryId, SnapshotId
+from vault.limits import FRAGMENT_ENTRIES_MAX, MIB, OPEN_PACKS_PER_CLASS, PACK_BYTES_TARGET
+from vault.model import FileKind, Manifest, ObjectType, PackClass, PackEntry, PackHeader
+from vault.pipeline.compress import compress
+from vault.pipeline.seal import PackSealer, draft_record, open_object
+from vault.ports import Entropy, ObjectStore
+from vault.repo.index import Index
+from vault.repo.keyring import seal_file
+from vault.repo.workers import BoundedPool
+
+_PENDING_ENTRIES_MAX = FRAGMENT_ENTRIES_MAX // 4
+"""A fragment is published when so many objects wait for one: a retry adopts what was uploaded, and memory stays bounded."""
+_IN_FLIGHT_BYTES_MAX = 24 * MIB
+_SIZE_ROUNDS_MAX = 8
+"""The manifest holds the size of its own file; a few rounds find a number that agrees, or one a few bytes off."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Committed:
+    id: SnapshotId
+    manifest: Manifest
+
+
+@dataclass(slots=True)
+class _OpenPack:
+    """A pack that is being filled. `unproven` counts objects that were sealed and not yet opened again."""
+
+    sealer: PackSealer
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    unproven: int = 0
+    full: bool = False
+
+
+class Writer:
+    """Use as a context manager. `put` and `submit` are thread-safe; `publish` is for one thread, when all puts are done."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        keys: Keys,
+        index: Index,
+        *,
+        repository: RepositoryId,
+        entropy: Entropy,
+        threads: int = 2,
+    ) -> None:
+        self._store = store
+        self._keys = keys
+        self._index = index
+        self._repository = repository
+        self._entropy = entropy
+        self._pool = BoundedPool(threads=threads, bytes_max=_IN_FLIGHT_BYTES_MAX)
+        self._lock = threading.Lock()
+        self._claimed: set[ObjectId] = set()
+        self._open: dict[PackClass, list[_OpenPack | None]] = {
+            kind: [None] * OPEN_PACKS_PER_CLASS for kind in PackClass
+        }
+        self._unpublished: list[PackEntry] = []
+        self._unpublished_objects = 0
+        self._new_bytes = 0
+        self.packs_used: set[PackId] = set()
+
+    @property
+    def new_bytes(self) -> int:
+        """Bytes of packs and fragments sent so far."""
+        return self._new_bytes
+
+    def submit(self, object_type: ObjectType, plain: bytes) -> Future[ObjectId]:
+        """`put` on a worker; waits while too much is under way. Raises an earlier worker's error."""
+        return self._pool.submit(lambda: self.put(object_type, plain), size=len(plain) + 1)
+
+    def put(self, object_type: ObjectType, plain: bytes) -> ObjectId:
+        """Store an object unless the repository has it; durable only after `publish`.
+
+        plain   within the type's bound (the caller has checked)
+        Raises  StoreError; IntegrityError: the sealed bytes do not open again (faulty memory or library)
+        """
+        assert len(plain) <= plain_bytes_max(object_type), "callers bound what they put"
+        object_id = keyed.object_id(self._keys.id_key, object_type, plain)
+        if self._claim(object_id):
+            self._store_new(object_id, object_type, plain)
+        return object_id
+
+    def _claim(self, object_id: ObjectId) -> bool:
+        """Whether the caller is the first to need this object stored."""
+        with self._lock:
+            if object_id in self._claimed:
+                return False
+            self._claimed.add(object_id)
+        known = self._index.locations(object_id)
+        if known:
+            with self._lock:
+                self._claimed.discard(object_id)
+                self.packs_used.add(known[0].pack)
+            return False
+        return True
+
+    def _store_new(self, object_id: ObjectId, object_type: ObjectType, plain: bytes) -> None:
+        codec, stored = compress(plain)
+        draft = draft_record(object_id, object_type, codec, plain_length=len(plain))
+        kind = pack_class(object_type)
+        slot = self._entropy(1)[0] % OPEN_PACKS_PER_CLASS
+        while True:
+            pack = self._open_pack(kind, slot)
+            with pack.lock:
+                if pack.full:
+                    continue
+                record, sealed = pack.sealer.append(draft, stored)
+                pack.unproven += 1
+                if pack.sealer.size >= PACK_BYTES_TARGET:
+                    pack.full = True
+            break
+        if pack.full:
+            self._retire(kind, slot, pack)
+        plain_again = open_object(
+            sealed,
+            record,
+            key=pack.sealer.key,
+            header_digest=pack.sealer.header_digest,
+            id_key=self._keys.id_key,
+            base=None,
+        )
+        if plain_again != plain:
+            raise ContentMismatch("object does not read back", hint="the machine's memory may be faulty")
+        with pack.lock:
+            pack.unproven -= 1
+            complete = pack.full and pack.unproven == 0
+        if complete:
+            self._send(pack)
+
+    def _open_pack(self, kind: PackClass, slot: int) -> _OpenPack:
+        with self._lock:
+            pack = self._open[kind][slot]
+            if pack is None:
+                pack = _OpenPack(self._new_sealer(kind))
+                self._open[kind][slot] = pack
+            return pack
+
+    def _retire(self, kind: PackClass, slot: int, pack: _OpenPack) -> None:
+        with self._lock:
+            if self._open[kind][slot] is pack:
+                self._open[kind][slot] = None
+
+    def _new_sealer(self, kind: PackClass) -> PackSealer:
+        header = PackHeader(
+            pack_class=kind, key_id=self._keys.key_id, repository=self._repository, salt=self._entropy(32)
+        )
+        return PackSealer(header, self._keys.pack_key(kind, encode_header(header), header.salt))
+
+    def _send(self, pack: _OpenPack) -> None:
+        records = pack.sealer.records
+        data = pack.sealer.close()
+        pack_id = PackId(keyed.sha256(data))
+        self._store.put(pack_name(pack_id), data)
+        entry = PackEntry(pack=pack_id, size=len(data), header=pack.sealer.header, records=records)
+        with self._lock:
+            self._unpublished.append(entry)
+            self._unpublished_objects += len(records)
+            self._new_bytes += len(data)
+            self.packs_used.add(pack_id)
+            due = self._take_unpublished() if self._unpublished_objects >= _PENDING_ENTRIES_MAX else []
+        if due:
+            self._publish(due)
+
+    def _take_unpublished(self) -> list[PackEntry]:
+        due, self._unpublished, self._unpublished_objects = self._unpublished, [], 0
+        return due
+
+    def _publish(self, entries: list[PackEntry]) -> None:
+        self._store.barrier()
+        fragment = build_fragment(entries)
+        data = seal_file(
+            encode_fragment(fragment), FileKind.INDEX, self._keys, salt=self._entropy(24), squeeze=False
+        )
+        fragment_id = FragmentId(keyed.sha256(data))
+        with self._lock:
+            self._index.generation += 1
+            generation = self._index.generation
+        self._store.put(fragment_name(generation, fragment_id), data)
+        self._index.add(fragment, fragment_id)
+        with self._lock:
+            self._new_bytes += len(data)
+            self._claimed.difference_update(record.id for entry in entries for record in entry.records)
+
+    def publish(self) -> None:
+        """Wait for every put, send what is open, and make all of it durable and indexed."""
+        self._pool.drain()
+        for kind in PackClass:
+            for slot, pack in enumerate(self._open[kind]):
+                self._open[kind][slot] = None
+                if pack is not None and pack.sealer.records:
+                    self._send(pack)
+        with self._lock:
+            due = self._take_unpublished()
+        if due:
+            self._publish(due)
+        self._store.barrier()
+
+    def commit(self, manifest_at: Callable[[int], Manifest], *, before: Callable[[], None]) -> Committed:
+        """Publish everything, then write the manifest: the only commit.
+
+        manifest_at  (new bytes, the manifest's own file included) -> manifest; asked until the number agrees with itself
+        before       called when all but the manifest is durable; raising there leaves no snapshot
+        """
+        self.publish()
+        before()
+        manifest, plain, data = self._sealed_manifest(manifest_at)
+        snapshot_id = SnapshotId(keyed.object_id(self._keys.id_key, ObjectType.SNAPSHOT, plain))
+        self._store.put(snapshot_name(snapshot_id), data)
+        self._store.barrier()
+        self._new_bytes += len(data)
+        return Committed(id=snapshot_id, manifest=manifest)
+
+    def _sealed_manifest(self, manifest_at: Callable[[int], Manifest]) -> tuple[Manifest, bytes, bytes]:
+        total = self._new_bytes
+        for _ in range(_SIZE_ROUNDS_MAX):
+            manifest = manifest_at(total)
+            plain = encode_manifest(manifest)
+            data = seal_file(plain, FileKind.SNAPSHOT, self._keys, salt=self._entropy(24), squeeze=True)
+            if self._new_bytes + len(data) == total:
+                break
+            total = self._new_bytes + len(data)
+        return manifest, plain, data
+
+    def __enter__(self) -> Self:
+        self._pool.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.__exit__(kind, error, trace)
