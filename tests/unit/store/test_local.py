@@ -1,0 +1,176 @@
+"""What is special about a store in a directory: its root, its rights, and what others put there."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.unit.store.recording_disk import RecordingDisk
+from vault.errors import AlreadyExists, LimitExceeded, NoRepository, NotFound, StoreError
+from vault.limits import PACK_BYTES_MAX
+from vault.store.local import LocalStore, create_local
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    create_local(tmp_path / "repository")
+    return LocalStore(tmp_path / "repository", os.urandom)
+
+
+def test_missing_root_is_no_repository_and_is_never_created(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "nowhere", os.urandom)
+    calls = (
+        lambda: store.get("config"),
+        lambda: store.get_range("config", 0, 1),
+        lambda: store.list(""),
+        lambda: store.put("config", b""),
+        lambda: store.delete("config"),
+        lambda: store.sweep_tmp(older_than_ms=0, now_ms=0),
+    )
+    for call in calls:
+        with pytest.raises(NoRepository, match="nowhere"):
+            call()
+    assert os.listdir(tmp_path) == []
+
+
+def test_root_that_is_a_file_is_no_repository(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(NoRepository):
+        LocalStore(tmp_path / "file", os.urandom).get("config")
+
+
+def test_create_refuses_a_directory_with_something_in_it(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_bytes(b"")
+    with pytest.raises(AlreadyExists, match="not empty"):
+        create_local(tmp_path)
+    assert os.listdir(tmp_path) == ["letter.txt"]
+
+
+def test_create_takes_an_empty_directory_and_its_own_beginning(tmp_path: Path) -> None:
+    create_local(tmp_path)
+    create_local(tmp_path)
+    assert os.listdir(tmp_path) == ["tmp"]
+
+
+def test_files_and_directories_are_private(store: LocalStore, tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        store.put("packs/deep/a", b"x")
+    finally:
+        os.umask(before)
+    modes = [
+        (tmp_path / "repository" / name).stat().st_mode & 0o777 for name in ("packs", "packs/deep", "packs/deep/a")
+    ]
+    assert modes == [0o700, 0o700, 0o600]
+
+
+def test_missing_tmp_is_made_again(store: LocalStore, tmp_path: Path) -> None:
+    (tmp_path / "repository/tmp").rmdir()
+    store.put("packs/a", b"x")
+    assert store.get("packs/a") == b"x"
+
+
+def test_list_leaves_out_what_no_store_has_written(store: LocalStore, tmp_path: Path) -> None:
+    root = tmp_path / "repository"
+    store.put("packs/a", b"x")
+    for name in (".DS_Store", "packs/.nfs01", "packs/UPPER", "tmp/0123", "packs/a b"):
+        (root / name).write_bytes(b"")
+    (root / "lost+found").mkdir()
+    os.symlink("nowhere", root / "packs/dangling")
+    os.mkfifo(root / "packs/fifo")
+    assert [file.name for file in store.list("")] == ["packs/a"]
+
+
+def test_pipe_in_place_of_a_file_is_refused_without_waiting(store: LocalStore, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "repository/fifo")
+    with pytest.raises(StoreError, match="not a regular file"):
+        store.get("fifo")
+
+
+def test_file_above_the_bound_is_not_loaded(store: LocalStore, tmp_path: Path) -> None:
+    with open(tmp_path / "repository/large", "wb") as file:
+        file.truncate(PACK_BYTES_MAX + 1)
+    with pytest.raises(LimitExceeded, match="large"):
+        store.get("large")
+    assert store.get_range("large", PACK_BYTES_MAX, 1) == b"\0"
+
+
+def test_file_below_a_file_is_not_found(store: LocalStore) -> None:
+    store.put("config", b"x")
+    with pytest.raises(NotFound):
+        store.get("config/a")
+    with pytest.raises(StoreError):
+        store.put("config/a", b"")
+
+
+def test_sweep_removes_only_old_temporary_files(store: LocalStore, tmp_path: Path) -> None:
+    store.put("packs/a", b"x")
+    for name, age_s in (("old", 1000), ("new", 10)):
+        path = tmp_path / "repository/tmp" / name
+        path.write_bytes(b"")
+        os.utime(path, (1_000_000 - age_s, 1_000_000 - age_s))
+    assert store.sweep_tmp(older_than_ms=100_000, now_ms=1_000_000_000) == 1
+    assert os.listdir(tmp_path / "repository/tmp") == ["new"]
+    assert store.get("packs/a") == b"x"
+
+
+def test_interrupted_put_leaves_no_temporary_file(tmp_path: Path) -> None:
+    def interrupt(kind: str, path: str) -> int:
+        if kind == "write":
+            raise KeyboardInterrupt
+        return 0
+
+    create_local(tmp_path / "repository")
+    with pytest.raises(KeyboardInterrupt):
+        LocalStore(tmp_path / "repository", os.urandom, disk=RecordingDisk(interrupt)).put("packs/a", b"x")
+    assert os.listdir(tmp_path / "repository/tmp") == []
+
+
+def test_barrier_waits_for_the_one_that_took_its_names(tmp_path: Path) -> None:
+    entered, leave = threading.Event(), threading.Event()
+    order: list[str] = []
+
+    def slow(kind: str, path: str) -> int:
+        if kind == "fsync" and path.endswith("packs"):
+            entered.set()
+            assert leave.wait(30)
+            order.append("synced")
+        return 0
+
+    create_local(tmp_path / "repository")
+    store = LocalStore(tmp_path / "repository", os.urandom, disk=RecordingDisk(slow))
+    store.put("packs/a", b"x")
+    first = threading.Thread(target=store.barrier)
+
+    def pass_second() -> None:
+        store.barrier()
+        order.append("second")
+
+    second = threading.Thread(target=pass_second)
+    first.start()
+    assert entered.wait(30)
+    second.start()
+    leave.set()
+    first.join()
+    second.join()
+    assert order == ["synced", "second"]
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_missing_rights_are_named_with_a_hint(tmp_path: Path) -> None:
+    create_local(tmp_path / "repository")
+    store = LocalStore(tmp_path / "repository", os.urandom)
+    store.put("packs/a", b"x")
+    os.seteuid(65534)
+    try:
+        for call in (lambda: store.get("packs/a"), lambda: store.put("packs/b", b"x")):
+            with pytest.raises(StoreError) as caught:
+                call()
+            assert not isinstance(caught.value, NotFound)
+            assert "owner of the repository" in caught.value.hint
+    finally:
+        os.seteuid(0)
