@@ -1,0 +1,52 @@
+"""`pgvault snapshots`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vault.cli import jsonout, render, wiring
+from vault.cli.options import Invocation, command
+
+if TYPE_CHECKING:
+    from vault.ids import SnapshotId
+    from vault.model import Manifest
+
+TITLES = ("id", "time (UTC)", "age", "source", "tables", "rows", "size", "new", "tags")
+
+
+@command(
+    "snapshots",
+    help="List the snapshots, oldest first.\n\nWith --source only that source's. SIZE is the text of all rows and files, "
+    "NEW what the snapshot added to the repository.",
+    examples=["pgvault snapshots", "pgvault snapshots --source app --json"],
+)
+def snapshots(invocation: Invocation) -> None:
+    settings = invocation.settings()
+    opened = wiring.open_repository(settings)
+    listed = [pair for pair in opened.snapshots() if settings.source in (None, pair[1].source)]
+    out = invocation.renderer()
+    if invocation.json:
+        out.json_line(jsonout.snapshots(listed))
+        return
+    now_ms = wiring.SystemClock().now_ms()
+    out.table(TITLES, [_row(id, manifest, now_ms) for id, manifest in listed], right="age tables rows size new")
+    if not listed:
+        out.talk("no snapshots yet; make one with: pgvault backup")
+
+
+def _row(id: SnapshotId, manifest: Manifest, now_ms: int) -> tuple[str, ...]:
+    return (
+        id.hex()[:12],
+        jsonout.instant(manifest.created_ms)[:19].replace("T", " "),
+        render.age(manifest.created_ms, now_ms),
+        manifest.source,
+        str(jsonout.tables(manifest)),
+        str(jsonout.rows(manifest)),
+        render.size(jsonout.source_bytes(manifest) + jsonout.file_bytes(manifest)),
+        render.size(manifest.effort.new_bytes),
+        " ".join(f"{key}={value}" for key, value in sorted(manifest.tags.items()))
+        + (" SUSPECT" if manifest.suspect else ""),
+    )
+
+
+COMMAND = snapshots

@@ -1,0 +1,66 @@
+"""Connection strings as users type them: told apart, named, and refused when they carry a secret.
+
+Pure text. Never connects; never repeats a string that it refuses.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from vault.errors import UsageError
+
+SECRET_KEYS: Final = frozenset({"password", "sslpassword", "oauth_client_secret"})
+_PAIR: Final = re.compile(r"\s*([^\s=]+)\s*=\s*('(?:[^'\\]|\\.)*'|(?:[^\s\\]|\\.)*)", re.DOTALL)
+_USERINFO: Final = re.compile(r"(://[^/\s:@]*):[^/\s]*@")
+_KEYWORD: Final = re.compile(r"((?:ssl)?password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&]+)", re.IGNORECASE)
+
+
+def is_url(text: str) -> bool:
+    return text.startswith(("postgresql://", "postgres://"))
+
+
+def refuse_password(text: str, *, where: str) -> None:
+    """Raises  UsageError: the string carries a secret, which a process list or a file would show to others"""
+    if SECRET_KEYS & {key for key, value in settings_of(text) if value}:
+        raise UsageError(
+            f"{where} holds a password",
+            why="a secret is never a flag's value: every user of the machine can read it in the process list",
+            hint="leave it out, and set PGPASSFILE (a 0600 file) or PGPASSWORD in the environment",
+        )
+
+
+def settings_of(text: str) -> list[tuple[str, str]]:
+    """Keyword and value of each part of a URL or of `key=value ...`; a bare word is the database's name."""
+    if "://" in text:
+        parts = urlsplit(text)
+        user, _, host = parts.netloc.rpartition("@")
+        name, _, password = user.partition(":")
+        found = [("user", unquote(name)), ("password", unquote(password)), ("host", host)]
+        return [*found, ("dbname", unquote(parts.path[1:])), *parse_qsl(parts.query, keep_blank_values=True)]
+    if "=" in text:
+        return [(match[1], _unquoted(match[2])) for match in _PAIR.finditer(text)]
+    return [("dbname", text)]
+
+
+def database_name(text: str) -> str | None:
+    names = [value for key, value in settings_of(text) if key == "dbname" and value]
+    return names[-1] if names else None
+
+
+def as_conninfo(text: str) -> str:
+    """What libpq takes: a bare word becomes `dbname=`, all else stays as typed."""
+    if "://" in text or "=" in text or not text:
+        return text
+    return "dbname='" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def redacted(text: str) -> str:
+    """The text with every password of a URL or connection string replaced; for messages of any origin."""
+    return _KEYWORD.sub(r"\1***", _USERINFO.sub(r"\1:***@", text))
+
+
+def _unquoted(value: str) -> str:
+    bare = value[1:-1] if value.startswith("'") and value.endswith("'") and len(value) >= 2 else value
+    return re.sub(r"\\(.)", r"\1", bare, flags=re.DOTALL)

@@ -1,0 +1,91 @@
+"""Exit codes: what each number means, and which error leads to it. Numbers are for cron, `code` names for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import IntEnum
+from typing import Final
+
+from vault import errors
+
+
+class ExitCode(IntEnum):
+    """Fixed for ever; numbers may be added, never changed."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    INCOMPLETE = 3
+    DAMAGE = 4
+    UNREACHABLE = 6
+    PERMISSION = 7
+    UNSAFE = 8
+    RESTORE_INCOMPLETE = 9
+    NO_REPOSITORY = 10
+    LOCKED = 11
+    WRONG_PASSPHRASE = 12
+    SECRET_UNAVAILABLE = 13
+    FORMAT_NEWER = 14
+    STORAGE = 15
+    DIFFERENCES = 20
+    INTERRUPTED = 130
+
+
+MEANING: Final[Mapping[ExitCode, str]] = {
+    ExitCode.OK: "done",
+    ExitCode.FAILED: "failed",
+    ExitCode.USAGE: "usage, or no such snapshot, path or table",
+    ExitCode.INCOMPLETE: "snapshot saved, but something selected was not captured",
+    ExitCode.DAMAGE: "damage or mismatch found",
+    ExitCode.UNREACHABLE: "source or target unreachable",
+    ExitCode.PERMISSION: "permission missing on source or target",
+    ExitCode.UNSAFE: "refused as unsafe",
+    ExitCode.RESTORE_INCOMPLETE: "restore applied with something missing",
+    ExitCode.NO_REPOSITORY: "no repository",
+    ExitCode.LOCKED: "locked",
+    ExitCode.WRONG_PASSPHRASE: "wrong passphrase",
+    ExitCode.SECRET_UNAVAILABLE: "secret unavailable",
+    ExitCode.FORMAT_NEWER: "format newer than the program",
+    ExitCode.STORAGE: "storage error",
+    ExitCode.DIFFERENCES: "differences found (diff --exit-code)",
+    ExitCode.INTERRUPTED: "interrupted",
+}
+
+OF_ERROR: Final[Mapping[type[errors.VaultError], ExitCode]] = {
+    errors.VaultError: ExitCode.FAILED,
+    errors.UsageError: ExitCode.USAGE,
+    errors.UnsafeError: ExitCode.UNSAFE,
+    errors.KeyUnavailable: ExitCode.SECRET_UNAVAILABLE,
+    errors.WrongPassphrase: ExitCode.WRONG_PASSPHRASE,
+    errors.IntegrityError: ExitCode.DAMAGE,
+    errors.Unsupported: ExitCode.FORMAT_NEWER,
+    errors.StoreError: ExitCode.STORAGE,
+    errors.NoRepository: ExitCode.NO_REPOSITORY,
+    errors.Unreachable: ExitCode.UNREACHABLE,
+    errors.PermissionMissing: ExitCode.PERMISSION,
+    errors.Locked: ExitCode.LOCKED,
+    errors.RestoreIncomplete: ExitCode.RESTORE_INCOMPLETE,
+    errors.Interrupted: ExitCode.INTERRUPTED,
+}
+"""A class that is not listed has its nearest listed ancestor's code."""
+
+
+def exit_code_of(kind: type[errors.VaultError]) -> ExitCode:
+    for ancestor in kind.__mro__:
+        if issubclass(ancestor, errors.VaultError) and ancestor in OF_ERROR:
+            return OF_ERROR[ancestor]
+    return ExitCode.FAILED
+
+
+def error_classes() -> Iterator[type[errors.VaultError]]:
+    """The whole tree, each class once, parents first."""
+    waiting: list[type[errors.VaultError]] = [errors.VaultError]
+    while waiting:
+        kind = waiting.pop(0)
+        yield kind
+        waiting.extend(kind.__subclasses__())
+
+
+def error_codes() -> dict[str, ExitCode]:
+    """The closed list of `code` in error lines, with the exit code that each leads to."""
+    return {kind.code: exit_code_of(kind) for kind in error_classes()}

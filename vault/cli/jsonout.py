@@ -1,0 +1,127 @@
+"""The shapes of `--json` results. Fields may be added, never renamed. Pure.
+
+Sizes are integers ending in `_bytes`, durations end in `_s`, times are RFC 3339 in UTC, ids are hex.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from vault.ids import SnapshotId
+from vault.model import Counts, Ledger, Manifest, SlotInfo
+
+Json = dict[str, Any]
+
+
+def result(**fields: object) -> Json:
+    return {"type": "result", **fields}
+
+
+def instant(time_ms: int) -> str:
+    """`2026-11-22T23:15:02.123Z`."""
+    return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def coverage(ledger: Ledger) -> Json:
+    return {
+        component: {
+            "state": item.state.value,
+            "count": item.count,
+            "missing": [
+                {"item": one.item, "state": one.state.value, "why": one.why, "fix": one.fix} for one in item.missing
+            ],
+        }
+        for component, item in ledger.items()
+    }
+
+
+def counts(value: Counts) -> Json:
+    return {name: getattr(value, name) for name in Counts.__dataclass_fields__}
+
+
+def snapshot(id: SnapshotId, manifest: Manifest) -> Json:
+    return {
+        "id": id.hex(),
+        "time": instant(manifest.created_ms),
+        "source": manifest.source,
+        "parent": manifest.parent.hex() if manifest.parent is not None else None,
+        "rows": rows(manifest),
+        "source_bytes": source_bytes(manifest),
+        "new_bytes": manifest.effort.new_bytes,
+        "tags": dict(manifest.tags),
+        "files": files(manifest),
+        "file_bytes": file_bytes(manifest),
+        "suspect": manifest.suspect or None,
+    }
+
+
+def rows(manifest: Manifest) -> int:
+    return manifest.database.tables.sums.rows if manifest.database is not None else 0
+
+
+def source_bytes(manifest: Manifest) -> int:
+    return manifest.database.tables.sums.bytes if manifest.database is not None else 0
+
+
+def tables(manifest: Manifest) -> int:
+    return manifest.database.tables.sums.items if manifest.database is not None else 0
+
+
+def files(manifest: Manifest) -> int:
+    return sum(listed.sums.items for listed in manifest.directories.values())
+
+
+def file_bytes(manifest: Manifest) -> int:
+    return sum(listed.sums.bytes for listed in manifest.directories.values())
+
+
+def backup(id: SnapshotId, manifest: Manifest, ledger: Ledger) -> Json:
+    effort = manifest.effort
+    return result(
+        snapshot=id.hex(),
+        parent=manifest.parent.hex() if manifest.parent is not None else None,
+        duration_s=effort.duration_ms / 1000,
+        tables=tables(manifest),
+        rows=rows(manifest),
+        source_bytes=source_bytes(manifest),
+        read_bytes=effort.read_bytes,
+        new_bytes=effort.new_bytes,
+        extents=effort.extents,
+        extents_reused=effort.extents_reused,
+        files=files(manifest),
+        file_bytes=file_bytes(manifest),
+        coverage=coverage(ledger),
+        counts=counts(manifest.counts),
+    )
+
+
+def snapshots(listed: Iterable[tuple[SnapshotId, Manifest]]) -> Json:
+    return result(snapshots=[snapshot(id, manifest) for id, manifest in listed])
+
+
+def keys(slots: Iterable[SlotInfo]) -> Json:
+    return result(
+        keys=[
+            {
+                "id": slot.id.hex(),
+                "label": slot.label,
+                "created": instant(slot.created_ms),
+                "kdf": {
+                    "name": "argon2id",
+                    "passes": slot.kdf.passes,
+                    "memory_bytes": slot.kdf.memory_kib * 1024,
+                    "lanes": slot.kdf.lanes,
+                },
+            }
+            for slot in slots
+        ]
+    )
+
+
+def server(manifest: Manifest) -> Mapping[str, object] | None:
+    if manifest.database is None:
+        return None
+    facts = manifest.database.server
+    return {name: getattr(facts, name) for name in type(facts).__dataclass_fields__}

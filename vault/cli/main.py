@@ -1,0 +1,214 @@
+"""The command group, loaded lazily, and the single place where errors become messages and exit codes.
+
+Invariant: a user sees what failed, why, and what to type next; a traceback only with -vv, a secret never.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Final, NoReturn
+
+import click
+
+from vault.cli.exit_codes import ExitCode, exit_code_of
+from vault.cli.options import Invocation, global_params
+from vault.errors import UsageError, VaultError
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+COMMANDS: Final = {
+    "demo": "See all of it on a generated project, without a database of your own.",
+    "init": "Create a repository and its recovery kit.",
+    "backup": "Save one snapshot of a database and its directories.",
+    "snapshots": "List the snapshots.",
+    "show": "Show one snapshot: what is in it, and what is not.",
+    "ls": "List the files of a snapshot, the rendered ones included.",
+    "cat": "Print a file of a snapshot.",
+    "extract": "Write files of a snapshot into a directory.",
+    "table": "Print the rows of one table.",
+    "restore": "Restore a snapshot into an empty database and directories.",
+    "check": "Check that the repository's bytes are intact.",
+    "key": "List, add, change and remove passphrases; write a recovery kit.",
+    "stats": "Show sizes, and what made them grow.",
+    "help": "Explain a command, the errors, the exit codes or the environment.",
+}
+"""Command name -> the line that `--help` shows. Module `vault.cli.commands.NAME` holds it as COMMAND."""
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module only when that command runs, so that `--help` stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(f"vault.cli.commands.{cmd_name}").COMMAND
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f"pgvault {near[0]} --help" if near else "pgvault --help"
+            raise UsageError(f"no command {args[0]!r}", why="it is not one of pgvault's commands", hint=hint)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write(
+            "\nStart:  pgvault demo\n        pgvault init -r ./backups && pgvault backup -r ./backups -d postgresql:///app\n"
+            "\nExit codes and error codes: pgvault help errors. Environment: pgvault help environment.\n"
+        )
+
+
+def group() -> LazyGroup:
+    return LazyGroup(
+        name="pgvault",
+        help="Encrypted, deduplicating backups of a PostgreSQL database and its project's directories.",
+        params=[*global_params(), click.Option(["--version"], is_flag=True, help="Print the version.")],
+        callback=_version,
+        invoke_without_command=True,
+        no_args_is_help=False,
+        context_settings={"max_content_width": 100},
+    )
+
+
+def _version(*, version: bool) -> None:
+    context = click.get_current_context()
+    if version:
+        from vault import __version__
+
+        click.echo(f"pgvault {__version__}")
+        context.exit(0)
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+        context.exit(0)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run one command and exit with its code."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; returns the exit code. Every error ends here."""
+    invocation = Invocation(json="--json" in arguments, verbosity=0)
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _interrupt)
+    try:
+        with group().make_context("pgvault", list(arguments), obj=invocation) as context:
+            code = context.command.invoke(context)
+        sys.stdout.flush()
+        return int(code) if isinstance(code, int) else ExitCode.OK
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return _report(invocation, code="INTERRUPTED", exit_code=ExitCode.INTERRUPTED, message="interrupted")
+    except BrokenPipeError:
+        _silence(sys.stdout)
+        return ExitCode.FAILED
+    except click.ClickException as error:
+        return _report_usage(invocation, error)
+    except VaultError as error:
+        return _report_error(invocation, error)
+    except Exception as error:
+        return _report_unexpected(invocation, error)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _silence(stream: object) -> None:
+    """Point the file descriptor of a closed pipe at nothing, so that the interpreter's last flush is quiet."""
+    with open(os.devnull, "wb") as nothing:
+        os.dup2(nothing.fileno(), stream.fileno())  # type: ignore[attr-defined]
+
+
+# --- errors --------------------------------------------------------------------------------------
+
+
+def _report_usage(invocation: Invocation, error: click.ClickException) -> int:
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "pgvault"
+    lines = error.format_message().strip().splitlines() or ["wrong usage"]
+    message = lines[0][:1].lower() + lines[0][1:].rstrip(".")
+    return _report(
+        invocation,
+        code=UsageError.code,
+        exit_code=ExitCode.USAGE,
+        message=message,
+        why=" ".join(line.strip() for line in lines[1:]),
+        fix=f"{command} --help",
+    )
+
+
+def _report_error(invocation: Invocation, error: VaultError) -> int:
+    if invocation.verbosity >= 2:
+        _traceback(error)
+    return _report(
+        invocation,
+        code=error.code,
+        exit_code=exit_code_of(type(error)),
+        message=error.message,
+        why=error.why,
+        fix=error.hint,
+    )
+
+
+def _report_unexpected(invocation: Invocation, error: Exception) -> int:
+    if invocation.verbosity >= 2:
+        _traceback(error)
+    elif invocation.verbosity == 1:
+        invocation.renderer().talk(f"{_origin(error)}: {type(error).__name__}")
+    return _report(
+        invocation,
+        code=VaultError.code,
+        exit_code=ExitCode.FAILED,
+        message=f"unexpected {type(error).__name__}",
+        why="pgvault met something that it does not expect; this is a defect of pgvault",
+        fix="run it again with -v for the place, with -vv for everything (may hold data), and report it",
+    )
+
+
+def _origin(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "unknown place" if trace is None else f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+
+
+def _traceback(error: BaseException) -> None:
+    import traceback
+
+    traceback.print_exception(error)
+
+
+def _report(
+    invocation: Invocation, *, code: str, exit_code: ExitCode, message: str, why: str = "", fix: str = ""
+) -> int:
+    """Three parts on stderr, or with --json one line on stdout. Never raises."""
+    try:
+        renderer = invocation.renderer()
+        if invocation.json:
+            line: dict[str, object] = {"type": "error", "code": code, "message": message, "why": why, "fix": fix}
+            renderer.json_line(line | {"exit_code": int(exit_code)})
+        else:
+            renderer.error(message, why=why, fix=fix)
+    except OSError:
+        _silence(sys.stdout)
+    return exit_code

@@ -1,0 +1,125 @@
+"""Global options, accepted before and after the command's name, and the shape of every command's help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from vault.cli.render import Renderer
+    from vault.cli.settings import Settings
+
+
+@dataclass(slots=True)
+class Invocation:
+    """What this call of the program was asked for globally. The last mention of an option wins."""
+
+    json: bool = False
+    quiet: bool = False
+    verbosity: int = 0
+    repository: str | None = None
+    source: str | None = None
+    _renderer: Renderer | None = field(default=None, repr=False)
+
+    def renderer(self) -> Renderer:
+        if self._renderer is None:
+            from vault.cli.render import Renderer
+
+            self._renderer = Renderer(json=self.json, quiet=self.quiet, verbosity=self.verbosity)
+        return self._renderer
+
+    def settings(self) -> Settings:
+        """Raises  UsageError: the configuration file is wrong"""
+        from vault.cli.settings import load_settings
+
+        return load_settings(repository=self.repository, source=self.source)
+
+
+class Command(click.Command):
+    """A command that takes the global options too and ends its help with examples."""
+
+    def __init__(self, *args: Any, examples: Sequence[str] = (), **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.examples = tuple(examples)
+        self.params.extend(global_params())
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if self.examples:
+            formatter.write("\nExamples:\n" + "".join(f"  {line}\n" for line in self.examples))
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        own: list[tuple[str, str]] = []
+        everywhere: list[tuple[str, str]] = []
+        for param in self.get_params(ctx):
+            if (record := param.get_help_record(ctx)) is not None:
+                (everywhere if param.name in GLOBAL_NAMES else own).append(record)
+        for title, records in (("Options", own), ("Global options", everywhere)):
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+
+GLOBAL_NAMES = frozenset({"repository", "source", "as_json", "quiet", "verbose", "help"})
+
+
+def global_params() -> list[click.Parameter]:
+    """Fresh option objects; their values go to the Invocation, never to the command's function."""
+    return [
+        click.Option(
+            ["-r", "--repo", "repository"],
+            metavar="PATH",
+            expose_value=False,
+            callback=_store(lambda invocation, value: setattr(invocation, "repository", value)),
+            help="Repository: a path or file:// URL. Default: PGVAULT_REPOSITORY, then pgvault.toml.",
+        ),
+        click.Option(
+            ["--source"],
+            metavar="NAME",
+            expose_value=False,
+            callback=_store(lambda invocation, value: setattr(invocation, "source", value)),
+            help="Name of the source. Default: the configuration, then the database's or directory's name.",
+        ),
+        click.Option(
+            ["--json", "as_json"],
+            is_flag=True,
+            expose_value=False,
+            callback=_store(lambda invocation, value: setattr(invocation, "json", True)),
+            help="Print JSON for programs.",
+        ),
+        click.Option(
+            ["-q", "--quiet"],
+            is_flag=True,
+            expose_value=False,
+            callback=_store(lambda invocation, value: setattr(invocation, "quiet", True)),
+            help="No progress and no talk; results and errors only.",
+        ),
+        click.Option(
+            ["-v", "--verbose"],
+            count=True,
+            expose_value=False,
+            callback=_store(lambda invocation, value: setattr(invocation, "verbosity", invocation.verbosity + value)),
+            help="Say more; twice for tracebacks, which may hold data.",
+        ),
+    ]
+
+
+def _store(apply: Callable[[Invocation, Any], None]) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    def callback(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+        if value:
+            apply(context.ensure_object(Invocation), value)
+        return value
+
+    return callback
+
+
+def command(name: str, *, help: str, examples: Sequence[str]) -> Callable[[Callable[..., Any]], click.Command]:
+    """Make a function `f(invocation, ...)` a command; see click.command for its own options."""
+
+    def decorate(function: Callable[..., Any]) -> click.Command:
+        made = click.command(name, cls=Command, help=help, examples=examples, short_help=help.split("\n")[0])
+        return made(click.pass_obj(function))
+
+    return decorate

@@ -1,0 +1,127 @@
+"""The Progress port, drawn: bars on a terminal, a line a minute elsewhere, JSON Lines for programs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from vault.cli.render import printable, size
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+
+    from vault.cli.render import Renderer
+
+LINE_EVERY_S: Final = 60.0
+JSON_EVERY_S: Final = 1.0
+
+
+class Silent:
+    """Draws nothing."""
+
+    def stage(self, name: str, total_bytes: int | None = None) -> None:
+        pass
+
+    def advance(self, done_bytes: int) -> None:
+        pass
+
+    def event(self, kind: str, text: str) -> None:
+        pass
+
+
+class _Paced:
+    """Counts the bytes of a stage and speaks at most once in `every_s`."""
+
+    def __init__(self, renderer: Renderer, every_s: float) -> None:
+        self._renderer = renderer
+        self._every_s = every_s
+        self._lock = threading.Lock()
+        self._name = ""
+        self._done = 0
+        self._total: int | None = None
+        self._spoken_at = time.monotonic()
+
+    def stage(self, name: str, total_bytes: int | None = None) -> None:
+        with self._lock:
+            self._name, self._done, self._total = name, 0, total_bytes
+
+    def advance(self, done_bytes: int) -> None:
+        with self._lock:
+            self._done += done_bytes
+            now = time.monotonic()
+            if now - self._spoken_at >= self._every_s:
+                self._spoken_at = now
+                self._speak()
+
+    def _speak(self) -> None:
+        raise AssertionError("a subclass speaks")
+
+
+class MinuteLines(_Paced):
+    """For logs: one line a minute on stderr, and every event."""
+
+    def __init__(self, renderer: Renderer) -> None:
+        super().__init__(renderer, LINE_EVERY_S)
+
+    def event(self, kind: str, text: str) -> None:
+        self._renderer.talk(text)
+
+    def _speak(self) -> None:
+        of_total = f" of {size(self._total)}" if self._total is not None else ""
+        self._renderer.talk(f"{self._name}: {size(self._done)}{of_total}")
+
+
+class JsonLines(_Paced):
+    """For programs: at most one progress line a second on stdout, and every event."""
+
+    def __init__(self, renderer: Renderer) -> None:
+        super().__init__(renderer, JSON_EVERY_S)
+
+    def event(self, kind: str, text: str) -> None:
+        self._renderer.json_line({"type": "event", "kind": kind, "text": text})
+
+    def _speak(self) -> None:
+        self._renderer.json_line(
+            {"type": "progress", "stage": self._name, "done_bytes": self._done, "total_bytes": self._total}
+        )
+
+
+class Bars:
+    """One bar, of the stage that runs."""
+
+    def __init__(self, drawn: RichProgress) -> None:
+        self._drawn = drawn
+        self._lock = threading.Lock()
+        self._task = drawn.add_task("", total=None, visible=False)
+
+    def stage(self, name: str, total_bytes: int | None = None) -> None:
+        with self._lock:
+            self._drawn.remove_task(self._task)
+            self._task = self._drawn.add_task(printable(name), total=total_bytes)
+
+    def advance(self, done_bytes: int) -> None:
+        with self._lock:
+            self._drawn.advance(self._task, done_bytes)
+
+    def event(self, kind: str, text: str) -> None:
+        self._drawn.console.print(printable(text), markup=False, highlight=False)
+
+
+@contextmanager
+def bars() -> Iterator[Bars]:
+    """Bars on stderr, gone when done. rich honours NO_COLOR and TERM=dumb itself."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(binary_units=True),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as drawn:
+        yield Bars(drawn)

@@ -1,0 +1,166 @@
+"""Drawing for people: results on stdout, talk on stderr, progress as bars on a terminal and as a line a minute elsewhere.
+
+Never draws a control character that came from data, and never a password that came inside a message.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, TextIO
+
+from vault.cli.conninfo import redacted
+
+if TYPE_CHECKING:
+    from vault.model import Counts, Ledger, State
+    from vault.ports import Progress
+
+SUMMARY: Final = (
+    ("tables", "schema", "Database tables: {} tables"),
+    ("records", "data", "Data records: {} total records"),
+    ("users", "users", "Users: {} users (with encrypted passwords)"),
+    ("user_roles", "user_roles", "User roles: {} role assignments"),
+    ("rls_policies", "rls_policies", "RLS policies: {} policies"),
+    ("rpc_functions", "rpc_functions", "RPC functions: {} functions"),
+    ("migrations", "migrations", "Migrations: {} files"),
+    ("edge_functions", "edge_functions", "Edge Functions: {} functions"),
+    ("encryption_functions", "encryption", "Encryption functions: {} functions"),
+)
+"""Field of Counts, component that it belongs to, and the mission's line."""
+
+
+class Renderer:
+    """Where a command's words go. One per invocation; `progress` may be told by several threads."""
+
+    def __init__(self, *, json: bool, quiet: bool, verbosity: int) -> None:
+        self.json = json
+        self.quiet = quiet
+        self.verbosity = verbosity
+
+    # --- results: stdout
+
+    def json_line(self, value: Mapping[str, object], *, stream: TextIO | None = None) -> None:
+        """One line, ASCII, with no line separator inside."""
+        print(json.dumps(value, separators=(",", ":")), file=stream or sys.stdout, flush=True)
+
+    def line(self, text: str = "") -> None:
+        print(encodable(printable(text), sys.stdout))
+
+    def table(self, titles: Sequence[str], rows: Sequence[Sequence[str]], *, right: str = "") -> None:
+        """Columns as wide as their content. `right` names the titles whose column is set right."""
+        cells = [[printable(cell) for cell in row] for row in (titles, *rows)]
+        widths = [max(len(row[index]) for row in cells) for index in range(len(titles))]
+        rightward = [title in right.split() for title in titles]
+        for row in cells:
+            parts = [
+                cell.rjust(width) if turned else cell.ljust(width)
+                for cell, width, turned in zip(row, widths, rightward, strict=True)
+            ]
+            self.line("  ".join(parts).rstrip())
+
+    def summary(self, counts: Counts, coverage: Mapping[str, State] | None = None) -> None:
+        """The nine lines, in the mission's words; a component that is not wholly there has another mark."""
+        for name, component, words in SUMMARY:
+            state = str(coverage[component].value) if coverage and component in coverage else "captured"
+            self.line(f"{mark(state)} {words.format(getattr(counts, name))}")
+
+    def missing(self, ledger: Ledger) -> None:
+        """What was selected and is not there, with the reason and the way to mend it."""
+        from vault.model import State
+
+        for component, coverage in sorted(ledger.items()):
+            for item in coverage.missing:
+                if item.state not in (State.EMPTY, State.NOT_SELECTED) or self.verbosity:
+                    self.talk(f"{component}: {item.item}: {item.state.value.replace('_', ' ')}: {item.why}")
+                    if item.fix:
+                        self.talk(f"  next: {item.fix}")
+
+    # --- talk: stderr
+
+    def talk(self, text: str) -> None:
+        if not self.quiet:
+            print(encodable(printable(redacted(text)), sys.stderr), file=sys.stderr, flush=True)
+
+    def error(self, message: str, *, why: str, fix: str) -> None:
+        """Shown even when quiet."""
+        for head, text in (("pgvault: ", message), ("  why:  ", why), ("  next: ", fix)):
+            if text:
+                print(encodable(printable(head + redacted(text)), sys.stderr), file=sys.stderr, flush=True)
+
+    def ask(self, question: str) -> bool:
+        """A yes on a terminal; no without one."""
+        if not sys.stdin.isatty():
+            return False
+        print(printable(question) + " [y/N] ", end="", file=sys.stderr, flush=True)
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+    @contextmanager
+    def progress(self) -> Iterator[Progress]:
+        from vault.cli import progress
+
+        if self.quiet:
+            yield progress.Silent()
+        elif self.json:
+            yield progress.JsonLines(self)
+        elif sys.stderr.isatty():
+            with progress.bars() as drawn:
+                yield drawn
+        else:
+            yield progress.MinuteLines(self)
+
+
+# --- text ----------------------------------------------------------------------------------------
+
+
+def printable(text: str) -> str:
+    """Control characters and lone surrogates as escapes: names in a database may hold terminal commands."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char == "\n" else _escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    code = ord(char)
+    if code > 0xFFFF:
+        return f"\\U{code:08x}"
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def encodable(text: str, stream: TextIO) -> str:
+    encoding = stream.encoding or "ascii"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def fancy(stream: TextIO) -> bool:
+    """A terminal that can show more than ASCII."""
+    return stream.isatty() and (stream.encoding or "").lower().replace("-", "") == "utf8"
+
+
+def mark(state: str) -> str:
+    """Of a line in a list of what is there."""
+    if state in ("captured", "empty"):
+        return "✅" if fancy(sys.stdout) else "[ok]"
+    if state == "not_selected":
+        return "➖" if fancy(sys.stdout) else "[--]"
+    return "❌" if fancy(sys.stdout) else "[!!]"
+
+
+def size(count: int) -> str:
+    """Bytes in the largest fitting binary unit: `0 B`, `1023 B`, `1.0 KiB`, `12.3 MiB`."""
+    value, unit = float(count), "B"
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB", "PiB"):
+        if value < 1023.95 or unit == "PiB":
+            break
+        value /= 1024
+    return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def age(then_ms: int, now_ms: int) -> str:
+    """How long ago: `12 s`, `5 min`, `3 h`, `9 d`."""
+    seconds = max(0, now_ms - then_ms) // 1000
+    for limit, length, unit in ((60, 1, "s"), (3600, 60, "min"), (172_800, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds // length} {unit}"
+    return f"{seconds // 86_400} d"

@@ -1,0 +1,139 @@
+"""The composition root: the only constructor of concrete stores, sources, clock and entropy.
+
+Turns what the user typed into ports. Heavy modules are imported where they are needed, so that commands start quickly.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from vault.cli import secret
+from vault.cli.settings import Settings
+from vault.errors import NoRepository, NotFound, UsageError
+
+if TYPE_CHECKING:
+    from vault.ports import DirectorySource, ObjectStore
+    from vault.repo.snapshot import Snapshot
+    from vault.repo.state import Indexed, Open
+
+LATER = {"s3": "s3", "gs": "s3", "az": "s3"}
+"""Schemes of object storage -> the extra that brings them."""
+
+
+class SystemClock:
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+
+def system_entropy(length: int) -> bytes:
+    return os.urandom(length)
+
+
+# --- the repository ------------------------------------------------------------------------------
+
+
+def repository_path(settings: Settings) -> Path:
+    """Raises  UsageError: none is named, or it is of a kind that is not built yet"""
+    location = settings.repository
+    if not location:
+        raise UsageError(
+            "no repository is named",
+            why="neither --repo, PGVAULT_REPOSITORY nor pgvault.toml names one",
+            hint="add -r PATH, or set PGVAULT_REPOSITORY",
+        )
+    scheme, separator, _ = location.partition("://")
+    if not separator:
+        return Path(location).expanduser()
+    if scheme == "file":
+        parts = urlsplit(location)
+        if parts.netloc not in ("", "localhost") or not parts.path:
+            raise UsageError("a file:// URL names a local path", hint="file:///path/to/repository")
+        return Path(unquote(parts.path))
+    if scheme in LATER:
+        raise UsageError(
+            f"{scheme}:// repositories are not built yet",
+            why=f"object storage comes with the {LATER[scheme]} extra, later",
+            hint="use a path or a file:// URL",
+        )
+    raise UsageError(f"unknown kind of repository {scheme}://", hint="use a path or a file:// URL")
+
+
+def open_store(settings: Settings) -> ObjectStore:
+    from vault.store.local import LocalStore
+
+    return LocalStore(repository_path(settings), system_entropy)
+
+
+def create_store(settings: Settings) -> ObjectStore:
+    """A store in a new directory. Raises  AlreadyExists: something is there"""
+    from vault.store.local import create_local
+
+    create_local(repository_path(settings))
+    return open_store(settings)
+
+
+def open_repository(settings: Settings) -> Open:
+    """With the recovery kit if PGVAULT_RECOVERY_KIT_FILE names one, else with the passphrase.
+
+    Raises  NoRepository, WrongPassphrase, SecretUnavailable, IntegrityError, StoreError
+    """
+    from vault.repo.state import Closed
+
+    closed = Closed(open_store(settings))
+    if (kit := secret.recovery_kit(settings)) is not None:
+        return closed.open_with_kit(kit)
+    require_repository(closed.store)
+    return closed.open(secret.passphrase(settings))
+
+
+def require_repository(store: ObjectStore) -> None:
+    """So that nobody is asked for the passphrase of a repository that is not there. Raises  NoRepository"""
+    try:
+        store.get("config")
+    except NotFound as error:
+        raise NoRepository(
+            f"no repository at {store.url}",
+            why="there is no file `config`",
+            hint="create one with: pgvault init -r PATH, or name another with -r",
+        ) from error
+
+
+def index_repository(settings: Settings) -> Indexed:
+    return open_repository(settings).indexed(settings.cache_dir)
+
+
+def open_snapshot(settings: Settings, spec: str) -> Snapshot:
+    """The snapshot that the user's words name. Raises  NotThere, UsageError: ambiguous"""
+    opened = open_repository(settings)
+    return opened.indexed(settings.cache_dir).snapshot(opened.resolve(spec, settings.source))
+
+
+# --- sources -------------------------------------------------------------------------------------
+
+
+def directory_sources(directories: Mapping[str, str]) -> dict[str, DirectorySource]:
+    """Raises  UsageError: a path is not a directory"""
+    from vault.source.files import DirectoryFiles
+
+    for name, path in directories.items():
+        if not Path(path).is_dir():
+            raise UsageError(f"--dir {name}: {path} is not a directory", hint=f"--dir {name}=PATH")
+    return {name: DirectoryFiles(Path(path)) for name, path in directories.items()}
+
+
+def named_paths(pairs: Sequence[str], configured: Mapping[str, str]) -> dict[str, str]:
+    """`NAME=PATH` arguments over the configured ones. Raises  UsageError: no name, no path, or a name twice"""
+    given: dict[str, str] = {}
+    for pair in pairs:
+        name, separator, path = pair.partition("=")
+        if not (name and separator and path):
+            raise UsageError(f"--dir {pair}: not NAME=PATH", hint="--dir edge_functions=supabase/functions")
+        if name in given:
+            raise UsageError(f"--dir {name} is given twice")
+        given[name] = path
+    return {**configured, **given}
