@@ -1,1 +1,1 @@
-"""Keyed ids, AEAD, key derivation. Pure: nonces and randomness are arguments. Spec 20-keys, 30-object."""
+"""Keyed ids, authenticated encryption, key derivation. Pure: salts and nonces are arguments. Knows no byte layouts."""

@@ -1,1 +1,1 @@
-"""Byte layouts, one module a spec chapter, as encode/decode pairs. Pure."""
+"""Byte layouts: one module a chapter of the spec, each with encode and decode side by side. Pure; knows no keys."""

@@ -1,0 +1,46 @@
+"""Hashes: the keyed id of an object, the keyed split value of a list key, MACs, and the two unkeyed ones.
+
+Never compares secrets in variable time. Invariant: an id depends on id key, type and plaintext, on nothing else.
+Spec 30-object, 60-snapshot (splitting), 20-keys (configuration).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+from blake3 import blake3
+
+from vault.errors import AuthenticationFailed
+from vault.ids import ObjectId
+
+
+def object_id(id_key: bytes, object_type: int, plain: bytes | memoryview) -> ObjectId:
+    """Name `plain` of the given type. `id_key`: 32 bytes."""
+    return ObjectId(blake3(bytes((object_type,)), key=id_key).update(plain).digest())
+
+
+def split_value(id_key: bytes, level: int, key: bytes) -> int:
+    """Draw the number, 0 .. 2^32-1, that decides whether a node of `level` ends after the member with `key`."""
+    return int.from_bytes(blake3(bytes((0, level)) + key, key=id_key).digest(length=4), "big")
+
+
+def mac(key: bytes, data: bytes) -> bytes:
+    """32 bytes that only a holder of `key` can make."""
+    return blake3(data, key=key).digest()
+
+
+def verify_mac(key: bytes, data: bytes, *, expected: bytes, what: str) -> None:
+    """Raises  AuthenticationFailed: `expected` is not the MAC of `data`"""
+    if not hmac.compare_digest(mac(key, data), expected):
+        raise AuthenticationFailed(f"{what}: its authentication code does not match")
+
+
+def digest(data: bytes) -> bytes:
+    """Unkeyed BLAKE3, 32 bytes; only for the header in the AAD."""
+    return blake3(data).digest()
+
+
+def sha256(data: bytes | memoryview) -> bytes:
+    """Names of files that anybody may check without a key."""
+    return hashlib.sha256(data).digest()

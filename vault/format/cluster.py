@@ -1,0 +1,167 @@
+"""Cluster-wide objects (roles and their kin) and the raw catalog facts. Spec 60-snapshot, field order at its end.
+
+Never judges what the values mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from vault.format import codec
+from vault.format.codec import INTEGER_MIN, Record, Row, Value, map_of, text_of
+from vault.limits import META_BYTES_MAX
+from vault.model import CatalogFacts, Membership, ParameterAcl, Role, Roles, RoleSetting, Tablespace
+
+_CONNECTIONS_MAX: Final = 2**31 - 1
+
+
+def encode_roles(roles: Roles) -> bytes:
+    memberships: tuple[Value, ...] = tuple(
+        (item.role, item.member, item.grantor, item.admin, item.inherit, item.set) for item in roles.memberships
+    )
+    tablespaces: tuple[Value, ...] = tuple(
+        (item.name, item.owner, item.location, item.acl, item.options) for item in roles.tablespaces
+    )
+    return codec.encode(
+        {
+            "memberships": memberships,
+            "parameter_acls": tuple((item.name, item.acl) for item in roles.parameter_acls),
+            "roles": tuple(_encode_role(role) for role in roles.roles),
+            "settings": tuple((item.role, item.here, item.name, item.value) for item in roles.settings),
+            "tablespaces": tablespaces,
+            "verifiers_read": roles.verifiers_read,
+        }
+    )
+
+
+def decode_roles(data: bytes) -> Roles:
+    """Raises  Malformed, LimitExceeded, Unsupported"""
+    fields = Record(codec.decode(data, what="roles", bytes_max=META_BYTES_MAX), what="roles")
+    roles = Roles(
+        roles=tuple(_decode_role(value) for value in fields.array("roles")),
+        memberships=tuple(_decode_membership(value) for value in fields.array("memberships")),
+        settings=tuple(_decode_setting(value) for value in fields.array("settings")),
+        tablespaces=tuple(_decode_tablespace(value) for value in fields.array("tablespaces")),
+        parameter_acls=tuple(_decode_parameter_acl(value) for value in fields.array("parameter_acls")),
+        verifiers_read=fields.flag("verifiers_read"),
+    )
+    fields.finish()
+    return roles
+
+
+def _encode_role(role: Role) -> Value:
+    return (
+        role.name,
+        role.superuser,
+        role.inherit,
+        role.create_role,
+        role.create_db,
+        role.can_login,
+        role.replication,
+        role.bypass_rls,
+        role.connection_limit,
+        role.valid_until,
+        role.verifier,
+        role.comment,
+    )
+
+
+def _decode_role(value: Value) -> Role:
+    row = Row(value, length=12, what="role")
+    return Role(
+        name=row.text(),
+        superuser=row.flag(),
+        inherit=row.flag(),
+        create_role=row.flag(),
+        create_db=row.flag(),
+        can_login=row.flag(),
+        replication=row.flag(),
+        bypass_rls=row.flag(),
+        connection_limit=row.integer(INTEGER_MIN, _CONNECTIONS_MAX),
+        valid_until=row.optional_text(),
+        verifier=row.optional_text(),
+        comment=row.optional_text(),
+    )
+
+
+def _decode_membership(value: Value) -> Membership:
+    row = Row(value, length=6, what="membership")
+    return Membership(
+        role=row.text(),
+        member=row.text(),
+        grantor=row.text(),
+        admin=row.flag(),
+        inherit=row.optional_flag(),
+        set=row.optional_flag(),
+    )
+
+
+def _decode_setting(value: Value) -> RoleSetting:
+    row = Row(value, length=4, what="setting")
+    return RoleSetting(role=row.text(), here=row.flag(), name=row.text(), value=row.text())
+
+
+def _decode_tablespace(value: Value) -> Tablespace:
+    row = Row(value, length=5, what="tablespace")
+    return Tablespace(
+        name=row.text(), owner=row.text(), location=row.text(), acl=row.optional_texts(), options=row.texts()
+    )
+
+
+def _decode_parameter_acl(value: Value) -> ParameterAcl:
+    row = Row(value, length=2, what="parameter acl")
+    return ParameterAcl(name=row.text(), acl=row.texts())
+
+
+def encode_catalog(facts: CatalogFacts) -> bytes:
+    return codec.encode(
+        {
+            "acls": facts.acls,
+            "database": facts.database,
+            "edges": facts.edges,
+            "extensions": facts.extensions,
+            "functions": facts.functions,
+            "policies": facts.policies,
+        }
+    )
+
+
+def decode_catalog(data: bytes) -> CatalogFacts:
+    """Raises  Malformed, LimitExceeded, Unsupported"""
+    fields = Record(codec.decode(data, what="catalog facts", bytes_max=META_BYTES_MAX), what="catalog facts")
+    facts = CatalogFacts(
+        acls=tuple(_decode_acl(value) for value in fields.array("acls")),
+        edges=tuple(_decode_texts3(value) for value in fields.array("edges")),
+        policies=tuple(_decode_policy(value) for value in fields.array("policies")),
+        extensions=tuple(_decode_texts3(value) for value in fields.array("extensions")),
+        database=_decode_database(fields.value("database")),
+        functions=tuple(_decode_function(value) for value in fields.array("functions")),
+    )
+    fields.finish()
+    return facts
+
+
+def _decode_acl(value: Value) -> tuple[str, str, tuple[str, ...] | None]:
+    row = Row(value, length=3, what="acl")
+    return row.text(), row.text(), row.optional_texts()
+
+
+def _decode_texts3(value: Value) -> tuple[str, str, str]:
+    row = Row(value, length=3, what="catalog facts")
+    return row.text(), row.text(), row.text()
+
+
+def _decode_policy(value: Value) -> tuple[str, str, str, tuple[str, ...]]:
+    row = Row(value, length=4, what="policy")
+    return row.text(), row.text(), row.text(), row.texts()
+
+
+def _decode_function(value: Value) -> tuple[str, str, str, bool, bool]:
+    row = Row(value, length=5, what="function")
+    return row.text(), row.text(), row.text(), row.flag(), row.flag()
+
+
+def _decode_database(value: Value) -> Mapping[str, str | None]:
+    what = "catalog facts: database"
+    return {key: None if fact is None else text_of(fact, what) for key, fact in map_of(value, what).items()}

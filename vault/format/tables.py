@@ -1,0 +1,137 @@
+"""Items of a database's lists: tables, extents, sequences, large objects. Spec 60-snapshot.
+
+Invariant: a table with exactly one extent has it inline (TREE-8).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from vault.errors import Malformed
+from vault.format.chunks import decode_chunk_list, decode_list_ref, encode_chunk_list, encode_list_ref
+from vault.format.codec import INTEGER_MIN, POSITIVE_MAX, Row, Value
+from vault.model import Column, Extent, LargeObjectItem, SequenceItem, Sums, TableItem, TableName
+
+OID_MAX: Final = 2**32 - 1
+_ATTNUM_MAX: Final = 2**15 - 1
+
+
+def name_key(name: TableName) -> bytes:
+    """schema || 0x00 || name"""
+    return name.schema.encode("utf-8") + b"\0" + name.name.encode("utf-8")
+
+
+def encode_extent(extent: Extent) -> Value:
+    return (extent.start, extent.blocks, extent.rows, extent.bytes, encode_chunk_list(extent.chunks))
+
+
+def decode_extent(value: Value) -> Extent:
+    """Raises  Malformed, LimitExceeded"""
+    row = Row(value, length=5, what="extent")
+    return Extent(
+        start=row.integer(),
+        blocks=row.integer(),
+        rows=row.integer(),
+        bytes=row.integer(),
+        chunks=decode_chunk_list(row.value()),
+    )
+
+
+def extent_sums(extent: Extent) -> Sums:
+    return Sums(items=1, rows=extent.rows, bytes=extent.bytes)
+
+
+def encode_table(table: TableItem) -> Value:
+    """Raises  Malformed: extents are not in their one form"""
+    _check_extents(table)
+    root = table.load_via_root
+    return (
+        table.name.schema,
+        table.name.name,
+        table.oid,
+        table.filenode,
+        table.kind,
+        table.access_method,
+        tuple((column.name, column.type, column.attnum, column.not_null) for column in table.columns),
+        table.key_columns,
+        table.fingerprint,
+        None if root is None else (root.schema, root.name),
+        table.condition,
+        encode_list_ref(table.extents),
+        None if table.inline is None else encode_extent(table.inline),
+    )
+
+
+def decode_table(value: Value) -> TableItem:
+    """Raises  Malformed: also if the extents are not in their one form (TREE-8); LimitExceeded"""
+    row = Row(value, length=13, what="table")
+    name = TableName(schema=row.text(), name=row.text())
+    oid, filenode, kind, access_method = row.integer(0, OID_MAX), row.integer(0, OID_MAX), row.text(), row.text()
+    columns = tuple(_decode_column(column) for column in row.array())
+    key_columns, fingerprint, root, condition = row.texts(), row.blob(), row.value(), row.text()
+    extents, inline = decode_list_ref(row.value()), row.value()
+    table = TableItem(
+        name=name,
+        oid=oid,
+        filenode=filenode,
+        kind=kind,
+        access_method=access_method,
+        columns=columns,
+        key_columns=key_columns,
+        fingerprint=fingerprint,
+        load_via_root=None if root is None else _decode_name(root),
+        condition=condition,
+        extents=extents,
+        inline=None if inline is None else decode_extent(inline),
+    )
+    _check_extents(table)
+    return table
+
+
+def table_sums(table: TableItem) -> Sums:
+    of_extents = table.extents.sums if table.inline is None else extent_sums(table.inline)
+    return Sums(items=1, rows=of_extents.rows, bytes=of_extents.bytes)
+
+
+def encode_sequence(item: SequenceItem) -> Value:
+    return (item.name.schema, item.name.name, item.last_value, item.is_called)
+
+
+def decode_sequence(value: Value) -> SequenceItem:
+    """Raises  Malformed"""
+    row = Row(value, length=4, what="sequence")
+    name = TableName(schema=row.text(), name=row.text())
+    return SequenceItem(name=name, last_value=row.integer(INTEGER_MIN, POSITIVE_MAX), is_called=row.flag())
+
+
+def encode_large_object(item: LargeObjectItem) -> Value:
+    return (item.oid, item.owner, item.acl, item.comment, item.size, encode_chunk_list(item.chunks))
+
+
+def decode_large_object(value: Value) -> LargeObjectItem:
+    """Raises  Malformed, LimitExceeded"""
+    row = Row(value, length=6, what="large object")
+    return LargeObjectItem(
+        oid=row.integer(0, OID_MAX),
+        owner=row.text(),
+        acl=row.optional_texts(),
+        comment=row.optional_text(),
+        size=row.integer(),
+        chunks=decode_chunk_list(row.value()),
+    )
+
+
+def _decode_column(value: Value) -> Column:
+    row = Row(value, length=4, what="column")
+    return Column(name=row.text(), type=row.text(), attnum=row.integer(1, _ATTNUM_MAX), not_null=row.flag())
+
+
+def _decode_name(value: Value) -> TableName:
+    row = Row(value, length=2, what="table: root")
+    return TableName(schema=row.text(), name=row.text())
+
+
+def _check_extents(table: TableItem) -> None:
+    items = table.extents.sums.items
+    if items == 1 or (table.inline is not None and items != 0):
+        raise Malformed("table: one extent that is not inline, or extents both inline and in a list")

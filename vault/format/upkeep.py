@@ -1,0 +1,146 @@
+"""Leases, sweeps, forgotten and check records: the files that keep writers and prune apart. Spec 60-snapshot.
+
+Never decides anything. Invariant: lists of packs ascend and name each pack once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from vault.errors import Malformed
+from vault.format import codec
+from vault.format.codec import Record, Row, Value, blob_of
+from vault.format.names import hex_name, parse_hex_name
+from vault.ids import PackId, SnapshotId
+from vault.limits import FILE_BYTES_MAX
+from vault.model import CheckRecord, FileKind, Forgotten, ForgottenSnapshot, Lease, Sweep
+
+DIRECTORIES: Final = {
+    FileKind.LEASE: "leases",
+    FileKind.SWEEP: "sweeps",
+    FileKind.FORGOTTEN: "forgotten",
+    FileKind.CHECK: "checks",
+}
+
+
+def upkeep_name(kind: FileKind, identifier: bytes) -> str:
+    """Name of a lease, sweep, forgotten or check record. `identifier`: SHA-256 of the file's bytes."""
+    return hex_name(DIRECTORIES[kind], identifier)
+
+
+def parse_upkeep_name(name: str) -> tuple[FileKind, bytes] | None:
+    """None for a name of another file."""
+    for kind, directory in DIRECTORIES.items():
+        identifier = parse_hex_name(directory, name)
+        if identifier is not None:
+            return kind, identifier
+    return None
+
+
+def encode_lease(lease: Lease) -> bytes:
+    return codec.encode(
+        {
+            "created": lease.created_ms,
+            "host": lease.host,
+            "packs": _ascending(lease.packs),
+            "parent": lease.parent,
+            "pid": lease.pid,
+            "purpose": lease.purpose,
+            "source": lease.source,
+        }
+    )
+
+
+def decode_lease(data: bytes) -> Lease:
+    """Raises  Malformed, LimitExceeded, Unsupported"""
+    fields = _record(data, "lease")
+    parent = fields.optional_blob("parent", 32)
+    lease = Lease(
+        created_ms=fields.integer("created"),
+        host=fields.text("host"),
+        pid=fields.integer("pid"),
+        purpose=fields.text("purpose"),
+        source=fields.text("source"),
+        parent=None if parent is None else SnapshotId(parent),
+        packs=_ascending(PackId(blob_of(value, "lease: packs", length=32)) for value in fields.array("packs")),
+    )
+    fields.finish()
+    return lease
+
+
+def encode_sweep(sweep: Sweep) -> bytes:
+    return codec.encode({"created": sweep.created_ms, "packs": _ascending(sweep.packs)})
+
+
+def decode_sweep(data: bytes) -> Sweep:
+    """Raises  Malformed, LimitExceeded, Unsupported"""
+    fields = _record(data, "sweep")
+    sweep = Sweep(
+        created_ms=fields.integer("created"),
+        packs=_ascending(PackId(blob_of(value, "sweep: packs", length=32)) for value in fields.array("packs")),
+    )
+    fields.finish()
+    return sweep
+
+
+def encode_forgotten(forgotten: Forgotten) -> bytes:
+    snapshots: tuple[Value, ...] = tuple(
+        (item.id, item.source, item.sequence, item.created_ms) for item in forgotten.snapshots
+    )
+    return codec.encode({"created": forgotten.created_ms, "snapshots": snapshots})
+
+
+def decode_forgotten(data: bytes) -> Forgotten:
+    """Raises  Malformed, LimitExceeded, Unsupported"""
+    fields = _record(data, "forgotten record")
+    forgotten = Forgotten(
+        created_ms=fields.integer("created"),
+        snapshots=tuple(_decode_forgotten_snapshot(value) for value in fields.array("snapshots")),
+    )
+    fields.finish()
+    return forgotten
+
+
+def encode_check(check: CheckRecord) -> bytes:
+    return codec.encode(
+        {
+            "created": check.created_ms,
+            "damage": check.damage,
+            "kind": check.kind,
+            "objects": check.objects,
+            "read_bytes": check.read_bytes,
+        }
+    )
+
+
+def decode_check(data: bytes) -> CheckRecord:
+    """Raises  Malformed, LimitExceeded, Unsupported"""
+    fields = _record(data, "check record")
+    check = CheckRecord(
+        created_ms=fields.integer("created"),
+        kind=fields.text("kind"),
+        objects=fields.integer("objects"),
+        read_bytes=fields.integer("read_bytes"),
+        damage=fields.texts("damage"),
+    )
+    fields.finish()
+    return check
+
+
+def _record(data: bytes, what: str) -> Record:
+    return Record(codec.decode(data, what=what, bytes_max=FILE_BYTES_MAX), what=what)
+
+
+def _decode_forgotten_snapshot(value: Value) -> ForgottenSnapshot:
+    row = Row(value, length=4, what="forgotten snapshot")
+    return ForgottenSnapshot(
+        id=SnapshotId(row.blob(32)), source=row.text(), sequence=row.integer(1), created_ms=row.integer()
+    )
+
+
+def _ascending(packs: Iterable[PackId]) -> tuple[PackId, ...]:
+    result = tuple(packs)
+    if not codec.ascend(result):
+        raise Malformed("packs do not ascend")
+    return result
