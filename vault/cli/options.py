@@ -62,6 +62,14 @@ class Command(click.Command):
                     formatter.write_dl(records)
 
 
+class Group(click.Group):
+    """Commands that share a first word; takes the global options too."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.params.extend(global_params())
+
+
 GLOBAL_NAMES = frozenset({"repository", "source", "as_json", "quiet", "verbose", "help"})
 
 

@@ -14,21 +14,21 @@ from typing import TYPE_CHECKING, Final, TextIO
 from vault.cli.conninfo import redacted
 
 if TYPE_CHECKING:
-    from vault.model import Counts, Ledger, State
+    from vault.model import Counts, Ledger
     from vault.ports import Progress
 
-SUMMARY: Final = (
-    ("tables", "schema", "Database tables: {} tables"),
-    ("records", "data", "Data records: {} total records"),
-    ("users", "users", "Users: {} users (with encrypted passwords)"),
-    ("user_roles", "user_roles", "User roles: {} role assignments"),
-    ("rls_policies", "rls_policies", "RLS policies: {} policies"),
-    ("rpc_functions", "rpc_functions", "RPC functions: {} functions"),
-    ("migrations", "migrations", "Migrations: {} files"),
-    ("edge_functions", "edge_functions", "Edge Functions: {} functions"),
-    ("encryption_functions", "encryption", "Encryption functions: {} functions"),
+SUMMARY_COMPONENTS: Final = (
+    "schema",
+    "data",
+    "users",
+    "user_roles",
+    "rls_policies",
+    "rpc_functions",
+    "migrations",
+    "edge_functions",
+    "encryption",
 )
-"""Field of Counts, component that it belongs to, and the mission's line."""
+"""The component that each of the nine lines of `ops.summary` is about."""
 
 
 class Renderer:
@@ -60,11 +60,12 @@ class Renderer:
             ]
             self.line("  ".join(parts).rstrip())
 
-    def summary(self, counts: Counts, coverage: Mapping[str, State] | None = None) -> None:
-        """The nine lines, in the mission's words; a component that is not wholly there has another mark."""
-        for name, component, words in SUMMARY:
-            state = str(coverage[component].value) if coverage and component in coverage else "captured"
-            self.line(f"{mark(state)} {words.format(getattr(counts, name))}")
+    def summary(self, counts: Counts, states: Mapping[str, str] | None = None) -> None:
+        """The nine lines in the mission's words; a component that is not wholly there has another mark."""
+        from vault.ops.summary import nine_lines
+
+        for component, words in zip(SUMMARY_COMPONENTS, nine_lines(counts), strict=True):
+            self.line(f"{mark((states or {}).get(component, 'captured'))} {words}")
 
     def missing(self, ledger: Ledger) -> None:
         """What was selected and is not there, with the reason and the way to mend it."""

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from vault.cli import secret
 from vault.cli.settings import Settings
-from vault.errors import NoRepository, NotFound, UsageError
+from vault.errors import AlreadyExists, NoRepository, NotFound, UnsafeError, UsageError
 
 if TYPE_CHECKING:
     from vault.ports import DirectorySource, ObjectStore
@@ -70,10 +70,18 @@ def open_store(settings: Settings) -> ObjectStore:
 
 
 def create_store(settings: Settings) -> ObjectStore:
-    """A store in a new directory. Raises  AlreadyExists: something is there"""
+    """A store in a new or empty directory, or in one that an unfinished init left behind.
+
+    Raises  UnsafeError: something else is there
+    """
     from vault.store.local import create_local
 
-    create_local(repository_path(settings))
+    path = repository_path(settings)
+    if not any((path / name).exists() for name in ("config", "keys")):
+        try:
+            create_local(path)
+        except AlreadyExists as error:
+            raise UnsafeError(error.message, why=error.why, hint=error.hint) from error
     return open_store(settings)
 
 
@@ -84,11 +92,16 @@ def open_repository(settings: Settings) -> Open:
     """
     from vault.repo.state import Closed
 
-    closed = Closed(open_store(settings))
     if (kit := secret.recovery_kit(settings)) is not None:
-        return closed.open_with_kit(kit)
-    require_repository(closed.store)
-    return closed.open(secret.passphrase(settings))
+        return Closed(open_store(settings)).open_with_kit(kit)
+    require_repository(open_store(settings))
+    return open_repository_with(settings, secret.passphrase(settings))
+
+
+def open_repository_with(settings: Settings, passphrase: str) -> Open:
+    from vault.repo.state import Closed
+
+    return Closed(open_store(settings)).open(passphrase)
 
 
 def require_repository(store: ObjectStore) -> None:

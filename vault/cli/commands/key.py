@@ -1,0 +1,116 @@
+"""`pgvault key list|add|passwd|remove|recovery-kit`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from vault.cli import jsonout, secret, wiring
+from vault.cli.exit_codes import ExitCode
+from vault.cli.kit import KitFile, require_terminal
+from vault.cli.options import Group, Invocation, command
+from vault.errors import UsageError
+from vault.model import Kdf
+
+REVOKES_NOTHING = "note: a copy of the repository made before still opens with the old passphrase; to shut somebody out, make a new one"
+TITLES = ("id", "label", "created (UTC)", "key derivation")
+
+
+@command("list", help="List the key slots; needs no passphrase.", examples=["pgvault key list"])
+def list_keys(invocation: Invocation) -> int:
+    from vault.ops import keys
+
+    store = wiring.open_store(invocation.settings())
+    wiring.require_repository(store)
+    slots, damage = keys.list_slots(store)
+    out = invocation.renderer()
+    if invocation.json:
+        out.json_line(jsonout.keys(slots) | {"damage": [{"file": one.file, "why": one.message} for one in damage]})
+    else:
+        rows = [
+            (slot.id.hex()[:12], slot.label, jsonout.instant(slot.created_ms)[:19].replace("T", " "), _kdf(slot.kdf))
+            for slot in slots
+        ]
+        out.table(TITLES, rows)
+    for one in damage:
+        out.talk(f"damaged: {one.file}: {one.message}")
+    return ExitCode.DAMAGE if damage else ExitCode.OK
+
+
+def _kdf(kdf: Kdf) -> str:
+    return f"argon2id, {kdf.memory_kib // 1024} MiB, {kdf.passes} passes"
+
+
+@command("add", help="Add a passphrase (PGVAULT_NEW_PASSWORD, ..., or typed).", examples=["pgvault key add --label ci"])
+@click.option("--label", default="", help="What it is called in `key list`.")
+def add(invocation: Invocation, label: str) -> None:
+    from vault.ops import keys
+
+    settings = invocation.settings()
+    opened = wiring.open_repository(settings)
+    new = secret.additional_passphrase(settings)
+    slot = keys.add_slot(opened, passphrase=new, label=label, clock=wiring.SystemClock(), entropy=wiring.system_entropy)
+    _done(invocation, "added", slot.hex())
+
+
+@command("passwd", help="Replace the passphrase that you use by a new one.", examples=["pgvault key passwd"])
+def passwd(invocation: Invocation) -> None:
+    from vault.ops import keys
+
+    settings = invocation.settings()
+    if secret.recovery_kit(settings) is not None:
+        raise UsageError("a recovery kit has no passphrase to change", hint="set a new one with: pgvault key add")
+    old = secret.passphrase(settings)
+    opened = wiring.open_repository_with(settings, old)
+    new = secret.additional_passphrase(settings)
+    clock = wiring.SystemClock()
+    slot = keys.change_passphrase(opened, old=old, new=new, clock=clock, entropy=wiring.system_entropy)
+    _done(invocation, "changed", slot.hex())
+    invocation.renderer().talk(REVOKES_NOTHING)
+
+
+@command("remove", help="Remove a key slot by its id; never the last one.", examples=["pgvault key remove 3fa9c1"])
+@click.argument("id")
+def remove(invocation: Invocation, id: str) -> None:
+    from vault.ops import keys
+
+    slot = keys.remove_slot(wiring.open_repository(invocation.settings()), id.lower())
+    _done(invocation, "removed", slot.hex())
+    invocation.renderer().talk(REVOKES_NOTHING)
+
+
+@command(
+    "recovery-kit",
+    help="Make a new recovery kit: on the terminal, or in a new file (0600).",
+    examples=["pgvault key recovery-kit", "pgvault key recovery-kit kit.txt"],
+)
+@click.argument("file", required=False)
+def recovery_kit(invocation: Invocation, file: str | None) -> None:
+    from vault.ops import keys
+
+    if file is None:
+        require_terminal(json=invocation.json, hint="pgvault key recovery-kit FILE")
+    settings = invocation.settings()
+    opened = wiring.open_repository(settings)
+    text = keys.make_kit(opened, clock=wiring.SystemClock(), entropy=wiring.system_entropy)
+    if file is None:
+        invocation.renderer().line(text)
+        return
+    KitFile(Path(file), wiring.repository_path(settings)).write(text)
+    _done(invocation, "recovery kit written to", file)
+
+
+def _done(invocation: Invocation, verb: str, what: str) -> None:
+    out = invocation.renderer()
+    if invocation.json:
+        out.json_line(jsonout.result(done=verb.split()[0], id=what))
+    else:
+        out.line(f"{verb} {what}")
+
+
+COMMAND = Group(
+    "key",
+    help="List, add, change and remove passphrases; write a recovery kit.",
+    commands=[list_keys, add, passwd, remove, recovery_kit],
+)
