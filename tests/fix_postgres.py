@@ -1,0 +1,126 @@
+"""Real PostgreSQL servers for tests and benchmarks: `pg15`, `pg18`, and `server(major)` as a context manager.
+
+15 is Debian's; where it is missing its tests are skipped with that reason. 18 is the embedded wheel's. Every server is
+stopped at the latest when the interpreter exits.
+"""
+
+from __future__ import annotations
+
+import atexit
+import itertools
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from vault.source.postgres.server import EmbeddedServer, embedded_bin
+
+
+class Cluster:
+    """A running throwaway server. `dsn(database)`, `createdb()`, `bin`, `major`, `stop()`."""
+
+    def __init__(self, binaries: Path, settings: Mapping[str, str]) -> None:
+        self._place = Path(tempfile.mkdtemp(prefix="pgvault-test-"))
+        self._place.chmod(0o755)
+        self._numbers = itertools.count(1)
+        self._server = EmbeddedServer(self._place / "server", binaries=binaries, settings=settings)
+        atexit.register(self.stop)
+        self._server.start()
+
+    @property
+    def bin(self) -> Path:
+        return self._server.bin
+
+    @property
+    def major(self) -> int:
+        return self._server.major
+
+    @property
+    def superuser(self) -> str:
+        """Connection string of the maintenance database."""
+        return self.dsn()
+
+    def dsn(self, db: str = "postgres") -> str:
+        return self._server.dsn(db)
+
+    def createdb(self, name: str | None = None, *, options: str = "TEMPLATE template0") -> str:
+        """Create an empty database and return its name."""
+        name = name or f"test_{next(self._numbers)}"
+        with self.connect() as connection:
+            statement = sql.SQL("CREATE DATABASE {} " + options).format(sql.Identifier(name))
+            connection.execute(statement)
+        return name
+
+    def dropdb(self, name: str) -> None:
+        with self.connect() as connection:
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def connect(self, db: str = "postgres", **options: Any) -> psycopg.Connection[tuple[Any, ...]]:
+        """A new superuser connection in autocommit mode."""
+        return psycopg.connect(self.dsn(db), autocommit=True, **options)
+
+    def stop(self, mode: str = "immediate") -> None:
+        """Stop the server and delete it; again is no error."""
+        self._server.stop(mode)
+        shutil.rmtree(self._place, ignore_errors=True)
+        atexit.unregister(self.stop)
+
+    def crash(self) -> None:
+        """Stop at once, as a lost machine does; the directory stays."""
+        self._server.stop("immediate")
+
+    def start(self) -> None:
+        self._server.start()
+
+
+def binaries_of(major: int) -> Path | None:
+    """Directory with a server of `major`: the system's, else the embedded one."""
+    system = Path(f"/usr/lib/postgresql/{major}/bin")
+    if (system / "postgres").exists():
+        return system
+    return embedded_bin() if major == 18 else None
+
+
+@contextmanager
+def server(major: int, *, settings: Mapping[str, str] | None = None) -> Iterator[Cluster]:
+    """A server of its own, stopped at the end. Raises LookupError if `major` is not installed."""
+    binaries = binaries_of(major)
+    if binaries is None:
+        raise LookupError(f"PostgreSQL {major} is not installed")
+    cluster = Cluster(binaries, settings or {})
+    try:
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+def _or_skip(major: int) -> Iterator[Cluster]:
+    try:
+        with server(major) as cluster:
+            yield cluster
+    except LookupError as missing:
+        print(f"skipped: {missing}")
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def pg15() -> Iterator[Cluster]:
+    yield from _or_skip(15)
+
+
+@pytest.fixture(scope="session")
+def pg18() -> Iterator[Cluster]:
+    yield from _or_skip(18)
+
+
+@pytest.fixture(scope="session", params=[15, 18])
+def postgres(request: pytest.FixtureRequest) -> Cluster:
+    """Each supported server in turn."""
+    cluster: Cluster = request.getfixturevalue(f"pg{request.param}")
+    return cluster

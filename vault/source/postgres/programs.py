@@ -1,0 +1,158 @@
+"""PostgreSQL's client programs: where they are, and with which environment they run.
+
+A child never sees a password in its arguments or its environment (it gets a 0600 password file), nor any PG* variable
+of ours. Its invariant: every child that was started through `Children` is dead and reaped after `Children.close`.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Final
+
+from vault.errors import SourceError
+
+SYSTEM_PLACES: Final = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin")
+CHILD_PATIENCE_S: Final = 2.0
+"""A child that was asked to stop sends its cancel request first; then it is killed."""
+STDERR_BYTES_MAX: Final = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    path: Path
+    major: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Programs:
+    """Where to look: `directory` alone if given; else `search_path` (as PATH), the system's places, the embedded wheel."""
+
+    directory: Path | None = None
+    search_path: str = ""
+    embedded: Path | None = None
+    system_places: Sequence[str] = field(default=SYSTEM_PLACES)
+
+    def find(self, name: str, *, major: int, local: bool) -> Program | None:
+        """The newest program `name` of at least `major`; the embedded one (it has no TLS) only for a `local` server."""
+        fitting = [found for found in self._candidates(name) if found.major >= major]
+        if fitting:
+            return max(fitting, key=lambda found: found.major)
+        if local and self.directory is None and self.embedded is not None:
+            program = self.embedded / name
+            if program.exists() and version_of(program) >= major:
+                return Program(path=program, major=version_of(program))
+        return None
+
+    def require(self, name: str, *, major: int, local: bool) -> Program:
+        """`find`. Raises SourceError saying what there is instead"""
+        found = self.find(name, major=major, local=local)
+        if found is not None:
+            return found
+        others = sorted({str(old.major) for old in self._candidates(name)})
+        raise SourceError(
+            f"no {name} of version {major} or newer",
+            why=f"found only version {', '.join(others)}" if others else f"{name} is not installed",
+            hint=f"install postgresql-client-{major}" + (", or pip install 'pgvault[embedded]'" if local else ""),
+        )
+
+    def _candidates(self, name: str) -> list[Program]:
+        if self.directory is not None:
+            paths = [self.directory / name]
+        else:
+            first = shutil.which(name, path=self.search_path) if self.search_path else None
+            paths = [Path(first)] if first else []
+            for place in self.system_places:
+                paths.extend(found / name for found in Path("/").glob(place.lstrip("/")))
+        return [Program(path=path, major=version_of(path)) for path in paths if path.is_file()]
+
+
+def version_of(program: Path) -> int:
+    """Major version that `program --version` prints. Raises SourceError if it does not run"""
+    try:
+        said = subprocess.run([str(program), "--version"], capture_output=True, check=True, env={"LC_ALL": "C"}).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise SourceError(f"{program} does not run", why=str(error)) from error
+    number = re.search(rb"(\d+)(?:\.\d+|devel|beta\d+|rc\d+)", said)
+    if number is None:
+        raise SourceError(f"{program} does not say its version")
+    return int(number.group(1))
+
+
+class Child:
+    """One running program. Its standard error goes to an unnamed file."""
+
+    def __init__(self, process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
+        self.process = process
+        self._errors = errors
+
+    def said(self) -> str:
+        """The last of what it wrote to standard error, on one line."""
+        size = self._errors.seek(0, 2)
+        self._errors.seek(max(0, size - STDERR_BYTES_MAX))
+        return "; ".join(self._errors.read().decode(errors="replace").split("\n")).strip("; ")
+
+    def stop(self) -> None:
+        """Ask it to cancel, then kill it; reap it. Again is no error."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(CHILD_PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream is not None:
+                try:
+                    stream.close()
+                except OSError:
+                    pass
+
+
+class Children:
+    """Starts programs against one server, and ends them all. Thread-safe."""
+
+    def __init__(self, *, environment: Mapping[str, str], connection: Mapping[str, str], password: str) -> None:
+        """`environment` is inherited without its PG* variables; `connection` holds the PG* variables to set."""
+        self._lock = threading.Lock()
+        self._children: list[Child] = []
+        self._private = tempfile.TemporaryDirectory(prefix="pgvault-")
+        passfile = Path(self._private.name) / "pgpass"
+        passfile.touch(mode=0o600)
+        if password:
+            escaped = password.replace("\\", "\\\\").replace(":", "\\:")
+            passfile.write_text(f"*:*:*:*:{escaped}\n", encoding="utf-8")
+        inherited = {name: value for name, value in environment.items() if not name.startswith("PG")}
+        self._environment = {**inherited, **connection, "PGPASSFILE": str(passfile), "LC_ALL": "C"}
+
+    def start(self, command: Sequence[str], *, feed: bool, extra: Mapping[str, str] | None = None) -> Child:
+        """Start `command` with a pipe from its output, and one to its input if `feed`."""
+        errors = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the child
+        process = subprocess.Popen(
+            list(command),
+            stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env={**self._environment, **(extra or {})},
+            bufsize=0,
+            start_new_session=True,
+        )
+        child = Child(process, errors)
+        with self._lock:
+            self._children.append(child)
+        return child
+
+    def close(self) -> None:
+        """Stop every child, remove the password file. Again is no error."""
+        with self._lock:
+            children, self._children = self._children, []
+        for child in children:
+            child.stop()
+        self._private.cleanup()
