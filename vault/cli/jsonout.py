@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vault.ids import SnapshotId
 from vault.model import Counts, Ledger, Manifest, SlotInfo
+
+if TYPE_CHECKING:
+    from vault.ops.view import ViewEntry
+    from vault.repo.snapshot import Snapshot
 
 Json = dict[str, Any]
 
@@ -125,3 +129,35 @@ def server(manifest: Manifest) -> Mapping[str, object] | None:
         return None
     facts = manifest.database.server
     return {name: getattr(facts, name) for name in type(facts).__dataclass_fields__}
+
+
+def shown(found: Snapshot) -> Json:
+    from vault.ops.table import table_sums
+
+    return result(
+        snapshot=snapshot(found.id, found.manifest),
+        coverage=coverage(found.ledger()),
+        tables=[
+            {
+                "name": f"{table.name.schema}.{table.name.name}",
+                "rows": table_sums(table)[0],
+                "source_bytes": table_sums(table)[1],
+                "extents": 1 if table.inline is not None else table.extents.sums.items,
+                "extents_reused": 0,
+                "why_read": None,
+            }
+            for table in found.tables()
+        ],
+        server=server(found.manifest),
+        counts=counts(found.manifest.counts),
+    )
+
+
+def view_entry(entry: ViewEntry) -> Json:
+    return {
+        "path": entry.path,
+        "kind": entry.kind,
+        "size_bytes": entry.size_bytes,
+        "mtime": instant(entry.mtime_ns // 1_000_000),
+        "mode": f"{entry.mode:04o}",
+    }

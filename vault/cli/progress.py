@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,9 +15,24 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
     from vault.cli.render import Renderer
+    from vault.ports import Progress
 
 LINE_EVERY_S: Final = 60.0
 JSON_EVERY_S: Final = 1.0
+
+
+@contextmanager
+def shown(renderer: Renderer) -> Iterator[Progress]:
+    """The port that suits where stderr goes and what was asked for."""
+    if renderer.quiet:
+        yield Silent()
+    elif renderer.json:
+        yield JsonLines(renderer)
+    elif sys.stderr.isatty():
+        with bars() as drawn:
+            yield drawn
+    else:
+        yield MinuteLines(renderer)
 
 
 class Silent:
@@ -114,7 +130,8 @@ class Bars:
 def bars() -> Iterator[Bars]:
     """Bars on stderr, gone when done. rich honours NO_COLOR and TERM=dumb itself."""
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import Progress as Drawn
 
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -123,5 +140,5 @@ def bars() -> Iterator[Bars]:
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as drawn:
+    with Drawn(*columns, console=Console(stderr=True), transient=True) as drawn:
         yield Bars(drawn)

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, TextIO
 
 from vault.cli.conninfo import redacted
 
 if TYPE_CHECKING:
     from vault.model import Counts, Ledger
-    from vault.ports import Progress
 
 SUMMARY_COMPONENTS: Final = (
     "schema",
@@ -96,20 +94,6 @@ class Renderer:
             return False
         print(printable(question) + " [y/N] ", end="", file=sys.stderr, flush=True)
         return sys.stdin.readline().strip().lower() in ("y", "yes")
-
-    @contextmanager
-    def progress(self) -> Iterator[Progress]:
-        from vault.cli import progress
-
-        if self.quiet:
-            yield progress.Silent()
-        elif self.json:
-            yield progress.JsonLines(self)
-        elif sys.stderr.isatty():
-            with progress.bars() as drawn:
-                yield drawn
-        else:
-            yield progress.MinuteLines(self)
 
 
 # --- text ----------------------------------------------------------------------------------------

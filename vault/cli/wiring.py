@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -137,16 +137,3 @@ def directory_sources(directories: Mapping[str, str]) -> dict[str, DirectorySour
         if not Path(path).is_dir():
             raise UsageError(f"--dir {name}: {path} is not a directory", hint=f"--dir {name}=PATH")
     return {name: DirectoryFiles(Path(path)) for name, path in directories.items()}
-
-
-def named_paths(pairs: Sequence[str], configured: Mapping[str, str]) -> dict[str, str]:
-    """`NAME=PATH` arguments over the configured ones. Raises  UsageError: no name, no path, or a name twice"""
-    given: dict[str, str] = {}
-    for pair in pairs:
-        name, separator, path = pair.partition("=")
-        if not (name and separator and path):
-            raise UsageError(f"--dir {pair}: not NAME=PATH", hint="--dir edge_functions=supabase/functions")
-        if name in given:
-            raise UsageError(f"--dir {name} is given twice")
-        given[name] = path
-    return {**configured, **given}

@@ -1,0 +1,71 @@
+"""`pgvault backup`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vault.cli import jsonout, render, wiring
+from vault.cli.backup_plan import BackupOptions, plan_backup
+from vault.cli.exit_codes import ExitCode
+from vault.cli.options import Invocation, command
+from vault.cli.progress import shown
+from vault.model import State
+
+if TYPE_CHECKING:
+    from vault.ops.backup import BackupReport
+
+
+@command(
+    "backup",
+    help="Save one snapshot of a database and its directories.\n\nThe database is -d, else the configuration's, else "
+    "what PGHOST, PGDATABASE, PGSERVICE, ... say. Passwords come from PGPASSFILE or PGPASSWORD.",
+    examples=[
+        "pgvault backup -d postgresql://postgres@127.0.0.1:54322/postgres",
+        "pgvault backup -d app --dir migrations=supabase/migrations --dir edge_functions=supabase/functions",
+        "pgvault backup --dir documents=/srv/documents --tag release=1.4",
+    ],
+)
+@click.option("-d", "--database", metavar="URL", help="Database name, URL or connection string, without a password.")
+@click.option("--dir", "directories", multiple=True, metavar="NAME=PATH", help="A directory; may be repeated.")
+@click.option("-n", "--schema", "include_schemas", multiple=True, metavar="PATTERN", help="Only these schemas.")
+@click.option("-N", "--exclude-schema", "exclude_schemas", multiple=True, metavar="PATTERN", help="Not these schemas.")
+@click.option("-t", "--table", "include_tables", multiple=True, metavar="PATTERN", help="Only these tables.")
+@click.option("-T", "--exclude-table", "exclude_tables", multiple=True, metavar="PATTERN", help="Not these tables.")
+@click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A name for the snapshot; may be repeated.")
+@click.option("--full", is_flag=True, help="Read everything, also what is known to be unchanged.")
+@click.option("--allow-gaps", is_flag=True, help="Leave out and report tables that cannot be read (exit 3).")
+@click.option("--allow-cleartext", is_flag=True, help="Accept a connection to another host without TLS.")
+@click.option("-j", "--jobs", type=click.IntRange(1, 32), default=2, show_default=True, help="Reading connections.")
+def backup(invocation: Invocation, directories: Sequence[str], tags: Sequence[str], **options: Any) -> int:
+    settings, out = invocation.settings(), invocation.renderer()
+    plan = plan_backup(settings, BackupOptions(directories=tuple(directories), tags=tuple(tags), **options))
+    with shown(out) as progress:
+        report = wiring.run_backup(settings, plan, progress=progress)
+    incomplete = any(
+        item.state not in (State.EMPTY, State.NOT_SELECTED)
+        for coverage in report.ledger.values()
+        for item in coverage.missing
+    )
+    if invocation.json:
+        out.json_line(jsonout.backup(report.id, report.manifest, report.ledger))
+    else:
+        _draw(invocation, report)
+    return ExitCode.INCOMPLETE if incomplete else ExitCode.OK
+
+
+def _draw(invocation: Invocation, report: BackupReport) -> None:
+    out, manifest = invocation.renderer(), report.manifest
+    out.missing(report.ledger)
+    whole = jsonout.source_bytes(manifest) + jsonout.file_bytes(manifest)
+    out.line(
+        f"snapshot {report.id.hex()[:12]} of {manifest.source}: {render.size(whole)}, "
+        f"{render.size(manifest.effort.new_bytes)} new, {manifest.effort.duration_ms / 1000:.1f} s"
+    )
+    out.line()
+    out.summary(manifest.counts, {name: item.state.value for name, item in report.ledger.items()})
+
+
+COMMAND = backup

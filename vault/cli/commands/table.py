@@ -1,0 +1,34 @@
+"""`pgvault table`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from vault.cli import jsonout, output, wiring
+from vault.cli.options import Invocation, command
+
+
+@command(
+    "table",
+    help="Print the rows of one table, streamed.\n\nTABLE is SCHEMA.TABLE by psql's rules; quote what needs quoting. With "
+    "--json the result line goes to stderr. `copy` is COPY text as captured, in the server's encoding.",
+    examples=["pgvault table latest public.orders | head", "pgvault table latest auth.users --format jsonl -o users"],
+)
+@click.argument("snapshot")
+@click.argument("table")
+@click.option("--format", "form", type=click.Choice(["csv", "copy", "jsonl", "sql"]), default="csv", show_default=True)
+@click.option("-o", "--output", "path", metavar="FILE", help="Write to a new file (0600) instead of stdout.")
+def table(invocation: Invocation, snapshot: str, table: str, form: str, path: str | None) -> None:
+    from vault.ops.table import find_table, table_rows, table_sums
+
+    found = wiring.open_snapshot(invocation.settings(), snapshot)
+    item = find_table(found, table)
+    rows, _ = table_sums(item)
+    written = output.write(table_rows(found, item, form), path)
+    if invocation.json:
+        invocation.renderer().json_line(jsonout.result(rows=rows, bytes=written), stream=sys.stderr)
+
+
+COMMAND = table
