@@ -6,7 +6,7 @@ A walk checks every subtree against the sums that its parent claimed. Spec 60-sn
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from vault.errors import LimitExceeded, Malformed
@@ -111,7 +111,7 @@ def walk(ref: ListRef, form: ListFormat[T], load: Load) -> Iterator[T]:
     if ref.root is None:
         return
     previous: bytes | None = None
-    for item in _walk([(ref.root, ref.sums)], None, form, load):
+    for item in _walk([tree.Child(last_key=b"", id=ref.root, sums=ref.sums)], None, form, load):
         key = form.key(item)
         if form.ordered and previous is not None and key <= previous:
             raise Malformed("list keys do not ascend")
@@ -120,66 +120,69 @@ def walk(ref: ListRef, form: ListFormat[T], load: Load) -> Iterator[T]:
 
 
 def _walk(
-    nodes: list[tuple[ObjectId, Sums]], expected_level: int | None, form: ListFormat[T], load: Load
+    places: Sequence[tree.Child], expected_level: int | None, form: ListFormat[T], load: Load
 ) -> Iterator[T]:
-    plains = load((node for node, _ in nodes), form.node_type)
-    for (node_id, claimed), plain in zip(nodes, plains, strict=True):
-        node = _node(plain, expected_level, node_id)
-        if node.level == 0:
-            items = [form.decode(member) for member in node.members]
-            _check_sums(claimed, _total(form.sums(item) for item in items), node_id)
-            yield from items
+    plains = load((place.id for place in places), form.node_type)
+    for place, plain in zip(places, plains, strict=True):
+        level, members = open_node(plain, place, expected_level, form)
+        if level == 0:
+            yield from (item for item in members if not isinstance(item, tree.Child))
         else:
-            children = [tree.decode_child(member) for member in node.members]
-            _check_sums(claimed, _total(child.sums for child in children), node_id)
-            yield from _walk([(child.id, child.sums) for child in children], node.level - 1, form, load)
+            children = [child for child in members if isinstance(child, tree.Child)]
+            yield from _walk(children, level - 1, form, load)
 
 
 def find(ref: ListRef, key: bytes, form: ListFormat[T], load: Load) -> T | None:
     """The item with that key in an ordered list, reading one path. Raises as `walk`."""
-    node_id, claimed, level = ref.root, ref.sums, None
-    while node_id is not None:
-        node = _node(next(load([node_id], form.node_type)), level, node_id)
-        if node.level == 0:
-            items = [form.decode(member) for member in node.members]
-            _check_sums(claimed, _total(form.sums(item) for item in items), node_id)
-            return next((item for item in items if form.key(item) == key), None)
-        children = [tree.decode_child(member) for member in node.members]
-        _check_sums(claimed, _total(child.sums for child in children), node_id)
-        child = next((child for child in children if child.last_key >= key), None)
-        if child is None:
-            return None
-        node_id, claimed, level = child.id, child.sums, node.level - 1
+    place = None if ref.root is None else tree.Child(last_key=b"", id=ref.root, sums=ref.sums)
+    expected: int | None = None
+    while place is not None:
+        level, members = open_node(next(load([place.id], form.node_type)), place, expected, form)
+        expected = level - 1
+        place = None
+        for member in members:
+            if not isinstance(member, tree.Child):
+                if form.key(member) == key:
+                    return member
+            elif member.last_key >= key:
+                place = member
+                break
     return None
 
 
-def node_ids(ref: ListRef, form: ListFormat[T], load: Load) -> Iterator[ObjectId]:
-    """Ids of every node of the list, the root first; for closure checks."""
-    pending = [(ref.root, None)] if ref.root is not None else []
-    while pending:
-        node_id, level = pending.pop()
-        yield node_id
-        node = _node(next(load([node_id], form.node_type)), level, node_id)
-        if node.level:
-            pending.extend((tree.decode_child(member).id, node.level - 1) for member in node.members)
-
-
-def _node(plain: bytes, expected_level: int | None, node_id: ObjectId) -> tree.Node:
+def open_node(
+    plain: bytes, place: tree.Child, expected_level: int | None, form: ListFormat[T]
+) -> tuple[int, list[T | tree.Child]]:
+    """Level and decoded members of a node, checked against what its parent says of it (a root's last key is not said)."""
     node = tree.decode_node(plain)
     if expected_level is not None and node.level != expected_level:
-        raise Malformed("node is at another level than its parent says", object_id=node_id.hex())
-    return node
+        raise Malformed("node is at another level than its parent says", object_id=place.id.hex())
+    members: list[T | tree.Child] = []
+    total, last = Sums(), b""
+    for value in node.members:
+        if node.level:
+            child = tree.decode_child(value)
+            members.append(child)
+            total, last = total + child.sums, child.last_key
+        else:
+            item = form.decode(value)
+            members.append(item)
+            total, last = total + form.sums(item), form.key(item)
+    if total != place.sums:
+        raise Malformed("node holds more or less than its parent says", object_id=place.id.hex())
+    if place.last_key and last != place.last_key:
+        raise Malformed("node ends with another key than its parent says", object_id=place.id.hex())
+    return node.level, members
 
 
-def _total(parts: Iterable[Sums]) -> Sums:
-    items = rows = size = 0
-    for part in parts:
-        items += part.items
-        rows += part.rows
-        size += part.bytes
-    return Sums(items=items, rows=rows, bytes=size)
-
-
-def _check_sums(claimed: Sums, actual: Sums, node_id: ObjectId) -> None:
-    if claimed != actual:
-        raise Malformed("node holds more or less than its parent says", object_id=node_id.hex())
+def node_ids(ref: ListRef, form: ListFormat[T], load: Load) -> Iterator[ObjectId]:
+    """Ids of every node of the list, the root first; for closure checks. Raises as `walk`."""
+    pending: list[tuple[tree.Child, int | None]] = []
+    if ref.root is not None:
+        pending.append((tree.Child(last_key=b"", id=ref.root, sums=ref.sums), None))
+    while pending:
+        place, expected = pending.pop()
+        yield place.id
+        level, members = open_node(next(load([place.id], form.node_type)), place, expected, form)
+        if level:
+            pending.extend((child, level - 1) for child in members if isinstance(child, tree.Child))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vault.crypto import keyed
 from vault.crypto.keys import Keys
-from vault.errors import AuthenticationFailed, IntegrityError, NotFound
+from vault.errors import ContentMismatch, IntegrityError, NotFound
 from vault.format.index import Fragment, decode_fragment, parse_fragment_name
 from vault.format.pack import parse_pack_name
 from vault.ids import FragmentId, ObjectId, PackId
@@ -134,7 +134,7 @@ def read_fragment(store: ObjectStore, keys: Keys, name: str, fragment_id: Fragme
     """Raises  NotFound: merged away meanwhile; IntegrityError"""
     data = store.get(name)
     if keyed.sha256(data) != fragment_id:
-        raise AuthenticationFailed("index fragment is damaged", why="its bytes do not match its name", file=name)
+        raise ContentMismatch("index fragment is damaged", why="its bytes do not match its name", file=name)
     return decode_fragment(unseal_file(data, FileKind.INDEX, keys))
 
 

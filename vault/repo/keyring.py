@@ -13,6 +13,7 @@ from vault.crypto.kdf import derive_kek
 from vault.crypto.keys import Keys
 from vault.errors import (
     AuthenticationFailed,
+    ContentMismatch,
     IntegrityError,
     LimitExceeded,
     NoRepository,
@@ -93,7 +94,7 @@ def slots(store: ObjectStore) -> Iterator[tuple[SlotId, bytes | IntegrityError]]
             continue
         data = store.get(stored.name)
         if keyed.sha256(data) != slot_id:
-            yield slot_id, AuthenticationFailed("key slot is damaged", file=stored.name)
+            yield slot_id, ContentMismatch("key slot is damaged", why="its bytes do not match its name", file=stored.name)
         else:
             yield slot_id, data
 

@@ -17,7 +17,7 @@ from vault.errors import AuthenticationFailed, IntegrityError, Malformed, Missin
 from vault.format.pack import decode_header, pack_name
 from vault.ids import ObjectId, PackId
 from vault.limits import CHUNK_BYTES_MAX, DELTA_DEPTH_MAX, MIB
-from vault.model import Codec, Location, ObjectType
+from vault.model import Codec, Location, ObjectRecord, ObjectType
 from vault.pipeline.seal import open_object
 from vault.ports import ObjectStore
 from vault.repo.index import Index
@@ -96,22 +96,21 @@ class Reader:
         record = place.record
         if record.type is not object_type:
             raise Malformed(f"object is a {record.type.name.lower()}, not a {object_type.name.lower()}")
-        base = None
-        if record.codec is Codec.ZSTD_DELTA:
-            assert record.base is not None, "decode_record lets no delta through without a base"
-            base = self._base(record.base, object_type, below=record.depth)
+        base = self.base_of(record) if record.codec is Codec.ZSTD_DELTA else None
         sealed = self._store.get_range(pack_name(place.pack), record.offset, record.length)
         digest, key = self._pack_key(place)
         return open_object(
             sealed, record, key=key, header_digest=digest, id_key=self._keys.id_key, base=base
         )
 
-    def _base(self, base_id: ObjectId, object_type: ObjectType, *, below: int) -> bytes:
-        cached = self._cached(base_id)
-        if cached is None:
-            cached = self._get(base_id, object_type, below=below)
-            self._keep(base_id, cached)
-        return cached
+    def base_of(self, record: ObjectRecord) -> bytes:
+        """Plaintext of a delta's base, from a location of smaller depth than the delta's own (OBJ-10). Raises as `get`."""
+        assert record.base is not None, "decode_record lets no delta through without a base"
+        plain = self._cached(record.base)
+        if plain is None:
+            plain = self._get(record.base, record.type, below=record.depth)
+            self._keep(record.base, plain)
+        return plain
 
     def _pack_key(self, place: Location) -> tuple[bytes, bytes]:
         with self._lock:

@@ -88,7 +88,7 @@ class Run:
 
     def locations(self, object_id: ObjectId) -> Iterator[Location]:
         """Usable locations of the id."""
-        position = bisect_left(range(self._layout.entries), object_id, key=self._id_at)
+        position = bisect_left(range(self._layout.entries), bytes(object_id), key=self._id_at)
         while position < self._layout.entries and self._id_at(position) == object_id:
             start = self._layout.entries_at + position * ENTRY_BYTES
             record, pack_position = decode_entry(self._data[start : start + ENTRY_BYTES])
@@ -166,9 +166,8 @@ class RunCache:
             return None
         if len(data) < len(_MAGIC) + _COUNTS.size + _DIGEST_BYTES or data[: len(_MAGIC)] != _MAGIC:
             return None
-        view = memoryview(data)
-        intact = keyed.digest(view[:-_DIGEST_BYTES]) == data[-_DIGEST_BYTES:]
-        view.release()
+        with memoryview(data) as view, view[:-_DIGEST_BYTES] as body:
+            intact = keyed.digest(body) == data[-_DIGEST_BYTES:]
         return Run(data) if intact else None
 
     def names(self, prefix: str) -> list[str]:

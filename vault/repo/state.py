@@ -79,7 +79,7 @@ class Open:
     def manifest(self, snapshot_id: SnapshotId) -> Manifest:
         """Raises  NotFound; IntegrityError"""
         plain = unseal_file(self.store.get(snapshot_name(snapshot_id)), FileKind.SNAPSHOT, self.keys)
-        if keyed.object_id(self.keys.id_key, ObjectType.SNAPSHOT, plain) != snapshot_id:
+        if SnapshotId(keyed.object_id(self.keys.id_key, ObjectType.SNAPSHOT, plain)) != snapshot_id:
             raise ContentMismatch("snapshot has another content than its name", object_id=snapshot_id.hex())
         return decode_manifest(plain)
 

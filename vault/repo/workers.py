@@ -16,14 +16,23 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 
-def ordered(function: Callable[[S], T], items: Iterable[S], *, threads: int, ahead: int) -> Iterator[T]:
+def ordered(
+    function: Callable[[S], T],
+    items: Iterable[S],
+    *,
+    threads: int,
+    ahead: int,
+    cancel: Callable[[], None] = lambda: None,
+) -> Iterator[T]:
     """`function` of each item, in order, computed by `threads` threads at most `ahead` items in advance.
 
     Items are pulled lazily by the calling thread. The first error in item order is raised; later results are dropped.
+    cancel   called if the iteration ends early, before the threads are waited for: makes running functions return soon
     """
     source = iter(items)
     with ThreadPoolExecutor(threads, thread_name_prefix="vault") as pool:
         pending: deque[Future[T]] = deque()
+        finished = False
         try:
             while True:
                 while len(pending) < ahead:
@@ -33,11 +42,14 @@ def ordered(function: Callable[[S], T], items: Iterable[S], *, threads: int, ahe
                         break
                     pending.append(pool.submit(function, item))
                 if not pending:
+                    finished = True
                     return
                 yield pending.popleft().result()
         finally:
             for future in pending:
                 future.cancel()
+            if not finished:
+                cancel()
 
 
 def run_parallel(tasks: Iterable[Callable[[], T]], threads: int) -> Iterator[T]:

@@ -103,19 +103,25 @@ class Writer:
             self._store_new(object_id, object_type, plain)
         return object_id
 
+    def adopt(self, object_id: ObjectId) -> bool:
+        """Whether the repository has the object; if so, its pack counts as used by this writer."""
+        known = self._index.locations(object_id)
+        if known:
+            with self._lock:
+                self.packs_used.add(known[0].pack)
+        return bool(known)
+
     def _claim(self, object_id: ObjectId) -> bool:
         """Whether the caller is the first to need this object stored."""
         with self._lock:
             if object_id in self._claimed:
                 return False
             self._claimed.add(object_id)
-        known = self._index.locations(object_id)
+        known = self.adopt(object_id)
         if known:
             with self._lock:
                 self._claimed.discard(object_id)
-                self.packs_used.add(known[0].pack)
-            return False
-        return True
+        return not known
 
     def _store_new(self, object_id: ObjectId, object_type: ObjectType, plain: bytes) -> None:
         codec, stored = compress(plain)

@@ -1,0 +1,219 @@
+"""Take one snapshot: publish a lease, read the sources, publish what is new, commit the manifest.
+
+Whatever fails before the commit leaves no snapshot and no harm: packs that were sent are adopted by the next run. What was selected and
+could not be captured is in the ledger; nothing is left out without a line there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from vault.errors import Locked, VaultError
+from vault.format.ledger import encode_ledger
+from vault.format.snapshot import snapshot_name
+from vault.ids import ObjectId, SnapshotId
+from vault.model import (
+    Counts,
+    Coverage,
+    DatabasePart,
+    Effort,
+    Lease,
+    Ledger,
+    ListRef,
+    Manifest,
+    Missing,
+    ObjectType,
+    State,
+)
+from vault.ops.backup_database import DatabaseCapture, capture_database
+from vault.ops.backup_files import FilesCapture, capture_files
+from vault.ops.counts import Captured, count, count_edge_functions, count_migrations, coverage
+from vault.ports import Capture, Clock, DirectorySource, Entropy, Progress
+from vault.repo import lease
+from vault.repo.state import Indexed
+from vault.repo.writer import Writer
+
+_ATTEMPTS_MAX = 3
+"""A backup under which definitions change is tried again twice, then saved with the changed objects named."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupRequest:
+    """`selection`: what was asked for, canonical text; equal text makes snapshots comparable. `jobs`: reading connections."""
+
+    source: str
+    selection: str
+    program: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+    full: bool = False
+    jobs: int = 2
+    host: str = ""
+    pid: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupReport:
+    id: SnapshotId
+    manifest: Manifest
+    ledger: Ledger
+
+
+def run(
+    repo: Indexed,
+    *,
+    request: BackupRequest,
+    open_capture: Callable[[], Capture] | None,
+    directories: Mapping[str, DirectorySource],
+    clock: Clock,
+    entropy: Entropy,
+    progress: Progress,
+) -> BackupReport:
+    """Take a snapshot and return it as committed.
+
+    open_capture  opens a consistent view of the database; called after the parent was chosen, again if definitions change
+    Raises        SourceError, StoreError, IntegrityError: no snapshot was written; Locked: a prune got in the way
+    """
+    started = clock.now_ms()
+    parent = _parent(repo, request)
+    name = lease.publish(repo.open, _lease(request, parent, started), entropy=entropy)
+    try:
+        with repo.writer(entropy=entropy) as writer:
+            take = _Take(repo, writer, request, progress)
+            database = take.database(open_capture) if open_capture is not None else None
+            files = take.directories(directories, parent)
+            manifest, ledger = _describe(request, parent, database, files, put=writer.put)
+            manifest = replace(manifest, created_ms=started)
+
+            def at(new_bytes: int) -> Manifest:
+                effort = replace(manifest.effort, new_bytes=new_bytes, duration_ms=clock.now_ms() - started)
+                return replace(manifest, effort=effort)
+
+            done = writer.commit(at, before=partial(lease.refuse_swept, repo.open, writer.packs_used))
+        if not lease.is_there(repo.open, name):
+            repo.open.store.delete(snapshot_name(done.id))
+            raise Locked(
+                "the lease of this backup was removed while it ran",
+                why="a prune may have deleted what it relied on, so its snapshot was withdrawn",
+                hint="run the backup again",
+            )
+        return BackupReport(id=done.id, manifest=done.manifest, ledger=ledger)
+    finally:
+        lease.withdraw(repo.open, name)
+
+
+def _parent(repo: Indexed, request: BackupRequest) -> tuple[SnapshotId, Manifest] | None:
+    """The newest snapshot of the same source and selection that is not suspect; also decides the sequence number."""
+    same = [pair for pair in repo.open.snapshots() if pair[1].source == request.source]
+    same.sort(key=lambda pair: (pair[1].sequence, pair[1].created_ms))
+    usable = [pair for pair in same if pair[1].selection == request.selection and not pair[1].suspect]
+    return usable[-1] if usable else (same[-1] if same else None)
+
+
+def _lease(request: BackupRequest, parent: tuple[SnapshotId, Manifest] | None, now_ms: int) -> Lease:
+    return Lease(
+        created_ms=now_ms,
+        host=request.host,
+        pid=request.pid,
+        purpose="backup",
+        source=request.source,
+        parent=None if parent is None else parent[0],
+    )
+
+
+class _Take:
+    """Reads the sources into the writer."""
+
+    def __init__(self, repo: Indexed, writer: Writer, request: BackupRequest, progress: Progress) -> None:
+        self._repo = repo
+        self._writer = writer
+        self._request = request
+        self._progress = progress
+
+    def database(self, open_capture: Callable[[], Capture]) -> DatabaseCapture:
+        for attempt in range(1, _ATTEMPTS_MAX + 1):
+            with open_capture() as capture:
+                taken = capture_database(
+                    capture, self._writer, keys=self._repo.open.keys, jobs=self._request.jobs, progress=self._progress
+                )
+                changed = capture.finish()
+            if not changed:
+                return taken
+            self._progress.event(
+                "warning", f"definitions changed during the backup ({', '.join(changed[:3])}); attempt {attempt}"
+            )
+        incoherent = tuple(
+            Missing(
+                item=name,
+                state=State.FAILED,
+                why="its definition changed while the backup ran",
+                fix="run the backup again when no migration is running",
+            )
+            for name in changed
+        )
+        return replace(taken, missing=taken.missing + incoherent)
+
+    def directories(
+        self, sources: Mapping[str, DirectorySource], parent: tuple[SnapshotId, Manifest] | None
+    ) -> dict[str, FilesCapture]:
+        before = None if parent is None or self._request.full else self._repo.snapshot(parent[0])
+        return {
+            name: capture_files(
+                name, source, self._writer, keys=self._repo.open.keys, before=before, progress=self._progress
+            )
+            for name, source in sorted(sources.items())
+        }
+
+
+def _describe(
+    request: BackupRequest,
+    parent: tuple[SnapshotId, Manifest] | None,
+    database: DatabaseCapture | None,
+    files: Mapping[str, FilesCapture],
+    *,
+    put: Callable[[ObjectType, bytes], ObjectId],
+) -> tuple[Manifest, Ledger]:
+    counts = _counts(database, files)
+    captured = Captured(
+        counts=counts,
+        database=database is not None,
+        directories=frozenset(files),
+        tables=() if database is None else [name for name, _ in database.tables],
+        entries=0 if database is None else len(database.entries),
+        roles=0 if database is None else len(database.roles.roles),
+        sequences=0 if database is None else database.part.sequences.sums.items,
+        large_objects=0 if database is None else database.part.large_objects.sums.items,
+        missing=() if database is None else database.missing,
+        missing_files={name: taken.missing for name, taken in files.items()},
+    )
+    ledger = coverage(captured)
+    ledger_id = put(ObjectType.LEDGER, encode_ledger(ledger))
+    part: DatabasePart | None = None if database is None else database.part
+    roots: dict[str, ListRef] = {name: taken.files for name, taken in files.items()}
+    manifest = Manifest(
+        source=request.source,
+        created_ms=0,
+        sequence=1 if parent is None else parent[1].sequence + 1,
+        parent=None if parent is None else parent[0],
+        selection=request.selection,
+        tags=request.tags,
+        program=request.program,
+        database=part,
+        directories=roots,
+        ledger=ledger_id,
+        coverage={name: (item.state, item.count) for name, item in ledger.items()},
+        counts=counts,
+        effort=Effort() if database is None else database.effort,
+    )
+    return manifest, ledger
+
+
+def _counts(database: DatabaseCapture | None, files: Mapping[str, FilesCapture]) -> Counts:
+    paths = {name: taken.paths for name, taken in files.items()}
+    if database is not None:
+        return count(database.entries, database.tables, catalog=database.catalog, directories=paths)
+    return Counts(
+        migrations=count_migrations(paths.get("migrations", ())),
+        edge_functions=count_edge_functions(paths.get("edge_functions", ())),
+    )

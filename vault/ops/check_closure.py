@@ -1,0 +1,159 @@
+"""Is everything that a snapshot names there? Walks every list node by node, so that one damaged node hides nothing else.
+
+Nodes found whole are remembered, so snapshots that share them cost nothing more; damaged ones are visited from every snapshot, which is
+how each learns what it lost. Chunks are looked up in the index, not read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from vault.errors import IntegrityError, MissingObject
+from vault.format import tree
+from vault.format.cluster import decode_catalog, decode_roles
+from vault.format.ledger import decode_ledger
+from vault.format.lists import (
+    CHUNKS,
+    ENTRIES,
+    EXTENTS,
+    FILES,
+    LARGE_OBJECTS,
+    SEQUENCES,
+    TABLES,
+    ListFormat,
+)
+from vault.format.schema import decode_entry, decode_order
+from vault.ids import ObjectId, SnapshotId
+from vault.model import (
+    ChunkList,
+    ChunkRef,
+    DatabasePart,
+    EntryItem,
+    Extent,
+    FileItem,
+    LargeObjectItem,
+    ListRef,
+    Manifest,
+    ObjectType,
+    TableItem,
+)
+from vault.pipeline.lists import open_node
+from vault.repo.state import Indexed
+
+Report = Callable[[IntegrityError, str], None]
+
+
+class Closure:
+    """Checks snapshots one after the other. `bad`: objects already known to be damaged, with their error."""
+
+    def __init__(self, repo: Indexed, bad: dict[ObjectId, IntegrityError], report: Report) -> None:
+        self._index = repo.index
+        self._reader = repo.reader(threads=1)
+        self._bad = bad
+        self._report = report
+        self._whole: set[ObjectId] = set()
+        self.objects = 0
+        self.snapshots = 0
+
+    def check(self, snapshot_id: SnapshotId, manifest: Manifest) -> None:
+        self.snapshots += 1
+        at = snapshot_id.hex()[:12] + ":"
+        self._object(manifest.ledger, ObjectType.LEDGER, f"{at} coverage ledger", decode_ledger)
+        if manifest.database is not None:
+            self._database(manifest.database, at)
+        for name, ref in manifest.directories.items():
+            self._list(ref, FILES, f"{at}{name}/")
+
+    def _database(self, part: DatabasePart, at: str) -> None:
+        self._object(part.order, ObjectType.SCHEMA_ORDER, f"{at} schema order", decode_order)
+        self._object(part.roles, ObjectType.ROLES, f"{at} roles", decode_roles)
+        self._object(part.catalog, ObjectType.CATALOG, f"{at} catalog facts", decode_catalog)
+        self._list(part.entries, ENTRIES, f"{at} schema")
+        self._list(part.sequences, SEQUENCES, f"{at} sequences")
+        self._list(part.large_objects, LARGE_OBJECTS, f"{at} large objects")
+        self._list(part.tables, TABLES, f"{at} tables")
+
+    def _list(self, ref: ListRef, form: ListFormat[Any], label: str) -> bool:
+        if ref.root is None:
+            return True
+        return self._node(tree.Child(last_key=b"", id=ref.root, sums=ref.sums), None, form, label)
+
+    def _node(self, place: tree.Child, expected: int | None, form: ListFormat[Any], label: str) -> bool:
+        if place.id in self._whole:
+            return True
+        try:
+            plain = self._get(place.id, form.node_type)
+            level, members = open_node(plain, place, expected, form)
+        except IntegrityError as error:
+            error.object_id = error.object_id or place.id.hex()
+            self._report(error, label)
+            return False
+        self.objects += 1
+        results = [
+            self._node(member, level - 1, form, label)
+            if isinstance(member, tree.Child)
+            else self._item(member, label)
+            for member in members
+        ]
+        whole = all(results)
+        if whole:
+            self._whole.add(place.id)
+        return whole
+
+    def _item(self, item: object, label: str) -> bool:
+        match item:
+            case ChunkRef():
+                return self._chunk(item.id, label)
+            case Extent():
+                return self._chunks(item.chunks, label)
+            case FileItem():
+                return self._chunks(item.chunks, label + item.path.decode("utf-8", "backslashreplace"))
+            case LargeObjectItem():
+                return self._chunks(item.chunks, f"{label} {item.oid}")
+            case TableItem():
+                table = f"{label.partition(':')[0]}:table {item.name.schema}.{item.name.name}"
+                inline = item.inline is None or self._item(item.inline, table)
+                return self._list(item.extents, EXTENTS, table) and inline
+            case EntryItem():
+                entry = f"{label.partition(':')[0]}:{item.identity.desc} {'.'.join(item.identity.names)}"
+                return self._object(item.entry, ObjectType.SCHEMA_ENTRY, entry, decode_entry)
+            case _:
+                return True
+
+    def _chunks(self, chunks: ChunkList, label: str) -> bool:
+        if chunks.more is not None:
+            return self._list(chunks.more, CHUNKS, label)
+        return all([self._chunk(ref.id, label) for ref in chunks.inline])
+
+    def _chunk(self, object_id: ObjectId, label: str) -> bool:
+        self.objects += 1
+        error = self._bad.get(object_id)
+        if error is None and object_id not in self._index:
+            error = MissingObject(
+                "chunk is missing", why="no pack that is there holds it", object_id=object_id.hex()
+            )
+        if error is not None:
+            self._report(error, label)
+        return error is None
+
+    def _object(
+        self, object_id: ObjectId, object_type: ObjectType, label: str, decode: Callable[[bytes], object]
+    ) -> bool:
+        if object_id in self._whole:
+            return True
+        self.objects += 1
+        try:
+            decode(self._get(object_id, object_type))
+        except IntegrityError as error:
+            error.object_id = error.object_id or object_id.hex()
+            self._report(error, label)
+            return False
+        self._whole.add(object_id)
+        return True
+
+    def _get(self, object_id: ObjectId, object_type: ObjectType) -> bytes:
+        error = self._bad.get(object_id)
+        if error is not None:
+            raise error
+        return self._reader.get(object_id, object_type)

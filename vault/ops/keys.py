@@ -1,0 +1,182 @@
+"""Create a repository, and list, add, change and remove its key slots; make recovery kits.
+
+A passphrase is an argument and is never stored. Every slot file is opened again before it is put. Changing or removing a passphrase
+revokes nothing that was copied before: whoever has an old slot and its passphrase has the keys. Spec 20-keys.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vault.crypto import keyed
+from vault.crypto.keys import Keys
+from vault.errors import AlreadyExists, IntegrityError, NotThere, UnsafeError, UsageError
+from vault.format import keyslot
+from vault.format.config import CONFIG_NAME
+from vault.format.kit import decode_kit, encode_kit
+from vault.ids import RepositoryId, SlotId
+from vault.limits import FORMAT_VERSION, KDF_MEMORY_KIB_MIN
+from vault.model import Kdf, KeyBundle, RepositoryConfig, SlotInfo
+from vault.ports import Clock, Entropy, ObjectStore
+from vault.repo.keyring import default_kdf, draw_bundle, open_slot, seal_slot, signed_config, slots
+from vault.repo.state import Open
+
+_KIT_LABEL = "recovery kit"
+_LABEL_BYTES_MAX = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Created:
+    repository: RepositoryId
+    kit: str
+
+
+def create_repository(
+    store: ObjectStore, *, passphrase: str, label: str, clock: Clock, entropy: Entropy, like: Open | None = None
+) -> Created:
+    """Put the first key slot and then `config`, which makes it a repository.
+
+    store   empty, or left behind by an init that did not finish
+    like    a repository whose id key and cut seed are shared, so that chunks copied between the two keep their ids
+    Raises  UnsafeError: there is a repository already, or other files
+    """
+    _refuse_foreign(store)
+    repository = RepositoryId(entropy(16))
+    bundle = draw_bundle(entropy)
+    if like is not None:
+        bundle = KeyBundle(id_key=like.bundle.id_key, cut_seed=like.bundle.cut_seed, root=bundle.root)
+    now = clock.now_ms()
+    kit = _kit(bundle, repository, now, entropy)
+    slot = seal_slot(
+        bundle, passphrase, repository=repository, kdf=default_kdf(entropy), label=_label(label), created_ms=now
+    )
+    _put_slot(store, slot)
+    config = RepositoryConfig(repository=repository, version=FORMAT_VERSION, features=(), created_ms=now)
+    try:
+        store.put(CONFIG_NAME, signed_config(config, Keys.derive(bundle)))
+    except AlreadyExists as error:
+        raise UnsafeError("a repository was created here at the same moment", hint="use that one") from error
+    store.barrier()
+    return Created(repository=repository, kit=kit)
+
+
+def _refuse_foreign(store: ObjectStore) -> None:
+    for stored in store.list(""):
+        if stored.name == CONFIG_NAME:
+            raise UnsafeError(f"{store.url} is a repository already", hint="use it, or choose another place")
+        if not stored.name.startswith("keys/"):
+            raise UnsafeError(
+                f"{store.url} is not empty", why=f"it holds {stored.name}", hint="choose an empty place for -r"
+            )
+
+
+def list_slots(store: ObjectStore) -> tuple[list[SlotInfo], list[IntegrityError]]:
+    """The slots by creation time, and what is wrong with the damaged ones. Needs no passphrase."""
+    found: list[SlotInfo] = []
+    damage: list[IntegrityError] = []
+    for slot_id, data in slots(store):
+        try:
+            if isinstance(data, IntegrityError):
+                raise data
+            slot = keyslot.decode_slot(data)
+        except IntegrityError as error:
+            damage.append(error)
+            continue
+        found.append(SlotInfo(id=slot_id, label=slot.label, created_ms=slot.created_ms, kdf=slot.kdf))
+    return sorted(found, key=lambda info: (info.created_ms, info.id)), damage
+
+
+def add_slot(repo: Open, *, passphrase: str, label: str, clock: Clock, entropy: Entropy) -> SlotId:
+    """One more passphrase for the repository."""
+    slot = seal_slot(
+        repo.bundle,
+        passphrase,
+        repository=repo.config.repository,
+        kdf=default_kdf(entropy),
+        label=_label(label),
+        created_ms=clock.now_ms(),
+    )
+    return _put_slot(repo.store, slot)
+
+
+def change_passphrase(repo: Open, *, old: str, new: str, clock: Clock, entropy: Entropy) -> SlotId:
+    """Replace the slot that `old` opens by one for `new`; the new one is durable before the old one goes.
+
+    Raises  NotThere: `old` opens no slot
+    """
+    for slot_id, data in slots(repo.store):
+        if isinstance(data, IntegrityError) or not _opens(data, old):
+            continue
+        label = keyslot.decode_slot(data).label
+        fresh = add_slot(repo, passphrase=new, label=label, clock=clock, entropy=entropy)
+        repo.store.delete(keyslot.slot_name(slot_id))
+        repo.store.barrier()
+        return fresh
+    raise NotThere("the old passphrase opens no key slot", hint="list them with: pgvault key list")
+
+
+def remove_slot(repo: Open, prefix: str) -> SlotId:
+    """Remove the slot whose id starts with `prefix`.
+
+    Raises  NotThere; UsageError: ambiguous; UnsafeError: it is the last one
+    """
+    every = [slot_id for slot_id, _ in slots(repo.store)]
+    matches = [slot_id for slot_id in every if slot_id.hex().startswith(prefix)]
+    if not matches:
+        raise NotThere(f"no key slot {prefix}", hint="list them with: pgvault key list")
+    if len(matches) > 1:
+        raise UsageError(f"{prefix} names {len(matches)} key slots", hint="use more digits of the id")
+    infos, _ = list_slots(repo.store)
+    if not [info for info in infos if info.id != matches[0]]:
+        raise UnsafeError(
+            "this is the last key slot",
+            why="without it only a recovery kit opens the repository",
+            hint="add another first: pgvault key add",
+        )
+    repo.store.delete(keyslot.slot_name(matches[0]))
+    repo.store.barrier()
+    return matches[0]
+
+
+def make_kit(repo: Open, *, clock: Clock, entropy: Entropy) -> str:
+    """A fresh recovery kit's text; proven to open before it is returned."""
+    return _kit(repo.bundle, repo.config.repository, clock.now_ms(), entropy)
+
+
+def _kit(bundle: KeyBundle, repository: RepositoryId, now_ms: int, entropy: Entropy) -> str:
+    secret = entropy(32)
+    kdf = Kdf(passes=1, memory_kib=KDF_MEMORY_KIB_MIN, lanes=1, salt=entropy(32))
+    slot = seal_slot(bundle, secret.hex(), repository=repository, kdf=kdf, label=_KIT_LABEL, created_ms=now_ms)
+    text = encode_kit(repository, secret, slot=slot, comments=_KIT_COMMENTS)
+    kit = decode_kit(text)
+    if open_slot(kit.slot, kit.secret.hex()) != bundle:
+        raise UnsafeError("the recovery kit just made does not open", hint="try again; the memory may be faulty")
+    return text
+
+
+_KIT_COMMENTS = (
+    "pgvault recovery kit. Whoever holds this text can read every snapshot of the repository.",
+    "Keep it apart from the repository: on paper, or in a password manager.",
+    "Use it with: PGVAULT_RECOVERY_KIT_FILE=this-file pgvault -r REPOSITORY snapshots",
+)
+
+
+def _put_slot(store: ObjectStore, slot: bytes) -> SlotId:
+    slot_id = SlotId(keyed.sha256(slot))
+    store.put(keyslot.slot_name(slot_id), slot)
+    store.barrier()
+    return slot_id
+
+
+def _opens(data: bytes, passphrase: str) -> bool:
+    try:
+        open_slot(data, passphrase)
+    except IntegrityError:
+        return False
+    return True
+
+
+def _label(text: str) -> str:
+    if len(text.encode()) > _LABEL_BYTES_MAX:
+        raise UsageError("the label is too long", why=f"at most {_LABEL_BYTES_MAX} bytes", hint="choose a shorter one")
+    return text
