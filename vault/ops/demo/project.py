@@ -82,7 +82,9 @@ def edge_functions() -> dict[str, bytes]:
     for at, name in enumerate(names):
         files[f"{name}/index.ts"] = _function_source(name, at)
         if at % 4 == 0:
-            files[f"{name}/deno.json"] = b'{\n  "imports": { "@supabase/supabase-js": "npm:@supabase/supabase-js@2" }\n}\n'
+            files[f"{name}/deno.json"] = (
+                b'{\n  "imports": { "@supabase/supabase-js": "npm:@supabase/supabase-js@2" }\n}\n'
+            )
     return dict(sorted(files.items()))
 
 

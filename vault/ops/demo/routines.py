@@ -179,7 +179,9 @@ def policies_sql(table: str) -> str:
     own = f"{owned[table]} OR " if table in owned else ""
     for verb, right in (("SELECT", "read"), ("INSERT", "write"), ("UPDATE", "write"), ("DELETE", "delete")):
         rule = f"({own}public.has_permission('{table}', '{right}'))"
-        clause = {"INSERT": f"WITH CHECK {rule}", "UPDATE": f"USING {rule} WITH CHECK {rule}"}.get(verb, f"USING {rule}")
+        clause = {"INSERT": f"WITH CHECK {rule}", "UPDATE": f"USING {rule} WITH CHECK {rule}"}.get(
+            verb, f"USING {rule}"
+        )
         lines.append(
             f'CREATE POLICY "{table}: {verb.lower()}" ON public.{table} FOR {verb} TO authenticated\n  {clause};'
         )

@@ -14,9 +14,7 @@ _USER: Final = "('00000000-0000-4000-8000-' || lpad((1 + {n} % 6)::text, 12, '0'
 def people_sql() -> str:
     """Six users, their identities, departments, roles with their trail, and the matrix of permissions."""
     parts = ["INSERT INTO public.departments (name, cost_centre, created_at) VALUES"]
-    parts.append(
-        ",\n".join(f"  ('{who[2]}', 'CC-{100 + at}', {_EPOCH})" for at, who in enumerate(PEOPLE)) + ";"
-    )
+    parts.append(",\n".join(f"  ('{who[2]}', 'CC-{100 + at}', {_EPOCH})" for at, who in enumerate(PEOPLE)) + ";")
     for at, (name, role, department, password) in enumerate(PEOPLE):
         parts.append(_person_sql(at, name, password))
         until = "NULL" if role in ("owner", "admin") else f"{_EPOCH} + interval '{180 + 30 * at} days'"

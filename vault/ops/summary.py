@@ -1,0 +1,85 @@
+"""The nine lines that end a backup and a restore, and the same nine numbers counted in a live database.
+
+The texts are the mission's, word for word; the command line puts the sign before them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from vault.model import Counts
+from vault.ops.components import SUPABASE, Selectors
+from vault.pipeline.copytext import quote_name
+
+Execute = Callable[[str], Sequence[Sequence[object]]]
+"""Runs one query and returns its rows."""
+
+_TABLES: Final = """
+SELECT n.nspname, c.relname, c.relkind = 'p', e.oid IS NOT NULL
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid
+  AND d.objsubid = 0 AND d.deptype = 'e'
+LEFT JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
+WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
+  AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND (e.oid IS NULL OR c.oid = ANY (e.extconfig))
+ORDER BY 1, 2"""
+"""Schema, name, partitioned, an extension's: the tables whose rows a backup has."""
+
+_FUNCTIONS: Final = """
+SELECT n.nspname, p.proname, p.prorettype = 'pg_catalog.trigger'::pg_catalog.regtype
+FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+WHERE p.prokind IN ('f', 'p', 'w') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND NOT EXISTS (
+    SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+      AND d.objid = p.oid AND d.deptype = 'e')"""
+
+
+def nine_lines(counts: Counts) -> list[str]:
+    """The summary of a backup, without the sign that starts each line."""
+    return [
+        f"Database tables: {counts.tables} tables",
+        f"Data records: {counts.records} total records",
+        f"Users: {counts.users} users (with encrypted passwords)",
+        f"User roles: {counts.user_roles} role assignments",
+        f"RLS policies: {counts.rls_policies} policies",
+        f"RPC functions: {counts.rpc_functions} functions",
+        f"Migrations: {counts.migrations} files",
+        f"Edge Functions: {counts.edge_functions} functions",
+        f"Encryption functions: {counts.encryption_functions} functions",
+    ]
+
+
+def count_target(execute: Execute, *, files: Mapping[str, int], selectors: Selectors = SUPABASE) -> Counts:
+    """Count a database as it is now. `files`: `migrations` and `edge_functions`, counted by the caller, who knows where.
+
+    Records are the rows of all tables that a backup would read, those of partitions through their root.
+    """
+    tables = execute(_TABLES)
+    rows = {(str(table[0]), str(table[1])): _rows(execute, table) for table in tables}
+    own = [(str(schema), str(name)) for schema, name, _, extension in tables if not extension]
+    functions = [(str(schema), str(name), bool(trigger)) for schema, name, trigger in execute(_FUNCTIONS)]
+    users = (selectors.users_table.schema, selectors.users_table.name)
+    return Counts(
+        tables=sum(name == users or name[0] not in selectors.platform_schemas for name in own),
+        records=sum(rows.values()),
+        users=rows.get(users, 0),
+        user_roles=sum(rows.get((name.schema, name.name), 0) for name in selectors.role_tables),
+        rls_policies=_number(execute("SELECT pg_catalog.count(*) FROM pg_catalog.pg_policy")),
+        rpc_functions=sum(schema in selectors.exposed_schemas and not trigger for schema, _, trigger in functions),
+        migrations=files.get("migrations", 0),
+        edge_functions=files.get("edge_functions", 0),
+        encryption_functions=sum(
+            schema not in selectors.platform_schemas and selectors.is_encryption_name(name)
+            for schema, name, _ in functions
+        ),
+    )
+
+
+def _rows(execute: Execute, table: Sequence[object]) -> int:
+    schema, name, partitioned, _ = table
+    target = f"{quote_name(str(schema))}.{quote_name(str(name))}"
+    return _number(execute(f"SELECT pg_catalog.count(*) FROM {'' if partitioned else 'ONLY '}{target}"))
+
+
+def _number(rows: Sequence[Sequence[object]]) -> int:
+    return int(str(rows[0][0]))

@@ -1,0 +1,218 @@
+"""A snapshot as the user sees it: a tree of files with the names of the mission's document.
+
+Files of captured directories are what they were; everything else is rendered while it is read and stored nowhere.
+Nothing here writes. Memory: a few chunks, the names of the tables, and the order of the schema.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+
+from vault.errors import NotThere, UsageError
+from vault.model import FileItem, FileType, TableName
+from vault.ops import view_sql
+from vault.ops.components import SUPABASE, Selectors
+from vault.ops.table import table_rows
+from vault.ops.view_manifest import manifest_md
+from vault.ops.view_paths import one_line, read_path, table_files
+from vault.repo.snapshot import Snapshot
+from vault.source.paths import path_text
+
+MANIFEST: Final = "BACKUP_MANIFEST.md"
+RECORDS: Final = "data_records"
+RESERVED_NAMES: Final = frozenset({MANIFEST, RECORDS})
+"""Names of the view that a captured directory may not have; all others end in .sql, .csv, .dump or .sh."""
+
+_RENDERED_FILE: Final = 0o600
+_RENDERED_DIRECTORY: Final = 0o700
+_NAMES_FOR_A_GUESS: Final = 20_000
+_KINDS: Final = {FileType.FILE: "file", FileType.DIRECTORY: "directory", FileType.SYMLINK: "symlink"}
+
+_SQL_FILES: Final[dict[str, Callable[[Snapshot, Selectors], Iterator[bytes]]]] = {
+    "migration_history.sql": view_sql.history_sql,
+    "rls_policies_complete.sql": view_sql.policies_sql,
+    "roles.sql": view_sql.roles_sql,
+    "rpc_functions_complete.sql": view_sql.functions_sql,
+    "schema.sql": view_sql.schema_sql,
+}
+_USERS: Final = "users_complete.csv"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewEntry:
+    """A path of the view. `kind`: file, directory, symlink. `size_bytes` is None for what is rendered on reading.
+
+    `directory` and `item` are set for captured paths only.
+    """
+
+    path: str
+    kind: str
+    size_bytes: int | None
+    mtime_ns: int
+    mode: int
+    directory: str = ""
+    item: FileItem | None = None
+
+
+class View:
+    """The tree of one snapshot. Paths are `/`-separated text without a leading slash; `""` is the root."""
+
+    def __init__(self, snapshot: Snapshot, selectors: Selectors = SUPABASE) -> None:
+        self._snapshot = snapshot
+        self._selectors = selectors
+        self._tables: dict[str, TableName] | None = None
+
+    def ls(self, path: str = "", *, recursive: bool = False) -> Iterator[ViewEntry]:
+        """What a directory holds, one level or all; a file or link is listed alone.
+
+        Order: by name; in captured directories bytewise by path.
+        Raises  NotThere
+        """
+        path = path.strip("/")
+        if path:
+            found = self.entry(path)
+            if found.kind != "directory":
+                yield found
+                return
+        top, _, below = path.partition("/")
+        if not path:
+            yield from self._root(recursive)
+        elif top == RECORDS:
+            yield from (self._rendered(f"{RECORDS}/{name}") for name in sorted(self._records()))
+        else:
+            yield from self._captured(top, read_path(below), recursive)
+
+    def entry(self, path: str) -> ViewEntry:
+        """The entry at a path other than the root.
+
+        Raises  NotThere
+        """
+        path = path.strip("/")
+        top, _, below = path.partition("/")
+        if top in self._snapshot.manifest.directories:
+            return self._file_entry(top, read_path(below)) if below else self._directory(top)
+        if path == RECORDS and self._has_database():
+            return self._directory(RECORDS)
+        if path in self._rendered_names() or (top == RECORDS and below in self._records()):
+            return self._rendered(path)
+        raise self._not_there(path)
+
+    def open(self, path: str) -> Iterator[bytes]:
+        """The bytes of a file. Nothing is rendered before the first block is asked for.
+
+        Raises  NotThere; UsageError: a directory or a link
+        """
+        return self.open_entry(self.entry(path))
+
+    def open_entry(self, entry: ViewEntry) -> Iterator[bytes]:
+        """`open` for an entry of this view."""
+        path = entry.path
+        if entry.kind == "directory":
+            raise UsageError(f"{one_line(path)} is a directory", hint=f"list it with: pgvault ls SNAP:{one_line(path)}")
+        if entry.item is not None:
+            if entry.kind == "symlink":
+                raise UsageError(f"{one_line(path)} is a link", why=f"it points to {path_text(entry.item.target)}")
+            return self._snapshot.file_blocks(entry.item)
+        return self._render(entry.path)
+
+    # --- rendered ----------------------------------------------------------------------------
+
+    def _render(self, path: str) -> Iterator[bytes]:
+        if path == MANIFEST:
+            return manifest_md(self._snapshot, self._selectors)
+        if path in _SQL_FILES:
+            return _SQL_FILES[path](self._snapshot, self._selectors)
+        name = self._selectors.users_table if path == _USERS else self._records()[path.removeprefix(f"{RECORDS}/")]
+        return table_rows(self._snapshot, self._snapshot.table(name), "csv")
+
+    def _rendered_names(self) -> set[str]:
+        if not self._has_database():
+            return {MANIFEST}
+        names = {MANIFEST, _USERS, *_SQL_FILES}
+        tables = set(self._records().values())
+        if self._selectors.users_table not in tables:
+            names.remove(_USERS)
+        if self._selectors.history_table not in tables:
+            names.remove("migration_history.sql")
+        return names
+
+    def _records(self) -> dict[str, TableName]:
+        """File name in data_records -> table."""
+        if self._tables is None:
+            files = table_files(item.name for item in self._snapshot.tables())
+            self._tables = {f"{path}.csv": name for path, name in files.items()}
+        return self._tables
+
+    def _has_database(self) -> bool:
+        return self._snapshot.manifest.database is not None
+
+    def _root(self, recursive: bool) -> Iterator[ViewEntry]:
+        directories = [*self._snapshot.manifest.directories, *([RECORDS] if self._has_database() else [])]
+        for name in sorted({*directories, *self._rendered_names()}):
+            if name not in directories:
+                yield self._rendered(name)
+                continue
+            yield self._directory(name)
+            if recursive:
+                yield from self.ls(name, recursive=True)
+
+    def _rendered(self, path: str) -> ViewEntry:
+        return ViewEntry(path=path, kind="file", size_bytes=None, mtime_ns=self._taken_ns(), mode=_RENDERED_FILE)
+
+    def _directory(self, name: str) -> ViewEntry:
+        captured = "" if name == RECORDS else name
+        return ViewEntry(
+            path=name,
+            kind="directory",
+            size_bytes=None,
+            mtime_ns=self._taken_ns(),
+            mode=_RENDERED_DIRECTORY,
+            directory=captured,
+        )
+
+    def _taken_ns(self) -> int:
+        return self._snapshot.manifest.created_ms * 1_000_000
+
+    # --- captured ----------------------------------------------------------------------------
+
+    def _captured(self, directory: str, below: bytes, recursive: bool) -> Iterator[ViewEntry]:
+        prefix = below + b"/" if below else b""
+        for item in self._snapshot.files(directory):
+            if item.path.startswith(prefix) and (recursive or b"/" not in item.path[len(prefix) :]):
+                yield _file_entry(directory, item)
+
+    def _file_entry(self, directory: str, path: bytes) -> ViewEntry:
+        try:
+            return _file_entry(directory, self._snapshot.file(directory, path))
+        except NotThere as error:
+            raise self._not_there(f"{directory}/{path_text(path)}") from error
+
+    def _not_there(self, path: str) -> NotThere:
+        near = difflib.get_close_matches(path, islice(self._names_near(path), _NAMES_FOR_A_GUESS), 1, 0.6)
+        hint = f"did you mean {one_line(near[0])}?" if near else "list what there is with: pgvault ls SNAP"
+        return NotThere(f"no {one_line(path)} in the snapshot", hint=hint)
+
+    def _names_near(self, path: str) -> Iterable[str]:
+        yield from sorted(self._rendered_names())
+        yield from (f"{RECORDS}/{name}" for name in self._records())
+        top = path.partition("/")[0]
+        for name in self._snapshot.manifest.directories:
+            yield name
+            if name == top:
+                yield from (f"{name}/{path_text(item.path)}" for item in self._snapshot.files(name))
+
+
+def _file_entry(directory: str, item: FileItem) -> ViewEntry:
+    return ViewEntry(
+        path=f"{directory}/{path_text(item.path)}",
+        kind=_KINDS[item.type],
+        size_bytes=item.size if item.type is FileType.FILE else None,
+        mtime_ns=item.mtime_ns,
+        mode=item.mode,
+        directory=directory,
+        item=item,
+    )

@@ -1,0 +1,153 @@
+"""BACKUP_MANIFEST.md: what a snapshot holds and what it does not, as Markdown. True counts only. Streams."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Final
+
+from vault.model import Counts, Manifest, State, TableItem
+from vault.ops.components import COMPONENTS, Selectors
+from vault.ops.summary import nine_lines
+from vault.ops.table import table_sums
+from vault.ops.view_paths import one_line
+from vault.repo.snapshot import Snapshot
+
+_MARKS: Final = {
+    State.CAPTURED: "✅",
+    State.EMPTY: "✅",
+    State.NOT_SELECTED: "➖",
+    State.NOT_EXPORTABLE: "⚠️",
+    State.NOT_PERMITTED: "⚠️",
+    State.FAILED: "❌",
+}
+
+_Section = tuple[str, str, list[str]]
+"""Title, component whose state it shows, lines."""
+
+_NOT_RECORDED: Final = """
+## What no backup of this kind holds
+
+- Generated columns: their values follow from the others and are computed again by a restore; CSV files leave them out.
+- Files: owner, hard links and extended attributes. Type, mode, time and content are recorded.
+- Files that a platform keeps outside the database (the objects behind `storage.objects`), its secrets, and keys that are
+  kept outside the database, such as the root key of `vault.secrets`.
+"""
+
+
+def manifest_md(snapshot: Snapshot, selectors: Selectors) -> Iterator[bytes]:
+    """The manifest. Not executable, not needed for a restore."""
+    manifest = snapshot.manifest
+    yield _head(snapshot, manifest).encode()
+    yield "\n## 📦 Backup Contents\n".encode()
+    yield "".join(_sections(snapshot, manifest, selectors)).encode()
+    yield "".join(_ledger(snapshot)).encode()
+    if manifest.database is not None:
+        yield b"\n## Tables\n\n| table | rows | bytes of text |\n|---|---:|---:|\n"
+        for item in snapshot.tables():
+            yield _table_line(item).encode()
+        yield "".join(_database_lines(snapshot)).encode()
+    yield _NOT_RECORDED.encode()
+
+
+def _head(snapshot: Snapshot, manifest: Manifest) -> str:
+    when = datetime.fromtimestamp(manifest.created_ms / 1000, tz=UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    lines = [
+        "# Backup manifest\n",
+        f"- Snapshot: `{snapshot.id.hex()}`",
+        f"- Source: {_cell(manifest.source)}",
+        f"- Taken: {when}",
+        f"- Number: {manifest.sequence}" + (f", after `{manifest.parent.hex()}`" if manifest.parent else ""),
+        f"- Made by: {_cell(manifest.program)}",
+    ]
+    if manifest.database is not None:
+        server = manifest.database.server
+        lines.append(
+            f"- Database: {_cell(server.database)}, encoding {server.encoding}, PostgreSQL {_cell(server.version)}"
+        )
+    lines += [f"- Tag: {_cell(key)} = {_cell(value)}" for key, value in sorted(manifest.tags.items())]
+    if manifest.suspect:
+        lines.append(f"- ❌ Suspect: {_cell(manifest.suspect)}")
+    return "\n".join(lines) + "\n"
+
+
+def _sections(snapshot: Snapshot, manifest: Manifest, selectors: Selectors) -> Iterator[str]:
+    yield "\n" + "".join(f"- {line}\n" for line in nine_lines(manifest.counts))
+    sections = _file_sections(manifest, selectors)
+    if manifest.database is not None:
+        sections = [*_database_sections(list(snapshot.tables()), manifest.counts, selectors), *sections]
+    for title, component, lines in sections:
+        state = manifest.coverage.get(component, (State.NOT_SELECTED, 0))[0]
+        yield f"\n### {_MARKS[state]} {title}\n" + "".join(f"- {line}\n" for line in lines)
+
+
+def _database_sections(tables: list[TableItem], counts: Counts, selectors: Selectors) -> list[_Section]:
+    passwords = any(
+        item.name == selectors.users_table and any(column.name == "encrypted_password" for column in item.columns)
+        for item in tables
+    )
+    schemas = {name.schema for name in selectors.role_tables}
+    matrix = any(item.name.name in selectors.role_related and item.name.schema in schemas for item in tables)
+    return [
+        ("Database Complete Backup", "schema", ["schema.sql - every definition", "roles.sql - roles of the cluster"]),
+        (
+            "Users & Authentication",
+            "users",
+            [f"Total Users: {counts.users}", f"Encrypted Passwords: {_has(passwords)}"],
+        ),
+        (
+            "User Roles & Permissions",
+            "user_roles",
+            [f"Total Roles: {counts.user_roles}", f"Permissions Matrix: {_has(matrix)}"],
+        ),
+        ("RLS Policies", "rls_policies", [f"Total Policies: {counts.rls_policies}"]),
+        ("RPC Functions", "rpc_functions", [f"Total Functions: {counts.rpc_functions}"]),
+        ("Encryption System", "encryption", [f"Encryption Functions: {counts.encryption_functions}"]),
+        ("Data Records", "data", [f"Total Records: {counts.records} records", f"Total Tables: {counts.tables} tables"]),
+    ]
+
+
+def _file_sections(manifest: Manifest, selectors: Selectors) -> list[_Section]:
+    counts = manifest.counts
+    known = {selectors.migrations_directory, selectors.edge_functions_directory}
+    return [
+        ("Migrations", "migrations", [f"Total Migrations: {counts.migrations}"]),
+        ("Edge Functions", "edge_functions", [f"Total Functions: {counts.edge_functions}"]),
+        *(
+            (f"Directory {name}", f"dir:{name}", [f"Total Paths: {manifest.directories[name].sums.items}"])
+            for name in sorted(set(manifest.directories) - known)
+        ),
+    ]
+
+
+def _ledger(snapshot: Snapshot) -> Iterator[str]:
+    ledger = snapshot.ledger()
+    yield "\n## Coverage\n\n| component | state | captured | not captured |\n|---|---|---:|---:|\n"
+    order = {name: at for at, name in enumerate(COMPONENTS)}
+    for name in sorted(ledger, key=lambda name: (order.get(name, len(order)), name)):
+        item = ledger[name]
+        yield f"| {_cell(name)} | {_MARKS[item.state]} {item.state.value} | {item.count} | {len(item.missing)} |\n"
+    missing = {(gap.item, gap.state.value, gap.why, gap.fix): None for item in ledger.values() for gap in item.missing}
+    if missing:
+        yield "\n| not captured | state | why | what helps |\n|---|---|---|---|\n"
+        yield from (f"| {' | '.join(map(_cell, gap))} |\n" for gap in missing)
+
+
+def _table_line(item: TableItem) -> str:
+    rows, size = table_sums(item)
+    return f"| {_cell(f'{item.name.schema}.{item.name.name}')} | {rows} | {size} |\n"
+
+
+def _database_lines(snapshot: Snapshot) -> Iterator[str]:
+    facts = snapshot.catalog().database
+    yield "\n## Properties of the database\n\n"
+    yield from (f"- {_cell(key)}: {_cell(value or '-')}\n" for key, value in sorted(facts.items()))
+
+
+def _has(present: bool) -> str:
+    return "✅ Included" if present else "none in this database"
+
+
+def _cell(text: str) -> str:
+    """A name as text of a table cell: nothing in it is taken for Markdown's structure."""
+    return "".join(f"\\{letter}" if letter in "\\|`*_<>[]" else letter for letter in one_line(text))

@@ -1,0 +1,253 @@
+"""Rows as COPY text, rendered as csv, jsonl, sql, or left as they are. Pure; works on blocks, never on single bytes.
+
+COPY text: rows end in `\\n`, fields are parted by `\\t`, `\\N` is NULL, a backslash escapes `\\b \\f \\n \\r \\t \\v \\\\`. In every
+encoding that a server may have, these bytes never occur inside a longer character, so splitting bytes is sound.
+Invariant: a renderer holds one block and at most one unfinished row; csv equals what `COPY ... CSV HEADER` prints.
+Blocks may end anywhere. Spec 60-snapshot ("Rows of a table").
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from json.encoder import encode_basestring
+from typing import Final
+
+from vault.errors import Malformed, UsageError
+from vault.model import Column, TableName
+
+FORMATS: Final = ("csv", "copy", "jsonl", "sql")
+
+_NULL: Final = b"\\N"
+_ESCAPE: Final = re.compile(rb"\\(.)", re.DOTALL)
+_MEANING: Final = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
+_NUMBER: Final = re.compile(rb"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+_NUMBER_TYPES: Final = ("smallint", "integer", "bigint", "oid", "real", "double precision", "numeric")
+_UNQUOTED_TYPES: Final = (*_NUMBER_TYPES, "boolean", "uuid", "date", "timestamp", "time")
+_JSON_TYPES: Final = ("json", "jsonb")
+_ROWS_PER_INSERT: Final = 100
+
+_PYTHON_CODECS: Final = {
+    "UTF8": "utf-8",
+    "SQL_ASCII": "utf-8",
+    "EUC_JP": "euc_jp",
+    "EUC_CN": "gb2312",
+    "EUC_KR": "euc_kr",
+    "EUC_JIS_2004": "euc_jis_2004",
+    "KOI8R": "koi8_r",
+    "KOI8U": "koi8_u",
+    **{
+        f"LATIN{n}": f"iso8859_{part}"
+        for n, part in zip(range(1, 11), (1, 2, 3, 4, 9, 10, 13, 14, 15, 16), strict=True)
+    },
+    **{f"ISO_8859_{n}": f"iso8859_{n}" for n in range(5, 9)},
+    **{f"WIN{n}": f"cp{n}" for n in (866, 874, *range(1250, 1259))},
+}
+
+
+def whole_rows(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Re-cut blocks so that each ends with a row end.
+
+    Raises  Malformed: the last row has no end
+    """
+    unfinished: list[bytes] = []
+    for block in blocks:
+        cut = block.rfind(b"\n") + 1
+        if cut == 0:
+            unfinished.append(block)
+            continue
+        unfinished.append(block if cut == len(block) else block[:cut])
+        yield unfinished[0] if len(unfinished) == 1 else b"".join(unfinished)
+        unfinished = [block[cut:]] if cut < len(block) else []
+    if any(unfinished):
+        raise Malformed("the last row of a table has no end")
+
+
+def to_utf8(blocks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+    """Convert blocks of whole rows from a server encoding.
+
+    SQL_ASCII passes as it is: nobody knows what its bytes mean.
+    Raises  UsageError: the encoding, or a byte in it, has no Unicode form here
+    """
+    codec = _PYTHON_CODECS.get(encoding)
+    if codec == "utf-8":
+        yield from blocks
+        return
+    if codec is None:
+        raise UsageError(
+            f"rows in encoding {encoding} cannot be converted to UTF-8", hint="take the rows with --format copy"
+        )
+    for block in blocks:
+        try:
+            yield block.decode(codec).encode()
+        except UnicodeDecodeError as error:
+            raise UsageError(
+                f"a row is not valid in the server's encoding {encoding}",
+                why=error.reason,
+                hint="take the rows with --format copy",
+            ) from error
+
+
+def unescape(field: bytes) -> bytes:
+    """The value of a field that is not NULL."""
+    return _ESCAPE.sub(lambda found: _MEANING.get(found[1], found[1]), field) if b"\\" in field else field
+
+
+def render(form: str, blocks: Iterable[bytes], table: TableName, columns: Sequence[Column]) -> Iterator[bytes]:
+    """Rows in one of FORMATS. `blocks`: COPY text in UTF-8, cut anywhere; `copy` passes any encoding through.
+
+    Raises  UsageError: an unknown format; Malformed: the text does not fit the columns
+    """
+    if form == "copy":
+        return iter(blocks)
+    if form == "csv":
+        return _csv(blocks, columns)
+    if form == "jsonl":
+        return _jsonl(blocks, columns)
+    if form == "sql":
+        return _sql(blocks, table, columns)
+    raise UsageError(f"no such format: {form}", hint=f"choose one of {', '.join(FORMATS)}")
+
+
+def by_columns(block: bytes, count: int) -> list[list[bytes]]:
+    """Raw fields of a block of whole rows, one list a column. `count` >= 1.
+
+    Raises  Malformed: the number of fields differs
+    """
+    fields = block[:-1].replace(b"\n", b"\t").split(b"\t")
+    if len(fields) != block.count(b"\n") * count:
+        raise Malformed("the rows of a table do not have as many fields as the table has columns")
+    return [fields[at::count] for at in range(count)]
+
+
+# --- csv -----------------------------------------------------------------------------------------
+
+
+def _csv(blocks: Iterable[bytes], columns: Sequence[Column]) -> Iterator[bytes]:
+    yield b",".join(_csv_value(column.name.encode(), b"", len(columns) == 1) for column in columns) + b"\n"
+    plain = [_is_type(column, _UNQUOTED_TYPES) for column in columns]
+    for block in whole_rows(blocks):
+        if not columns:
+            yield block
+            continue
+        ready = [
+            _csv_plain(fields) if simple else _csv_text(fields, len(columns) == 1)
+            for fields, simple in zip(by_columns(block, len(columns)), plain, strict=True)
+        ]
+        yield b"\n".join(map(b",".join, zip(*ready, strict=True))) + b"\n"
+
+
+def _csv_plain(fields: list[bytes]) -> list[bytes]:
+    return [b"" if field == _NULL else field for field in fields] if _NULL in fields else fields
+
+
+def _csv_text(fields: list[bytes], alone: bool) -> list[bytes]:
+    together = b"\t".join(fields)
+    special = b'"' in together or b"," in together or b"\\" in together
+    if not special and b"" not in fields:
+        return fields
+    if b"\\" not in together:
+        return [
+            b'"' + field.replace(b'"', b'""') + b'"' if b'"' in field or b"," in field or not field else field
+            for field in fields
+        ]
+    return [b"" if field == _NULL else _csv_value(field, b"\\", alone) for field in fields]
+
+
+def _csv_value(field: bytes, escape: bytes, alone: bool) -> bytes:
+    """`escape` is empty for text that is not escaped. A lone `\\.` is quoted, or readers take it for the end of rows."""
+    value = unescape(field) if escape else field
+    if b'"' in value or b"," in value or not value or b"\n" in value or b"\r" in value or (alone and value == b"\\."):
+        return b'"' + value.replace(b'"', b'""') + b'"'
+    return value
+
+
+# --- jsonl ---------------------------------------------------------------------------------------
+
+
+def _jsonl(blocks: Iterable[bytes], columns: Sequence[Column]) -> Iterator[bytes]:
+    encoders = [_json_encoder(column) for column in columns]
+    names = [encode_basestring(column.name).encode() + b":" for column in columns]
+    for block in whole_rows(blocks):
+        if not columns:
+            yield block.replace(b"\n", b"{}\n")
+            continue
+        ready = [
+            [name + (b"null" if field == _NULL else encode(field)) for field in fields]
+            for fields, encode, name in zip(by_columns(block, len(columns)), encoders, names, strict=True)
+        ]
+        yield b"".join(b"{" + b",".join(row) + b"}\n" for row in zip(*ready, strict=True))
+
+
+def _json_encoder(column: Column) -> Callable[[bytes], bytes]:
+    if _is_type(column, _NUMBER_TYPES):
+        return _json_number
+    if column.type == "boolean":
+        return lambda field: b"true" if field == b"t" else b"false"
+    if column.type in _JSON_TYPES:
+        return _json_native
+    return _json_string
+
+
+def _json_number(field: bytes) -> bytes:
+    return field if _NUMBER.fullmatch(field) else b'"' + field + b'"'
+
+
+def _json_native(field: bytes) -> bytes:
+    return unescape(field).replace(b"\n", b" ").replace(b"\r", b" ")
+
+
+def _json_string(field: bytes) -> bytes:
+    try:
+        return encode_basestring(unescape(field).decode()).encode()
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            "a row is not valid UTF-8, so it has no JSON form", hint="take the rows with --format copy"
+        ) from error
+
+
+# --- sql -----------------------------------------------------------------------------------------
+
+
+def _sql(blocks: Iterable[bytes], table: TableName, columns: Sequence[Column]) -> Iterator[bytes]:
+    target = f"{quote_name(table.schema)}.{quote_name(table.name)}"
+    if not columns:
+        statement = f"INSERT INTO {target} DEFAULT VALUES;\n".encode()
+        yield from (statement * block.count(b"\n") for block in whole_rows(blocks))
+        return
+    names = ", ".join(quote_name(column.name) for column in columns)
+    head = f"INSERT INTO {target} ({names}) OVERRIDING SYSTEM VALUE VALUES\n".encode()
+    encoders = [_sql_number if _is_type(column, _NUMBER_TYPES) else _sql_text for column in columns]
+    for block in whole_rows(blocks):
+        ready = [
+            [b"NULL" if field == _NULL else encode(field) for field in fields]
+            for fields, encode in zip(by_columns(block, len(columns)), encoders, strict=True)
+        ]
+        rows = [b"  (" + b", ".join(row) + b")" for row in zip(*ready, strict=True)]
+        for at in range(0, len(rows), _ROWS_PER_INSERT):
+            yield head + b",\n".join(rows[at : at + _ROWS_PER_INSERT]) + b";\n"
+
+
+def _sql_number(field: bytes) -> bytes:
+    return field if _NUMBER.fullmatch(field) else b"'" + field + b"'"
+
+
+def _sql_text(field: bytes) -> bytes:
+    value = unescape(field).replace(b"'", b"''")
+    return b"E'" + value.replace(b"\\", b"\\\\") + b"'" if b"\\" in value else b"'" + value + b"'"
+
+
+def quote_name(name: str) -> str:
+    """A name as an SQL identifier, always quoted."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def quote_text(text: str) -> str:
+    """A text as an SQL literal that means the same under either setting of standard_conforming_strings."""
+    return _sql_text(text.replace("\\", "\\\\").encode()).decode()
+
+
+def _is_type(column: Column, types: Sequence[str]) -> bool:
+    """Modifiers do not matter: numeric(12,2) is numeric, `timestamp(3) with time zone` is timestamp. Arrays are no such type."""
+    base = column.type.partition("(")[0].removesuffix(" with time zone").removesuffix(" without time zone")
+    return base in types and not column.type.endswith("[]")
