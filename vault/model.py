@@ -82,7 +82,7 @@ class Kdf:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeySlot:
-    """`ancillary`: encoded map of the fields that this version does not know; kept because the AAD covers them."""
+    """`ancillary`: encoded record of fields that this version does not know, those of `kdf` below it; the AAD covers them."""
 
     repository: RepositoryId
     kdf: Kdf

@@ -62,6 +62,21 @@ def decode_chunk_list(value: Value) -> ChunkList:
     return chunks
 
 
+def check_content(chunks: ChunkList, *, size: int, what: str) -> None:
+    """Refuse chunks that do not sum to `size`, or whose last goes on. Raises  Malformed (TREE-10, TREE-11)"""
+    held = sum(chunk.length for chunk in chunks.inline) if chunks.more is None else chunks.more.sums.bytes
+    if held != size:
+        raise Malformed(f"{what}: its chunks hold {held} bytes instead of {size}")
+    if chunks.inline and chunks.inline[-1].continues:
+        raise Malformed(f"{what}: its last chunk goes on in one that is not there")
+
+
+def check_no_rows(chunks: ChunkList, *, what: str) -> None:
+    """Refuse a chunk that continues a row where there are none. Raises  Malformed (TREE-11)"""
+    if any(chunk.continues for chunk in chunks.inline):
+        raise Malformed(f"{what}: a chunk that continues a row")
+
+
 def _check_list_ref(ref: ListRef) -> None:
     sums = ref.sums
     if (ref.root is None) != (sums.items == 0) or (ref.root is None and (sums.rows or sums.bytes)):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from vault.format import codec
-from vault.format.codec import INTEGER_MIN, Record, Row, Value, map_of, text_of
+from vault.format.codec import Record, Row, Value, map_of, text_of
 from vault.limits import META_BYTES_MAX
 from vault.model import CatalogFacts, Membership, ParameterAcl, Role, Roles, RoleSetting, Tablespace
 
@@ -78,7 +78,7 @@ def _decode_role(value: Value) -> Role:
         can_login=row.flag(),
         replication=row.flag(),
         bypass_rls=row.flag(),
-        connection_limit=row.integer(INTEGER_MIN, _CONNECTIONS_MAX),
+        connection_limit=row.integer(-1, _CONNECTIONS_MAX),
         valid_until=row.optional_text(),
         verifier=row.optional_text(),
         comment=row.optional_text(),

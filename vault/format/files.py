@@ -8,16 +8,18 @@ from __future__ import annotations
 from typing import Final
 
 from vault.errors import Malformed
-from vault.format.chunks import decode_chunk_list, encode_chunk_list
+from vault.format.chunks import check_content, check_no_rows, decode_chunk_list, encode_chunk_list
 from vault.format.codec import INTEGER_MAX, INTEGER_MIN, POSITIVE_MAX, Row, Value
-from vault.model import FileItem, FileType
+from vault.model import ChunkList, FileItem, FileType
 
-_MODE_MAX: Final = 2**32 - 1
+_MODE_MAX: Final = 0o7777
+_BAD_PARTS: Final = frozenset({b"", b".", b".."})
+_NO_CHUNKS: Final = ChunkList()
 
 
 def encode_file(item: FileItem) -> Value:
-    """Raises  Malformed: a path that leaves its directory"""
-    _check_path(item.path)
+    """Raises  Malformed: a path that leaves its directory; fields that disagree"""
+    _check(item)
     return (
         item.path,
         item.type.value,
@@ -33,13 +35,12 @@ def encode_file(item: FileItem) -> Value:
 
 
 def decode_file(value: Value) -> FileItem:
-    """Raises  Malformed: also for a path that leaves its directory; LimitExceeded"""
+    """Raises  Malformed: also for a path that leaves its directory, or fields that disagree; LimitExceeded"""
     row = Row(value, length=10, what="file")
     path, type_ = row.blob(), row.text()
     if type_ not in {known.value for known in FileType}:
         raise Malformed("file: unknown type")
-    _check_path(path)
-    return FileItem(
+    item = FileItem(
         path=path,
         type=FileType(type_),
         mode=row.integer(0, _MODE_MAX),
@@ -51,8 +52,18 @@ def decode_file(value: Value) -> FileItem:
         target=row.blob(),
         chunks=decode_chunk_list(row.value()),
     )
+    _check(item)
+    return item
 
 
-def _check_path(path: bytes) -> None:
-    if b"\0" in path or any(part in (b"", b".", b"..") for part in path.split(b"/")):
+def _check(item: FileItem) -> None:
+    if b"\0" in item.path or not _BAD_PARTS.isdisjoint(item.path.split(b"/")):
         raise Malformed("file: a path that is not relative and plain")
+    if not 0 <= item.mode <= _MODE_MAX:
+        raise Malformed("file: mode is more than permission bits")
+    if item.type is not FileType.FILE and (item.size or item.chunks != _NO_CHUNKS):
+        raise Malformed("file: size or chunks of what is not a regular file")
+    if item.type is not FileType.SYMLINK and item.target:
+        raise Malformed("file: a target of what is not a symbolic link")
+    check_content(item.chunks, size=item.size, what="file")
+    check_no_rows(item.chunks, what="file")

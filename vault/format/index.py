@@ -178,6 +178,7 @@ def check_entries(packs: Sequence[PackRow], entries: bytes) -> None:
             or not low <= plain_length <= high
             or length < TAG_BYTES
             or (raw and length != plain_length + TAG_BYTES)
+            or offset < HEADER_BYTES
             or offset + length > size
             or class_ != pack_class_
         ):
@@ -193,8 +194,8 @@ def _refuse(entry: tuple[Any, ...], last: tuple[Any, ...], places: Sequence[tupl
     if position >= len(places):
         raise Malformed("index fragment: an entry names a pack that is not there")
     size, class_ = places[position]
-    if record.offset + record.length > size:
-        raise Malformed("index fragment: an entry ends past the end of its pack")
+    if record.offset < HEADER_BYTES or record.offset + record.length > size:
+        raise Malformed("index fragment: an entry lies outside its pack")
     if pack_class(record.type) != class_:
         raise Malformed("index fragment: an entry's type belongs to the other class of packs")
     raise AssertionError("the fast and the slow check of an entry disagree")

@@ -72,11 +72,15 @@ def decode_slot(data: bytes) -> KeySlot:
     if version > FORMAT_VERSION:
         raise Unsupported(f"key slot: version {version}", hint=_NEWER)
     repository = RepositoryId(fields.blob("repository", 16))
-    kdf = _decode_kdf(fields.record("kdf"))
+    kdf_fields = fields.record("kdf")
+    kdf = _decode_kdf(kdf_fields)
     label, created_ms, wrapped = fields.text("label"), fields.integer("created"), fields.blob("wrapped")
-    ancillary = fields.finish()
+    ancillary: dict[str, Value] = dict(fields.finish())
+    kdf_ancillary = kdf_fields.finish()
+    if kdf_ancillary:
+        ancillary["kdf"] = kdf_ancillary
     _check_label(label)
-    if len(wrapped) < TAG_BYTES:
+    if len(wrapped) <= TAG_BYTES:
         raise Malformed("key slot: wrapped bundle shorter than a tag")
     return KeySlot(
         repository=repository,
@@ -109,7 +113,7 @@ def _bound_fields(slot: KeySlot) -> dict[str, Value]:
         ancillary.update(
             codec.map_of(codec.decode(slot.ancillary, what="key slot", bytes_max=SLOT_BYTES_MAX), "key slot")
         )
-    kdf: dict[str, Value] = {
+    kdf: dict[str, Value] = dict(codec.map_of(ancillary.pop("kdf", {}), "key slot")) | {
         "lanes": slot.kdf.lanes,
         "memory": slot.kdf.memory_kib,
         "name": _KDF_NAME,
@@ -129,15 +133,12 @@ def _decode_kdf(fields: Record) -> Kdf:
     name = fields.text("name")
     if name != _KDF_NAME:
         raise Unsupported(f"key slot: key derivation {name[:40]!r}", hint=_NEWER)
-    kdf = Kdf(
+    return Kdf(
         passes=fields.integer("passes"),
         memory_kib=fields.integer("memory"),
         lanes=fields.integer("lanes"),
         salt=fields.blob("salt", _KEY_BYTES),
     )
-    if fields.finish():
-        raise Unsupported("key slot: an ancillary field inside `kdf`", hint=_NEWER)
-    return kdf
 
 
 def _check_label(label: str) -> None:

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from vault.errors import LimitExceeded, Malformed, Unsupported
+from vault.errors import AuthenticationFailed, LimitExceeded, Malformed, Unsupported
+from vault.format.keyslot import decode_slot
 from vault.ids import RepositoryId
 from vault.limits import SLOT_BYTES_MAX
 
@@ -54,7 +55,8 @@ def encode_kit(repository: RepositoryId, secret: bytes, slot: bytes, *, comments
 def decode_kit(text: str) -> Kit:
     """Read a kit; the last line end may be missing.
 
-    Raises  Unsupported: a newer kit; LimitExceeded: too long; Malformed: damaged or not a kit
+    Raises  Unsupported: a newer kit; LimitExceeded: too long; Malformed: damaged or not a kit;
+            AuthenticationFailed: the slot belongs to another repository
     """
     if len(text) > _TEXT_CHARACTERS_MAX:
         raise LimitExceeded("recovery kit: the text is too long")
@@ -71,11 +73,14 @@ def decode_kit(text: str) -> Kit:
     values = [_value(line, label) for line, label in zip(lines[1:], _LABELS, strict=True)]
     if values[3] != _checksum(lines[:4]):
         raise Malformed("recovery kit: the checksum does not match, a character is wrong", hint=_HINT)
-    return Kit(
+    kit = Kit(
         repository=RepositoryId(_hex(values[0], "repository", _REPOSITORY_BYTES)),
         secret=_hex(values[1], "secret", _SECRET_BYTES),
         slot=_base64(values[2]),
     )
+    if decode_slot(kit.slot).repository != kit.repository:
+        raise AuthenticationFailed("recovery kit: its slot belongs to another repository")
+    return kit
 
 
 def _value(line: str, label: str) -> str:

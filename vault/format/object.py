@@ -84,7 +84,7 @@ def decode_record(data: bytes | memoryview) -> ObjectRecord:
 def check_record(record: ObjectRecord) -> None:
     """Refuse a record whose fields disagree. Raises as `decode_record`."""
     if record.type not in _STORED_TYPES:
-        raise Malformed("object record: a snapshot manifest is never in a pack")
+        raise Unsupported("object record: an object of its type is never in a pack")
     delta = record.codec is Codec.ZSTD_DELTA
     if delta != (record.base is not None) or delta != (record.depth > 0):
         raise Malformed("object record: base, depth and codec disagree")

@@ -5,8 +5,11 @@ Never follows a reference. Invariant: values that change every day are in `serve
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import Final
 
+from vault.errors import Malformed
 from vault.format import codec
 from vault.format.chunks import decode_list_ref, encode_list_ref
 from vault.format.codec import INTEGER_MAX, Record, Row, Value, text_of
@@ -19,11 +22,15 @@ from vault.model import Counts, DatabasePart, Effort, Manifest, ServerFacts
 
 SNAPSHOTS: Final = "snapshots"
 _WHAT: Final = "snapshot"
-_VERSION_NUM_MAX: Final = 2**31 - 1
+_DIRECTORY: Final = re.compile(r"[a-z0-9_-]+")
 
 
 def encode_manifest(manifest: Manifest) -> bytes:
-    """Plaintext of the snapshot's file; its object id (type 32) is the snapshot's id."""
+    """Plaintext of the snapshot's file; its object id (type 32) is the snapshot's id.
+
+    Raises  Malformed: a directory's name is not one
+    """
+    _check_directories(manifest.directories)
     coverage: dict[str, Value] = {name: (state.value, count) for name, (state, count) in manifest.coverage.items()}
     return codec.encode(
         {
@@ -67,6 +74,7 @@ def decode_manifest(data: bytes) -> Manifest:
         suspect=fields.text("suspect"),
     )
     fields.finish()
+    _check_directories(manifest.directories)
     return manifest
 
 
@@ -78,6 +86,11 @@ def parse_snapshot_name(name: str) -> SnapshotId | None:
     """None for a name that is not a snapshot's."""
     identifier = parse_hex_name(SNAPSHOTS, name)
     return None if identifier is None else SnapshotId(identifier)
+
+
+def _check_directories(names: Iterable[str]) -> None:
+    if not all(_DIRECTORY.fullmatch(name) for name in names):
+        raise Malformed("snapshot: a directory's name has characters other than a-z 0-9 _ -")
 
 
 def _encode_counts(counts: Counts) -> Value:
@@ -182,7 +195,7 @@ def _encode_server(server: ServerFacts) -> Value:
 
 def _decode_server(fields: Record) -> ServerFacts:
     server = ServerFacts(
-        version_num=fields.integer("version_num", 0, _VERSION_NUM_MAX),
+        version_num=fields.integer("version_num"),
         version=fields.text("version"),
         system_id=fields.text("system_id"),
         database=fields.text("database"),

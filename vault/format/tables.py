@@ -8,7 +8,14 @@ from __future__ import annotations
 from typing import Final
 
 from vault.errors import Malformed
-from vault.format.chunks import decode_chunk_list, decode_list_ref, encode_chunk_list, encode_list_ref
+from vault.format.chunks import (
+    check_content,
+    check_no_rows,
+    decode_chunk_list,
+    decode_list_ref,
+    encode_chunk_list,
+    encode_list_ref,
+)
 from vault.format.codec import INTEGER_MIN, POSITIVE_MAX, Row, Value
 from vault.model import Column, Extent, LargeObjectItem, SequenceItem, Sums, TableItem, TableName
 
@@ -22,19 +29,23 @@ def name_key(name: TableName) -> bytes:
 
 
 def encode_extent(extent: Extent) -> Value:
+    """Raises  Malformed: bytes and chunks disagree"""
+    check_content(extent.chunks, size=extent.bytes, what="extent")
     return (extent.start, extent.blocks, extent.rows, extent.bytes, encode_chunk_list(extent.chunks))
 
 
 def decode_extent(value: Value) -> Extent:
     """Raises  Malformed, LimitExceeded"""
     row = Row(value, length=5, what="extent")
-    return Extent(
+    extent = Extent(
         start=row.integer(),
         blocks=row.integer(),
         rows=row.integer(),
         bytes=row.integer(),
         chunks=decode_chunk_list(row.value()),
     )
+    check_content(extent.chunks, size=extent.bytes, what="extent")
+    return extent
 
 
 def extent_sums(extent: Extent) -> Sums:
@@ -105,13 +116,15 @@ def decode_sequence(value: Value) -> SequenceItem:
 
 
 def encode_large_object(item: LargeObjectItem) -> Value:
+    """Raises  Malformed: size and chunks disagree"""
+    _check_large_object(item)
     return (item.oid, item.owner, item.acl, item.comment, item.size, encode_chunk_list(item.chunks))
 
 
 def decode_large_object(value: Value) -> LargeObjectItem:
     """Raises  Malformed, LimitExceeded"""
     row = Row(value, length=6, what="large object")
-    return LargeObjectItem(
+    item = LargeObjectItem(
         oid=row.integer(0, OID_MAX),
         owner=row.text(),
         acl=row.optional_texts(),
@@ -119,6 +132,8 @@ def decode_large_object(value: Value) -> LargeObjectItem:
         size=row.integer(),
         chunks=decode_chunk_list(row.value()),
     )
+    _check_large_object(item)
+    return item
 
 
 def _decode_column(value: Value) -> Column:
@@ -129,6 +144,11 @@ def _decode_column(value: Value) -> Column:
 def _decode_name(value: Value) -> TableName:
     row = Row(value, length=2, what="table: root")
     return TableName(schema=row.text(), name=row.text())
+
+
+def _check_large_object(item: LargeObjectItem) -> None:
+    check_content(item.chunks, size=item.size, what="large object")
+    check_no_rows(item.chunks, what="large object")
 
 
 def _check_extents(table: TableItem) -> None:
