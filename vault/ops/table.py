@@ -10,6 +10,7 @@ from vault.model import TableItem, TableName
 from vault.ops.view_paths import one_line
 from vault.pipeline import copytext
 from vault.repo.snapshot import Snapshot
+from vault.source.postgres.encoding import codec_of
 
 
 def find_table(snapshot: Snapshot, text: str) -> TableItem:
@@ -40,10 +41,14 @@ def find_table(snapshot: Snapshot, text: str) -> TableItem:
 
 
 def table_rows(snapshot: Snapshot, item: TableItem, form: str) -> Iterator[bytes]:
-    """Rows of a table in one of copytext.FORMATS: in UTF-8, except that `copy` is as captured, in the server's encoding."""
+    """Rows of a table in one of copytext.FORMATS: in UTF-8, except that `copy` is as captured, in the server's encoding.
+
+    Raises  UsageError: no such format, or rows that are not valid in their encoding
+    """
     blocks = snapshot.rows(item)
     if form != "copy" and snapshot.manifest.database is not None:
-        blocks = copytext.to_utf8(copytext.whole_rows(blocks), snapshot.manifest.database.server.encoding)
+        codec = codec_of(snapshot.manifest.database.server.encoding)
+        blocks = copytext.to_utf8(copytext.whole_rows(blocks), codec)
     return copytext.render(form, blocks, item.name, item.columns)
 
 

@@ -27,23 +27,6 @@ _UNQUOTED_TYPES: Final = (*_NUMBER_TYPES, "boolean", "uuid", "date", "timestamp"
 _JSON_TYPES: Final = ("json", "jsonb")
 _ROWS_PER_INSERT: Final = 100
 
-_PYTHON_CODECS: Final = {
-    "UTF8": "utf-8",
-    "SQL_ASCII": "utf-8",
-    "EUC_JP": "euc_jp",
-    "EUC_CN": "gb2312",
-    "EUC_KR": "euc_kr",
-    "EUC_JIS_2004": "euc_jis_2004",
-    "KOI8R": "koi8_r",
-    "KOI8U": "koi8_u",
-    **{
-        f"LATIN{n}": f"iso8859_{part}"
-        for n, part in zip(range(1, 11), (1, 2, 3, 4, 9, 10, 13, 14, 15, 16), strict=True)
-    },
-    **{f"ISO_8859_{n}": f"iso8859_{n}" for n in range(5, 9)},
-    **{f"WIN{n}": f"cp{n}" for n in (866, 874, *range(1250, 1259))},
-}
-
 
 def whole_rows(blocks: Iterable[bytes]) -> Iterator[bytes]:
     """Re-cut blocks so that each ends with a row end.
@@ -63,28 +46,17 @@ def whole_rows(blocks: Iterable[bytes]) -> Iterator[bytes]:
         raise Malformed("the last row of a table has no end")
 
 
-def to_utf8(blocks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
-    """Convert blocks of whole rows from a server encoding.
+def to_utf8(blocks: Iterable[bytes], codec: str) -> Iterator[bytes]:
+    """Convert blocks of whole rows; `codec` is Python's name of the server's encoding. UTF-8 passes unchecked.
 
-    SQL_ASCII passes as it is: nobody knows what its bytes mean.
-    Raises  UsageError: the encoding, or a byte in it, has no Unicode form here
+    Raises  UsageError: a byte has no Unicode form
     """
-    codec = _PYTHON_CODECS.get(encoding)
-    if codec == "utf-8":
-        yield from blocks
-        return
-    if codec is None:
-        raise UsageError(
-            f"rows in encoding {encoding} cannot be converted to UTF-8", hint="take the rows with --format copy"
-        )
     for block in blocks:
         try:
-            yield block.decode(codec).encode()
+            yield block if codec == "utf-8" else block.decode(codec).encode()
         except UnicodeDecodeError as error:
             raise UsageError(
-                f"a row is not valid in the server's encoding {encoding}",
-                why=error.reason,
-                hint="take the rows with --format copy",
+                "a row is not valid in the server's encoding", why=error.reason, hint="take the rows with --format copy"
             ) from error
 
 

@@ -1,0 +1,162 @@
+"""COPY text and its renderings. The oracle for csv is PostgreSQL itself, for sql a reload, for jsonl json.loads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.fix_postgres import Cluster
+from vault.errors import Malformed, UsageError
+from vault.model import Column, TableName
+from vault.pipeline import copytext
+
+NAME = TableName(schema="public", name='odd "name"')
+
+ODD = 'public."odd ""name"""'
+SETTINGS = "SET datestyle = ISO; SET timezone = UTC; SET bytea_output = hex; SET intervalstyle = postgres"
+SETUP = r'''
+CREATE TABLE public."odd ""name""" (
+  id bigint GENERATED ALWAYS AS IDENTITY, small smallint, n numeric, f double precision, b boolean, u uuid,
+  t text, "C, ""x""" character varying(40), j json, jb jsonb, ts timestamp(3) with time zone, a text[], num integer[],
+  raw bytea, c character(3), dup date);
+INSERT INTO public."odd ""name""" (small, n, f, b, u, t, "C, ""x""", j, jb, ts, a, num, raw, c, dup) VALUES
+  (1, 12345678901234.5678, 'NaN', true, '6fa459ea-ee8a-3ca4-894e-db77e160355e', E'tab\tnl\ncr\rbs\\ q" c, é', '', E'{"a" :\n 1.10}',
+   '{"b": [1, 2.50, null, "x\ty"]}', '2025-01-02 03:04:05.678+00', '{a,"b,c",NULL,"d\\e"}', '{1,NULL,3}', '\x00ff5c', 'ab', '2025-02-03'),
+  (NULL, 'NaN', 1e300, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+  (-3, 'infinity', '-infinity', false, NULL, '\N', 'x', 'null', '"s"', 'infinity', '{}', '{}', '\x', '', 'infinity'),
+  (0, -0.5, 5e-324, false, NULL, '\.', E'\v\f\b', '[]', '{}', NULL, '{"\"", "\\N"}', NULL, NULL, ' ', NULL),
+  (7, 0, 0.1, true, NULL, 'plain', E'it''s', '1', '1', NULL, NULL, NULL, NULL, NULL, NULL);
+CREATE TABLE public.one (t text);
+INSERT INTO public.one VALUES (NULL), (''), ('\.'), ('\N'), ('x'), ('"'), (','), (E'\n'), (' y ');
+'''
+
+
+def columns_of(cluster: Cluster, db: str, table: str) -> tuple[Column, ...]:
+    with cluster.connect(db) as connection:
+        found = connection.execute(
+            "SELECT attname, format_type(atttypid, atttypmod), attnum FROM pg_attribute"
+            " WHERE attrelid = %s::regclass AND attnum > 0 ORDER BY attnum",
+            [table],
+        ).fetchall()
+    return tuple(Column(name=name, type=kind, attnum=number) for name, kind, number in found)
+
+
+def copy_out(cluster: Cluster, db: str, table: str, options: str = "") -> bytes:
+    with cluster.connect(db) as connection:
+        connection.execute(SETTINGS.encode())
+        with connection.cursor().copy(f"COPY {table} TO STDOUT {options}".encode()) as stream:
+            return b"".join(bytes(block) for block in stream)
+
+
+def cut(text: bytes, size: int) -> Iterator[bytes]:
+    return (text[at : at + size] for at in range(0, len(text), size))
+
+
+@pytest.fixture(scope="module", params=[15, 18])
+def filled(request: pytest.FixtureRequest) -> tuple[Cluster, str]:
+    cluster: Cluster = request.getfixturevalue(f"pg{request.param}")
+    db = cluster.createdb()
+    with cluster.connect(db) as connection:
+        connection.execute(SETUP.encode())
+    return cluster, db
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("table", [ODD, "public.one"])
+@pytest.mark.parametrize("size", [1, 7, 1 << 20])
+def test_csv_equals_what_the_server_prints(filled: tuple[Cluster, str], table: str, size: int) -> None:
+    cluster, db = filled
+    blocks = cut(copy_out(cluster, db, table), size)
+    ours = b"".join(copytext.render("csv", blocks, NAME, columns_of(cluster, db, table)))
+    assert ours == copy_out(cluster, db, table, "(FORMAT csv, HEADER)")
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("settings", ["on", "off"])
+def test_sql_loads_back_the_same_rows(filled: tuple[Cluster, str], settings: str) -> None:
+    cluster, db = filled
+    table = ODD
+    text = copy_out(cluster, db, table)
+    script = b"".join(copytext.render("sql", [text], NAME, columns_of(cluster, db, table)))
+    other = cluster.createdb()
+    with cluster.connect(other) as connection:
+        connection.execute(SETUP.partition("INSERT")[0].encode())
+        connection.execute(f"SET standard_conforming_strings = {settings}; SET escape_string_warning = off".encode())
+        connection.execute(script)
+    assert copy_out(cluster, other, table) == text
+
+
+@pytest.mark.postgres
+def test_jsonl_agrees_with_row_to_json(filled: tuple[Cluster, str]) -> None:
+    cluster, db = filled
+    table = ODD
+    lines = b"".join(copytext.render("jsonl", [copy_out(cluster, db, table)], NAME, columns_of(cluster, db, table)))
+    ours = [json.loads(line, parse_float=Decimal) for line in lines.splitlines()]
+    assert [row["n"] for row in ours] == [Decimal("12345678901234.5678"), "NaN", "Infinity", Decimal("-0.5"), 0]
+    assert b'"n":12345678901234.5678,' in lines
+    with cluster.connect(db) as connection:
+        connection.execute(SETTINGS.encode())
+        found = connection.execute(f"SELECT to_jsonb(whole)::text FROM {table} whole".encode()).fetchall()
+    for mine, (text,) in zip(ours, found, strict=True):
+        theirs = json.loads(text, parse_float=Decimal)
+        for name in ("id", "small", "b", "u", "t", 'C, "x"', "j", "jb", "n", "c"):
+            assert mine[name] == theirs[name], name
+
+
+def test_a_table_without_columns_has_its_rows_in_every_format() -> None:
+    found = {form: b"".join(copytext.render(form, [b"\n\n"], NAME, [])) for form in copytext.FORMATS}
+    assert found["copy"] == b"\n\n"
+    assert found["csv"] == b"\n\n\n"
+    assert found["jsonl"] == b"{}\n{}\n"
+    assert found["sql"].count(b"DEFAULT VALUES;") == 2
+
+
+def test_an_empty_table_is_a_header_alone() -> None:
+    columns = (Column(name="a", type="text", attnum=1),)
+    assert b"".join(copytext.render("csv", [], NAME, columns)) == b"a\n"
+    assert b"".join(copytext.render("sql", [], NAME, columns)) == b""
+
+
+def test_copy_passes_any_bytes() -> None:
+    assert b"".join(copytext.render("copy", [b"\xff\x00", b"half"], NAME, [])) == b"\xff\x00half"
+
+
+@pytest.mark.parametrize("text", [b"a\tb\n", b"a\n\tb\n\n", b"a", b"a\nb"])
+@pytest.mark.parametrize("form", ["csv", "jsonl", "sql"])
+def test_text_that_does_not_fit_the_columns_is_refused(form: str, text: bytes) -> None:
+    with pytest.raises(Malformed):
+        b"".join(copytext.render(form, [text], NAME, (Column(name="a", type="text", attnum=1),)))
+
+
+def test_an_unknown_format_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(UsageError) as caught:
+        copytext.render("xml", [], NAME, [])
+    assert "jsonl" in caught.value.hint
+
+
+def test_rows_of_another_encoding_become_utf8_and_invalid_ones_are_refused() -> None:
+    assert list(copytext.to_utf8([b"\xe9\t\\N\n"], "iso8859_1")) == ["é\t\\N\n".encode()]
+    with pytest.raises(UsageError):
+        list(copytext.to_utf8([b"\xff\n"], "euc_jp"))
+    with pytest.raises(UsageError):
+        b"".join(copytext.render("jsonl", [b"\xff\n"], NAME, (Column(name="a", type="text", attnum=1),)))
+
+
+@given(
+    st.lists(st.binary(max_size=40).filter(lambda line: b"\n" not in line)), st.lists(st.integers(1, 30), min_size=1)
+)
+def test_blocks_are_cut_again_at_row_ends(lines: list[bytes], sizes: list[int]) -> None:
+    text = b"".join(line + b"\n" for line in lines)
+    blocks: list[bytes] = []
+    at = 0
+    while at < len(text):
+        blocks.append(text[at : at + sizes[len(blocks) % len(sizes)]])
+        at += len(blocks[-1])
+    whole = list(copytext.whole_rows(blocks))
+    assert b"".join(whole) == text
+    assert all(block.endswith(b"\n") for block in whole)
