@@ -6,8 +6,10 @@ Turns what the user typed into ports. Heavy modules are imported where they are 
 from __future__ import annotations
 
 import os
+import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -17,9 +19,12 @@ from vault.cli.settings import Settings
 from vault.errors import AlreadyExists, NoRepository, NotFound, UnsafeError, UsageError
 
 if TYPE_CHECKING:
-    from vault.ports import DirectorySource, ObjectStore
+    from vault.cli.backup_plan import BackupPlan
+    from vault.ops.backup import BackupReport
+    from vault.ports import Capture, DirectorySource, ObjectStore, Progress
     from vault.repo.snapshot import Snapshot
     from vault.repo.state import Indexed, Open
+    from vault.source.postgres.programs import Programs
 
 LATER = {"s3": "s3", "gs": "s3", "az": "s3"}
 """Schemes of object storage -> the extra that brings them."""
@@ -137,3 +142,61 @@ def directory_sources(directories: Mapping[str, str]) -> dict[str, DirectorySour
         if not Path(path).is_dir():
             raise UsageError(f"--dir {name}: {path} is not a directory", hint=f"--dir {name}=PATH")
     return {name: DirectoryFiles(Path(path)) for name, path in directories.items()}
+
+
+def run_backup(settings: Settings, plan: BackupPlan, *, progress: Progress) -> BackupReport:
+    """Open what the plan names and take the snapshot. Raises as vault.ops.backup.run"""
+    from vault import __version__
+    from vault.ops import backup
+
+    sources = directory_sources(plan.directories)
+    request = backup.BackupRequest(
+        source=plan.source,
+        selection=plan.selection,
+        program=f"pgvault {__version__}",
+        tags=plan.tags,
+        full=plan.options.full,
+        jobs=plan.options.jobs,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+    )
+    return backup.run(
+        index_repository(settings),
+        request=request,
+        open_capture=_capture_opener(settings, plan, progress),
+        directories=sources,
+        clock=SystemClock(),
+        entropy=system_entropy,
+        progress=progress,
+    )
+
+
+def _capture_opener(settings: Settings, plan: BackupPlan, progress: Progress) -> Callable[[], Capture] | None:
+    if plan.conninfo is None:
+        return None
+    from vault.source.postgres.session import CaptureOptions, open_capture
+
+    options = CaptureOptions(
+        include_schemas=plan.include_schemas,
+        exclude_schemas=plan.exclude_schemas,
+        include_tables=plan.include_tables,
+        exclude_tables=plan.exclude_tables,
+        allow_gaps=plan.options.allow_gaps,
+        allow_cleartext=plan.options.allow_cleartext,
+    )
+    return partial(
+        open_capture,
+        plan.conninfo,
+        options=options,
+        programs=client_programs(settings),
+        environment=settings.child_environment(),
+        notify=partial(progress.event, "notice"),
+    )
+
+
+def client_programs(settings: Settings) -> Programs:
+    """pg_dump and psql: those on PATH and in the system's places first, then the embedded ones."""
+    from vault.source.postgres.programs import Programs
+    from vault.source.postgres.server import embedded_bin
+
+    return Programs(search_path=settings.environment.get("PATH", ""), embedded=embedded_bin())

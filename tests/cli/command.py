@@ -1,0 +1,65 @@
+"""Runs the real command in a child process, with an environment of its own and nothing of the developer's."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+PASSPHRASE = "correct-horse-battery"
+SECRETS = (PASSPHRASE, "hunter2-in-a-url")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> dict[str, Any]:
+        """The last line of stdout."""
+        parsed = json.loads(self.out.splitlines()[-1])
+        assert isinstance(parsed, dict)
+        return parsed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """`pgvault` in the directory `home`; its repository, if any, is `home/repository`."""
+
+    home: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def repository(self) -> Path:
+        return self.home / "repository"
+
+    def __call__(self, *arguments: str, stdin: str | None = "", **environment: str) -> Done:
+        """Run it without a terminal. No output may ever hold one of SECRETS."""
+        base = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.home),
+            "PGVAULT_REPOSITORY": str(self.repository),
+            "PGVAULT_PASSWORD": PASSPHRASE,
+            "PYTHONWARNINGS": "error",
+            "LANG": "C.UTF-8",
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "vault", *arguments],
+            cwd=self.home,
+            env={name: value for name, value in {**base, **self.environment, **environment}.items() if value},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        for secret in SECRETS:
+            assert secret not in done.stdout + done.stderr, "a secret was printed"
+        assert "Traceback" not in done.stderr, done.stderr
+        return Done(code=done.returncode, out=done.stdout, err=done.stderr)

@@ -1,0 +1,163 @@
+"""What the command refuses, with which exit code, and what it says then."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import PASSPHRASE, Command
+
+URL = "postgresql://app:hunter2-in-a-url@db.example.org/app"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("backup", "-d", URL),
+        ("backup", "-d", "postgresql://db.example.org/app?password=hunter2-in-a-url"),
+        ("backup", "-d", "postgresql://db.example.org/app?p%61ssword=hunter2-in-a-url"),
+        ("backup", "-d", "host=db user=app password='hunter2-in-a-url'"),
+        ("backup", "-d", "host=db sslpassword = hunter2-in-a-url"),
+        ("--json", "backup", "-d", URL),
+        ("backup", URL),
+        (URL,),
+        ("ls", URL),
+        ("check", "--read-data=" + URL),
+    ],
+)
+def test_password_on_the_command_line_is_refused_and_never_repeated(
+    pgvault_ready: Command, arguments: tuple[str, ...]
+) -> None:
+    assert pgvault_ready(*arguments).code == 2
+
+
+def test_refusal_of_a_password_says_what_to_do_instead(pgvault: Command) -> None:
+    done = pgvault("backup", "-d", URL)
+    assert "a secret is never a flag's value" in done.err
+    assert "PGPASSFILE" in done.err
+
+
+def test_password_in_the_configuration_is_refused(pgvault: Command) -> None:
+    (pgvault.home / "pgvault.toml").write_text(f'[source.app]\ndatabase = "{URL}"\n')
+    assert pgvault("snapshots").code == 2
+
+
+@pytest.mark.parametrize("arguments", [("backup", "--bogus"), ("snapshots", "surplus"), ("cat",), ("snapshot",)])
+def test_bad_usage_exits_2_and_names_the_help(pgvault: Command, arguments: tuple[str, ...]) -> None:
+    done = pgvault(*arguments)
+    assert done.code == 2
+    assert done.out == ""
+    assert "--help" in done.err
+
+
+def test_unknown_command_suggests_the_nearest(pgvault: Command) -> None:
+    assert "pgvault snapshots --help" in pgvault("snapshot").err
+
+
+def test_missing_repository_exits_10_before_a_passphrase_is_needed(pgvault: Command) -> None:
+    assert pgvault("snapshots", PGVAULT_PASSWORD="").code == 10
+    pgvault.repository.mkdir()
+    assert pgvault("snapshots", PGVAULT_PASSWORD="").code == 10
+
+
+def test_wrong_passphrase_exits_12(pgvault_ready: Command) -> None:
+    done = pgvault_ready("snapshots", PGVAULT_PASSWORD="another")
+    assert done.code == 12
+    assert "another" not in done.err
+
+
+def test_without_passphrase_and_terminal_exits_13(pgvault_ready: Command) -> None:
+    done = pgvault_ready("snapshots", PGVAULT_PASSWORD="")
+    assert done.code == 13
+    assert "PGVAULT_PASSWORD_FILE" in done.err
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])
+def test_password_file_open_to_others_is_refused(pgvault_ready: Command, tmp_path: Path, mode: int) -> None:
+    secret = tmp_path / "password"
+    secret.write_text(PASSPHRASE + "\n")
+    secret.chmod(mode)
+    done = pgvault_ready("snapshots", PGVAULT_PASSWORD="", PGVAULT_PASSWORD_FILE=str(secret))
+    assert done.code == 13
+    assert f"chmod 600 {secret}" in done.err
+    secret.chmod(0o600)
+    assert pgvault_ready("snapshots", PGVAULT_PASSWORD="", PGVAULT_PASSWORD_FILE=str(secret)).code == 0
+
+
+def test_failing_password_command_is_named_without_its_output(pgvault_ready: Command) -> None:
+    command = f"sh -c 'echo {PASSPHRASE}; exit 3'"
+    assert pgvault_ready("snapshots", PGVAULT_PASSWORD="", PGVAULT_PASSWORD_COMMAND=command).code == 13
+
+
+@pytest.mark.parametrize("scheme", ["s3", "gs", "az"])
+def test_object_storage_is_refused_as_not_built(pgvault: Command, scheme: str) -> None:
+    done = pgvault("-r", f"{scheme}://bucket/path", "snapshots")
+    assert done.code == 2
+    assert "later" in done.err
+
+
+@pytest.mark.parametrize(
+    ("text", "suggestion"),
+    [
+        ('[repositry]\nurl = "x"\n', "'repository'"),
+        ('[repository]\nurll = "x"\n', "'url'"),
+        ("[source.app]\ndirectorys = {}\n", "'directories'"),
+    ],
+)
+def test_unknown_configuration_key_is_refused_with_a_suggestion(pgvault: Command, text: str, suggestion: str) -> None:
+    (pgvault.home / "pgvault.toml").write_text(text)
+    done = pgvault("snapshots")
+    assert done.code == 2
+    assert f"did you mean {suggestion}?" in done.err
+
+
+@pytest.mark.parametrize(
+    "text", ["[repository", "version = 2\n", "cache_dir = 3\n", '[source.app]\ninclude_tables = "x"\n']
+)
+def test_wrong_configuration_is_refused(pgvault: Command, text: str) -> None:
+    (pgvault.home / "pgvault.toml").write_text(text)
+    assert pgvault("snapshots").code == 2
+
+
+def test_nothing_to_back_up_is_refused(pgvault_ready: Command) -> None:
+    done = pgvault_ready("backup")
+    assert done.code == 2
+    assert "nothing to back up" in done.err
+
+
+@pytest.mark.parametrize(
+    "pair", ["migrations", "=here", "migrations=", "Big=.", "a/b=.", "data_records=.", "x=/nowhere"]
+)
+def test_impossible_directory_is_refused(pgvault_ready: Command, pair: str) -> None:
+    assert pgvault_ready("backup", "--dir", pair).code == 2
+
+
+def test_unreachable_database_exits_6(pgvault_ready: Command) -> None:
+    assert pgvault_ready("backup", "-d", "host=127.0.0.1 port=1 dbname=app user=nobody").code == 6
+
+
+def test_error_line_has_all_its_fields(pgvault_ready: Command) -> None:
+    for arguments in (("--json", "show", "latest"), ("show", "latest", "--json")):
+        done = pgvault_ready(*arguments)
+        line = done.json()
+        assert done.code == line["exit_code"] == 2
+        assert set(line) == {"type", "code", "message", "why", "fix", "exit_code"}
+        assert (line["type"], line["code"]) == ("error", "NOT_THERE")
+        assert done.err == ""
+
+
+def test_closed_output_pipe_is_quiet(pgvault_ready: Command) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    import subprocess
+    import sys
+
+    environment = {"PATH": os.environ["PATH"], "HOME": str(pgvault_ready.home)}
+    done = subprocess.run(
+        [sys.executable, "-m", "vault", "help", "errors"],
+        env=environment, stdout=writing, stderr=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    os.close(writing)
+    assert done.stderr == ""
