@@ -67,7 +67,7 @@ class Clock(Protocol):
 
 
 class Entropy(Protocol):
-    def __call__(self, length: int) -> bytes:
+    def __call__(self, length: int, /) -> bytes:
         """`length` bytes from a CSPRNG."""
 
 
@@ -243,7 +243,17 @@ class TargetFacts:
     roles: Roles
     in_the_way: tuple[str, ...]
     extensions: tuple[str, ...]
+    extensions_installed: tuple[str, ...]
     tablespaces: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuspendedCheck:
+    """A dropped CHECK; `add` are the statements that bring it back as NOT VALID, none if somebody else dropped it."""
+
+    name: str
+    subject: str
+    add: tuple[str, ...]
 
 
 class TargetSession(Protocol):
@@ -271,26 +281,25 @@ class TargetSession(Protocol):
         Raises  SourceError: nothing of these blocks is there; Unreachable
         """
 
-    def suspend_check(self, table: TableItem, why: SourceError) -> SuspendedCheck | None:
-        """Drop the CHECK that `why` names; None if `why` names none that could be dropped."""
+    def suspend_check(self, why: SourceError) -> SuspendedCheck | None:
+        """Drop the CHECK (of a table or a domain) that made `load` fail; None if `why` names none. Raises SourceError"""
 
-    def resume_check(self, check: SuspendedCheck) -> None:
-        """Add it again as NOT VALID. Raises SourceError"""
+    def is_empty(self, table: TableItem) -> bool:
+        """No row of `table` meets its condition."""
 
-    def set_sequence(self, item: SequenceItem) -> None: ...
+    def set_sequence(self, item: SequenceItem) -> None:
+        """Raises SourceError; Unreachable"""
+
     def create_large_object(self, item: LargeObjectItem, blocks: Iterator[bytes]) -> None:
         """Object, pages, owner, grants and comment in one transaction. Raises SourceError; Unreachable"""
 
+    def reset_privileges(self, kind: str, names: Sequence[str]) -> None:
+        """Bring an object that was there before the restore to the privileges that an ACL entry is a difference to."""
+
+    def flush(self) -> None:
+        """Return when everything that any session committed is durable."""
+
     def close(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SuspendedCheck:
-    """`drop` and `add` are the statements; `name` is for people."""
-
-    name: str
-    drop: str
-    add: str
 
 
 class Target(Protocol):
@@ -299,7 +308,10 @@ class Target(Protocol):
     @property
     def facts(self) -> TargetFacts: ...
     def session(self, encoding: str) -> TargetSession:
-        """A new connection whose client encoding is `encoding`. Thread-safe."""
+        """A new connection; rows that it loads are in `encoding`. Thread-safe. Raises Unreachable"""
+
+    def cancel(self) -> None:
+        """Cancel what runs on every session; other threads may be using them. Never raises."""
 
     def close(self) -> None:
-        """Close every connection; cancel what still runs. Never raises."""
+        """Close every connection. No thread uses one any more. Never raises."""
