@@ -1,0 +1,198 @@
+"""Counting, the ledger, and the nine lines."""
+
+from __future__ import annotations
+
+import pytest
+
+from vault.model import CatalogFacts, Counts, Identity, Missing, SchemaEntry, Section, State, TableName
+from vault.ops.components import COMPONENTS, SUPABASE, EntrySelector, Selectors, tables_of
+from vault.ops.counts import Captured, count, count_edge_functions, count_migrations, coverage
+from vault.ops.summary import nine_lines
+
+
+def entry(desc: str, schema: str, name: str, args: tuple[str, ...] = ()) -> SchemaEntry:
+    return SchemaEntry(
+        identity=Identity(desc=desc, kind=desc.lower(), names=(schema, name), args=args),
+        section=Section.PRE_DATA,
+        tag=name,
+        namespace=schema,
+        owner="postgres",
+        definition="",
+        drop="",
+        tablespace="",
+        table_access_method="",
+    )
+
+
+def name(schema: str, table: str) -> TableName:
+    return TableName(schema=schema, name=table)
+
+
+CATALOG = CatalogFacts(
+    functions=(
+        ("auth", "uid", "", False, False),
+        ("public", "encrypt", "bytea, bytea, text", False, True),
+        ("public", "encrypt_api_key", "text", False, False),
+        ("public", "encrypt_on_write", "", True, False),
+        ("public", "is_encrypted", "text", False, False),
+        ("public", "report", "", False, False),
+        ("vault", "_crypto_decrypt", "bytea", False, False),
+    )
+)
+
+
+def test_tables_are_the_projects_own_and_the_users_table() -> None:
+    entries = [
+        entry("TABLE", "public", "a"),
+        entry("TABLE", "auth", "users"),
+        entry("TABLE", "auth", "sessions"),
+        entry("TABLE", "other", "root"),
+        entry("TABLE", "other", "leaf"),
+        entry("TABLE ATTACH", "other", "leaf"),
+        entry("VIEW", "public", "v"),
+        entry("POLICY", "public", "a p"),
+        entry("POLICY", "storage", "objects p"),
+    ]
+    rows = [(name("public", "a"), 3), (name("auth", "users"), 2), (name("auth", "sessions"), 4)]
+    found = count(entries, rows, catalog=CATALOG, directories={})
+    assert (found.tables, found.records, found.users, found.rls_policies) == (3, 9, 2, 2)
+
+
+def test_functions_of_triggers_and_extensions_are_no_rpc() -> None:
+    found = count([], [], catalog=CATALOG, directories={})
+    assert found.rpc_functions == 3
+    assert found.encryption_functions == 3
+
+
+def test_roles_are_rows_of_the_applications_own_table() -> None:
+    own = Selectors(role_tables=(name("app", "memberships"),))
+    rows = [(name("app", "memberships"), 5), (name("public", "user_roles"), 7)]
+    assert count([], rows, catalog=CatalogFacts(), directories={}, selectors=own).user_roles == 5
+    assert count([], rows, catalog=CatalogFacts(), directories={}).user_roles == 7
+
+
+def test_shared_modules_and_single_files_are_no_edge_functions() -> None:
+    paths = [
+        b"_shared",
+        b"_shared/cors.ts",
+        b".env",
+        b".git/x",
+        b"hello",
+        b"hello/index.ts",
+        b"hello/deno.json",
+        b"b/c/d",
+        b"x.json",
+    ]
+    assert count_edge_functions(paths) == 2
+    assert count_migrations([b"1_a.sql", b"README.md", b"sub/2_b.sql"]) == 2
+
+
+@pytest.mark.parametrize(
+    "text", ["is_encrypted", "ENCRYPT_API_KEY", "decrypt", "get_encryption_key", "is_value_encrypted", "key_decrypt"]
+)
+def test_encryption_names(text: str) -> None:
+    assert SUPABASE.is_encryption_name(text)
+
+
+@pytest.mark.parametrize("text", ["descript", "cryptic", "my_encrypter", "encryptor", "scrypt"])
+def test_names_that_only_resemble_encryption(text: str) -> None:
+    assert not SUPABASE.is_encryption_name(text)
+
+
+def test_every_component_has_exactly_one_state() -> None:
+    nothing = Captured(counts=Counts(), database=False, directories=frozenset())
+    assert {name: item.state for name, item in coverage(nothing).items()} == dict.fromkeys(
+        COMPONENTS, State.NOT_SELECTED
+    )
+    everything = Captured(
+        counts=Counts(users=1), database=True, directories=frozenset({"assets", "migrations", "edge_functions"})
+    )
+    ledger = coverage(everything)
+    assert set(ledger) == {*COMPONENTS, "dir:assets"}
+    assert ledger["users"].state is State.CAPTURED
+    assert ledger["migrations"].state is State.EMPTY
+
+
+def test_a_component_shows_its_worst_item_and_no_item_is_lost() -> None:
+    missing = [
+        Missing(item="public.user_roles", state=State.NOT_PERMITTED, why="no right"),
+        Missing(item="public.big", state=State.FAILED, why="a row above 1 GB"),
+        Missing(item="auth.users", state=State.NOT_PERMITTED, why="no right"),
+        Missing(item="large object 12", state=State.NOT_PERMITTED, why="no right"),
+        Missing(item="role passwords", state=State.NOT_PERMITTED, why="no right"),
+        Missing(item="function public.f(integer)", state=State.FAILED, why="changed"),
+        Missing(item='public."odd.name"', state=State.FAILED, why="x"),
+    ]
+    gone = Missing(item="a.sql", state=State.FAILED, why="vanished")
+    captured = Captured(
+        counts=Counts(tables=4, migrations=2),
+        database=True,
+        directories=frozenset({"migrations"}),
+        tables=[name("public", "x")],
+        missing=missing,
+        missing_files={"migrations": [gone]},
+    )
+    ledger = coverage(captured)
+    assert ledger["data"].state is State.FAILED
+    assert ledger["data"].count == 1
+    assert [item.item for item in ledger["user_roles"].missing] == ["public.user_roles"]
+    assert ledger["users"].state is State.NOT_PERMITTED
+    assert ledger["large_objects"].state is State.NOT_PERMITTED
+    assert ledger["roles"].state is State.NOT_PERMITTED
+    assert ledger["schema"].state is State.FAILED
+    assert ledger["migrations"].missing == (gone,)
+    assert ledger["edge_functions"].state is State.NOT_SELECTED
+    told = {item for part in ledger.values() for item in part.missing}
+    assert told >= {*missing, gone}
+
+
+def test_entries_are_selected_by_type_and_name() -> None:
+    selector = EntrySelector(catalog=CATALOG)
+    assert list(selector.components(entry("POLICY", "public", "a p"))) == ["schema", "rls_policies"]
+    assert list(selector.components(entry("FUNCTION", "public", "report"))) == ["schema", "rpc_functions"]
+    assert list(selector.components(entry("FUNCTION", "public", "encrypt_on_write"))) == ["schema", "encryption"]
+    assert list(selector.components(entry("FUNCTION", "public", "is_encrypted", ("text",)))) == [
+        "schema",
+        "rpc_functions",
+        "encryption",
+    ]
+    assert list(selector.components(entry("TABLE", "public", "role_permissions"))) == ["schema", "user_roles"]
+    assert list(selector.components(entry("FUNCTION", "auth", "uid"))) == ["schema"]
+
+
+def test_tables_of_a_component() -> None:
+    tables = [
+        name("auth", "users"),
+        name("auth", "schema_migrations"),
+        name("public", "user_roles"),
+        name("public", "x"),
+    ]
+    assert list(tables_of("users", tables)) == [name("auth", "users")]
+    assert list(tables_of("migrations", tables)) == [name("auth", "schema_migrations")]
+    assert list(tables_of("user_roles", tables)) == [name("public", "user_roles")]
+    assert list(tables_of("data", tables)) == tables
+
+
+def test_the_nine_lines_are_the_missions() -> None:
+    counts = Counts(
+        tables=23,
+        records=5,
+        users=6,
+        user_roles=6,
+        rls_policies=88,
+        rpc_functions=20,
+        migrations=24,
+        edge_functions=73,
+        encryption_functions=4,
+    )
+    assert nine_lines(counts) == [
+        "Database tables: 23 tables",
+        "Data records: 5 total records",
+        "Users: 6 users (with encrypted passwords)",
+        "User roles: 6 role assignments",
+        "RLS policies: 88 policies",
+        "RPC functions: 20 functions",
+        "Migrations: 24 files",
+        "Edge Functions: 73 functions",
+        "Encryption functions: 4 functions",
+    ]
