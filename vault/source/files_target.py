@@ -30,6 +30,8 @@ from vault.source.paths import (
 _FILE_MODE_BITS: Final = 0o1777
 _DIRECTORY_MODE_BITS: Final = 0o3777
 """A set-user-id or set-group-id file would serve whoever restores, not its owner of then, whom no snapshot names."""
+_COARSEST_TIME_NS: Final = 2_000_000_000
+"""FAT counts in steps of two seconds; a difference up to that is no other time."""
 
 
 class DirectoryTarget:
@@ -95,7 +97,8 @@ class DirectoryTarget:
         """
         *above, name = split_path(path)
         if mode & ~_FILE_MODE_BITS:
-            self._note(path, f"mode {mode:o} was restored as {mode & _FILE_MODE_BITS:o}")
+            why = f"mode {mode:o} was restored as {mode & _FILE_MODE_BITS:o}"
+            self._note(path, why, "set it by hand, if the owner is right")
         with _translated(path):
             directory = self._open(above)
             temporary = self._temporary()
@@ -107,7 +110,7 @@ class DirectoryTarget:
                     for block in blocks:
                         _write_all(descriptor, block)
                     os.fchmod(descriptor, mode & _FILE_MODE_BITS)
-                    os.utime(descriptor, ns=(mtime_ns, mtime_ns))
+                    self._set_time(descriptor, path, mtime_ns)
                 finally:
                     os.close(descriptor)
                 self._place(directory, temporary, name, path)
@@ -146,7 +149,7 @@ class DirectoryTarget:
                 descriptor = os.open(name, DIRECTORY_FLAGS, dir_fd=self._cursor.at(above))
                 try:
                     os.fchmod(descriptor, mode)
-                    os.utime(descriptor, ns=(mtime_ns, mtime_ns))
+                    self._set_time(descriptor, path, mtime_ns)
                 finally:
                     os.close(descriptor)
         self._directories.clear()
@@ -180,8 +183,12 @@ class DirectoryTarget:
     def _temporary(self) -> bytes:
         return b".pgvault-" + self._entropy(16).hex().encode()
 
-    def _note(self, path: bytes, why: str) -> None:
-        fix = "set it by hand, if the owner is right"
+    def _set_time(self, descriptor: int, path: bytes, mtime_ns: int) -> None:
+        os.utime(descriptor, ns=(mtime_ns, mtime_ns))
+        if abs(os.fstat(descriptor).st_mtime_ns - mtime_ns) > _COARSEST_TIME_NS:
+            self._note(path, "its time is outside what the file system can hold", "restore to another file system")
+
+    def _note(self, path: bytes, why: str, fix: str) -> None:
         self._changed.append(Missing(item=path_text(path), state=State.NOT_EXPORTABLE, why=why, fix=fix))
 
 

@@ -124,9 +124,10 @@ def test_links_are_not_followed_and_root_may_be_one(tmp_path: Path) -> None:
     make(tmp_path, b"outside/secret", b"secret")
     make(tmp_path, b"root/file", b"x")
     os.symlink(tmp_path / "outside", tmp_path / "root/link")
+    os.symlink(tmp_path / "outside/secret", tmp_path / "root/link-to-file")
     os.symlink(tmp_path / "root", tmp_path / "door")
-    assert list(scan(tmp_path / "door")) == [b"file", b"link"]
-    for path in (b"link/secret", b"link"):
+    assert list(scan(tmp_path / "door")) == [b"file", b"link", b"link-to-file"]
+    for path in (b"link/secret", b"link", b"link-to-file"):
         with pytest.raises(SourceError, match="link"):
             read(tmp_path / "door", path)
     assert DirectoryFiles(tmp_path / "door").status(b"link/secret") is None
