@@ -58,12 +58,17 @@ class Renderer:
             ]
             self.line("  ".join(parts).rstrip())
 
-    def summary(self, counts: Counts, states: Mapping[str, str] | None = None) -> None:
-        """The nine lines in the mission's words; a component that is not wholly there has another mark."""
+    def summary(self, counts: Counts, states: Mapping[str, str], *, every_line: bool = True) -> None:
+        """The nine lines in the mission's words; a component that is not wholly there has another mark.
+
+        Without `every_line`, for a snapshot of directories, what was not selected is left out.
+        """
         from vault.ops.summary import nine_lines
 
         for component, words in zip(SUMMARY_COMPONENTS, nine_lines(counts), strict=True):
-            self.line(f"{mark((states or {}).get(component, 'captured'))} {words}")
+            state = states.get(component, "captured")
+            if every_line or state != "not_selected":
+                self.line(f"{mark(state)} {words}")
 
     def missing(self, ledger: Ledger) -> None:
         """What was selected and is not there, with the reason and the way to mend it."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from vault.ports import Capture, DirectorySource, ObjectStore, Progress
     from vault.repo.snapshot import Snapshot
     from vault.repo.state import Indexed, Open
+    from vault.source.files_target import DirectoryTarget
     from vault.source.postgres.programs import Programs
 
 LATER = {"s3": "s3", "gs": "s3", "az": "s3"}
@@ -142,6 +143,13 @@ def directory_sources(directories: Mapping[str, str]) -> dict[str, DirectorySour
         if not Path(path).is_dir():
             raise UsageError(f"--dir {name}: {path} is not a directory", hint=f"--dir {name}=PATH")
     return {name: DirectoryFiles(Path(path)) for name, path in directories.items()}
+
+
+def directory_target(path: str) -> DirectoryTarget:
+    """A new or empty directory to write into; use as a context."""
+    from vault.source.files_target import DirectoryTarget
+
+    return DirectoryTarget(Path(path), system_entropy)
 
 
 def run_backup(settings: Settings, plan: BackupPlan, *, progress: Progress) -> BackupReport:

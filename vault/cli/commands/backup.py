@@ -65,7 +65,10 @@ def _draw(invocation: Invocation, report: BackupReport) -> None:
         f"{render.size(manifest.effort.new_bytes)} new, {manifest.effort.duration_ms / 1000:.1f} s"
     )
     out.line()
-    out.summary(manifest.counts, {name: item.state.value for name, item in report.ledger.items()})
+    states = {name: item.state.value for name, item in report.ledger.items()}
+    out.summary(manifest.counts, states, every_line=manifest.database is not None)
+    for name, listed in sorted(manifest.directories.items()):
+        out.line(f"{render.mark(states.get(f'dir:{name}', 'captured'))} Directory {name}: {listed.sums.items} paths")
 
 
 COMMAND = backup

@@ -48,7 +48,7 @@ def _draw(invocation: Invocation, found: Snapshot) -> None:
     out.line(f"effort    {manifest.effort.duration_ms / 1000:.1f} s, {render.size(manifest.effort.new_bytes)} new")
     out.line()
     states = {component: state.value for component, (state, _) in manifest.coverage.items()}
-    out.summary(manifest.counts, states)
+    out.summary(manifest.counts, states, every_line=manifest.database is not None)
     out.line()
     rows = [(name, state.value, str(count)) for name, (state, count) in sorted(manifest.coverage.items())]
     out.table(("component", "state", "captured"), rows, right="captured")

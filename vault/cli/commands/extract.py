@@ -1,0 +1,41 @@
+"""`pgvault extract`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from vault.cli import jsonout, progress, render, wiring
+from vault.cli.exit_codes import ExitCode
+from vault.cli.options import Invocation, command
+
+
+@command(
+    "extract",
+    help="Write files of a snapshot into a directory.\n\nPATHs as `pgvault ls` shows them, directories with all they hold; "
+    "without PATH everything, the rendered files included. Nothing outside DIR is touched, and DIR must be new or empty.",
+    examples=["pgvault extract latest --to out", "pgvault extract latest edge_functions migrations --to out"],
+)
+@click.argument("snapshot")
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.option("--to", "target", required=True, metavar="DIR", help="A new or empty directory.")
+def extract(invocation: Invocation, snapshot: str, paths: Sequence[str], target: str) -> int:
+    from vault.ops import extract as operation
+    from vault.ops.view import View
+
+    view = View(wiring.open_snapshot(invocation.settings(), snapshot))
+    out = invocation.renderer()
+    with wiring.directory_target(target) as directory, progress.shown(out) as drawn:
+        done = operation.extract(view, paths, directory, progress=drawn)
+    for one in done.changed:
+        out.talk(f"{one.item}: {one.why}")
+    if invocation.json:
+        changed = [{"item": one.item, "why": one.why} for one in done.changed]
+        out.json_line(jsonout.result(files=done.files, bytes=done.bytes, changed=changed))
+    else:
+        out.line(f"{done.files} files, {render.size(done.bytes)}, written to {target}")
+    return ExitCode.RESTORE_INCOMPLETE if done.changed else ExitCode.OK
+
+
+COMMAND = extract
