@@ -10,7 +10,7 @@ from typing import Final
 
 from vault.model import Counts
 from vault.ops.components import SUPABASE, Selectors
-from vault.pipeline.copytext import quote_name
+from vault.source.postgres.names import quote
 
 Execute = Callable[[str], Sequence[Sequence[object]]]
 """Runs one query and returns its rows."""
@@ -77,7 +77,7 @@ def count_target(execute: Execute, *, files: Mapping[str, int], selectors: Selec
 
 def _rows(execute: Execute, table: Sequence[object]) -> int:
     schema, name, partitioned, _ = table
-    target = f"{quote_name(str(schema))}.{quote_name(str(name))}"
+    target = f"{quote(str(schema))}.{quote(str(name))}"
     return _number(execute(f"SELECT pg_catalog.count(*) FROM {'' if partitioned else 'ONLY '}{target}"))
 
 

@@ -11,6 +11,7 @@ from vault.ops.view_paths import one_line
 from vault.pipeline import copytext
 from vault.repo.snapshot import Snapshot
 from vault.source.postgres.encoding import codec_of
+from vault.source.postgres.names import quote
 
 
 def find_table(snapshot: Snapshot, text: str) -> TableItem:
@@ -92,4 +93,4 @@ def show_name(name: TableName) -> str:
 
 def _shown(part: str) -> str:
     simple = part.isascii() and part.replace("_", "a").isalnum() and part == part.lower()
-    return part if simple else copytext.quote_name(part)
+    return part if simple else quote(part)

@@ -150,4 +150,4 @@ def _has(present: bool) -> str:
 
 def _cell(text: str) -> str:
     """A name as text of a table cell: nothing in it is taken for Markdown's structure."""
-    return "".join(f"\\{letter}" if letter in "\\|`*_<>[]" else letter for letter in one_line(text))
+    return "".join(f"\\{letter}" if letter in "\\|`<[" else letter for letter in one_line(text))

@@ -17,6 +17,7 @@ from vault.ops.table import table_rows
 from vault.ops.view_paths import one_line
 from vault.repo.snapshot import Snapshot
 from vault.source.postgres import statements
+from vault.source.postgres.names import qualified, quote
 
 _SETTINGS: Final = """SET statement_timeout = 0;
 SET lock_timeout = 0;
@@ -47,11 +48,11 @@ def schema_sql(snapshot: Snapshot, selectors: Selectors) -> Iterator[bytes]:
             continue
         if entry.definition and entry.tablespace != tablespace and entry.identity.desc in ("TABLE", "INDEX"):
             tablespace = entry.tablespace
-            value = statements.quote_name(tablespace) if tablespace else "''"
+            value = quote(tablespace) if tablespace else "''"
             yield f"SET default_tablespace = {value};\n".encode()
         if entry.table_access_method and entry.table_access_method != method:
             method = entry.table_access_method
-            yield f"SET default_table_access_method = {statements.quote_name(method)};\n".encode()
+            yield f"SET default_table_access_method = {quote(method)};\n".encode()
         owner = statements.set_owner(entry)
         yield _text(entry.definition) + (f"{owner}\n".encode() if owner else b"")
     yield _foot(snapshot)
@@ -86,7 +87,7 @@ def functions_sql(snapshot: Snapshot, selectors: Selectors) -> Iterator[bytes]:
 def history_sql(snapshot: Snapshot, selectors: Selectors) -> Iterator[bytes]:
     """The table of applied migrations as INSERT statements."""
     item = snapshot.table(selectors.history_table)
-    yield _head(snapshot, f"Applied migrations: the rows of {statements.qualified(item.name)}.")
+    yield _head(snapshot, f"Applied migrations: the rows of {qualified(item.name)}.")
     if not _has_time(item):
         yield (
             b"-- This table has no column for the time of application, so nothing can say when a migration was applied.\n"

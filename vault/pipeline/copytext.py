@@ -182,12 +182,12 @@ def _json_string(field: bytes) -> bytes:
 
 
 def _sql(blocks: Iterable[bytes], table: TableName, columns: Sequence[Column]) -> Iterator[bytes]:
-    target = f"{quote_name(table.schema)}.{quote_name(table.name)}"
+    target = f"{_quoted(table.schema)}.{_quoted(table.name)}"
     if not columns:
         statement = f"INSERT INTO {target} DEFAULT VALUES;\n".encode()
         yield from (statement * block.count(b"\n") for block in whole_rows(blocks))
         return
-    names = ", ".join(quote_name(column.name) for column in columns)
+    names = ", ".join(_quoted(column.name) for column in columns)
     head = f"INSERT INTO {target} ({names}) OVERRIDING SYSTEM VALUE VALUES\n".encode()
     encoders = [_sql_number if _is_type(column, _NUMBER_TYPES) else _sql_text for column in columns]
     for block in whole_rows(blocks):
@@ -209,14 +209,9 @@ def _sql_text(field: bytes) -> bytes:
     return b"E'" + value.replace(b"\\", b"\\\\") + b"'" if b"\\" in value else b"'" + value + b"'"
 
 
-def quote_name(name: str) -> str:
+def _quoted(name: str) -> str:
     """A name as an SQL identifier, always quoted."""
     return '"' + name.replace('"', '""') + '"'
-
-
-def quote_text(text: str) -> str:
-    """A text as an SQL literal that means the same under either setting of standard_conforming_strings."""
-    return _sql_text(text.replace("\\", "\\\\").encode()).decode()
 
 
 def _is_type(column: Column, types: Sequence[str]) -> bool:
