@@ -10,13 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from vault.errors import Locked, VaultError
+from vault.errors import Locked
 from vault.format.ledger import encode_ledger
 from vault.format.snapshot import snapshot_name
 from vault.ids import ObjectId, SnapshotId
 from vault.model import (
     Counts,
-    Coverage,
     DatabasePart,
     Effort,
     Lease,

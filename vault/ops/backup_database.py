@@ -6,9 +6,7 @@ Rows stream: a batch of extents is read, cut and handed to the writer's workers,
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
@@ -37,14 +35,13 @@ from vault.model import (
     OrderItem,
     Roles,
     SchemaEntry,
-    SequenceItem,
     TableItem,
     TableName,
 )
 from vault.pipeline.cut import cut_bytes, cut_rows, fastcdc
 from vault.pipeline.lists import build
 from vault.ports import Capture, ExtentJob, ExtentRows, Progress, RowReader, SourceTable
-from vault.repo.workers import ordered
+from vault.repo.workers import Idle, Pending, ordered
 from vault.repo.writer import Writer
 
 T = TypeVar("T")
@@ -122,7 +119,7 @@ class ListWriter:
             )
         return self._writer.put(object_type, plain)
 
-    def submit(self, object_type: ObjectType, plain: bytes) -> Future[ObjectId]:
+    def submit(self, object_type: ObjectType, plain: bytes) -> Pending[ObjectId]:
         return self._writer.submit(object_type, plain)
 
     def build(self, items: Iterator[T] | Sequence[T], form: ListFormat[T]) -> ListRef:
@@ -140,7 +137,7 @@ class ListWriter:
         return self.chunk_list(self._refs(chunks, chunk_type))
 
     def _refs(self, chunks: Iterator[tuple[bytes, bool]], chunk_type: ObjectType) -> Iterator[ChunkRef]:
-        pending: list[tuple[Future[ObjectId], int, bool]] = []
+        pending: list[tuple[Pending[ObjectId], int, bool]] = []
         for plain, continues in chunks:
             pending.append((self.submit(chunk_type, plain), len(plain), continues))
             if len(pending) > _PENDING_CHUNKS_MAX:
@@ -151,7 +148,7 @@ class ListWriter:
         return keyed.split_value(self._id_key, level, key)
 
 
-def _resolve(pending: tuple[Future[ObjectId], int, bool]) -> ChunkRef:
+def _resolve(pending: tuple[Pending[ObjectId], int, bool]) -> ChunkRef:
     future, length, continues = pending
     return ChunkRef(id=future.result(), length=length, continues=continues)
 
@@ -188,8 +185,7 @@ class _Rows:
         self._lists = lists
         self._seed = keys.cut_seed
         self._progress = progress
-        self._idle: list[RowReader] = []
-        self._lock = threading.Lock()
+        self._readers: Idle[RowReader] = Idle(capture.reader)
         self.extents = 0
 
     def tables(self, jobs: int, counted: list[tuple[TableName, int]]) -> Iterator[TableItem]:
@@ -206,7 +202,7 @@ class _Rows:
             item = self._table_item(table, islice(extents, _job_count(table)))
             counted.append((table.name, TABLES.sums(item).rows))
             yield item
-        for reader in self._idle:
+        for reader in self._readers.drain():
             reader.close()
 
     def _table_item(self, table: SourceTable, extents: Iterator[Extent]) -> TableItem:
@@ -229,12 +225,9 @@ class _Rows:
         )
 
     def _read_batch(self, batch: list[ExtentJob]) -> list[Extent]:
-        with self._lock:
-            reader = self._idle.pop() if self._idle else None
-        reader = reader or self._capture.reader()
+        reader = self._readers.borrow()
         extents = [self._extent(rows) for rows in reader.read(iter(batch))]
-        with self._lock:
-            self._idle.append(reader)
+        self._readers.give_back(reader)
         if len(extents) != len(batch):
             raise SourceError("rows of an extent are missing", why="the reader ended early", hint="run it again")
         return extents

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from vault.crypto.keys import Keys
-from vault.errors import IntegrityError, NotThere, SourceError
+from vault.errors import IntegrityError, NotThere, PermissionMissing, SourceError
 from vault.format.lists import FILES
 from vault.model import ChunkList, FileItem, FileType, ListRef, Missing, ObjectType, State
 from vault.ops.backup_database import ListWriter
@@ -18,6 +18,7 @@ from vault.pipeline.cut import cut_bytes, fastcdc
 from vault.ports import DirectorySource, Progress, SourceFile
 from vault.repo.snapshot import Snapshot
 from vault.repo.writer import Writer
+from vault.source.paths import path_text
 
 _RACY_NS = 2_000_000_000
 """File systems stamp times as coarsely as two seconds (FAT); a younger file may change without a trace in its times."""
@@ -126,7 +127,9 @@ class _Reading:
                 chunks, size = self._store(path)
                 now = self.source.status(path)
             except SourceError as error:
-                self._report(path, error.message, error.hint)
+                state = State.NOT_PERMITTED if isinstance(error, PermissionMissing) else State.FAILED
+                why = error.message + (f": {error.why}" if error.why else "")
+                self.missing.append(Missing(item=path_text(path), state=state, why=why, fix=error.hint))
                 return None
             if now is None:
                 self._report(path, "it vanished while it was read", "run the backup again")
@@ -152,8 +155,7 @@ class _Reading:
         return chunks, size
 
     def _report(self, path: bytes, why: str, fix: str) -> None:
-        shown = path.decode("utf-8", "backslashreplace")
-        self.missing.append(Missing(item=shown, state=State.FAILED, why=why, fix=fix))
+        self.missing.append(Missing(item=path_text(path), state=State.FAILED, why=why, fix=fix))
 
 
 def _stamp(found: SourceFile) -> tuple[str, int, int, int, int]:

@@ -103,9 +103,7 @@ class _Findings:
     def objects(self) -> dict[ObjectId, IntegrityError]:
         """Damaged objects, as the errors that reading them gives."""
         return {
-            ObjectId(bytes.fromhex(object_id)): ContentMismatch(
-                damage.why, file=damage.file, object_id=object_id
-            )
+            ObjectId(bytes.fromhex(object_id)): ContentMismatch(damage.why, file=damage.file, object_id=object_id)
             for (_, object_id), damage in self._damage.items()
             if object_id
         }
@@ -135,9 +133,7 @@ def _sample(packs: list[tuple[PackId, int]], share: float, entropy: Entropy) -> 
     return list(islice(drawn, max(1, round(len(packs) * share))))
 
 
-def _check_pack(
-    repo: Indexed, reader: Reader, pack_id: PackId, size: int
-) -> tuple[int, int, list[IntegrityError]]:
+def _check_pack(repo: Indexed, reader: Reader, pack_id: PackId, size: int) -> tuple[int, int, list[IntegrityError]]:
     """(objects opened, bytes read, damage) of one pack. A pack that is not there was reported already."""
     name = pack_format.pack_name(pack_id)
     if repo.index.pack_sizes.get(pack_id) != size or size > PACK_BYTES_MAX:

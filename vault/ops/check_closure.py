@@ -40,6 +40,7 @@ from vault.model import (
 )
 from vault.pipeline.lists import open_node
 from vault.repo.state import Indexed
+from vault.source.paths import path_text
 
 Report = Callable[[IntegrityError, str], None]
 
@@ -91,9 +92,7 @@ class Closure:
             return False
         self.objects += 1
         results = [
-            self._node(member, level - 1, form, label)
-            if isinstance(member, tree.Child)
-            else self._item(member, label)
+            self._node(member, level - 1, form, label) if isinstance(member, tree.Child) else self._item(member, label)
             for member in members
         ]
         whole = all(results)
@@ -108,7 +107,7 @@ class Closure:
             case Extent():
                 return self._chunks(item.chunks, label)
             case FileItem():
-                return self._chunks(item.chunks, label + item.path.decode("utf-8", "backslashreplace"))
+                return self._chunks(item.chunks, label + path_text(item.path))
             case LargeObjectItem():
                 return self._chunks(item.chunks, f"{label} {item.oid}")
             case TableItem():
@@ -124,15 +123,14 @@ class Closure:
     def _chunks(self, chunks: ChunkList, label: str) -> bool:
         if chunks.more is not None:
             return self._list(chunks.more, CHUNKS, label)
-        return all([self._chunk(ref.id, label) for ref in chunks.inline])
+        results = [self._chunk(ref.id, label) for ref in chunks.inline]
+        return all(results)
 
     def _chunk(self, object_id: ObjectId, label: str) -> bool:
         self.objects += 1
         error = self._bad.get(object_id)
         if error is None and object_id not in self._index:
-            error = MissingObject(
-                "chunk is missing", why="no pack that is there holds it", object_id=object_id.hex()
-            )
+            error = MissingObject("chunk is missing", why="no pack that is there holds it", object_id=object_id.hex())
         if error is not None:
             self._report(error, label)
         return error is None

@@ -73,9 +73,7 @@ def seal_slot(
 def open_slot(data: bytes, passphrase: str) -> KeyBundle:
     """Raises  Malformed, LimitExceeded, Unsupported; AuthenticationFailed: wrong passphrase or changed bytes"""
     slot = keyslot.decode_slot(data)
-    plain = aead.unseal(
-        derive_kek(passphrase, slot.kdf), nonce=_NONCE, sealed=slot.wrapped, aad=keyslot.slot_aad(slot)
-    )
+    plain = aead.unseal(derive_kek(passphrase, slot.kdf), nonce=_NONCE, sealed=slot.wrapped, aad=keyslot.slot_aad(slot))
     return keyslot.decode_bundle(plain)
 
 
@@ -94,7 +92,10 @@ def slots(store: ObjectStore) -> Iterator[tuple[SlotId, bytes | IntegrityError]]
             continue
         data = store.get(stored.name)
         if keyed.sha256(data) != slot_id:
-            yield slot_id, ContentMismatch("key slot is damaged", why="its bytes do not match its name", file=stored.name)
+            yield (
+                slot_id,
+                ContentMismatch("key slot is damaged", why="its bytes do not match its name", file=stored.name),
+            )
         else:
             yield slot_id, data
 
@@ -181,9 +182,7 @@ def _check_config(keys: Keys, signed: bytes, mac: bytes) -> None:
 def seal_file(plain: bytes, kind: FileKind, keys: Keys, *, salt: bytes, squeeze: bool) -> bytes:
     """An enveloped file; opened again before it is returned. `squeeze` compresses if that helps."""
     codec, stored = compress(plain) if squeeze else (Codec.RAW, plain)
-    header = envelope.encode_header(
-        envelope.EnvelopeHeader(kind=kind, codec=codec, key_id=keys.key_id, salt=salt)
-    )
+    header = envelope.encode_header(envelope.EnvelopeHeader(kind=kind, codec=codec, key_id=keys.key_id, salt=salt))
     key = keys.file_key(kind, header, salt)
     data = header + aead.seal(key, nonce=_NONCE, plain=stored, aad=header)
     if unseal_file(data, kind, keys) != plain:

@@ -99,9 +99,7 @@ class Reader:
         base = self.base_of(record) if record.codec is Codec.ZSTD_DELTA else None
         sealed = self._store.get_range(pack_name(place.pack), record.offset, record.length)
         digest, key = self._pack_key(place)
-        return open_object(
-            sealed, record, key=key, header_digest=digest, id_key=self._keys.id_key, base=base
-        )
+        return open_object(sealed, record, key=key, header_digest=digest, id_key=self._keys.id_key, base=base)
 
     def base_of(self, record: ObjectRecord) -> bytes:
         """Plaintext of a delta's base, from a location of smaller depth than the delta's own (OBJ-10). Raises as `get`."""

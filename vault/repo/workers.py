@@ -10,10 +10,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Generic, Self, TypeVar
 
 S = TypeVar("S")
 T = TypeVar("T")
+
+Pending = Future
+"""A result that a worker will have; `result()` waits for it or raises the worker's error."""
 
 
 def ordered(
@@ -76,6 +79,31 @@ def run_parallel(tasks: Iterable[Callable[[], T]], threads: int) -> Iterator[T]:
         finally:
             for future in running:
                 future.cancel()
+
+
+class Idle(Generic[T]):
+    """Things that one thread at a time uses (connections): borrowed, made anew if none waits, and given back."""
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._waiting: list[T] = []
+
+    def borrow(self) -> T:
+        with self._lock:
+            if self._waiting:
+                return self._waiting.pop()
+        return self._make()
+
+    def give_back(self, thing: T) -> None:
+        with self._lock:
+            self._waiting.append(thing)
+
+    def drain(self) -> Iterator[T]:
+        """Whatever waits; afterwards nothing does."""
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
+        yield from waiting
 
 
 class BoundedPool:

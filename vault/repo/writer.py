@@ -197,9 +197,7 @@ class Writer:
     def _publish(self, entries: list[PackEntry]) -> None:
         self._store.barrier()
         fragment = build_fragment(entries)
-        data = seal_file(
-            encode_fragment(fragment), FileKind.INDEX, self._keys, salt=self._entropy(24), squeeze=False
-        )
+        data = seal_file(encode_fragment(fragment), FileKind.INDEX, self._keys, salt=self._entropy(24), squeeze=False)
         fragment_id = FragmentId(keyed.sha256(data))
         with self._lock:
             self._index.generation += 1
