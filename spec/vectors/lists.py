@@ -1,0 +1,150 @@
+"""Vectors of kind `repository` whose fault is in a list: nodes, sums, levels, keys, rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from spec.vectors import write
+from spec.vectors.whole import Collected, Repo, of_files
+from spec.vectors.write import CHUNKS, EXTENTS, FILE_CHUNK, FILES, ORDER, TABLES, encode, fixed
+
+
+def trees(c: Collected) -> None:
+    def directory(name: str, spec: str, expect: str, comment: str, reference: list[Any], repo: Repo) -> None:
+        c.add(name, spec, expect, comment, (repo, repo.finish(repo.manifest(directories={"files": reference}))))
+
+    def six(repo: Repo) -> list[Any]:
+        return [repo.file(b"%c" % letter, b"content %c" % letter) for letter in b"abcdef"]
+
+    def node(repo: Repo, level: int, members: list[Any], node_type: int = FILES) -> bytes:
+        return repo.put(node_type, encode([level, members]))
+
+    repo = Repo()
+    directory("tree_two_levels", "TREE-5 TREE-6", "ok", "three leaves", of_files(six(repo), repo, every=2), repo)
+    repo = Repo()
+    many = [repo.file(b"%04d" % number, b"%d" % number) for number in range(300)]
+    directory("tree_by_the_rule", "TREE-4", "ok", "300 files, split by the keyed hash", of_files(many, repo), repo)
+    for at, name in ((1, "items"), (2, "rows"), (3, "bytes")):
+        repo = Repo()
+        reference = of_files(six(repo), repo, every=2)
+        reference[at] += 1
+        directory(
+            f"tree_root_{name}_wrong", "TREE-5", "malformed", f"one more in {name} than there is", reference, repo
+        )
+    for at, name in ((2, "items"), (3, "rows"), (4, "bytes")):
+        repo = Repo()
+        items = six(repo)
+        children = [[part[-1][0], node(repo, 0, part), 3, 0, 27] for part in (items[:3], items[3:])]
+        children[0][at] += 1
+        sums = [sum(child[number] for child in children) for number in (2, 3, 4)]
+        directory(f"tree_child_{name}_wrong", "TREE-5", "malformed", f"a child with one more in {name} than it has",
+                  [node(repo, 1, children), *sums], repo)  # fmt: skip
+    repo = Repo()
+    items = six(repo)
+    leaf = node(repo, 0, items)
+    faults: list[tuple[str, str, str, list[Any]]] = [
+        ("child_many_times", "TREE-2", "one leaf named twenty times", [1, [[b"f", leaf, 6, 0, 54]] * 20]),
+        (
+            "child_many_times_other_keys",
+            "TREE-2",
+            "the same with keys that ascend",
+            [1, [[b"f%02d" % n, leaf, 6, 0, 54] for n in range(20)]],
+        ),
+        ("level_skips", "TREE-6", "level 2 above level 0", [2, [[b"f", leaf, 6, 0, 54]]]),
+        ("last_key_other", "TREE-2", "a child's key is not its last", [1, [[b"g", leaf, 6, 0, 54]]]),
+    ]
+    for name, spec, comment, value in faults:
+        copy = Repo()
+        six(copy)
+        copy.put(FILES, encode([0, items]))
+        sums = [sum(member[number] for member in value[1]) for number in (2, 3, 4)]
+        directory(f"tree_{name}", spec, "malformed", comment, [copy.put(FILES, encode(value)), *sums], copy)
+    repo = Repo()
+    same = node(repo, 1, [[b"f", node(repo, 0, six(repo)), 6, 0, 54]])
+    directory(
+        "tree_level_stays",
+        "TREE-6",
+        "malformed",
+        "level 1 above level 1",
+        [node(repo, 1, [[b"f", same, 6, 0, 54]]), 6, 0, 54],
+        repo,
+    )
+    repo = Repo()
+    items = six(repo)
+    low = node(repo, 0, [items[0], items[3]])
+    high = node(repo, 0, [items[2], items[5]])
+    directory("tree_keys_overlap", "TREE-2", "malformed", "keys ascend in each leaf, not over them",
+              [node(repo, 1, [[b"d", low, 2, 0, 18], [b"f", high, 2, 0, 18]]), 4, 0, 36], repo)  # fmt: skip
+    repo = Repo()
+    directory("tree_node_missing", "OBJ-11", "missing", "a root that is nowhere", [fixed("nowhere"), 6, 0, 54], repo)
+    repo = Repo()
+    wrong = repo.put(EXTENTS, encode([0, six(repo)]))
+    directory("tree_node_of_another_type", "TREE-2", "malformed", "files under an extent node", [wrong, 6, 0, 54], repo)
+    repo = Repo()
+    item = repo.file(b"a", b"content of a")
+    item[4], item[9][0][0][1] = 11, 11
+    directory(
+        "chunk_length_wrong",
+        "TREE-10",
+        "malformed",
+        "item and chunk item say 11 bytes, the chunk has 12",
+        of_files([item], repo),
+        repo,
+    )
+    repo = Repo()
+    item = repo.file(b"a", *(b"%02d" % number for number in range(10)))
+    item[9][1] = write.tree(
+        [[write.object_id(FILE_CHUNK, b"%02d" % n), 2, n == 4] for n in range(10)], CHUNKS, repo.put
+    )
+    directory("chunk_of_a_file_continues", "TREE-11", "malformed", "in a list of ten", of_files([item], repo), repo)
+
+
+def rows(c: Collected) -> None:
+    def table(name: str, spec: str, comment: str, extents: list[Any], repo: Repo) -> None:
+        item = repo.table("item", *extents, rows=b"")
+        c.add(name, spec, "malformed", comment, (repo, repo.finish(repo.manifest(database=repo.database([item])))))
+
+    repo = Repo()
+    one = repo.extent(0, b"1\ta\n2\tb\n")
+    one[2] = 3
+    table("rows_count_wrong", "TREE-10", "three rows announced, two there", [one], repo)
+    repo = Repo()
+    one = repo.extent(0, b"1\ta\n", b"2\tb\n")
+    one[4][0][0][2] = True
+    table("rows_continue_after_a_row_end", "TREE-11", "a whole row is said to continue", [one], repo)
+    repo = Repo()
+    one = repo.extent(0, b"1\ta", b"b\n")
+    one[4][0][0][2] = False
+    table("rows_break_unmarked", "TREE-11", "a broken row is not said to continue", [one], repo)
+    repo = Repo()
+    one = repo.extent(0, b"1\ta\n2\tb")
+    one[4][0][0][2] = False
+    one[2] = 1
+    table("rows_last_without_end", "TREE-11", "the last row has no end", [one], repo)
+    repo = Repo()
+    extents = [repo.extent(start, b"1\tx\n") for start in (0, 2048, 1024)]
+    leaf = repo.put(EXTENTS, encode([0, extents]))
+    item = repo.table("item", rows=b"")
+    item[11] = [leaf, 3, 3, 12]
+    reference = write.tree([item], TABLES, repo.put)
+    made = (repo, repo.finish(repo.manifest(database=repo.database(reference))))
+    c.add("extents_descending", "TREE-2", "malformed", "extents out of order", made)
+    repo = Repo()
+    database = repo.database([]) | {"order": repo.put(ORDER, b"\x80")}
+    c.add(
+        "order_malformed",
+        "ENC-11",
+        "malformed",
+        "a schema order without entries",
+        (repo, repo.finish(repo.manifest(database=database))),
+    )
+    repo = Repo()
+    database = repo.database([])
+    database["order"] = database["roles"]
+    c.add(
+        "order_of_another_type",
+        "OBJ-1",
+        "malformed",
+        "roles in the place of the order",
+        (repo, repo.finish(repo.manifest(database=database))),
+    )
