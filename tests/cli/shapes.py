@@ -1,0 +1,82 @@
+"""JSON Schemas of what `--json` prints. Fields may be added to the output; none of these may be renamed or go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+TEXT = {"type": "string"}
+COUNT = {"type": "integer", "minimum": 0}
+SECONDS = {"type": "number", "minimum": 0}
+SNAPSHOT_ID = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+TIME = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"}
+STATE = {"enum": ["captured", "empty", "not_selected", "not_exportable", "not_permitted", "failed"]}
+
+
+def nullable(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def listed(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": schema}
+
+
+def fields(**properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": sorted(properties)}
+
+
+def result(**properties: dict[str, Any]) -> dict[str, Any]:
+    return fields(type={"const": "result"}, **properties)
+
+
+MISSING = fields(item=TEXT, state=STATE, why=TEXT, fix=TEXT)
+COVERAGE = {
+    "type": "object",
+    "required": [
+        "schema", "data", "users", "user_roles", "rls_policies", "rpc_functions", "encryption", "migrations",
+        "edge_functions", "roles", "sequences", "large_objects",
+    ],
+    "additionalProperties": fields(state=STATE, count=COUNT, missing=listed(MISSING)),
+}  # fmt: skip
+SNAPSHOT = fields(
+    id=SNAPSHOT_ID, time=TIME, source=TEXT, parent=nullable(SNAPSHOT_ID), rows=COUNT, source_bytes=COUNT,
+    new_bytes=COUNT, tags={"type": "object", "additionalProperties": TEXT},
+)  # fmt: skip
+TABLE = fields(name=TEXT, rows=COUNT, source_bytes=COUNT, extents=COUNT, extents_reused=COUNT, why_read=nullable(TEXT))
+
+SHAPES: dict[str, dict[str, Any]] = {
+    "init": result(repository={"type": "string", "pattern": "^[0-9a-f]{32}$"}, url=TEXT, kit=nullable(TEXT)),
+    "backup": result(
+        snapshot=SNAPSHOT_ID, parent=nullable(SNAPSHOT_ID), duration_s=SECONDS, tables=COUNT, rows=COUNT,
+        source_bytes=COUNT, read_bytes=COUNT, new_bytes=COUNT, extents=COUNT, extents_reused=COUNT, files=COUNT,
+        file_bytes=COUNT, coverage=COVERAGE,
+    ),
+    "snapshots": result(snapshots=listed(SNAPSHOT)),
+    "show": result(snapshot=SNAPSHOT, coverage=COVERAGE, tables=listed(TABLE), server=nullable({"type": "object"})),
+    "ls": result(
+        entries=listed(
+            fields(
+                path=TEXT, kind={"enum": ["file", "directory", "symlink"]}, size_bytes=nullable(COUNT), mtime=TIME,
+                mode={"type": "string", "pattern": "^[0-7]{4}$"},
+            )
+        )
+    ),
+    "extract": result(files=COUNT, bytes=COUNT),
+    "restore": result(
+        tables=COUNT, rows=COUNT, entries=COUNT, failed=listed(fields(entry=TEXT, why=TEXT)), duration_s=SECONDS
+    ),
+    "check": result(
+        objects=COUNT, read_bytes=COUNT, duration_s=SECONDS,
+        damage=listed(fields(file=TEXT, kind=TEXT, object=nullable(TEXT), why=TEXT, affects=listed(TEXT))),
+    ),
+    "key": result(keys=listed(fields(id=SNAPSHOT_ID, label=TEXT, created=TIME, kdf={"type": "object"}))),
+    "stats": result(
+        snapshots=COUNT, source_bytes=COUNT, stored_bytes=COUNT, objects=COUNT, tables=listed({"type": "object"})
+    ),
+    "demo": result(
+        days=COUNT, source_bytes=COUNT, stored_bytes=COUNT, restored_equal={"type": "boolean"}, duration_s=SECONDS
+    ),
+    "error": fields(
+        type={"const": "error"}, code=TEXT, message=TEXT, why=TEXT, fix=TEXT,
+        exit_code={"type": "integer", "minimum": 1},
+    ),
+}  # fmt: skip

@@ -1,0 +1,118 @@
+"""Passphrases and recovery kits, through the real command."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.cli.command import PASSPHRASE, Command
+from tests.cli.test_journey import conforming
+
+
+def test_init_without_terminal_needs_a_word_on_the_kit(pgvault: Command) -> None:
+    assert pgvault("init").code == 2
+    assert not pgvault.repository.exists()
+
+
+def test_init_writes_a_private_kit_that_opens_the_repository(pgvault: Command) -> None:
+    done = pgvault("init", "--recovery-kit", "kit.txt", "--json")
+    assert conforming(done.json(), "init")["kit"] == "kit.txt"
+    kit = pgvault.home / "kit.txt"
+    assert kit.stat().st_mode & 0o777 == 0o600
+    assert pgvault("snapshots", PGVAULT_PASSWORD="", PGVAULT_RECOVERY_KIT_FILE=str(kit)).code == 0
+    kit.chmod(0o644)
+    assert pgvault("snapshots", PGVAULT_PASSWORD="", PGVAULT_RECOVERY_KIT_FILE=str(kit)).code == 13
+
+
+def test_kit_never_overwrites_and_never_lies_in_the_repository(pgvault: Command) -> None:
+    (pgvault.home / "kit.txt").write_text("mine")
+    assert pgvault("init", "--recovery-kit", "kit.txt").code == 8
+    assert (pgvault.home / "kit.txt").read_text() == "mine"
+    assert pgvault("init", "--recovery-kit", "repository/kit.txt").code == 8
+    assert not pgvault.repository.exists()
+
+
+def test_failed_init_leaves_no_empty_kit(pgvault: Command) -> None:
+    pgvault.repository.mkdir()
+    (pgvault.repository / "notes.txt").write_text("not a repository")
+    assert pgvault("init", "--recovery-kit", "kit.txt").code == 8
+    assert not (pgvault.home / "kit.txt").exists()
+
+
+def test_second_init_is_refused(pgvault_ready: Command) -> None:
+    assert pgvault_ready("init", "--no-recovery-kit").code == 8
+    assert pgvault_ready("snapshots").code == 0
+
+
+def test_init_warns_inside_a_git_work_tree(pgvault: Command) -> None:
+    (pgvault.home / ".git").mkdir()
+    assert ".gitignore" in pgvault("init", "--no-recovery-kit").err
+
+
+def test_added_passphrase_opens_and_removed_one_does_not(pgvault_ready: Command) -> None:
+    assert pgvault_ready("key", "add", "--label", "ci", PGVAULT_NEW_PASSWORD="second").code == 0
+    keys = conforming(pgvault_ready("key", "list", "--json").json(), "key")["keys"]
+    assert [key["label"] for key in keys] == ["first", "ci"]
+    assert pgvault_ready("snapshots", PGVAULT_PASSWORD="second").code == 0
+    assert pgvault_ready("key", "remove", keys[0]["id"][:10], PGVAULT_PASSWORD="second").code == 0
+    assert pgvault_ready("snapshots").code == 12
+    assert pgvault_ready("key", "remove", keys[1]["id"], PGVAULT_PASSWORD="second").code == 8
+
+
+def test_changed_passphrase_replaces_the_old_one(pgvault_ready: Command) -> None:
+    done = pgvault_ready("key", "passwd", PGVAULT_NEW_PASSWORD="second")
+    assert done.code == 0
+    assert "still opens with the old passphrase" in done.err
+    assert pgvault_ready("snapshots").code == 12
+    assert pgvault_ready("snapshots", PGVAULT_PASSWORD="second").code == 0
+
+
+def test_passphrase_may_come_from_a_command_or_a_file(pgvault_ready: Command) -> None:
+    (pgvault_ready.home / "pw").write_text(PASSPHRASE + "\n")
+    (pgvault_ready.home / "pw").chmod(0o600)
+    assert pgvault_ready("snapshots", PGVAULT_PASSWORD="", PGVAULT_PASSWORD_COMMAND="cat pw").code == 0
+    (pgvault_ready.home / "pgvault.toml").write_text('[repository]\npassword_file = "pw"\n')
+    assert pgvault_ready("snapshots", PGVAULT_PASSWORD="").code == 0
+
+
+def test_kit_is_shown_on_a_terminal(pgvault: Command) -> None:
+    shown = on_a_terminal(pgvault, "init")
+    assert "pgvault-recovery-kit 1" in shown
+    assert "checksum " in shown
+    kit = Path(pgvault.home / "typed.txt")
+    kit.touch(0o600)
+    lines = shown.replace("\r\n", "\n").splitlines()
+    start = lines.index("pgvault-recovery-kit 1")
+    kit.write_text("\n".join(lines[start : start + 5]) + "\n")
+    assert pgvault("snapshots", PGVAULT_PASSWORD="", PGVAULT_RECOVERY_KIT_FILE=str(kit)).code == 0
+
+
+def on_a_terminal(pgvault: Command, *arguments: str) -> str:
+    """What the command prints when stdin, stdout and stderr are one terminal."""
+    ours, theirs = pty.openpty()
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(pgvault.home),
+        "PGVAULT_REPOSITORY": str(pgvault.repository),
+        "PGVAULT_PASSWORD": PASSPHRASE,
+        "LANG": "C.UTF-8",
+    }
+    command = [sys.executable, "-m", "vault", *arguments]
+    with subprocess.Popen(command, cwd=pgvault.home, env=environment, stdin=theirs, stdout=theirs, stderr=theirs):
+        os.close(theirs)
+        shown = b""
+        while piece := _read(ours):
+            shown += piece
+    os.close(ours)
+    return shown.decode()
+
+
+def _read(descriptor: int) -> bytes:
+    """Empty at the end: Linux reports a closed terminal as an error."""
+    try:
+        return os.read(descriptor, 65536)
+    except OSError:
+        return b""
