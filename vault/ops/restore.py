@@ -1,0 +1,196 @@
+"""Run a restore plan: roles, definitions, rows, what comes after rows, privileges, and last what would fire or recompute.
+
+An entry that fails never stops the rest: it is recorded, and the restore counts as incomplete. A lost connection or a damaged
+snapshot ends it. Invariant: from the moment a table can hold rows it has its owner, no grants, and its row security.
+Spec 75-restore.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from vault.errors import NotThere, SourceError, Unreachable
+from vault.model import Membership, RoleSetting
+from vault.ops.restore_plan import Contents, RestorePlan
+from vault.ops.restore_rows import RowLoader
+from vault.ops.restore_schedule import Schedule
+from vault.ops.restore_sessions import Failure, Failures, Sessions
+from vault.ports import Progress, Target, TargetSession
+from vault.repo.snapshot import Snapshot
+from vault.source.postgres import statements
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreReport:
+    """`tables` and `rows` that were loaded; `entries` executed. Empty `failed` = everything planned is there, as recorded."""
+
+    tables: int
+    rows: int
+    entries: int
+    failed: tuple[Failure, ...]
+
+
+def gather(snapshot: Snapshot) -> Contents:
+    """Read from a snapshot what a plan needs. Raises  IntegrityError; NotThere: it holds no database"""
+    database = snapshot.manifest.database
+    if database is None:
+        raise NotThere("the snapshot holds no database", hint="choose another with: pgvault snapshots")
+    order = snapshot.order()
+    return Contents(
+        server=database.server,
+        order=order,
+        entries=tuple(snapshot.entries(item.entry for item in order)),
+        roles=snapshot.roles(),
+        tables=tuple(snapshot.tables()),
+        sequences=database.sequences.sums.items,
+        large_objects=database.large_objects.sums.items,
+    )
+
+
+def run(plan: RestorePlan, snapshot: Snapshot, *, target: Target, progress: Progress, jobs: int = 2) -> RestoreReport:
+    """Restore, over `jobs` connections. The caller closes `target`, also after an error.
+
+    Raises  IntegrityError: the snapshot is damaged; Unreachable: the target was lost. Both leave a part of the restore behind
+    """
+    failures = Failures(progress)
+    with Sessions(target, encoding=plan.contents.server.encoding, jobs=jobs) as sessions:
+        restore = _Restore(plan, sessions, failures, progress)
+        rows = RowLoader(plan, snapshot, sessions=sessions, failures=failures, progress=progress)
+        restore.create_roles()
+        restore.create_definitions()
+        rows.load_tables(restore.failed)
+        rows.set_sequences()
+        rows.create_large_objects()
+        restore.create_after_rows()
+        restore.set_privileges()
+        restore.finish()
+    return RestoreReport(tables=rows.tables, rows=rows.rows, entries=restore.entries, failed=failures.all())
+
+
+class _Restore:
+    """Entries, roles and settings of one run. `failed` holds positions of entries that are missing or weaker."""
+
+    def __init__(self, plan: RestorePlan, sessions: Sessions, failures: Failures, progress: Progress) -> None:
+        self._plan = plan
+        self._contents = plan.contents
+        self._sessions = sessions
+        self._failures = failures
+        self._progress = progress
+        self.failed: set[int] = set()
+        self._done: set[int] = set()
+
+    @property
+    def entries(self) -> int:
+        return len(self._done)
+
+    def create_roles(self) -> None:
+        roles = self._plan.roles
+        with self._sessions.borrow() as session:
+            for role in roles.create:
+                self._try(f"ROLE {role.name}", partial(session.run, statements.create_role(role)))
+            for membership in sorted(roles.memberships, key=lambda one: not one.admin):
+                self._try(
+                    f"MEMBERSHIP {membership.role} {membership.member}", partial(self._grant, session, membership)
+                )
+            for parameter in roles.parameters:
+                self._try(f"PARAMETER {parameter.name}", partial(session.run, statements.grant_parameter(parameter)))
+            for setting in roles.settings:
+                if not setting.here:
+                    self._set(session, setting)
+
+    def create_definitions(self) -> None:
+        self._progress.stage("definitions")
+        with self._sessions.borrow() as session:
+            self._try("SCHEMA public", partial(self._prepare_public, session))
+            for at in self._plan.definitions:
+                self._create(session, at)
+
+    def create_after_rows(self) -> None:
+        self._progress.stage("indexes, constraints, policies")
+        schedule = Schedule(self._contents.order, self._plan.after_rows)
+        self._sessions.parallel(schedule.tasks(self._create_borrowing))
+
+    def set_privileges(self) -> None:
+        self._progress.stage("privileges")
+        self._serial(self._plan.privileges)
+
+    def finish(self) -> None:
+        """What would fire or recompute, then settings of the database; at the end, wait for the disk once."""
+        self._progress.stage("event triggers and materialized views")
+        self._serial(self._plan.last)
+        with self._sessions.borrow() as session:
+            for setting in self._plan.roles.settings:
+                if setting.here:
+                    self._set(session, setting)
+            session.flush()
+
+    def _serial(self, positions: tuple[int, ...]) -> None:
+        with self._sessions.borrow() as session:
+            for at in positions:
+                self._create(session, at)
+
+    def _create_borrowing(self, at: int) -> None:
+        with self._sessions.borrow() as session:
+            self._create(session, at)
+
+    def _create(self, session: TargetSession, at: int) -> None:
+        entry = self._contents.entries[at]
+        name = f"{entry.identity.desc} {entry.tag}"
+        missing = self.failed.intersection(self._contents.order[at].needs)
+        if entry.identity.desc == "FK CONSTRAINT" and missing:
+            needed = self._contents.entries[min(missing)]
+            self._fail(at, name, f"not created: it needs {needed.identity.desc} {needed.tag}, which failed")
+            return
+        early = self._plan.row_security.get(at, ())
+        try:
+            notes = session.create(entry, then=[self._contents.entries[one].definition for one in early])
+        except Unreachable:
+            raise
+        except SourceError as error:
+            weaker = self._weaker(session, at, error)
+            self._fail(at, name, weaker or error.why or error.message)
+            return
+        self._done.update((at, *early))
+        for note in notes:
+            self._failures.add(name, note)
+
+    def _weaker(self, session: TargetSession, at: int, why: SourceError) -> str | None:
+        try:
+            return session.create_weaker(self._contents.entries[at], why)
+        except Unreachable:
+            raise
+        except SourceError:
+            return None
+
+    def _fail(self, at: int, name: str, why: str) -> None:
+        self.failed.add(at)
+        self._failures.add(name, why)
+
+    def _prepare_public(self, session: TargetSession) -> None:
+        """As initdb leaves it: pg_dump records the schema only where it differs from that."""
+        session.run(statements.standard_public(self._plan.target.version_num))
+        session.reset_privileges("schema", ["public"])
+
+    def _grant(self, session: TargetSession, membership: Membership) -> None:
+        """As its recorded grantor where that is allowed, else as the restoring role."""
+        version_num = self._plan.target.version_num
+        try:
+            session.run([statements.grant_role(membership, version_num=version_num, grantor=True)])
+        except Unreachable:
+            raise
+        except SourceError:
+            session.run([statements.grant_role(membership, version_num=version_num, grantor=False)])
+
+    def _set(self, session: TargetSession, setting: RoleSetting) -> None:
+        statement = statements.set_setting(setting, database=self._plan.target.database)
+        self._try(f"SETTING {setting.name} {setting.role}".rstrip(), partial(session.run, [statement]))
+
+    def _try(self, name: str, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except Unreachable:
+            raise
+        except SourceError as error:
+            self._failures.add(name, error.why or error.message)

@@ -1,0 +1,268 @@
+"""Decide what a restore into an empty database will do, before anything is written. Pure: values in, a plan out.
+
+Never touches the target. Invariant: every entry of the snapshot is in exactly one step of the plan or is named in `left_out`.
+Spec 75-restore.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from vault.errors import UnsafeError
+from vault.model import (
+    Membership,
+    OrderItem,
+    ParameterAcl,
+    Role,
+    Roles,
+    RoleSetting,
+    SchemaEntry,
+    Section,
+    ServerFacts,
+    TableItem,
+)
+from vault.ports import TargetFacts
+
+_SHOWN_MAX: Final = 10
+
+_ACL_PASS: Final = frozenset({"ACL", "DEFAULT ACL"})
+_LAST_PASS: Final = frozenset({"EVENT TRIGGER", "MATERIALIZED VIEW DATA"})
+_NOT_EXECUTED: Final = frozenset({"ENCODING", "STDSTRINGS", "SEARCHPATH", "TABLE DATA", "SEQUENCE SET", "BLOBS"})
+"""Settings of the session, and what is captured as rows, sequences and large objects instead."""
+_OF_THE_DATABASE: Final = frozenset({"DATABASE", "DATABASE PROPERTIES"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """What a snapshot holds, as far as a restore needs it at hand. `entries[i]` is the entry of `order[i]`."""
+
+    server: ServerFacts
+    order: tuple[OrderItem, ...]
+    entries: tuple[SchemaEntry, ...]
+    roles: Roles
+    tables: tuple[TableItem, ...]
+    sequences: int
+    large_objects: int
+    database: Mapping[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleSteps:
+    """What is done to the cluster. Roles that exist are never altered; `differences` says how they differ."""
+
+    create: tuple[Role, ...]
+    memberships: tuple[Membership, ...]
+    settings: tuple[RoleSetting, ...]
+    parameters: tuple[ParameterAcl, ...]
+    differences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestorePlan:
+    """Steps in their order; numbers are positions in `contents.order`.
+
+    definitions      before the rows, serial
+    row_security     position of a TABLE -> positions of ROW SECURITY entries that belong in its transaction
+    tables           that have rows, largest first
+    after_rows       indexes, constraints, triggers, rules, policies ...: in parallel as `needs` allow
+    privileges       ACL and DEFAULT ACL
+    last             event triggers, refreshes of materialized views, and comments on event triggers
+    """
+
+    contents: Contents
+    target: TargetFacts
+    roles: RoleSteps
+    definitions: tuple[int, ...]
+    row_security: Mapping[int, tuple[int, ...]]
+    tables: tuple[TableItem, ...]
+    after_rows: tuple[int, ...]
+    privileges: tuple[int, ...]
+    last: tuple[int, ...]
+    left_out: tuple[int, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def new_extensions(self) -> bool:
+        """No extension of the snapshot was on the target before, so rows in their tables are CREATE EXTENSION's own."""
+        needed = {entry.tag for entry in self.contents.entries if entry.identity.desc == "EXTENSION"}
+        return needed.isdisjoint(self.target.extensions_installed)
+
+    @property
+    def rows(self) -> int:
+        return sum(rows_of(table) for table in self.tables)
+
+    @property
+    def bytes(self) -> int:
+        return sum(bytes_of(table) for table in self.tables)
+
+    def lines(self) -> Iterator[str]:
+        """The plan for people: what will be created, then what to know before saying yes."""
+        target = self.target
+        yield f"into database {target.database} on PostgreSQL {target.version_num // 10000}, as {target.user}"
+        kinds = Counter(item.identity.desc for item in self.contents.order)
+        for kind, count in sorted(kinds.items(), key=lambda pair: (-pair[1], pair[0])):
+            yield f"  {count} {kind}"
+        yield f"  {self.rows} rows of {len(self.tables)} tables, {self.bytes} bytes"
+        yield f"  {self.contents.sequences} sequence values, {self.contents.large_objects} large objects"
+        if self.roles.create:
+            yield f"  new roles: {', '.join(role.name for role in self.roles.create)}"
+        yield from (f"differs, not changed: {difference}" for difference in self.roles.differences)
+        yield from (f"warning: {warning}" for warning in self.warnings)
+
+
+def plan(contents: Contents, target: TargetFacts, *, into_source: bool = False) -> RestorePlan:
+    """The steps that bring `contents` into an empty `target`.
+
+    Raises  UnsafeError: the target is not empty, or is the source and `into_source` is False
+    """
+    _refuse(contents, target, into_source=into_source)
+    positions = range(len(contents.order))
+    steps: dict[str, list[int]] = {step: [] for step in ("first", "after", "privileges", "last", "left out")}
+    rows_come = False
+    for at in positions:
+        rows_come = rows_come or contents.order[at].section in (Section.DATA, Section.POST_DATA)
+        steps[_step(contents.order[at], contents.entries[at], rows_come=rows_come)].append(at)
+    row_security = _row_security(contents, steps["first"], steps["after"])
+    early = {at for positions in row_security.values() for at in positions}
+    with_rows = (table for table in contents.tables if rows_of(table))
+    return RestorePlan(
+        contents=contents,
+        target=target,
+        roles=_role_steps(contents.roles, target),
+        definitions=tuple(steps["first"]),
+        row_security=row_security,
+        tables=tuple(sorted(with_rows, key=lambda table: (-bytes_of(table), table.name))),
+        after_rows=tuple(at for at in steps["after"] if at not in early),
+        privileges=tuple(steps["privileges"]),
+        last=tuple(steps["last"]),
+        left_out=tuple(steps["left out"]),
+        warnings=tuple(_warnings(contents, target)),
+    )
+
+
+def rows_of(table: TableItem) -> int:
+    return table.extents.sums.rows if table.inline is None else table.inline.rows
+
+
+def bytes_of(table: TableItem) -> int:
+    return table.extents.sums.bytes if table.inline is None else table.inline.bytes
+
+
+def _refuse(contents: Contents, target: TargetFacts, *, into_source: bool) -> None:
+    server = contents.server
+    if (server.system_id, server.database_oid) == (target.system_id, target.database_oid) and not into_source:
+        raise UnsafeError(
+            f"database {target.database} is the one that the snapshot was taken from",
+            why="a restore over the source can destroy what it should save",
+            hint="restore into a new database, or say --into-source",
+        )
+    if target.in_the_way:
+        shown = ", ".join(target.in_the_way[:_SHOWN_MAX])
+        more = len(target.in_the_way) - _SHOWN_MAX
+        raise UnsafeError(
+            f"database {target.database} is not empty",
+            why=f"it holds {shown}{f' and {more} more' if more > 0 else ''}",
+            hint="restore into a new database: createdb NAME",
+        )
+
+
+def _step(item: OrderItem, entry: SchemaEntry, *, rows_come: bool) -> str:
+    """pg_restore's _tocEntryRestorePass, and before it the parting of what comes before the rows from what comes after."""
+    desc = item.identity.desc
+    if desc in _NOT_EXECUTED or desc.startswith("BLOB") or item.identity.kind == "large object":
+        return "left out"
+    if desc in _OF_THE_DATABASE or item.identity.kind == "database":
+        return "left out"
+    if desc in _ACL_PASS:
+        return "privileges"
+    if desc in _LAST_PASS or (desc == "COMMENT" and entry.tag.startswith("EVENT TRIGGER ")):
+        return "last"
+    before_rows = item.section is Section.PRE_DATA or (item.section is Section.NONE and not rows_come)
+    return "first" if before_rows else "after"
+
+
+def _row_security(contents: Contents, first: list[int], after: list[int]) -> dict[int, tuple[int, ...]]:
+    tables = {contents.order[at].identity.names: at for at in first if contents.order[at].identity.desc == "TABLE"}
+    found: dict[int, tuple[int, ...]] = {}
+    for at in after:
+        identity = contents.order[at].identity
+        if identity.desc == "ROW SECURITY" and identity.names in tables:
+            table = tables[identity.names]
+            found[table] = (*found.get(table, ()), at)
+    return found
+
+
+# --- roles ---------------------------------------------------------------------------------------
+
+
+def _role_steps(wanted: Roles, target: TargetFacts) -> RoleSteps:
+    existing = {role.name: role for role in target.roles.roles}
+    create = tuple(role for role in wanted.roles if role.name not in existing and not role.name.startswith("pg_"))
+    created = {role.name for role in create}
+    here = {(member.role, member.member) for member in target.roles.memberships}
+    memberships = [member for member in wanted.memberships if (member.role, member.member) not in here]
+    differences = [
+        *(line for role in wanted.roles if role.name in existing for line in _differences(role, existing[role.name])),
+        *(
+            f"{member.member} is not a member of {member.role}"
+            for member in memberships
+            if not created & {member.role, member.member}
+        ),
+    ]
+    return RoleSteps(
+        create=create,
+        memberships=tuple(member for member in memberships if created & {member.role, member.member}),
+        settings=tuple(one for one in wanted.settings if one.here or one.role in created),
+        parameters=tuple(_own(one, created) for one in wanted.parameter_acls if _own(one, created).acl),
+        differences=tuple(differences),
+    )
+
+
+def _own(parameter: ParameterAcl, created: set[str]) -> ParameterAcl:
+    """The grants to roles that the restore creates."""
+    acl = tuple(item for item in parameter.acl if item.partition("=")[0].strip('"') in created)
+    return ParameterAcl(name=parameter.name, acl=acl)
+
+
+def _differences(source: Role, target: Role) -> Iterator[str]:
+    """Attributes of a role that exists; its password cannot be compared."""
+    for attribute in Role.__dataclass_fields__:
+        if attribute in ("name", "verifier"):
+            continue
+        there, here = getattr(source, attribute), getattr(target, attribute)
+        if there != here:
+            yield f"role {source.name}: {attribute.replace('_', ' ')} is {here}, was {there}"
+
+
+# --- warnings ------------------------------------------------------------------------------------
+
+
+def _warnings(contents: Contents, target: TargetFacts) -> Iterator[str]:
+    server = contents.server
+    if target.version_num // 10000 < server.version_num // 10000:
+        yield (
+            f"the target is PostgreSQL {target.version_num // 10000}, the snapshot comes from"
+            f" {server.version_num // 10000}: definitions that use newer features will fail"
+        )
+    if target.encoding != server.encoding:
+        yield f"the target's encoding is {target.encoding}, the snapshot's {server.encoding}: some characters may not convert"
+    for extension in sorted(
+        {e.tag for e in contents.entries if e.identity.desc == "EXTENSION"} - set(target.extensions)
+    ):
+        yield f"extension {extension} cannot be installed on the target: what needs it will fail"
+    for tablespace in sorted({e.tablespace for e in contents.entries if e.tablespace} - set(target.tablespaces)):
+        yield f"tablespace {tablespace} is not on the target: what was in it goes to the default one"
+    known = {role.name for role in (*contents.roles.roles, *target.roles.roles)}
+    for owner in sorted({e.owner for e in contents.entries if e.owner} - known):
+        yield f"role {owner} owns objects but is neither in the snapshot nor on the target"
+    silent = [
+        role.name for role in _role_steps(contents.roles, target).create if role.can_login and role.verifier is None
+    ]
+    if silent:
+        yield f"created without a password, because none was captured: {', '.join(silent)}"
+    for at, item in enumerate(contents.order):
+        if item.identity.desc in _OF_THE_DATABASE or (item.identity.kind == "database" and item.identity.desc != "ACL"):
+            yield f"not applied to an existing database: {contents.entries[at].tag}"

@@ -1,0 +1,174 @@
+"""Load rows, sequence values and large objects of a snapshot into tables that exist and have no indexes yet.
+
+Several connections share one large table by its extents. Invariant: the server's own count of every COPY is added up, and a
+table whose sum differs from the snapshot's is reported. Spec 75-restore.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
+from itertools import chain
+from typing import Final
+
+from vault.errors import SourceError, Unreachable
+from vault.limits import MIB
+from vault.model import Extent, TableItem, TableName
+from vault.ops.restore_plan import RestorePlan, rows_of
+from vault.ops.restore_sessions import Failures, Sessions
+from vault.ports import Progress, SuspendedCheck, TargetSession
+from vault.repo.snapshot import Snapshot
+
+_COPY_BYTES: Final = 32 * MIB
+"""Text of one COPY: small enough to share a table between connections, large enough that its round trips do not count."""
+_CHECKS_MAX: Final = 100
+"""CHECKs that rows of one COPY may violate."""
+
+
+class RowLoader:
+    """`tables` and `rows` count what was loaded."""
+
+    def __init__(
+        self, plan: RestorePlan, snapshot: Snapshot, *, sessions: Sessions, failures: Failures, progress: Progress
+    ) -> None:
+        self._plan = plan
+        self._snapshot = snapshot
+        self._sessions = sessions
+        self._failures = failures
+        self._progress = progress
+        self._lock = threading.Lock()
+        self._rows: dict[TableName, int] = {}
+        self._broken: set[TableName] = set()
+        self._suspending = threading.Lock()
+        self._suspended: list[SuspendedCheck] = []
+
+    @property
+    def tables(self) -> int:
+        return sum(1 for rows in self._rows.values() if rows)
+
+    @property
+    def rows(self) -> int:
+        return sum(self._rows.values())
+
+    def load_tables(self, failed: Collection[int]) -> None:
+        """`failed`: positions of definitions that do not exist; rows of such tables are reported as missing."""
+        self._progress.stage("rows", self._plan.bytes)
+        self._sessions.parallel(self._tasks(self._created(failed)))
+        with self._sessions.borrow() as session:
+            for check in self._suspended:
+                self._resume(session, check)
+        for table in self._plan.tables:
+            loaded = self._rows.get(table.name, 0)
+            if loaded != rows_of(table):
+                self._fail(table, f"{loaded} of {rows_of(table)} rows are there")
+
+    def set_sequences(self) -> None:
+        with self._sessions.borrow() as session:
+            for item in self._snapshot.sequences():
+                name = f"SEQUENCE SET {item.name.schema}.{item.name.name}"
+                self._try(name, partial(session.set_sequence, item))
+
+    def create_large_objects(self) -> None:
+        with self._sessions.borrow() as session:
+            for item in self._snapshot.large_objects():
+                blocks = self._snapshot.large_object_blocks(item)
+                self._try(f"LARGE OBJECT {item.oid}", partial(session.create_large_object, item, blocks))
+
+    def _created(self, failed: Collection[int]) -> dict[TableName, bool]:
+        """Tables that the snapshot defines -> whether they exist now. Members of extensions are not among them."""
+        found: dict[TableName, bool] = {}
+        for at in self._plan.definitions:
+            identity = self._plan.contents.order[at].identity
+            if identity.desc == "TABLE" and len(identity.names) == 2:
+                found[TableName(schema=identity.names[0], name=identity.names[1])] = at not in failed
+        return found
+
+    def _tasks(self, created: dict[TableName, bool]) -> Iterator[Callable[[], None]]:
+        for table in self._plan.tables:
+            if not created.get(table.name, True):
+                self._fail(table, "not loaded: the table could not be created")
+            elif table.name in created:
+                for extents in self._pieces(table):
+                    yield partial(self._load, table, extents)
+            else:
+                yield partial(self._load_member, table)
+
+    def _pieces(self, table: TableItem) -> Iterator[list[Extent]]:
+        piece: list[Extent] = []
+        size = 0
+        for extent in self._snapshot.extents(table):
+            if piece and size + extent.bytes > _COPY_BYTES:
+                yield piece
+                piece, size = [], 0
+            piece.append(extent)
+            size += extent.bytes
+        if piece:
+            yield piece
+
+    def _load_member(self, table: TableItem) -> None:
+        """Rows of an extension's table: CREATE EXTENSION may have put its own there, which the snapshot's replace."""
+        with self._sessions.borrow() as session:
+            if not self._plan.new_extensions and not session.is_empty(table):
+                self._fail(table, "not loaded: the extension was there before, and its table has rows")
+                return
+        self._load(table, list(self._snapshot.extents(table)), replace=True)
+
+    def _load(self, table: TableItem, extents: list[Extent], *, replace: bool = False) -> None:
+        with self._sessions.borrow() as session:
+            for _ in range(_CHECKS_MAX):
+                blocks = chain.from_iterable(self._snapshot.extent_rows(extent) for extent in extents)
+                try:
+                    rows = session.load(table, blocks, replace=replace)
+                    break
+                except Unreachable:
+                    raise
+                except SourceError as error:
+                    if not self._suspend(session, error):
+                        self._fail(table, error.why or error.message)
+                        return
+            else:
+                self._fail(table, f"its rows violate more than {_CHECKS_MAX} checks")
+                return
+        with self._lock:
+            self._rows[table.name] = self._rows.get(table.name, 0) + rows
+        self._progress.advance(sum(extent.bytes for extent in extents))
+
+    def _suspend(self, session: TargetSession, why: SourceError) -> bool:
+        """Drop the CHECK that stands against the rows; True: try again."""
+        with self._suspending:
+            try:
+                check = session.suspend_check(why)
+            except Unreachable:
+                raise
+            except SourceError:
+                return False
+            if check is not None and check.add:
+                self._suspended.append(check)
+            return check is not None
+
+    def _resume(self, session: TargetSession, check: SuspendedCheck) -> None:
+        name = f"CHECK {check.name} of {check.subject}"
+        try:
+            session.run(check.add)
+            self._failures.add(name, "added NOT VALID: rows violate it")
+        except Unreachable:
+            raise
+        except SourceError as error:
+            self._failures.add(name, f"dropped, because rows violate it, and could not be added again: {error.why}")
+
+    def _fail(self, table: TableItem, why: str) -> None:
+        """Once a table: what follows from the first reason is not told again."""
+        with self._lock:
+            if table.name in self._broken:
+                return
+            self._broken.add(table.name)
+        self._failures.add(f"TABLE DATA {table.name.schema}.{table.name.name}", why)
+
+    def _try(self, name: str, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except Unreachable:
+            raise
+        except SourceError as error:
+            self._failures.add(name, error.why or error.message)

@@ -1,0 +1,84 @@
+"""What the steps of a restore share: its connections, how tasks run over them, and what failed.
+
+Threads come from repo/workers. Invariant: after an error or Ctrl-C no statement of ours goes on in the target.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from vault.ports import Progress, Target, TargetSession
+from vault.repo.workers import BoundedPool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """What is missing or differs. `entry` names it as pg_dump does; `why` holds no row data."""
+
+    entry: str
+    why: str
+
+
+class Failures:
+    """Collected from any thread, in the order they happened, and told at once."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._lock = threading.Lock()
+        self._all: list[Failure] = []
+
+    def add(self, entry: str, why: str) -> None:
+        with self._lock:
+            self._all.append(Failure(entry=entry, why=why))
+        self._progress.event("failed", f"{entry}: {why}")
+
+    def all(self) -> tuple[Failure, ...]:
+        with self._lock:
+            return tuple(self._all)
+
+
+class Sessions:
+    """At most `jobs` connections, opened when first needed, each used by one thread at a time."""
+
+    def __init__(self, target: Target, *, encoding: str, jobs: int) -> None:
+        self._target = target
+        self._encoding = encoding
+        self._jobs = jobs
+        self._idle: queue.SimpleQueue[TargetSession] = queue.SimpleQueue()
+
+    @contextmanager
+    def borrow(self) -> Iterator[TargetSession]:
+        try:
+            session = self._idle.get_nowait()
+        except queue.Empty:
+            session = self._target.session(self._encoding)
+        try:
+            yield session
+        finally:
+            self._idle.put(session)
+
+    def parallel(self, tasks: Iterable[Callable[[], None]]) -> None:
+        """Run all, at most `jobs` at a time; the first error cancels what runs in the target and is raised."""
+        with BoundedPool(threads=self._jobs, bytes_max=self._jobs) as pool:
+            try:
+                for task in tasks:
+                    pool.submit(task, size=1)
+                pool.drain()
+            except BaseException:
+                self._target.cancel()
+                raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        while not self._idle.empty():
+            self._idle.get().close()

@@ -1,0 +1,256 @@
+"""One connection that restores: entries with owner and exact privileges, rows, sequences, large objects.
+
+Follows pg_backup_archiver.c (_printTocEntry, _doSetFixedOutputState), except where its way leaves a database open or
+loses a table: spec 75-restore. Invariant: each method is one transaction; what it raises for left nothing behind.
+Never shows row data: messages of data errors are replaced by their SQLSTATE and the constraint's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, TypeVar
+
+import psycopg
+from psycopg import sql
+
+from vault.errors import SourceError, Unreachable
+from vault.model import LargeObjectItem, SchemaEntry, SequenceItem, TableItem
+from vault.ports import SuspendedCheck
+from vault.source.postgres import privileges, statements
+from vault.source.postgres.names import qualified, quote
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+T = TypeVar("T")
+
+FIXED_SETTINGS: Final = (
+    ("client_encoding", "UTF8"),
+    ("search_path", ""),
+    ("check_function_bodies", "off"),
+    ("row_security", "off"),
+    ("standard_conforming_strings", "on"),
+    ("escape_string_warning", "off"),
+    ("xmloption", "content"),
+    ("client_min_messages", "warning"),
+    ("statement_timeout", "0"),
+    ("lock_timeout", "0"),
+    ("idle_in_transaction_session_timeout", "0"),
+    ("DateStyle", "ISO"),
+    ("IntervalStyle", "postgres"),
+    ("TimeZone", "UTC"),
+    ("extra_float_digits", "3"),
+    ("bytea_output", "hex"),
+    ("lc_monetary", "C"),
+    ("synchronous_commit", "off"),
+)
+"""pg_restore's, and those that decide how captured text is read. Definitions are UTF-8; COPY names the encoding of rows.
+
+Commits do not wait for the disk; `flush` does, once.
+"""
+
+_DATA_ERRORS: Final = ("22", "23", "P0")
+_UNIQUE_VIOLATION: Final = "23505"
+_NOT_NULL_VIOLATION: Final = "23502"
+_FOREIGN_KEY_VIOLATION: Final = "23503"
+_CHECK_VIOLATION: Final = "23514"
+_DEADLOCK: Final = "40P01"
+_ATTEMPTS: Final = 3
+
+
+def text(statement: str) -> sql.SQL:
+    """Text from a snapshot or a catalog as a statement, sent as it is."""
+    return sql.SQL(statement)
+
+
+def translate(error: psycopg.Error, doing: str) -> SourceError:
+    """Our error for psycopg's, without any value of a row."""
+    state = error.sqlstate or ""
+    why = error.diag.message_primary or type(error).__name__
+    if state.startswith(_DATA_ERRORS) and not (state == _UNIQUE_VIOLATION and error.diag.constraint_name):
+        named = error.diag.constraint_name or error.diag.column_name or ""
+        why = f"{type(error).__name__}{f' of {named}' if named else ''} ({state})"
+    if not state and isinstance(error, psycopg.OperationalError):
+        return Unreachable(f"{doing}: the connection to the target was lost", why=why)
+    if state.startswith(("08", "57P")):
+        return Unreachable(f"{doing}: the target ended the connection", why=why, sqlstate=state)
+    return SourceError(doing, why=why, sqlstate=state)
+
+
+def apply_settings(connection: Connection) -> None:
+    """The fixed state in which every statement of a restore runs."""
+    settings = list(FIXED_SETTINGS)
+    if connection.info.server_version >= 170000:
+        settings.append(("transaction_timeout", "0"))
+    for name, value in settings:
+        connection.execute("select pg_catalog.set_config(%s, %s, false)", (name, value))
+
+
+class PostgresTargetSession:
+    """Implements ports.TargetSession. `connection` is in autocommit mode and has the fixed settings."""
+
+    def __init__(self, connection: Connection, *, rows_encoding: str) -> None:
+        self._connection = connection
+        self._rows_encoding = rows_encoding
+        self._placed = {"default_tablespace": "", "default_table_access_method": "heap"}
+        self._reset = frozenset(str(row[0]) for row in connection.execute(privileges.OWN_DEFAULTS))
+
+    def run(self, statements: Sequence[str]) -> None:
+        self._attempt("statement failed", lambda: self._run(statements))
+
+    def create(self, entry: SchemaEntry, *, then: Sequence[str] = ()) -> Sequence[str]:
+        name = f"{entry.identity.desc} {entry.tag}"
+        notes = self._place(entry)
+        owner = statements.set_owner(entry)
+        try:
+            self._attempt(name, lambda: self._create(entry, owner, then))
+        except Unreachable:
+            raise
+        except SourceError as error:
+            if owner is None:
+                raise
+            try:
+                self._attempt(name, lambda: self._create(entry, None, then))
+            except SourceError:
+                raise error from error.__cause__
+            notes.append(f"owner {entry.owner} not set: {error.why}")
+        return notes
+
+    def create_weaker(self, entry: SchemaEntry, why: SourceError) -> str | None:
+        desc = entry.identity.desc
+        statement, done = None, ""
+        if (desc, why.sqlstate) in (("FK CONSTRAINT", _FOREIGN_KEY_VIOLATION), ("CHECK CONSTRAINT", _CHECK_VIOLATION)):
+            statement, done = statements.append_not_valid(entry.definition), "created NOT VALID: rows violate it"
+        elif desc in ("CONSTRAINT", "INDEX") and why.sqlstate in (_UNIQUE_VIOLATION, _NOT_NULL_VIOLATION):
+            statement, done = statements.plain_index(entry), "created as a plain index: rows violate it"
+        if statement is None:
+            return None
+        self._attempt(f"{desc} {entry.tag}", lambda: self._run([statement]))
+        key = statements.read_key(entry) if desc == "CONSTRAINT" else None
+        return done if key is None else f"{done} ({self._count_violations(key)})"
+
+    def load(self, table: TableItem, blocks: Iterator[bytes], *, replace: bool = False) -> int:
+        name = f"rows of {table.name.schema}.{table.name.name}"
+        try:
+            with self._connection.transaction(), self._connection.cursor() as cursor:
+                if replace:
+                    cursor.execute(text(statements.delete_rows(table)))
+                with cursor.copy(text(statements.copy_rows(table, encoding=self._rows_encoding))) as copy:
+                    for block in blocks:
+                        copy.write(block)
+                return cursor.rowcount
+        except psycopg.Error as error:
+            raise translate(error, name) from error
+
+    def suspend_check(self, why: SourceError) -> SuspendedCheck | None:
+        cause = why.__cause__
+        if not isinstance(cause, psycopg.Error) or cause.sqlstate != _CHECK_VIOLATION or not cause.diag.constraint_name:
+            return None
+        name = cause.diag.constraint_name
+        table = cause.diag.table_name
+        query = privileges.TABLE_CHECK if table else privileges.DOMAIN_CHECK
+        values = {"name": name, "schema": cause.diag.schema_name, "subject": table or cause.diag.datatype_name}
+        found = self._query("constraint", query, values)
+        quoted = quote(name)
+        self.run([f"ALTER {subject} DROP CONSTRAINT {quoted};" for subject, _ in found])
+        added = tuple(f"ALTER {subject} ADD CONSTRAINT {quoted} {check} NOT VALID;" for subject, check in found)
+        return SuspendedCheck(name=name, subject=str(values["subject"]), add=added)
+
+    def is_empty(self, table: TableItem) -> bool:
+        query = f"select not exists (select from only {qualified(table.name)} {table.condition})"
+        return bool(self._query("table", query)[0][0])
+
+    def set_sequence(self, item: SequenceItem) -> None:
+        self._attempt(
+            f"value of sequence {item.name.schema}.{item.name.name}", lambda: self._run([statements.set_sequence(item)])
+        )
+
+    def create_large_object(self, item: LargeObjectItem, blocks: Iterator[bytes]) -> None:
+        try:
+            with self._connection.transaction():
+                self._connection.execute("select pg_catalog.lo_create(%s)", (item.oid,))
+                offset = 0
+                for block in blocks:
+                    self._connection.execute("select pg_catalog.lo_put(%s, %s, %b)", (item.oid, offset, block))
+                    offset += len(block)
+                self._run_inside(statements.large_object_access(item))
+        except psycopg.Error as error:
+            raise translate(error, f"large object {item.oid}") from error
+
+    def reset_privileges(self, kind: str, names: Sequence[str]) -> None:
+        self._attempt(f"privileges of {kind} {'.'.join(names)}", lambda: self._run(self._resetting(kind, names, ())))
+
+    def flush(self) -> None:
+        """A commit that waits makes all commits before it durable."""
+        self.run(
+            ["SET LOCAL synchronous_commit TO on;", "SELECT pg_catalog.pg_logical_emit_message(true, 'pgvault', '');"]
+        )
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _attempt(self, doing: str, function: Callable[[], T]) -> T:
+        """Parallel DDL can deadlock on catalogs and foreign tables' locks: the victim is run again."""
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                return function()
+            except psycopg.Error as error:
+                if error.sqlstate != _DEADLOCK or attempt == _ATTEMPTS:
+                    raise translate(error, doing) from error
+        raise AssertionError("unreachable")
+
+    def _run(self, statements: Sequence[str]) -> None:
+        with self._connection.transaction():
+            self._run_inside(statements)
+
+    def _run_inside(self, statements: Sequence[str]) -> None:
+        for statement in statements:
+            self._connection.execute(text(statement))
+
+    def _query(self, doing: str, query: str, values: dict[str, str | None] | None = None) -> list[tuple[Any, ...]]:
+        return self._attempt(doing, lambda: self._connection.execute(text(query), values).fetchall())
+
+    def _create(self, entry: SchemaEntry, owner: str | None, then: Sequence[str]) -> None:
+        definition = f"{entry.definition}\n{owner or ''}"
+        if privileges.KINDS.get(entry.identity.desc) not in self._reset and not then:
+            self._connection.execute(text(definition))
+            return
+        with self._connection.transaction():
+            self._connection.execute(text(definition))
+            if privileges.KINDS.get(entry.identity.desc) in self._reset:
+                identity = entry.identity
+                self._run_inside(self._resetting(identity.kind, identity.names, identity.args))
+            self._run_inside(then)
+
+    def _resetting(self, kind: str, names: Sequence[str], args: Sequence[str]) -> list[str]:
+        rows = self._connection.execute(privileges.RESET, (kind, list(names), list(args))).fetchall()
+        return [str(row[0]) for row in rows]
+
+    def _place(self, entry: SchemaEntry) -> list[str]:
+        """Set the defaults that decide where an entry's storage goes; a place that is not there is noted and left out."""
+        notes: list[str] = []
+        wanted = {
+            "default_tablespace": entry.tablespace,
+            "default_table_access_method": entry.table_access_method or "heap",
+        }
+        for setting, value in wanted.items():
+            if self._placed[setting] == value:
+                continue
+            try:
+                self._connection.execute("select pg_catalog.set_config(%s, %s, false)", (setting, value))
+                self._placed[setting] = value
+            except psycopg.Error as error:
+                notes.append(f"{setting.removeprefix('default_').replace('_', ' ')} {value} is not there: default used")
+                translated = translate(error, setting)
+                if isinstance(translated, Unreachable):
+                    raise translated from error
+                self._placed[setting] = ""
+                self._connection.execute(text(f"RESET {setting}"))
+        return notes
+
+    def _count_violations(self, key: statements.Key) -> str:
+        columns = ", ".join(quote(column) for column in key.columns)
+        query = (
+            f"select count(*) from (select from only {qualified(key.table)}"
+            f" group by {columns} having count(*) > 1) duplicate"
+        )
+        duplicates = int(self._query("keys", query)[0][0])
+        return f"columns {', '.join(key.columns)}; {duplicates} keys more than once"

@@ -1,0 +1,103 @@
+"""SQL that undoes default privileges of the target, and that finds a CHECK to suspend. Text only.
+
+An ACL entry of pg_dump is a difference against the built-in privileges of an object, so it is exact only on an object
+that has those. ALTER DEFAULT PRIVILEGES of the target silently adds to them or takes from them. Spec 75-restore.
+"""
+
+from __future__ import annotations
+
+from typing import Final, LiteralString
+
+KINDS: Final = {
+    "AGGREGATE": "f",
+    "DOMAIN": "T",
+    "FOREIGN TABLE": "r",
+    "FUNCTION": "f",
+    "MATERIALIZED VIEW": "r",
+    "PROCEDURE": "f",
+    "SCHEMA": "n",
+    "SEQUENCE": "S",
+    "TABLE": "r",
+    "TYPE": "T",
+    "VIEW": "r",
+}
+"""Entries that default privileges concern, with the letter of pg_default_acl."""
+
+OWN_DEFAULTS: Final[LiteralString] = """
+select distinct defaclobjtype::text from pg_catalog.pg_default_acl
+ where defaclrole = (select oid from pg_catalog.pg_roles where rolname = current_user)
+"""
+"""What the restoring role's default privileges concern: they apply at creation, whoever owns the object later."""
+
+_OBJECTS: Final[LiteralString] = """
+with object as (
+    select a.classid, a.objid, relacl as acl,
+           pg_catalog.acldefault(case relkind when 'S' then 's' else 'r' end::"char", relowner) as base,
+           case relkind when 'S' then 'SEQUENCE' else 'TABLE' end as word
+      from address a join pg_catalog.pg_class c
+        on a.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and c.oid = a.objid
+    union all
+    select a.classid, a.objid, proacl, pg_catalog.acldefault('f', proowner), 'ROUTINE'
+      from address a join pg_catalog.pg_proc p
+        on a.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and p.oid = a.objid
+    union all
+    select a.classid, a.objid, typacl, pg_catalog.acldefault('T', typowner), 'TYPE'
+      from address a join pg_catalog.pg_type t
+        on a.classid = 'pg_catalog.pg_type'::pg_catalog.regclass and t.oid = a.objid
+    union all
+    select a.classid, a.objid, nspacl,
+           case nspname when 'public'
+                then array[(owner || '=UC/' || owner)::pg_catalog.aclitem, ('=U/' || owner)::pg_catalog.aclitem]
+                else pg_catalog.acldefault('n', nspowner) end,
+           'SCHEMA'
+      from address a join pg_catalog.pg_namespace n
+        on a.classid = 'pg_catalog.pg_namespace'::pg_catalog.regclass and n.oid = a.objid,
+           lateral (select pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(nspowner)) as owner) o
+), subject as (
+    select acl, base, word || ' ' || (pg_catalog.pg_identify_object(classid, objid, 0)).identity as name
+      from object where acl is not null and not (acl @> base and base @> acl)
+)
+select statement from (
+    select distinct 1 as step, pg_catalog.format('REVOKE ALL ON %%s FROM %%s CASCADE', name, who(grantee)) as statement
+      from subject, pg_catalog.aclexplode(acl)
+    union all
+    select 2, pg_catalog.format('GRANT %%s ON %%s TO %%s', pg_catalog.string_agg(privilege_type, ', '), name, who(grantee))
+      from subject, pg_catalog.aclexplode(base) group by name, grantee
+) all_steps order by step
+"""
+_WHO: Final[LiteralString] = (
+    "case grantee when 0 then 'PUBLIC' else pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(grantee)) end"
+)
+
+RESET: Final[LiteralString] = (
+    "with address as (select classid, objid from pg_catalog.pg_get_object_address(%s, %s, %s)), "
+    + _OBJECTS.replace("who(grantee)", _WHO).lstrip().removeprefix("with ")
+)
+"""Parameters: kind, names, args of the object's identity. Returns statements that bring its ACL to the built-in one.
+
+Schema public has initdb's instead: {owner=UC/owner,=U/owner}, which is what pg_dump takes for it.
+"""
+
+TABLE_CHECK: Final[LiteralString] = """
+with recursive up as (
+    select oid, conrelid, coninhcount from pg_catalog.pg_constraint
+     where contype = 'c' and conname = %(name)s and conrelid = (
+           select c.oid from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = relnamespace
+            where nspname = %(schema)s and relname = %(subject)s)
+    union
+    select c.oid, c.conrelid, c.coninhcount
+      from up join pg_catalog.pg_inherits i on inhrelid = up.conrelid
+      join pg_catalog.pg_constraint c on c.conrelid = inhparent and c.contype = 'c' and c.conname = %(name)s
+)
+select 'TABLE ' || pg_catalog.format('%%I.%%I', nspname, relname), pg_catalog.pg_get_constraintdef(up.oid)
+  from up join pg_catalog.pg_class c on c.oid = up.conrelid join pg_catalog.pg_namespace n on n.oid = relnamespace
+ where coninhcount = 0
+"""
+"""Where a CHECK of a table is defined: an inherited one can only be dropped at the top."""
+
+DOMAIN_CHECK: Final[LiteralString] = """
+select 'DOMAIN ' || pg_catalog.format('%%I.%%I', nspname, typname), pg_catalog.pg_get_constraintdef(c.oid)
+  from pg_catalog.pg_constraint c join pg_catalog.pg_type t on t.oid = contypid
+  join pg_catalog.pg_namespace n on n.oid = typnamespace
+ where contype = 'c' and conname = %(name)s and nspname = %(schema)s and typname = %(subject)s
+"""
