@@ -16,6 +16,8 @@ from vault.errors import UsageError
 from vault.limits import CHUNK_BYTES_MAX, CUT_BYTES_AVERAGE, CUT_BYTES_MAX, CUT_BYTES_MIN, CUT_SEED_MAX
 
 _ROW_END = b"\n"
+_WINDOW_BYTES = 4 * CHUNK_BYTES_MAX
+"""Bytes that are cut together; the copy of what is left over from one window to the next stays small beside it."""
 
 
 def fastcdc(seed: int) -> FastCDC:
@@ -32,46 +34,41 @@ def fastcdc(seed: int) -> FastCDC:
 
 def cut_rows(blocks: Iterable[bytes], cutter: FastCDC) -> Iterator[tuple[bytes, bool]]:
     """Chunks of COPY text in order, each with whether its last row continues in the next chunk."""
+    rest = b""
     for window, last in _windows(blocks):
+        data = rest + window
         position = 0
-        while position < len(window) and (last or len(window) - position >= CHUNK_BYTES_MAX):
-            end, continues = _row_cut(window, position, cutter)
-            yield window[position:end], continues
+        while position < len(data) and (last or len(data) - position >= CHUNK_BYTES_MAX):
+            end, continues = _row_cut(data, position, cutter)
+            yield data[position:end], continues
             position = end
-        window.consumed = position
+        rest = data[position:]
 
 
 def cut_bytes(blocks: Iterable[bytes], cutter: FastCDC) -> Iterator[bytes]:
     """Chunks of a file or large object in order."""
+    rest = b""
     for window, last in _windows(blocks):
+        data = rest + window
         position = 0
-        while position < len(window) and (last or len(window) - position >= CUT_BYTES_MAX):
-            end = position + _first_cut(window, position, cutter)
-            yield window[position:end]
+        while position < len(data) and (last or len(data) - position >= CUT_BYTES_MAX):
+            end = position + _first_cut(data, position, cutter)
+            yield data[position:end]
             position = end
-        window.consumed = position
+        rest = data[position:]
 
 
-class _Window(bytes):
-    """Bytes that are cut together; `consumed` comes back from the caller, the rest goes on in the next window."""
-
-    consumed: int = 0
-
-
-def _windows(blocks: Iterable[bytes]) -> Iterator[tuple[_Window, bool]]:
+def _windows(blocks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
+    """The blocks joined to pieces of _WINDOW_BYTES or more, each with whether it is the last; at least one, maybe empty."""
     pieces: list[bytes] = []
     size = 0
     for block in blocks:
         pieces.append(block)
         size += len(block)
-        if size < 2 * CHUNK_BYTES_MAX:
-            continue
-        window = _Window(b"".join(pieces))
-        yield window, False
-        pieces = [window[window.consumed :]]
-        size = len(pieces[0])
-    if size:
-        yield _Window(b"".join(pieces)), True
+        if size >= _WINDOW_BYTES:
+            yield b"".join(pieces), False
+            pieces, size = [], 0
+    yield b"".join(pieces), True
 
 
 def _first_cut(data: bytes, start: int, cutter: FastCDC) -> int:
