@@ -6,7 +6,8 @@ Rows stream: a batch of extents is read, cut and handed to the writer's workers,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
@@ -78,7 +79,8 @@ def capture_database(capture: Capture, writer: Writer, *, keys: Keys, jobs: int,
     progress.stage("rows", sum(table.bytes_estimate for table in capture.tables))
     rows = _Rows(capture, lists, keys, progress)
     counted: list[tuple[TableName, int]] = []
-    tables = lists.build(rows.tables(jobs, counted), TABLES)
+    with closing(rows.tables(jobs, counted)) as items:
+        tables = lists.build(items, TABLES)
     progress.stage("large objects")
     large_objects = lists.build(_large_objects(capture, lists, keys), LARGE_OBJECTS)
     part = DatabasePart(
@@ -188,20 +190,22 @@ class _Rows:
         self._readers: Idle[RowReader] = Idle(capture.reader)
         self.extents = 0
 
-    def tables(self, jobs: int, counted: list[tuple[TableName, int]]) -> Iterator[TableItem]:
+    def tables(self, jobs: int, counted: list[tuple[TableName, int]]) -> Generator[TableItem, None, None]:
         ordered_tables = sorted(self._capture.tables, key=_table_key)
-        batches = ordered(
+        reading = ordered(
             self._read_batch,
             _batches(ordered_tables),
             threads=jobs,
             ahead=jobs + 1,
             cancel=self._capture.abort,
         )
-        extents = (extent for batch in batches for extent in batch)
-        for table in ordered_tables:
-            item = self._table_item(table, islice(extents, _job_count(table)))
-            counted.append((table.name, TABLES.sums(item).rows))
-            yield item
+        with closing(reading) as batches:
+            extents = (extent for batch in batches for extent in batch)
+            for table in ordered_tables:
+                item = self._table_item(table, islice(extents, _job_count(table)))
+                counted.append((table.name, TABLES.sums(item).rows))
+                yield item
+            assert next(extents, None) is None, "every extent belongs to a table; taking the last one ends the reading"
         for reader in self._readers.drain():
             reader.close()
 

@@ -27,9 +27,7 @@ def fastcdc(seed: int) -> FastCDC:
     """
     if not 1 <= seed <= CUT_SEED_MAX:
         raise UsageError("cut seed out of range", why=f"pyfastcdc {pyfastcdc.__version__} takes seeds below 2^63")
-    return FastCDC(
-        CUT_BYTES_AVERAGE, min_size=CUT_BYTES_MIN, max_size=CUT_BYTES_MAX, normalized_chunking=1, seed=seed
-    )
+    return FastCDC(CUT_BYTES_AVERAGE, min_size=CUT_BYTES_MIN, max_size=CUT_BYTES_MAX, normalized_chunking=1, seed=seed)
 
 
 def cut_rows(blocks: Iterable[bytes], cutter: FastCDC) -> Iterator[tuple[bytes, bool]]:
@@ -38,7 +36,7 @@ def cut_rows(blocks: Iterable[bytes], cutter: FastCDC) -> Iterator[tuple[bytes, 
     for window, last in _windows(blocks):
         data = rest + window
         position = 0
-        while position < len(data) and (last or len(data) - position >= CHUNK_BYTES_MAX):
+        while position < len(data) and (last or len(data) - position > CHUNK_BYTES_MAX):
             end, continues = _row_cut(data, position, cutter)
             yield data[position:end], continues
             position = end

@@ -43,6 +43,10 @@ class PackSealer:
         return self._key
 
     @property
+    def count(self) -> int:
+        return len(self._records)
+
+    @property
     def records(self) -> tuple[ObjectRecord, ...]:
         return tuple(self._records)
 

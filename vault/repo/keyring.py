@@ -90,7 +90,10 @@ def slots(store: ObjectStore) -> Iterator[tuple[SlotId, bytes | IntegrityError]]
         if stored.size > SLOT_BYTES_MAX:
             yield slot_id, LimitExceeded("key slot is too long", file=stored.name)
             continue
-        data = store.get(stored.name)
+        try:
+            data = store.get(stored.name)
+        except NotFound:
+            continue  # removed between the listing and the reading
         if keyed.sha256(data) != slot_id:
             yield (
                 slot_id,
@@ -108,6 +111,7 @@ def unlock(store: ObjectStore, passphrase: str) -> tuple[RepositoryConfig, Keys,
     signed, mac = _config_parts(store)
     config = config_format.decode_config(signed)
     damaged: list[IntegrityError] = []
+    own = foreign = 0
     for _, data in slots(store):
         if isinstance(data, IntegrityError):
             damaged.append(data)
@@ -115,7 +119,9 @@ def unlock(store: ObjectStore, passphrase: str) -> tuple[RepositoryConfig, Keys,
         try:
             slot = keyslot.decode_slot(data)
             if slot.repository != config.repository:
+                foreign += 1
                 continue
+            own += 1
             bundle = open_slot(data, passphrase)
         except AuthenticationFailed:
             continue
@@ -125,6 +131,13 @@ def unlock(store: ObjectStore, passphrase: str) -> tuple[RepositoryConfig, Keys,
         keys = Keys.derive(bundle)
         _check_config(keys, signed, mac)
         return config, keys, bundle
+    if foreign and not own:
+        raise ContentMismatch(
+            "the configuration and the key slots belong to different repositories",
+            why="the file 'config' was changed, or keys/ was",
+            hint="restore the file 'config' from a copy; the recovery kit opens the repository without it",
+            file=config_format.CONFIG_NAME,
+        )
     names = ", ".join(error.file for error in damaged)
     raise WrongPassphrase(
         "wrong passphrase",

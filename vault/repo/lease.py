@@ -7,9 +7,10 @@ leaves them alone. Spec 80-leases.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from vault.crypto import keyed
-from vault.errors import IntegrityError, Locked, NotFound
+from vault.errors import IntegrityError, Locked, NotFound, StoreError
 from vault.format import upkeep
 from vault.ids import PackId
 from vault.model import FileKind, Lease, Sweep
@@ -22,8 +23,13 @@ def publish(repo: Open, lease: Lease, *, entropy: Entropy) -> str:
     """Write the lease and return its name."""
     data = seal_file(upkeep.encode_lease(lease), FileKind.LEASE, repo.keys, salt=entropy(24), squeeze=False)
     name = upkeep.upkeep_name(FileKind.LEASE, keyed.sha256(data))
-    repo.store.put(name, data)
-    repo.store.barrier()
+    try:
+        repo.store.put(name, data)
+        repo.store.barrier()
+    except BaseException:
+        with suppress(StoreError):
+            withdraw(repo, name)
+        raise
     return name
 
 

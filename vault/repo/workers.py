@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from types import TracebackType
 from typing import Generic, Self, TypeVar
@@ -26,10 +26,11 @@ def ordered(
     threads: int,
     ahead: int,
     cancel: Callable[[], None] = lambda: None,
-) -> Iterator[T]:
+) -> Generator[T, None, None]:
     """`function` of each item, in order, computed by `threads` threads at most `ahead` items in advance.
 
     Items are pulled lazily by the calling thread. The first error in item order is raised; later results are dropped.
+    Close it, or take its last result, before what the functions use goes away.
     cancel   called if the iteration ends early, before the threads are waited for: makes running functions return soon
     """
     source = iter(items)

@@ -31,7 +31,8 @@ from vault.repo.keyring import seal_file
 from vault.repo.workers import BoundedPool
 
 _PENDING_ENTRIES_MAX = FRAGMENT_ENTRIES_MAX // 4
-"""A fragment is published when so many objects wait for one: a retry adopts what was uploaded, and memory stays bounded."""
+"""A fragment is published when so many objects wait for one: a retry adopts what was uploaded, and memory stays bounded.
+A pack never holds more, so that its objects and those that wait fit into one fragment."""
 _IN_FLIGHT_BYTES_MAX = 24 * MIB
 _SIZE_ROUNDS_MAX = 8
 """The manifest holds the size of its own file; a few rounds find a number that agrees, or one a few bytes off."""
@@ -132,10 +133,11 @@ class Writer:
             pack = self._open_pack(kind, slot)
             with pack.lock:
                 if pack.full:
+                    self._retire(kind, slot, pack)
                     continue
                 record, sealed = pack.sealer.append(draft, stored)
                 pack.unproven += 1
-                if pack.sealer.size >= PACK_BYTES_TARGET:
+                if pack.sealer.size >= PACK_BYTES_TARGET or pack.sealer.count >= _PENDING_ENTRIES_MAX:
                     pack.full = True
             break
         if pack.full:
