@@ -74,10 +74,13 @@ def deltas(c: Collected) -> None:
         return IDS[1], TEXTS[1]
 
     def wrong_base(repo: Repo) -> tuple[bytes, bytes]:
-        repo.data.add(ROW_CHUNK, TEXTS[0], codec=ZSTD)
-        frame = write.zstd(TEXTS[1], TEXTS[1])
-        delta(repo.data, 1, 0, 1, stored=frame)
-        return IDS[1], TEXTS[1]
+        lines = [fixed(f"noise {number}").hex().encode() for number in range(20)]
+        noise, other = b"\n".join([*lines, b""]), b"\n".join([*lines[::-1], b""])
+        target = noise + b"one more\n"
+        repo.data.add(ROW_CHUNK, other)
+        base = write.object_id(ROW_CHUNK, other)
+        repo.data.add(ROW_CHUNK, target, base=(base, other), depth=1, stored=write.zstd(target, noise))
+        return write.object_id(ROW_CHUNK, target), target
 
     def base_of_another_type(repo: Repo) -> tuple[bytes, bytes]:
         base = repo.put(FILE_CHUNK, TEXTS[0])

@@ -8,15 +8,34 @@ import sys
 import pytest
 
 from spec import reader
-from tests.vectors import by_reader
+from tests.vectors import by_reader, by_vault
 from tests.vectors.stored import ROOT, Vector, load
+from vault.errors import VaultError
 
 VECTORS = load()
+OPEN = {
+    "node/inner_child_many_times": "order of keys is checked while walking, over items",
+    "node/inner_child_twice": "order of keys is checked while walking, over items",
+    "node/inner_descending": "order of keys is checked while walking, over items",
+    "node/leaf_descending": "order of keys is checked while walking, over items",
+    "node/leaf_key_twice": "order of keys is checked while walking, over items",
+    "node/tables_descending": "order of keys is checked while walking, over items",
+    "object/zstd_empty_with_more_behind": "bytes behind an empty frame are not seen",
+    "repository/chunk_of_a_file_continues": "`continues` is not compared with the chunk",
+    "repository/rows_break_unmarked": "`continues` is not compared with the chunk",
+    "repository/rows_continue_after_a_row_end": "`continues` is not compared with the chunk",
+    "repository/rows_count_wrong": "rows are not counted while reading",
+    "repository/rows_last_without_end": "`continues` is not compared with the chunk",
+    "repository/slot_of_another_repository": "told as mismatch",
+}
+"""Where vault does not yet do what the chapter demands: vector -> what is missing. A fixed one must leave this table."""
+
 by_name = pytest.mark.parametrize("vector", VECTORS, ids=[vector.name for vector in VECTORS])
 
 
 def test_every_kind_of_vector_has_a_reader() -> None:
-    assert {vector.kind for vector in VECTORS} == set(by_reader.READERS)
+    kinds = {vector.kind for vector in VECTORS}
+    assert kinds == set(by_reader.READERS) == set(by_vault.READERS)
 
 
 def test_vectors_are_what_the_generator_writes() -> None:
@@ -30,5 +49,24 @@ def test_reader_of_the_spec_agrees_with_vector(vector: Vector) -> None:
         made, layer = by_reader.READERS[vector.kind](vector.inputs()), "ok"
     except reader.Refused as refused:
         made, layer = str(refused), refused.layer
+    assert layer == vector.expect, made
+    assert layer != "ok" or not vector.promises or made == vector.promises
+
+
+@pytest.mark.parametrize(
+    "vector",
+    [
+        pytest.param(
+            vector, marks=pytest.mark.xfail(reason=OPEN[vector.name], strict=True) if vector.name in OPEN else ()
+        )
+        for vector in VECTORS
+    ],
+    ids=[vector.name for vector in VECTORS],
+)
+def test_vault_agrees_with_vector(vector: Vector) -> None:
+    try:
+        made, layer = by_vault.READERS[vector.kind](vector.inputs()), "ok"
+    except VaultError as refused:
+        made, layer = f"{refused.message}: {refused.why}", by_vault.layer_of(refused)
     assert layer == vector.expect, made
     assert layer != "ok" or not vector.promises or made == vector.promises
