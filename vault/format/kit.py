@@ -61,7 +61,7 @@ def decode_kit(text: str) -> Kit:
     if len(text) > _TEXT_CHARACTERS_MAX:
         raise LimitExceeded("recovery kit: the text is too long")
     lines = [line for line in text.removesuffix("\n").split("\n") if not line.startswith("#")]
-    title, _, version = lines[0].partition(" ")
+    title, _, version = lines[0].partition(" ") if lines else ("", "", "")
     if title != _TITLE:
         raise Malformed("recovery kit: not a recovery kit", hint=_HINT)
     if version != _VERSION:

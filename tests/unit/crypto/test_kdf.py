@@ -1,0 +1,66 @@
+"""Argon2id and its bounds: spec 20-keys."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from vault import limits
+from vault.crypto.kdf import derive_kek
+from vault.errors import LimitExceeded, Malformed, UsageError
+from vault.model import Kdf
+
+CHEAP = Kdf(passes=1, memory_kib=limits.KDF_MEMORY_KIB_MIN, lanes=1, salt=bytes(range(32)))
+
+
+def test_kek_is_stable() -> None:
+    """t=1, m=8192, p=1; a change would lock every user out."""
+    assert (
+        derive_kek("correct horse", CHEAP).hex() == "d9f907c38ffad8182ae0653155eb966a4affc033d935f74b20fa9c569812134f"
+    )
+
+
+def test_kek_depends_on_passphrase_salt_and_parameters() -> None:
+    variants = [
+        CHEAP,
+        replace(CHEAP, passes=2),
+        replace(CHEAP, lanes=2),
+        replace(CHEAP, memory_kib=CHEAP.memory_kib * 2),
+        replace(CHEAP, salt=bytes(32)),
+    ]
+    keys = {derive_kek("p", kdf) for kdf in variants} | {derive_kek("P", CHEAP)}
+    assert len(keys) == len(variants) + 1
+
+
+def test_passphrases_equal_in_nfc_open_the_same_slot() -> None:
+    assert derive_kek("caf\u00e9", CHEAP) == derive_kek("cafe\u0301", CHEAP)
+
+
+def test_passphrase_that_is_not_unicode_is_a_usage_error() -> None:
+    with pytest.raises(UsageError) as caught:
+        derive_kek("secret\udcff", CHEAP)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.spec("KEY-4")
+@pytest.mark.parametrize(
+    "kdf",
+    [
+        replace(CHEAP, passes=0),
+        replace(CHEAP, passes=limits.KDF_PASSES_MAX + 1),
+        replace(CHEAP, memory_kib=limits.KDF_MEMORY_KIB_MIN - 1),
+        replace(CHEAP, memory_kib=limits.KDF_MEMORY_KIB_MAX + 1),
+        replace(CHEAP, memory_kib=2**62),
+        replace(CHEAP, lanes=0),
+        replace(CHEAP, lanes=limits.KDF_LANES_MAX + 1),
+    ],
+)
+def test_parameters_out_of_bounds_are_refused_before_memory_is_taken(kdf: Kdf) -> None:
+    with pytest.raises(LimitExceeded):
+        derive_kek("p", kdf)
+
+
+def test_salt_of_another_length_is_refused() -> None:
+    with pytest.raises(Malformed):
+        derive_kek("p", replace(CHEAP, salt=bytes(16)))
