@@ -72,12 +72,28 @@ class Snapshot:
             yield from walk(table.extents, EXTENTS, self._reader.get_many)
 
     def rows(self, table: TableItem) -> Iterator[bytes]:
-        """COPY text of the whole table in order, whole chunks."""
-        refs = (ref for extent in self.extents(table) for ref in self.chunk_refs(extent.chunks))
-        return self._blocks(refs, ObjectType.ROW_CHUNK)
+        """COPY text of the whole table in order, whole chunks. Raises  Malformed: another number of rows than recorded"""
+        claimed = 0
+
+        def refs() -> Iterator[ChunkRef]:
+            nonlocal claimed
+            for extent in self.extents(table):
+                claimed += extent.rows
+                yield from self.chunk_refs(extent.chunks)
+
+        rows = 0
+        for block in self._blocks(refs(), ObjectType.ROW_CHUNK):
+            rows += block.count(b"\n")
+            yield block
+        _check_rows(rows, claimed)
 
     def extent_rows(self, extent: Extent) -> Iterator[bytes]:
-        return self._blocks(self.chunk_refs(extent.chunks), ObjectType.ROW_CHUNK)
+        """COPY text of one extent. Raises as `rows`."""
+        rows = 0
+        for block in self._blocks(self.chunk_refs(extent.chunks), ObjectType.ROW_CHUNK):
+            rows += block.count(b"\n")
+            yield block
+        _check_rows(rows, extent.rows)
 
     def order(self) -> tuple[OrderItem, ...]:
         """pg_dump's order; empty without a database."""
@@ -150,3 +166,8 @@ class Snapshot:
             if len(plain) != lengths.popleft():
                 raise Malformed("chunk has another length than its list says")
             yield plain
+
+
+def _check_rows(rows: int, claimed: int) -> None:
+    if rows != claimed:
+        raise Malformed("table holds another number of rows than recorded", why=f"{rows} instead of {claimed}")
