@@ -13,6 +13,8 @@ from vault.ids import SnapshotId
 from vault.model import Counts, Ledger, Manifest, SlotInfo
 
 if TYPE_CHECKING:
+    from vault.cli.restoring import Restored
+    from vault.ops.stats import Stats
     from vault.ops.view import ViewEntry
     from vault.repo.snapshot import Snapshot
 
@@ -161,3 +163,44 @@ def view_entry(entry: ViewEntry) -> Json:
         "mtime": instant(entry.mtime_ns // 1_000_000),
         "mode": f"{entry.mode:04o}",
     }
+
+
+def restored(done: Restored, duration_s: float) -> Json:
+    return result(
+        tables=done.tables,
+        rows=done.rows,
+        entries=done.entries,
+        files=done.files,
+        bytes=done.bytes,
+        failed=[{"entry": one.entry, "why": one.why} for one in done.failed],
+        counts=counts(done.counts),
+        duration_s=duration_s,
+    )
+
+
+def stats(found: Stats) -> Json:
+    return result(
+        snapshots=len(found.snapshots),
+        source_bytes=found.source_bytes,
+        stored_bytes=found.stored_bytes,
+        objects=found.objects,
+        tables=[
+            {
+                "source": one.source,
+                "name": f"{one.name.schema}.{one.name.name}",
+                "rows": one.rows,
+                "source_bytes": one.source_bytes,
+            }
+            for one in found.tables
+        ],
+        growth=[
+            {
+                "id": one.id.hex(),
+                "time": instant(one.created_ms),
+                "source": one.source,
+                "source_bytes": one.source_bytes,
+                "new_bytes": one.new_bytes,
+            }
+            for one in found.snapshots
+        ],
+    )

@@ -93,10 +93,11 @@ class Renderer:
             if text:
                 print(encodable(printable(head + redacted(text)), sys.stderr), file=sys.stderr, flush=True)
 
+    def can_ask(self) -> bool:
+        return sys.stdin.isatty() and sys.stderr.isatty()
+
     def ask(self, question: str) -> bool:
-        """A yes on a terminal; no without one."""
-        if not sys.stdin.isatty():
-            return False
+        """Only a typed yes is one."""
         print(printable(question) + " [y/N] ", end="", file=sys.stderr, flush=True)
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 

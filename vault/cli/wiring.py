@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from vault.errors import AlreadyExists, NoRepository, NotFound, UnsafeError, Usa
 if TYPE_CHECKING:
     from vault.cli.backup_plan import BackupPlan
     from vault.ops.backup import BackupReport
-    from vault.ports import Capture, DirectorySource, ObjectStore, Progress
+    from vault.ports import Capture, DirectorySource, ObjectStore, Progress, Target
     from vault.repo.snapshot import Snapshot
     from vault.repo.state import Indexed, Open
     from vault.source.files_target import DirectoryTarget
@@ -200,6 +201,30 @@ def _capture_opener(settings: Settings, plan: BackupPlan, progress: Progress) ->
         environment=settings.child_environment(),
         notify=partial(progress.event, "notice"),
     )
+
+
+@contextmanager
+def open_target(settings: Settings, conninfo: str) -> Iterator[Target]:
+    """A database to restore into, closed at the end."""
+    from vault.source.postgres.target import connect_target
+
+    target = connect_target(conninfo, settings.environment)
+    try:
+        yield target
+    finally:
+        target.close()
+
+
+@contextmanager
+def queries(settings: Settings, conninfo: str) -> Iterator[Callable[[str], Sequence[Sequence[object]]]]:
+    """A function that runs one query in a session of its own."""
+    from vault.source.postgres.connect import connect, resolve
+
+    session = connect(resolve(conninfo, settings.environment, allow_cleartext=True))
+    try:
+        yield partial(session.rows, doing="counting what was restored")
+    finally:
+        session.close()
 
 
 def client_programs(settings: Settings) -> Programs:

@@ -1,0 +1,75 @@
+"""`pgvault restore`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from vault.cli import jsonout, progress, restoring, wiring
+from vault.cli.backup_plan import pairs
+from vault.cli.conninfo import as_conninfo, refuse_password
+from vault.cli.exit_codes import ExitCode
+from vault.cli.options import Invocation, command
+from vault.errors import UsageError
+
+
+@command(
+    "restore",
+    help="Restore a snapshot into an empty database and directories.\n\nShows the plan first and asks on a terminal; "
+    "--yes for scripts. The database must exist and be empty. Roles that are missing are created, others never altered. "
+    "Ends with the counts of the target. Exit code 9 if something planned is missing.",
+    examples=[
+        "pgvault restore latest -d postgresql:///new_database",
+        "pgvault restore latest -d app_copy --dir migrations=./migrations --yes",
+        "pgvault restore latest -d app_copy --dry-run",
+    ],
+)
+@click.argument("snapshot")
+@click.option("-d", "--database", metavar="URL", help="The empty database to restore into, without a password.")
+@click.option("--dir", "directories", multiple=True, metavar="NAME=TARGET", help="A captured directory, and where to.")
+@click.option("--into-source", is_flag=True, help="Allow the very database that was backed up.")
+@click.option("-j", "--jobs", type=click.IntRange(1, 32), default=2, show_default=True, help="Connections.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+def restore(
+    invocation: Invocation,
+    snapshot: str,
+    database: str | None,
+    directories: Sequence[str],
+    into_source: bool,
+    jobs: int,
+    dry_run: bool,
+    yes: bool,
+) -> int:
+    targets = pairs("--dir", directories, "migrations=./migrations")
+    if database is None and not targets:
+        raise UsageError("nothing to restore into", hint="add -d DATABASE, or --dir NAME=TARGET")
+    if database is not None:
+        refuse_password(database, where="-d/--database")
+    clock, out = wiring.SystemClock(), invocation.renderer()
+    started_ms = clock.now_ms()
+    settings = invocation.settings()
+    found = wiring.open_snapshot(settings, snapshot)
+    with restoring.open_restore(
+        settings,
+        found,
+        conninfo=as_conninfo(database) if database is not None else None,
+        directories=targets,
+        into_source=into_source,
+    ) as planned:
+        planned.show(out)
+        if dry_run:
+            return ExitCode.OK
+        restoring.confirm(out, yes=yes)
+        with progress.shown(out) as drawn:
+            done = planned.run(jobs=jobs, progress=drawn)
+    duration_s = (clock.now_ms() - started_ms) / 1000
+    if invocation.json:
+        out.json_line(jsonout.restored(done, duration_s))
+    else:
+        restoring.draw(out, done, duration_s)
+    return ExitCode.RESTORE_INCOMPLETE if done.failed else ExitCode.OK
+
+
+COMMAND = restore

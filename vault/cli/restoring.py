@@ -1,0 +1,159 @@
+"""A restore as the command line leads it: plan, question, run, and the counts of the target.
+
+Nothing is written before `run`. What is run is what was shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from vault.cli import render, wiring
+from vault.cli.settings import Settings
+from vault.errors import Interrupted, UsageError
+from vault.model import Counts
+
+if TYPE_CHECKING:
+    from vault.cli.render import Renderer
+    from vault.ops.restore_plan import RestorePlan
+    from vault.ops.restore_sessions import Failure
+    from vault.ports import Progress, Target
+    from vault.repo.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """What was done; `counts` are those of the target, `states` how each line compares with the snapshot."""
+
+    tables: int
+    rows: int
+    entries: int
+    files: int
+    bytes: int
+    failed: tuple[Failure, ...]
+    counts: Counts
+    states: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedRestore:
+    """A plan and the open target that it was made for; `plan` and `target` are None when only directories come."""
+
+    settings: Settings
+    snapshot: Snapshot
+    plan: RestorePlan | None
+    target: Target | None
+    conninfo: str | None
+    directories: Mapping[str, str]
+
+    def show(self, out: Renderer) -> None:
+        lines = [] if self.plan is None else list(self.plan.lines())
+        for name, path in self.directories.items():
+            listed = self.snapshot.directory(name)
+            lines.append(f"directory {name} into {path}: {listed.sums.items} paths, {render.size(listed.sums.bytes)}")
+        if out.json:
+            out.json_line({"type": "plan", "snapshot": self.snapshot.id.hex(), "lines": lines})
+        else:
+            out.talk(f"restore of snapshot {self.snapshot.id.hex()[:12]}")
+            for line in lines:
+                out.line(line)
+
+    def run(self, *, jobs: int, progress: Progress) -> Restored:
+        """Directories are opened first, so that one that is not empty stops everything before it starts."""
+        from vault.ops import restore
+        from vault.ops.restore_files import restore_directory
+        from vault.ops.restore_sessions import Failure
+
+        report = restore.RestoreReport(tables=0, rows=0, entries=0, failed=())
+        failed: list[Failure] = []
+        files, written = 0, 0
+        paths: dict[str, tuple[bytes, ...]] = {}
+        with ExitStack() as stack:
+            opened = {
+                name: stack.enter_context(wiring.directory_target(path)) for name, path in self.directories.items()
+            }
+            if self.plan is not None and self.target is not None:
+                report = restore.run(self.plan, self.snapshot, target=self.target, progress=progress, jobs=jobs)
+            for name, directory in opened.items():
+                done = restore_directory(self.snapshot, name, directory, progress=progress)
+                failed += [Failure(entry=f"{name}: {one.item}", why=one.why) for one in done.changed]
+                files, written, paths[name] = files + done.files, written + done.size, done.paths
+        counts, states = self._compare(paths)
+        return Restored(
+            tables=report.tables,
+            rows=report.rows,
+            entries=report.entries,
+            files=files,
+            bytes=written,
+            failed=(*report.failed, *failed),
+            counts=counts,
+            states=states,
+        )
+
+    def _compare(self, paths: Mapping[str, tuple[bytes, ...]]) -> tuple[Counts, dict[str, str]]:
+        """The nine numbers in the target; a line that was not restored is `not_selected`, one that differs `failed`."""
+        from vault.ops.counts import count_edge_functions, count_migrations
+        from vault.ops.summary import count_target
+
+        files = {
+            "migrations": count_migrations(paths.get("migrations", ())),
+            "edge_functions": count_edge_functions(paths.get("edge_functions", ())),
+        }
+        if self.conninfo is None:
+            counts = replace(Counts(), **files)
+        else:
+            with wiring.queries(self.settings, self.conninfo) as execute:
+                counts = count_target(execute, files=files)
+        states: dict[str, str] = {}
+        for field, component in zip(Counts.__dataclass_fields__, render.SUMMARY_COMPONENTS, strict=True):
+            came = field in paths if field in files else self.conninfo is not None
+            equal = getattr(counts, field) == getattr(self.snapshot.manifest.counts, field)
+            states[component] = "not_selected" if not came else "captured" if equal else "failed"
+        return counts, states
+
+
+@contextmanager
+def open_restore(
+    settings: Settings, snapshot: Snapshot, *, conninfo: str | None, directories: Mapping[str, str], into_source: bool
+) -> Iterator[PlannedRestore]:
+    """Connect, look at the target, and plan.
+
+    Raises  UnsafeError: the target is not empty, or is the source; NotThere: the snapshot lacks what is asked for
+    """
+    from vault.ops import restore, restore_plan
+
+    for name in directories:
+        snapshot.directory(name)
+    planned = PlannedRestore(
+        settings=settings, snapshot=snapshot, plan=None, target=None, conninfo=conninfo, directories=directories
+    )
+    if conninfo is None:
+        yield planned
+        return
+    contents = restore.gather(snapshot)
+    with wiring.open_target(settings, conninfo) as target:
+        plan = restore_plan.plan(contents, target.facts, into_source=into_source)
+        yield replace(planned, plan=plan, target=target)
+
+
+def confirm(out: Renderer, *, yes: bool) -> None:
+    """Raises  UsageError: there is nobody to ask; Interrupted: the answer is no"""
+    if yes:
+        return
+    if not out.can_ask():
+        raise UsageError("nothing was restored", why="there is no terminal to ask on", hint="add --yes")
+    if not out.ask("Restore as shown?"):
+        raise Interrupted("nothing was restored", why="the answer was not yes")
+
+
+def draw(out: Renderer, done: Restored, duration_s: float) -> None:
+    for one in done.failed:
+        out.line(f"missing or different: {one.entry}: {one.why}")
+    out.line(
+        f"restored {done.rows} rows of {done.tables} tables, {done.entries} definitions, {done.files} files, "
+        f"{duration_s:.1f} s"
+    )
+    out.line()
+    out.summary(done.counts, done.states, every_line=done.states["schema"] != "not_selected")
