@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests import strategies
+from tests import strategies, strategies_objects
 from vault.errors import IntegrityError
 from vault.format import (
     chunks,
@@ -94,16 +94,16 @@ LAYOUTS = {
     "large object": _item(strategies.large_objects(), tables.encode_large_object, tables.decode_large_object),
     "identity": _item(strategies.identities, schema.encode_identity, schema.decode_identity),
     "entry item": _item(strategies.entry_items, schema.encode_entry_item, schema.decode_entry_item),
-    "schema entry": Layout(strategies.schema_entries, schema.encode_entry, schema.decode_entry),
-    "schema order": Layout(strategies.orders(), schema.encode_order, schema.decode_order),
-    "roles": Layout(strategies.roles, cluster.encode_roles, cluster.decode_roles),
-    "catalog": Layout(strategies.catalogs, cluster.encode_catalog, cluster.decode_catalog),
-    "ledger": Layout(strategies.ledgers, ledger.encode_ledger, ledger.decode_ledger),
-    "manifest": Layout(strategies.manifests, snapshot.encode_manifest, snapshot.decode_manifest),
-    "lease": Layout(strategies.leases, upkeep.encode_lease, upkeep.decode_lease),
-    "sweep": Layout(strategies.sweeps, upkeep.encode_sweep, upkeep.decode_sweep),
-    "forgotten": Layout(strategies.forgottens, upkeep.encode_forgotten, upkeep.decode_forgotten),
-    "check": Layout(strategies.checks, upkeep.encode_check, upkeep.decode_check),
+    "schema entry": Layout(strategies_objects.schema_entries, schema.encode_entry, schema.decode_entry),
+    "schema order": Layout(strategies_objects.orders(), schema.encode_order, schema.decode_order),
+    "roles": Layout(strategies_objects.roles, cluster.encode_roles, cluster.decode_roles),
+    "catalog": Layout(strategies_objects.catalogs, cluster.encode_catalog, cluster.decode_catalog),
+    "ledger": Layout(strategies_objects.ledgers, ledger.encode_ledger, ledger.decode_ledger),
+    "manifest": Layout(strategies_objects.manifests, snapshot.encode_manifest, snapshot.decode_manifest),
+    "lease": Layout(strategies_objects.leases, upkeep.encode_lease, upkeep.decode_lease),
+    "sweep": Layout(strategies_objects.sweeps, upkeep.encode_sweep, upkeep.decode_sweep),
+    "forgotten": Layout(strategies_objects.forgottens, upkeep.encode_forgotten, upkeep.decode_forgotten),
+    "check": Layout(strategies_objects.checks, upkeep.encode_check, upkeep.decode_check),
 }
 
 FIXED_LAYOUTS = {"pack header", "envelope header", "footer"}
@@ -200,3 +200,21 @@ def test_changed_field_of_a_record_raises_nothing_but_integrity_errors(name: str
     assert isinstance(fields, dict)
     key = data.draw(st.sampled_from(sorted(fields)))
     _accepts_only_canonical(layout, codec.encode({**fields, key: data.draw(strategies.values)}))
+
+
+@few
+@given(data=st.data())
+def test_trailer_comes_back_and_fits_no_other_place(data: st.DataObject) -> None:
+    header = data.draw(strategies.pack_headers)
+    records = data.draw(strategies.tiled_records(header.pack_class))
+    pad = data.draw(st.integers(0, 1000))
+    end = (records[-1].offset + records[-1].length if records else pack.HEADER_BYTES) + pad
+    plain = pack.encode_trailer(records, pad=pad)
+    if not records:
+        with pytest.raises(IntegrityError):
+            pack.decode_trailer(plain, header=header, trailer_offset=end)
+        return
+    assert pack.decode_trailer(plain, header=header, trailer_offset=end) == records
+    other = data.draw(st.integers(0, 2 * end).filter(lambda offset: offset != end))
+    with pytest.raises(IntegrityError):
+        pack.decode_trailer(plain, header=header, trailer_offset=other)
