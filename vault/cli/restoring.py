@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from vault.cli import render, wiring
+from vault.cli.backup_plan import pairs
+from vault.cli.conninfo import as_conninfo, refuse_password
 from vault.cli.settings import Settings
 from vault.errors import Interrupted, UsageError
 from vault.model import Counts
@@ -21,6 +23,44 @@ if TYPE_CHECKING:
     from vault.ops.restore_sessions import Failure
     from vault.ports import Progress, Target
     from vault.repo.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreOptions:
+    """The command's flags, as typed."""
+
+    database: str | None = None
+    directories: tuple[str, ...] = ()
+    into_source: bool = False
+    allow_cleartext: bool = False
+    jobs: int = 2
+    dry_run: bool = False
+    yes: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreRequest:
+    """What is restored where; `conninfo` is None when only directories come."""
+
+    conninfo: str | None
+    directories: Mapping[str, str]
+    into_source: bool
+    allow_cleartext: bool
+
+
+def request(options: RestoreOptions) -> RestoreRequest:
+    """Raises  UsageError: nothing to restore into, a password in a flag, a wrong pair"""
+    directories = pairs("--dir", options.directories, "migrations=./migrations")
+    if options.database is None and not directories:
+        raise UsageError("nothing to restore into", hint="add -d DATABASE, or --dir NAME=TARGET")
+    if options.database is not None:
+        refuse_password(options.database, where="-d/--database")
+    return RestoreRequest(
+        conninfo=as_conninfo(options.database) if options.database is not None else None,
+        directories=directories,
+        into_source=options.into_source,
+        allow_cleartext=options.allow_cleartext,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,18 +79,17 @@ class Restored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedRestore:
-    """A plan and the open target that it was made for; `plan` and `target` are None when only directories come."""
+    """A plan and the open target that it was made for; both are None when only directories come."""
 
     settings: Settings
     snapshot: Snapshot
-    plan: RestorePlan | None
-    target: Target | None
-    conninfo: str | None
-    directories: Mapping[str, str]
+    request: RestoreRequest
+    plan: RestorePlan | None = None
+    target: Target | None = None
 
     def show(self, out: Renderer) -> None:
         lines = [] if self.plan is None else list(self.plan.lines())
-        for name, path in self.directories.items():
+        for name, path in self.request.directories.items():
             listed = self.snapshot.directory(name)
             lines.append(f"directory {name} into {path}: {listed.sums.items} paths, {render.size(listed.sums.bytes)}")
         if out.json:
@@ -72,7 +111,8 @@ class PlannedRestore:
         paths: dict[str, tuple[bytes, ...]] = {}
         with ExitStack() as stack:
             opened = {
-                name: stack.enter_context(wiring.directory_target(path)) for name, path in self.directories.items()
+                name: stack.enter_context(wiring.directory_target(path))
+                for name, path in self.request.directories.items()
             }
             if self.plan is not None and self.target is not None:
                 report = restore.run(self.plan, self.snapshot, target=self.target, progress=progress, jobs=jobs)
@@ -101,40 +141,38 @@ class PlannedRestore:
             "migrations": count_migrations(paths.get("migrations", ())),
             "edge_functions": count_edge_functions(paths.get("edge_functions", ())),
         }
-        if self.conninfo is None:
+        if self.request.conninfo is None:
             counts = replace(Counts(), **files)
         else:
-            with wiring.queries(self.settings, self.conninfo) as execute:
+            with wiring.queries(
+                self.settings, self.request.conninfo, allow_cleartext=self.request.allow_cleartext
+            ) as execute:
                 counts = count_target(execute, files=files)
         states: dict[str, str] = {}
         for field, component in zip(Counts.__dataclass_fields__, render.SUMMARY_COMPONENTS, strict=True):
-            came = field in paths if field in files else self.conninfo is not None
+            came = field in paths if field in files else self.request.conninfo is not None
             equal = getattr(counts, field) == getattr(self.snapshot.manifest.counts, field)
             states[component] = "not_selected" if not came else "captured" if equal else "failed"
         return counts, states
 
 
 @contextmanager
-def open_restore(
-    settings: Settings, snapshot: Snapshot, *, conninfo: str | None, directories: Mapping[str, str], into_source: bool
-) -> Iterator[PlannedRestore]:
+def open_restore(settings: Settings, snapshot: Snapshot, asked: RestoreRequest) -> Iterator[PlannedRestore]:
     """Connect, look at the target, and plan.
 
     Raises  UnsafeError: the target is not empty, or is the source; NotThere: the snapshot lacks what is asked for
     """
     from vault.ops import restore, restore_plan
 
-    for name in directories:
+    for name in asked.directories:
         snapshot.directory(name)
-    planned = PlannedRestore(
-        settings=settings, snapshot=snapshot, plan=None, target=None, conninfo=conninfo, directories=directories
-    )
-    if conninfo is None:
+    planned = PlannedRestore(settings=settings, snapshot=snapshot, request=asked)
+    if asked.conninfo is None:
         yield planned
         return
     contents = restore.gather(snapshot)
-    with wiring.open_target(settings, conninfo) as target:
-        plan = restore_plan.plan(contents, target.facts, into_source=into_source)
+    with wiring.open_target(settings, asked.conninfo, allow_cleartext=asked.allow_cleartext) as target:
+        plan = restore_plan.plan(contents, target.facts, into_source=asked.into_source)
         yield replace(planned, plan=plan, target=target)
 
 

@@ -204,11 +204,11 @@ def _capture_opener(settings: Settings, plan: BackupPlan, progress: Progress) ->
 
 
 @contextmanager
-def open_target(settings: Settings, conninfo: str) -> Iterator[Target]:
+def open_target(settings: Settings, conninfo: str, *, allow_cleartext: bool) -> Iterator[Target]:
     """A database to restore into, closed at the end."""
     from vault.source.postgres.target import connect_target
 
-    target = connect_target(conninfo, settings.environment)
+    target = connect_target(conninfo, settings.environment, allow_cleartext=allow_cleartext)
     try:
         yield target
     finally:
@@ -216,11 +216,13 @@ def open_target(settings: Settings, conninfo: str) -> Iterator[Target]:
 
 
 @contextmanager
-def queries(settings: Settings, conninfo: str) -> Iterator[Callable[[str], Sequence[Sequence[object]]]]:
+def queries(
+    settings: Settings, conninfo: str, *, allow_cleartext: bool
+) -> Iterator[Callable[[str], Sequence[Sequence[object]]]]:
     """A function that runs one query in a session of its own."""
     from vault.source.postgres.connect import connect, resolve
 
-    session = connect(resolve(conninfo, settings.environment, allow_cleartext=True))
+    session = connect(resolve(conninfo, settings.environment, allow_cleartext=allow_cleartext))
     try:
         yield partial(session.rows, doing="counting what was restored")
     finally:

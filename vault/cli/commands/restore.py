@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 import click
 
 from vault.cli import jsonout, progress, restoring, wiring
-from vault.cli.backup_plan import pairs
-from vault.cli.conninfo import as_conninfo, refuse_password
 from vault.cli.exit_codes import ExitCode
 from vault.cli.options import Invocation, command
-from vault.errors import UsageError
 
 
 @command(
@@ -29,41 +26,23 @@ from vault.errors import UsageError
 @click.option("-d", "--database", metavar="URL", help="The empty database to restore into, without a password.")
 @click.option("--dir", "directories", multiple=True, metavar="NAME=TARGET", help="A captured directory, and where to.")
 @click.option("--into-source", is_flag=True, help="Allow the very database that was backed up.")
+@click.option("--allow-cleartext", is_flag=True, help="Accept a connection to another host without TLS.")
 @click.option("-j", "--jobs", type=click.IntRange(1, 32), default=2, show_default=True, help="Connections.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-def restore(
-    invocation: Invocation,
-    snapshot: str,
-    database: str | None,
-    directories: Sequence[str],
-    into_source: bool,
-    jobs: int,
-    dry_run: bool,
-    yes: bool,
-) -> int:
-    targets = pairs("--dir", directories, "migrations=./migrations")
-    if database is None and not targets:
-        raise UsageError("nothing to restore into", hint="add -d DATABASE, or --dir NAME=TARGET")
-    if database is not None:
-        refuse_password(database, where="-d/--database")
-    clock, out = wiring.SystemClock(), invocation.renderer()
+def restore(invocation: Invocation, snapshot: str, **flags: Any) -> int:
+    options = restoring.RestoreOptions(**flags)
+    clock, out, settings = wiring.SystemClock(), invocation.renderer(), invocation.settings()
     started_ms = clock.now_ms()
-    settings = invocation.settings()
+    request = restoring.request(options)
     found = wiring.open_snapshot(settings, snapshot)
-    with restoring.open_restore(
-        settings,
-        found,
-        conninfo=as_conninfo(database) if database is not None else None,
-        directories=targets,
-        into_source=into_source,
-    ) as planned:
+    with restoring.open_restore(settings, found, request) as planned:
         planned.show(out)
-        if dry_run:
+        if options.dry_run:
             return ExitCode.OK
-        restoring.confirm(out, yes=yes)
+        restoring.confirm(out, yes=options.yes)
         with progress.shown(out) as drawn:
-            done = planned.run(jobs=jobs, progress=drawn)
+            done = planned.run(jobs=options.jobs, progress=drawn)
     duration_s = (clock.now_ms() - started_ms) / 1000
     if invocation.json:
         out.json_line(jsonout.restored(done, duration_s))
