@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from vault.errors import Locked
+from vault.errors import Locked, StoreError
 from vault.format.ledger import encode_ledger
 from vault.format.snapshot import snapshot_name
 from vault.ids import ObjectId, SnapshotId
@@ -75,7 +75,7 @@ def run(
     Raises        SourceError, StoreError, IntegrityError: no snapshot was written; Locked: a prune got in the way
     """
     started = clock.now_ms()
-    parent = _parent(repo, request)
+    parent, sequence = _parent(repo, request)
     name = lease.publish(repo.open, _lease(request, parent, started), entropy=entropy)
     try:
         with repo.writer(entropy=entropy) as writer:
@@ -83,7 +83,7 @@ def run(
             database = take.database(open_capture) if open_capture is not None else None
             files = take.directories(directories, parent)
             manifest, ledger = _describe(request, parent, database, files, put=writer.put)
-            manifest = replace(manifest, created_ms=started)
+            manifest = replace(manifest, created_ms=started, sequence=sequence)
 
             def at(new_bytes: int) -> Manifest:
                 effort = replace(manifest.effort, new_bytes=new_bytes, duration_ms=clock.now_ms() - started)
@@ -99,15 +99,24 @@ def run(
             )
         return BackupReport(id=done.id, manifest=done.manifest, ledger=ledger)
     finally:
+        _withdraw(repo, name, progress)
+
+
+def _withdraw(repo: Indexed, name: str, progress: Progress) -> None:
+    """A lease that stays behind holds nothing up but a prune; it must not hide how the backup ended."""
+    try:
         lease.withdraw(repo.open, name)
+    except StoreError as error:
+        progress.event("warning", f"{name} could not be removed ({error.message}); remove it with: pgvault unlock")
 
 
-def _parent(repo: Indexed, request: BackupRequest) -> tuple[SnapshotId, Manifest] | None:
-    """The newest snapshot of the same source and selection that is not suspect; also decides the sequence number."""
+def _parent(repo: Indexed, request: BackupRequest) -> tuple[tuple[SnapshotId, Manifest] | None, int]:
+    """The newest snapshot of the source that is not suspect, of the same selection if there is one; the next sequence number."""
     same = [pair for pair in repo.open.snapshots() if pair[1].source == request.source]
-    same.sort(key=lambda pair: (pair[1].sequence, pair[1].created_ms))
-    usable = [pair for pair in same if pair[1].selection == request.selection and not pair[1].suspect]
-    return usable[-1] if usable else (same[-1] if same else None)
+    same.sort(key=lambda pair: (pair[1].selection == request.selection, pair[1].sequence, pair[1].created_ms))
+    sound = [pair for pair in same if not pair[1].suspect]
+    sequence = max((manifest.sequence for _, manifest in same), default=0) + 1
+    return (sound[-1] if sound else None), sequence
 
 
 def _lease(request: BackupRequest, parent: tuple[SnapshotId, Manifest] | None, now_ms: int) -> Lease:
@@ -193,7 +202,7 @@ def _describe(
     manifest = Manifest(
         source=request.source,
         created_ms=0,
-        sequence=1 if parent is None else parent[1].sequence + 1,
+        sequence=1,
         parent=None if parent is None else parent[0],
         selection=request.selection,
         tags=request.tags,

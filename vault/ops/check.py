@@ -6,21 +6,22 @@ damage is told with the tables, files and snapshots that it hits.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 
-from vault.crypto import keyed
-from vault.errors import ContentMismatch, IntegrityError, Malformed, MissingObject, NotFound
-from vault.format import pack as pack_format
-from vault.ids import ObjectId, PackId
-from vault.limits import PACK_BYTES_MAX
-from vault.model import Codec, ObjectRecord
+from vault.errors import IntegrityError, Malformed, MissingObject
+from vault.format.config import CONFIG_NAME
+from vault.format.pack import pack_name
+from vault.format.snapshot import snapshot_name
+from vault.format.upkeep import decode_forgotten
+from vault.ids import ObjectId, SnapshotId
+from vault.model import FileKind, Forgotten, Manifest
 from vault.ops.check_closure import Closure
+from vault.ops.check_packs import check_pack, sample
 from vault.ops.keys import list_slots
-from vault.pipeline.seal import open_object, open_trailer
 from vault.ports import Entropy, Progress
-from vault.repo.reader import Reader, pack_key
+from vault.repo.index import damaged_fragments
+from vault.repo.keyring import unseal_file
 from vault.repo.state import Indexed
 from vault.repo.workers import ordered
 
@@ -58,10 +59,10 @@ def run(
     _check_files(repo, found)
     objects = read_bytes = 0
     if read_data is not None:
-        chosen = _sample(list(repo.index.packs()), read_data, entropy)
+        chosen = sample(list(repo.index.packs()), read_data, entropy)
         progress.stage("reading packs", sum(size for _, size in chosen))
         reader = repo.reader(threads=1)
-        results = ordered(lambda pack: _check_pack(repo, reader, *pack), chosen, threads=threads, ahead=threads)
+        results = ordered(lambda pack: check_pack(repo, reader, *pack), chosen, threads=threads, ahead=threads)
         for count, size, damaged in results:
             objects += count
             read_bytes += size
@@ -69,12 +70,15 @@ def run(
             for error in damaged:
                 found.add(error)
     progress.stage("snapshots")
-    closure = Closure(repo, found.objects(), found.add)
+    closure = Closure(repo, _lost(repo, found), found.add)
+    whole: dict[SnapshotId, Manifest] = {}
     for snapshot_id, manifest in repo.open.scan():
         if isinstance(manifest, IntegrityError):
             found.add(manifest, affects=f"{snapshot_id.hex()[:12]}: the whole snapshot")
         else:
+            whole[snapshot_id] = manifest
             closure.check(snapshot_id, manifest)
+    _check_parents(repo, whole, found)
     return CheckReport(
         objects=objects or closure.objects,
         read_bytes=read_bytes,
@@ -84,97 +88,90 @@ def run(
 
 
 class _Findings:
-    """Damages, one for each file or object."""
+    """Damages, one for each file or object. What a pack that is gone has lost is told with the pack, not object by object."""
 
     def __init__(self) -> None:
         self._damage: dict[tuple[str, str], Damage] = {}
+        self._by_object: dict[str, Damage] = {}
+        self._gone: set[str] = set()
+
+    def add_gone(self, error: IntegrityError) -> None:
+        self._gone.add(error.file)
+        self.add(error)
 
     def add(self, error: IntegrityError, affects: str = "") -> None:
-        by_object = (key for key in self._damage if error.object_id and key[1] == error.object_id)
-        key = next(by_object, (error.file, error.object_id))
-        damage = self._damage.get(key)
+        key = (error.file, "" if error.file in self._gone else error.object_id)
+        damage = self._damage.get(key) or self._by_object.get(key[1])
         if damage is None:
             why = error.message + (f": {error.why}" if error.why else "")
-            damage = Damage(error.file, error.code, error.object_id or None, why)
+            damage = Damage(error.file, error.code, key[1] or None, why)
             self._damage[key] = damage
+            if key[1]:
+                self._by_object[key[1]] = damage
         if affects and len(damage.affects) < _AFFECTS_MAX and affects not in damage.affects:
             damage.affects.append(affects)
 
-    def objects(self) -> dict[ObjectId, IntegrityError]:
-        """Damaged objects, as the errors that reading them gives."""
-        return {
-            ObjectId(bytes.fromhex(object_id)): ContentMismatch(damage.why, file=damage.file, object_id=object_id)
-            for (_, object_id), damage in self._damage.items()
-            if object_id
-        }
+    def objects(self) -> list[ObjectId]:
+        """Every object of which a location is damaged."""
+        return [ObjectId(bytes.fromhex(object_id)) for object_id in self._by_object]
 
     def all(self) -> tuple[Damage, ...]:
         return tuple(self._damage.values())
 
 
 def _check_files(repo: Indexed, found: _Findings) -> None:
-    _, slots = list_slots(repo.open.store)
-    for error in (*slots, *repo.index.damage):
+    store = repo.open.store
+    _, slots = list_slots(store)
+    for error in (*slots, *damaged_fragments(store, repo.open.keys)):
         found.add(error)
+    if not any(stored.name == CONFIG_NAME for stored in store.list(CONFIG_NAME)):
+        found.add(MissingObject("the configuration is missing", why="a recovery kit opened it", file=CONFIG_NAME))
     for pack_id, size in repo.index.missing_packs():
-        name = pack_format.pack_name(pack_id)
+        name = pack_name(pack_id)
         there = repo.index.pack_sizes.get(pack_id)
         if there is None:
-            found.add(MissingObject("pack is missing", file=name))
+            found.add_gone(MissingObject("pack is missing", file=name))
         else:
-            found.add(Malformed("pack has another size", why=f"{there} bytes instead of {size}", file=name))
+            found.add_gone(Malformed("pack has another size", why=f"{there} bytes instead of {size}", file=name))
 
 
-def _sample(packs: list[tuple[PackId, int]], share: float, entropy: Entropy) -> list[tuple[PackId, int]]:
-    """At least one pack if there is any; a random choice, so that repeated partial checks cover everything."""
-    if share >= 1:
-        return packs
-    drawn = sorted(packs, key=lambda _: entropy(8))
-    return list(islice(drawn, max(1, round(len(packs) * share))))
-
-
-def _check_pack(repo: Indexed, reader: Reader, pack_id: PackId, size: int) -> tuple[int, int, list[IntegrityError]]:
-    """(objects opened, bytes read, damage) of one pack. A pack that is not there was reported already."""
-    name = pack_format.pack_name(pack_id)
-    if repo.index.pack_sizes.get(pack_id) != size or size > PACK_BYTES_MAX:
-        return 0, 0, []
-    try:
-        data = repo.open.store.get(name)
-    except NotFound:
-        return 0, 0, [MissingObject("pack is gone", file=name)]
-    damage: list[IntegrityError] = []
-    if keyed.sha256(data) != pack_id:
-        damage.append(ContentMismatch("pack is damaged", why="its bytes do not match its name", file=name))
-    count = 0
-    for record, error in _check_objects(repo, reader, data):
-        count += 1
-        if error is not None:
-            error.file = name
-            error.object_id = error.object_id or ("" if record is None else record.id.hex())
-            damage.append(error)
-    return count, len(data), damage
-
-
-def _check_objects(
-    repo: Indexed, reader: Reader, data: bytes
-) -> Iterator[tuple[ObjectRecord | None, IntegrityError | None]]:
-    keys = repo.open.keys
-    header_bytes = data[: pack_format.HEADER_BYTES]
-    try:
-        digest, key = pack_key(header_bytes, keys)
-        records: Iterable[ObjectRecord] = open_trailer(
-            data, pack_bytes=len(data), header=pack_format.decode_header(header_bytes), key=key
-        )
-    except IntegrityError as error:
-        yield None, error
-        return
-    for record in records:
+def _lost(repo: Indexed, found: _Findings) -> dict[ObjectId, IntegrityError]:
+    """Objects that no location gives; one that is damaged in a pack may be whole in another."""
+    lost: dict[ObjectId, IntegrityError] = {}
+    reader = repo.reader(threads=1)
+    for object_id in found.objects():
+        places = repo.index.locations(object_id)
         try:
-            base = None
-            if record.codec is Codec.ZSTD_DELTA and record.base is not None:
-                base = reader.base_of(record)
-            sealed = data[record.offset : record.offset + record.length]
-            open_object(sealed, record, key=key, header_digest=digest, id_key=keys.id_key, base=base)
-            yield record, None
+            if places:
+                reader.get(object_id, places[0].record.type)
+            else:
+                raise repo.index.failure(object_id) or MissingObject("object is missing", object_id=object_id.hex())
         except IntegrityError as error:
-            yield record, error
+            lost[object_id] = error
+    return lost
+
+
+def _check_parents(repo: Indexed, whole: dict[SnapshotId, Manifest], found: _Findings) -> None:
+    """A parent that is neither there nor forgotten was lost. (Nothing knows of the newest one.)"""
+    there = {stored.name for stored in repo.open.store.list("snapshots/")}
+    forgotten = {item.id for record in _forgotten(repo, found) for item in record.snapshots}
+    for snapshot_id, manifest in whole.items():
+        parent = manifest.parent
+        if parent is not None and snapshot_name(parent) not in there and parent not in forgotten:
+            found.add(
+                MissingObject(
+                    "snapshot is missing",
+                    why=f"it is the parent of {snapshot_id.hex()[:12]}, and no record tells that it was forgotten",
+                    file=snapshot_name(parent),
+                ),
+                affects=f"{parent.hex()[:12]}: the whole snapshot",
+            )
+
+
+def _forgotten(repo: Indexed, found: _Findings) -> Iterator[Forgotten]:
+    for stored in repo.open.store.list("forgotten/"):
+        try:
+            yield decode_forgotten(unseal_file(repo.open.store.get(stored.name), FileKind.FORGOTTEN, repo.open.keys))
+        except IntegrityError as error:
+            error.file = stored.name
+            found.add(error)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from vault.errors import IntegrityError, MissingObject
+from vault.errors import IntegrityError, Malformed, MissingObject
 from vault.format import tree
 from vault.format.cluster import decode_catalog, decode_roles
 from vault.format.ledger import decode_ledger
@@ -23,6 +23,7 @@ from vault.format.lists import (
     TABLES,
     ListFormat,
 )
+from vault.format.pack import pack_name
 from vault.format.schema import decode_entry, decode_order
 from vault.ids import ObjectId, SnapshotId
 from vault.model import (
@@ -103,7 +104,7 @@ class Closure:
     def _item(self, item: object, label: str) -> bool:
         match item:
             case ChunkRef():
-                return self._chunk(item.id, label)
+                return self._chunk(item, label)
             case Extent():
                 return self._chunks(item.chunks, label)
             case FileItem():
@@ -123,17 +124,30 @@ class Closure:
     def _chunks(self, chunks: ChunkList, label: str) -> bool:
         if chunks.more is not None:
             return self._list(chunks.more, CHUNKS, label)
-        results = [self._chunk(ref.id, label) for ref in chunks.inline]
+        results = [self._chunk(ref, label) for ref in chunks.inline]
         return all(results)
 
-    def _chunk(self, object_id: ObjectId, label: str) -> bool:
+    def _chunk(self, ref: ChunkRef, label: str) -> bool:
         self.objects += 1
-        error = self._bad.get(object_id)
-        if error is None and object_id not in self._index:
-            error = MissingObject("chunk is missing", why="no pack that is there holds it", object_id=object_id.hex())
+        error = self._bad.get(ref.id) or self._wrong(ref)
         if error is not None:
             self._report(error, label)
         return error is None
+
+    def _wrong(self, ref: ChunkRef) -> IntegrityError | None:
+        """What the index alone shows to be wrong with a chunk."""
+        places = self._index.locations(ref.id)
+        if not places:
+            gone = self._index.gone_from(ref.id)
+            return MissingObject(
+                "chunk is missing",
+                why="no pack that is there holds it",
+                file="" if gone is None else pack_name(gone),
+                object_id=ref.id.hex(),
+            )
+        if any(place.record.plain_length != ref.length for place in places):
+            return Malformed("chunk has another length than its list says", object_id=ref.id.hex())
+        return None
 
     def _object(
         self, object_id: ObjectId, object_type: ObjectType, label: str, decode: Callable[[bytes], object]

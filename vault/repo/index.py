@@ -21,11 +21,10 @@ from vault.model import FileKind, Location
 from vault.ports import ObjectStore
 from vault.repo import runs
 from vault.repo.keyring import unseal_file
-from vault.repo.runs import Run, RunCache
+from vault.repo.runs import MERGED, Run, RunCache, name_of
 
 _RUNS_MAX = 16
 """More small runs than this are merged in the cache: a look-up bisects every run."""
-_MERGED = "merged-"
 
 
 class Index:
@@ -33,6 +32,7 @@ class Index:
 
     def __init__(self, found: list[Run], sizes: dict[PackId, int], damage: list[IntegrityError], generation: int):
         self._runs = found
+        self._failed: dict[ObjectId, dict[Location, IntegrityError]] = {}
         self._lock = threading.Lock()
         self.pack_sizes = sizes
         self.damage = damage
@@ -56,6 +56,11 @@ class Index:
         cache = RunCache(cache_dir)
         found, damage = _load(store, keys, names, cache)
         superseded = {old for run in found for old in run.supersedes}
+        if any(0 < len(superseded.intersection(run.covers)) < len(run.covers) for run in found):
+            # A merged run that is superseded in part would bring back entries that were dropped on purpose.
+            for name in cache.names(MERGED):
+                cache.remove(name)
+            found, damage = _load(store, keys, names, cache)
         live = [run for run in found if not superseded.issuperset(run.covers)]
         live = _merge_small(live, cache)
         for run in live:
@@ -68,11 +73,33 @@ class Index:
     def locations(self, object_id: ObjectId) -> list[Location]:
         """Usable locations, shallowest first; several if the object was stored more than once."""
         found = [place for run in tuple(self._runs) for place in run.locations(object_id)]
+        failed = self._failed.get(object_id)
+        if failed:
+            found = [place for place in found if place not in failed]
         found.sort(key=lambda place: place.record.depth)
         return found
 
     def __contains__(self, object_id: ObjectId) -> bool:
-        return any(True for run in tuple(self._runs) for _ in run.locations(object_id))
+        return bool(self.locations(object_id))
+
+    def distrust(self, object_id: ObjectId, place: Location, error: IntegrityError) -> None:
+        """Count a location that failed as not there: it is not read again, and a writer stores the object anew."""
+        with self._lock:
+            failed = self._failed.get(object_id, {})
+            self._failed[object_id] = {**failed, place: error.with_traceback(None)}
+
+    def failure(self, object_id: ObjectId) -> IntegrityError | None:
+        """Why the last location that was distrusted failed."""
+        failed = self._failed.get(object_id)
+        return None if failed is None else list(failed.values())[-1]
+
+    def gone_from(self, object_id: ObjectId) -> PackId | None:
+        """A pack that should hold the object, and that the store does not have in the size that is known."""
+        return next((pack for run in tuple(self._runs) for pack in run.gone_from(object_id)), None)
+
+    def in_pack(self, pack: PackId) -> Iterator[Location]:
+        """Everything that should be in one pack, by looking at every entry."""
+        return (place for run in tuple(self._runs) for place in run.in_pack(pack))
 
     def add(self, fragment: Fragment, fragment_id: FragmentId) -> None:
         """Make a fragment that was just published visible."""
@@ -106,7 +133,7 @@ def _load(
     found: list[Run] = []
     damage: list[IntegrityError] = []
     todo = dict(names)
-    for name in cache.names(_MERGED):
+    for name in cache.names(MERGED):
         run = cache.load(name)
         if run is not None and todo.keys() >= set(run.covers):
             found.append(run)
@@ -115,7 +142,7 @@ def _load(
         else:
             cache.remove(name)
     for fragment_id, name in todo.items():
-        run = cache.load(fragment_id.hex())
+        run = cache.load(name_of([fragment_id]))
         if run is None or run.covers != (fragment_id,):
             try:
                 data = runs.from_fragment(read_fragment(store, keys, name, fragment_id), fragment_id)
@@ -125,9 +152,23 @@ def _load(
                 error.file = name
                 damage.append(error)
                 continue
-            run = cache.save(fragment_id.hex(), data)
+            run = cache.save(name_of([fragment_id]), data)
         found.append(run)
     return found, damage
+
+
+def damaged_fragments(store: ObjectStore, keys: Keys) -> Iterator[IntegrityError]:
+    """What is wrong with fragments as they are in the store; `Index.damage` knows only of those that no cache held."""
+    for stored in store.list("index/"):
+        parsed = parse_fragment_name(stored.name)
+        try:
+            if parsed is not None:
+                read_fragment(store, keys, stored.name, parsed[1])
+        except NotFound:
+            continue
+        except IntegrityError as error:
+            error.file = stored.name
+            yield error
 
 
 def read_fragment(store: ObjectStore, keys: Keys, name: str, fragment_id: FragmentId) -> Fragment:
@@ -145,9 +186,7 @@ def _merge_small(live: list[Run], cache: RunCache) -> list[Run]:
     if len(small) < 2:
         return live
     data = runs.merge(small)
-    covers = b"".join(sorted(cover for run in small for cover in run.covers))
-    merged = cache.save(_MERGED + keyed.digest(covers).hex(), data)
     for run in small:
-        for cover in run.covers:
-            cache.remove(cover.hex())
+        cache.remove(name_of(run.covers))
+    merged = cache.save(name_of([cover for run in small for cover in run.covers]), data)
     return [merged, *(run for run in live if run not in small)]

@@ -69,12 +69,14 @@ class Reader:
         )
 
     def _get(self, object_id: ObjectId, object_type: ObjectType, *, below: int) -> bytes:
-        failure: IntegrityError | None = None
+        failure = self._index.failure(object_id)
         for place in self._index.locations(object_id):
             if place.record.depth >= below:
                 continue
+            if place.record.type is not object_type:
+                raise Malformed(f"object is a {place.record.type.name.lower()}, not a {object_type.name.lower()}")
             try:
-                return self._open(place, object_type)
+                return self._open(place)
             except IntegrityError as error:
                 error.file = error.file or pack_name(place.pack)
                 error.object_id = error.object_id or object_id.hex()
@@ -83,19 +85,20 @@ class Reader:
                 failure = MissingObject(
                     "pack is gone", why=str(error), file=pack_name(place.pack), object_id=object_id.hex()
                 )
+            self._index.distrust(object_id, place, failure)
         if failure is not None:
             raise failure
+        gone = self._index.gone_from(object_id)
         raise MissingObject(
             f"object {object_id.hex()[:12]} is missing",
             why="no pack that is there holds it",
             hint="run: pgvault check",
+            file="" if gone is None else pack_name(gone),
             object_id=object_id.hex(),
         )
 
-    def _open(self, place: Location, object_type: ObjectType) -> bytes:
+    def _open(self, place: Location) -> bytes:
         record = place.record
-        if record.type is not object_type:
-            raise Malformed(f"object is a {record.type.name.lower()}, not a {object_type.name.lower()}")
         base = self.base_of(record) if record.codec is Codec.ZSTD_DELTA else None
         sealed = self._store.get_range(pack_name(place.pack), record.offset, record.length)
         digest, key = self._pack_key(place)

@@ -16,14 +16,16 @@ import os
 import struct
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from vault.crypto import keyed
 from vault.format.index import ENTRY_BYTES, Fragment, PackRow, decode_entry
 from vault.ids import FragmentId, ObjectId, PackId
-from vault.model import Location
+from vault.model import Location, ObjectRecord
 
+MERGED = "merged-"
 _MAGIC = b"PGVRUN1\n"
 _COUNTS = struct.Struct(">IIII")
 _PACK = struct.Struct(">32sQ68s")
@@ -88,13 +90,30 @@ class Run:
 
     def locations(self, object_id: ObjectId) -> Iterator[Location]:
         """Usable locations of the id."""
-        position = bisect_left(range(self._layout.entries), bytes(object_id), key=self._id_at)
-        while position < self._layout.entries and self._id_at(position) == object_id:
-            start = self._layout.entries_at + position * ENTRY_BYTES
-            record, pack_position = decode_entry(self._data[start : start + ENTRY_BYTES])
+        for record, pack_position in self._entries_of(object_id):
             if self._usable[pack_position]:
                 row = self._pack(pack_position)
                 yield Location(record=record, pack=row.id, header=row.header)
+
+    def gone_from(self, object_id: ObjectId) -> Iterator[PackId]:
+        """Packs of the locations of the id that are not usable."""
+        for _, pack_position in self._entries_of(object_id):
+            if not self._usable[pack_position]:
+                yield self._pack(pack_position).id
+
+    def in_pack(self, pack: PackId) -> Iterator[Location]:
+        """Every location in one usable pack; looks at all entries."""
+        positions = {at: row for at, row in enumerate(self.packs()) if row.id == pack and self._usable[at]}
+        for entry in self.raw_entries() if positions else ():
+            row = positions.get(_POSITION.unpack(entry[-_POSITION.size :])[0])
+            if row is not None:
+                yield Location(record=decode_entry(entry)[0], pack=row.id, header=row.header)
+
+    def _entries_of(self, object_id: ObjectId) -> Iterator[tuple[ObjectRecord, int]]:
+        position = bisect_left(range(self._layout.entries), bytes(object_id), key=self._id_at)
+        while position < self._layout.entries and self._id_at(position) == object_id:
+            start = self._layout.entries_at + position * ENTRY_BYTES
+            yield decode_entry(self._data[start : start + ENTRY_BYTES])
             position += 1
 
 
@@ -149,6 +168,11 @@ def _encode(
     return data + keyed.digest(data)
 
 
+def name_of(covers: Sequence[FragmentId]) -> str:
+    """Name of the cached run that covers those fragments."""
+    return covers[0].hex() if len(covers) == 1 else MERGED + keyed.digest(b"".join(sorted(covers))).hex()
+
+
 class RunCache:
     """Run files in a private directory; without a directory, runs live in memory only."""
 
@@ -192,4 +216,5 @@ class RunCache:
 
     def remove(self, name: str) -> None:
         if self._directory is not None:
-            (self._directory / name).unlink(missing_ok=True)
+            with suppress(OSError):
+                (self._directory / name).unlink()
