@@ -14,6 +14,7 @@ from vault.errors import UsageError
 SECRET_KEYS: Final = frozenset({"password", "sslpassword", "oauth_client_secret"})
 _PAIR: Final = re.compile(r"\s*([^\s=]+)\s*=\s*('(?:[^'\\]|\\.)*'|(?:[^\s\\]|\\.)*)", re.DOTALL)
 _USERINFO: Final = re.compile(r"(://[^/\s:@]*):[^/\s]*@")
+_QUERY: Final = re.compile(r"([?&])([^=&\s]+)=[^&\s]*")
 _KEYWORD: Final = re.compile(r"((?:ssl)?password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&]+)", re.IGNORECASE)
 
 
@@ -58,7 +59,12 @@ def as_conninfo(text: str) -> str:
 
 def redacted(text: str) -> str:
     """The text with every password of a URL or connection string replaced; for messages of any origin."""
-    return _KEYWORD.sub(r"\1***", _USERINFO.sub(r"\1:***@", text))
+    return _KEYWORD.sub(r"\1***", _QUERY.sub(_without_value, _USERINFO.sub(r"\1:***@", text)))
+
+
+def _without_value(match: re.Match[str]) -> str:
+    """Names in a query may be percent-encoded, as libpq accepts them."""
+    return f"{match[1]}{match[2]}=***" if unquote(match[2]) in SECRET_KEYS else match[0]
 
 
 def _unquoted(value: str) -> str:

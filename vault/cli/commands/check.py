@@ -51,7 +51,7 @@ def share(text: str) -> float:
     if match := re.fullmatch(r"(\d{1,3}(?:\.\d{1,6})?)%", text):
         part = float(match[1]) / 100
     elif match := re.fullmatch(r"(\d{1,6})/(\d{1,6})", text):
-        part = int(match[1]) / max(int(match[2]), 1)
+        part = int(match[1]) / int(match[2]) if int(match[2]) else 0.0
     else:
         raise UsageError(f"--read-data={text}: neither n/m nor n%", hint="--read-data=10%")
     if not 0 < part <= 1:
