@@ -72,7 +72,10 @@ def _changed(source: object, target: object) -> str:
 
 
 def _entries(source: Capture, target: Capture) -> Iterator[Difference]:
-    sides = [{entry.identity: entry for entry in side.schema().entries} for side in (source, target)]
+    sides = [
+        {entry.identity: entry for entry in side.schema().entries if entry.identity.kind != "database"}
+        for side in (source, target)
+    ]
     yield from _values(
         "entry", sides[0], sides[1], name=lambda one: f"{one.desc} {'.'.join(one.names)} {one.sub}".rstrip()
     )

@@ -264,5 +264,5 @@ def _warnings(contents: Contents, target: TargetFacts) -> Iterator[str]:
     if silent:
         yield f"created without a password, because none was captured: {', '.join(silent)}"
     for at, item in enumerate(contents.order):
-        if item.identity.desc in _OF_THE_DATABASE or (item.identity.kind == "database" and item.identity.desc != "ACL"):
-            yield f"not applied to an existing database: {contents.entries[at].tag}"
+        if item.identity.kind == "database" and item.identity.desc not in _OF_THE_DATABASE:
+            yield f"not applied, because the target is a database of its own: {item.identity.desc} {contents.entries[at].tag}"

@@ -210,19 +210,31 @@ class PostgresTargetSession:
 
     def _create(self, entry: SchemaEntry, owner: str | None, then: Sequence[str]) -> None:
         definition = f"{entry.definition}\n{owner or ''}"
-        if privileges.KINDS.get(entry.identity.desc) not in self._reset and not then:
+        desc = entry.identity.desc
+        reset = privileges.KINDS.get(desc) in self._reset or (desc == "EXTENSION" and bool(self._reset))
+        refresh = desc == "MATERIALIZED VIEW DATA"
+        if not (reset or refresh or then):
             self._connection.execute(text(definition))
             return
         with self._connection.transaction():
+            if refresh:
+                self._connection.execute("SET LOCAL row_security TO on")
             self._connection.execute(text(definition))
-            if privileges.KINDS.get(entry.identity.desc) in self._reset:
-                identity = entry.identity
-                self._run_inside(self._resetting(identity.kind, identity.names, identity.args))
+            if reset:
+                self._run_inside(self._resetting_entry(entry))
             self._run_inside(then)
 
+    def _resetting_entry(self, entry: SchemaEntry) -> list[str]:
+        if entry.identity.desc == "EXTENSION":
+            return self._first(self._connection.execute(privileges.RESET_MEMBERS, (entry.tag,)))
+        return self._resetting(entry.identity.kind, entry.identity.names, entry.identity.args)
+
     def _resetting(self, kind: str, names: Sequence[str], args: Sequence[str]) -> list[str]:
-        rows = self._connection.execute(privileges.RESET, (kind, list(names), list(args))).fetchall()
-        return [str(row[0]) for row in rows]
+        return self._first(self._connection.execute(privileges.RESET, (kind, list(names), list(args))))
+
+    @staticmethod
+    def _first(cursor: psycopg.Cursor[tuple[Any, ...]]) -> list[str]:
+        return [str(row[0]) for row in cursor.fetchall()]
 
     def _place(self, entry: SchemaEntry) -> list[str]:
         """Set the defaults that decide where an entry's storage goes; a place that is not there is noted and left out."""

@@ -54,8 +54,9 @@ with object as (
         on a.classid = 'pg_catalog.pg_namespace'::pg_catalog.regclass and n.oid = a.objid,
            lateral (select pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(nspowner)) as owner) o
 ), subject as (
-    select acl, base, word || ' ' || (pg_catalog.pg_identify_object(classid, objid, 0)).identity as name
-      from object where acl is not null and not (acl @> base and base @> acl)
+    select acl, coalesce(initprivs, base) as base, word || ' ' || (pg_catalog.pg_identify_object(classid, objid, 0)).identity as name
+      from object left join pg_catalog.pg_init_privs i on i.classoid = classid and i.objoid = objid and i.objsubid = 0
+     where acl is not null and not (acl @> coalesce(initprivs, base) and coalesce(initprivs, base) @> acl)
 )
 select statement from (
     select distinct 1 as step, pg_catalog.format('REVOKE ALL ON %%s FROM %%s CASCADE', name, who(grantee)) as statement
@@ -69,14 +70,22 @@ _WHO: Final[LiteralString] = (
     "case grantee when 0 then 'PUBLIC' else pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(grantee)) end"
 )
 
+_REST: Final[LiteralString] = _OBJECTS.replace("who(grantee)", _WHO).lstrip().removeprefix("with ")
+
 RESET: Final[LiteralString] = (
-    "with address as (select classid, objid from pg_catalog.pg_get_object_address(%s, %s, %s)), "
-    + _OBJECTS.replace("who(grantee)", _WHO).lstrip().removeprefix("with ")
+    "with address as (select classid, objid from pg_catalog.pg_get_object_address(%s, %s, %s)), " + _REST
 )
 """Parameters: kind, names, args of the object's identity. Returns statements that bring its ACL to the built-in one.
 
 Schema public has initdb's instead: {owner=UC/owner,=U/owner}, which is what pg_dump takes for it.
 """
+
+RESET_MEMBERS: Final[LiteralString] = (
+    "with address as (select classid, objid from pg_catalog.pg_depend where deptype = 'e'"
+    " and refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass"
+    " and refobjid = (select oid from pg_catalog.pg_extension where extname = %s)), " + _REST
+)
+"""Parameter: an extension. The same for its members, back to what its script granted (pg_init_privs)."""
 
 TABLE_CHECK: Final[LiteralString] = """
 with recursive up as (
