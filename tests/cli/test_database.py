@@ -1,0 +1,120 @@
+"""A real database through the real command: saved, shown, taken apart, restored, refused."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import Command
+from tests.cli.test_journey import conforming
+from tests.fix_postgres import Cluster
+
+pytestmark = pytest.mark.postgres
+
+SCHEMA = """
+CREATE TABLE "Odd ""Name" (id int PRIMARY KEY, note text);
+INSERT INTO "Odd ""Name" SELECT n, CASE WHEN n % 3 = 0 THEN NULL ELSE 'note, "' || n || E'"\\n' END FROM generate_series(1, 300) n;
+CREATE TABLE items (id bigint GENERATED ALWAYS AS IDENTITY, price numeric, kind text CHECK (kind <> ''));
+INSERT INTO items (price, kind) SELECT n / 7.0, 'k' || n % 5 FROM generate_series(1, 5000) n;
+ALTER TABLE items ENABLE ROW LEVEL SECURITY;
+CREATE POLICY everybody ON items USING (true);
+CREATE FUNCTION total() RETURNS numeric LANGUAGE sql STABLE AS 'SELECT sum(price) FROM public.items';
+"""
+SUMMARY = [
+    "[ok] Database tables: 2 tables",
+    "[ok] Data records: 5300 total records",
+    "[ok] Users: 0 users (with encrypted passwords)",
+    "[ok] User roles: 0 role assignments",
+    "[ok] RLS policies: 1 policies",
+    "[ok] RPC functions: 1 functions",
+]
+
+
+@pytest.fixture
+def database(postgres: Cluster) -> str:
+    name = postgres.createdb()
+    with postgres.connect(name) as connection:
+        connection.execute(SCHEMA.encode())
+    return name
+
+
+@pytest.fixture
+def saved(pgvault_ready: Command, postgres: Cluster, database: str) -> Command:
+    done = pgvault_ready("backup", "-d", postgres.dsn(database))
+    assert done.code == 0, done.err
+    assert done.out.splitlines()[2:8] == SUMMARY
+    return pgvault_ready
+
+
+def test_backup_tells_what_it_did(saved: Command, postgres: Cluster, database: str) -> None:
+    done = conforming(saved("backup", "-d", postgres.dsn(database), "--json").json(), "backup")
+    assert (done["tables"], done["rows"]) == (2, 5300)
+    assert done["new_bytes"] < done["source_bytes"]
+    shown = conforming(saved("show", "latest", "--json").json(), "show")
+    assert {table["name"]: table["rows"] for table in shown["tables"]} == {
+        'public.Odd "Name': 300,
+        "public.items": 5000,
+    }
+    assert shown["snapshot"]["source"] == database
+    sizes = conforming(saved("stats", "--json").json(), "stats")
+    assert sizes["snapshots"] == 2
+
+
+def test_table_is_printed_as_csv(saved: Command) -> None:
+    done = saved("table", "latest", 'public."Odd ""Name"')
+    rows = list(csv.DictReader(io.StringIO(done.out, newline="")))
+    assert len(rows) == 300
+    assert rows[0] == {"id": "1", "note": 'note, "1"\n'}
+    assert saved("table", "latest", "odd").code == 2
+    assert saved("table", "latest", "items", "--format", "jsonl", "-o", "items.jsonl").code == 0
+    assert len((saved.home / "items.jsonl").read_text().splitlines()) == 5000
+
+
+def test_restore_brings_back_and_counts_in_the_target(saved: Command, postgres: Cluster) -> None:
+    target = postgres.createdb()
+    done = saved("restore", "latest", "-d", postgres.dsn(target), "--yes")
+    assert done.code == 0, done.err + done.out
+    assert done.out.splitlines()[-9:-3] == SUMMARY
+    with postgres.connect(target) as connection:
+        assert connection.execute("SELECT count(*), sum(id) FROM public.items").fetchone() == (5000, 12_502_500)
+        assert connection.execute("SELECT relrowsecurity FROM pg_class WHERE relname = 'items'").fetchone() == (True,)
+    again = saved("restore", "latest", "-d", postgres.dsn(target), "--yes", "--json")
+    assert again.code == 8
+    assert conforming(again.json(), "error")["code"] == "UNSAFE"
+
+
+def test_restore_result_has_its_shape(saved: Command, postgres: Cluster) -> None:
+    done = saved("restore", "latest", "-d", postgres.dsn(postgres.createdb()), "--yes", "--json")
+    result = conforming(done.json(), "restore")
+    assert (result["tables"], result["rows"], result["failed"]) == (2, 5300, [])
+
+
+def test_dry_run_and_missing_terminal_write_nothing(saved: Command, postgres: Cluster) -> None:
+    target = postgres.createdb()
+    assert saved("restore", "latest", "-d", postgres.dsn(target), "--dry-run").code == 0
+    assert saved("restore", "latest", "-d", postgres.dsn(target)).code == 2
+    with postgres.connect(target) as connection:
+        assert connection.execute(
+            "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+        ).fetchone() == (0,)
+
+
+def test_restore_into_the_source_is_refused(saved: Command, postgres: Cluster, database: str) -> None:
+    assert saved("restore", "latest", "-d", postgres.dsn(database), "--yes").code == 8
+
+
+def test_missing_database_exits_6(pgvault_ready: Command, postgres: Cluster) -> None:
+    assert pgvault_ready("backup", "-d", postgres.dsn("no such database")).code == 6
+
+
+def test_database_named_by_the_environment_is_backed_up(
+    pgvault_ready: Command, postgres: Cluster, database: str, tmp_path: Path
+) -> None:
+    words = dict(word.split("=", 1) for word in postgres.dsn("x").split())
+    done = pgvault_ready(
+        "backup", "--json", PGHOST=words["host"], PGPORT=words["port"], PGUSER=words["user"], PGDATABASE=database
+    )
+    assert conforming(done.json(), "backup")["rows"] == 5300
