@@ -101,6 +101,7 @@ def changed(form: ListFormat[T], item: T, **fields: Value) -> Value:
 
 
 CONTINUED: Value = (((ID, 7, True),), None)
+INSIDE: Value = (((ID, 3, True), (ID, 4, False)), None)
 
 
 @pytest.mark.spec("TREE-9")
@@ -128,6 +129,8 @@ def test_path_that_could_leave_its_directory_is_refused(path: bytes) -> None:
         ("TREE-9: file with a target", lists.FILES, changed(lists.FILES, FILE, f8=b"x")),
         ("TREE-10: file size", lists.FILES, changed(lists.FILES, FILE, f4=8)),
         ("TREE-11: file continues", lists.FILES, changed(lists.FILES, FILE, f9=CONTINUED)),
+        ("TREE-11: row in a file", lists.FILES, changed(lists.FILES, FILE, f9=INSIDE)),
+        ("TREE-11: row in a large object", lists.LARGE_OBJECTS, changed(lists.LARGE_OBJECTS, LARGE_OBJECT, f5=INSIDE)),
         ("TREE-10: extent bytes", lists.EXTENTS, changed(lists.EXTENTS, EXTENT, f3=8)),
         ("TREE-11: extent continues", lists.EXTENTS, changed(lists.EXTENTS, EXTENT, f4=CONTINUED)),
         ("TREE-10: large object size", lists.LARGE_OBJECTS, changed(lists.LARGE_OBJECTS, LARGE_OBJECT, f4=8)),
