@@ -327,6 +327,21 @@ def test_large_object_comes_with_owner_grants_and_comment(
     assert sorted(found) == sorted(acl)
 
 
+def test_large_object_has_no_default_privileges(postgres: Cluster, database: str, roles: None) -> None:
+    if postgres.major < 18:
+        pytest.skip("default privileges of large objects exist since 18")
+    with postgres.connect(database) as connection:
+        connection.execute("alter default privileges grant all on large objects to anon")
+    target = connect_target(postgres.dsn(database), {})
+    large = LargeObjectItem(oid=4711, owner="app_owner", acl=None, comment=None, size=0, chunks=ChunkList())
+    target.session("UTF8").create_large_object(large, iter([]))
+    target.close()
+    builtin_acl = "acldefault('L', lomowner)"
+    assert ask(
+        postgres, database, f"select lomacl @> {builtin_acl} and {builtin_acl} @> lomacl from pg_largeobject_metadata"
+    )
+
+
 def test_sequence_value_is_set(postgres: Cluster, database: str, session: TargetSession) -> None:
     session.run(['create sequence public."S";'])
     session.set_sequence(SequenceItem(name=TableName(schema="public", name="S"), last_value=41, is_called=True))

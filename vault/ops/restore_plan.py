@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from vault.errors import UnsafeError
@@ -46,7 +46,6 @@ class Contents:
     tables: tuple[TableItem, ...]
     sequences: int
     large_objects: int
-    database: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

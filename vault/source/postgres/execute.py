@@ -34,6 +34,8 @@ FIXED_SETTINGS: Final = (
     ("statement_timeout", "0"),
     ("lock_timeout", "0"),
     ("idle_in_transaction_session_timeout", "0"),
+    ("idle_session_timeout", "0"),
+    ("transaction_timeout", "0"),
     ("DateStyle", "ISO"),
     ("IntervalStyle", "postgres"),
     ("TimeZone", "UTC"),
@@ -76,12 +78,14 @@ def translate(error: psycopg.Error, doing: str) -> SourceError:
 
 
 def apply_settings(connection: Connection) -> None:
-    """The fixed state in which every statement of a restore runs."""
-    settings = list(FIXED_SETTINGS)
-    if connection.info.server_version >= 170000:
-        settings.append(("transaction_timeout", "0"))
-    for name, value in settings:
-        connection.execute("select pg_catalog.set_config(%s, %s, false)", (name, value))
+    """The fixed state in which every statement of a restore runs; what the server's version does not have is left out."""
+    names, values = zip(*FIXED_SETTINGS, strict=True)
+    connection.execute(
+        "select pg_catalog.set_config(name, value, false)"
+        "  from unnest(%s::text[], %s::text[]) as wanted(name, value)"
+        " where exists (select from pg_catalog.pg_settings s where s.name = wanted.name)",
+        (list(names), list(values)),
+    )
 
 
 class PostgresTargetSession:
@@ -171,6 +175,9 @@ class PostgresTargetSession:
                 for block in blocks:
                     self._connection.execute("select pg_catalog.lo_put(%s, %s, %b)", (item.oid, offset, block))
                     offset += len(block)
+                self._run_inside([statements.set_large_object_owner(item)])
+                if "L" in self._reset:
+                    self._run_inside(self._resetting("large object", [str(item.oid)], ()))
                 self._run_inside(statements.large_object_access(item))
         except psycopg.Error as error:
             raise translate(error, f"large object {item.oid}") from error

@@ -45,6 +45,10 @@ with object as (
       from address a join pg_catalog.pg_type t
         on a.classid = 'pg_catalog.pg_type'::pg_catalog.regclass and t.oid = a.objid
     union all
+    select a.classid, a.objid, lomacl, pg_catalog.acldefault('L', lomowner), 'LARGE OBJECT'
+      from address a join pg_catalog.pg_largeobject_metadata l
+        on a.classid = 'pg_catalog.pg_largeobject'::pg_catalog.regclass and l.oid = a.objid
+    union all
     select a.classid, a.objid, nspacl,
            case nspname when 'public'
                 then array[(owner || '=UC/' || owner)::pg_catalog.aclitem, ('=U/' || owner)::pg_catalog.aclitem]

@@ -214,10 +214,14 @@ def _acl_name(text: str) -> tuple[str, str]:
     return _unquoted(word), text[len(word) :]
 
 
+def set_large_object_owner(item: LargeObjectItem) -> str:
+    return f"ALTER LARGE OBJECT {item.oid} OWNER TO {quote(item.owner)};"
+
+
 def large_object_access(item: LargeObjectItem) -> list[str]:
-    """Owner, grants in an order in which each grantor already may, and comment."""
+    """Grants in an order in which each grantor already may, and comment."""
     name = f"LARGE OBJECT {item.oid}"
-    statements = [f"ALTER {name} OWNER TO {quote(item.owner)};"]
+    statements: list[str] = []
     if item.acl is not None:
         statements.append(f"REVOKE ALL ON {name} FROM {quote(item.owner)};")
         items = [read_acl_item(text) for text in item.acl]
