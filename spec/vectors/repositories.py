@@ -235,7 +235,7 @@ def indexes(case: Any) -> None:
         "the fragment lies about an ordinal",
         (repo, rest | index_file(wrong)),
     )
-    case("names_foreign", "STORE-3", "ok", "files of other names do not count",
+    case("names_foreign", "STORE-6", "ok", "files of other names do not count",
          (repo, files | {"packs/tmp-1": b"x", "snapshots/notes.txt": b"x", "index/x": b"x", "keys/.hidden": b"x"}))  # fmt: skip
 
 

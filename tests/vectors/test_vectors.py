@@ -24,7 +24,6 @@ OPEN = {
     "repository/chunk_of_a_file_continues": "`continues` is not compared with the chunk",
     "repository/rows_break_unmarked": "`continues` is not compared with the chunk",
     "repository/rows_continue_after_a_row_end": "`continues` is not compared with the chunk",
-    "repository/rows_count_wrong": "rows are not counted while reading",
     "repository/rows_last_without_end": "`continues` is not compared with the chunk",
     "repository/slot_of_another_repository": "told as mismatch",
 }
