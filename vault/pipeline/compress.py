@@ -53,12 +53,22 @@ def decompress(stored: bytes, codec: Codec, *, plain_length: int, base: bytes | 
     else:
         raise Unsupported(f"unknown codec {codec}")
     try:
+        if plain_length == 0:
+            return _decompress_nothing(stored, decompressor)
         plain = decompressor.decompress(stored, max_output_size=plain_length, allow_extra_data=False)
     except zstandard.ZstdError as error:
         raise Malformed("zstd frame does not decode", why=str(error)) from error
     if len(plain) != plain_length:
         raise Malformed("zstd frame holds another length than its header says")
     return plain
+
+
+def _decompress_nothing(stored: bytes, decompressor: zstandard.ZstdDecompressor) -> bytes:
+    """The library takes a frame of nothing for whole without looking at what is behind its header."""
+    stream = decompressor.decompressobj()
+    if stream.decompress(stored) or not stream.eof or stream.unused_data:
+        raise Malformed("not exactly one zstd frame of nothing")
+    return b""
 
 
 def _check_frame(stored: bytes, plain_length: int) -> None:

@@ -1,0 +1,134 @@
+"""Repositories for tests: made without waiting for a slow key derivation, backed up into, read whole, checked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from tests.fake_source import FakeDatabase, FakeOpener
+from vault.ids import SnapshotId
+from vault.ops import backup, check, keys
+from vault.ports import DirectorySource, ObjectStore
+from vault.repo.state import Closed, Indexed, Open
+from vault.store.memory import MemoryStore
+
+PASSPHRASE = "correct horse"
+
+
+class TestClock:
+    """Moves one second at each look."""
+
+    __test__ = False
+
+    def __init__(self, now_ms: int = 1_750_000_000_000) -> None:
+        self._now_ms = now_ms
+
+    def now_ms(self) -> int:
+        self._now_ms += 1_000
+        return self._now_ms
+
+
+class Quiet:
+    """A Progress that keeps the events."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+
+    def stage(self, name: str, total_bytes: int | None = None) -> None:
+        pass
+
+    def advance(self, done_bytes: int) -> None:
+        pass
+
+    def event(self, kind: str, text: str) -> None:
+        self.events.append(f"{kind}: {text}")
+
+
+CLOCK = TestClock()
+
+
+@cache
+def _template() -> tuple[dict[str, bytes], Open]:
+    store = MemoryStore()
+    keys.create_repository(store, passphrase=PASSPHRASE, label="test", clock=CLOCK, entropy=os.urandom)
+    return dict(store.files), Closed(store).open(PASSPHRASE)
+
+
+def new_repository(store: ObjectStore) -> Open:
+    """A repository in an empty store; all that a test run makes share their keys."""
+    files, _ = _template()
+    for name, data in files.items():
+        store.put(name, data)
+    store.barrier()
+    return opened(store)
+
+
+def opened(store: ObjectStore) -> Open:
+    """The repository in `store`, unlocked without deriving keys again."""
+    _, template = _template()
+    return Open(store, template.config, template.keys, template.bundle)
+
+
+def take(
+    repo: Open | Indexed,
+    database: FakeDatabase | FakeOpener | None = None,
+    directories: Mapping[str, DirectorySource] | None = None,
+    *,
+    source: str = "project",
+    selection: str = "",
+    tags: Mapping[str, str] | None = None,
+    cache_dir: Path | None = None,
+    progress: Quiet | None = None,
+) -> backup.BackupReport:
+    """One backup."""
+    opener = FakeOpener(database) if isinstance(database, FakeDatabase) else database
+    return backup.run(
+        repo if isinstance(repo, Indexed) else repo.indexed(cache_dir),
+        request=backup.BackupRequest(source=source, selection=selection, program="test", tags=tags or {}),
+        open_capture=opener,
+        directories=directories or {},
+        clock=CLOCK,
+        entropy=os.urandom,
+        progress=progress or Quiet(),
+    )
+
+
+def contents(repo: Open | Indexed, snapshot_id: SnapshotId) -> dict[str, bytes]:
+    """Every byte of a snapshot that came from its sources: `table X`, `large object N`, `sequence X`, `DIRECTORY/PATH`."""
+    indexed = repo if isinstance(repo, Indexed) else repo.indexed(None)
+    snapshot = indexed.snapshot(snapshot_id)
+    found: dict[str, bytes] = {}
+    for table in snapshot.tables():
+        found[f"table {table.name.schema}.{table.name.name}"] = b"".join(snapshot.rows(table))
+    if snapshot.manifest.database is not None:
+        for large_object in snapshot.large_objects():
+            found[f"large object {large_object.oid}"] = b"".join(snapshot.large_object_blocks(large_object))
+        for item in snapshot.sequences():
+            found[f"sequence {item.name.schema}.{item.name.name}"] = str(item.last_value).encode()
+        for entry in snapshot.entries(order.entry for order in snapshot.order()):
+            found[f"entry {entry.tag}"] = entry.definition.encode()
+        found["roles"] = repr(snapshot.roles()).encode()
+        found["catalog"] = repr(snapshot.catalog()).encode()
+    for directory in snapshot.manifest.directories:
+        for file in snapshot.files(directory):
+            found[f"{directory}/{os.fsdecode(file.path)}"] = b"".join(snapshot.file_blocks(file))
+    found["ledger"] = repr(sorted(snapshot.ledger())).encode()
+    return found
+
+
+def damage(repo: Open | Indexed, *, read_data: float | None = 1.0) -> tuple[check.Damage, ...]:
+    """What a check finds."""
+    indexed = repo if isinstance(repo, Indexed) else repo.indexed(None)
+    return check.run(indexed, read_data=read_data, entropy=os.urandom, progress=Quiet()).damage
+
+
+def rows(seed: int, count: int, *, width: int = 60) -> bytes:
+    """COPY text of `count` rows that do not compress well; equal seeds give equal rows."""
+    state = seed * 1_000_003 + 1
+    lines = []
+    for number in range(count):
+        state = (state * 6_364_136_223_846_793_005 + 1_442_695_040_888_963_407) % 2**64
+        lines.append(f"{number}\t{str(state) * (width // 16 + 1)}"[: width + 8])
+    return "".join(line + "\n" for line in lines).encode()

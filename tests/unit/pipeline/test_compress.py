@@ -1,0 +1,137 @@
+"""What the decompressor refuses, and that it refuses before it takes memory."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+
+import pytest
+import zstandard
+
+from vault.errors import IntegrityError, LimitExceeded, Malformed
+from vault.limits import CHUNK_BYTES_MAX, META_BYTES_MAX
+from vault.model import Codec
+from vault.pipeline.compress import compress, compress_delta, decompress, frame_length
+
+PLAIN = b"abc" * 10_000
+GIB = 2**30
+
+
+def frame_claiming(length: int) -> bytes:
+    """A frame header with an 8-byte content size and one raw block of a byte."""
+    single_segment_8_bytes = 0b1110_0000
+    block = (1 << 3 | 1).to_bytes(3, "little") + b"a"
+    return zstandard.FRAME_HEADER + bytes((single_segment_8_bytes,)) + length.to_bytes(8, "little") + block
+
+
+def test_raw_object_of_another_length_is_refused() -> None:
+    with pytest.raises(Malformed):
+        decompress(PLAIN, Codec.RAW, plain_length=len(PLAIN) + 1)
+
+
+@pytest.mark.parametrize("length", [len(PLAIN) - 1, len(PLAIN) + 1, 0, 2**31])
+def test_frame_of_another_length_than_its_record_is_refused(length: int) -> None:
+    with pytest.raises(Malformed):
+        decompress(compress(PLAIN)[1], Codec.ZSTD, plain_length=length)
+
+
+@pytest.mark.parametrize("claimed", [META_BYTES_MAX + 1, GIB, 2**40, 2**63])
+def test_claim_above_any_object_is_refused(claimed: int) -> None:
+    with pytest.raises(LimitExceeded):
+        decompress(frame_claiming(claimed), Codec.ZSTD, plain_length=claimed)
+    with pytest.raises(IntegrityError):
+        decompress(frame_claiming(claimed), Codec.ZSTD, plain_length=1000)
+    with pytest.raises(LimitExceeded):
+        frame_length(frame_claiming(claimed))
+
+
+def test_claim_of_gibibytes_takes_no_memory() -> None:
+    """In a process that could not allocate what the frame claims."""
+    program = f"""
+import resource
+from vault.errors import IntegrityError
+from vault.model import Codec
+from vault.pipeline.compress import decompress
+resource.setrlimit(resource.RLIMIT_AS, ({GIB}, {GIB}))
+for claimed in (2 * {GIB}, {META_BYTES_MAX} + 1):
+    frame = {frame_claiming(0)[:5]!r} + claimed.to_bytes(8, "little") + {frame_claiming(0)[13:]!r}
+    for expected in (claimed, 100):
+        try:
+            decompress(frame, Codec.ZSTD, plain_length=expected)
+        except IntegrityError:
+            continue
+        raise SystemExit("not refused")
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) * 1024 < GIB // 4
+    assert resource.getpagesize()
+
+
+def test_frame_with_a_large_window_is_refused() -> None:
+    parameters = zstandard.ZstdCompressionParameters(window_log=27, compression_level=1)
+    stored = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+    frame = stored.compress(PLAIN) + stored.flush()
+    with pytest.raises(IntegrityError):
+        decompress(frame, Codec.ZSTD, plain_length=len(PLAIN))
+
+
+def unknown_size() -> bytes:
+    stream = zstandard.ZstdCompressor().compressobj()
+    return stream.compress(PLAIN) + stream.flush()
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"no frame at all", id="no frame"),
+        pytest.param(compress(PLAIN)[1][:-1], id="cut off"),
+        pytest.param(compress(PLAIN)[1][:5], id="header only"),
+        pytest.param(compress(PLAIN)[1] + b"\0", id="byte behind"),
+        pytest.param(compress(PLAIN)[1] * 2, id="two frames"),
+        pytest.param(unknown_size(), id="no content size"),
+        pytest.param(zstandard.ZstdCompressor(write_checksum=True).compress(PLAIN), id="checksum"),
+        pytest.param(b"\x50\x2a\x4d\x18\x04\0\0\0abcd", id="skippable frame"),
+        pytest.param(b"\x50\x2a\x4d\x18\x04\0\0\0abcd" + compress(PLAIN)[1], id="skippable frame before"),
+    ],
+)
+def test_anything_but_one_plain_frame_is_refused(stored: bytes) -> None:
+    with pytest.raises(IntegrityError):
+        decompress(stored, Codec.ZSTD, plain_length=len(PLAIN))
+
+
+@pytest.mark.parametrize("behind", [b"", b"\0", b"junk"])
+def test_frame_of_nothing_with_bytes_behind_it_is_refused(behind: bytes) -> None:
+    frame = zstandard.ZstdCompressor(write_content_size=True).compress(b"")
+    if not behind:
+        assert decompress(frame, Codec.ZSTD, plain_length=0) == b""
+        return
+    with pytest.raises(Malformed):
+        decompress(frame + behind, Codec.ZSTD, plain_length=0)
+
+
+def test_delta_without_a_base_is_refused() -> None:
+    with pytest.raises(Malformed):
+        decompress(compress_delta(PLAIN, b"base"), Codec.ZSTD_DELTA, plain_length=len(PLAIN))
+
+
+@pytest.mark.parametrize("length", [0, CHUNK_BYTES_MAX + 1])
+def test_base_outside_the_bounds_of_a_chunk_is_refused(length: int) -> None:
+    stored = compress_delta(PLAIN, b"base")
+    with pytest.raises(LimitExceeded):
+        decompress(stored, Codec.ZSTD_DELTA, plain_length=len(PLAIN), base=bytes(length))
+
+
+def test_delta_on_a_wrong_base_never_crashes() -> None:
+    base = os.urandom(50_000)
+    plain = base[:20_000] + b"changed" + base[20_000:]
+    stored = compress_delta(plain, base)
+    for wrong in (os.urandom(50_000), base[::-1], b"x"):
+        try:
+            assert decompress(stored, Codec.ZSTD_DELTA, plain_length=len(plain), base=wrong) != plain
+        except IntegrityError:
+            continue
