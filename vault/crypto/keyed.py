@@ -36,8 +36,8 @@ def verify_mac(key: bytes, data: bytes, *, expected: bytes, what: str) -> None:
         raise AuthenticationFailed(f"{what}: its authentication code does not match")
 
 
-def digest(data: bytes) -> bytes:
-    """Unkeyed BLAKE3, 32 bytes; only for the header in the AAD."""
+def digest(data: bytes | memoryview) -> bytes:
+    """Unkeyed BLAKE3, 32 bytes; only for the header in the AAD and for files of the local cache."""
     return blake3(data).digest()
 
 

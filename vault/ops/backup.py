@@ -31,6 +31,7 @@ from vault.ops.backup_files import FilesCapture, capture_files
 from vault.ops.counts import Captured, count, count_edge_functions, count_migrations, coverage
 from vault.ports import Capture, Clock, DirectorySource, Entropy, Progress
 from vault.repo import lease
+from vault.repo.snapshot import Snapshot
 from vault.repo.state import Indexed
 from vault.repo.writer import Writer
 
@@ -79,9 +80,10 @@ def run(
     name = lease.publish(repo.open, _lease(request, parent, started), entropy=entropy)
     try:
         with repo.writer(entropy=entropy) as writer:
-            take = _Take(repo, writer, request, progress)
+            before = None if parent is None else repo.snapshot(parent[0])
+            take = _Take(repo, writer, request, before, progress)
             database = take.database(open_capture) if open_capture is not None else None
-            files = take.directories(directories, parent)
+            files = take.directories(directories)
             manifest, ledger = _describe(request, parent, database, files, put=writer.put)
             manifest = replace(manifest, created_ms=started, sequence=sequence)
 
@@ -133,7 +135,10 @@ def _lease(request: BackupRequest, parent: tuple[SnapshotId, Manifest] | None, n
 class _Take:
     """Reads the sources into the writer."""
 
-    def __init__(self, repo: Indexed, writer: Writer, request: BackupRequest, progress: Progress) -> None:
+    def __init__(
+        self, repo: Indexed, writer: Writer, request: BackupRequest, before: Snapshot | None, progress: Progress
+    ) -> None:
+        self._before = before
         self._repo = repo
         self._writer = writer
         self._request = request
@@ -143,7 +148,12 @@ class _Take:
         for attempt in range(1, _ATTEMPTS_MAX + 1):
             with open_capture() as capture:
                 taken = capture_database(
-                    capture, self._writer, keys=self._repo.open.keys, jobs=self._request.jobs, progress=self._progress
+                    capture,
+                    self._writer,
+                    keys=self._repo.open.keys,
+                    before=self._before,
+                    jobs=self._request.jobs,
+                    progress=self._progress,
                 )
                 changed = capture.finish()
             if not changed:
@@ -162,10 +172,8 @@ class _Take:
         )
         return replace(taken, missing=taken.missing + incoherent)
 
-    def directories(
-        self, sources: Mapping[str, DirectorySource], parent: tuple[SnapshotId, Manifest] | None
-    ) -> dict[str, FilesCapture]:
-        before = None if parent is None or self._request.full else self._repo.snapshot(parent[0])
+    def directories(self, sources: Mapping[str, DirectorySource]) -> dict[str, FilesCapture]:
+        before = None if self._request.full else self._before
         return {
             name: capture_files(
                 name, source, self._writer, keys=self._repo.open.keys, before=before, progress=self._progress

@@ -39,9 +39,11 @@ from vault.model import (
     TableItem,
     TableName,
 )
+from vault.ops.backup_previous import BaseOf, Previous, no_base
 from vault.pipeline.cut import cut_bytes, cut_rows, fastcdc
 from vault.pipeline.lists import build
 from vault.ports import Capture, ExtentJob, ExtentRows, Progress, RowReader, SourceTable
+from vault.repo.snapshot import Snapshot
 from vault.repo.workers import Idle, Pending, ordered
 from vault.repo.writer import Writer
 
@@ -67,7 +69,11 @@ class DatabaseCapture:
 
 
 def capture_database(capture: Capture, writer: Writer, *, keys: Keys, jobs: int, progress: Progress) -> DatabaseCapture:
-    """Read everything of the view; the caller finishes it. Raises  SourceError, StoreError, IntegrityError"""
+    """Read everything of the view; the caller finishes it.
+
+    before   a snapshot whose chunks may serve as bases
+    Raises   SourceError, StoreError, IntegrityError
+    """
     lists = ListWriter(writer, keys)
     progress.stage("definitions")
     dump = capture.schema()
@@ -77,7 +83,7 @@ def capture_database(capture: Capture, writer: Writer, *, keys: Keys, jobs: int,
     roles_id = lists.put(ObjectType.ROLES, encode_roles(roles))
     sequences = lists.build(sorted(capture.sequences(), key=SEQUENCES.key), SEQUENCES)
     progress.stage("rows", sum(table.bytes_estimate for table in capture.tables))
-    rows = _Rows(capture, lists, keys, progress)
+    rows = _Rows(capture, lists, keys, Previous(before), progress)
     counted: list[tuple[TableName, int]] = []
     with closing(rows.tables(jobs, counted)) as items:
         tables = lists.build(items, TABLES)
@@ -121,9 +127,6 @@ class ListWriter:
             )
         return self._writer.put(object_type, plain)
 
-    def submit(self, object_type: ObjectType, plain: bytes) -> Pending[ObjectId]:
-        return self._writer.submit(object_type, plain)
-
     def build(self, items: Iterator[T] | Sequence[T], form: ListFormat[T]) -> ListRef:
         return build(items, form, split=self._split, put=self.put)
 
@@ -134,14 +137,21 @@ class ListWriter:
             return ChunkList(inline=head)
         return ChunkList(more=self.build(_chain(head, refs), CHUNKS))
 
-    def store_chunks(self, chunks: Iterator[tuple[bytes, bool]], chunk_type: ObjectType) -> ChunkList:
+    def store_chunks(
+        self, chunks: Iterator[tuple[bytes, bool]], chunk_type: ObjectType, *, base_of: BaseOf = no_base
+    ) -> ChunkList:
         """Hand the chunks (bytes, continues) to the workers and list them in order."""
-        return self.chunk_list(self._refs(chunks, chunk_type))
+        return self.chunk_list(self._refs(chunks, chunk_type, base_of))
 
-    def _refs(self, chunks: Iterator[tuple[bytes, bool]], chunk_type: ObjectType) -> Iterator[ChunkRef]:
+    def _refs(
+        self, chunks: Iterator[tuple[bytes, bool]], chunk_type: ObjectType, base_of: BaseOf
+    ) -> Iterator[ChunkRef]:
         pending: list[tuple[Pending[ObjectId], int, bool]] = []
+        offset = 0
         for plain, continues in chunks:
-            pending.append((self.submit(chunk_type, plain), len(plain), continues))
+            future = self._writer.submit(chunk_type, plain, base=base_of(offset, len(plain)))
+            offset += len(plain)
+            pending.append((future, len(plain), continues))
             if len(pending) > _PENDING_CHUNKS_MAX:
                 yield _resolve(pending.pop(0))
         yield from map(_resolve, pending)
@@ -182,8 +192,9 @@ def _put_entries(
 class _Rows:
     """Rows of every table, read by several connections, as table items in list order."""
 
-    def __init__(self, capture: Capture, lists: ListWriter, keys: Keys, progress: Progress) -> None:
+    def __init__(self, capture: Capture, lists: ListWriter, keys: Keys, previous: Previous, progress: Progress) -> None:
         self._capture = capture
+        self._previous = previous
         self._lists = lists
         self._seed = keys.cut_seed
         self._progress = progress
@@ -246,7 +257,11 @@ class _Rows:
                 self._progress.advance(len(block))
                 yield block
 
-        chunks = self._lists.store_chunks(cut_rows(blocks(), fastcdc(self._seed)), ObjectType.ROW_CHUNK)
+        chunks = self._lists.store_chunks(
+            cut_rows(blocks(), fastcdc(self._seed)),
+            ObjectType.ROW_CHUNK,
+            base_of=self._previous.bases(rows.job.table.name, rows.job.start),
+        )
         return Extent(start=rows.job.start, blocks=rows.job.blocks, rows=rows.rows, bytes=size, chunks=chunks)
 
 

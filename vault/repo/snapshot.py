@@ -71,6 +71,12 @@ class Snapshot:
         else:
             yield from walk(table.extents, EXTENTS, self._reader.get_many)
 
+    def extent(self, table: TableItem, start: int) -> Extent | None:
+        """The extent that starts at block `start`, reading one path."""
+        if table.inline is not None:
+            return table.inline if table.inline.start == start else None
+        return find(table.extents, start.to_bytes(8, "big"), EXTENTS, self._reader.get_many)
+
     def rows(self, table: TableItem) -> Iterator[bytes]:
         """COPY text of the whole table in order, whole chunks. Raises  Malformed: another number of rows than recorded"""
         claimed = 0

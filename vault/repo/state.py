@@ -134,6 +134,7 @@ class Indexed:
             self.open.store,
             self.open.keys,
             self.index,
+            reader=self.reader(threads=1),
             repository=self.open.config.repository,
             entropy=entropy,
             threads=threads,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -23,12 +22,13 @@ from vault.format.snapshot import encode_manifest, snapshot_name
 from vault.ids import FragmentId, ObjectId, PackId, RepositoryId, SnapshotId
 from vault.limits import FRAGMENT_ENTRIES_MAX, MIB, OPEN_PACKS_PER_CLASS, PACK_BYTES_TARGET
 from vault.model import FileKind, Manifest, ObjectType, PackClass, PackEntry, PackHeader
-from vault.pipeline.compress import compress
 from vault.pipeline.seal import PackSealer, draft_record, open_object
 from vault.ports import Entropy, ObjectStore
+from vault.repo.deltas import Deltas, whole
 from vault.repo.index import Index
 from vault.repo.keyring import seal_file
-from vault.repo.workers import BoundedPool
+from vault.repo.reader import Reader
+from vault.repo.workers import BoundedPool, Pending
 
 _PENDING_ENTRIES_MAX = FRAGMENT_ENTRIES_MAX // 4
 """A fragment is published when so many objects wait for one: a retry adopts what was uploaded, and memory stays bounded.
@@ -63,10 +63,12 @@ class Writer:
         keys: Keys,
         index: Index,
         *,
+        reader: Reader,
         repository: RepositoryId,
         entropy: Entropy,
         threads: int = 2,
     ) -> None:
+        self._deltas = Deltas(index, reader)
         self._store = store
         self._keys = keys
         self._index = index
@@ -88,20 +90,21 @@ class Writer:
         """Bytes of packs and fragments sent so far."""
         return self._new_bytes
 
-    def submit(self, object_type: ObjectType, plain: bytes) -> Future[ObjectId]:
+    def submit(self, object_type: ObjectType, plain: bytes, *, base: ObjectId | None = None) -> Pending[ObjectId]:
         """`put` on a worker; waits while too much is under way. Raises an earlier worker's error."""
-        return self._pool.submit(lambda: self.put(object_type, plain), size=len(plain) + 1)
+        return self._pool.submit(lambda: self.put(object_type, plain, base=base), size=len(plain) + 1)
 
-    def put(self, object_type: ObjectType, plain: bytes) -> ObjectId:
+    def put(self, object_type: ObjectType, plain: bytes, *, base: ObjectId | None = None) -> ObjectId:
         """Store an object unless the repository has it; durable only after `publish`.
 
         plain   within the type's bound (the caller has checked)
+        base    for row chunks: an object that may be much like it
         Raises  StoreError; IntegrityError: the sealed bytes do not open again (faulty memory or library)
         """
         assert len(plain) <= plain_bytes_max(object_type), "callers bound what they put"
         object_id = keyed.object_id(self._keys.id_key, object_type, plain)
         if self._claim(object_id):
-            self._store_new(object_id, object_type, plain)
+            self._store_new(object_id, object_type, plain, base)
         return object_id
 
     def adopt(self, object_id: ObjectId) -> bool:
@@ -124,9 +127,11 @@ class Writer:
                 self._claimed.discard(object_id)
         return not known
 
-    def _store_new(self, object_id: ObjectId, object_type: ObjectType, plain: bytes) -> None:
-        codec, stored = compress(plain)
-        draft = draft_record(object_id, object_type, codec, plain_length=len(plain))
+    def _store_new(self, object_id: ObjectId, object_type: ObjectType, plain: bytes, base: ObjectId | None) -> None:
+        form = whole(plain) if base is None else self._deltas.encode(plain, base)
+        draft = draft_record(
+            object_id, object_type, form.codec, plain_length=len(plain), depth=form.depth, base=form.base
+        )
         kind = pack_class(object_type)
         slot = self._entropy(1)[0] % OPEN_PACKS_PER_CLASS
         while True:
@@ -135,7 +140,7 @@ class Writer:
                 if pack.full:
                     self._retire(kind, slot, pack)
                     continue
-                record, sealed = pack.sealer.append(draft, stored)
+                record, sealed = pack.sealer.append(draft, form.stored)
                 pack.unproven += 1
                 if pack.sealer.size >= PACK_BYTES_TARGET or pack.sealer.count >= _PENDING_ENTRIES_MAX:
                     pack.full = True
@@ -148,13 +153,15 @@ class Writer:
             key=pack.sealer.key,
             header_digest=pack.sealer.header_digest,
             id_key=self._keys.id_key,
-            base=None,
+            base=form.base_plain,
         )
         if plain_again != plain:
             raise ContentMismatch("object does not read back", hint="the machine's memory may be faulty")
         with pack.lock:
             pack.unproven -= 1
             complete = pack.full and pack.unproven == 0
+        with self._lock:
+            self.packs_used.update(form.packs)
         if complete:
             self._send(pack)
 

@@ -1,0 +1,61 @@
+"""What the previous snapshot knows about an extent: its chunks, as bases for deltas.
+
+Damage there is no reason to stop: what cannot be read is no base, and storing anew heals it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable
+from itertools import accumulate
+
+from vault.errors import IntegrityError, NotThere
+from vault.ids import ObjectId
+from vault.model import Extent, TableName
+from vault.repo.snapshot import Snapshot
+
+BaseOf = Callable[[int, int], ObjectId | None]
+"""(offset in the extent, length) of a new chunk -> the old chunk that overlaps it most."""
+
+
+def no_base(offset: int, length: int) -> ObjectId | None:
+    return None
+
+
+class Previous:
+    """Extents of the snapshot before. Thread-safe, as the snapshot is."""
+
+    def __init__(self, snapshot: Snapshot | None) -> None:
+        self._snapshot = snapshot
+
+    def extent(self, table: TableName, start: int) -> Extent | None:
+        """The extent of the same table that starts at the same block."""
+        if self._snapshot is None or self._snapshot.manifest.database is None:
+            return None
+        try:
+            return self._snapshot.extent(self._snapshot.table(table), start)
+        except (NotThere, IntegrityError):
+            return None
+
+    def bases(self, table: TableName, start: int) -> BaseOf:
+        extent = self.extent(table, start)
+        if self._snapshot is None or extent is None:
+            return no_base
+        try:
+            refs = list(self._snapshot.chunk_refs(extent.chunks))
+        except IntegrityError:
+            return no_base
+        if not refs:
+            return no_base
+        starts = [0, *accumulate(ref.length for ref in refs)]
+
+        def base_of(offset: int, length: int) -> ObjectId:
+            first = min(bisect_right(starts, offset) - 1, len(refs) - 1)
+            last = min(bisect_right(starts, offset + length - 1) - 1, len(refs) - 1)
+            best = max(
+                range(first, last + 1),
+                key=lambda at: min(offset + length, starts[at + 1]) - max(offset, starts[at]),
+            )
+            return refs[best].id
+
+        return base_of

@@ -1,0 +1,89 @@
+"""Store a row chunk as a delta against yesterday's chunk, where that pays.
+
+A delta is taken if it is at most half of the full frame that is expected from the base's own ratio, so that nothing is compressed twice
+without need, and while the frames of its chain sum to at most one full frame. Depth is one more than that of the base's location, and
+readers resolve a base only at a smaller depth: whatever two writers do in opposite order, a chain ends. Spec 30-object, "Deltas".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vault.errors import IntegrityError
+from vault.ids import ObjectId, PackId
+from vault.limits import DELTA_DEPTH_MAX, TAG_BYTES
+from vault.model import Codec, Location, ObjectType
+from vault.pipeline.compress import compress, compress_delta
+from vault.repo.index import Index
+from vault.repo.reader import Reader
+
+_SHARE_OF_FULL_MAX = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """How an object is to be sealed. `packs`: those that reading it will need beside its own."""
+
+    codec: Codec
+    stored: bytes
+    depth: int = 0
+    base: ObjectId | None = None
+    base_plain: bytes | None = None
+    packs: frozenset[PackId] = frozenset()
+
+
+def whole(plain: bytes) -> Stored:
+    codec, stored = compress(plain)
+    return Stored(codec=codec, stored=stored)
+
+
+class Deltas:
+    """Bases come from the index only, never from packs that are still being filled. Thread-safe."""
+
+    def __init__(self, index: Index, reader: Reader) -> None:
+        self._index = index
+        self._reader = reader
+
+    def encode(self, plain: bytes, base: ObjectId) -> Stored:
+        """The chunk as a delta against `base`, or whole if that is better or the base cannot be had."""
+        return self._delta(plain, base) or whole(plain)
+
+    def _delta(self, plain: bytes, base: ObjectId) -> Stored | None:
+        chain = self._chain(base)
+        if not plain or not chain or chain[0].record.depth >= DELTA_DEPTH_MAX:
+            return None
+        root = chain[-1].record
+        expected = (root.length - TAG_BYTES) / max(1, root.plain_length) * len(plain)
+        room = expected - sum(place.record.length - TAG_BYTES for place in chain[:-1])
+        if room <= 0:
+            return None
+        try:
+            base_plain = self._reader.get(base, ObjectType.ROW_CHUNK)
+        except IntegrityError:
+            return None  # a damaged base must not stop a backup; storing whole heals it for this chunk
+        if not base_plain:
+            return None
+        frame = compress_delta(plain, base_plain)
+        if len(frame) > min(expected * _SHARE_OF_FULL_MAX, room):
+            return None
+        return Stored(
+            codec=Codec.ZSTD_DELTA,
+            stored=frame,
+            depth=chain[0].record.depth + 1,
+            base=base,
+            base_plain=base_plain,
+            packs=frozenset(place.pack for place in chain),
+        )
+
+    def _chain(self, object_id: ObjectId) -> list[Location]:
+        """From the object's shallowest location down to a full one; empty if there is no such way."""
+        chain: list[Location] = []
+        wanted: ObjectId | None = object_id
+        below = DELTA_DEPTH_MAX + 1
+        while wanted is not None:
+            place = next((place for place in self._index.locations(wanted) if place.record.depth < below), None)
+            if place is None or place.record.type is not ObjectType.ROW_CHUNK:
+                return []
+            chain.append(place)
+            wanted, below = place.record.base, place.record.depth
+        return chain
