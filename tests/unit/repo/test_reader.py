@@ -1,0 +1,234 @@
+"""Reading objects: delta chains, several locations, and what must not be believed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import pytest
+
+from tests.packs import Made, object_id, put_fragment, put_pack
+from tests.small_repository import damage, new_repository, rows
+from vault.errors import ContentMismatch, IntegrityError, LimitExceeded, Malformed, MissingObject
+from vault.format.pack import pack_name
+from vault.ids import ObjectId
+from vault.limits import DELTA_DEPTH_MAX
+from vault.model import Location, ObjectType, PackEntry
+from vault.repo.reader import Reader
+from vault.repo.state import Open
+from vault.store.memory import MemoryStore
+
+ROW = ObjectType.ROW_CHUNK
+
+
+@pytest.fixture
+def repo() -> Open:
+    return new_repository(MemoryStore())
+
+
+def versions(count: int) -> list[bytes]:
+    """A chunk and its next states, each a little different from the one before."""
+    text = rows(1, 200)
+    found = [text]
+    for number in range(1, count):
+        at = text.index(b"\n", number * 100) + 1
+        text = text[:at] + f"{number}\tchanged\n".encode() + text[at:]
+        found.append(text)
+    return found
+
+
+def chain(plains: Sequence[bytes]) -> list[Made]:
+    whole = [Made(plain=plains[0])]
+    return whole + [Made(plain=plains[at], base=plains[at - 1], depth=at) for at in range(1, len(plains))]
+
+
+def reader(repo: Open, *packs: PackEntry) -> Reader:
+    put_fragment(repo, packs)
+    return repo.indexed(None).reader()
+
+
+def flip(repo: Open, pack: PackEntry, ordinal: int) -> None:
+    """Change one bit of one object."""
+    assert isinstance(repo.store, MemoryStore)
+    name, record = pack_name(pack.pack), pack.records[ordinal]
+    data = bytearray(repo.store.files[name])
+    data[record.offset + 3] ^= 1
+    repo.store.files[name] = bytes(data)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 63, DELTA_DEPTH_MAX])
+def test_delta_chain_is_read_in_any_order(repo: Open, depth: int) -> None:
+    plains = versions(depth + 1)
+    made = chain(plains)
+    reading = reader(repo, put_pack(repo, made[::2]), put_pack(repo, made[1::2]))
+    for plain in [plains[-1], *plains]:
+        assert reading.get(object_id(repo, plain), ROW) == plain
+    assert list(reading.get_many((object_id(repo, plain) for plain in plains), ROW)) == plains
+    assert damage(repo) == ()
+
+
+def test_chain_deeper_than_allowed_cannot_be_written(repo: Open) -> None:
+    plains = versions(2)
+    with pytest.raises(LimitExceeded):
+        put_pack(repo, [Made(plain=plains[1], base=plains[0], depth=DELTA_DEPTH_MAX + 1)])
+
+
+def test_cycle_of_bases_between_two_packs_ends(repo: Open) -> None:
+    one, two = versions(2)
+    first = put_pack(repo, [Made(plain=one, base=two, depth=1)])
+    second = put_pack(repo, [Made(plain=two, base=one, depth=1)])
+    reading = reader(repo, first, second)
+    for plain in (one, two):
+        with pytest.raises(MissingObject):
+            reading.get(object_id(repo, plain), ROW)
+    assert {item.kind for item in damage(repo)} == {"MISSING_OBJECT"}
+
+
+def test_two_writers_in_opposite_order_can_both_be_read(repo: Open) -> None:
+    """Each stored one whole and the other as a delta on it: two locations each, and a way through."""
+    one, two = versions(2)
+    first = put_pack(repo, [Made(plain=one), Made(plain=two, base=one, depth=1)])
+    second = put_pack(repo, [Made(plain=two), Made(plain=one, base=two, depth=1)])
+    reading = reader(repo, first, second)
+    assert [reading.get(object_id(repo, plain), ROW) for plain in (one, two)] == [one, two]
+    flip(repo, first, 0)
+    reading = repo.indexed(None).reader()
+    assert [reading.get(object_id(repo, plain), ROW) for plain in (one, two)] == [one, two]
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_base_whose_depth_does_not_fall_is_not_used(repo: Open, depth: int) -> None:
+    plains = versions(3)
+    made = [
+        Made(plain=plains[0]),
+        Made(plain=plains[1], base=plains[0], depth=2),
+        Made(plain=plains[2], base=plains[1], depth=depth),
+    ]
+    reading = reader(repo, put_pack(repo, made))
+    with pytest.raises(MissingObject):
+        reading.get(object_id(repo, plains[2]), ROW)
+    assert reading.get(object_id(repo, plains[1]), ROW) == plains[1]
+
+
+def test_base_of_another_type_is_refused(repo: Open) -> None:
+    one, two = versions(2)
+    file_chunk = object_id(repo, one, ObjectType.FILE_CHUNK)
+    pack = put_pack(
+        repo,
+        [Made(plain=one, type=ObjectType.FILE_CHUNK), Made(plain=two, base=one, names=file_chunk, depth=1)],
+    )
+    with pytest.raises(Malformed):
+        reader(repo, pack).get(object_id(repo, two), ROW)
+
+
+def test_wrong_base_of_the_right_length_is_a_mismatch(repo: Open) -> None:
+    """The seal is authentic and the frame decodes; only the id knows."""
+    one, two = versions(2)
+    wrong = one.replace(b"1", b"2")
+    named = object_id(repo, wrong)
+    pack = put_pack(repo, [Made(plain=wrong), Made(plain=two, base=one, names=named, depth=1)])
+    with pytest.raises(ContentMismatch):
+        reader(repo, pack).get(object_id(repo, two), ROW)
+
+
+def test_object_under_a_foreign_id_is_a_mismatch(repo: Open) -> None:
+    pack = put_pack(repo, [Made(plain=b"content", id=ObjectId(b"\7" * 32))])
+    with pytest.raises(ContentMismatch) as caught:
+        reader(repo, pack).get(ObjectId(b"\7" * 32), ROW)
+    assert caught.value.file == pack_name(pack.pack)
+    assert caught.value.object_id == "07" * 32
+
+
+def test_delta_whose_base_is_missing_is_missing(repo: Open) -> None:
+    one, two = versions(2)
+    with pytest.raises(MissingObject) as caught:
+        reader(repo, put_pack(repo, [Made(plain=two, base=one, depth=1)])).get(object_id(repo, two), ROW)
+    assert caught.value.object_id == object_id(repo, one).hex()
+
+
+def test_object_asked_for_as_another_type_is_refused(repo: Open) -> None:
+    reading = reader(repo, put_pack(repo, [Made(plain=b"rows\n")]))
+    with pytest.raises(Malformed):
+        reading.get(object_id(repo, b"rows\n"), ObjectType.FILE_CHUNK)
+    assert reading.get(object_id(repo, b"rows\n"), ROW) == b"rows\n", "asking wrongly does no harm"
+
+
+@pytest.mark.parametrize("damaged", [0, 1])
+def test_second_location_serves_when_one_is_damaged(repo: Open, damaged: int) -> None:
+    plain = rows(1, 100)
+    packs = [put_pack(repo, [Made(plain=plain)]), put_pack(repo, [Made(plain=plain)])]
+    put_fragment(repo, packs)
+    flip(repo, packs[damaged], 0)
+    assert repo.indexed(None).reader().get(object_id(repo, plain), ROW) == plain
+    (found,) = [item for item in damage(repo) if item.object]
+    assert found.file == pack_name(packs[damaged].pack)
+    assert found.affects == []
+
+
+def test_pack_that_vanished_after_the_index_was_read_is_no_end(repo: Open) -> None:
+    plain = rows(1, 100)
+    packs = [put_pack(repo, [Made(plain=plain)]), put_pack(repo, [Made(plain=plain)])]
+    reading = reader(repo, *packs)
+    repo.store.delete(pack_name(packs[0].pack))
+    assert reading.get(object_id(repo, plain), ROW) == plain
+    repo.store.delete(pack_name(packs[1].pack))
+    with pytest.raises(MissingObject):
+        repo.indexed(None).reader().get(object_id(repo, plain), ROW)
+
+
+def test_damaged_root_of_a_chain_stored_twice_fails_in_time(repo: Open) -> None:
+    """Two locations at each of 40 steps: a reader that tried every way would need 2^40 of them."""
+    plains = versions(41)
+    packs = [put_pack(repo, chain(plains)), put_pack(repo, chain(plains))]
+    put_fragment(repo, packs)
+    for pack in packs:
+        flip(repo, pack, 0)
+    reading = repo.indexed(None).reader()
+    started = time.monotonic()
+    with pytest.raises(IntegrityError) as caught:
+        reading.get(object_id(repo, plains[-1]), ROW)
+    assert time.monotonic() - started < 5
+    assert caught.value.object_id == object_id(repo, plains[0]).hex()
+
+
+def test_failed_location_keeps_its_error(repo: Open) -> None:
+    pack = put_pack(repo, [Made(plain=b"content")])
+    reading = reader(repo, pack)
+    flip(repo, pack, 0)
+    for _ in range(2):
+        with pytest.raises(IntegrityError) as caught:
+            reading.get(object_id(repo, b"content"), ROW)
+        assert caught.value.code == "AUTHENTICATION_FAILED"
+
+
+def test_damaged_base_is_told_for_every_delta_on_it(repo: Open) -> None:
+    plains = versions(4)
+    pack = put_pack(repo, chain(plains))
+    put_fragment(repo, [pack])
+    flip(repo, pack, 0)
+    told = {item.object for item in damage(repo) if item.object}
+    assert told == {object_id(repo, plain).hex() for plain in plains}
+
+
+def test_index_that_disagrees_with_its_pack_is_found(repo: Open) -> None:
+    pack = put_pack(repo, [Made(plain=b"one"), Made(plain=b"two")])
+    one, two = pack.records
+    swapped = PackEntry(
+        pack=pack.pack,
+        size=pack.size,
+        header=pack.header,
+        records=(
+            type(one)(**{name: getattr(one, name) for name in one.__slots__} | {"offset": two.offset}),
+            two,
+        ),
+    )
+    put_fragment(repo, [swapped])
+    assert [item.object for item in damage(repo)] == [one.id.hex()]
+
+
+def test_locations_come_shallowest_first(repo: Open) -> None:
+    one, two = versions(2)
+    packs = [put_pack(repo, [Made(plain=two, base=one, depth=1), Made(plain=one)]), put_pack(repo, [Made(plain=two)])]
+    put_fragment(repo, packs)
+    found: list[Location] = repo.indexed(None).index.locations(object_id(repo, two))
+    assert [place.record.depth for place in found] == [0, 1]
