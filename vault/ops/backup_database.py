@@ -68,7 +68,9 @@ class DatabaseCapture:
     effort: Effort
 
 
-def capture_database(capture: Capture, writer: Writer, *, keys: Keys, jobs: int, progress: Progress) -> DatabaseCapture:
+def capture_database(
+    capture: Capture, writer: Writer, *, keys: Keys, before: Snapshot | None, jobs: int, progress: Progress
+) -> DatabaseCapture:
     """Read everything of the view; the caller finishes it.
 
     before   a snapshot whose chunks may serve as bases
