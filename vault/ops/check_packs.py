@@ -73,7 +73,7 @@ def _open_all(
     for place in places:
         try:
             if place.header not in keys:
-                keys[place.header] = pack_key(place.header, repo.open.keys)
+                keys[place.header] = pack_key(place.header, repo.open.keys, repo.open.config.repository)
             _open(repo, reader, place, data=data, key=keys[place.header])
         except IntegrityError as error:
             yield place, error
@@ -85,7 +85,7 @@ def _places(repo: Indexed, pack_id: PackId, data: bytes) -> list[Location]:
     header_bytes = data[: pack_format.HEADER_BYTES]
     header = pack_format.decode_header(header_bytes)
     pack_format.check_owner(header, key_id=repo.open.keys.key_id, repository=repo.open.config.repository)
-    _, key = pack_key(header_bytes, repo.open.keys)
+    _, key = pack_key(header_bytes, repo.open.keys, repo.open.config.repository)
     records = open_trailer(data, pack_bytes=len(data), header=header, key=key)
     return [Location(record=record, pack=pack_id, header=header_bytes) for record in records]
 

@@ -5,7 +5,6 @@ Never stores a passphrase. Entropy and clock values are arguments. Spec 20-keys.
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Iterator
 
 from vault.crypto import aead, keyed
@@ -183,13 +182,15 @@ def _config_parts(store: ObjectStore) -> tuple[bytes, bytes]:
 
 
 def _check_config(keys: Keys, signed: bytes, mac: bytes) -> None:
-    if not hmac.compare_digest(keyed.mac(keys.config_mac_key, signed), mac):
+    try:
+        keyed.verify_mac(keys.config_mac_key, signed, expected=mac, what="configuration")
+    except AuthenticationFailed as error:
         raise AuthenticationFailed(
             "the repository's configuration was changed",
-            why="its MAC does not match the repository's keys",
+            why=error.message,
             hint="restore the file 'config' from a copy; the recovery kit opens the repository without it",
             file=config_format.CONFIG_NAME,
-        )
+        ) from error
 
 
 def seal_file(plain: bytes, kind: FileKind, keys: Keys, *, salt: bytes, squeeze: bool) -> bytes:

@@ -13,9 +13,9 @@ from itertools import chain, islice
 
 from vault.crypto import keyed
 from vault.crypto.keys import Keys
-from vault.errors import AuthenticationFailed, IntegrityError, Malformed, MissingObject, NotFound
-from vault.format.pack import decode_header, pack_name
-from vault.ids import ObjectId, PackId
+from vault.errors import IntegrityError, Malformed, MissingObject, NotFound
+from vault.format.pack import check_owner, decode_header, pack_name
+from vault.ids import ObjectId, PackId, RepositoryId
 from vault.limits import CHUNK_BYTES_MAX, DELTA_DEPTH_MAX, MIB
 from vault.model import Codec, Location, ObjectRecord, ObjectType
 from vault.pipeline.seal import open_object
@@ -30,9 +30,12 @@ _PACK_KEYS_MAX = 4096
 class Reader:
     """`threads` fetch and open objects ahead in `get_many`."""
 
-    def __init__(self, store: ObjectStore, keys: Keys, index: Index, *, threads: int = 2) -> None:
+    def __init__(
+        self, store: ObjectStore, keys: Keys, index: Index, *, repository: RepositoryId, threads: int = 2
+    ) -> None:
         self._store = store
         self._keys = keys
+        self._repository = repository
         self._index = index
         self._threads = threads
         self._lock = threading.Lock()
@@ -118,7 +121,7 @@ class Reader:
             known = self._pack_keys.get(place.pack)
         if known is not None:
             return known
-        known = pack_key(place.header, self._keys)
+        known = pack_key(place.header, self._keys, self._repository)
         with self._lock:
             self._pack_keys[place.pack] = known
             if len(self._pack_keys) > _PACK_KEYS_MAX:
@@ -144,9 +147,8 @@ class Reader:
                 self._plain_bytes -= len(self._plains.popitem(last=False)[1])
 
 
-def pack_key(header_bytes: bytes, keys: Keys) -> tuple[bytes, bytes]:
+def pack_key(header_bytes: bytes, keys: Keys, repository: RepositoryId) -> tuple[bytes, bytes]:
     """(digest of the header, key) of a pack. Raises  Malformed, Unsupported, AuthenticationFailed: of other keys."""
     header = decode_header(header_bytes)
-    if header.key_id != keys.key_id:
-        raise AuthenticationFailed("pack belongs to other keys")
+    check_owner(header, key_id=keys.key_id, repository=repository)
     return keyed.digest(header_bytes), keys.pack_key(header.pack_class, header_bytes, header.salt)

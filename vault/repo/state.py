@@ -127,7 +127,13 @@ class Indexed:
         self.index = index
 
     def reader(self, *, threads: int = 2) -> Reader:
-        return Reader(self.open.store, self.open.keys, self.index, threads=threads)
+        return Reader(
+            self.open.store,
+            self.open.keys,
+            self.index,
+            repository=self.open.config.repository,
+            threads=threads,
+        )
 
     def writer(self, *, entropy: Entropy, threads: int = 2) -> Writer:
         return Writer(
