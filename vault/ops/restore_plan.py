@@ -255,7 +255,7 @@ def _warnings(contents: Contents, target: TargetFacts) -> Iterator[str]:
     for tablespace in sorted({e.tablespace for e in contents.entries if e.tablespace} - set(target.tablespaces)):
         yield f"tablespace {tablespace} is not on the target: what was in it goes to the default one"
     known = {role.name for role in (*contents.roles.roles, *target.roles.roles)}
-    for owner in sorted({e.owner for e in contents.entries if e.owner} - known):
+    for owner in sorted({e.owner for e in contents.entries if e.owner and not e.owner.startswith("pg_")} - known):
         yield f"role {owner} owns objects but is neither in the snapshot nor on the target"
     silent = [
         role.name for role in _role_steps(contents.roles, target).create if role.can_login and role.verifier is None

@@ -8,18 +8,19 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final, LiteralString
 
 import psycopg
 
 from vault.errors import PermissionMissing
-from vault.model import Membership, Role, Roles
 from vault.ports import TargetFacts
+from vault.source.postgres.cluster import roles
 from vault.source.postgres.connect import Session, Target, connect, pinned, refuse_pooler, resolve
 from vault.source.postgres.execute import Connection, PostgresTargetSession, apply_settings, text, translate
 
 _FACTS: Final[LiteralString] = """
-select current_setting('server_version_num')::int, version(), (select system_identifier::text from pg_catalog.pg_control_system()),
+select current_setting('server_version_num')::int, current_setting('server_version'), (select system_identifier::text from pg_catalog.pg_control_system()),
        datname, d.oid::int8, pg_catalog.pg_encoding_to_char(encoding), current_user::text, rolsuper, pg_catalog.pg_is_in_recovery()
   from pg_catalog.pg_database d, pg_catalog.pg_roles where datname = current_database() and rolname = current_user
 """
@@ -53,19 +54,6 @@ select (pg_catalog.pg_identify_object(classid, objid, 0)).type || ' ' || (pg_cat
 """
 """Anything of a user: schemas, what depends on schema public, and what has no schema. Oids below 16384 come from initdb."""
 
-_ROLES: Final[LiteralString] = """
-select rolname, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, rolreplication, rolbypassrls, rolconnlimit,
-       rolvaliduntil::text, pg_catalog.shobj_description(oid, 'pg_authid')
-  from pg_catalog.pg_roles order by rolname
-"""
-_MEMBERSHIPS: Final[LiteralString] = """
-select pg_catalog.pg_get_userbyid(roleid)::text, pg_catalog.pg_get_userbyid(member)::text,
-       pg_catalog.pg_get_userbyid(grantor)::text, admin_option,
-       (pg_catalog.to_jsonb(m) ->> 'inherit_option')::bool, (pg_catalog.to_jsonb(m) ->> 'set_option')::bool
-  from pg_catalog.pg_auth_members m order by 1, 2, 3
-"""
-"""The last two columns exist since 16."""
-
 _CANCEL_TIMEOUT_S: Final = 5
 
 
@@ -80,7 +68,7 @@ def connect_target(conninfo: str, environment: Mapping[str, str], *, allow_clear
         place = pinned(place, session)
         refuse_pooler(place, session)
         apply_settings(session.connection)
-        return PostgresTarget(place, _probe(session.connection))
+        return PostgresTarget(place, _probe(session))
     except psycopg.Error as error:
         raise translate(error, "the target could not be examined") from error
     finally:
@@ -125,13 +113,15 @@ class PostgresTarget:
             session.close()
 
 
-def _probe(connection: Connection) -> TargetFacts:
+def _probe(session: Session) -> TargetFacts:
+    connection = session.connection
     (row,) = connection.execute(_FACTS).fetchall()
     version_num, version, system_id, database, database_oid, encoding, user, superuser, standby = row
     if standby:
         raise PermissionMissing("the target is a standby and takes no writes", hint="connect to the primary")
     if not superuser:
         raise PermissionMissing(f"{user} is no superuser on the target", hint="connect as a superuser")
+    known = roles(session, version=version_num)
     return TargetFacts(
         version_num=version_num,
         version=version,
@@ -141,7 +131,7 @@ def _probe(connection: Connection) -> TargetFacts:
         encoding=encoding,
         user=user,
         superuser=superuser,
-        roles=_roles(connection),
+        roles=replace(known, roles=tuple(replace(role, verifier=None) for role in known.roles)),
         in_the_way=_names(connection, _IN_THE_WAY),
         extensions=_names(connection, "select name::text from pg_catalog.pg_available_extensions order by 1"),
         extensions_installed=_names(connection, "select extname::text from pg_catalog.pg_extension order by 1"),
@@ -151,29 +141,3 @@ def _probe(connection: Connection) -> TargetFacts:
 
 def _names(connection: Connection, query: str) -> tuple[str, ...]:
     return tuple(str(row[0]) for row in connection.execute(text(query)).fetchall())
-
-
-def _roles(connection: Connection) -> Roles:
-    found = connection.execute(_ROLES).fetchall()
-    roles = tuple(
-        Role(
-            name=name,
-            superuser=superuser,
-            inherit=inherit,
-            create_role=create_role,
-            create_db=create_db,
-            can_login=can_login,
-            replication=replication,
-            bypass_rls=bypass_rls,
-            connection_limit=limit,
-            valid_until=until,
-            verifier=None,
-            comment=comment,
-        )
-        for name, superuser, inherit, create_role, create_db, can_login, replication, bypass_rls, limit, until, comment in found
-    )
-    memberships = tuple(
-        Membership(role=role, member=member, grantor=grantor, admin=admin, inherit=inherit, set=set_option)
-        for role, member, grantor, admin, inherit, set_option in connection.execute(_MEMBERSHIPS).fetchall()
-    )
-    return Roles(roles=roles, memberships=memberships, verifiers_read=False)
