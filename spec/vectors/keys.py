@@ -162,6 +162,20 @@ def kit() -> list[Vector]:
     c.refuse("version_2", "KEY-6", "unsupported", "a newer kit", data=signed(["pgvault-recovery-kit 2", *good[1:4]]))
     c.refuse("not_a_kit", "KEY-6", "malformed", "another file", data=b"hello\n")
     c.refuse("empty", "KEY-6", "malformed", "no line", data=b"")
+    for version in ("", "0", "one"):
+        first = f"pgvault-recovery-kit {version}".rstrip()
+        c.refuse(
+            f"version_{version or 'absent'}",
+            "KEY-6",
+            "malformed",
+            f"version {version!r}",
+            data=signed([first, *good[1:4]]),
+        )
+    c.refuse("repository_short", "KEY-6", "malformed", "15 bytes", data=signed([good[0], good[1][:-2], *good[2:4]]))
+    padded = base64.b64encode(write.slot(fixed("kit secret").hex(), label="vec")).decode()
+    loose = padded.rstrip("=")[:-1] + chr(ord(padded.rstrip("=")[-1]) + 1) + "=" * padded.count("=")
+    c.refuse("slot_base64_loose", "KEY-6", "malformed", "bits that are set behind the last byte",
+             data=signed([*good[:3], f"slot {loose}"]))  # fmt: skip
     c.refuse(
         "lines_swapped",
         "KEY-6",

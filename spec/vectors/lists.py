@@ -122,6 +122,9 @@ def rows(c: Collected) -> None:
     one[2] = 1
     table("rows_last_without_end", "TREE-11", "the last row has no end", [one], repo)
     repo = Repo()
+    one = repo.extent(0, *(b"%d\tx\n" % number for number in range(9)), b"9\tx")
+    table("rows_last_continues_in_list", "TREE-11", "the last of ten chunks continues", [one], repo)
+    repo = Repo()
     extents = [repo.extent(start, b"1\tx\n") for start in (0, 2048, 1024)]
     leaf = repo.put(EXTENTS, encode([0, extents]))
     item = repo.table("item", rows=b"")

@@ -234,7 +234,7 @@ def pack_trailer() -> list[Vector]:
         "malformed",
         "a gap of one byte",
         trailer([record(offset=69, length=20, plain_length=4)]),
-        89,
+        88,
     )
     case(
         "offset_in_header",
@@ -242,7 +242,7 @@ def pack_trailer() -> list[Vector]:
         "malformed",
         "starts in the header",
         trailer([record(offset=67, length=20, plain_length=4)]),
-        87,
+        88,
     )
     overlap = record(ordinal=1, offset=68, length=20, plain_length=4)
     case("offsets_overlap", "PACK-5", "malformed", "two objects in one place", trailer([good[0], overlap]), 88)
@@ -298,6 +298,11 @@ def packs() -> list[Vector]:
     c.refuse("head_cut", "PACK-1", "malformed", "the first byte is gone", data=good[1:])
     c.refuse("footer_length_short", "PACK-2", "authentication", "trailer one byte shorter",
              data=good[:-12] + (int.from_bytes(good[-12:-8]) - 1).to_bytes(4) + good[-8:])  # fmt: skip
+    for name, at, there in (("key_id", 12, fixed("else", 8)), ("repository", 20, fixed("else", 16))):
+        other = Pack(DATA)
+        other.header = other.header[:at] + there + other.header[at + len(there) :]
+        other.add(ROW_CHUNK, b"1\tone\n")
+        c.refuse(f"{name}_other", "PACK-1", "authentication", f"another {name}, properly sealed", data=other.finish())
     c.refuse("no_objects", "PACK-3", "malformed", "an empty pack, properly sealed", data=Pack(DATA).finish())
     c.refuse("empty_file", "PACK-1", "malformed", "no byte", data=b"")
     return c.vectors
@@ -348,6 +353,14 @@ def index() -> list[Vector]:
     )
     case("pack_header_magic", "IDX-3", "malformed", "no pack header", entries=b"",
          packs=[[*packs[0][:2], write.pack_header(DATA, magic=b"PGVAULTF")]])  # fmt: skip
+    case(
+        "pack_too_long",
+        "PACK-8",
+        "limit",
+        "96 MiB + 1 byte",
+        entries=b"",
+        packs=[[packs[0][0], 96 * MIB + 1, packs[0][2]]],
+    )
     case("pack_size_negative", "IDX-3", "malformed", "-1", entries=b"", packs=[[packs[0][0], -1, packs[0][2]]])
     case("pack_size_text", "IDX-3", "malformed", "size as text", entries=b"", packs=[[packs[0][0], "9", packs[0][2]]])
     case(

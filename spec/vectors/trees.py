@@ -226,6 +226,13 @@ def manifests() -> list[Vector]:
             "items, no root",
             {"directories": {"a": [None, 1, 0, 0]}},
         ),
+        (
+            "reference_sums_without_items",
+            "TREE-1",
+            "malformed",
+            "no items, a row",
+            {"directories": {"a": [None, 0, 1, 0]}},
+        ),
         ("reference_short", "ENC-12", "malformed", "no bytes", {"directories": {"a": [None, 0, 0]}}),
     ]
     for name in ("..", "a/b", "", "A", "a.b"):
