@@ -189,9 +189,10 @@ def _capture_opener(settings: Settings, plan: BackupPlan, progress: Progress) ->
     from vault.source.postgres.session import CaptureOptions, open_capture
 
     options = CaptureOptions(
-        include_schemas=plan.include_schemas,
+        jobs=plan.options.jobs,
+        schemas=plan.include_schemas,
         exclude_schemas=plan.exclude_schemas,
-        include_tables=plan.include_tables,
+        tables=plan.include_tables,
         exclude_tables=plan.exclude_tables,
         allow_gaps=plan.options.allow_gaps,
         allow_cleartext=plan.options.allow_cleartext,
@@ -202,7 +203,7 @@ def _capture_opener(settings: Settings, plan: BackupPlan, progress: Progress) ->
         options=options,
         programs=client_programs(settings),
         environment=settings.child_environment(),
-        notify=partial(progress.event, "notice"),
+        notify=progress.stage,
     )
 
 
@@ -251,6 +252,7 @@ def demo_stage(keep: str | None, settings: Settings) -> Iterator[Stage]:
     from vault.store.local import LocalStore, create_local
 
     with tempfile.TemporaryDirectory(prefix="pgvault-demo-") as temporary:
+        Path(temporary).chmod(0o711)  # as root the server runs as another user, who must get through to its directory
         place = Path(temporary) / "kept" if keep is None else Path(keep)
         if keep is not None and place.exists() and any(place.iterdir()):
             raise UnsafeError(f"{keep} is not empty", hint="name a new or empty directory")
