@@ -1,0 +1,249 @@
+"""Connections to the source: which server, how safe, and one `Session` a connection.
+
+Never holds a password in a message: libpq's texts name host, port and user only, and what it says about a connection string
+that it cannot parse is not passed on. Its invariant: every session of a capture, and every child, talks to the one
+server process group that the first connection reached (hosts are pinned [A10]).
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import psycopg
+from psycopg import pq
+
+from vault.errors import Incoherent, PermissionMissing, SourceError, Unreachable, UnsafeError, UsageError
+
+APPLICATION_NAME: Final = "pgvault"
+CONNECT_TIMEOUT_S: Final = "15"
+ABORT_PATIENCE_S: Final = 5.0
+ENCRYPTED_MODES: Final = frozenset({"require", "verify-ca", "verify-full"})
+NOT_FOR_CHILDREN: Final = frozenset(
+    {"PGPASSWORD", "PGPASSFILE", "PGSERVICE", "PGTARGETSESSIONATTRS", "PGLOADBALANCEHOSTS"}
+)
+KEEPALIVE: Final = {"keepalives": "1", "keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "6"}
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Parameters of libpq that reach the server. `local`: over a Unix socket or the loopback interface."""
+
+    parameters: Mapping[str, str]
+    local: bool
+    password: str = ""
+
+    def __repr__(self) -> str:
+        return f"Target(host={self.parameters.get('host')!r}, dbname={self.parameters.get('dbname')!r})"
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Turn psycopg's exceptions into ours. Messages of data errors (classes 22, 23) may hold rows and are left out."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise translate(error, doing) from error
+
+
+def translate(error: psycopg.Error, doing: str) -> SourceError:
+    state = error.sqlstate or ""
+    primary = error.diag.message_primary or ""
+    why = f"{type(error).__name__} ({state})" if state[:2] in {"22", "23"} or not primary else primary
+    if state == "42501":
+        return PermissionMissing(f"no permission while {doing}", why=why, sqlstate=state)
+    if not state or state[:2] == "08" or state in {"57P01", "57P02", "57P03"}:
+        return Unreachable(f"the connection to the server was lost while {doing}", why=why, sqlstate=state)
+    if state == "XX000" or state in {"42P01", "42704", "42883", "55000"}:
+        return Incoherent(f"the database changed while {doing}", why=why, sqlstate=state)
+    return SourceError(f"the server refused while {doing}", why=why, sqlstate=state)
+
+
+class Session:
+    """One connection, used by one thread at a time: every call holds `lock`, so `abort` may come from another thread."""
+
+    def __init__(self, connection: psycopg.Connection[Row]) -> None:
+        self.connection = connection
+        self.lock = threading.RLock()
+
+    @property
+    def pid(self) -> int:
+        return self.connection.info.backend_pid
+
+    def run(self, statements: str, *, doing: str) -> None:
+        with self.lock, translated(doing):
+            self.connection.execute(statements)
+
+    def rows(self, query: str, parameters: Sequence[Any] | None = None, *, doing: str) -> list[Row]:
+        with self.lock, translated(doing):
+            return self.connection.execute(query, parameters).fetchall()
+
+    def row(self, query: str, parameters: Sequence[Any] | None = None, *, doing: str) -> Row:
+        """The one row. Raises SourceError if there is none"""
+        found = self.rows(query, parameters, doing=doing)
+        if len(found) != 1:
+            raise SourceError(f"the server gave {len(found)} rows instead of one while {doing}")
+        return found[0]
+
+    def close(self) -> None:
+        with self.lock:
+            self.connection.close()
+
+    def abort(self) -> None:
+        """Cancel what runs, then close, also while another thread is in a call. Never raises."""
+        if self.connection.closed:
+            return
+        try:
+            if self.connection.info.transaction_status == pq.TransactionStatus.ACTIVE:
+                self.connection.cancel_safe(timeout=ABORT_PATIENCE_S)
+        except (psycopg.Error, OSError):
+            pass
+        if not self.lock.acquire(timeout=ABORT_PATIENCE_S):
+            self._break_off()
+            if not self.lock.acquire(timeout=ABORT_PATIENCE_S):
+                return
+        try:
+            self.connection.close()
+        except (psycopg.Error, OSError):
+            pass
+        finally:
+            self.lock.release()
+
+    def _break_off(self) -> None:
+        """Make the thread that waits for the server see the end of the connection."""
+        try:
+            with socket.socket(fileno=os.dup(self.connection.fileno())) as broken:
+                broken.shutdown(socket.SHUT_RDWR)
+        except (psycopg.Error, OSError):
+            pass
+
+
+def resolve(conninfo: str, environment: Mapping[str, str], *, allow_cleartext: bool) -> Target:
+    """Where `conninfo` and the PG* variables of `environment` lead. Raises UsageError, UnsafeError"""
+    try:
+        options = pq.Conninfo.parse(conninfo.encode())
+    except psycopg.Error:
+        raise UsageError(
+            "the connection string is not valid",
+            why="libpq cannot parse it (its text may hold a password and is not shown)",
+            hint="write postgresql://USER@HOST:PORT/DATABASE and percent-encode special characters",
+        ) from None
+    parameters: dict[str, str] = {}
+    for option in options:
+        name = option.keyword.decode()
+        value = option.val.decode() if option.val is not None else None
+        if value is None and option.envvar is not None and "service" not in parameters:
+            value = environment.get(option.envvar.decode())
+        if value is not None:
+            parameters[name] = value
+    if "@" in parameters.get("host", ""):
+        raise UsageError(
+            "the connection string is not valid",
+            why="its host name holds an @, most likely from a password",
+            hint="percent-encode special characters of the password: @ is %40",
+        )
+    local = _is_local(parameters)
+    if not local and not allow_cleartext:
+        parameters["sslmode"] = _encrypted(parameters.get("sslmode", "prefer"))
+    password = parameters.get("password", "")
+    fixed = {**KEEPALIVE, "application_name": APPLICATION_NAME, "client_encoding": "UTF8"}
+    parameters.setdefault("connect_timeout", CONNECT_TIMEOUT_S)
+    return Target(parameters={**parameters, **fixed}, local=local, password=password)
+
+
+def _encrypted(mode: str) -> str:
+    if mode == "disable":
+        raise UnsafeError(
+            "the connection to a remote server would be in clear text",
+            why="sslmode is disable",
+            hint="use sslmode=require, or --allow-cleartext on a network that you trust",
+        )
+    return mode if mode in ENCRYPTED_MODES else "require"
+
+
+def _is_local(parameters: Mapping[str, str]) -> bool:
+    if parameters.get("service"):
+        return False
+    given = parameters.get("hostaddr") or parameters.get("host") or ""
+    return all(host in {"", "localhost", "::1"} or host.startswith(("/", "@", "127.")) for host in given.split(","))
+
+
+def connect(target: Target) -> Session:
+    """Open one session in autocommit mode. Raises Unreachable, UnsafeError"""
+    try:
+        connection = psycopg.connect(autocommit=True, prepare_threshold=None, **dict(target.parameters))  # type: ignore[arg-type]
+    except psycopg.Error as error:
+        raise _no_connection(error, target) from None
+    info = connection.info
+    demanded = not target.local and target.parameters.get("sslmode") in ENCRYPTED_MODES
+    if demanded and not connection.pgconn.ssl_in_use:
+        connection.close()
+        raise UnsafeError(f"the connection to {info.host} is in clear text", hint="enable TLS on the server")
+    return Session(connection)
+
+
+def _no_connection(error: psycopg.Error, target: Target) -> SourceError:
+    said = str(error).replace(target.password, "***") if target.password else str(error)
+    harmless = ("connection to server", "could not translate host name", "timeout", "FATAL")
+    why = "; ".join(said.split("\n")) if any(word in said for word in harmless) else type(error).__name__
+    host = target.parameters.get("host") or target.parameters.get("hostaddr") or "the local socket"
+    return Unreachable(
+        f"cannot connect to the database at {host}", why=why, hint="check host, port, user and password; is it running?"
+    )
+
+
+def pinned(target: Target, session: Session) -> Target:
+    """`target` narrowed to the very server that `session` reached."""
+    info = session.connection.info
+    effective = {
+        option.keyword.decode(): option.val.decode()
+        for option in session.connection.pgconn.info
+        if option.val is not None
+    }
+    for gone in ("service", "target_session_attrs", "load_balance_hosts", "replication", "hostaddr", "passfile"):
+        effective.pop(gone, None)
+    kept = {name: value for name, value in effective.items() if value != "" or name in target.parameters}
+    kept.update(host=info.host, port=str(info.port))
+    if info.hostaddr and not info.host.startswith("/"):
+        kept["hostaddr"] = info.hostaddr
+    password = info.password or ""
+    if password:
+        kept["password"] = password
+    return replace(target, parameters=kept, password=password)
+
+
+def child_variables(target: Target) -> dict[str, str]:
+    """The PG* variables that lead a child to a pinned target; never the password."""
+    found = {}
+    for option in pq.Conninfo.get_defaults():
+        value = target.parameters.get(option.keyword.decode())
+        if option.envvar is not None and value is not None and option.envvar.decode() not in NOT_FOR_CHILDREN:
+            found[option.envvar.decode()] = value
+    return found
+
+
+def refuse_pooler(target: Target, first: Session) -> None:
+    """Raise SourceError if statements of one client can meet different server sessions [C4]."""
+    second = connect(target)
+    try:
+        query = "SELECT pg_backend_pid()"
+        before = first.row(query, doing="looking for a pooler")[0]
+        second.run("BEGIN", doing="looking for a pooler")
+        other = second.row(query, doing="looking for a pooler")[0]
+        after = first.row(query, doing="looking for a pooler")[0]
+        second.run("ROLLBACK", doing="looking for a pooler")
+    finally:
+        second.close()
+    if before != after or other == before:
+        raise SourceError(
+            "the connection goes through a pooler in transaction mode",
+            why="one snapshot cannot be held across its connections (Supabase: port 6543)",
+            hint="use the direct connection, or the session pooler (Supabase: port 5432)",
+        )

@@ -1,0 +1,138 @@
+"""Rows by psycopg's COPY: small tables in batches, and whatever no psql is there for.
+
+One row is one message and one Python object, so large tables go through psql_rows. A batch takes its locks, counts
+and checks in two round trips, then one COPY a job; what somebody else wants to lock exclusively is read by the leader, which
+holds its lock already [C2].
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Final
+
+import psycopg
+
+from vault.ports import ExtentJob
+from vault.source.postgres import jobs
+from vault.source.postgres.connect import Session, translate, translated
+
+BLOCK_BYTES: Final = 256 * 1024
+SAVEPOINT: Final = "SAVEPOINT pgvault;"
+
+
+class Leader:
+    """The session that holds every lock, lent to one reader at a time."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.turn = threading.Lock()
+
+
+class DirectRows:
+    """Rows of one job over psycopg; implements ports.ExtentRows."""
+
+    def __init__(
+        self, session: Session, job: ExtentJob, *, encoding: str, counted: int, turn: AbstractContextManager[object]
+    ) -> None:
+        self.job = job
+        self._session = session
+        self._encoding = encoding
+        self._counted = counted
+        self._turn = turn
+        self._rows = 0
+
+    @property
+    def rows(self) -> int:
+        return self._rows
+
+    def blocks(self) -> Iterator[bytes]:
+        """COPY text in pieces of about BLOCK_BYTES."""
+        with self._turn, translated(f"reading {self.job.table.name.schema}.{self.job.table.name.name}"):
+            cursor = self._session.connection.cursor()
+            with cursor.copy(jobs.copy(self.job, self._encoding)) as stream:
+                while piece := self._piece(stream):
+                    self._rows += piece.count(b"\n")
+                    yield piece
+        jobs.require_equal(self.job, self._rows, self._counted)
+
+    def _piece(self, stream: psycopg.Copy) -> bytes:
+        parts, size = [], 0
+        with self._session.lock:
+            while size < BLOCK_BYTES and (part := bytes(stream.read())):
+                parts.append(part)
+                size += len(part)
+        return b"".join(parts)
+
+
+class DirectReader:
+    """Reads batches of jobs on one session inside the snapshot."""
+
+    def __init__(self, session: Session, leader: Leader, encoding: str) -> None:
+        self.session = session
+        self._leader = leader
+        self._encoding = encoding
+        self._locked: set[int] = set()
+        self._refused: set[int] = set()
+
+    def read(self, batch: Sequence[ExtentJob]) -> Iterator[DirectRows]:
+        """One result a job, in order. Raises Incoherent if a table was swapped meanwhile"""
+        self._lock(batch)
+        ours = [job for job in batch if job.table.oid in self._locked]
+        counts = dict(zip(map(id, ours), _counts(self.session, ours), strict=True))
+        for job in batch:
+            if job.table.oid in self._locked:
+                yield DirectRows(
+                    self.session, job, encoding=self._encoding, counted=counts[id(job)], turn=nullcontext()
+                )
+            else:
+                yield from self.by_leader(job)
+        _counts(self.session, ours, only_check=True)
+
+    def by_leader(self, job: ExtentJob) -> Iterator[DirectRows]:
+        """Read `job` on the session that holds its lock."""
+        leader = self._leader
+        with leader.turn:
+            counted = _counts(leader.session, [job])[0]
+        yield DirectRows(leader.session, job, encoding=self._encoding, counted=counted, turn=leader.turn)
+        with leader.turn:
+            _counts(leader.session, [job], only_check=True)
+
+    def _lock(self, batch: Sequence[ExtentJob]) -> None:
+        tables = {job.table.oid: job.table for job in batch if job.table.oid not in self._locked | self._refused}
+        if not tables:
+            return
+        if self._try_lock("; ".join(jobs.lock(table) for table in tables.values())):
+            self._locked |= tables.keys()
+            return
+        for oid, table in tables.items():
+            (self._locked if self._try_lock(jobs.lock(table)) else self._refused).add(oid)
+
+    def _try_lock(self, statements: str) -> bool:
+        with self.session.lock:
+            connection = self.session.connection
+            try:
+                connection.execute(f"{SAVEPOINT}{statements}; RELEASE pgvault")
+            except psycopg.errors.LockNotAvailable:
+                with translated("giving up a lock"):
+                    connection.execute("ROLLBACK TO pgvault; RELEASE pgvault")
+                return False
+            except psycopg.Error as error:
+                raise translate(error, "locking tables") from error
+        return True
+
+
+def _counts(session: Session, batch: Sequence[ExtentJob], *, only_check: bool = False) -> list[int]:
+    """Rows of each job by count(*); every table is checked to be the snapshot's. Raises Incoherent"""
+    if not batch:
+        return []
+    query = " UNION ALL ".join(
+        f"SELECT {place}, {jobs.proof(job.table)}, {'0' if only_check else jobs.count(job)}"
+        for place, job in enumerate(batch)
+    )
+    found = sorted(session.rows(query, doing="counting rows"))
+    for place, same, _ in found:
+        if not same:
+            raise jobs.swapped(batch[place].table)
+    return [number for _, _, number in found]

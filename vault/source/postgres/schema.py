@@ -1,0 +1,185 @@
+"""Definitions: pg_dump's archive, read from its output, as typed entries with identities that survive a dump.
+
+An entry with a catalog id is named by pg_identify_object_as_address; one without (ACL, COMMENT, SEQUENCE OWNED BY, TABLE
+ATTACH, ...) by the address of the first entry that it depends on, and its tag. Never by tag alone [B5]; two entries of one
+identity are an error. Dump ids and oids leave the entry, so that equal definitions are equal objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from vault.errors import Incoherent, Malformed, SourceError, Unsupported
+from vault.model import Identity, SchemaEntry, Section
+from vault.ports import SchemaDump
+from vault.source.postgres import archive
+from vault.source.postgres.connect import Session
+from vault.source.postgres.encoding import decode
+from vault.source.postgres.names import qualified, quote
+from vault.source.postgres.pattern import Selection
+from vault.source.postgres.programs import Child, Children, Program
+from vault.source.postgres.view import View
+
+ARCHIVE_BYTES_MAX: Final = 1 << 30
+READ_BYTES: Final = 1 << 20
+CATALOG_PROC: Final = "1255"
+NAMED_BY_BOTH: Final = frozenset({"TABLE ATTACH", "INDEX ATTACH"})
+"""Their first dependency may be the parent, so that the child's schema is needed to tell two children apart."""
+
+_ADDRESSES: Final = """
+SELECT x.classid::text, x.objid::text, a.type, a.object_names, a.object_args
+  FROM unnest(%s::oid[], %s::oid[]) AS x(classid, objid),
+       LATERAL pg_identify_object_as_address(x.classid, x.objid, 0) AS a
+"""
+
+_FUNCTIONS: Final = """
+SELECT oid::text, pg_get_functiondef(oid) FROM pg_proc WHERE oid = ANY(%s::oid[]) AND prokind <> 'a'
+"""
+
+Address = tuple[str, tuple[str, ...], tuple[str, ...]]
+
+
+def start(program: Program, children: Children, view: View, selection: Selection, *, lock_timeout_s: float) -> Child:
+    """Start pg_dump inside the snapshot; its output is the archive."""
+    command = [
+        str(program.path),
+        *(
+            "--format=custom",
+            "--compress=0",
+            "--section=pre-data",
+            "--section=post-data",
+            "--no-blobs",
+            "--no-password",
+        ),
+        *(f"--snapshot={view.exported}", f"--encoding={view.server.encoding}"),
+        f"--lock-wait-timeout={int(lock_timeout_s * 1000)}",
+        *selection.options(),
+        *(f"--exclude-table={qualified(gone.name)}" for gone in view.unreadable),
+    ]
+    return children.start(command, feed=False)
+
+
+def collect(child: Child, session: Session, encoding: str) -> SchemaDump:
+    """Read pg_dump's output to its end and turn it into entries. Raises SourceError, Incoherent"""
+    raw = _read(child)
+    try:
+        parsed = archive.decode(raw)
+    except (Malformed, Unsupported) as error:
+        raise SourceError("the output of pg_dump could not be read", why=error.message) from error
+    entries = [entry for entry in parsed.entries if entry.section != Section.DATA]
+    identities = _identities(session, entries, encoding)
+    functions = _functions(session, entries)
+    places = {entry.dump_id: place for place, entry in enumerate(entries)}
+    found = tuple(
+        replace(_entry(entry, identity, encoding), function_definition=functions.get(entry.oid or b"", ""))
+        if entry.table_oid == CATALOG_PROC.encode()
+        else _entry(entry, identity, encoding)
+        for entry, identity in zip(entries, identities, strict=True)
+    )
+    needs = tuple(
+        tuple(sorted({places[int(need)] for need in entry.needs if int(need) in places})) for entry in entries
+    )
+    return SchemaDump(entries=found, needs=needs)
+
+
+def _read(child: Child) -> bytes:
+    stream = child.process.stdout
+    parts, size = [], 0
+    while stream is not None and (part := stream.read(READ_BYTES)):
+        parts.append(part)
+        size += len(part)
+        if size > ARCHIVE_BYTES_MAX:
+            raise SourceError("the definitions of the database are larger than 1 GiB")
+    code = child.process.wait()
+    if code != 0:
+        said = child.said()
+        kind = (
+            Incoherent if "lock timeout" in said or "does not exist" in said or "cache lookup" in said else SourceError
+        )
+        raise kind("pg_dump could not read the definitions", why=said or f"exit code {code}")
+    return b"".join(parts)
+
+
+def _identities(session: Session, entries: Sequence[archive.Entry], encoding: str) -> list[Identity]:
+    addresses = _addresses(session, entries)
+    by_dump_id = {entry.dump_id: entry for entry in entries}
+    found: dict[Identity, int] = {}
+    for place, entry in enumerate(entries):
+        identity = _identity(entry, addresses, by_dump_id, encoding)
+        if identity in found:
+            raise SourceError(
+                f"two definitions have one identity: {identity.desc} {'.'.join(identity.names)} {identity.sub}",
+                why="pgvault cannot tell them apart in a backup",
+            )
+        found[identity] = place
+    return list(found)
+
+
+def _identity(
+    entry: archive.Entry,
+    addresses: Mapping[tuple[str, str], Address],
+    by_dump_id: Mapping[int, archive.Entry],
+    encoding: str,
+) -> Identity:
+    desc = _text(entry.desc, encoding, "an entry")
+    own = addresses.get(_catalog_id(entry))
+    if own is not None:
+        return Identity(desc=desc, kind=own[0], names=own[1], args=own[2])
+    tag = _text(entry.tag, encoding, f"an entry {desc}")
+    namespace = _text(entry.namespace, encoding, f"{desc} {tag}")
+    for need in entry.needs:
+        subject = addresses.get(_catalog_id(by_dump_id[int(need)])) if int(need) in by_dump_id else None
+        if subject is not None:
+            sub = f"{quote(namespace)}.{quote(tag)}" if desc in NAMED_BY_BOTH else tag
+            return Identity(desc=desc, kind=subject[0], names=subject[1], args=subject[2], sub=sub)
+    if desc in {"ENCODING", "STDSTRINGS", "SEARCHPATH"}:
+        return Identity(desc=desc, kind="", names=())
+    return Identity(desc=desc, kind="", names=(), sub=f"{quote(namespace)}.{quote(tag)}" if namespace else tag)
+
+
+def _catalog_id(entry: archive.Entry) -> tuple[str, str]:
+    return ((entry.table_oid or b"0").decode("ascii"), (entry.oid or b"0").decode("ascii"))
+
+
+def _addresses(session: Session, entries: Sequence[archive.Entry]) -> dict[tuple[str, str], Address]:
+    wanted = sorted({_catalog_id(entry) for entry in entries if "0" not in _catalog_id(entry)})
+    rows = session.rows(
+        _ADDRESSES, [[int(key[0]) for key in wanted], [int(key[1]) for key in wanted]], doing="identifying definitions"
+    )
+    found: dict[tuple[str, str], Address] = {}
+    for classid, objid, kind, names, args in rows:
+        if kind is None or names is None:
+            raise Incoherent(
+                "a definition was dropped during the backup", why=f"object {objid} of catalog {classid} is gone"
+            )
+        found[(classid, objid)] = (kind, tuple(names), tuple(args or ()))
+    return found
+
+
+def _functions(session: Session, entries: Sequence[archive.Entry]) -> dict[bytes, str]:
+    oids = [int(entry.oid) for entry in entries if entry.oid and entry.table_oid == CATALOG_PROC.encode()]
+    if not oids:
+        return {}
+    rows = session.rows(_FUNCTIONS, [oids], doing="reading functions")
+    return {oid.encode(): text for oid, text in rows}
+
+
+def _entry(entry: archive.Entry, identity: Identity, encoding: str) -> SchemaEntry:
+    what = f"{identity.desc} {'.'.join(identity.names)} {identity.sub}".strip()
+    return SchemaEntry(
+        identity=identity,
+        section=Section(entry.section),
+        tag=_text(entry.tag, encoding, what),
+        namespace=_text(entry.namespace, encoding, what),
+        owner=_text(entry.owner, encoding, what),
+        definition=_text(entry.definition, encoding, what),
+        drop=_text(entry.drop, encoding, what),
+        tablespace=_text(entry.tablespace, encoding, what),
+        table_access_method=_text(entry.access_method, encoding, what),
+    )
+
+
+def _text(raw: bytes | None, encoding: str, what: str) -> str:
+    return decode(raw or b"", encoding, what=what)

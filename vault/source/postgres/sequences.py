@@ -1,0 +1,57 @@
+"""Values of sequences, read from the relations after the export [A11]. Not MVCC: a value may be later, never earlier."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from vault.model import Missing, SequenceItem, State, TableName
+from vault.source.postgres.catalog import IN_SCOPE
+from vault.source.postgres.connect import Session
+from vault.source.postgres.names import literal, qualified
+
+BATCH: Final = 100
+
+_LIST: Final = """
+SELECT n.nspname::text, c.relname::text,
+       coalesce(has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(c.oid, 'SELECT'), false)
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind = 'S' AND c.relpersistence <> 't' AND {scope} AND (({selected}) OR EXISTS (
+       SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i')
+          AND d.refclassid = 'pg_class'::regclass AND d.refobjid = ANY(%s::oid[])))
+ ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"
+"""
+
+
+def names(session: Session, selected: str, tables: Sequence[int]) -> list[tuple[TableName, bool]]:
+    """Sequences that `selected` includes or that belong to one of `tables` (oids), and whether each is readable."""
+    query = _LIST.format(scope=IN_SCOPE, selected=selected.replace("%", "%%"))
+    rows = session.rows(query, [list(tables)], doing="listing sequences")
+    return [(TableName(schema=schema, name=name), readable) for schema, name, readable in rows]
+
+
+def missing(found: Sequence[tuple[TableName, bool]]) -> list[Missing]:
+    """Those that cannot be read."""
+    return [
+        Missing(
+            item=qualified(name),
+            state=State.NOT_PERMITTED,
+            why="the sequence may not be read",
+            fix=f"GRANT SELECT ON SEQUENCE {qualified(name)}",
+        )
+        for name, readable in found
+        if not readable
+    ]
+
+
+def read(session: Session, found: Sequence[tuple[TableName, bool]]) -> Iterator[SequenceItem]:
+    """Values of the readable ones, by name."""
+    ours = [name for name, readable in found if readable]
+    for start in range(0, len(ours), BATCH):
+        batch = ours[start : start + BATCH]
+        query = " UNION ALL ".join(
+            f"SELECT {place}, last_value, is_called FROM {qualified(name)}" for place, name in enumerate(batch)
+        )
+        rows = session.rows(query, doing=f"reading sequences from {literal(batch[0].name)} on")
+        for place, last_value, is_called in sorted(rows):
+            yield SequenceItem(name=batch[place], last_value=last_value, is_called=is_called)

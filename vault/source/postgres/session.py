@@ -1,0 +1,280 @@
+"""Capture of one database: opened, read by several connections in one snapshot, finished or aborted.
+
+Protocol and reasons: `view` (lock, then export), `worker` (join and prove), `definitions` (nothing changed meanwhile).
+Its invariant: after `finish` or `abort` no connection, no child and no file of the capture is left.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Final, Self
+
+from vault import limits
+from vault.errors import Incoherent, SourceError, UsageError, VaultError
+from vault.model import CatalogFacts, Missing, Roles, SequenceItem, ServerFacts, TableName
+from vault.ports import LargeObjectRows, RowReader, SchemaDump, SourceTable
+from vault.source.postgres import (
+    catalog,
+    cluster,
+    definitions,
+    facts,
+    largeobjects,
+    objects,
+    pattern,
+    schema,
+    sequences,
+    view,
+)
+from vault.source.postgres.connect import (
+    Session,
+    Target,
+    child_variables,
+    connect,
+    pinned,
+    refuse_pooler,
+    resolve,
+    translated,
+)
+from vault.source.postgres.pattern import Selection
+from vault.source.postgres.programs import Children, Program, Programs
+from vault.source.postgres.psql_rows import PsqlPump
+from vault.source.postgres.reader import SnapshotReader
+from vault.source.postgres.rows import DirectReader, Leader
+from vault.source.postgres.settings import fixed
+from vault.source.postgres.worker import Import, open_worker
+
+LOCK_TIMEOUT_S: Final = 10.0
+DUMP_LOCK_TIMEOUT_S: Final = 2.0
+"""pg_dump meets locks only where somebody queues behind ours: waiting would queue the application too [C2]."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureOptions:
+    """What to read and how. Patterns as in pg_dump's -n -N -t -T."""
+
+    jobs: int = 2
+    schemas: Sequence[str] = ()
+    exclude_schemas: Sequence[str] = ()
+    tables: Sequence[str] = ()
+    exclude_tables: Sequence[str] = ()
+    allow_gaps: bool = False
+    allow_cleartext: bool = False
+    lock_timeout_s: float = LOCK_TIMEOUT_S
+    extent_blocks: int = limits.EXTENT_BLOCKS
+
+    def selection(self) -> Selection:
+        return Selection(
+            schemas=self.schemas,
+            exclude_schemas=self.exclude_schemas,
+            tables=self.tables,
+            exclude_tables=self.exclude_tables,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """What an opened capture consists of."""
+
+    target: Target
+    known: facts.Basics
+    leader: Leader
+    view: view.View
+    tables: Sequence[SourceTable]
+    sequences: Sequence[tuple[TableName, bool]]
+    start: definitions.Definitions
+    children: Children
+    dump: Program
+    psql: Program | None
+    selection: Selection
+    selected: str
+    sessions: list[Session] = field(default_factory=list)
+
+
+def open_capture(
+    conninfo: str,
+    *,
+    options: CaptureOptions,
+    programs: Programs,
+    environment: Mapping[str, str],
+    notify: Callable[[str], None],
+) -> PostgresCapture:
+    """Connect, lock, export a snapshot. `notify` hears of each step before it is taken, from this thread.
+
+    Raises  UsageError, UnsafeError, Unreachable, PermissionMissing, Incoherent, SourceError
+    """
+    target = resolve(conninfo, environment, allow_cleartext=options.allow_cleartext)
+    leader = connect(target)
+    children: Children | None = None
+    try:
+        target = pinned(target, leader)
+        refuse_pooler(target, leader)
+        known = facts.basics(leader)
+        facts.require_unfiltered(known)
+        dump = programs.require("pg_dump", major=known.major, local=target.local)
+        psql = programs.find("psql", major=known.major, local=target.local)
+        selection = options.selection()
+        selected = pattern.condition(selection, known.search_path)
+        request = view.Request(
+            selected=selected, allow_gaps=options.allow_gaps, lock_timeout_s=options.lock_timeout_s, notify=notify
+        )
+        taken = view.take(leader, target, known, request)
+        _refuse_empty(taken, selection)
+        children = Children(environment=environment, connection=child_variables(target), password=target.password)
+        parts = _Parts(
+            target=target,
+            known=known,
+            leader=Leader(leader),
+            view=taken,
+            tables=catalog.tables(leader, taken.holding, version=known.version),
+            sequences=sequences.names(leader, selected, [relation.oid for relation in taken.relations]),
+            start=definitions.read(leader),
+            children=children,
+            dump=dump,
+            psql=psql,
+            selection=selection,
+            selected=selected,
+        )
+        return PostgresCapture(parts)
+    except BaseException:
+        if children is not None:
+            children.close()
+        leader.abort()
+        raise
+
+
+def _refuse_empty(taken: view.View, selection: Selection) -> None:
+    if (selection.tables or selection.schemas) and not taken.relations:
+        raise UsageError(
+            "no table matches the selection",
+            hint="patterns are psql's: names are folded to lower case unless in double quotes",
+        )
+
+
+class PostgresCapture:
+    """Implements ports.Capture. `reader` may be called from any thread, the rest from one."""
+
+    def __init__(self, parts: _Parts) -> None:
+        self._parts = parts
+        self._lock = threading.Lock()
+        self._closed = False
+        self._clerk: Session | None = None
+        self._server = parts.view.server
+        self._schema: SchemaDump | None = None
+        self._dump = schema.start(
+            parts.dump, parts.children, parts.view, parts.selection, lock_timeout_s=DUMP_LOCK_TIMEOUT_S
+        )
+
+    @property
+    def server(self) -> ServerFacts:
+        """As at the snapshot; `flush_lsn` is that of the flush once `finish` has returned."""
+        return self._server
+
+    @property
+    def tables(self) -> Sequence[SourceTable]:
+        return self._parts.tables
+
+    @property
+    def missing(self) -> Sequence[Missing]:
+        return (*self._parts.view.missing, *sequences.missing(self._parts.sequences))
+
+    def schema(self) -> SchemaDump:
+        if self._schema is None:
+            self._schema = schema.collect(self._dump, self._session(), self.server.encoding)
+        return self._schema
+
+    def catalog(self) -> CatalogFacts:
+        return objects.facts(self._session())
+
+    def roles(self) -> Roles:
+        return cluster.roles(self._session(), version=self._parts.known.version)
+
+    def sequences(self) -> Iterator[SequenceItem]:
+        return sequences.read(self._session(), self._parts.sequences)
+
+    def large_objects(self) -> Iterator[LargeObjectRows]:
+        return largeobjects.read(self._session()) if self._parts.selection.whole else iter(())
+
+    def reader(self) -> RowReader:
+        imported = self._import()
+        session = open_worker(imported)
+        with self._lock:
+            if self._closed:
+                session.abort()
+                raise SourceError("the capture has ended")
+            self._parts.sessions.append(session)
+        direct = DirectReader(session, self._parts.leader, imported.encoding)
+        return SnapshotReader(direct, lambda: self._pump(imported))
+
+    def finish(self) -> Sequence[str]:
+        parts = self._parts
+        try:
+            changed = self._changed()
+            with parts.leader.turn, parts.leader.session.lock:
+                try:
+                    view.check(parts.leader.session, parts.view.relations)
+                except view.Moved as moved:
+                    raise Incoherent(f"table {moved} was replaced during the backup") from moved
+                with translated("ending the snapshot"):
+                    ended = parts.leader.session.connection.execute("COMMIT").statusmessage
+            if ended != "COMMIT":
+                raise Incoherent("the transaction that held the snapshot had failed")
+        finally:
+            self.abort()
+        return changed
+
+    def _changed(self) -> Sequence[str]:
+        observer = connect(self._parts.target)
+        try:
+            observer.run("BEGIN READ ONLY;" + fixed(self._parts.known.known_settings), doing="comparing definitions")
+            end = definitions.read(observer)
+            changed = tuple(definitions.changed(observer, self._parts.start, end))
+            observer.run("COMMIT", doing="comparing definitions")
+            self._server = facts.flushed(observer, self._server)
+            return changed
+        finally:
+            observer.abort()
+
+    def abort(self) -> None:
+        with self._lock:
+            self._closed = True
+            sessions = [*self._parts.sessions, *((self._clerk,) if self._clerk else ()), self._parts.leader.session]
+            self._parts.sessions.clear()
+        for session in sessions:
+            session.abort()
+        try:
+            self._parts.children.close()
+        except (OSError, VaultError):
+            pass
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.abort()
+
+    def _import(self) -> Import:
+        parts = self._parts
+        return Import(
+            target=parts.target,
+            exported=parts.view.exported,
+            snapshot=parts.view.server.snapshot,
+            identity=parts.view.identity,
+            encoding=parts.view.server.encoding,
+            known_settings=parts.known.known_settings,
+        )
+
+    def _session(self) -> Session:
+        """A session in the snapshot for everything but rows, so that the leader stays free."""
+        if self._clerk is None:
+            self._clerk = open_worker(self._import())
+        return self._clerk
+
+    def _pump(self, imported: Import) -> PsqlPump | None:
+        if self._parts.psql is None:
+            return None
+        return PsqlPump(self._parts.psql, self._parts.children, imported)

@@ -1,0 +1,214 @@
+"""The session protocol: lock, then export, so that the snapshot sees exactly the tables that are locked [A1].
+
+List the tables in a transaction of its own; BEGIN; fixed settings and LOCK TABLE, which take no snapshot; export; list again
+inside; lock what is new; compare file nodes and names with the newest catalog. The other order gives empty tables without
+an error when somebody truncates in between. Its invariant: a `View` that is returned holds ACCESS SHARE on every table
+in it, and each of them is, file for file, the one that the snapshot sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import psycopg
+
+from vault.errors import Incoherent, PermissionMissing, SourceError
+from vault.model import Missing, ServerFacts, State
+from vault.source.postgres import catalog, facts
+from vault.source.postgres.catalog import Relation
+from vault.source.postgres.connect import Session, Target, connect, translate
+from vault.source.postgres.names import literal, qualified
+from vault.source.postgres.settings import fixed
+
+ATTEMPTS: Final = 3
+LOCK_BATCH: Final = 200
+SHARE_OF_LOCK_TABLE: Final = 2
+"""At most one half of the lock table: pg_dump, readers and the application need the rest [C3]."""
+NAMED_IN_MESSAGES: Final = 10
+
+BEGIN: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
+
+_CHECK: Final = """
+SELECT x.name FROM unnest(%s::text[], %s::oid[], %s::oid[]) AS x(name, oid, filenode)
+  LEFT JOIN pg_class c ON c.oid = x.oid
+ WHERE to_regclass(x.name)::oid IS DISTINCT FROM x.oid OR c.relfilenode IS DISTINCT FROM x.filenode
+    OR (c.relkind = 'r' AND pg_relation_filenode(x.oid) IS DISTINCT FROM x.filenode)
+"""
+
+_BLOCKERS: Final = """
+SELECT DISTINCT l.pid, coalesce(a.usename::text, ''), coalesce(a.state, '')
+  FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid)
+ WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' AND l.relation = ANY(%s::oid[]) AND l.pid IS NOT NULL
+   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY 1
+"""
+
+
+class Moved(Exception):
+    """Something changed between two steps of the protocol; the whole is repeated with a new snapshot."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """An exported snapshot and what is locked under it. `tables` hold rows and are readable; `missing` are not."""
+
+    exported: str
+    server: ServerFacts
+    identity: str
+    relations: Sequence[Relation]
+    missing: Sequence[Missing]
+    unreadable: Sequence[Relation]
+
+    @property
+    def holding(self) -> list[Relation]:
+        gone = {missing.item for missing in self.missing}
+        return [
+            found
+            for found in self.relations
+            if found.holds_rows and found.readable and qualified(found.name) not in gone
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """`selected`: SQL condition of view.catalog.relations; `notify` hears each step before it is taken."""
+
+    selected: str
+    allow_gaps: bool
+    lock_timeout_s: float
+    notify: Callable[[str], None]
+
+
+def take(leader: Session, target: Target, known: facts.Basics, request: Request) -> View:
+    """Run the protocol on `leader`, at most ATTEMPTS times. Raises Incoherent, PermissionMissing, SourceError"""
+    for _ in range(ATTEMPTS):
+        try:
+            return _attempt(leader, target, known, request)
+        except Moved as moved:
+            leader.run("ROLLBACK", doing="starting again")
+            last = str(moved)
+            request.notify(f"{last} changed while it was being locked; starting again")
+    raise Incoherent(
+        "the tables keep changing under the backup", why=f"last seen: {last}", hint="try again when migrations are done"
+    )
+
+
+def _attempt(leader: Session, target: Target, known: facts.Basics, request: Request) -> View:
+    settings = fixed(known.known_settings)
+    request.notify("listing tables")
+    leader.run("BEGIN READ ONLY;" + settings, doing="listing tables")
+    first = catalog.relations(leader, request.selected)
+    leader.run("COMMIT", doing="listing tables")
+    _refuse_unreadable(first, request)
+    _refuse_too_many(first, known)
+    before = facts.insert_lsn(leader, in_recovery=known.in_recovery)
+    request.notify(f"locking {len(first)} tables")
+    leader.run(BEGIN + settings, doing="beginning the snapshot")
+    _lock(leader, target, first, request.lock_timeout_s)
+    exported: str = leader.row("SELECT pg_export_snapshot()", doing="exporting the snapshot")[0]
+    server = facts.server_facts(leader, known, before=before)
+    request.notify(f"snapshot {exported} exported")
+    second = catalog.relations(leader, request.selected)
+    _refuse_unreadable(second, request)
+    locked = {relation.oid for relation in first if relation.lockable}
+    _lock(leader, target, [new for new in second if new.oid not in locked], request.lock_timeout_s)
+    check(leader, second)
+    identity: str = leader.row(f"SELECT {facts.SERVER_IDENTITY}", doing="identifying the server")[0]
+    return View(
+        exported=exported,
+        server=server,
+        identity=identity,
+        relations=second,
+        missing=_missing(second, known),
+        unreadable=[relation for relation in second if not relation.readable],
+    )
+
+
+def check(session: Session, relations: Sequence[Relation]) -> None:
+    """Every locked table is the one that the snapshot sees, under its name. Raises Moved"""
+    ours = [relation for relation in relations if relation.lockable]
+    parameters = [
+        [qualified(relation.name) for relation in ours],
+        [relation.oid for relation in ours],
+        [relation.filenode for relation in ours],
+    ]
+    wrong = session.rows(_CHECK, parameters, doing="checking the tables")
+    if wrong:
+        raise Moved(wrong[0][0])
+
+
+def _lock(leader: Session, target: Target, relations: Sequence[Relation], timeout_s: float) -> None:
+    ours = [relation for relation in relations if relation.lockable]
+    for start in range(0, len(ours), LOCK_BATCH):
+        batch = ours[start : start + LOCK_BATCH]
+        names = ", ".join(f"ONLY {qualified(relation.name)}" for relation in batch)
+        statement = (
+            f"SET LOCAL lock_timeout = {literal(f'{int(timeout_s * 1000)}ms')}; LOCK TABLE {names} IN ACCESS SHARE MODE"
+        )
+        try:
+            with leader.lock:
+                leader.connection.execute(statement)
+        except (
+            psycopg.errors.UndefinedTable,
+            psycopg.errors.InvalidSchemaName,
+            psycopg.errors.WrongObjectType,
+        ) as gone:
+            raise Moved("a table") from gone
+        except psycopg.errors.LockNotAvailable as busy:
+            raise _blocked(target, batch, timeout_s) from busy
+        except psycopg.Error as error:
+            raise translate(error, "locking tables") from error
+    leader.run("SET LOCAL lock_timeout = 0", doing="locking tables")
+
+
+def _blocked(target: Target, batch: Sequence[Relation], timeout_s: float) -> SourceError:
+    observer = connect(target)
+    try:
+        found = observer.rows(_BLOCKERS, [[relation.oid for relation in batch]], doing="looking for who blocks")
+    finally:
+        observer.close()
+    who = ", ".join(f"pid {pid} of {user} ({state})" for pid, user, state in found) or "a session that has ended since"
+    return SourceError(
+        f"tables could not be locked within {timeout_s:g} s",
+        why=f"an exclusive lock is held or waited for by {who}",
+        hint="wait for it or end it, then try again",
+        sqlstate="55P03",
+    )
+
+
+def _refuse_unreadable(relations: Sequence[Relation], request: Request) -> None:
+    unreadable = [qualified(relation.name) for relation in relations if not relation.readable]
+    if unreadable and not request.allow_gaps:
+        shown = ", ".join(unreadable[:NAMED_IN_MESSAGES])
+        more = f" and {len(unreadable) - NAMED_IN_MESSAGES} more" if len(unreadable) > NAMED_IN_MESSAGES else ""
+        raise PermissionMissing(
+            f"{len(unreadable)} tables cannot be read: {shown}{more}",
+            hint="GRANT SELECT on them and USAGE on their schemas, or leave them out knowingly with --allow-gaps",
+        )
+
+
+def _refuse_too_many(relations: Sequence[Relation], known: facts.Basics) -> None:
+    if len(relations) > known.lock_slots // SHARE_OF_LOCK_TABLE:
+        raise SourceError(
+            f"{len(relations)} tables do not fit in the server's lock table",
+            why=f"it has room for about {known.lock_slots} locks, and the application needs some of them",
+            hint="raise max_locks_per_transaction, or back up part of the schemas with -n",
+        )
+
+
+def _missing(relations: Sequence[Relation], known: facts.Basics) -> list[Missing]:
+    found = []
+    for relation in relations:
+        name = qualified(relation.name)
+        if relation.kind == "f":
+            why = "a foreign table: its rows are on another server"
+            found.append(Missing(item=name, state=State.NOT_EXPORTABLE, why=why, fix="back up the other server"))
+        elif not relation.readable:
+            why = f"role {known.user} may not read it; its definition is left out as well"
+            fix = f'GRANT SELECT ON {name} TO "{known.user}"'
+            found.append(Missing(item=name, state=State.NOT_PERMITTED, why=why, fix=fix))
+        elif relation.persistence == "u" and known.in_recovery and relation.kind == "r":
+            why = "an unlogged table has no rows on a standby"
+            found.append(Missing(item=name, state=State.NOT_EXPORTABLE, why=why, fix="back up the primary"))
+    return found

@@ -1,0 +1,50 @@
+"""Sessions inside an exported snapshot, each checked against the leader before it reads anything [A10]."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from vault.errors import Incoherent
+from vault.source.postgres.connect import Session, Target, connect
+from vault.source.postgres.facts import SERVER_IDENTITY
+from vault.source.postgres.names import literal
+from vault.source.postgres.settings import fixed
+from vault.source.postgres.view import BEGIN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Import:
+    """What a session needs to join the snapshot. `snapshot`: text of pg_current_snapshot() in the leader."""
+
+    target: Target
+    exported: str
+    snapshot: str
+    identity: str
+    encoding: str
+    known_settings: Collection[str]
+
+    def statements(self) -> str:
+        """Begin a transaction in the snapshot, with the fixed settings."""
+        return f"{BEGIN}SET TRANSACTION SNAPSHOT {literal(self.exported)};{fixed(self.known_settings)}"
+
+    def proof(self) -> str:
+        """SQL expression: this session sees the leader's snapshot on the leader's server."""
+        return (
+            f"(pg_current_snapshot()::text = {literal(self.snapshot)} AND {SERVER_IDENTITY} = {literal(self.identity)})"
+        )
+
+
+def open_worker(imported: Import) -> Session:
+    """A session in the snapshot. Raises Incoherent if the snapshot or its server is gone, Unreachable"""
+    session = connect(imported.target)
+    try:
+        session.run(imported.statements(), doing="joining the snapshot")
+        if not session.row(f"SELECT {imported.proof()}", doing="joining the snapshot")[0]:
+            raise Incoherent(
+                "a reading session does not see the snapshot", why="it reached another server or another state"
+            )
+    except BaseException:
+        session.abort()
+        raise
+    return session
