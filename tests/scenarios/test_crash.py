@@ -51,7 +51,7 @@ def threads() -> set[str]:
 @pytest.fixture(autouse=True)
 def small_packs(monkeypatch: pytest.MonkeyPatch) -> None:
     """More packs, so more places where a crash can fall."""
-    monkeypatch.setattr(writer, "PACK_BYTES_TARGET", 64 * KIB)
+    monkeypatch.setattr(writer, "PACK_BYTES_TARGET", 8 * KIB)
 
 
 @pytest.fixture
@@ -250,7 +250,7 @@ from tests.scenarios.test_crash import database, directory
 from vault.repo import writer
 from vault.repo.state import Closed
 from vault.store.local import LocalStore
-writer.PACK_BYTES_TARGET = 64 * 1024
+writer.PACK_BYTES_TARGET = 8 * 1024
 repo = Closed(LocalStore(Path({str(root)!r}), os.urandom)).open(small.PASSPHRASE)
 print("ready", flush=True)
 for day in range({4 + round_number % 3}, 1000):

@@ -145,6 +145,13 @@ class Closure:
                 file="" if gone is None else pack_name(gone),
                 object_id=ref.id.hex(),
             )
+        if not self._index.chain(ref.id):
+            return MissingObject(
+                "chunk has lost its base",
+                why="it is stored as a delta, and no pack that is there holds what it was made from",
+                file=pack_name(places[0].pack),
+                object_id=ref.id.hex(),
+            )
         if any(place.record.plain_length != ref.length for place in places):
             return Malformed("chunk has another length than its list says", object_id=ref.id.hex())
         return None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from vault.errors import IntegrityError
 from vault.ids import ObjectId, PackId
 from vault.limits import DELTA_DEPTH_MAX, TAG_BYTES
-from vault.model import Codec, Location, ObjectType
+from vault.model import Codec, ObjectType
 from vault.pipeline.compress import compress, compress_delta
 from vault.repo.index import Index
 from vault.repo.reader import Reader
@@ -49,7 +49,7 @@ class Deltas:
         return self._delta(plain, base) or whole(plain)
 
     def _delta(self, plain: bytes, base: ObjectId) -> Stored | None:
-        chain = self._chain(base)
+        chain = self._index.chain(base)
         if not plain or not chain or chain[0].record.depth >= DELTA_DEPTH_MAX:
             return None
         root = chain[-1].record
@@ -74,16 +74,3 @@ class Deltas:
             base_plain=base_plain,
             packs=frozenset(place.pack for place in chain),
         )
-
-    def _chain(self, object_id: ObjectId) -> list[Location]:
-        """From the object's shallowest location down to a full one; empty if there is no such way."""
-        chain: list[Location] = []
-        wanted: ObjectId | None = object_id
-        below = DELTA_DEPTH_MAX + 1
-        while wanted is not None:
-            place = next((place for place in self._index.locations(wanted) if place.record.depth < below), None)
-            if place is None or place.record.type is not ObjectType.ROW_CHUNK:
-                return []
-            chain.append(place)
-            wanted, below = place.record.base, place.record.depth
-        return chain

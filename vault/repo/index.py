@@ -16,7 +16,7 @@ from vault.errors import ContentMismatch, IntegrityError, NotFound
 from vault.format.index import Fragment, decode_fragment, parse_fragment_name
 from vault.format.pack import parse_pack_name
 from vault.ids import FragmentId, ObjectId, PackId
-from vault.limits import FRAGMENT_ENTRIES_MAX
+from vault.limits import DELTA_DEPTH_MAX, FRAGMENT_ENTRIES_MAX
 from vault.model import FileKind, Location
 from vault.ports import ObjectStore
 from vault.repo import runs
@@ -81,6 +81,24 @@ class Index:
 
     def __contains__(self, object_id: ObjectId) -> bool:
         return bool(self.locations(object_id))
+
+    def chain(self, object_id: ObjectId) -> list[Location]:
+        """The shallowest location that can be read, then that of its base, down to a whole one (OBJ-10); empty if none can."""
+        return self._chain(object_id, DELTA_DEPTH_MAX + 1, set())
+
+    def _chain(self, object_id: ObjectId, below: int, dead: set[tuple[ObjectId, int]]) -> list[Location]:
+        if (object_id, below) in dead:
+            return []
+        for place in self.locations(object_id):
+            if place.record.depth >= below:
+                break
+            if place.record.base is None:
+                return [place]
+            rest = self._chain(place.record.base, place.record.depth, dead)
+            if rest and rest[0].record.type is place.record.type:
+                return [place, *rest]
+        dead.add((object_id, below))
+        return []
 
     def distrust(self, object_id: ObjectId, place: Location, error: IntegrityError) -> None:
         """Count a location that failed as not there: it is not read again, and a writer stores the object anew."""

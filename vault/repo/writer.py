@@ -108,12 +108,11 @@ class Writer:
         return object_id
 
     def adopt(self, object_id: ObjectId) -> bool:
-        """Whether the repository has the object; if so, its pack counts as used by this writer."""
-        known = self._index.locations(object_id)
-        if known:
-            with self._lock:
-                self.packs_used.add(known[0].pack)
-        return bool(known)
+        """Whether the repository has the object, with what a delta needs; if so, its packs count as used by this writer."""
+        chain = self._index.chain(object_id)
+        with self._lock:
+            self.packs_used.update(place.pack for place in chain)
+        return bool(chain)
 
     def _claim(self, object_id: ObjectId) -> bool:
         """Whether the caller is the first to need this object stored."""
