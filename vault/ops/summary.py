@@ -27,7 +27,7 @@ ORDER BY 1, 2"""
 """Schema, name, partitioned, an extension's: the tables whose rows a backup has."""
 
 _FUNCTIONS: Final = """
-SELECT n.nspname, p.proname, p.prorettype = 'pg_catalog.trigger'::pg_catalog.regtype
+SELECT n.nspname, p.proname, p.prorettype IN ('pg_catalog.trigger'::pg_catalog.regtype, 'pg_catalog.event_trigger'::pg_catalog.regtype)
 FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 WHERE p.prokind IN ('f', 'p', 'w') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND NOT EXISTS (
     SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
