@@ -29,7 +29,7 @@ import sys
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import chain, filterfalse, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -1084,6 +1084,13 @@ def owner_statement(entry: dict[str, Any]) -> str:
     return ""
 
 
+def of_database(entry: dict[str, Any]) -> bool:
+    """Of the database itself: pg_restore runs these with --create only."""
+    desc, tag = entry["identity"][0], entry["tag"]
+    about = desc in ("ACL", "COMMENT", "SECURITY LABEL") and tag.startswith("DATABASE ")
+    return desc in ("DATABASE", "DATABASE PROPERTIES") or about
+
+
 def restore_pass(entry: dict[str, Any]) -> int:
     """0 objects, 1 privileges, 2 what must see the finished schema; pg_restore's passes."""
     desc = entry["identity"][0]
@@ -1200,12 +1207,15 @@ class Restore:
 
     def schema(self, database: dict[str, Any]) -> None:
         self._write("schema.sql", self._schema(database))
+        head = b"-- The database that the snapshot was taken of; schema.sql goes into any empty one.\n"
+        entries = filter(of_database, self.repository.entries(database))
+        self._write("database.sql", chain([head], map(self._entry, entries)))
 
     def _schema(self, database: dict[str, Any]) -> Iterator[bytes]:
         yield SCHEMA_HEAD.encode()
         later: tuple[list[dict[str, Any]], ...] = ([], [], [])
         marked = False
-        for entry in self.repository.entries(database):
+        for entry in filterfalse(of_database, self.repository.entries(database)):
             number = restore_pass(entry)
             if entry["section"] in (3, 4) and not marked:
                 marked = True

@@ -228,7 +228,17 @@ def _load(cluster: Cluster, database: str, restored: Path) -> None:
     (restored / "after.sql").write_text(before.split("\n\n")[0] + after)
     for script in ("before.sql", "data_records/load.sql", "sequences.sql", "after.sql"):
         subprocess.run(
-            ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", cluster.dsn(database), "-f", Path(script).name],
+            [
+                str(cluster.bin / "psql"),
+                "-X",
+                "-q",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-d",
+                cluster.dsn(database),
+                "-f",
+                Path(script).name,
+            ],
             cwd=(restored / script).parent,
             check=True,
         )
