@@ -78,6 +78,7 @@ def test_the_story_names_the_damage_and_ends_with_the_users_own_commands(
     said = [text for kind, text in listener.events if kind == "demo"]
     assert any(text.strip().startswith("gone: POLICY") and "customers: select" in text for text in said)
     assert any(text.strip().startswith("gone: FUNCTION") and "usage_by_day" in text for text in said)
+    assert any(text.strip() == f"gone: edge_functions/{story.LOST_FUNCTION}/index.ts" for text in said)
     assert any("public.ai_usage_events" in text and "now 0" in text for text in said)
     assert any("auth.users: 6 rows, now 4" in text for text in said)
     assert [text.strip() for text in said[-3:]] == list(story.COMMANDS)

@@ -1,28 +1,43 @@
-"""What changed between two snapshots, in words: definitions by name, tables by their number of rows. Reads no rows."""
+"""What changed between two snapshots, in words: definitions and files by name, tables by their number of rows.
+
+Reads no rows and no file's content. Enough for the demo; it does not see rows that changed while their number stayed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from vault.model import Identity
+from vault.model import FileItem, Identity
 from vault.ops.table import show_name, table_sums
 from vault.ops.view_paths import one_line
 from vault.repo.snapshot import Snapshot
+from vault.source.paths import path_text
 
 
 def changes(before: Snapshot, after: Snapshot) -> Iterator[str]:
-    """Lines like `gone: POLICY public.customers "customers: select"`, definitions first."""
+    """Lines like `gone: POLICY public.customers.customers: select`: definitions, then tables, then files."""
     old = {item.identity: item.entry for item in before.entry_items()}
     new = {item.identity: item.entry for item in after.entry_items()}
-    for word, found in (("gone", old.keys() - new.keys()), ("new", new.keys() - old.keys())):
-        yield from (f"{word}: {_shown(identity)}" for identity in sorted(found))
-    both = sorted(identity for identity in old.keys() & new.keys() if old[identity] != new[identity])
-    yield from (f"changed: {_shown(identity)}" for identity in both)
+    yield from _differences({_shown(key): value for key, value in old.items()}, {_shown(k): v for k, v in new.items()})
     rows = {item.name: table_sums(item)[0] for item in after.tables()}
     for item in before.tables():
         then, now = table_sums(item)[0], rows.get(item.name)
         if now is not None and now != then:
             yield f"{show_name(item.name)}: {then} rows, now {now}"
+    for name in sorted(before.manifest.directories.keys() & after.manifest.directories.keys()):
+        yield from _differences(
+            *({_path(name, item): item.chunks for item in one.files(name)} for one in (before, after))
+        )
+
+
+def _differences(old: Mapping[str, object], new: Mapping[str, object]) -> Iterator[str]:
+    yield from (f"gone: {name}" for name in sorted(old.keys() - new.keys()))
+    yield from (f"new: {name}" for name in sorted(new.keys() - old.keys()))
+    yield from (f"changed: {name}" for name in sorted(old.keys() & new.keys()) if old[name] != new[name])
+
+
+def _path(directory: str, item: FileItem) -> str:
+    return one_line(f"{directory}/{path_text(item.path)}")
 
 
 def _shown(identity: Identity) -> str:

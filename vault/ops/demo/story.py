@@ -95,7 +95,7 @@ def run(stage: Stage, *, progress: Progress) -> DemoReport:
     tale.damage()
     damaged = tale.take("evening of day 5", "with the damage in it")
     good = tale.read(days[-1])
-    tale.say("what changed since yesterday's snapshot, from the two snapshots alone:")
+    tale.say("what is different since the last good snapshot, from the two snapshots alone:")
     for line in changes(good, tale.read(damaged)):
         tale.say(f"  {line}")
     restored = tale.restore(good)
@@ -281,7 +281,7 @@ class _Tale:
             options=CaptureOptions(),
             programs=self._stage.programs,
             environment={},
-            notify=self.say,
+            notify=partial(self._progress.event, "notice"),
         )
 
     @contextmanager
