@@ -17,14 +17,14 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1]))
 
-from spec.vectors import keys, packs, repositories, trees  # noqa: E402
+from spec.vectors import fragments, keys, packs, repositories, trees  # noqa: E402
 
 
 def generate() -> dict[str, str]:
     """File name below spec/vectors -> text."""
     files: dict[str, str] = {}
     kinds: collections.Counter[str] = collections.Counter()
-    for vector in (*keys.vectors(), *packs.vectors(), *trees.vectors(), *repositories.vectors()):
+    for vector in (*keys.vectors(), *packs.vectors(), *fragments.vectors(), *trees.vectors(), *repositories.vectors()):
         name = f"{vector.name}.json"
         if name in files:
             raise ValueError(f"two vectors are named {vector.name}")

@@ -9,27 +9,30 @@ from spec.vectors.whole import Collected, Repo, of_files
 from spec.vectors.write import CHUNKS, EXTENTS, FILE_CHUNK, FILES, ORDER, TABLES, encode, fixed
 
 
+def directory(c: Collected, name: str, spec: str, expect: str, comment: str, reference: list[Any], repo: Repo) -> None:
+    c.add(name, spec, expect, comment, (repo, repo.finish(repo.manifest(directories={"files": reference}))))
+
+
+def six(repo: Repo) -> list[Any]:
+    return [repo.file(b"%c" % letter, b"content %c" % letter) for letter in b"abcdef"]
+
+
+def node(repo: Repo, level: int, members: list[Any], node_type: int = FILES) -> bytes:
+    return repo.put(node_type, encode([level, members]))
+
+
 def trees(c: Collected) -> None:
-    def directory(name: str, spec: str, expect: str, comment: str, reference: list[Any], repo: Repo) -> None:
-        c.add(name, spec, expect, comment, (repo, repo.finish(repo.manifest(directories={"files": reference}))))
-
-    def six(repo: Repo) -> list[Any]:
-        return [repo.file(b"%c" % letter, b"content %c" % letter) for letter in b"abcdef"]
-
-    def node(repo: Repo, level: int, members: list[Any], node_type: int = FILES) -> bytes:
-        return repo.put(node_type, encode([level, members]))
-
     repo = Repo()
-    directory("tree_two_levels", "TREE-5 TREE-6", "ok", "three leaves", of_files(six(repo), repo, every=2), repo)
+    directory(c, "tree_two_levels", "TREE-5 TREE-6", "ok", "three leaves", of_files(six(repo), repo, every=2), repo)
     repo = Repo()
     many = [repo.file(b"%04d" % number, b"%d" % number) for number in range(300)]
-    directory("tree_by_the_rule", "TREE-4", "ok", "300 files, split by the keyed hash", of_files(many, repo), repo)
+    directory(c, "tree_by_the_rule", "TREE-4", "ok", "300 files, split by the keyed hash", of_files(many, repo), repo)
     for at, name in ((1, "items"), (2, "rows"), (3, "bytes")):
         repo = Repo()
         reference = of_files(six(repo), repo, every=2)
         reference[at] += 1
         directory(
-            f"tree_root_{name}_wrong", "TREE-5", "malformed", f"one more in {name} than there is", reference, repo
+            c, f"tree_root_{name}_wrong", "TREE-5", "malformed", f"one more in {name} than there is", reference, repo
         )
     for at, name in ((2, "items"), (3, "rows"), (4, "bytes")):
         repo = Repo()
@@ -37,8 +40,11 @@ def trees(c: Collected) -> None:
         children = [[part[-1][0], node(repo, 0, part), 3, 0, 27] for part in (items[:3], items[3:])]
         children[0][at] += 1
         sums = [sum(child[number] for child in children) for number in (2, 3, 4)]
-        directory(f"tree_child_{name}_wrong", "TREE-5", "malformed", f"a child with one more in {name} than it has",
+        directory(c, f"tree_child_{name}_wrong", "TREE-5", "malformed", f"a child with one more in {name} than it has",
                   [node(repo, 1, children), *sums], repo)  # fmt: skip
+
+
+def tree_shapes(c: Collected) -> None:
     repo = Repo()
     items = six(repo)
     leaf = node(repo, 0, items)
@@ -58,10 +64,11 @@ def trees(c: Collected) -> None:
         six(copy)
         copy.put(FILES, encode([0, items]))
         sums = [sum(member[number] for member in value[1]) for number in (2, 3, 4)]
-        directory(f"tree_{name}", spec, "malformed", comment, [copy.put(FILES, encode(value)), *sums], copy)
+        directory(c, f"tree_{name}", spec, "malformed", comment, [copy.put(FILES, encode(value)), *sums], copy)
     repo = Repo()
     same = node(repo, 1, [[b"f", node(repo, 0, six(repo)), 6, 0, 54]])
     directory(
+        c,
         "tree_level_stays",
         "TREE-6",
         "malformed",
@@ -73,17 +80,23 @@ def trees(c: Collected) -> None:
     items = six(repo)
     low = node(repo, 0, [items[0], items[3]])
     high = node(repo, 0, [items[2], items[5]])
-    directory("tree_keys_overlap", "TREE-2", "malformed", "keys ascend in each leaf, not over them",
+    directory(c, "tree_keys_overlap", "TREE-2", "malformed", "keys ascend in each leaf, not over them",
               [node(repo, 1, [[b"d", low, 2, 0, 18], [b"f", high, 2, 0, 18]]), 4, 0, 36], repo)  # fmt: skip
     repo = Repo()
-    directory("tree_node_missing", "OBJ-11", "missing", "a root that is nowhere", [fixed("nowhere"), 6, 0, 54], repo)
+    directory(c, "tree_node_missing", "OBJ-11", "missing", "a root that is nowhere", [fixed("nowhere"), 6, 0, 54], repo)
     repo = Repo()
     wrong = repo.put(EXTENTS, encode([0, six(repo)]))
-    directory("tree_node_of_another_type", "TREE-2", "malformed", "files under an extent node", [wrong, 6, 0, 54], repo)
+    directory(
+        c, "tree_node_of_another_type", "TREE-2", "malformed", "files under an extent node", [wrong, 6, 0, 54], repo
+    )
+
+
+def chunk_items(c: Collected) -> None:
     repo = Repo()
     item = repo.file(b"a", b"content of a")
     item[4], item[9][0][0][1] = 11, 11
     directory(
+        c,
         "chunk_length_wrong",
         "TREE-10",
         "malformed",
@@ -96,7 +109,7 @@ def trees(c: Collected) -> None:
     item[9][1] = write.tree(
         [[write.object_id(FILE_CHUNK, b"%02d" % n), 2, n == 4] for n in range(10)], CHUNKS, repo.put
     )
-    directory("chunk_of_a_file_continues", "TREE-11", "malformed", "in a list of ten", of_files([item], repo), repo)
+    directory(c, "chunk_of_a_file_continues", "TREE-11", "malformed", "in a list of ten", of_files([item], repo), repo)
 
 
 def rows(c: Collected) -> None:

@@ -33,6 +33,22 @@ def delta(pack: Pack, number: int, base: int, depth: int, **options: Any) -> byt
     return pack.add(ROW_CHUNK, TEXTS[number], base=(IDS[base], TEXTS[base]), depth=depth, **options)
 
 
+def wrong_base(repo: Repo) -> tuple[bytes, bytes]:
+    lines = [fixed(f"noise {number}").hex().encode() for number in range(20)]
+    noise, other = b"\n".join([*lines, b""]), b"\n".join([*lines[::-1], b""])
+    target = noise + b"one more\n"
+    repo.data.add(ROW_CHUNK, other)
+    base = write.object_id(ROW_CHUNK, other)
+    repo.data.add(ROW_CHUNK, target, base=(base, other), depth=1, stored=write.zstd(target, noise))
+    return write.object_id(ROW_CHUNK, target), target
+
+
+def base_of_another_type(repo: Repo) -> tuple[bytes, bytes]:
+    base = repo.put(FILE_CHUNK, TEXTS[0])
+    repo.data.add(ROW_CHUNK, TEXTS[1], base=(base, TEXTS[0]), depth=1)
+    return IDS[1], TEXTS[1]
+
+
 def deltas(c: Collected) -> None:
     def chain(repo: Repo) -> tuple[bytes, bytes]:
         repo.data.add(ROW_CHUNK, TEXTS[0], codec=ZSTD)
@@ -71,20 +87,6 @@ def deltas(c: Collected) -> None:
 
     def no_base(repo: Repo) -> tuple[bytes, bytes]:
         delta(repo.data, 1, 0, 1)
-        return IDS[1], TEXTS[1]
-
-    def wrong_base(repo: Repo) -> tuple[bytes, bytes]:
-        lines = [fixed(f"noise {number}").hex().encode() for number in range(20)]
-        noise, other = b"\n".join([*lines, b""]), b"\n".join([*lines[::-1], b""])
-        target = noise + b"one more\n"
-        repo.data.add(ROW_CHUNK, other)
-        base = write.object_id(ROW_CHUNK, other)
-        repo.data.add(ROW_CHUNK, target, base=(base, other), depth=1, stored=write.zstd(target, noise))
-        return write.object_id(ROW_CHUNK, target), target
-
-    def base_of_another_type(repo: Repo) -> tuple[bytes, bytes]:
-        base = repo.put(FILE_CHUNK, TEXTS[0])
-        repo.data.add(ROW_CHUNK, TEXTS[1], base=(base, TEXTS[0]), depth=1)
         return IDS[1], TEXTS[1]
 
     for name, spec, expect, comment, fill in (
@@ -296,5 +298,7 @@ def vectors() -> list[Vector]:
     stored_objects(c)
     stored_files(c)
     lists.trees(c)
+    lists.tree_shapes(c)
+    lists.chunk_items(c)
     lists.rows(c)
     return c.vectors

@@ -105,6 +105,12 @@ def _items() -> list[tuple[int, Case]]:
         (SEQUENCES, ("sequence_smallest", "TREE-2", "ok", "-2^63", changed(SEQUENCE, _2=-(2**63)))),
         (SEQUENCES, ("sequence_large", "ENC-12", "malformed", "2^63", changed(SEQUENCE, _2=2**63))),
         (SEQUENCES, ("sequence_called_integer", "ENC-12", "malformed", "1 for true", changed(SEQUENCE, _3=1))),
+    ]  # fmt: skip
+    return [*cases, *_other_items()]
+
+
+def _other_items() -> list[tuple[int, Case]]:
+    cases: list[tuple[int, Case]] = [
         (LARGE_OBJECTS, ("large_object", "TREE-10", "ok", "ten bytes", LARGE)),
         (LARGE_OBJECTS, ("large_object_empty_acl", "TREE-10", "ok", "an acl of nobody", changed(LARGE, _2=[], _3=""))),
         (LARGE_OBJECTS, ("large_object_size", "TREE-10", "malformed", "nine bytes in a chunk of ten", changed(LARGE, _4=9))),
@@ -182,17 +188,22 @@ def nodes() -> list[Vector]:
     return c.vectors
 
 
-def manifests() -> list[Vector]:
-    c = Collection("snapshot")
+def _manifest() -> dict[str, Any]:
     database = {
         "catalog": fixed("catalog"), "entries": [fixed("entries"), 2, 0, 0], "large_objects": EMPTY,
         "order": fixed("order"), "roles": fixed("roles"), "sequences": EMPTY, "server": write.SERVER,
         "tables": [fixed("tables"), 3, 1000, 99_000],
     }  # fmt: skip
-    good = write.manifest(
+    return write.manifest(
         coverage={"rows": ["captured", 3], "files": ["failed", 1]}, database=database, parent=fixed("parent"),
         directories={"edge_functions": [fixed("files"), 4, 0, 400], "empty": EMPTY}, tags={"why": "test", "": "\u00e4"},
     )  # fmt: skip
+
+
+def manifests() -> list[Vector]:
+    c = Collection("snapshot")
+    good = _manifest()
+    database = good["database"]
     cases: list[Case] = [
         ("full", "SNAP-1", "ok", "database and directories", {}),
         ("directories_only", "SNAP-1", "ok", "no database, no parent", {"database": None, "parent": None}),
