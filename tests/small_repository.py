@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 from tests.fake_source import FakeDatabase, FakeOpener
 from vault.ids import SnapshotId
+from vault.limits import KDF_MEMORY_KIB_MIN, KDF_PASSES_MIN
 from vault.ops import backup, check, keys
 from vault.ports import DirectorySource, ObjectStore
+from vault.repo import keyring
 from vault.repo.state import Closed, Indexed, Open
 from vault.store.memory import MemoryStore
 
@@ -50,10 +55,21 @@ class Quiet:
 CLOCK = TestClock()
 
 
+@contextmanager
+def quick_keys() -> Iterator[None]:
+    """Slots made inside are derived at the floor of the allowed cost."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keyring, "KDF_PASSES", KDF_PASSES_MIN)
+        patch.setattr(keyring, "KDF_MEMORY_KIB", KDF_MEMORY_KIB_MIN)
+        patch.setattr(keyring, "KDF_LANES", 1)
+        yield
+
+
 @cache
 def _template() -> tuple[dict[str, bytes], Open]:
     store = MemoryStore()
-    keys.create_repository(store, passphrase=PASSPHRASE, label="test", clock=CLOCK, entropy=os.urandom)
+    with quick_keys():
+        keys.create_repository(store, passphrase=PASSPHRASE, label="test", clock=CLOCK, entropy=os.urandom)
     return dict(store.files), Closed(store).open(PASSPHRASE)
 
 

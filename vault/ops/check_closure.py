@@ -136,23 +136,16 @@ class Closure:
 
     def _wrong(self, ref: ChunkRef) -> IntegrityError | None:
         """What the index alone shows to be wrong with a chunk."""
-        places = self._index.locations(ref.id)
-        if not places:
+        chain = self._index.chain(ref.id)
+        if not chain:
             gone = self._index.gone_from(ref.id)
             return MissingObject(
                 "chunk is missing",
-                why="no pack that is there holds it",
+                why="no pack that is there holds it, or what it is a delta against",
                 file="" if gone is None else pack_name(gone),
                 object_id=ref.id.hex(),
             )
-        if not self._index.chain(ref.id):
-            return MissingObject(
-                "chunk has lost its base",
-                why="it is stored as a delta, and no pack that is there holds what it was made from",
-                file=pack_name(places[0].pack),
-                object_id=ref.id.hex(),
-            )
-        if any(place.record.plain_length != ref.length for place in places):
+        if chain[0].record.plain_length != ref.length:
             return Malformed("chunk has another length than its list says", object_id=ref.id.hex())
         return None
 

@@ -52,12 +52,12 @@ def check_pack(repo: Indexed, reader: Reader, pack_id: PackId, size: int) -> tup
 
 
 def _at(error: IntegrityError, name: str, place: Location | None) -> IntegrityError:
-    """The error with its place in this pack; one of a delta's base says where the base is."""
+    """The error with its place; a delta whose base cannot be read is told with the file of the base."""
     object_id = "" if place is None else place.record.id.hex()
-    why = error.why
-    if error.object_id not in ("", object_id):
-        why = f"the base {error.object_id[:12]} of this delta, in {error.file or 'no pack'}, cannot be read"
-    return type(error)(error.message, why=why, hint=error.hint, file=name, object_id=object_id)
+    if error.object_id in ("", object_id):
+        return type(error)(error.message, why=error.why, hint=error.hint, file=name, object_id=object_id)
+    why = f"the base {error.object_id[:12]} of this delta in {name} cannot be read: {error.message}"
+    return type(error)("delta without its base", why=why, hint=error.hint, file=error.file or name, object_id=object_id)
 
 
 def _open_all(

@@ -112,8 +112,17 @@ class Index:
         return None if failed is None else list(failed.values())[-1]
 
     def gone_from(self, object_id: ObjectId) -> PackId | None:
-        """A pack that should hold the object, and that the store does not have in the size that is known."""
-        return next((pack for run in tuple(self._runs) for pack in run.gone_from(object_id)), None)
+        """A pack that should hold the object or a base of it, and that the store does not have in the size that is known."""
+        wanted: ObjectId | None = object_id
+        below = DELTA_DEPTH_MAX + 1
+        while wanted is not None:
+            for run in tuple(self._runs):
+                for pack in run.gone_from(wanted):
+                    return pack
+            known = (place for run in tuple(self._runs) for place in run.locations(wanted))
+            place = next((place for place in known if 0 < place.record.depth < below), None)
+            wanted, below = (None, 0) if place is None else (place.record.base, place.record.depth)
+        return None
 
     def in_pack(self, pack: PackId) -> Iterator[Location]:
         """Everything that should be in one pack, by looking at every entry."""

@@ -1,0 +1,380 @@
+"""The catalogue of damage: every kind of file, damaged in every way, is found and named, and takes nothing else with it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from tests.fake_source import FakeDatabase, FakeDirectory
+from tests.packs import put_fragment
+from tests.small_repository import CLOCK, PASSPHRASE, contents, damage, new_repository, opened, quick_keys, rows, take
+from vault.errors import (
+    AuthenticationFailed,
+    ContentMismatch,
+    IntegrityError,
+    NoRepository,
+    VaultError,
+    WrongPassphrase,
+)
+from vault.format.pack import decode_header, parse_pack_name
+from vault.ids import PackId, SnapshotId
+from vault.limits import KIB
+from vault.model import ObjectType, PackClass, PackEntry
+from vault.ops import keys
+from vault.ops.check import Damage
+from vault.repo import writer
+from vault.repo.state import Closed, Indexed
+from vault.store.memory import MemoryStore
+
+T = TypeVar("T")
+
+DAYS = 3
+
+Mutation = Callable[[bytes, bytes], bytes | None]
+"""(a file's bytes, another's of its kind) -> its bytes now, None if it is gone."""
+
+
+def flipped(data: bytes, at: int) -> bytes:
+    changed = bytearray(data)
+    changed[at] ^= 0x10
+    return bytes(changed)
+
+
+MUTATIONS: Mapping[str, Mutation] = {
+    "missing": lambda data, other: None,
+    "empty": lambda data, other: b"",
+    "cut off": lambda data, other: data[:-1],
+    "cut in half": lambda data, other: data[: len(data) // 2],
+    "appended": lambda data, other: data + b"\0",
+    "magic flipped": lambda data, other: flipped(data, 0),
+    "header flipped": lambda data, other: flipped(data, 30),
+    "body flipped": lambda data, other: flipped(data, 75),
+    "middle flipped": lambda data, other: flipped(data, len(data) // 2),
+    "trailer flipped": lambda data, other: flipped(data, -20),
+    "footer flipped": lambda data, other: flipped(data, -2),
+    "swapped": lambda data, other: other,
+    "zeroed": lambda data, other: bytes(len(data)),
+}
+SAME_SIZE = {name for name in MUTATIONS if "flipped" in name or name == "zeroed"}
+
+
+@dataclass
+class Sample:
+    """A repository of several snapshots, and what must be in each."""
+
+    files: dict[str, bytes]
+    snapshots: list[SnapshotId]
+    expected: list[dict[str, bytes]]
+    directory: FakeDirectory
+
+    def names(self, kind: str) -> list[str]:
+        found = sorted(name for name in self.files if name.startswith(kind.partition(" ")[0]))
+        if kind.startswith("packs"):
+            wanted = PackClass.META if kind.endswith("meta") else PackClass.DATA
+            found = [name for name in found if decode_header(self.files[name]).pack_class is wanted]
+        return found
+
+
+@pytest.fixture(scope="module")
+def sample() -> Sample:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writer, "PACK_BYTES_TARGET", 48 * KIB)
+        store = MemoryStore()
+        repo = new_repository(store)
+        directory = FakeDirectory({b"a": rows(50, 900), b"b/c": b"small", b"empty": b""})
+        snapshots = []
+        for day in range(1, DAYS + 1):
+            events = [
+                rows(0, 1_500).replace(b"\n700\t", b"\n700\t%d" % day),
+                *(rows(n, 1_500) for n in range(1, day + 1)),
+            ]
+            database = FakeDatabase(
+                tables={"public.events": events, "public.other": [rows(9, 50)]},
+                large_objects={7: rows(70, 900)},
+                sequences={"public.s": day},
+            )
+            directory.rest()
+            directory.write(b"day", rows(60 + day, 200))
+            snapshots.append(take(repo, database, {"lib": directory}).id)
+        with quick_keys():
+            keys.add_slot(repo, passphrase="second", label="second", clock=CLOCK, entropy=os.urandom)
+        expected = [contents(repo, snapshot) for snapshot in snapshots]
+        return Sample(dict(store.files), snapshots, expected, directory)
+
+
+def mutate(sample: Sample, name: str, mutation: Mutation) -> MemoryStore:
+    same_kind = [other for other in sample.names(name.partition("/")[0]) if other != name]
+    data = mutation(sample.files[name], sample.files[same_kind[0]] if same_kind else b"")
+    files = {**sample.files, name: data} if data is not None else {**sample.files}
+    if data is None:
+        del files[name]
+    return MemoryStore(files)
+
+
+def still_there(repo: Indexed, snapshot_id: SnapshotId) -> dict[str, bytes | None]:
+    """As `contents`, item by item, with None for what cannot be read; items of a list that is damaged are not in it."""
+    try:
+        snapshot = repo.snapshot(snapshot_id)
+    except VaultError:
+        return {}
+    found: dict[str, bytes | None] = {}
+    for table in _until_damage(snapshot.tables()):
+        found[f"table {table.name.schema}.{table.name.name}"] = _joined(snapshot.rows(table))
+    for item in _until_damage(snapshot.large_objects()):
+        found[f"large object {item.oid}"] = _joined(snapshot.large_object_blocks(item))
+    for file in _until_damage(snapshot.files("lib")):
+        found[f"lib/{os.fsdecode(file.path)}"] = _joined(snapshot.file_blocks(file))
+    return found
+
+
+def _joined(blocks: Iterator[bytes]) -> bytes | None:
+    try:
+        return b"".join(blocks)
+    except IntegrityError:
+        return None
+
+
+def _until_damage(items: Iterator[T]) -> Iterator[T]:
+    try:
+        yield from items
+    except IntegrityError:
+        return
+
+
+def label(key: str) -> str:
+    """What check calls an item of `contents`, behind the snapshot."""
+    return key.replace("large object ", "large objects ")
+
+
+def expect_named_and_contained(sample: Sample, name: str, store: MemoryStore, *, in_data: bool) -> list[Damage]:
+    """The damage is found by a full check, names the file, and names every item that cannot be read, and no other."""
+    repo = opened(store).indexed(None)
+    found = list(damage(repo))
+    assert any(item.file == name for item in found), (name, found)
+    told = {text for item in found for text in item.affects}
+    for snapshot_id, expected in zip(sample.snapshots, sample.expected, strict=True):
+        start = snapshot_id.hex()[:12] + ":"
+        about = [text.removeprefix(start) for text in told if text.startswith(start)]
+        now = still_there(opened(store).indexed(None), snapshot_id)
+        for key, value in now.items():
+            assert value in (None, expected[key]), f"{key} reads, and is not what it was"
+            assert (value is None) == any(text.strip() == label(key) for text in about), (key, about)
+        lost = {key for key in expected if key.partition(" ")[0] in ("table", "large") or key.startswith("lib/")}
+        if lost - now.keys():
+            assert about, f"whole lists of {start} are gone, and nothing is told"
+        if in_data:
+            assert lost <= now.keys(), "a data pack takes no list with it"
+    return found
+
+
+@pytest.mark.parametrize("way", MUTATIONS)
+def test_damaged_data_pack_is_named_with_what_it_hits(sample: Sample, way: str) -> None:
+    for name in sample.names("packs data"):
+        store = mutate(sample, name, MUTATIONS[way])
+        found = expect_named_and_contained(sample, name, store, in_data=True)
+        assert {item.file for item in found} == {name}
+        structure = damage(opened(store), read_data=None)
+        if way not in SAME_SIZE:
+            assert {item.file for item in structure} == {name}, "sizes alone show this"
+            assert {text for item in structure for text in item.affects} == {
+                text for item in found for text in item.affects
+            }
+
+
+@pytest.mark.parametrize("way", MUTATIONS)
+def test_damaged_meta_pack_is_named_with_what_it_hits(sample: Sample, way: str) -> None:
+    for name in sample.names("packs meta"):
+        store = mutate(sample, name, MUTATIONS[way])
+        expect_named_and_contained(sample, name, store, in_data=False)
+        if way not in SAME_SIZE:
+            assert name in {item.file for item in damage(opened(store), read_data=None)}
+
+
+@pytest.mark.parametrize("way", ["header flipped", "trailer flipped", "footer flipped", "magic flipped"])
+def test_objects_of_a_pack_with_a_damaged_frame_still_read(sample: Sample, way: str) -> None:
+    """Readers need the index only; check says so by naming no item."""
+    for name in [*sample.names("packs data"), *sample.names("packs meta")]:
+        store = mutate(sample, name, MUTATIONS[way])
+        for snapshot_id, expected in zip(sample.snapshots, sample.expected, strict=True):
+            assert contents(opened(store), snapshot_id) == expected
+        found = damage(opened(store))
+        assert {item.file for item in found} == {name}
+        assert [item.affects for item in found if item.affects] == []
+
+
+@pytest.mark.parametrize("way", MUTATIONS)
+@pytest.mark.parametrize("cached", [False, True], ids=["cold", "cached"])
+def test_damaged_fragment_is_named_and_hides_no_other(sample: Sample, way: str, cached: bool, tmp_path: Path) -> None:
+    for name in sample.names("index/"):
+        cache_dir = tmp_path / name[6:14] if cached else None
+        opened(MemoryStore(dict(sample.files))).indexed(cache_dir)
+        store = mutate(sample, name, MUTATIONS[way])
+        repo = opened(store).indexed(cache_dir)
+        for read_data in (None, 1.0):
+            found = damage(repo, read_data=read_data)
+            if way == "missing":
+                assert {item.kind for item in found} == {"MISSING_OBJECT"}
+            else:
+                assert name in {item.file for item in found}
+        now = still_there(opened(store).indexed(cache_dir), sample.snapshots[0])
+        if int(name[6:14], 16) > 1:
+            assert now == {key: sample.expected[0][key] for key in now}, "the first snapshot needs only its own"
+            assert len(now) >= 6
+
+
+@pytest.mark.parametrize("way", MUTATIONS)
+def test_damaged_snapshot_is_named_and_others_stay(sample: Sample, way: str) -> None:
+    for position, snapshot_id in enumerate(sample.snapshots):
+        name = f"snapshots/{snapshot_id.hex()}"
+        store = mutate(sample, name, MUTATIONS[way])
+        found = damage(opened(store), read_data=None)
+        last = position == len(sample.snapshots) - 1
+        if not (way == "missing" and last):
+            assert [item.file for item in found] == [name]
+            assert found[0].affects == [f"{snapshot_id.hex()[:12]}: the whole snapshot"]
+        for other, expected in zip(sample.snapshots, sample.expected, strict=True):
+            if other != snapshot_id:
+                assert contents(opened(store), other) == expected
+        if way != "missing":
+            with pytest.raises(IntegrityError):
+                opened(store).manifest(snapshot_id)
+
+
+@pytest.mark.parametrize("way", MUTATIONS)
+def test_damaged_key_slot_is_named_and_the_other_opens(sample: Sample, way: str) -> None:
+    for name in sample.names("keys/"):
+        store = mutate(sample, name, MUTATIONS[way])
+        outcomes = []
+        for passphrase in (PASSPHRASE, "second"):
+            try:
+                Closed(store).open(passphrase)
+                outcomes.append("opened")
+            except WrongPassphrase as error:
+                outcomes.append(error.why)
+        (refused,) = [outcome for outcome in outcomes if outcome != "opened"]
+        assert way == "missing" or name in refused
+        assert [item.file for item in damage(opened(store), read_data=None)] == ([] if way == "missing" else [name])
+
+
+@pytest.mark.parametrize("way", MUTATIONS)
+def test_damaged_configuration_is_refused_as_what_it_is(sample: Sample, way: str) -> None:
+    store = mutate(sample, "config", MUTATIONS[way] if way != "swapped" else lambda data, other: b"PGVAULTC" + data)
+    with pytest.raises(NoRepository if way == "missing" else IntegrityError):
+        Closed(store).open(PASSPHRASE)
+
+
+def test_configuration_with_any_bit_flipped_never_blames_the_passphrase(sample: Sample) -> None:
+    for at in range(len(sample.files["config"])):
+        store = MemoryStore({**sample.files, "config": flipped(sample.files["config"], at)})
+        with pytest.raises(IntegrityError):
+            Closed(store).open(PASSPHRASE)
+
+
+def test_recovery_kit_opens_without_configuration_and_slots_and_check_says_so(sample: Sample) -> None:
+    kit = keys.make_kit(opened(MemoryStore(dict(sample.files))), clock=CLOCK, entropy=os.urandom)
+    files = {name: data for name, data in sample.files.items() if name != "config" and not name.startswith("keys/")}
+    repo = Closed(MemoryStore(files)).open_with_kit(kit)
+    assert contents(repo, sample.snapshots[0]) == sample.expected[0]
+    assert [(item.file, item.kind) for item in damage(repo)] == [("config", "MISSING_OBJECT")]
+
+
+def test_snapshot_under_the_name_of_another_is_a_mismatch(sample: Sample) -> None:
+    first, second = (f"snapshots/{snapshot.hex()}" for snapshot in sample.snapshots[:2])
+    store = MemoryStore({**sample.files, second: sample.files[first]})
+    with pytest.raises(ContentMismatch):
+        opened(store).manifest(sample.snapshots[1])
+    assert [item.file for item in damage(opened(store), read_data=None)] == [second]
+
+
+def test_file_of_another_repository_is_not_ours(sample: Sample) -> None:
+    other = MemoryStore()
+    keys.create_repository(other, passphrase="x", label="", clock=CLOCK, entropy=os.urandom)
+    report = take(Closed(other).open("x"), None, {"lib": FakeDirectory({b"f": b"content"})})
+    foreign = {name: data for name, data in other.files.items() if name not in sample.files and "keys/" not in name}
+    store = MemoryStore({**sample.files, **foreign})
+    with pytest.raises(AuthenticationFailed):
+        opened(store).manifest(report.id)
+    found = damage(opened(store), read_data=None)
+    assert {item.file for item in found} == {name for name in foreign if name.startswith(("index/", "snapshots/"))}
+    assert contents(opened(store), sample.snapshots[0]) == sample.expected[0]
+
+
+@pytest.mark.parametrize(("kind", "at"), [("index/", 8), ("snapshots/", 8)])
+def test_newer_envelope_is_unsupported_not_damaged(sample: Sample, kind: str, at: int) -> None:
+    name = sample.names(kind)[0]
+    data = bytearray(sample.files[name])
+    data[at] = 2
+    if kind == "index/":
+        files = {other: content for other, content in sample.files.items() if other != name}
+        store = MemoryStore({**files, name[:15] + sha256(data).hexdigest(): bytes(data)})
+    else:
+        store = MemoryStore({**sample.files, name: bytes(data)})
+    found = damage(opened(store), read_data=None)
+    assert "FORMAT_NEWER" in {item.kind for item in found if item.file.startswith(kind)}
+
+
+def test_newer_pack_is_unsupported_and_hides_no_other(sample: Sample) -> None:
+    name = sample.names("packs data")[0]
+    data = sample.files[name][:8] + b"\2" + sample.files[name][9:]
+    newer = PackEntry(pack=PackId(sha256(data).digest()), size=len(data), header=data[:68], records=())
+    store = MemoryStore({**sample.files, f"packs/{newer.pack.hex()}": data})
+    put_fragment(opened(store), [newer], generation=100)
+    found = damage(opened(store))
+    assert [item.kind for item in found] == ["FORMAT_NEWER"]
+    assert found[0].file.startswith("index/00000064-")
+    assert contents(opened(store), sample.snapshots[0]) == sample.expected[0]
+
+
+def test_damaged_pack_is_healed_by_the_next_backup_that_reads_its_content(sample: Sample) -> None:
+    """A pack that is gone counts as not there, so what the source still has is stored anew, for old snapshots as well."""
+    for name in sample.names("packs data"):
+        store = mutate(sample, name, MUTATIONS["missing"])
+        repo = opened(store)
+        directory = FakeDirectory({b"a": rows(50, 900), b"b/c": b"small", b"empty": b"", b"day": rows(63, 200)})
+        events = [
+            rows(0, 1_500).replace(b"\n700\t", b"\n700\t%d" % DAYS),
+            *(rows(n, 1_500) for n in range(1, DAYS + 1)),
+        ]
+        database = FakeDatabase(
+            tables={"public.events": events, "public.other": [rows(9, 50)]},
+            large_objects={7: rows(70, 900)},
+            sequences={"public.s": DAYS},
+        )
+        report = take(repo, database, {"lib": directory})
+        assert contents(repo, report.id)["table public.events"] == b"".join(events)
+        assert contents(repo, sample.snapshots[-1]) == sample.expected[-1]
+
+
+def test_damaged_parent_node_does_not_stop_the_next_backup_but_is_healed(sample: Sample) -> None:
+    repo = opened(MemoryStore(dict(sample.files))).indexed(None)
+    root = repo.snapshot(sample.snapshots[-1]).directory("lib").root
+    assert root is not None
+    (place,) = repo.index.locations(root)
+    name = next(name for name in sample.files if parse_pack_name(name) == place.pack)
+    store = MemoryStore({**sample.files, name: flipped(sample.files[name], place.record.offset + 2)})
+    with pytest.raises(IntegrityError):
+        contents(opened(store), sample.snapshots[-1])
+    take(opened(store), None, {"lib": sample.directory})
+    assert contents(opened(store), sample.snapshots[-1]) == sample.expected[-1]
+    (left,) = [item for item in damage(opened(store)) if item.object]
+    assert (left.object, left.affects) == (root.hex(), [])
+
+
+def test_type_of_every_lost_object_is_still_told(sample: Sample) -> None:
+    """One bit in each object of every pack in turn: check names exactly that object, or those made from it."""
+    repo = opened(MemoryStore(dict(sample.files))).indexed(None)
+    for pack_id, _ in repo.index.packs():
+        for place in list(repo.index.in_pack(pack_id))[:12]:
+            name = f"packs/{pack_id.hex()}"
+            files = {**sample.files, name: flipped(sample.files[name], place.record.offset + 1)}
+            found = [item for item in damage(opened(MemoryStore(files))) if item.object]
+            assert place.record.id.hex() in {item.object for item in found}
+            if place.record.type is not ObjectType.ROW_CHUNK:
+                assert len(found) == 1
+            assert any(item.affects for item in found)
