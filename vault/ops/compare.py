@@ -14,12 +14,15 @@ from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from typing import Final, TypeVar
 
-from vault.model import CatalogFacts, Membership, Role, Roles, SchemaEntry, TableName
+from vault.model import CatalogFacts, Identity, Membership, Role, Roles, SchemaEntry, TableName
 from vault.ports import Capture, ExtentJob, RowReader, SourceTable
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
+_ATTACHMENTS: Final = frozenset({"TABLE ATTACH", "INDEX ATTACH"})
+_OF_INITDB: Final = " information_schema."
+"""No dump holds what belongs to it."""
 _DIGEST_MODULUS: Final = 1 << 256
 
 
@@ -73,12 +76,21 @@ def _changed(source: object, target: object) -> str:
 
 def _entries(source: Capture, target: Capture) -> Iterator[Difference]:
     sides = [
-        {entry.identity: entry for entry in side.schema().entries if entry.identity.kind != "database"}
+        {_key(entry): entry for entry in side.schema().entries if entry.identity.kind != "database"}
         for side in (source, target)
     ]
+    for first, second in sides[0].items():
+        if first in sides[1]:
+            sides[1][first] = replace(sides[1][first], identity=second.identity)
     yield from _values(
-        "entry", sides[0], sides[1], name=lambda one: f"{one.desc} {'.'.join(one.names)} {one.sub}".rstrip()
+        "entry", sides[0], sides[1], name=lambda one: f"{one.desc} {'.'.join(one.names)} {one.sub}".strip()
     )
+
+
+def _key(entry: SchemaEntry) -> Identity:
+    """The identity; for an attachment without its subject: pg_dump gives parent and child in no fixed order."""
+    identity = entry.identity
+    return replace(identity, kind="", names=(), args=()) if identity.desc in _ATTACHMENTS else identity
 
 
 # --- catalog -------------------------------------------------------------------------------------
@@ -87,7 +99,11 @@ def _entries(source: Capture, target: Capture) -> Iterator[Difference]:
 def _catalog(source: CatalogFacts, target: CatalogFacts, *, versions: tuple[int, int]) -> Iterator[Difference]:
     sides = []
     for facts, version_num in zip((source, target), versions, strict=True):
-        owned = {name: (owner, frozenset(_effective(name, owner, acl, version_num))) for name, owner, acl in facts.acls}
+        owned = {
+            name: (owner, frozenset(_effective(name, owner, acl, version_num)))
+            for name, owner, acl in facts.acls
+            if _OF_INITDB not in name
+        }
         sides.append(owned)
     yield from _values("privileges", sides[0], sides[1], name=str)
     extensions = [{name: (version, schema) for name, version, schema in facts.extensions} for facts in (source, target)]
@@ -144,18 +160,24 @@ def _roles(source: Roles, target: Roles) -> Iterator[Difference]:
     for difference in _values("role", sides[0], sides[1], name=str):
         if difference.what != "not in the source":
             yield difference
-    memberships = [{_membership(one) for one in side.memberships} for side in (source, target)]
-    for role, member, *_ in sorted(memberships[0] - memberships[1]):
-        yield Difference(kind="membership", name=f"{member} in {role}", what="missing or with other options")
+    here = {(one.role, one.member): one for one in target.memberships}
+    for one in source.memberships:
+        if not _equal(one, here.get((one.role, one.member))):
+            yield Difference(
+                kind="membership", name=f"{one.member} in {one.role}", what="missing or with other options"
+            )
     settings = [{(one.role, one.here, one.name): one.value for one in side.settings} for side in (source, target)]
     for difference in _values("setting", settings[0], settings[1], name=lambda key: f"{key[2]} of {key[0] or 'all'}"):
         if difference.what != "not in the source":
             yield difference
 
 
-def _membership(one: Membership) -> tuple[str, str, bool, str, str]:
-    """Without the grantor, who need not be able to grant on the target."""
-    return one.role, one.member, one.admin, str(one.inherit), str(one.set)
+def _equal(one: Membership, other: Membership | None) -> bool:
+    """Without the grantor, who need not be able to grant on the target. Options that only one server knows (16) are not compared."""
+    if other is None or one.admin != other.admin:
+        return False
+    pairs = ((one.inherit, other.inherit), (one.set, other.set))
+    return all(None in pair or pair[0] == pair[1] for pair in pairs)
 
 
 # --- values --------------------------------------------------------------------------------------

@@ -76,12 +76,19 @@ _WHO: Final[LiteralString] = (
 
 _REST: Final[LiteralString] = _OBJECTS.replace("who(grantee)", _WHO).lstrip().removeprefix("with ")
 
-RESET: Final[LiteralString] = (
-    "with address as (select classid, objid from pg_catalog.pg_get_object_address(%s, %s, %s)), " + _REST
-)
+_PARTS: Final[LiteralString] = """
+with recursive address as (
+    select classid, objid from pg_catalog.pg_get_object_address(%s, %s, %s)
+    union
+    select d.classid, d.objid from address a join pg_catalog.pg_depend d on d.refclassid = a.classid and d.refobjid = a.objid
+     where d.deptype = 'i' and a.classid = 'pg_catalog.pg_type'::pg_catalog.regclass
+       and d.classid in ('pg_catalog.pg_type'::pg_catalog.regclass, 'pg_catalog.pg_proc'::pg_catalog.regclass)
+), """
+
+RESET: Final[LiteralString] = _PARTS + _REST
 """Parameters: kind, names, args of the object's identity. Returns statements that bring its ACL to the built-in one.
 
-Schema public has initdb's instead: {owner=UC/owner,=U/owner}, which is what pg_dump takes for it.
+With a range type come its multirange and the constructors of both. Schema public has initdb's instead: {owner=UC/owner,=U/owner}, which is what pg_dump takes for it.
 """
 
 RESET_MEMBERS: Final[LiteralString] = (

@@ -1,0 +1,263 @@
+"""A whole database, backed up and restored: equal to its source, and no worse than stock pg_restore, whatever the target is like."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+from psycopg import sql
+
+from tests.fix_postgres import Cluster
+from tests.fix_views import Listener, ViewRepository
+from vault.errors import UnsafeError
+from vault.ops import restore
+from vault.ops.compare import Difference, compare
+from vault.ops.restore import RestoreReport
+from vault.ops.restore_plan import plan
+from vault.ports import Capture
+from vault.repo.snapshot import Snapshot
+from vault.source.postgres.programs import Programs
+from vault.source.postgres.server import embedded_bin
+from vault.source.postgres.session import CaptureOptions, open_capture
+from vault.source.postgres.target import connect_target
+
+pytestmark = pytest.mark.postgres
+
+ZOO = Path(__file__).with_name("restore_zoo.sql").read_text()
+OWN_SUBSCRIPTIONS = """
+    select subname::text from pg_subscription join pg_database d on d.oid = subdbid where datname = current_database()
+"""
+ROLES = ("zoo_anon", "zoo_owner", "zoo_other", "zoo_super")
+
+
+def capture_of(cluster: Cluster, db: str) -> Callable[[], Capture]:
+    return partial(
+        open_capture,
+        cluster.dsn(db),
+        options=CaptureOptions(),
+        programs=Programs(search_path="/usr/bin", embedded=embedded_bin()),
+        environment={},
+        notify=print,
+    )
+
+
+def text(statement: str) -> sql.SQL:
+    return sql.SQL(statement)
+
+
+@contextmanager
+def database(cluster: Cluster, script: str = "") -> Iterator[str]:
+    """A new database, dropped at the end, in which `script` was run."""
+    name = cluster.createdb()
+    try:
+        if script:
+            with cluster.connect(name) as connection:
+                connection.execute(text(script))
+        yield name
+    finally:
+        with cluster.connect(name) as connection:
+            for (subscription,) in connection.execute(OWN_SUBSCRIPTIONS).fetchall():
+                connection.execute(text(f"alter subscription {subscription} set (slot_name = none)"))
+                connection.execute(text(f"drop subscription {subscription}"))
+        cluster.dropdb(name)
+
+
+def snapshot_of(cluster: Cluster, db: str) -> Snapshot:
+    return ViewRepository().take(capture=capture_of(cluster, db))
+
+
+def restored(snapshot: Snapshot, cluster: Cluster, db: str, listener: Listener | None = None) -> RestoreReport:
+    target = connect_target(cluster.dsn(db), {})
+    try:
+        made = plan(restore.gather(snapshot), target.facts)
+        return restore.run(made, snapshot, target=target, progress=listener or Listener())
+    finally:
+        target.close()
+
+
+def differences(first: tuple[Cluster, str], second: tuple[Cluster, str]) -> list[Difference]:
+    with capture_of(*first)() as source, capture_of(*second)() as target:
+        found = compare(source, target)
+    for one in found:
+        print(one)
+    return found
+
+
+def ask(cluster: Cluster, db: str, query: str) -> object:
+    with cluster.connect(db) as connection:
+        return connection.execute(text(query)).fetchall()[0][0]
+
+
+def dumped(cluster: Cluster, db: str) -> list[str]:
+    """pg_dump's text without order: rows come back in another one."""
+    command = [str(cluster.bin / "pg_dump"), "--restrict-key=x", "-d", cluster.dsn(db)]
+    return sorted(subprocess.run(command, check=True, capture_output=True).stdout.decode().splitlines())
+
+
+@pytest.fixture
+def zoo(postgres: Cluster) -> Iterator[str]:
+    with postgres.connect() as connection:
+        for role in ROLES:
+            if not connection.execute("select from pg_roles where rolname = %s", (role,)).fetchall():
+                connection.execute(text(f"create role {role} {'superuser' if role == 'zoo_super' else ''}"))
+    with database(postgres, ZOO) as name:
+        yield name
+
+
+def test_restored_database_equals_its_source_and_what_pg_restore_makes(postgres: Cluster, zoo: str) -> None:
+    with database(postgres) as ours, database(postgres) as stock:
+        report = restored(snapshot_of(postgres, zoo), postgres, ours)
+        assert report.failed == ()
+        command = [str(postgres.bin / "pg_dump"), "-Fc", "-d", postgres.dsn(zoo)]
+        archive = subprocess.run(command, check=True, capture_output=True).stdout
+        subprocess.run([str(postgres.bin / "pg_restore"), "-e", "-d", postgres.dsn(stock)], input=archive, check=True)
+        assert differences((postgres, zoo), (postgres, ours)) == []
+        assert differences((postgres, stock), (postgres, ours)) == []
+        assert dumped(postgres, zoo) == dumped(postgres, ours)
+
+
+def test_grants_come_back_exactly_where_the_target_has_default_privileges(postgres: Cluster, zoo: str) -> None:
+    kinds = ("tables", "functions", "sequences", "types", "schemas")
+    given = [f"alter default privileges grant all on {kind} to zoo_other" for kind in kinds]
+    taken = [f"alter default privileges revoke all on {kind} from zoo_other" for kind in kinds]
+    with database(postgres, ";".join(given)) as ours:
+        assert restored(snapshot_of(postgres, zoo), postgres, ours).failed == ()
+        with postgres.connect(ours) as connection:
+            connection.execute(text(";".join(taken)))
+        assert differences((postgres, zoo), (postgres, ours)) == []
+        assert dumped(postgres, zoo) == dumped(postgres, ours)
+
+
+def test_materialized_view_whose_owner_is_filtered_comes_back(postgres: Cluster, zoo: str) -> None:
+    script = """
+        create table t (a int); alter table t enable row level security; grant select on t to zoo_owner;
+        create policy p on t to zoo_owner using (a > 1); insert into t values (1), (2);
+        create materialized view m as select a from t; alter materialized view m owner to zoo_owner; refresh materialized view m;
+    """
+    with database(postgres, script) as source, database(postgres) as ours:
+        assert restored(snapshot_of(postgres, source), postgres, ours).failed == ()
+        assert ask(postgres, ours, "select array_agg(a)::text from m") == "{2}"
+
+
+VIOLATED = """
+    create function ok(int) returns bool language sql immutable as 'select true';
+    create table checked (a int constraint fine check (ok(a)), b text);
+    insert into checked values (1, 'secret');
+    create or replace function ok(int) returns bool language sql immutable as 'select $1 > 1';
+    create table twice (a int, b text);
+    create unique index twice_u on twice (a);
+    alter table twice add constraint twice_k unique (b);
+    update pg_index set indisready = false where indrelid = 'twice'::regclass;
+"""
+VIOLATED_ROWS = """
+    insert into twice values (1, 'secret'), (1, 'secret');
+    update pg_index set indisready = true where indrelid = 'twice'::regclass;
+    create table child (b text references twice (b));
+    create table keyed (a int primary key);
+    create table orphan (a int references keyed);
+    alter table orphan disable trigger all;
+    insert into orphan values (7);
+    alter table orphan enable trigger all;
+"""
+
+
+def test_no_table_is_lost_when_rows_violate_what_they_should_obey(postgres: Cluster) -> None:
+    with database(postgres, VIOLATED) as source, database(postgres) as ours:
+        with postgres.connect(source) as connection:
+            connection.execute(text(VIOLATED_ROWS))
+        listener = Listener()
+        report = restored(snapshot_of(postgres, source), postgres, ours, listener)
+        for table, rows in (("checked", 1), ("twice", 2), ("orphan", 1)):
+            assert ask(postgres, ours, f"select count(*) from {table}") == rows
+        why = {failure.entry: failure.why for failure in report.failed}
+        assert len(why) == 5
+        assert "NOT VALID" in why["CHECK fine of checked"]
+        assert "plain index" in why["INDEX twice_u"]
+        assert "columns b; 1 keys" in why["CONSTRAINT twice twice_k"]
+        assert "needs CONSTRAINT twice twice_k" in why["FK CONSTRAINT child child_b_fkey"]
+        assert "NOT VALID" in why["FK CONSTRAINT orphan orphan_a_fkey"]
+        assert "secret" not in f"{report} {listener.events}"
+        assert (
+            ask(
+                postgres,
+                ours,
+                "select count(*) from pg_constraint where not convalidated and conname in ('fine', 'orphan_a_fkey')",
+            )
+            == 2
+        )
+
+
+def test_target_that_is_not_empty_or_the_source_is_refused(postgres: Cluster) -> None:
+    with database(postgres, "create table t ()") as source, database(postgres, "create view v as select 1") as full:
+        snapshot = snapshot_of(postgres, source)
+        with pytest.raises(UnsafeError, match="not empty") as caught:
+            restored(snapshot, postgres, full)
+        assert "view public.v" in caught.value.why
+        with pytest.raises(UnsafeError, match="taken from"):
+            restored(snapshot, postgres, source)
+
+
+def test_missing_roles_come_with_passwords_memberships_and_settings(pg15: Cluster, pg18: Cluster) -> None:
+    script = """
+        create role "new ""r" login password 'pw' connection limit 3 valid until '2031-01-01 00:00:00+00';
+        create role new_group; comment on role new_group is 'group'; grant new_group to "new ""r" with admin option;
+        alter role "new ""r" set search_path to "$user", 'a b', public; alter role new_group set work_mem to '3MB';
+        create table t (); alter table t owner to new_group; grant select on t to "new ""r";
+    """
+    with database(pg15, script) as source, database(pg18) as ours:
+        with pg15.connect(source) as connection:
+            connection.execute(text(f"alter role new_group in database {source} set statement_timeout to '5s'"))
+            connection.execute(text(f"alter database {source} set search_path to app, public"))
+            verifier = connection.execute("select rolpassword from pg_authid where rolname like 'new \"r'").fetchone()
+        report = restored(snapshot_of(pg15, source), pg18, ours)
+        assert report.failed == ()
+        assert [
+            one for one in differences((pg15, source), (pg18, ours)) if one.kind in ("role", "membership", "setting")
+        ] == []
+        assert (
+            ask(pg18, ours, "select rolpassword from pg_authid where rolname like 'new \"r'") == (verifier or [None])[0]
+        )
+        assert ask(pg18, ours, "select admin_option from pg_auth_members where roleid = 'new_group'::regrole")
+        assert ask(pg18, ours, "show search_path") == "app, public"
+    for cluster in (pg15, pg18):
+        with cluster.connect() as connection:
+            connection.execute('drop role "new ""r", new_group')
+
+
+class Interrupting(Listener):
+    """Stops at the first rows that arrive."""
+
+    def advance(self, done_bytes: int) -> None:
+        raise KeyboardInterrupt
+
+
+def test_interrupted_restore_leaves_no_session_and_no_running_statement(postgres: Cluster) -> None:
+    script = "create table t as select i from generate_series(1, 1000) i; create table u as table t; create table v as table t"
+    with database(postgres, script) as source, database(postgres) as ours:
+        with pytest.raises(KeyboardInterrupt):
+            restored(snapshot_of(postgres, source), postgres, ours, Interrupting())
+        query = f"select count(*) from pg_stat_activity where datname = '{ours}'"
+        while ask(postgres, "postgres", query):
+            pass
+
+
+def test_compare_sees_each_kind_of_difference(postgres: Cluster, zoo: str) -> None:
+    changes = {
+        "rows": 'update "we""ird sch"."tab le\nnewline ünï" set "select" = null where "ÄÖ" is null',
+        "table": "create table app.more ()",
+        "entry": "comment on table app.big is 'changed'",
+        "privileges": "grant select on app.big to zoo_other",
+        "sequence": "select nextval('app.loose')",
+        "large object": "select lo_put(4242, 0, 'x')",
+        "policy": "alter policy p1 on app.users to zoo_other",
+        "extension": "drop extension pg_trgm",
+    }
+    with database(postgres, ZOO) as other:
+        with postgres.connect(other) as connection:
+            for change in changes.values():
+                connection.execute(text(change))
+        assert {one.kind for one in differences((postgres, zoo), (postgres, other))} >= changes.keys()
