@@ -119,9 +119,7 @@ def walk(ref: ListRef, form: ListFormat[T], load: Load) -> Iterator[T]:
         yield item
 
 
-def _walk(
-    places: Sequence[tree.Child], expected_level: int | None, form: ListFormat[T], load: Load
-) -> Iterator[T]:
+def _walk(places: Sequence[tree.Child], expected_level: int | None, form: ListFormat[T], load: Load) -> Iterator[T]:
     plains = load((place.id for place in places), form.node_type)
     for place, plain in zip(places, plains, strict=True):
         level, members = open_node(plain, place, expected_level, form)
@@ -158,16 +156,19 @@ def open_node(
     if expected_level is not None and node.level != expected_level:
         raise Malformed("node is at another level than its parent says", object_id=place.id.hex())
     members: list[T | tree.Child] = []
-    total, last = Sums(), b""
+    total, last = Sums(), None
     for value in node.members:
+        member: T | tree.Child
         if node.level:
-            child = tree.decode_child(value)
-            members.append(child)
-            total, last = total + child.sums, child.last_key
+            member = child = tree.decode_child(value)
+            key, sums = child.last_key, child.sums
         else:
-            item = form.decode(value)
-            members.append(item)
-            total, last = total + form.sums(item), form.key(item)
+            member = item = form.decode(value)
+            key, sums = form.key(item), form.sums(item)
+        if form.ordered and last is not None and key <= last:
+            raise Malformed("keys of a node do not ascend", object_id=place.id.hex())
+        members.append(member)
+        total, last = total + sums, key
     if total != place.sums:
         raise Malformed("node holds more or less than its parent says", object_id=place.id.hex())
     if place.last_key and last != place.last_key:

@@ -131,7 +131,7 @@ def unlock(store: ObjectStore, passphrase: str) -> tuple[RepositoryConfig, Keys,
         _check_config(keys, signed, mac)
         return config, keys, bundle
     if foreign and not own:
-        raise ContentMismatch(
+        raise AuthenticationFailed(
             "the configuration and the key slots belong to different repositories",
             why="the file 'config' was changed, or keys/ was",
             hint="restore the file 'config' from a copy; the recovery kit opens the repository without it",

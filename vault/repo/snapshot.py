@@ -85,7 +85,7 @@ class Snapshot:
             nonlocal claimed
             for extent in self.extents(table):
                 claimed += extent.rows
-                yield from self.chunk_refs(extent.chunks)
+                yield from _ending(self.chunk_refs(extent.chunks))
 
         rows = 0
         for block in self._blocks(refs(), ObjectType.ROW_CHUNK):
@@ -96,7 +96,7 @@ class Snapshot:
     def extent_rows(self, extent: Extent) -> Iterator[bytes]:
         """COPY text of one extent. Raises as `rows`."""
         rows = 0
-        for block in self._blocks(self.chunk_refs(extent.chunks), ObjectType.ROW_CHUNK):
+        for block in self._blocks(_ending(self.chunk_refs(extent.chunks)), ObjectType.ROW_CHUNK):
             rows += block.count(b"\n")
             yield block
         _check_rows(rows, extent.rows)
@@ -161,17 +161,30 @@ class Snapshot:
         return decode_ledger(self._reader.get(self.manifest.ledger, ObjectType.LEDGER))
 
     def _blocks(self, refs: Iterable[ChunkRef], chunk_type: ObjectType) -> Iterator[bytes]:
-        lengths: deque[int] = deque()
+        """Contents in order, each compared with what its list says of it (TREE-10, TREE-11)."""
+        expected: deque[ChunkRef] = deque()
 
         def ids() -> Iterator[ObjectId]:
             for ref in refs:
-                lengths.append(ref.length)
+                expected.append(ref)
                 yield ref.id
 
         for plain in self._reader.get_many(ids(), chunk_type):
-            if len(plain) != lengths.popleft():
-                raise Malformed("chunk has another length than its list says")
+            ref = expected.popleft()
+            if len(plain) != ref.length:
+                raise Malformed("chunk has another length than its list says", object_id=ref.id.hex())
+            if ref.continues != (chunk_type is ObjectType.ROW_CHUNK and not plain.endswith(b"\n")):
+                raise Malformed("chunk ends otherwise than its list says", object_id=ref.id.hex())
             yield plain
+
+
+def _ending(refs: Iterator[ChunkRef]) -> Iterator[ChunkRef]:
+    """The same; raises Malformed if the last chunk of an extent continues."""
+    last = None
+    for last in refs:
+        yield last
+    if last is not None and last.continues:
+        raise Malformed("the last chunk of an extent continues", object_id=last.id.hex())
 
 
 def _check_rows(rows: int, claimed: int) -> None:
