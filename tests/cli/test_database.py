@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from pathlib import Path
 
 import pytest
 
@@ -33,7 +32,7 @@ SUMMARY = [
 ]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def database(postgres: Cluster) -> str:
     name = postgres.createdb()
     with postgres.connect(name) as connection:
@@ -41,12 +40,15 @@ def database(postgres: Cluster) -> str:
     return name
 
 
-@pytest.fixture
-def saved(pgvault_ready: Command, postgres: Cluster, database: str) -> Command:
-    done = pgvault_ready("backup", "-d", postgres.dsn(database))
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory, postgres: Cluster, database: str) -> Command:
+    """A repository with a snapshot of the database; the tests only add to it."""
+    command = Command(home=tmp_path_factory.mktemp("saved"))
+    assert command("init", "--no-recovery-kit").code == 0
+    done = command("backup", "-d", postgres.dsn(database))
     assert done.code == 0, done.err
     assert done.out.splitlines()[2:8] == SUMMARY
-    return pgvault_ready
+    return command
 
 
 def test_backup_tells_what_it_did(saved: Command, postgres: Cluster, database: str) -> None:
@@ -61,6 +63,7 @@ def test_backup_tells_what_it_did(saved: Command, postgres: Cluster, database: s
     assert shown["snapshot"]["source"] == database
     sizes = conforming(saved("stats", "--json").json(), "stats")
     assert sizes["snapshots"] == 2
+    assert {table["rows"] for table in sizes["tables"]} == {300, 5000}
 
 
 def test_table_is_printed_as_csv(saved: Command) -> None:
@@ -111,7 +114,7 @@ def test_missing_database_exits_6(pgvault_ready: Command, postgres: Cluster) -> 
 
 
 def test_database_named_by_the_environment_is_backed_up(
-    pgvault_ready: Command, postgres: Cluster, database: str, tmp_path: Path
+    pgvault_ready: Command, postgres: Cluster, database: str
 ) -> None:
     words = dict(word.split("=", 1) for word in postgres.dsn("x").split())
     done = pgvault_ready(
