@@ -29,7 +29,16 @@ from vault.model import (
     ServerFacts,
     TableName,
 )
-from vault.ports import ExtentJob, ExtentRows, LargeObjectRows, RowReader, SchemaDump, SourceFile, SourceTable
+from vault.ports import (
+    ExtentJob,
+    ExtentRows,
+    ExtentState,
+    LargeObjectRows,
+    RowReader,
+    SchemaDump,
+    SourceFile,
+    SourceTable,
+)
 
 _PIECE_BYTES = 7_919
 
@@ -151,6 +160,10 @@ class _FakeReader:
     def read(self, jobs: Iterator[ExtentJob]) -> Iterator[ExtentRows]:
         for job in jobs:
             yield _FakeRows(self._capture, job)
+
+    def states(self, table: SourceTable, horizon: int) -> Sequence[ExtentState]:
+        """Nothing is known: everything is read."""
+        return ()
 
     def close(self) -> None:
         pass

@@ -127,8 +127,23 @@ class ExtentRows(Protocol):
     def rows(self) -> int: ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtentState:
+    """What the server counts in one extent: visible rows, and how many of them a transaction since the horizon may have written."""
+
+    start: int
+    rows: int
+    changed: int
+
+
 class RowReader(Protocol):
     """One connection inside the snapshot; used by one thread."""
+
+    def states(self, table: SourceTable, horizon: int) -> Sequence[ExtentState]:
+        """Every extent of a table that has TID ranges, by start; empty if the table cannot be looked at without waiting.
+
+        horizon  64-bit xmin of an earlier snapshot of this server, less than 2^31 transactions ago
+        """
 
     def read(self, jobs: Iterator[ExtentJob]) -> Iterator[ExtentRows]:
         """In order of the jobs; may pull a few jobs ahead. Each result is consumed before the next is asked for."""

@@ -28,6 +28,7 @@ from vault.model import (
 )
 from vault.ops.backup_database import DatabaseCapture, capture_database
 from vault.ops.backup_files import FilesCapture, capture_files
+from vault.ops.backup_rows import RowOptions
 from vault.ops.counts import Captured, count, count_edge_functions, count_migrations, coverage
 from vault.ports import Capture, Clock, DirectorySource, Entropy, Progress
 from vault.repo import lease
@@ -81,7 +82,7 @@ def run(
     try:
         with repo.writer(entropy=entropy) as writer:
             before = None if parent is None else repo.snapshot(parent[0])
-            take = _Take(repo, writer, request, before, progress)
+            take = _Take(repo, writer, request, before=before, tools=_Tools(entropy=entropy, progress=progress))
             database = take.database(open_capture) if open_capture is not None else None
             files = take.directories(directories)
             manifest, ledger = _describe(request, parent, database, files, put=writer.put)
@@ -132,17 +133,24 @@ def _lease(request: BackupRequest, parent: tuple[SnapshotId, Manifest] | None, n
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tools:
+    entropy: Entropy
+    progress: Progress
+
+
 class _Take:
     """Reads the sources into the writer."""
 
     def __init__(
-        self, repo: Indexed, writer: Writer, request: BackupRequest, before: Snapshot | None, progress: Progress
+        self, repo: Indexed, writer: Writer, request: BackupRequest, *, before: Snapshot | None, tools: _Tools
     ) -> None:
         self._before = before
         self._repo = repo
         self._writer = writer
         self._request = request
-        self._progress = progress
+        self._progress = tools.progress
+        self._options = RowOptions(jobs=request.jobs, full=request.full, entropy=tools.entropy)
 
     def database(self, open_capture: Callable[[], Capture]) -> DatabaseCapture:
         for attempt in range(1, _ATTEMPTS_MAX + 1):
@@ -152,10 +160,11 @@ class _Take:
                     self._writer,
                     keys=self._repo.open.keys,
                     before=self._before,
-                    jobs=self._request.jobs,
+                    options=self._options,
                     progress=self._progress,
                 )
                 changed = capture.finish()
+                taken = replace(taken, part=replace(taken.part, server=capture.server))
             if not changed:
                 return taken
             self._progress.event(
@@ -221,6 +230,7 @@ def _describe(
         coverage={name: (item.state, item.count) for name, item in ledger.items()},
         counts=counts,
         effort=Effort() if database is None else database.effort,
+        suspect="" if database is None else database.suspect,
     )
     return manifest, ledger
 

@@ -13,7 +13,7 @@ from vault.crypto.keys import Keys
 from vault.errors import IntegrityError, NotThere, PermissionMissing, SourceError
 from vault.format.lists import FILES
 from vault.model import ChunkList, FileItem, FileType, ListRef, Missing, ObjectType, State
-from vault.ops.backup_database import ListWriter
+from vault.ops.backup_lists import ListWriter
 from vault.pipeline.cut import cut_bytes, fastcdc
 from vault.ports import DirectorySource, Progress, SourceFile
 from vault.repo.snapshot import Snapshot

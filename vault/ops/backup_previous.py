@@ -1,4 +1,4 @@
-"""What the previous snapshot knows about an extent: its chunks, as bases for deltas.
+"""What the previous snapshot knows of tables and extents: what to take over, and chunks as bases for deltas.
 
 Damage there is no reason to stop: what cannot be read is no base, and storing anew heals it.
 """
@@ -6,12 +6,12 @@ Damage there is no reason to stop: what cannot be read is no base, and storing a
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import accumulate
 
 from vault.errors import IntegrityError, NotThere
 from vault.ids import ObjectId
-from vault.model import Extent, TableName
+from vault.model import Extent, TableItem, TableName
 from vault.repo.snapshot import Snapshot
 
 BaseOf = Callable[[int, int], ObjectId | None]
@@ -28,13 +28,35 @@ class Previous:
     def __init__(self, snapshot: Snapshot | None) -> None:
         self._snapshot = snapshot
 
-    def extent(self, table: TableName, start: int) -> Extent | None:
-        """The extent of the same table that starts at the same block."""
+    def damage(self) -> str:
+        """Why nothing may be taken over, in words; empty if everything that the snapshot relies on is there.
+
+        A committed snapshot's objects were all in packs that the index names. While no pack and no fragment is missing they still are,
+        so that extents can be taken over without looking each of their chunks up.
+        """
+        return "" if self._snapshot is None or self._snapshot.packs_are_there else "packs of the repository are missing"
+
+    def table(self, name: TableName) -> TableItem | None:
         if self._snapshot is None or self._snapshot.manifest.database is None:
             return None
         try:
-            return self._snapshot.extent(self._snapshot.table(table), start)
+            return self._snapshot.table(name)
         except (NotThere, IntegrityError):
+            return None
+
+    def extents(self, table: TableItem) -> Iterator[Extent]:
+        """Raises  IntegrityError"""
+        assert self._snapshot is not None, "a table item came from it"
+        return self._snapshot.extents(table)
+
+    def extent(self, table: TableName, start: int) -> Extent | None:
+        """The extent of the same table that starts at the same block."""
+        item = self.table(table)
+        if self._snapshot is None or item is None:
+            return None
+        try:
+            return self._snapshot.extent(item, start)
+        except IntegrityError:
             return None
 
     def bases(self, table: TableName, start: int) -> BaseOf:

@@ -43,6 +43,11 @@ class Reader:
         self._plain_bytes = 0
         self._pack_keys: OrderedDict[PackId, tuple[bytes, bytes]] = OrderedDict()
 
+    @property
+    def packs_are_there(self) -> bool:
+        """Whether every fragment could be read and every pack that they name is there in its size."""
+        return not self._index.damage and next(self._index.missing_packs(), None) is None
+
     def get(self, object_id: ObjectId, object_type: ObjectType) -> bytes:
         """Plaintext of one object.
 

@@ -42,6 +42,7 @@ class Snapshot:
     """`id` and `manifest` are public; the rest is fetched on demand. Every method may raise IntegrityError."""
 
     def __init__(self, snapshot_id: SnapshotId, manifest: Manifest, reader: Reader) -> None:
+        self.packs_are_there = reader.packs_are_there
         self.id = snapshot_id
         self.manifest = manifest
         self._reader = reader

@@ -8,13 +8,13 @@ holds its lock already [C2].
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
 import psycopg
 
-from vault.ports import ExtentJob
+from vault.ports import ExtentJob, SourceTable
 from vault.source.postgres import jobs
 from vault.source.postgres.connect import Session, translate, translated
 
@@ -78,7 +78,7 @@ class DirectReader:
 
     def read(self, batch: Sequence[ExtentJob]) -> Iterator[DirectRows]:
         """One result a job, in order. Raises Incoherent if a table was swapped meanwhile"""
-        self._lock(batch)
+        self._lock(job.table for job in batch)
         ours = [job for job in batch if job.table.oid in self._locked]
         counts = dict(zip(map(id, ours), _counts(self.session, ours), strict=True))
         for job in batch:
@@ -99,8 +99,13 @@ class DirectReader:
         with leader.turn:
             _counts(leader.session, [job], only_check=True)
 
-    def _lock(self, batch: Sequence[ExtentJob]) -> None:
-        tables = {job.table.oid: job.table for job in batch if job.table.oid not in self._locked | self._refused}
+    def lock(self, table: SourceTable) -> bool:
+        """Whether this session holds the table's lock now; never waits for it."""
+        self._lock([table])
+        return table.oid in self._locked
+
+    def _lock(self, wanted: Iterable[SourceTable]) -> None:
+        tables = {table.oid: table for table in wanted if table.oid not in self._locked | self._refused}
         if not tables:
             return
         if self._try_lock("; ".join(jobs.lock(table) for table in tables.values())):

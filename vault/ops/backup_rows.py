@@ -1,0 +1,238 @@
+"""Rows of every table: taken over where the previous snapshot proves them unchanged, else read by several connections.
+
+Three passes over the tables: ask the server which extents may have changed, read those in batches, and put the tables together in list
+order. Rows stream: a batch is read, cut and handed to the writer's workers, and only ids stay behind. Trust is checked: a random sample
+of the extents that the rule calls unchanged is read all the same and compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+
+from vault.crypto.keys import Keys
+from vault.errors import IntegrityError, SourceError
+from vault.format.lists import EXTENTS, TABLES
+from vault.limits import EXTENT_BLOCKS, MIB
+from vault.model import Extent, ObjectType, TableItem, TableName
+from vault.ops.backup_lists import ListWriter
+from vault.ops.backup_previous import Previous
+from vault.ops.backup_reuse import TablePlan, snapshot_reason, table_reason, unchanged
+from vault.pipeline.cut import cut_rows, fastcdc
+from vault.ports import Capture, Entropy, ExtentJob, ExtentRows, Progress, RowReader, SourceTable
+from vault.repo.snapshot import Snapshot
+from vault.repo.workers import Idle, ordered
+
+_BATCH_BYTES = 64 * MIB
+_BATCH_JOBS_MAX = 200
+_SAMPLE_ONE_IN = 512
+"""Of the reusable extents, at least one a backup."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowOptions:
+    """`jobs`: connections; `full`: take nothing over; `entropy`: draws the sample."""
+
+    jobs: int
+    full: bool
+    entropy: Entropy
+
+
+class RowCapture:
+    """Make one, iterate `tables` once, then ask for the sums."""
+
+    def __init__(
+        self,
+        capture: Capture,
+        lists: ListWriter,
+        *,
+        before: Snapshot | None,
+        keys: Keys,
+        options: RowOptions,
+        progress: Progress,
+    ) -> None:
+        self._capture = capture
+        self._lists = lists
+        self._previous = Previous(before)
+        self._parent = None if before is None else before.manifest
+        self._seed = keys.cut_seed
+        self._options = options
+        self._progress = progress
+        self._readers: Idle[RowReader] = Idle(capture.reader)
+        self.counted: list[tuple[TableName, int]] = []
+        self.read_bytes = self.extents = self.extents_reused = 0
+        self.suspect = ""
+
+    def tables(self) -> Generator[TableItem, None, None]:
+        """Every table in list order. Raises  SourceError, StoreError, IntegrityError"""
+        plans = self._draw_sample(self._plans(sorted(self._capture.tables, key=_table_key)))
+        reading = ordered(
+            self._read_batch,
+            _batches(plans),
+            threads=self._options.jobs,
+            ahead=self._options.jobs + 1,
+            cancel=self._capture.abort,
+        )
+        with closing(reading) as batches:
+            read = (extent for batch in batches for extent in batch)
+            for plan in plans:
+                item = self._table_item(plan, read)
+                self.counted.append((plan.table.name, TABLES.sums(item).rows))
+                yield item
+            assert next(read, None) is None, "every extent belongs to a table; taking the last one ends the reading"
+        for reader in self._readers.drain():
+            reader.close()
+
+    def _plans(self, tables: Sequence[SourceTable]) -> list[TablePlan]:
+        reason = "all is read on request" if self._options.full else ""
+        reason = reason or snapshot_reason(self._parent, self._capture.server) or self._previous.damage()
+        if reason:
+            return [_read_all(table, None) for table in tables]
+        looking = ordered(
+            self._plan,
+            tables,
+            threads=self._options.jobs,
+            ahead=4 * self._options.jobs,
+            cancel=self._capture.abort,
+        )
+        with closing(looking) as plans:
+            return list(plans)
+
+    def _plan(self, table: SourceTable) -> TablePlan:
+        old = self._previous.table(table.name)
+        if old is None or table_reason(old, table):
+            return _read_all(table, old)
+        assert self._parent is not None
+        assert self._parent.database is not None
+        reader = self._readers.borrow()
+        states = reader.states(table, self._parent.database.server.horizon)
+        self._readers.give_back(reader)
+        try:
+            reuse = unchanged(states, self._previous.extents(old), extents=_extent_count(table))
+        except IntegrityError:
+            return _read_all(table, None)  # reading again heals what is damaged
+        return TablePlan(table=table, old=old, reuse=reuse)
+
+    def _draw_sample(self, plans: list[TablePlan]) -> list[TablePlan]:
+        """Mark a random sample of the reusable extents to be read all the same."""
+        reusable = [(plan, at) for plan in plans for at, mark in enumerate(plan.reuse) if mark]
+        for _ in range(-(-len(reusable) // _SAMPLE_ONE_IN)):
+            plan, at = reusable[int.from_bytes(self._options.entropy(8), "big") % len(reusable)]
+            plan.reuse[at] = 2
+        return plans
+
+    def _table_item(self, plan: TablePlan, read: Iterator[Extent]) -> TableItem:
+        count = len(plan.reuse)
+        self.extents += count
+        self.extents_reused += plan.reused
+        if count and plan.old is not None and plan.reused == count == _old_count(plan.old):
+            self._compare_sample(plan, read)
+            return plan.old
+        extents = self._merged(plan, read)
+        inline = next(extents) if count == 1 else None
+        table = plan.table
+        return TableItem(
+            name=table.name,
+            oid=table.oid,
+            filenode=table.filenode,
+            kind=table.kind,
+            access_method=table.access_method,
+            columns=table.columns,
+            key_columns=table.key_columns,
+            fingerprint=table.fingerprint,
+            load_via_root=table.load_via_root,
+            condition=table.condition,
+            extents=self._lists.build(islice(extents, count), EXTENTS),
+            inline=inline,
+        )
+
+    def _merged(self, plan: TablePlan, read: Iterator[Extent]) -> Iterator[Extent]:
+        """The table's extents in order: taken over, or the next one that was read."""
+        old = iter(()) if plan.old is None or not plan.reused else self._previous.extents(plan.old)
+        before = next(old, None)
+        for position, mark in enumerate(plan.reuse):
+            start = position * EXTENT_BLOCKS
+            while before is not None and before.start < start:
+                before = next(old, None)
+            if mark == 1:
+                assert before is not None
+                assert before.start == start, "only extents of the previous snapshot are marked for reuse"
+                yield before
+                continue
+            fresh = next(read)
+            self.read_bytes += fresh.bytes
+            if mark and fresh != before:
+                self._doubt(plan.table, start)
+            yield fresh
+
+    def _compare_sample(self, plan: TablePlan, read: Iterator[Extent]) -> None:
+        if 2 in plan.reuse:
+            for _ in self._merged(plan, read):
+                pass
+
+    def _doubt(self, table: SourceTable, start: int) -> None:
+        name = f"{table.name.schema}.{table.name.name}"
+        self.suspect = self.suspect or f"rows of {name} from block {start} on changed without a trace"
+        self._progress.event("error", self.suspect)
+
+    def _read_batch(self, batch: list[ExtentJob]) -> list[Extent]:
+        reader = self._readers.borrow()
+        extents = [self._extent(rows) for rows in reader.read(iter(batch))]
+        self._readers.give_back(reader)
+        if len(extents) != len(batch):
+            raise SourceError("rows of an extent are missing", why="the reader ended early", hint="run it again")
+        return extents
+
+    def _extent(self, rows: ExtentRows) -> Extent:
+        size = 0
+
+        def blocks() -> Iterator[bytes]:
+            nonlocal size
+            for block in rows.blocks():
+                size += len(block)
+                self._progress.advance(len(block))
+                yield block
+
+        chunks = self._lists.store_chunks(
+            cut_rows(blocks(), fastcdc(self._seed)),
+            ObjectType.ROW_CHUNK,
+            base_of=self._previous.bases(rows.job.table.name, rows.job.start),
+        )
+        return Extent(start=rows.job.start, blocks=rows.job.blocks, rows=rows.rows, bytes=size, chunks=chunks)
+
+
+def _table_key(table: SourceTable) -> bytes:
+    return f"{table.name.schema}\0{table.name.name}".encode()
+
+
+def _extent_count(table: SourceTable) -> int:
+    return -(-table.blocks // EXTENT_BLOCKS) if table.ranges else 1
+
+
+def _old_count(old: TableItem) -> int:
+    return 1 if old.inline is not None else old.extents.sums.items
+
+
+def _read_all(table: SourceTable, old: TableItem | None) -> TablePlan:
+    return TablePlan(table=table, old=old, reuse=bytearray(_extent_count(table)))
+
+
+def _batches(plans: Sequence[TablePlan]) -> Iterator[list[ExtentJob]]:
+    """Jobs in table order, in batches of about _BATCH_BYTES of text, so that connections share the work evenly."""
+    batch: list[ExtentJob] = []
+    size = 0
+    for plan in plans:
+        table = plan.table
+        for position, mark in enumerate(plan.reuse):
+            if mark == 1:
+                continue
+            blocks = EXTENT_BLOCKS if table.ranges else 0
+            batch.append(ExtentJob(table=table, start=position * EXTENT_BLOCKS, blocks=blocks))
+            size += table.bytes_estimate // len(plan.reuse)
+            if size >= _BATCH_BYTES or len(batch) >= _BATCH_JOBS_MAX:
+                yield batch
+                batch, size = [], 0
+    if batch:
+        yield batch
