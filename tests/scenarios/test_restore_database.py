@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 from psycopg import sql
 
-from tests.fix_postgres import Cluster
+from tests.fix_postgres import Cluster, server
 from tests.fix_views import Listener, ViewRepository
 from vault.errors import UnsafeError
 from vault.ops import restore
@@ -226,6 +227,65 @@ def test_missing_roles_come_with_passwords_memberships_and_settings(pg15: Cluste
     for cluster in (pg15, pg18):
         with cluster.connect() as connection:
             connection.execute('drop role "new ""r", new_group')
+
+
+class Watching(Listener):
+    """Looks into the target when rows begin to arrive, and again when they are all there."""
+
+    def __init__(self, cluster: Cluster, db: str, query: str) -> None:
+        super().__init__()
+        self.seen: list[object] = []
+        self._look = partial(ask, cluster, db, query)
+
+    def stage(self, name: str, total_bytes: int | None = None) -> None:
+        if name in ("rows", "indexes, constraints, policies"):
+            self.seen.append(self._look())
+
+
+def test_rows_never_lie_open(postgres: Cluster, zoo: str) -> None:
+    """Row security is on, the owner set, and nobody else may do anything, before the first row [B2]."""
+    query = """
+        select array_agg(relname::text order by relname) filter (where relrowsecurity)::text
+               || ' ' || count(*) filter (where relowner = 'zoo_owner'::regrole)
+               || ' ' || count(*) filter (where exists (select from aclexplode(relacl) where grantee <> relowner))
+          from pg_class where relnamespace = (select oid from pg_namespace where nspname = 'app') and relkind = 'r'
+    """
+    with database(postgres, "alter default privileges grant all on tables to zoo_anon") as ours:
+        watching = Watching(postgres, ours, query)
+        restored(snapshot_of(postgres, zoo), postgres, ours, watching)
+        assert watching.seen == ["{parent,users} 1 0", "{parent,users} 1 0"]
+
+
+EXTENSION = """
+    create table conf (k text primary key, v text);
+    insert into conf values ('default', 'x');
+    select pg_extension_config_dump('conf', 'where k <> ''default''');
+    create table plain (a int);
+    insert into plain values (1);
+"""
+
+
+def test_rows_in_tables_of_extensions_come_back() -> None:
+    with tempfile.TemporaryDirectory() as place:
+        files = Path(place) / "extension"
+        files.mkdir()
+        Path(place).chmod(0o755)
+        (files / "keeper.control").write_text("default_version = '1'\n")
+        (files / "keeper--1.sql").write_text(EXTENSION)
+        with server(18, settings={"extension_control_path": f"{place}:$system"}) as own:
+            source, ours, used = own.createdb(), own.createdb(), own.createdb()
+            with own.connect(source) as connection:
+                connection.execute("create extension keeper")
+                connection.execute("insert into conf values ('mine', 'y'); update plain set a = 2")
+            snapshot = snapshot_of(own, source)
+            assert restored(snapshot, own, ours).failed == ()
+            assert differences((own, source), (own, ours)) == []
+            assert ask(own, ours, "select count(*) from conf") == 2
+            with own.connect(used) as connection:
+                connection.execute("create extension keeper")
+            failed = restored(snapshot, own, used).failed
+            assert [one.entry for one in failed] == ["TABLE DATA public.plain"]
+            assert ask(own, used, "select array_agg(a)::text from plain") == "{1}"
 
 
 class Interrupting(Listener):
