@@ -101,7 +101,7 @@ class RestorePlan:
         """The plan for people: what will be created, then what to know before saying yes."""
         target = self.target
         yield f"into database {target.database} on PostgreSQL {target.version_num // 10000}, as {target.user}"
-        kinds = Counter(item.identity.desc for item in self.contents.order)
+        kinds = Counter(item.identity.desc for at, item in enumerate(self.contents.order) if at not in self.left_out)
         for kind, count in sorted(kinds.items(), key=lambda pair: (-pair[1], pair[0])):
             yield f"  {count} {kind}"
         yield f"  {self.rows} rows of {len(self.tables)} tables, {self.bytes} bytes"
