@@ -20,6 +20,8 @@ from typing import IO, Final
 from vault.errors import SourceError
 
 SYSTEM_PLACES: Final = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin")
+DEBIAN_WRAPPER: Final = "pg_wrapper"
+"""Debian's script in PATH chooses a version by rules of its own; what it chooses from is among SYSTEM_PLACES."""
 CHILD_PATIENCE_S: Final = 2.0
 """A child that was asked to stop sends its cancel request first; then it is killed."""
 STDERR_BYTES_MAX: Final = 4096
@@ -33,7 +35,7 @@ class Program:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Programs:
-    """Where to look: `directory` alone if given; else `search_path` (as PATH), the system's places, the embedded wheel."""
+    """Where to look: `directory` alone if given; else the system's places, `search_path` (as PATH), the embedded wheel."""
 
     directory: Path | None = None
     search_path: str = ""
@@ -47,8 +49,8 @@ class Programs:
             return max(fitting, key=lambda found: found.major)
         if local and self.directory is None and self.embedded is not None:
             program = self.embedded / name
-            if program.exists() and version_of(program) >= major:
-                return Program(path=program, major=version_of(program))
+            if program.exists() and (found_major := version_of(program)) >= major:
+                return Program(path=program, major=found_major)
         return None
 
     def require(self, name: str, *, major: int, local: bool) -> Program:
@@ -67,10 +69,12 @@ class Programs:
         if self.directory is not None:
             paths = [self.directory / name]
         else:
+            paths = [
+                found / name for place in self.system_places for found in sorted(Path("/").glob(place.lstrip("/")))
+            ]
             first = shutil.which(name, path=self.search_path) if self.search_path else None
-            paths = [Path(first)] if first else []
-            for place in self.system_places:
-                paths.extend(found / name for found in Path("/").glob(place.lstrip("/")))
+            if first is not None and Path(first).resolve().name != DEBIAN_WRAPPER:
+                paths.append(Path(first))
         return [Program(path=path, major=version_of(path)) for path in paths if path.is_file()]
 
 
@@ -94,7 +98,9 @@ class Child:
         self._errors = errors
 
     def said(self) -> str:
-        """The last of what it wrote to standard error, on one line."""
+        """The last of what it wrote to standard error, on one line; nothing after `stop`."""
+        if self._errors.closed:
+            return ""
         size = self._errors.seek(0, 2)
         self._errors.seek(max(0, size - STDERR_BYTES_MAX))
         return "; ".join(self._errors.read().decode(errors="replace").split("\n")).strip("; ")
@@ -108,7 +114,7 @@ class Child:
             except subprocess.TimeoutExpired:
                 self.process.kill()
         self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout):
+        for stream in (self.process.stdin, self.process.stdout, self._errors):
             if stream is not None:
                 try:
                     stream.close()

@@ -30,6 +30,7 @@ SET_PIPE_SIZE: Final = 1031
 """F_SETPIPE_SZ of Linux; absent from the fcntl module of Python 3.9 and of other systems."""
 MARK: Final = b"\\."
 LINE_MARK: Final = b"\n" + MARK
+LOCK_NOT_AVAILABLE: Final = b"55P03"
 LOST_CONNECTION_EXIT: Final = 2
 
 _PROLOGUE: Final = "\\set ON_ERROR_STOP 1\n\\set VERBOSITY sqlstate\n\\set QUIET 1\n\\pset pager off\n"
@@ -200,11 +201,12 @@ class PsqlRows:
     def refused(self) -> bool:
         """The first thing that came is the mark of a lock that was not to be had."""
         mark = self._first[1] if self._first else b""
-        if mark == b"\\.n%d 55P03" % self._number:
-            return True
-        if mark.startswith(b"\\.n"):
+        found = re.fullmatch(rb"\\\.n(\d+) ([0-9A-Z]{5})", mark)
+        if found is None:
+            return False
+        if found.group(2) != LOCK_NOT_AVAILABLE:
             raise jobs.swapped(self.job.table)
-        return False
+        return True
 
     def blocks(self) -> Iterator[bytes]:
         """COPY text in pieces of up to BLOCK_BYTES, as they come from the pipe."""

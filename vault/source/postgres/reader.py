@@ -1,7 +1,7 @@
 """A reader inside the snapshot: large tables through psql, small ones in batches through psycopg.
 
-On 2 busy cores 173 MB take 0.4 s of our CPU through psql and 0.9 s through psycopg. Its invariant: results come in the order of the jobs, and nothing is read without an own
-lock and an own check, whichever way.
+On 2 busy cores 173 MB take 0.4 s of our CPU through psql and 0.9 s through psycopg. Its invariant: results come in the
+order of the jobs, and nothing is read without a lock and a check, whichever way.
 """
 
 from __future__ import annotations

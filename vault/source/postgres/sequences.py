@@ -34,7 +34,7 @@ def missing(found: Sequence[tuple[TableName, bool]]) -> list[Missing]:
     """Those that cannot be read."""
     return [
         Missing(
-            item=qualified(name),
+            item=f"sequence {qualified(name)}",
             state=State.NOT_PERMITTED,
             why="the sequence may not be read",
             fix=f"GRANT SELECT ON SEQUENCE {qualified(name)}",

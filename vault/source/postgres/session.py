@@ -41,7 +41,7 @@ from vault.source.postgres.connect import (
 from vault.source.postgres.pattern import Selection
 from vault.source.postgres.programs import Children, Program, Programs
 from vault.source.postgres.psql_rows import PsqlPump
-from vault.source.postgres.reader import SnapshotReader
+from vault.source.postgres.reader import LARGE_TABLE_BYTES, SnapshotReader
 from vault.source.postgres.rows import DirectReader, Leader
 from vault.source.postgres.settings import fixed
 from vault.source.postgres.worker import Import, open_worker
@@ -64,6 +64,8 @@ class CaptureOptions:
     allow_cleartext: bool = False
     lock_timeout_s: float = LOCK_TIMEOUT_S
     extent_blocks: int = limits.EXTENT_BLOCKS
+    large_table_bytes: int = LARGE_TABLE_BYTES
+    """Tables from this size on are read through psql, if there is one."""
 
     def selection(self) -> Selection:
         return Selection(
@@ -89,7 +91,7 @@ class _Parts:
     dump: Program
     psql: Program | None
     selection: Selection
-    selected: str
+    large_table_bytes: int
     sessions: list[Session] = field(default_factory=list)
 
 
@@ -135,7 +137,7 @@ def open_capture(
             dump=dump,
             psql=psql,
             selection=selection,
-            selected=selected,
+            large_table_bytes=options.large_table_bytes,
         )
         return PostgresCapture(parts)
     except BaseException:
@@ -206,7 +208,7 @@ class PostgresCapture:
                 raise SourceError("the capture has ended")
             self._parts.sessions.append(session)
         direct = DirectReader(session, self._parts.leader, imported.encoding)
-        return SnapshotReader(direct, lambda: self._pump(imported))
+        return SnapshotReader(direct, lambda: self._pump(imported), large_table_bytes=self._parts.large_table_bytes)
 
     def finish(self) -> Sequence[str]:
         parts = self._parts

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Final
 
-from vault.errors import Incoherent
+from vault.errors import Incoherent, SourceError
 from vault.source.postgres.connect import Session, Target, connect
 from vault.source.postgres.facts import SERVER_IDENTITY
 from vault.source.postgres.names import literal
 from vault.source.postgres.settings import fixed
 from vault.source.postgres.view import BEGIN
+
+INVALID_SNAPSHOT: Final = "22023"
+"""Of SET TRANSACTION SNAPSHOT when the exporter has ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +43,7 @@ def open_worker(imported: Import) -> Session:
     """A session in the snapshot. Raises Incoherent if the snapshot or its server is gone, Unreachable"""
     session = connect(imported.target)
     try:
-        session.run(imported.statements(), doing="joining the snapshot")
+        _begin(session, imported)
         if not session.row(f"SELECT {imported.proof()}", doing="joining the snapshot")[0]:
             raise Incoherent(
                 "a reading session does not see the snapshot", why="it reached another server or another state"
@@ -48,3 +52,14 @@ def open_worker(imported: Import) -> Session:
         session.abort()
         raise
     return session
+
+
+def _begin(session: Session, imported: Import) -> None:
+    try:
+        session.run(imported.statements(), doing="joining the snapshot")
+    except SourceError as error:
+        if error.sqlstate != INVALID_SNAPSHOT:
+            raise
+        raise Incoherent(
+            "the snapshot is gone", why="the session that held it has ended", hint="run the backup again"
+        ) from error

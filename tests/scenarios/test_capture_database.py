@@ -1,0 +1,227 @@
+"""One database with a bit of everything is captured whole: definitions, rows, sequences, large objects, roles, facts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fix_postgres import Cluster
+from tests.scenarios.capture_support import copy_text, database, jobs, open_on, read_all
+from vault.errors import SourceError, UsageError
+from vault.model import Identity, Section, State, TableName
+from vault.source.postgres.session import PostgresCapture
+
+pytestmark = pytest.mark.postgres
+
+ZOO = Path(__file__).with_name("capture_zoo.sql").read_text(encoding="utf-8")
+ODD = TableName(schema='Sch ema"x', name='tab\nle "ü"')
+
+
+@pytest.fixture(scope="module", params=[15, 18])
+def cluster(request: pytest.FixtureRequest) -> Cluster:
+    found: Cluster = request.getfixturevalue(f"pg{request.param}")
+    return found
+
+
+@pytest.fixture(scope="module")
+def zoo(cluster: Cluster) -> Iterator[str]:
+    with database(cluster, ZOO) as name:
+        yield name
+    with cluster.connect() as connection:
+        connection.execute('DROP ROLE zoo_reader; DROP ROLE "zoo Writer"')
+
+
+@pytest.fixture(scope="module")
+def capture(cluster: Cluster, zoo: str) -> Iterator[PostgresCapture]:
+    with open_on(cluster.dsn(zoo)) as opened:
+        yield opened
+
+
+def test_every_definition_has_an_identity_of_its_own(capture: PostgresCapture) -> None:
+    dump = capture.schema()
+    assert len({entry.identity for entry in dump.entries}) == len(dump.entries) == len(dump.needs)
+    descs = Counter(entry.identity.desc for entry in dump.entries)
+    for desc in (
+        "TABLE ATTACH",
+        "INDEX ATTACH",
+        "EVENT TRIGGER",
+        "PUBLICATION TABLE",
+        "USER MAPPING",
+        "RULE",
+        "AGGREGATE",
+    ):
+        assert descs[desc], desc
+    assert descs["OPERATOR"] == descs["TRIGGER"] == descs["POLICY"] == descs["DEFAULT ACL"] == 2
+    assert not {"BLOB", "BLOBS", "TABLE DATA", "SEQUENCE SET"} & descs.keys()
+    assert all(entry.section != Section.DATA for entry in dump.entries)
+
+
+def test_entries_without_a_catalog_id_are_named_by_their_subject(capture: PostgresCapture) -> None:
+    found = {entry.identity for entry in capture.schema().entries}
+    assert Identity(desc="COMMENT", kind="table", names=("app", "plain"), sub="COLUMN plain.amount") in found
+    assert Identity(desc="ACL", kind="table", names=("app", "counted"), sub="COLUMN counted.n") in found
+    assert Identity(desc="ROW SECURITY", kind="table", names=("app", "plain"), sub="plain") in found
+    assert Identity(desc="ENCODING", kind="", names=()) in found
+
+
+def test_needs_are_ascending_positions_of_entries(capture: PostgresCapture) -> None:
+    dump = capture.schema()
+    for needs in dump.needs:
+        assert list(needs) == sorted(set(needs))
+        assert all(0 <= need < len(dump.entries) for need in needs)
+    trigger = next(place for place, entry in enumerate(dump.entries) if entry.identity.desc == "TRIGGER")
+    assert any(dump.entries[need].identity.desc == "TABLE" for need in dump.needs[trigger])
+
+
+def test_functions_carry_their_whole_definition(capture: PostgresCapture) -> None:
+    functions = {
+        (entry.identity.desc, entry.identity.names[-1]): entry.function_definition
+        for entry in capture.schema().entries
+        if entry.identity.desc in {"FUNCTION", "PROCEDURE", "AGGREGATE"}
+    }
+    assert "-- keeps this line" in functions["PROCEDURE", "nop"]
+    assert functions["FUNCTION", "add"].startswith("CREATE OR REPLACE FUNCTION app.add(")
+    assert functions["AGGREGATE", "total"] == ""
+
+
+@pytest.mark.parametrize("large_table_bytes", [0, 1 << 40], ids=["psql", "psycopg"])
+def test_rows_are_those_of_copy(cluster: Cluster, zoo: str, large_table_bytes: int) -> None:
+    with open_on(cluster.dsn(zoo), large_table_bytes=large_table_bytes) as capture:
+        reader = capture.reader()
+        found = read_all(reader, jobs(capture.tables, blocks=2))
+        reader.close()
+        with cluster.connect(zoo) as connection:
+            connection.execute("SET search_path = ''; SET timezone = 'UTC'")
+            for table in capture.tables:
+                expected = copy_text(connection, table)
+                assert found[table.name] == (expected.count(b"\n"), expected), table.name
+        assert capture.finish() == ()
+    assert found[ODD][0] == 4
+    assert found[TableName(schema="app", name="nothing")] == (2, b"\n\n")
+    assert found[TableName(schema="app", name="parent")][0] == 1
+    assert TableName(schema="app", name="events") not in found
+
+
+def test_tables_say_what_their_rows_depend_on(capture: PostgresCapture) -> None:
+    tables = {table.name.name: table for table in capture.tables}
+    assert [column.name for column in tables["plain"].columns] == ["id", "mood", "pair", "amount", "tags", "extra"]
+    assert tables["plain"].key_columns == ("id",)
+    assert len(tables["plain"].fingerprint) == 32
+    assert tables["named_by_role"].fingerprint == b""
+    assert tables["hashed_0"].load_via_root == TableName(schema="app", name="hashed")
+    assert tables["events_2025"].load_via_root is None
+    assert all(table.ranges for table in capture.tables)
+
+
+def test_what_has_no_rows_here_is_named(capture: PostgresCapture) -> None:
+    assert [(missing.item, missing.state) for missing in capture.missing] == [('"app"."far"', State.NOT_EXPORTABLE)]
+
+
+def test_sequences_and_large_objects_are_read(capture: PostgresCapture) -> None:
+    values = {item.name.name: (item.last_value, item.is_called) for item in capture.sequences()}
+    assert values == {"Counter": (5, True), "plain_id_seq": (500, True)}
+    objects = {found.item.oid: (found.item, b"".join(found.blocks())) for found in capture.large_objects()}
+    assert objects[70001][1] == b"small"
+    assert objects[70002][1] == b"\x00\xff\x10" * 300000
+    assert objects[70003][1] == b""
+    assert objects[70002][0].comment == "a picture"
+    acl = objects[70001][0].acl
+    assert acl is not None
+    assert any(item.startswith("zoo_reader=r/") for item in acl)
+
+
+def test_roles_come_with_memberships_and_settings(capture: PostgresCapture) -> None:
+    roles = capture.roles()
+    named = {role.name: role for role in roles.roles}
+    assert named["zoo Writer"].can_login
+    assert named["zoo Writer"].verifier
+    assert named["zoo_reader"].comment == "reads"
+    assert any(one.role == "zoo_reader" and one.member == "zoo Writer" and one.admin for one in roles.memberships)
+    assert any(one.role == "zoo_reader" and one.name == "search_path" and not one.here for one in roles.settings)
+    assert roles.verifiers_read
+
+
+def test_facts_name_owners_acls_and_dependencies(capture: PostgresCapture) -> None:
+    facts = capture.catalog()
+    owners = {name: (owner, acl) for name, owner, acl in facts.acls}
+    assert owners["table app.child"][0] == "zoo Writer"
+    assert any("zoo_reader=r*" in item for item in owners["table app.plain"][1] or ())
+    assert ("function app.stamp()", "schema app", "n") in facts.edges
+    assert ("app", "plain", "only own", ("zoo Writer", "zoo_reader")) in facts.policies
+    assert facts.database["encoding"] == "UTF8"
+    assert ("app", "stamp", "", True, False) in facts.functions
+    assert not any("pg_toast" in name or "RI_ConstraintTrigger" in name for edge in facts.edges for name in edge)
+    assert len(facts.acls) == len(owners)
+
+
+def test_two_captures_of_an_unchanged_database_are_equal(cluster: Cluster, zoo: str, capture: PostgresCapture) -> None:
+    with open_on(cluster.dsn(zoo)) as again:
+        assert again.schema() == capture.schema()
+        assert again.catalog() == capture.catalog()
+        assert again.roles() == capture.roles()
+        assert again.tables == capture.tables
+        assert again.server.system_id == capture.server.system_id
+        assert again.finish() == ()
+        assert again.server.flush_lsn >= again.server.insert_lsn >= again.server.insert_lsn_before
+
+
+def test_selection_follows_the_patterns_of_pg_dump(cluster: Cluster, zoo: str) -> None:
+    with open_on(cluster.dsn(zoo), tables=["app.events*"], exclude_tables=["app.*_rest"]) as capture:
+        assert [table.name.name for table in capture.tables] == ["events_2025"]
+        tables = {entry.identity.names for entry in capture.schema().entries if entry.identity.desc == "TABLE"}
+        assert tables == {("app", "events"), ("app", "events_2025")}
+        assert list(capture.large_objects()) == []
+    with open_on(cluster.dsn(zoo), schemas=['"Sch ema""x"']) as capture:
+        assert [table.name for table in capture.tables] == [ODD]
+        assert list(capture.sequences()) == []
+    with pytest.raises(UsageError, match="no table matches"):
+        open_on(cluster.dsn(zoo), tables=["app.Plain_not_there"])
+
+
+def test_rows_and_definitions_keep_the_encoding_of_the_server(cluster: Cluster) -> None:
+    options = "TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'"
+    with database(
+        cluster, 'CREATE TABLE "grün" ("ß" text)', "INSERT INTO \"grün\" VALUES ('é')", options=options
+    ) as name:
+        for size in (0, 1 << 40):
+            with open_on(cluster.dsn(name), large_table_bytes=size) as capture:
+                found = read_all(capture.reader(), jobs(capture.tables))
+                assert found == {TableName(schema="public", name="grün"): (1, b"\xe9\n")}
+                assert any('"ß" text' in entry.definition for entry in capture.schema().entries)
+                assert capture.server.encoding == "LATIN1"
+
+
+def test_definitions_that_are_no_text_are_refused_by_name(cluster: Cluster) -> None:
+    options = "TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'"
+    with database(cluster, "CREATE TABLE fine (a text)", options=options) as name:
+        with cluster.connect(name) as connection:
+            connection.execute(b"INSERT INTO fine VALUES ('\xe9')")
+        with open_on(cluster.dsn(name)) as capture:
+            assert read_all(capture.reader(), jobs(capture.tables)) == {
+                TableName(schema="public", name="fine"): (1, b"\xe9\n")
+            }
+            assert capture.schema().entries
+        with cluster.connect(name) as connection:
+            connection.execute(b"COMMENT ON TABLE fine IS '\xe9'")
+        with (
+            open_on(cluster.dsn(name)) as capture,
+            pytest.raises(SourceError, match=r"COMMENT public\.fine TABLE fine"),
+        ):
+            capture.schema()
+
+
+@pytest.mark.parametrize("name", ['with "quotes" and spaces', "üñï\ncode", "it's = a\\b", "dbname=postgres"])
+def test_names_of_databases_need_no_care(cluster: Cluster, name: str) -> None:
+    cluster.createdb(name)
+    try:
+        with cluster.connect(name) as connection:
+            connection.execute("CREATE TABLE here (a integer); INSERT INTO here VALUES (1)")
+        with open_on(cluster.dsn(name), large_table_bytes=0) as capture:
+            assert capture.server.database == name
+            assert [rows for rows, _ in read_all(capture.reader(), jobs(capture.tables)).values()] == [1]
+            assert any(entry.tag == "here" for entry in capture.schema().entries)
+    finally:
+        cluster.dropdb(name)
