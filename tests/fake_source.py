@@ -45,13 +45,17 @@ _PIECE_BYTES = 7_919
 
 @dataclass(frozen=True, kw_only=True)
 class FakeDatabase:
-    """`tables`: `SCHEMA.TABLE` -> COPY text of its extents. `changed`: what each attempt's `finish` returns in turn."""
+    """`tables`: `SCHEMA.TABLE` -> COPY text of its extents. `changed`: what each attempt's `finish` returns in turn.
+
+    `earlier`: the database as it was in the previous snapshot, for telling which extents changed.
+    """
 
     tables: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
     large_objects: Mapping[int, bytes] = field(default_factory=dict)
     sequences: Mapping[str, int] = field(default_factory=dict)
     missing: tuple[Missing, ...] = ()
     changed: tuple[tuple[str, ...], ...] = ()
+    earlier: FakeDatabase | None = None
 
     def name(self, table: str) -> TableName:
         schema, _, name = table.partition(".")
@@ -162,8 +166,18 @@ class _FakeReader:
             yield _FakeRows(self._capture, job)
 
     def states(self, table: SourceTable, horizon: int) -> Sequence[ExtentState]:
-        """Nothing is known: everything is read."""
-        return ()
+        """Extents whose text is that of `earlier` are unchanged; without it nothing is known, and all is read."""
+        database = self._capture.database
+        if database.earlier is None:
+            return ()
+        name = f"{table.name.schema}.{table.name.name}"
+        now, before = database.tables[name], database.earlier.tables.get(name, ())
+        return [
+            ExtentState(
+                start=at * EXTENT_BLOCKS, rows=text.count(b"\n"), changed=int(at >= len(before) or before[at] != text)
+            )
+            for at, text in enumerate(now)
+        ]
 
     def close(self) -> None:
         pass

@@ -31,8 +31,8 @@ class Previous:
     def damage(self) -> str:
         """Why nothing may be taken over, in words; empty if everything that the snapshot relies on is there.
 
-        A committed snapshot's objects were all in packs that the index names. While no pack and no fragment is missing they still are,
-        so that extents can be taken over without looking each of their chunks up.
+        A committed snapshot's objects were all in packs that the index names. While no pack is missing and fragments name all packs, they
+        still are, so that extents can be taken over without looking each of their chunks up (`whole_extents`).
         """
         return "" if self._snapshot is None or self._snapshot.packs_are_there else "packs of the repository are missing"
 
@@ -48,6 +48,11 @@ class Previous:
         """Raises  IntegrityError"""
         assert self._snapshot is not None, "a table item came from it"
         return self._snapshot.extents(table)
+
+    def whole_extents(self, table: TableItem) -> Iterator[Extent]:
+        """Those that may be taken over. Raises  IntegrityError"""
+        assert self._snapshot is not None, "a table item came from it"
+        return self._snapshot.whole_extents(table)
 
     def extent(self, table: TableName, start: int) -> Extent | None:
         """The extent of the same table that starts at the same block."""

@@ -110,7 +110,7 @@ class RowCapture:
         states = reader.states(table, self._parent.database.server.horizon)
         self._readers.give_back(reader)
         try:
-            reuse = unchanged(states, self._previous.extents(old), extents=_extent_count(table))
+            reuse = unchanged(states, self._previous.whole_extents(old), extents=_extent_count(table))
         except IntegrityError:
             return _read_all(table, None)  # reading again heals what is damaged
         return TablePlan(table=table, old=old, reuse=reuse)

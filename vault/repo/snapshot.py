@@ -78,6 +78,13 @@ class Snapshot:
             return table.inline if table.inline.start == start else None
         return find(table.extents, start.to_bytes(8, "big"), EXTENTS, self._reader.get_many)
 
+    def whole_extents(self, table: TableItem) -> Iterator[Extent]:
+        """Extents all of whose chunks are there; they are looked up only if fragments may be gone."""
+        sure = self._reader.fragments_are_there()
+        for extent in self.extents(table):
+            if sure or all(self._reader.is_there(ref.id) for ref in self.chunk_refs(extent.chunks)):
+                yield extent
+
     def rows(self, table: TableItem) -> Iterator[bytes]:
         """COPY text of the whole table in order, whole chunks. Raises  Malformed: another number of rows than recorded"""
         claimed = 0

@@ -9,6 +9,7 @@ import pytest
 
 from tests.fake_source import FakeDatabase, FakeDirectory, FakeOpener
 from tests.faults import FaultStore
+from tests.packs import Made, put_pack
 from tests.small_repository import Quiet, contents, damage, new_repository, opened, rows, take
 from vault.crypto import keyed
 from vault.errors import IntegrityError, Locked, SourceError
@@ -189,3 +190,73 @@ def test_backup_does_not_rely_on_packs_that_are_being_swept(repo: Open, broken: 
         take(opened(At(repo.store, "packs/", sweep)), None, {"lib": directory})
     assert [snapshot_id for snapshot_id, _ in repo.snapshots()] == [first.id]
     assert [name for name in files(repo) if name.startswith("leases/")] == []
+
+
+def two_days() -> tuple[FakeDatabase, FakeDatabase]:
+    """A database, and its next day with one extent changed and one added."""
+    first = FakeDatabase(tables={"public.t": [rows(n, 700) for n in range(5)], "public.same": [rows(50, 700)]})
+    extents = list(first.tables["public.t"])
+    tables = {**first.tables, "public.t": [*extents[:2], rows(7, 700), *extents[3:], rows(9, 700)]}
+    return first, FakeDatabase(tables=tables, earlier=first)
+
+
+def test_unchanged_extents_are_taken_over(repo: Open) -> None:
+    first, second = two_days()
+    take(repo, first)
+    report = take(repo, second)
+    effort = report.manifest.effort
+    assert (effort.extents, effort.extents_reused) == (7, 5)
+    assert contents(repo, report.id)["table public.t"] == b"".join(second.tables["public.t"])
+    assert contents(repo, report.id)["table public.same"] == b"".join(second.tables["public.same"])
+    assert damage(repo) == ()
+
+
+@pytest.mark.parametrize("kind", ["packs/", "index/"])
+@pytest.mark.parametrize("harm", ["missing", "truncated"])
+def test_extents_of_which_something_is_gone_are_read_again(repo: Open, kind: str, harm: str) -> None:
+    """Nothing is taken over that a reader could not read."""
+    first, second = two_days()
+    take(repo, first)
+    before = dict(files(repo))
+    for name in [name for name in before if name.startswith(kind)]:
+        files(repo).clear()
+        files(repo).update(before)
+        if harm == "missing":
+            del files(repo)[name]
+        else:
+            files(repo)[name] = before[name][:-1]
+        report = take(repo, second)
+        assert contents(repo, report.id)["table public.t"] == b"".join(second.tables["public.t"])
+        assert contents(repo, report.id)["table public.same"] == b"".join(second.tables["public.same"])
+
+
+def test_extents_whose_fragment_was_deleted_are_read_again(repo: Open) -> None:
+    """The nodes of the previous snapshot are all there; the chunks are in packs that nothing names any more."""
+    first, second = two_days()
+    take(repo, first)
+    take(repo, second)
+    before = dict(files(repo))
+    for name in [name for name in before if name.startswith("index/")]:
+        files(repo).clear()
+        files(repo).update(before)
+        del files(repo)[name]
+        report = take(repo, FakeDatabase(tables=second.tables, earlier=second))
+        assert contents(repo, report.id)["table public.t"] == b"".join(second.tables["public.t"])
+        assert contents(repo, report.id)["table public.same"] == b"".join(second.tables["public.same"])
+
+
+def test_pack_that_a_crash_left_behind_does_not_end_reuse(repo: Open) -> None:
+    first, second = two_days()
+    take(repo, first)
+    put_pack(repo, [Made(plain=b"orphan")])
+    assert take(repo, second).manifest.effort.extents_reused == 5
+
+
+def test_rows_that_change_without_a_trace_make_the_snapshot_suspect(repo: Open) -> None:
+    """The server says unchanged, the sample says otherwise: the rows that were read are stored, and it is told."""
+    first = FakeDatabase(tables={"public.t": [rows(1, 700)]})
+    take(repo, first)
+    lying = FakeDatabase(tables={"public.t": [rows(2, 700)]})
+    report = take(repo, FakeDatabase(tables=lying.tables, earlier=lying))
+    assert "public.t" in report.manifest.suspect
+    assert take(repo, first).manifest.parent != report.id
