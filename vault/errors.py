@@ -70,9 +70,7 @@ class IntegrityError(VaultError):
 
     code = "DAMAGED"
 
-    def __init__(
-        self, message: str, *, why: str = "", hint: str = "", file: str = "", object_id: str = ""
-    ) -> None:
+    def __init__(self, message: str, *, why: str = "", hint: str = "", file: str = "", object_id: str = "") -> None:
         super().__init__(message, why=why, hint=hint)
         self.file = file
         self.object_id = object_id

@@ -24,6 +24,3 @@ RepositoryId = NewType("RepositoryId", bytes)
 
 KeyId = NewType("KeyId", bytes)
 """8 bytes derived from the root key; says which root sealed a file. Spec 20-keys."""
-
-ListKey = NewType("ListKey", bytes)
-"""Sort key of an item in a stored list. Spec 60-snapshot."""
