@@ -190,10 +190,11 @@ def test_child_that_is_not_what_its_parent_says_is_refused(lie: dict[str, object
         list(walk(one_level(objects, [sequence(1), sequence(2)], **lie), SEQUENCES, objects.load))
 
 
-def test_keys_that_do_not_ascend_across_nodes_are_refused() -> None:
+@pytest.mark.parametrize("leaves", [((3, 4), (1, 2)), ((3, 4), (1, 9)), ((3, 4), (4, 9))])
+def test_keys_that_do_not_ascend_across_nodes_are_refused(leaves: tuple[tuple[int, int], ...]) -> None:
     objects = Objects()
     children = []
-    for numbers in ((3, 4), (1, 2)):
+    for numbers in leaves:
         leaf = tree.encode_node(0, [SEQUENCES.encode(sequence(number)) for number in numbers])
         child = tree.Child(
             last_key=SEQUENCES.key(sequence(numbers[1])),

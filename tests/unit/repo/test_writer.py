@@ -111,9 +111,8 @@ def test_equal_objects_are_stored_once_by_many_threads(store: MemoryStore, repo:
 def test_more_tiny_objects_than_a_fragment_holds_are_stored(store: MemoryStore, repo: Open) -> None:
     """A pack of target size could hold more objects than a fragment, and then nothing could ever be published."""
     count = FRAGMENT_ENTRIES_MAX + 5_000
-    indexed = repo.indexed(None)
-    with indexed.writer(entropy=os.urandom) as writing:
-        for number in range(count):
+    with repo.indexed(None).writer(entropy=lambda n: b"\0" if n == 1 else os.urandom(n)) as writing:
+        for number in range(count):  # all into the first of the two open packs
             writing.put(ObjectType.FILE_CHUNK, b"%d" % number)
         writing.publish()
     fresh = repo.indexed(None)
