@@ -91,19 +91,24 @@ def version_of(program: Path) -> int:
 
 
 class Child:
-    """One running program. Its standard error goes to an unnamed file."""
+    """One running program. Its standard error goes to an unnamed file.
+
+    Whoever reads or writes its pipes holds `lock`, so that `stop` in another thread cannot close them under it.
+    """
 
     def __init__(self, process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
         self.process = process
+        self.lock = threading.RLock()
         self._errors = errors
 
     def said(self) -> str:
         """The last of what it wrote to standard error, on one line; nothing after `stop`."""
-        if self._errors.closed:
-            return ""
-        size = self._errors.seek(0, 2)
-        self._errors.seek(max(0, size - STDERR_BYTES_MAX))
-        return "; ".join(self._errors.read().decode(errors="replace").split("\n")).strip("; ")
+        with self.lock:
+            if self._errors.closed:
+                return ""
+            size = self._errors.seek(0, 2)
+            self._errors.seek(max(0, size - STDERR_BYTES_MAX))
+            return "; ".join(self._errors.read().decode(errors="replace").split("\n")).strip("; ")
 
     def stop(self) -> None:
         """Ask it to cancel, then kill it; reap it. Again is no error."""
@@ -114,12 +119,13 @@ class Child:
             except subprocess.TimeoutExpired:
                 self.process.kill()
         self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout, self._errors):
-            if stream is not None:
-                try:
-                    stream.close()
-                except OSError:
-                    pass
+        with self.lock:
+            for stream in (self.process.stdin, self.process.stdout, self._errors):
+                if stream is not None:
+                    try:
+                        stream.close()
+                    except OSError:
+                        pass
 
 
 class Children:

@@ -13,7 +13,6 @@ import fcntl
 import os
 import re
 import select
-import time
 from collections.abc import Iterator
 from typing import Final
 
@@ -74,8 +73,8 @@ class PsqlPump:
         process = self._child.process
         assert process.stdin is not None
         assert process.stdout is not None
-        self._in, self._out = process.stdin.fileno(), process.stdout.fileno()
-        os.set_blocking(self._in, False)
+        self._in, self._out = process.stdin, process.stdout
+        os.set_blocking(self._in.fileno(), False)
         try:
             fcntl.fcntl(self._out, SET_PIPE_SIZE, BLOCK_BYTES)
         except OSError:
@@ -119,13 +118,13 @@ class PsqlPump:
 
     def close(self) -> None:
         """End the session properly. Raises SourceError if psql does not exit with 0"""
-        self._send("COMMIT;\n\\q\n")
-        while self._unsent:
-            select.select([], [self._in], [])
-            self._send("")
-        assert self._child.process.stdin is not None
-        self._child.process.stdin.close()
-        rest = self._rest + os.read(self._out, BLOCK_BYTES)
+        with self._child.lock:
+            self._send("COMMIT;\n\\q\n")
+            while self._unsent:
+                select.select([], [self._in], [])
+                self._send("")
+            self._in.close()
+            rest = self._rest + self._out.read()
         if self._child.process.wait() != 0 or rest:
             raise self._broken()
         self._child.stop()
@@ -156,30 +155,33 @@ class PsqlPump:
         yield b"", mark
 
     def _read(self) -> bytes:
+        with self._child.lock:
+            data = b"" if self._out.closed else self._receive()
+        if not data:
+            raise self._broken()
+        return data
+
+    def _receive(self) -> bytes:
         while self._unsent:
             readable, writable, _ = select.select([self._out], [self._in], [])
             if writable:
                 self._send("")
             if readable:
                 break
-        data = os.read(self._out, BLOCK_BYTES)
-        if not data:
-            raise self._broken()
-        if len(data) < SMALL_READ_BYTES:
-            time.sleep(GATHER_S)
-        return data
+        return os.read(self._out.fileno(), BLOCK_BYTES)
 
     def _send(self, text: str) -> None:
-        self._unsent += text.encode()
-        while self._unsent:
-            try:
-                sent = os.write(self._in, self._unsent)
-            except BlockingIOError:
-                return
-            except BrokenPipeError:
-                self._unsent = b""
-                return
-            self._unsent = self._unsent[sent:]
+        with self._child.lock:
+            self._unsent += text.encode()
+            while self._unsent and not self._in.closed:
+                try:
+                    sent = os.write(self._in.fileno(), self._unsent)
+                except BlockingIOError:
+                    return
+                except BrokenPipeError:
+                    break
+                self._unsent = self._unsent[sent:]
+            self._unsent = b""
 
     def _broken(self) -> SourceError:
         code = self._child.process.wait()

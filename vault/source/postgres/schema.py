@@ -24,6 +24,8 @@ from vault.source.postgres.view import View
 
 ARCHIVE_BYTES_MAX: Final = 1 << 30
 READ_BYTES: Final = 1 << 20
+SIGNS_OF_CHANGE: Final = ("timeout", "does not exist", "cache lookup failed", "could not open relation")
+"""In what pg_dump says when somebody queues for a lock or drops things meanwhile: a new snapshot may succeed."""
 CATALOG_PROC: Final = "1255"
 NAMED_BY_BOTH: Final = frozenset({"TABLE ATTACH", "INDEX ATTACH"})
 """Their first dependency may be the parent, so that the child's schema is needed to tell two children apart."""
@@ -87,17 +89,16 @@ def collect(child: Child, session: Session, encoding: str) -> SchemaDump:
 def _read(child: Child) -> bytes:
     stream = child.process.stdout
     parts, size = [], 0
-    while stream is not None and (part := stream.read(READ_BYTES)):
-        parts.append(part)
-        size += len(part)
-        if size > ARCHIVE_BYTES_MAX:
-            raise SourceError("the definitions of the database are larger than 1 GiB")
+    with child.lock:
+        while stream is not None and not stream.closed and (part := stream.read(READ_BYTES)):
+            parts.append(part)
+            size += len(part)
+            if size > ARCHIVE_BYTES_MAX:
+                raise SourceError("the definitions of the database are larger than 1 GiB")
     code = child.process.wait()
     if code != 0:
         said = child.said()
-        kind = (
-            Incoherent if "lock timeout" in said or "does not exist" in said or "cache lookup" in said else SourceError
-        )
+        kind = Incoherent if any(sign in said for sign in SIGNS_OF_CHANGE) else SourceError
         raise kind("pg_dump could not read the definitions", why=said or f"exit code {code}")
     return b"".join(parts)
 

@@ -13,8 +13,8 @@ from vault.source.postgres.names import literal
 from vault.source.postgres.settings import fixed
 from vault.source.postgres.view import BEGIN
 
-INVALID_SNAPSHOT: Final = "22023"
-"""Of SET TRANSACTION SNAPSHOT when the exporter has ended."""
+SNAPSHOT_GONE: Final = frozenset({"22023", "42704"})
+"""Of SET TRANSACTION SNAPSHOT when the exporter has ended, up to 15 and since 16."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ def _begin(session: Session, imported: Import) -> None:
     try:
         session.run(imported.statements(), doing="joining the snapshot")
     except SourceError as error:
-        if error.sqlstate != INVALID_SNAPSHOT:
+        if error.sqlstate not in SNAPSHOT_GONE:
             raise
         raise Incoherent(
             "the snapshot is gone", why="the session that held it has ended", hint="run the backup again"
