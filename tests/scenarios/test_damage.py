@@ -284,6 +284,23 @@ def test_recovery_kit_opens_without_configuration_and_slots_and_check_says_so(sa
     assert [(item.file, item.kind) for item in damage(repo)] == [("config", "MISSING_OBJECT")]
 
 
+def test_recovery_kit_opens_with_a_damaged_configuration_and_check_says_so(sample: Sample) -> None:
+    kit = keys.make_kit(opened(MemoryStore(dict(sample.files))), clock=CLOCK, entropy=os.urandom)
+    for at in (0, 20, len(sample.files["config"]) - 1):
+        files = {**sample.files, "config": flipped(sample.files["config"], at)}
+        repo = Closed(MemoryStore(files)).open_with_kit(kit)
+        assert contents(repo, sample.snapshots[0]) == sample.expected[0]
+        assert [item.file for item in damage(repo)] == ["config"]
+
+
+def test_latest_is_refused_while_a_damaged_snapshot_might_be_the_latest(sample: Sample) -> None:
+    name = f"snapshots/{sample.snapshots[0].hex()}"
+    repo = opened(MemoryStore({**sample.files, name: flipped(sample.files[name], 60)}))
+    with pytest.raises(IntegrityError, match="cannot be told"):
+        repo.resolve("latest")
+    assert repo.resolve(sample.snapshots[1].hex()[:12]) == sample.snapshots[1]
+
+
 def test_snapshot_under_the_name_of_another_is_a_mismatch(sample: Sample) -> None:
     first, second = (f"snapshots/{snapshot.hex()}" for snapshot in sample.snapshots[:2])
     store = MemoryStore({**sample.files, second: sample.files[first]})

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from vault.errors import IntegrityError, Malformed, MissingObject
+from vault.errors import IntegrityError, Malformed, MissingObject, NoRepository
 from vault.format.config import CONFIG_NAME
 from vault.format.pack import pack_name
 from vault.format.snapshot import snapshot_name
@@ -21,7 +21,7 @@ from vault.ops.check_packs import check_pack, sample
 from vault.ops.keys import list_slots
 from vault.ports import Entropy, Progress
 from vault.repo.index import damaged_fragments
-from vault.repo.keyring import unseal_file
+from vault.repo.keyring import unseal_file, verified_config
 from vault.repo.state import Indexed
 from vault.repo.workers import ordered
 
@@ -124,8 +124,13 @@ def _check_files(repo: Indexed, found: _Findings) -> None:
     _, slots = list_slots(store)
     for error in (*slots, *damaged_fragments(store, repo.open.keys)):
         found.add(error)
-    if not any(stored.name == CONFIG_NAME for stored in store.list(CONFIG_NAME)):
+    try:
+        verified_config(store, repo.open.keys)
+    except NoRepository:
         found.add(MissingObject("the configuration is missing", why="a recovery kit opened it", file=CONFIG_NAME))
+    except IntegrityError as error:
+        error.file = CONFIG_NAME
+        found.add(error)
     for pack_id, size in repo.index.missing_packs():
         name = pack_name(pack_id)
         there = repo.index.pack_sizes.get(pack_id)

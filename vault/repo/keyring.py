@@ -17,6 +17,7 @@ from vault.errors import (
     LimitExceeded,
     NoRepository,
     NotFound,
+    Unsupported,
     WrongPassphrase,
 )
 from vault.format import config as config_format
@@ -27,6 +28,7 @@ from vault.limits import (
     CONFIG_BYTES_MAX,
     CUT_SEED_MAX,
     FILE_BYTES_MAX,
+    FORMAT_VERSION,
     KDF_LANES,
     KDF_MEMORY_KIB,
     KDF_PASSES,
@@ -146,20 +148,30 @@ def unlock(store: ObjectStore, passphrase: str) -> tuple[RepositoryConfig, Keys,
 
 
 def unlock_with_kit(store: ObjectStore, text: str) -> tuple[RepositoryConfig, Keys, KeyBundle]:
-    """Open with a recovery kit alone; works without keys/ and config. Raises as `unlock`, and Malformed for the kit."""
+    """Open with a recovery kit alone; works without keys/ and with config missing or damaged (`check` names it).
+
+    Raises  Malformed: no intact kit; WrongPassphrase: the kit of another repository; Unsupported: a newer repository
+    """
     kit = decode_kit(text)
     bundle = open_slot(kit.slot, kit.secret.hex())
     keys = Keys.derive(bundle)
     try:
-        signed, mac = _config_parts(store)
-    except NoRepository:
-        config = RepositoryConfig(repository=kit.repository, version=1, features=(), created_ms=0)
-        return config, keys, bundle
-    config = config_format.decode_config(signed)
-    _check_config(keys, signed, mac)
+        config = verified_config(store, keys)
+    except Unsupported:
+        raise
+    except (NoRepository, IntegrityError):
+        config = RepositoryConfig(repository=kit.repository, version=FORMAT_VERSION, features=(), created_ms=0)
     if config.repository != kit.repository:
         raise WrongPassphrase("the recovery kit belongs to another repository", hint="look for the kit of this one")
     return config, keys, bundle
+
+
+def verified_config(store: ObjectStore, keys: Keys) -> RepositoryConfig:
+    """The configuration as stored. Raises  NoRepository: there is none; IntegrityError: it was changed"""
+    signed, mac = _config_parts(store)
+    config = config_format.decode_config(signed)
+    _check_config(keys, signed, mac)
+    return config
 
 
 def signed_config(config: RepositoryConfig, keys: Keys) -> bytes:

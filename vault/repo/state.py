@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vault.crypto import keyed
 from vault.crypto.keys import Keys
-from vault.errors import ContentMismatch, IntegrityError, LimitExceeded, NotFound, NotThere, UsageError
+from vault.errors import ContentMismatch, IntegrityError, LimitExceeded, Malformed, NotFound, NotThere, UsageError
 from vault.format.snapshot import decode_manifest, parse_snapshot_name, snapshot_name
 from vault.ids import SnapshotId
 from vault.limits import FILE_BYTES_MAX
@@ -54,11 +54,20 @@ class Open:
         self.bundle = bundle
 
     def snapshots(self) -> list[tuple[SnapshotId, Manifest]]:
-        """Every readable snapshot, oldest first; damaged ones are skipped (`scan` names them)."""
-        found = [
-            (snapshot_id, manifest) for snapshot_id, manifest in self.scan() if not isinstance(manifest, IntegrityError)
-        ]
-        return sorted(found, key=lambda pair: (pair[1].created_ms, pair[1].sequence, pair[0]))
+        """Every readable snapshot, oldest first."""
+        return self.listing()[0]
+
+    def listing(self) -> tuple[list[tuple[SnapshotId, Manifest]], list[IntegrityError]]:
+        """Every readable snapshot, oldest first, and what is wrong with the others."""
+        found: list[tuple[SnapshotId, Manifest]] = []
+        damaged: list[IntegrityError] = []
+        for snapshot_id, manifest in self.scan():
+            if isinstance(manifest, IntegrityError):
+                damaged.append(manifest)
+            else:
+                found.append((snapshot_id, manifest))
+        found.sort(key=lambda pair: (pair[1].created_ms, pair[1].sequence, pair[0]))
+        return found, damaged
 
     def scan(self) -> Iterator[tuple[SnapshotId, Manifest | IntegrityError]]:
         """Every file under snapshots/, in no useful order, with what is wrong with it if it cannot be read."""
@@ -87,13 +96,21 @@ class Open:
         """The snapshot that `spec` names: exact tag value, `latest`, `latest~N`, a date (the newest of that time), an id prefix.
 
         source  restricts the choice to one source
-        Raises  NotThere; UsageError: ambiguous
+        Raises  NotThere; UsageError: ambiguous; Malformed: a damaged snapshot might be the one
         """
-        known = [pair for pair in self.snapshots() if source is None or pair[1].source == source]
+        listed, damaged = self.listing()
+        known = [pair for pair in listed if source is None or pair[1].source == source]
         tagged = [snapshot_id for snapshot_id, manifest in known if spec in _tag_words(manifest)]
         if tagged:
             return _single(tagged, spec)
         latest = _LATEST.fullmatch(spec)
+        if damaged and (latest or _DATE.fullmatch(spec)):
+            raise Malformed(
+                f"which snapshot {spec} is cannot be told",
+                why=f"{len(damaged)} damaged: {damaged[0].file}",
+                hint="name one by its id, from: pgvault snapshots; and run: pgvault check",
+                file=damaged[0].file,
+            )
         if latest:
             back = int(latest.group(1) or 0)
             if back < len(known):

@@ -23,8 +23,11 @@ TITLES = ("id", "time (UTC)", "age", "source", "tables", "rows", "size", "new", 
 def snapshots(invocation: Invocation) -> None:
     settings = invocation.settings()
     opened = wiring.open_repository(settings)
-    listed = [pair for pair in opened.snapshots() if settings.source in (None, pair[1].source)]
+    found, damaged = opened.listing()
+    listed = [pair for pair in found if settings.source in (None, pair[1].source)]
     out = invocation.renderer()
+    for error in damaged:
+        out.talk(f"warning: {error.file}: {error.message}; run: pgvault check")
     if invocation.json:
         out.json_line(jsonout.snapshots(listed))
         return
