@@ -155,15 +155,22 @@ def unlock_with_kit(store: ObjectStore, text: str) -> tuple[RepositoryConfig, Ke
     kit = decode_kit(text)
     bundle = open_slot(kit.slot, kit.secret.hex())
     keys = Keys.derive(bundle)
+    own = RepositoryConfig(repository=kit.repository, version=FORMAT_VERSION, features=(), created_ms=0)
     try:
-        config = verified_config(store, keys)
+        config = config_format.decode_config(_config_parts(store)[0])
     except Unsupported:
         raise
     except (NoRepository, IntegrityError):
-        config = RepositoryConfig(repository=kit.repository, version=FORMAT_VERSION, features=(), created_ms=0)
+        return own, keys, bundle
     if config.repository != kit.repository:
-        raise WrongPassphrase("the recovery kit belongs to another repository", hint="look for the kit of this one")
-    return config, keys, bundle
+        raise WrongPassphrase(
+            "the recovery kit belongs to another repository",
+            hint="look for the kit of this one; if the file 'config' is damaged, move it away",
+        )
+    try:
+        return verified_config(store, keys), keys, bundle
+    except AuthenticationFailed:
+        return own, keys, bundle
 
 
 def verified_config(store: ObjectStore, keys: Keys) -> RepositoryConfig:
