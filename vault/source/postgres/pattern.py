@@ -16,6 +16,8 @@ from vault.source.postgres.names import literal
 
 SPECIAL: Final = frozenset("|*+?()[]{}.^$\\")
 
+SYSTEM_SCHEMAS: Final = ("pg_catalog", "information_schema", "pg_toast*", "pg_temp*")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
@@ -35,12 +37,14 @@ class Selection:
         return not (self.schemas or self.tables)
 
     def options(self) -> list[str]:
-        """The same selection as options of pg_dump."""
+        """The same selection as options of pg_dump, which would take a `*` for the system's schemas as well."""
+        own_schemas = SYSTEM_SCHEMAS if self.schemas else ()
+        own_tables = tuple(f"{schema}.*" for schema in SYSTEM_SCHEMAS) if self.tables else ()
         pairs = (
             ("--schema", self.schemas),
-            ("--exclude-schema", self.exclude_schemas),
+            ("--exclude-schema", (*self.exclude_schemas, *own_schemas)),
             ("--table", self.tables),
-            ("--exclude-table", self.exclude_tables),
+            ("--exclude-table", (*self.exclude_tables, *own_tables)),
         )
         return [f"{option}={pattern}" for option, patterns in pairs for pattern in patterns]
 

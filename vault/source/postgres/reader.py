@@ -31,9 +31,11 @@ class SnapshotReader:
         self._open_pump = pump
         self._pump: PsqlPump | None = None
         self._no_pump = False
+        self._idle = True
 
     def read(self, jobs: Iterator[ExtentJob]) -> Iterator[ExtentRows]:
         """See ports.RowReader. Raises SourceError, Incoherent, Unreachable"""
+        self._idle = False
         waiting: deque[tuple[ExtentJob, int]] = deque()
         source = iter(jobs)
         while True:
@@ -46,9 +48,7 @@ class SnapshotReader:
                 yield from self._large(job, number)
             else:
                 yield from self._direct.read(_batch(waiting))
-        if self._pump is not None:
-            self._pump.close()
-            self._pump = None
+        self._idle = True
 
     def states(self, table: SourceTable, horizon: int) -> Sequence[ExtentState]:
         """See ports.RowReader. Raises  SourceError, Incoherent, Unreachable"""
@@ -57,10 +57,15 @@ class SnapshotReader:
         return states(self._direct.session, table, horizon)
 
     def close(self) -> None:
-        """Leave the snapshot and close the connections."""
-        if self._pump is not None:
-            self._pump.stop()
-        self._direct.session.abort()
+        """Leave the snapshot and close the connections. Raises SourceError if psql did not end well after its last row"""
+        pump, self._pump = self._pump, None
+        try:
+            if pump is not None and self._idle and not self._direct.session.connection.closed:
+                pump.close()
+        finally:
+            if pump is not None:
+                pump.stop()
+            self._direct.session.abort()
 
     def _fill(self, waiting: deque[tuple[ExtentJob, int]], source: Iterator[ExtentJob]) -> None:
         while len(waiting) < SMALL_AHEAD and sum(1 for _, number in waiting if number) < LARGE_AHEAD:
