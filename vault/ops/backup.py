@@ -77,12 +77,13 @@ def run(
     Raises        SourceError, StoreError, IntegrityError: no snapshot was written; Locked: a prune got in the way
     """
     started = clock.now_ms()
-    parent, sequence = _parent(repo, request)
+    parent, sequence, distrust = _parent(repo, request)
     name = lease.publish(repo.open, _lease(request, parent, started), entropy=entropy)
     try:
         with repo.writer(entropy=entropy) as writer:
             before = None if parent is None else repo.snapshot(parent[0])
-            take = _Take(repo, writer, request, before=before, tools=_Tools(entropy=entropy, progress=progress))
+            tools = _Tools(entropy=entropy, progress=progress, distrust=distrust)
+            take = _Take(repo, writer, request, before=before, tools=tools)
             database = take.database(open_capture) if open_capture is not None else None
             files = take.directories(directories)
             manifest, ledger = _describe(request, parent, database, files, put=writer.put)
@@ -113,13 +114,16 @@ def _withdraw(repo: Indexed, name: str, progress: Progress) -> None:
         progress.event("warning", f"{name} could not be removed ({error.message}); remove it with: pgvault unlock")
 
 
-def _parent(repo: Indexed, request: BackupRequest) -> tuple[tuple[SnapshotId, Manifest] | None, int]:
-    """The newest snapshot of the source that is not suspect, of the same selection if there is one; the next sequence number."""
+def _parent(repo: Indexed, request: BackupRequest) -> tuple[tuple[SnapshotId, Manifest] | None, int, str]:
+    """The newest snapshot of the source that is not suspect, of the same selection if there is one; the next sequence number;
+    why no extent of the parent may be taken over: a suspect snapshot says that something is wrong with what came before it."""
     same = [pair for pair in repo.open.snapshots() if pair[1].source == request.source]
     same.sort(key=lambda pair: (pair[1].selection == request.selection, pair[1].sequence, pair[1].created_ms))
     sound = [pair for pair in same if not pair[1].suspect]
     sequence = max((manifest.sequence for _, manifest in same), default=0) + 1
-    return (sound[-1] if sound else None), sequence
+    newest = max(same, key=lambda pair: (pair[1].sequence, pair[1].created_ms), default=None)
+    distrust = "the newest snapshot is suspect" if newest is not None and newest[1].suspect else ""
+    return (sound[-1] if sound else None), sequence, distrust
 
 
 def _lease(request: BackupRequest, parent: tuple[SnapshotId, Manifest] | None, now_ms: int) -> Lease:
@@ -137,6 +141,7 @@ def _lease(request: BackupRequest, parent: tuple[SnapshotId, Manifest] | None, n
 class _Tools:
     entropy: Entropy
     progress: Progress
+    distrust: str
 
 
 class _Take:
@@ -150,7 +155,7 @@ class _Take:
         self._writer = writer
         self._request = request
         self._progress = tools.progress
-        self._options = RowOptions(jobs=request.jobs, full=request.full, entropy=tools.entropy)
+        self._options = RowOptions(jobs=request.jobs, full=request.full, entropy=tools.entropy, distrust=tools.distrust)
 
     def database(self, open_capture: Callable[[], Capture]) -> DatabaseCapture:
         for attempt in range(1, _ATTEMPTS_MAX + 1):

@@ -10,12 +10,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from vault.limits import EXTENT_BLOCKS
-from vault.model import Extent, Manifest, ServerFacts, TableItem
+from vault.model import Extent, Manifest, ServerFacts, State, TableItem
 from vault.ports import ExtentState, SourceTable
 
 _HEAP = "heap"
 _TID_RANGES_SINCE = 140_000
-_XID_DISTANCE_MAX = 2**31
+_XID_DISTANCE_MAX = 2**30
+"""Ages are 32-bit and signed; the server may hand out many more ids between the snapshot and the statement that compares them."""
+_OF_FILES = frozenset({"migrations", "edge_functions"})
 
 
 def snapshot_reason(parent: Manifest | None, server: ServerFacts) -> str:
@@ -26,8 +28,10 @@ def snapshot_reason(parent: Manifest | None, server: ServerFacts) -> str:
     if parent.suspect:
         return "the earlier snapshot is suspect"
     refusals = (
+        (_incoherent(parent), "definitions changed while the earlier snapshot was taken"),
         ((old.system_id, old.database_oid) != (server.system_id, server.database_oid), "it is another database"),
         (old.version_num != server.version_num, "the server's version changed"),
+        (old.encoding != server.encoding, "the database's encoding changed"),
         (server.version_num < _TID_RANGES_SINCE, "the server is older than 14"),
         (old.in_recovery or server.in_recovery, "a standby is never a base and never reuses"),
         (old.timeline != server.timeline, "the server was promoted or recovered to a point in time"),
@@ -41,6 +45,15 @@ def snapshot_reason(parent: Manifest | None, server: ServerFacts) -> str:
         (old.flush_lsn < old.insert_lsn, "the earlier snapshot's transactions may have been lost in a crash"),
     )
     return next((reason for refused, reason in refusals if refused), "")
+
+
+def _incoherent(parent: Manifest) -> bool:
+    """Rows may be rendered by other definitions than their fingerprints tell."""
+    return any(
+        state is State.FAILED
+        for name, (state, _) in parent.coverage.items()
+        if name not in _OF_FILES and not name.startswith("dir:")
+    )
 
 
 def table_reason(old: TableItem | None, table: SourceTable) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from vault.crypto.keys import Keys
@@ -33,11 +33,15 @@ _SAMPLE_ONE_IN = 512
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowOptions:
-    """`jobs`: connections; `full`: take nothing over; `entropy`: draws the sample."""
+    """`jobs`: connections; `entropy`: draws the sample.
+
+    `full`: read everything, and compare what could have been taken over; `distrust`: why nothing is even compared, or empty.
+    """
 
     jobs: int
     full: bool
     entropy: Entropy
+    distrust: str = ""
 
 
 class RowCapture:
@@ -86,9 +90,7 @@ class RowCapture:
             reader.close()
 
     def _plans(self, tables: Sequence[SourceTable]) -> list[TablePlan]:
-        reason = "all is read on request" if self._options.full else ""
-        reason = reason or snapshot_reason(self._parent, self._capture.server) or self._previous.damage()
-        if reason:
+        if self._options.distrust or snapshot_reason(self._parent, self._capture.server) or self._previous.damage():
             return [_read_all(table, None) for table in tables]
         looking = ordered(
             self._plan,
@@ -116,7 +118,11 @@ class RowCapture:
         return TablePlan(table=table, old=old, reuse=reuse)
 
     def _draw_sample(self, plans: list[TablePlan]) -> list[TablePlan]:
-        """Mark a random sample of the reusable extents to be read all the same."""
+        """Mark a random sample of the reusable extents, or all, to be read all the same."""
+        if self._options.full:
+            for plan in plans:
+                plan.reuse[:] = plan.reuse.replace(b"\1", b"\2")
+            return plans
         reusable = [(plan, at) for plan in plans for at, mark in enumerate(plan.reuse) if mark]
         for _ in range(-(-len(reusable) // _SAMPLE_ONE_IN)):
             plan, at = reusable[int.from_bytes(self._options.entropy(8), "big") % len(reusable)]
@@ -126,13 +132,12 @@ class RowCapture:
     def _table_item(self, plan: TablePlan, read: Iterator[Extent]) -> TableItem:
         count = len(plan.reuse)
         self.extents += count
-        self.extents_reused += plan.reused
-        if count and plan.old is not None and plan.reused == count == _old_count(plan.old):
-            self._compare_sample(plan, read)
-            return plan.old
+        self.extents_reused += 0 if self._options.full else plan.reused
+        table = plan.table
+        if count and plan.old is not None and plan.reuse.count(1) == count == _old_count(plan.old):
+            return replace(plan.old, kind=table.kind, key_columns=table.key_columns, load_via_root=table.load_via_root)
         extents = self._merged(plan, read)
         inline = next(extents) if count == 1 else None
-        table = plan.table
         return TableItem(
             name=table.name,
             oid=table.oid,
@@ -166,11 +171,6 @@ class RowCapture:
             if mark and fresh != before:
                 self._doubt(plan.table, start)
             yield fresh
-
-    def _compare_sample(self, plan: TablePlan, read: Iterator[Extent]) -> None:
-        if 2 in plan.reuse:
-            for _ in self._merged(plan, read):
-                pass
 
     def _doubt(self, table: SourceTable, start: int) -> None:
         name = f"{table.name.schema}.{table.name.name}"

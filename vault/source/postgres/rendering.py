@@ -1,6 +1,7 @@
 """Fingerprint of everything that the text of a table's rows depends on, besides the rows [A8].
 
-Columns, and recursively the types that they lead to: elements, domain bases, range subtypes, attributes of composites, enum
+The fixed settings, columns, and recursively the types that they lead to: elements, domain bases, range subtypes, attributes of
+composites, enum
 labels in order, output functions with source and extension version. Equal fingerprints on one server version mean that
 equal tuples give equal text. A table whose text depends on more (names of roles and relations, output functions that nobody
 vouches for) has the empty fingerprint, which equals nothing.
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from vault.source.postgres.connect import Row, Session
+from vault.source.postgres.settings import FIXED
 
 FIRST_USER_OID: Final = 16384
 NAME_DEPENDENT: Final = frozenset(
@@ -35,13 +37,13 @@ SELECT attrelid::int8, atttypid::int8,
 """
 
 _TYPES: Final = """
-SELECT t.oid::int8, t.typname::text, t.typtype::text, coalesce(l.lanname, '')::text, coalesce(e.extname, '')::text,
+SELECT t.oid::int8, t.typname::text, t.typtype::text, coalesce(p.oid < 16384, false), coalesce(e.extname, '')::text,
        t.typelem::int8, t.typbasetype::int8, coalesce(r.rngsubtype, 0)::int8, t.typrelid::int8,
        concat_ws(' ', t.oid, t.typtype, t.typelem, t.typbasetype, t.typtypmod, t.typrelid, t.typdelim, r.rngsubtype,
                  p.oid, md5(p.prosrc), p.probin, e.extname, e.extversion,
                  (SELECT string_agg(concat(v.oid, ' ', quote_literal(v.enumlabel)), ',' ORDER BY v.enumsortorder)
                     FROM pg_enum v WHERE v.enumtypid = t.oid))
-  FROM pg_type t LEFT JOIN pg_proc p ON p.oid = t.typoutput LEFT JOIN pg_language l ON l.oid = p.prolang
+  FROM pg_type t LEFT JOIN pg_proc p ON p.oid = t.typoutput
   LEFT JOIN pg_range r ON t.oid = r.rngtypid OR t.oid = (to_jsonb(r)->>'rngmultitypid')::oid
   LEFT JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
   LEFT JOIN pg_extension e ON e.oid = d.refobjid
@@ -81,11 +83,11 @@ def _attributes(session: Session, relations: Sequence[int]) -> dict[int, list[tu
 
 
 def _type(row: Row) -> tuple[int, _Type]:
-    oid, name, sort, language, extension, element, base, subtype, relation, text = row
+    oid, name, sort, built_in, extension, element, base, subtype, relation, text = row
     if oid < FIRST_USER_OID:
         stable = name not in NAME_DEPENDENT and sort in {"b", "r", "m"}
         return oid, _Type(text=f"{oid}", leads_to=(), relation=0, stable=stable)
-    stable = language == "internal" or (language == "c" and extension in PURE_EXTENSIONS)
+    stable = built_in or extension in PURE_EXTENSIONS
     leads_to = tuple(number for number in (element, base, subtype) if number)
     return oid, _Type(text=text, leads_to=leads_to, relation=relation, stable=stable)
 
@@ -108,7 +110,8 @@ def _digest(table: int, attributes: dict[int, list[tuple[int, str]]], types: dic
             return b""
         reached[number] = types[number]
         left.extend(_next(types[number], attributes))
-    lines = [text for _, text in attributes[table]]
+    lines = [f"{name} {value}" for name, value in FIXED]
+    lines.extend(text for _, text in attributes[table])
     for number in sorted(reached):
         lines.append(reached[number].text)
         lines.extend(text for _, text in attributes.get(reached[number].relation, ()))

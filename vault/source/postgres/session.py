@@ -175,6 +175,11 @@ class PostgresCapture:
         return self._server
 
     @property
+    def exported(self) -> str:
+        """Name of the snapshot for SET TRANSACTION SNAPSHOT, until `finish`: to read it by other means and compare."""
+        return self._parts.view.exported
+
+    @property
     def tables(self) -> Sequence[SourceTable]:
         return self._parts.tables
 

@@ -1,0 +1,137 @@
+"""What the tests of reuse share: backups of a real server into memory, each with an independent dump of the very same moment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests.scenarios.capture_support import open_on, silent
+from tests.small_repository import CLOCK, Quiet, new_repository
+from vault.ops import backup, backup_reuse, backup_rows
+from vault.ops.backup import BackupReport
+from vault.source.postgres import states
+from vault.source.postgres.session import PostgresCapture
+from vault.store.memory import MemoryStore
+
+Dump = dict[str, list[bytes]]
+"""Table -> its rows as COPY text, sorted."""
+
+SAME_TEXT = (
+    "SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET IntervalStyle = 'postgres'; SET extra_float_digits = 3; "
+    "SET bytea_output = 'hex'; SET search_path = ''; SET lc_monetary = 'C'"
+)
+
+
+@contextmanager
+def small_extents(blocks: int) -> Iterator[None]:
+    """Extents of `blocks` heap blocks, so that small tables have many."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (backup_reuse, backup_rows, states):
+            patch.setattr(module, "EXTENT_BLOCKS", blocks)
+        yield
+
+
+def dump(dsn: str, capture: PostgresCapture) -> Dump:
+    """Every table of the capture's snapshot, read by one plain connection in one COPY a table."""
+    found = {}
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(SAME_TEXT)
+        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(capture.exported))
+        for table in capture.tables:
+            columns = sql.SQL(", ").join(sql.Identifier(column.name) for column in table.columns)
+            query = sql.SQL("COPY (SELECT {} FROM ONLY {}) TO STDOUT").format(
+                columns, sql.Identifier(table.name.schema, table.name.name)
+            )
+            with connection.cursor().copy(query) as stream:
+                text = b"".join(bytes(part) for part in stream)
+            found[f"{table.name.schema}.{table.name.name}"] = sorted(text.splitlines())
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    report: BackupReport
+    dump: Dump
+    """What another session saw in the same snapshot."""
+    rows: Dump
+    """What the repository gives back."""
+
+    @property
+    def reused(self) -> int:
+        return self.report.manifest.effort.extents_reused
+
+    @property
+    def extents(self) -> int:
+        return self.report.manifest.effort.extents
+
+
+class Series:
+    """Backups of one source, one after the other, into a repository in memory.
+
+    `dsn` may change between them, as a name in a connection string does. Every backup is compared with its dump.
+    """
+
+    def __init__(self, dsn: str) -> None:
+        self.dsn = dsn
+        self.files: dict[str, bytes] = {}
+        self.open = new_repository(MemoryStore(self.files))
+
+    def take(
+        self,
+        *,
+        full: bool = False,
+        notify: Callable[[str], None] = silent,
+        opened: Callable[[PostgresCapture], None] = lambda capture: None,
+        jobs: int = 2,
+    ) -> Taken:
+        """One backup, already compared. `notify` hears of the steps of opening, `opened` is called with every open capture."""
+        dumps: list[Dump] = []
+
+        def open_capture() -> PostgresCapture:
+            capture = open_on(self.dsn, notify=notify)
+            try:
+                dumps.append(dump(self.dsn, capture))
+                opened(capture)
+            except BaseException:
+                capture.abort()
+                raise
+            return capture
+
+        report = backup.run(
+            self.open.indexed(None),
+            request=backup.BackupRequest(source="s", selection="", program="test", full=full, jobs=jobs),
+            open_capture=open_capture,
+            directories={},
+            clock=CLOCK,
+            entropy=os.urandom,
+            progress=Quiet(),
+        )
+        taken = Taken(report=report, dump=dumps[-1], rows=self.rows(report))
+        assert_equal(taken)
+        return taken
+
+    def rows(self, report: BackupReport) -> Dump:
+        """The rows of a snapshot as a new reader of the repository finds them."""
+        snapshot = self.open.indexed(None).snapshot(report.id)
+        return {
+            f"{item.name.schema}.{item.name.name}": sorted(b"".join(snapshot.rows(item)).splitlines())
+            for item in snapshot.tables()
+        }
+
+
+def assert_equal(taken: Taken) -> None:
+    """The snapshot is the dump, row for row, and nothing in it is doubted."""
+    assert taken.rows.keys() == taken.dump.keys()
+    for name, expected in taken.dump.items():
+        if taken.rows[name] != expected:
+            lost = sorted(set(expected) - set(taken.rows[name]))[:3]
+            invented = sorted(set(taken.rows[name]) - set(expected))[:3]
+            raise AssertionError(f"{name}: lost {lost}, invented {invented}")
+    assert taken.report.manifest.suspect == ""
