@@ -13,10 +13,10 @@ from vault.limits import CHUNK_BYTES_MAX, DELTA_WINDOW_LOG, META_BYTES_MAX, ZSTD
 from vault.model import Codec
 
 
-def compress(plain: bytes) -> tuple[Codec, bytes]:
-    """One zstd frame, or the plaintext itself where that is no longer."""
+def compress(plain: bytes, *, level: int = ZSTD_LEVEL) -> tuple[Codec, bytes]:
+    """One zstd frame, or the plaintext itself where that is no longer. Any level decompresses alike."""
     frame = zstandard.ZstdCompressor(
-        level=ZSTD_LEVEL, write_checksum=False, write_content_size=True, write_dict_id=False
+        level=level, write_checksum=False, write_content_size=True, write_dict_id=False
     ).compress(plain)
     return (Codec.ZSTD, frame) if len(frame) < len(plain) else (Codec.RAW, plain)
 

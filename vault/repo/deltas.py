@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from vault.errors import IntegrityError
 from vault.ids import ObjectId, PackId
-from vault.limits import DELTA_DEPTH_MAX, TAG_BYTES
+from vault.limits import DELTA_DEPTH_MAX, TAG_BYTES, ZSTD_LEVEL, ZSTD_LEVEL_ROWS
 from vault.model import Codec, ObjectType
 from vault.pipeline.compress import compress, compress_delta
 from vault.repo.index import Index
@@ -32,8 +32,9 @@ class Stored:
     packs: frozenset[PackId] = frozenset()
 
 
-def whole(plain: bytes) -> Stored:
-    codec, stored = compress(plain)
+def whole(plain: bytes, object_type: ObjectType) -> Stored:
+    rows = object_type is ObjectType.ROW_CHUNK
+    codec, stored = compress(plain, level=ZSTD_LEVEL_ROWS if rows else ZSTD_LEVEL)
     return Stored(codec=codec, stored=stored)
 
 
@@ -46,7 +47,7 @@ class Deltas:
 
     def encode(self, plain: bytes, base: ObjectId) -> Stored:
         """The chunk as a delta against `base`, or whole if that is better or the base cannot be had."""
-        return self._delta(plain, base) or whole(plain)
+        return self._delta(plain, base) or whole(plain, ObjectType.ROW_CHUNK)
 
     def _delta(self, plain: bytes, base: ObjectId) -> Stored | None:
         chain = self._index.chain(base)

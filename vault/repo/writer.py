@@ -127,7 +127,7 @@ class Writer:
         return not known
 
     def _store_new(self, object_id: ObjectId, object_type: ObjectType, plain: bytes, base: ObjectId | None) -> None:
-        form = whole(plain) if base is None else self._deltas.encode(plain, base)
+        form = whole(plain, object_type) if base is None else self._deltas.encode(plain, base)
         draft = draft_record(
             object_id, object_type, form.codec, plain_length=len(plain), depth=form.depth, base=form.base
         )
