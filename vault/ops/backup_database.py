@@ -1,6 +1,6 @@
 """Read one consistent view of a database into objects and lists.
 
-Definitions are read first (they are what changes under a snapshot), then rows by several connections, then sequences and large objects.
+Definitions are read at once, on a thread beside the rows, which several connections read; large objects come last.
 Rows stream: a batch of extents is read, cut and handed to the writer's workers, and only ids stay behind.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from vault.crypto.keys import Keys
@@ -36,6 +37,7 @@ from vault.ops.backup_rows import RowCapture, RowOptions
 from vault.pipeline.cut import cut_bytes, fastcdc
 from vault.ports import Capture, Progress
 from vault.repo.snapshot import Snapshot
+from vault.repo.workers import alongside
 from vault.repo.writer import Writer
 
 T = TypeVar("T")
@@ -75,38 +77,57 @@ def capture_database(
     Raises   SourceError, StoreError, IntegrityError
     """
     lists = ListWriter(writer, keys)
-    progress.stage("definitions")
-    dump = capture.schema()
-    entries, order = _put_entries(dump.entries, dump.needs, lists)
-    catalog, roles = capture.catalog(), capture.roles()
-    catalog_id = lists.put(ObjectType.CATALOG, encode_catalog(catalog))
-    roles_id = lists.put(ObjectType.ROLES, encode_roles(roles))
-    sequences = lists.build(sorted(capture.sequences(), key=SEQUENCES.key), SEQUENCES)
     progress.stage("rows", sum(table.bytes_estimate for table in capture.tables))
     rows = RowCapture(capture, lists, before=before, keys=keys, options=options, progress=progress)
-    with closing(rows.tables()) as items:
-        tables = lists.build(items, TABLES)
+    with alongside(partial(_definitions, capture, lists), cancel=capture.abort) as described:
+        with closing(rows.tables()) as items:
+            tables = lists.build(items, TABLES)
+        known = described.result()
     progress.stage("large objects")
     large_objects = lists.build(_large_objects(capture, lists, keys), LARGE_OBJECTS)
     part = DatabasePart(
         server=capture.server,
         tables=tables,
-        entries=entries,
-        order=order,
-        roles=roles_id,
-        catalog=catalog_id,
-        sequences=sequences,
+        entries=known.entry_list,
+        order=known.order,
+        roles=lists.put(ObjectType.ROLES, encode_roles(known.roles)),
+        catalog=lists.put(ObjectType.CATALOG, encode_catalog(known.catalog)),
+        sequences=known.sequences,
         large_objects=large_objects,
     )
     return DatabaseCapture(
         part=part,
-        entries=dump.entries,
+        entries=known.entries,
         tables=tuple(rows.counted),
-        catalog=catalog,
-        roles=roles,
+        catalog=known.catalog,
+        roles=known.roles,
         missing=tuple(capture.missing),
         effort=Effort(read_bytes=rows.read_bytes, extents=rows.extents, extents_reused=rows.extents_reused),
         suspect=rows.suspect,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Definitions:
+    entries: tuple[SchemaEntry, ...]
+    entry_list: ListRef
+    order: ObjectId
+    catalog: CatalogFacts
+    roles: Roles
+    sequences: ListRef
+
+
+def _definitions(capture: Capture, lists: ListWriter) -> _Definitions:
+    """All that is not rows. Read beside the rows, at once: definitions are what changes under a snapshot."""
+    dump = capture.schema()
+    entry_list, order = _put_entries(dump.entries, dump.needs, lists)
+    return _Definitions(
+        entries=dump.entries,
+        entry_list=entry_list,
+        order=order,
+        catalog=capture.catalog(),
+        roles=capture.roles(),
+        sequences=lists.build(sorted(capture.sequences(), key=SEQUENCES.key), SEQUENCES),
     )
 
 

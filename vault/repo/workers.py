@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
@@ -80,6 +81,21 @@ def run_parallel(tasks: Iterable[Callable[[], T]], threads: int) -> Iterator[T]:
         finally:
             for future in running:
                 future.cancel()
+
+
+@contextmanager
+def alongside(function: Callable[[], T], *, cancel: Callable[[], None]) -> Iterator[Future[T]]:
+    """Run `function` on a thread of its own while the body runs; leaving waits for it.
+
+    cancel   called if the body fails, before waiting: makes the function return soon
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="vault") as pool:
+        future = pool.submit(function)
+        try:
+            yield future
+        except BaseException:
+            cancel()
+            raise
 
 
 class Idle(Generic[T]):
