@@ -21,6 +21,7 @@ from vault.source.postgres import (
     cluster,
     definitions,
     facts,
+    labels,
     largeobjects,
     objects,
     pattern,
@@ -185,7 +186,8 @@ class PostgresCapture:
 
     @property
     def missing(self) -> Sequence[Missing]:
-        return (*self._parts.view.missing, *sequences.missing(self._parts.sequences))
+        gone = (*self._parts.view.missing, *sequences.missing(self._parts.sequences))
+        return (*gone, *labels.missing(self._session())) if self._parts.selection.whole else gone
 
     def schema(self) -> SchemaDump:
         if self._schema is None:
