@@ -109,15 +109,21 @@ def test_the_root_has_the_missions_names(demo: Demo) -> None:
     names = {entry.path for entry in demo.view.ls()}
     assert names == {
         "BACKUP_MANIFEST.md",
+        "complete_database_with_data.dump",
+        "complete_database_with_data.sql",
         "data_records",
         "edge_functions",
+        "encryption_system.sql",
         "migration_history.sql",
         "migrations",
+        "restore_complete_backup.sh",
         "rls_policies_complete.sql",
         "roles.sql",
         "rpc_functions_complete.sql",
         "schema.sql",
+        "user_roles_complete.sql",
         "users_complete.csv",
+        "users_with_encrypted_passwords.sql",
     }
     assert "data_records/public.ai_providers_unified.csv" in {entry.path for entry in demo.view.ls("data_records")}
 
@@ -208,6 +214,64 @@ def test_the_schema_file_builds_an_equal_database(demo: Demo) -> None:
         )
         texts.append([line for line in done.stdout.splitlines() if b"restrict " not in line])
     assert texts[0] == texts[1]
+
+
+def rows_of(demo: Demo, db: str, *tables: str) -> list[list[tuple[object, ...]]]:
+    return [demo.rows(db, f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables]
+
+
+def test_users_come_back_by_their_file_once(demo: Demo) -> None:
+    db, tables = demo.clone(), ("auth.users", "auth.identities")
+    with demo.cluster.connect(db) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute("DELETE FROM auth.identities; DELETE FROM auth.users WHERE email LIKE '%a%'")
+    script = demo.text("users_with_encrypted_passwords.sql")
+    for _ in range(2):
+        demo.psql(db, script)
+        assert rows_of(demo, db, *tables) == rows_of(demo, demo.db, *tables)
+
+
+def test_roles_of_users_come_back_by_their_file_once_and_silently(demo: Demo) -> None:
+    db, tables = demo.clone(), ("public.user_roles", "public.role_permissions", "public.role_grant_audit")
+    with demo.cluster.connect(db) as connection:
+        connection.execute(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY CASCADE")
+    script = demo.text("user_roles_complete.sql")
+    for _ in range(2):
+        demo.psql(db, script)
+        assert rows_of(demo, db, *tables) == rows_of(demo, demo.db, *tables)
+    with demo.cluster.connect(db) as connection:
+        connection.execute("UPDATE user_roles SET role = role")
+
+
+def test_roles_without_their_users_are_refused_and_change_nothing(demo: Demo) -> None:
+    db = demo.clone()
+    with demo.cluster.connect(db) as connection:
+        connection.execute("TRUNCATE public.user_roles; SET session_replication_role = replica")
+        connection.execute("DELETE FROM auth.users")
+    with pytest.raises(AssertionError, match="have no counterpart in auth.users"):
+        demo.psql(db, demo.text("user_roles_complete.sql"))
+    assert demo.rows(db, "SELECT FROM public.user_roles") == []
+
+
+ENCRYPTION = """
+    SELECT pg_get_functiondef(oid) || array(SELECT unnest(proacl)::text ORDER BY 1)::text FROM pg_proc WHERE proname ~ 'crypt' AND pronamespace = 'public'::regnamespace
+    UNION ALL SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgname ~ 'crypt'
+    UNION ALL SELECT pg_get_viewdef(oid) || array(SELECT unnest(relacl)::text ORDER BY 1)::text FROM pg_class WHERE relname = 'ai_providers_masked' ORDER BY 1
+"""
+
+
+def test_encryption_comes_back_by_its_file_with_triggers_views_and_grants(demo: Demo) -> None:
+    db = demo.clone()
+    with demo.cluster.connect(db) as connection:
+        connection.execute(
+            "DROP FUNCTION public.is_encrypted, public.encrypt_api_key, public.decrypt_api_key CASCADE;"
+            "DROP FUNCTION public.encrypt_api_key_on_write CASCADE"
+        )
+        assert connection.execute(ENCRYPTION.encode()).fetchall() == []
+    for _ in range(2):
+        demo.psql(db, demo.text("encryption_system.sql"))
+        assert demo.rows(db, ENCRYPTION) == demo.rows(demo.db, ENCRYPTION)
+    assert len(demo.rows(db, ENCRYPTION)) == 6
 
 
 def test_captured_files_and_rendered_ones_are_one_tree(demo: Demo) -> None:

@@ -14,11 +14,15 @@ from typing import Final
 
 from vault.errors import NotThere, UsageError
 from vault.model import FileItem, FileType, TableName
-from vault.ops import view_sql
-from vault.ops.components import SUPABASE, Selectors
+from vault.ops import view_rows, view_sql
+from vault.ops.components import SUPABASE, Selectors, tables_of
+from vault.ops.export_archive import archive_blocks, archive_bytes
+from vault.ops.export_sql import complete_sql
 from vault.ops.table import table_rows
+from vault.ops.view_encryption import encryption_sql
 from vault.ops.view_manifest import manifest_md
 from vault.ops.view_paths import one_line, read_path, table_files
+from vault.ops.view_restore import restore_sh
 from vault.repo.snapshot import Snapshot
 from vault.source.paths import path_text
 
@@ -26,18 +30,29 @@ MANIFEST: Final = "BACKUP_MANIFEST.md"
 RECORDS: Final = "data_records"
 RESERVED_NAMES: Final = frozenset({MANIFEST, RECORDS})
 """Names of the view that a captured directory may not have; all others end in .sql, .csv, .dump or .sh."""
+DUMP: Final = "complete_database_with_data.dump"
+SQL: Final = "complete_database_with_data.sql"
+SCRIPT: Final = "restore_complete_backup.sh"
 
 _RENDERED_FILE: Final = 0o600
+_RENDERED_PROGRAM: Final = 0o700
 _RENDERED_DIRECTORY: Final = 0o700
 _NAMES_FOR_A_GUESS: Final = 20_000
 _KINDS: Final = {FileType.FILE: "file", FileType.DIRECTORY: "directory", FileType.SYMLINK: "symlink"}
 
-_SQL_FILES: Final[dict[str, Callable[[Snapshot, Selectors], Iterator[bytes]]]] = {
+_Renderer = Callable[[Snapshot, Selectors], Iterator[bytes]]
+_OF_A_DATABASE: Final[dict[str, _Renderer]] = {
+    DUMP: lambda snapshot, _: archive_blocks(snapshot),
+    SQL: lambda snapshot, _: complete_sql(snapshot),
+    SCRIPT: lambda *_: iter((restore_sh(),)),
+    "encryption_system.sql": encryption_sql,
     "migration_history.sql": view_sql.history_sql,
     "rls_policies_complete.sql": view_sql.policies_sql,
     "roles.sql": view_sql.roles_sql,
     "rpc_functions_complete.sql": view_sql.functions_sql,
     "schema.sql": view_sql.schema_sql,
+    "user_roles_complete.sql": view_rows.user_roles_sql,
+    "users_with_encrypted_passwords.sql": view_rows.users_sql,
 }
 _USERS: Final = "users_complete.csv"
 
@@ -119,24 +134,34 @@ class View:
             return self._snapshot.file_blocks(entry.item)
         return self._render(entry.path)
 
+    def size_bytes(self, entry: ViewEntry) -> int:
+        """Length of a file of this view. What is rendered is rendered for it, but not the dump."""
+        if entry.size_bytes is not None:
+            return entry.size_bytes
+        if entry.path == DUMP:
+            return archive_bytes(self._snapshot)
+        return sum(map(len, self.open_entry(entry)))
+
     # --- rendered ----------------------------------------------------------------------------
 
     def _render(self, path: str) -> Iterator[bytes]:
         if path == MANIFEST:
             return manifest_md(self._snapshot, self._selectors)
-        if path in _SQL_FILES:
-            return _SQL_FILES[path](self._snapshot, self._selectors)
+        if path in _OF_A_DATABASE:
+            return _OF_A_DATABASE[path](self._snapshot, self._selectors)
         name = self._selectors.users_table if path == _USERS else self._records()[path.removeprefix(f"{RECORDS}/")]
         return table_rows(self._snapshot, self._snapshot.table(name), "csv")
 
     def _rendered_names(self) -> set[str]:
         if not self._has_database():
             return {MANIFEST}
-        names = {MANIFEST, _USERS, *_SQL_FILES}
-        tables = set(self._records().values())
-        if self._selectors.users_table not in tables:
-            names.remove(_USERS)
-        if self._selectors.history_table not in tables:
+        selectors, tables = self._selectors, set(self._records().values())
+        names = {MANIFEST, _USERS, *_OF_A_DATABASE}
+        if selectors.users_table not in tables:
+            names -= {_USERS, "users_with_encrypted_passwords.sql"}
+        if not any(tables_of("user_roles", tables, selectors)):
+            names.remove("user_roles_complete.sql")
+        if selectors.history_table not in tables:
             names.remove("migration_history.sql")
         return names
 
@@ -161,7 +186,8 @@ class View:
                 yield from self.ls(name, recursive=True)
 
     def _rendered(self, path: str) -> ViewEntry:
-        return ViewEntry(path=path, kind="file", size_bytes=None, mtime_ns=self._taken_ns(), mode=_RENDERED_FILE)
+        mode = _RENDERED_PROGRAM if path == SCRIPT else _RENDERED_FILE
+        return ViewEntry(path=path, kind="file", size_bytes=None, mtime_ns=self._taken_ns(), mode=mode)
 
     def _directory(self, name: str) -> ViewEntry:
         captured = "" if name == RECORDS else name

@@ -181,7 +181,18 @@ def _json_string(field: bytes) -> bytes:
 # --- sql -----------------------------------------------------------------------------------------
 
 
-def _sql(blocks: Iterable[bytes], table: TableName, columns: Sequence[Column]) -> Iterator[bytes]:
+def inserts(
+    blocks: Iterable[bytes], table: TableName, columns: Sequence[Column], *, key: Sequence[str]
+) -> Iterator[bytes]:
+    """Rows as INSERT statements that leave a row alone whose `key` (columns of a unique index) is there already.
+
+    Without a key every run inserts all rows. `blocks` and Raises as `render`.
+    """
+    named = ", ".join(_quoted(column) for column in key)
+    return _sql(blocks, table, columns, after=f"\nON CONFLICT ({named}) DO NOTHING".encode() if key else b"")
+
+
+def _sql(blocks: Iterable[bytes], table: TableName, columns: Sequence[Column], after: bytes = b"") -> Iterator[bytes]:
     target = f"{_quoted(table.schema)}.{_quoted(table.name)}"
     if not columns:
         statement = f"INSERT INTO {target} DEFAULT VALUES;\n".encode()
@@ -197,7 +208,7 @@ def _sql(blocks: Iterable[bytes], table: TableName, columns: Sequence[Column]) -
         ]
         rows = [b"  (" + b", ".join(row) + b")" for row in zip(*ready, strict=True)]
         for at in range(0, len(rows), _ROWS_PER_INSERT):
-            yield head + b",\n".join(rows[at : at + _ROWS_PER_INSERT]) + b";\n"
+            yield head + b",\n".join(rows[at : at + _ROWS_PER_INSERT]) + after + b";\n"
 
 
 def _sql_number(field: bytes) -> bytes:

@@ -1,0 +1,61 @@
+"""`restore_complete_backup.sh`: restores the dump that lies beside it. The same text in every snapshot: nothing of the data is in it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+RESTORE_SH: Final = r"""#!/bin/sh
+# Restores the backup in this script's directory into an empty database.
+#
+#   ./restore_complete_backup.sh [-r] [-s] [-j JOBS] [DATABASE]
+#
+#   DATABASE  a name, a connection string or a postgresql:// URL; without it, PGDATABASE
+#   -r        first create the roles of the backup (roles.sql); those that exist are reported and stay as they are
+#   -s        with psql and complete_database_with_data.sql, not with pg_restore and the dump
+#   -j JOBS   connections of pg_restore (4)
+#
+# Host, port and user as everywhere: PGHOST, PGPORT, PGUSER. The password comes from PGPASSFILE or PGPASSWORD, or is asked for;
+# do not put it into DATABASE, which every user of the machine can see.
+# Ends with 0 only if everything was restored.
+set -eu
+
+usage() {
+    sed -n '2,/^set /s/^# \{0,1\}//p' "$here/restore_complete_backup.sh" >&2
+    exit 2
+}
+
+unset CDPATH
+here=$(dirname -- "$0")
+here=$(cd -- "$here" && pwd -P && printf x)
+here=${here%?x}
+roles=no
+form=dump
+jobs=4
+while getopts rsj: option; do
+    case $option in
+        r) roles=yes ;;
+        s) form=sql ;;
+        j) jobs=$OPTARG ;;
+        *) usage ;;
+    esac
+done
+shift $((OPTIND - 1))
+[ $# -le 1 ] || usage
+database=${1:-${PGDATABASE:-}}
+[ -n "$database" ] || usage
+
+if [ "$roles" = yes ]; then
+    psql -X -q -d "$database" -f "$here/roles.sql"
+fi
+if [ "$form" = dump ]; then
+    pg_restore --jobs="$jobs" --dbname="$database" "$here/complete_database_with_data.dump"
+else
+    psql -X -q -v ON_ERROR_STOP=1 -d "$database" -f "$here/complete_database_with_data.sql" >/dev/null
+fi
+echo "restored" >&2
+"""
+
+
+def restore_sh() -> bytes:
+    """The script, for a POSIX shell."""
+    return RESTORE_SH.encode()
