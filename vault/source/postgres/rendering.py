@@ -1,10 +1,9 @@
 """Fingerprint of everything that the text of a table's rows depends on, besides the rows [A8].
 
-The fixed settings, columns, and recursively the types that they lead to: elements, domain bases, range subtypes, attributes of
-composites, enum
-labels in order, output functions with source and extension version. Equal fingerprints on one server version mean that
-equal tuples give equal text. A table whose text depends on more (names of roles and relations, output functions that nobody
-vouches for) has the empty fingerprint, which equals nothing.
+The fixed settings, columns, and recursively the types that they lead to: elements, domain bases, range subtypes, attributes
+of composites, enum labels in order, output functions with source and extension version. Equal fingerprints on one server
+version mean that equal tuples give equal text. A table whose text depends on more (names of roles and relations, output
+functions that nobody vouches for) has the empty fingerprint, which equals nothing.
 """
 
 from __future__ import annotations
