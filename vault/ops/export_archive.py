@@ -15,7 +15,7 @@ from functools import partial
 from typing import Final
 
 from vault.errors import Malformed, NotThere, UsageError
-from vault.model import DatabasePart, LargeObjectItem, Section, SequenceItem, TableItem, TableName
+from vault.model import DatabasePart, LargeObjectItem, OrderItem, Section, SequenceItem, TableItem, TableName
 from vault.ops.table import table_sums
 from vault.ops.view_paths import one_line
 from vault.repo.snapshot import Snapshot
@@ -148,6 +148,7 @@ class _Contents:
         self._last_id = len(self._order)
         self._loaded_by: dict[int, list[int]] = {}
         """Dump id of a partition root -> dump ids of the rows that are loaded through it."""
+        self._schema_acls = _schema_acls(self._order)
         data = [*self._large_object_parts(), *self._data_parts()]
         definitions = [self._definition(at) for at in range(len(self._order))]
         after = next((at for at, item in enumerate(self._order) if item.section is Section.POST_DATA), len(self._order))
@@ -186,6 +187,8 @@ class _Contents:
         needs = [need + 1 for need in item.needs]
         if item.section is Section.POST_DATA:
             needs += [rows for need in needs for rows in self._loaded_by.get(need, ())]
+        if entry.identity.desc == "ACL" and entry.identity.kind != "schema":
+            needs += self._schema_acls.get(entry.namespace, ())
         made = self._entry(at + 1, entry.identity.desc, entry.tag, section=item.section, needs=needs)
         keeps_empty = entry.identity.desc in _WITH_STORAGE
         return _Part(
@@ -316,6 +319,15 @@ class _Contents:
                 f"{one_line(text[:80])} has no form in the encoding of the source",
                 hint="take complete_database_with_data.sql, which is UTF-8",
             ) from error
+
+
+def _schema_acls(order: Iterable[OrderItem]) -> dict[str, list[int]]:
+    """Schema -> dump ids of its grants. Who hands on a grant needs USAGE first; pg_dump says so to nobody, and `-j` may be too quick."""
+    found: dict[str, list[int]] = {}
+    for at, item in enumerate(order):
+        if item.identity.desc == "ACL" and item.identity.kind == "schema":
+            found.setdefault(item.identity.names[0], []).append(at + 1)
+    return found
 
 
 def copy_statement(item: TableItem) -> str:

@@ -32,14 +32,14 @@ def extract(view: View, paths: Sequence[str], target: DirectoryTarget, *, progre
     files = size = 0
     for entry in _unique(view, selected) if paths else view.ls(recursive=True):
         if entry.kind == "directory":
-            target.make_directory(_name(entry), mode=entry.mode, mtime_ns=entry.mtime_ns)
+            target.make_directory(entry_name(entry), mode=entry.mode, mtime_ns=entry.mtime_ns)
             continue
         files += 1
         if entry.item is not None and entry.item.type is FileType.SYMLINK:
-            target.make_symlink(_name(entry), entry.item.target, mtime_ns=entry.mtime_ns)
+            target.make_symlink(entry_name(entry), entry.item.target, mtime_ns=entry.mtime_ns)
             continue
         counter = _Counter(view.open_entry(entry), progress)
-        target.write_file(_name(entry), counter.blocks(), mode=entry.mode, mtime_ns=entry.mtime_ns)
+        target.write_file(entry_name(entry), counter.blocks(), mode=entry.mode, mtime_ns=entry.mtime_ns)
         size += counter.size
     return Extracted(files=files, bytes=size, changed=tuple(target.finish()))
 
@@ -56,7 +56,7 @@ def _unique(view: View, selected: Sequence[ViewEntry]) -> Iterator[ViewEntry]:
             yield from view.ls(path, recursive=True)
 
 
-def _name(entry: ViewEntry) -> bytes:
+def entry_name(entry: ViewEntry) -> bytes:
     """The path on disk: captured names are the bytes that they were."""
     if entry.item is not None:
         return entry.directory.encode() + b"/" + entry.item.path
