@@ -60,6 +60,7 @@ SHAPES: dict[str, dict[str, Any]] = {
             )
         )
     ),
+    "export": result(format={"enum": ["layout", "pgdump", "sql", "tar"]}, path=TEXT, files=COUNT, bytes=COUNT),
     "extract": result(files=COUNT, bytes=COUNT),
     "restore": result(
         tables=COUNT, rows=COUNT, entries=COUNT, failed=listed(fields(entry=TEXT, why=TEXT)), duration_s=SECONDS

@@ -1,0 +1,53 @@
+"""`pgvault export`."""
+
+from __future__ import annotations
+
+import click
+
+from vault.cli import jsonout, output, progress, render, wiring
+from vault.cli.exit_codes import ExitCode
+from vault.cli.options import Invocation, command
+
+
+@command(
+    "export",
+    help="Write a whole snapshot in a form that needs no pgvault.\n\nlayout: a directory with all files and "
+    "restore_complete_backup.sh; pgdump: an archive for pg_restore; sql: a script for psql; tar: the layout in one file. "
+    "Nothing that exists is overwritten; what is written is not encrypted, and readable by you alone.",
+    examples=["pgvault export latest --format layout -o out", "pgvault export latest --format pgdump -o app.dump"],
+)
+@click.argument("snapshot")
+@click.option("--format", "form", type=click.Choice(["layout", "pgdump", "sql", "tar"]), required=True)
+@click.option(
+    "-o", "--output", "path", required=True, metavar="PATH", help="A new file, or for layout a new directory."
+)
+def export(invocation: Invocation, snapshot: str, form: str, path: str) -> int:
+    from vault.ops import extract
+    from vault.ops.export import FILES, Tar
+    from vault.ops.view import View
+
+    found = wiring.open_snapshot(invocation.settings(), snapshot)
+    view = View(found)
+    out = invocation.renderer()
+    changed: list[dict[str, str]] = []
+    if form == "layout":
+        with wiring.directory_target(path) as directory, progress.shown(out) as drawn:
+            done = extract.extract(view, (), directory, progress=drawn)
+        files, written = done.files, done.bytes
+        changed = [{"item": one.item, "why": one.why} for one in done.changed]
+    elif form == "tar":
+        tar = Tar(view, found.manifest.created_ms)
+        written = output.write(tar.blocks(), path)
+        files = tar.files
+    else:
+        files, written = 1, output.write(view.open(FILES[form]), path)
+    for one in changed:
+        out.talk(f"{one['item']}: {one['why']}")
+    if invocation.json:
+        out.json_line(jsonout.result(format=form, path=path, files=files, bytes=written, changed=changed))
+    else:
+        out.line(f"{files} files, {render.size(written)}, written to {path}")
+    return ExitCode.RESTORE_INCOMPLETE if changed else ExitCode.OK
+
+
+COMMAND = export
