@@ -14,13 +14,12 @@ from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from typing import Final, TypeVar
 
-from vault.model import CatalogFacts, Identity, Membership, Role, Roles, SchemaEntry, TableName
+from vault.model import CatalogFacts, Membership, Role, Roles, SchemaEntry, TableName
 from vault.ports import Capture, ExtentJob, RowReader, SourceTable
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
-_ATTACHMENTS: Final = frozenset({"TABLE ATTACH", "INDEX ATTACH"})
 _OF_INITDB: Final = " information_schema."
 """No dump holds what belongs to it."""
 _DIGEST_MODULUS: Final = 1 << 256
@@ -76,21 +75,12 @@ def _changed(source: object, target: object) -> str:
 
 def _entries(source: Capture, target: Capture) -> Iterator[Difference]:
     sides = [
-        {_key(entry): entry for entry in side.schema().entries if entry.identity.kind != "database"}
+        {entry.identity: entry for entry in side.schema().entries if entry.identity.kind != "database"}
         for side in (source, target)
     ]
-    for first, second in sides[0].items():
-        if first in sides[1]:
-            sides[1][first] = replace(sides[1][first], identity=second.identity)
     yield from _values(
         "entry", sides[0], sides[1], name=lambda one: f"{one.desc} {'.'.join(one.names)} {one.sub}".strip()
     )
-
-
-def _key(entry: SchemaEntry) -> Identity:
-    """The identity; for an attachment without its subject: pg_dump gives parent and child in no fixed order."""
-    identity = entry.identity
-    return replace(identity, kind="", names=(), args=()) if identity.desc in _ATTACHMENTS else identity
 
 
 # --- catalog -------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """Definitions: pg_dump's archive, read from its output, as typed entries with identities that survive a dump.
 
-An entry with a catalog id is named by pg_identify_object_as_address; one without (ACL, COMMENT, SEQUENCE OWNED BY, TABLE
-ATTACH, ...) by the address of the first entry that it depends on, and its tag. Never by tag alone [B5]; two entries of one
-identity are an error. Dump ids and oids leave the entry, so that equal definitions are equal objects.
+An entry with a catalog id is named by pg_identify_object_as_address; one without (ACL, COMMENT, SEQUENCE OWNED BY, ...) by the
+address of the first entry that it depends on, and its tag; an attachment by the child, and then by the parent. Never by tag
+alone [B5]; two entries of one identity are an error. Dump ids and oids leave the entry, so that equal definitions are equal objects.
 """
 
 from __future__ import annotations
@@ -27,8 +27,11 @@ READ_BYTES: Final = 1 << 20
 SIGNS_OF_CHANGE: Final = ("timeout", "does not exist", "cache lookup failed", "could not open relation")
 """In what pg_dump says when somebody queues for a lock or drops things meanwhile: a new snapshot may succeed."""
 CATALOG_PROC: Final = "1255"
-NAMED_BY_BOTH: Final = frozenset({"TABLE ATTACH", "INDEX ATTACH"})
-"""Their first dependency may be the parent, so that the child's schema is needed to tell two children apart."""
+ATTACHMENTS: Final = {
+    "TABLE ATTACH": ("table", ("TABLE", "FOREIGN TABLE")),
+    "INDEX ATTACH": ("index", ("INDEX", "CONSTRAINT")),
+}
+"""Entry -> kind of what is attached, and entries that may define it or its parent. pg_dump names both in no fixed order."""
 
 _ADDRESSES: Final = """
 SELECT x.classid::text, x.objid::text, a.type, a.object_names, a.object_args
@@ -130,14 +133,29 @@ def _identity(
         return Identity(desc=desc, kind=own[0], names=own[1], args=own[2])
     tag = _text(entry.tag, encoding, f"an entry {desc}")
     namespace = _text(entry.namespace, encoding, f"{desc} {tag}")
-    for need in entry.needs:
-        subject = addresses.get(_catalog_id(by_dump_id[int(need)])) if int(need) in by_dump_id else None
+    needed = [by_dump_id[int(need)] for need in entry.needs if int(need) in by_dump_id]
+    if desc in ATTACHMENTS:
+        return _attachment(desc, (namespace, tag), [(one.desc, addresses.get(_catalog_id(one))) for one in needed])
+    for subject in (addresses.get(_catalog_id(one)) for one in needed):
         if subject is not None:
-            sub = f"{quote(namespace)}.{quote(tag)}" if desc in NAMED_BY_BOTH else tag
-            return Identity(desc=desc, kind=subject[0], names=subject[1], args=subject[2], sub=sub)
+            return Identity(desc=desc, kind=subject[0], names=subject[1], args=subject[2], sub=tag)
     if desc in {"ENCODING", "STDSTRINGS", "SEARCHPATH"}:
         return Identity(desc=desc, kind="", names=())
     return Identity(desc=desc, kind="", names=(), sub=f"{quote(namespace)}.{quote(tag)}" if namespace else tag)
+
+
+def _attachment(desc: str, child: tuple[str, str], needed: Sequence[tuple[bytes | None, Address | None]]) -> Identity:
+    """Whatever the order of `needed`. An index behind a constraint has the constraint's name and the table's schema."""
+    kind, defining = ATTACHMENTS[desc]
+    relations = {
+        (address[1][0], address[1][-1]): address[0]
+        for said, address in needed
+        if address is not None and (said or b"").decode("ascii") in defining
+    }
+    if desc == "TABLE ATTACH":
+        kind = relations.get(child, kind)
+    parents = sorted(f"{quote(schema)}.{quote(name)}" for schema, name in relations.keys() - {child})
+    return Identity(desc=desc, kind=kind, names=child, sub=" ".join(parents))
 
 
 def _catalog_id(entry: archive.Entry) -> tuple[str, str]:
