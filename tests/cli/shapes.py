@@ -41,7 +41,9 @@ SNAPSHOT = fields(
     id=SNAPSHOT_ID, time=TIME, source=TEXT, parent=nullable(SNAPSHOT_ID), rows=COUNT, source_bytes=COUNT,
     new_bytes=COUNT, tags={"type": "object", "additionalProperties": TEXT},
 )  # fmt: skip
-TABLE = fields(name=TEXT, rows=COUNT, source_bytes=COUNT, extents=COUNT, extents_reused=COUNT, why_read=nullable(TEXT))
+TABLE = fields(
+    name=TEXT, rows=COUNT, source_bytes=COUNT, extents=COUNT, extents_reused=nullable(COUNT), why_read=nullable(TEXT)
+)
 
 SHAPES: dict[str, dict[str, Any]] = {
     "init": result(repository={"type": "string", "pattern": "^[0-9a-f]{32}$"}, url=TEXT, kit=nullable(TEXT)),

@@ -133,7 +133,8 @@ def server(manifest: Manifest) -> Mapping[str, object] | None:
     return {name: getattr(facts, name) for name in type(facts).__dataclass_fields__}
 
 
-def shown(found: Snapshot) -> Json:
+def shown(found: Snapshot, parent: Snapshot | None) -> Json:
+    from vault.ops.reading import readings
     from vault.ops.table import table_sums
 
     return result(
@@ -144,11 +145,11 @@ def shown(found: Snapshot) -> Json:
                 "name": f"{table.name.schema}.{table.name.name}",
                 "rows": table_sums(table)[0],
                 "source_bytes": table_sums(table)[1],
-                "extents": 1 if table.inline is not None else table.extents.sums.items,
-                "extents_reused": 0,
-                "why_read": None,
+                "extents": reading.extents,
+                "extents_reused": reading.reused,
+                "why_read": reading.why_read,
             }
-            for table in found.tables()
+            for table, reading in readings(found, parent)
         ],
         server=server(found.manifest),
         counts=counts(found.manifest.counts),

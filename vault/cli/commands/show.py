@@ -8,9 +8,11 @@ import click
 
 from vault.cli import jsonout, render, wiring
 from vault.cli.options import Invocation, command
+from vault.errors import IntegrityError, NotFound, NotThere
 
 if TYPE_CHECKING:
     from vault.repo.snapshot import Snapshot
+    from vault.repo.state import Indexed
 
 
 @command(
@@ -21,14 +23,27 @@ if TYPE_CHECKING:
 )
 @click.argument("snapshot")
 def show(invocation: Invocation, snapshot: str) -> None:
-    found = wiring.open_snapshot(invocation.settings(), snapshot)
+    settings = invocation.settings()
+    opened = wiring.open_repository(settings)
+    repo = opened.indexed(settings.cache_dir)
+    found = repo.snapshot(opened.resolve(snapshot, settings.source))
+    parent = _parent(repo, found)
     if invocation.json:
-        invocation.renderer().json_line(jsonout.shown(found))
+        invocation.renderer().json_line(jsonout.shown(found, parent))
     else:
-        _draw(invocation, found)
+        _draw(invocation, found, parent)
 
 
-def _draw(invocation: Invocation, found: Snapshot) -> None:
+def _parent(repo: Indexed, found: Snapshot) -> Snapshot | None:
+    """The snapshot that `found` was taken against; None if there is none, or if it is gone or damaged."""
+    try:
+        return None if found.manifest.parent is None else repo.snapshot(found.manifest.parent)
+    except (NotFound, NotThere, IntegrityError):
+        return None
+
+
+def _draw(invocation: Invocation, found: Snapshot, parent: Snapshot | None) -> None:
+    from vault.ops.reading import readings
     from vault.ops.table import show_name, table_sums
 
     out, manifest = invocation.renderer(), found.manifest
@@ -54,12 +69,18 @@ def _draw(invocation: Invocation, found: Snapshot) -> None:
     out.table(("component", "state", "captured"), rows, right="captured")
     out.missing(found.ledger())
     tables = [
-        (show_name(table.name), str(table_sums(table)[0]), render.size(table_sums(table)[1]))
-        for table in found.tables()
+        (
+            show_name(table.name),
+            str(table_sums(table)[0]),
+            render.size(table_sums(table)[1]),
+            "?" if reading.reused is None else f"{reading.reused}/{reading.extents}",
+            reading.why_read or "",
+        )
+        for table, reading in readings(found, parent)
     ]
     if tables:
         out.line()
-        out.table(("table", "rows", "size"), tables, right="rows size")
+        out.table(("table", "rows", "size", "reused", "why read"), tables, right="rows size reused")
 
 
 COMMAND = show
