@@ -218,3 +218,27 @@ def test_a_role_that_sees_other_rows_does_not_matter(pg15: Cluster) -> None:
     policy = "ALTER TABLE t ENABLE ROW LEVEL SECURITY; ALTER TABLE t FORCE ROW LEVEL SECURITY; CREATE POLICY p ON t USING (id < 10)"
     before, after = two_days(pg15, TABLE, policy)
     assert (after.reused, len(after.rows["public.t"])) == (before.extents, ROWS)
+
+
+def test_what_a_reused_table_is_besides_its_rows_is_told_as_it_is_now(pg15: Cluster) -> None:
+    """Rows are taken over; the way in which they must be loaded, and their key, are not [B4]."""
+    setup = (
+        "CREATE TYPE e AS ENUM ('a', 'b'); CREATE TABLE root (v e, id integer) PARTITION BY HASH (v);"
+        "CREATE TABLE t (v e, id integer NOT NULL); INSERT INTO t SELECT 'a', i FROM generate_series(1, 9) AS i;"
+        "CREATE TABLE many AS SELECT generate_series(1, 40000) AS i"
+    )
+    attach = (
+        "ALTER TABLE root ATTACH PARTITION t FOR VALUES WITH (MODULUS 1, REMAINDER 0); CREATE UNIQUE INDEX ON t (id)"
+    )
+    with database(pg15, setup) as name:
+        series = Series(pg15.dsn(name))
+        before = series.take()
+        with pg15.connect(name) as connection:
+            connection.execute(attach)
+        after = series.take()
+        tables = series.open.indexed(None).snapshot(after.report.id).tables()
+        [item] = [table for table in tables if table.name.name == "t"]
+        assert after.reused == before.extents
+        assert item.key_columns == ("id",)
+        assert item.load_via_root is not None
+        assert item.load_via_root.name == "root"
