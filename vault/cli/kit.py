@@ -26,7 +26,9 @@ class KitFile:
         try:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError as error:
-            raise UnsafeError(f"{path} exists already", why="a kit never overwrites a file") from error
+            raise UnsafeError(
+                f"{path} exists already", why="a kit never overwrites a file", hint="name a new file"
+            ) from error
         except OSError as error:
             raise UsageError(f"cannot create {path}", why=error.strerror or "") from error
 

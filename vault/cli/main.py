@@ -17,6 +17,7 @@ import click
 
 from vault.cli.exit_codes import ExitCode, exit_code_of
 from vault.cli.options import Invocation, global_params
+from vault.cli.output import STDOUT, writing
 from vault.errors import UsageError, VaultError
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command; returns the exit code. Every error ends here."""
+    _occupy_standard_streams()
     invocation = Invocation(json="--json" in arguments, verbosity=0)
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
@@ -113,7 +115,8 @@ def run(arguments: Sequence[str]) -> int:
     try:
         with group().make_context("pgvault", list(arguments), obj=invocation) as context:
             code = context.command.invoke(context)
-        sys.stdout.flush()
+        with writing(STDOUT):
+            sys.stdout.flush()
         return int(code) if isinstance(code, int) else ExitCode.OK
     except click.exceptions.Exit as done:
         return done.exit_code
@@ -128,6 +131,26 @@ def run(arguments: Sequence[str]) -> int:
         return _report_error(invocation, error)
     except Exception as error:
         return _report_unexpected(invocation, error)
+
+
+def _occupy_standard_streams() -> None:
+    """Let no file that is opened later become the standard output of this program or its children.
+
+    A closed output then refuses what is written to it; a closed stderr swallows it.
+    """
+    for number, mode in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            taken = os.open(os.devnull, mode)
+            if taken != number:
+                os.dup2(taken, number)
+                os.close(taken)
+            os.set_inheritable(number, True)
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
@@ -210,6 +233,7 @@ def _report(
             renderer.json_line(line | {"exit_code": int(exit_code)})
         else:
             renderer.error(message, why=why, fix=fix)
-    except OSError:
+        sys.stdout.flush()
+    except (OSError, VaultError):
         _silence(sys.stdout)
     return exit_code

@@ -1,19 +1,25 @@
-"""Streams of bytes for the user: to stdout, or to a new private file that is complete or not there."""
+"""Streams of bytes for the user: to stdout, or to a new private file that is complete or not there.
+
+What cannot be written is an error of its own kind, except a pipe that nobody reads any more: that stays a BrokenPipeError.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from vault.errors import UnsafeError, UsageError
+from vault.errors import UnsafeError, UsageError, VaultError
+
+STDOUT = "the standard output"
 
 
 def write(pieces: Iterator[bytes], path: str | None = None) -> int:
     """Write all pieces; returns the bytes written. A file that did not get everything is removed.
 
-    Raises  UnsafeError: the file exists already; UsageError: it cannot be written
+    Raises  UnsafeError: the file exists already; UsageError: it cannot be made; VaultError: not all could be written
     """
     if path is None:
         return _to_stdout(pieces)
@@ -25,7 +31,13 @@ def write(pieces: Iterator[bytes], path: str | None = None) -> int:
         raise UsageError(f"cannot write {path}", why=error.strerror or "") from error
     try:
         with os.fdopen(descriptor, "wb") as file:
-            return sum(file.write(piece) for piece in pieces)
+            written = 0
+            for piece in pieces:
+                with writing(path):
+                    written += file.write(piece)
+            with writing(path):
+                file.flush()
+            return written
     except BaseException:
         Path(path).unlink(missing_ok=True)
         raise
@@ -34,6 +46,21 @@ def write(pieces: Iterator[bytes], path: str | None = None) -> int:
 def _to_stdout(pieces: Iterator[bytes]) -> int:
     written = 0
     for piece in pieces:
-        written += sys.stdout.buffer.write(piece)
-    sys.stdout.buffer.flush()
+        with writing(STDOUT):
+            written += sys.stdout.buffer.write(piece)
+    with writing(STDOUT):
+        sys.stdout.buffer.flush()
     return written
+
+
+@contextmanager
+def writing(place: str) -> Iterator[None]:
+    """Raises  VaultError: the bytes did not get to `place`; BrokenPipeError as it is"""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise VaultError(
+            f"cannot write to {place}", why=error.strerror or "", hint="the output is not complete"
+        ) from error

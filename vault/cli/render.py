@@ -1,6 +1,7 @@
 """Drawing for people: results on stdout, talk on stderr, progress as bars on a terminal and as a line a minute elsewhere.
 
-Never draws a control character that came from data, and never a password that came inside a message.
+Never draws a control character that came from data, not even the end of a line, by which a name could pass for a line of
+ours; and never a password that came inside a message.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, TextIO
 
 from vault.cli.conninfo import redacted
+from vault.cli.output import STDOUT, writing
 
 if TYPE_CHECKING:
     from vault.model import Counts, Ledger
@@ -41,10 +43,17 @@ class Renderer:
 
     def json_line(self, value: Mapping[str, object], *, stream: TextIO | None = None) -> None:
         """One line, ASCII, with no line separator inside."""
-        print(json.dumps(value, separators=(",", ":")), file=stream or sys.stdout, flush=True)
+        with writing(STDOUT):
+            print(json.dumps(value, separators=(",", ":")), file=stream or sys.stdout, flush=True)
 
     def line(self, text: str = "") -> None:
-        print(encodable(printable(text), sys.stdout))
+        with writing(STDOUT):
+            print(encodable(printable(text), sys.stdout))
+
+    def block(self, text: str) -> None:
+        """A text of ours that has several lines."""
+        for line in text.splitlines():
+            self.line(line)
 
     def table(self, titles: Sequence[str], rows: Sequence[Sequence[str]], *, right: str = "") -> None:
         """Columns as wide as their content. `right` names the titles whose column is set right."""
@@ -106,10 +115,10 @@ class Renderer:
 
 
 def printable(text: str) -> str:
-    """Control characters and lone surrogates as escapes: names in a database may hold terminal commands."""
+    """Control characters, line ends and lone surrogates as escapes: names in a database may hold terminal commands."""
     if text.isprintable():
         return text
-    return "".join(char if char.isprintable() or char == "\n" else _escaped(char) for char in text)
+    return "".join(char if char.isprintable() else _escaped(char) for char in text)
 
 
 def _escaped(char: str) -> str:

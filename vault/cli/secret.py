@@ -79,7 +79,11 @@ def _private_file(path: Path, origin: str) -> str:
                 )
             content = file.read(SECRET_BYTES_MAX + 1)
     except OSError as error:
-        raise SecretUnavailable(f"cannot read {path}", why=f"{origin}: {error.strerror}") from error
+        raise SecretUnavailable(
+            f"cannot read {path}",
+            why=f"{origin}: {error.strerror}",
+            hint=f"put the secret into it, or name another file in {origin}",
+        ) from error
     if len(content) > SECRET_BYTES_MAX:
         raise SecretUnavailable(f"{path} is too large for a secret", why=f"{origin} names it")
     try:

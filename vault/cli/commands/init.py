@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -48,13 +49,15 @@ def init(invocation: Invocation, kit_path: str | None, without_kit: bool, label:
     if kit_file is not None:
         kit_file.write(created.kit)
     elif not without_kit:
-        out.line(created.kit)
+        out.block(created.kit)
     warn_inside_git(invocation, place)
     if invocation.json:
         out.json_line(jsonout.result(repository=created.repository.hex(), url=store.url, kit=kit_path))
     else:
         out.line(f"repository {created.repository.hex()} created at {store.url}")
-        out.talk(f"next: pgvault backup -r {place} -d DATABASE --dir NAME=PATH")
+        if kit_path:
+            out.line(f"recovery kit written to {kit_path}; keep it apart from the repository")
+        out.talk(f"next: pgvault backup -r {shlex.quote(str(place))} -d DATABASE --dir NAME=PATH")
 
 
 def warn_inside_git(invocation: Invocation, place: Path) -> None:

@@ -95,7 +95,7 @@ def recovery_kit(invocation: Invocation, file: str | None) -> None:
     opened = wiring.open_repository(settings)
     text = keys.make_kit(opened, clock=wiring.SystemClock(), entropy=wiring.system_entropy)
     if file is None:
-        invocation.renderer().line(text)
+        invocation.renderer().block(text)
         return
     KitFile(Path(file), wiring.repository_path(settings)).write(text)
     _done(invocation, "recovery kit written to", file)

@@ -32,7 +32,12 @@ def ls(invocation: Invocation, place: str, recursive: bool) -> None:
     for item in items:
         size = "-" if item.size_bytes is None else str(item.size_bytes)
         when = jsonout.instant(item.mtime_ns // 1_000_000)[:19].replace("T", " ")
-        out.line(f"{stat.filemode(item.mode | KINDS[item.kind])} {size:>12} {when} {item.path}")
+        out.line(f"{stat.filemode(item.mode | KINDS[item.kind])} {size:>12} {when} {_typeable(item.path)}")
+
+
+def _typeable(path: str) -> str:
+    """As cat and extract take it, in one line: what is not printable as %XX."""
+    return "".join(sign if sign.isprintable() else "".join(f"%{byte:02X}" for byte in sign.encode()) for sign in path)
 
 
 COMMAND = ls

@@ -32,8 +32,9 @@ def snapshots(invocation: Invocation) -> None:
         out.json_line(jsonout.snapshots(listed))
         return
     now_ms = wiring.SystemClock().now_ms()
-    out.table(TITLES, [_row(id, manifest, now_ms) for id, manifest in listed], right="age tables rows size new")
-    if not listed:
+    if listed:
+        out.table(TITLES, [_row(id, manifest, now_ms) for id, manifest in listed], right="age tables rows size new")
+    elif not damaged:
         out.talk("no snapshots yet; make one with: pgvault backup")
 
 
