@@ -138,6 +138,66 @@ def test_unreachable_database_exits_6(pgvault_ready: Command) -> None:
     assert pgvault_ready("backup", "-d", "host=127.0.0.1 port=1 dbname=app user=nobody").code == 6
 
 
+def test_unknown_host_is_named_as_such(pgvault_ready: Command) -> None:
+    done = pgvault_ready("backup", "-d", "host=nowhere.invalid dbname=app user=nobody")
+    assert done.code == 6
+    assert "resolve host" in done.err or "translate host" in done.err
+
+
+@pytest.mark.parametrize("empty", ["", " "])
+def test_empty_database_name_is_refused(pgvault_ready: Command, empty: str) -> None:
+    """`-d "$UNSET"` must not become whatever libpq takes by default."""
+    for command in (("backup",), ("restore", "latest")):
+        done = pgvault_ready(*command, "-d", empty, PGHOST="127.0.0.1", PGPORT="1")
+        assert done.code == 2
+        assert "is empty" in done.err
+
+
+def test_directory_that_holds_the_repository_is_refused(pgvault_ready: Command) -> None:
+    (pgvault_ready.home / "link").symlink_to(pgvault_ready.home)
+    for path in (".", "repository", "link"):
+        done = pgvault_ready("backup", "--dir", f"all={path}")
+        assert done.code == 8
+        assert "the repository lies in" in done.err
+
+
+def test_extract_of_what_is_not_there_makes_no_directory(pgvault_ready: Command) -> None:
+    (pgvault_ready.home / "some").mkdir()
+    assert pgvault_ready("backup", "--dir", "some=some").code == 0
+    assert pgvault_ready("extract", "latest", "nothing", "--to", "out").code == 2
+    assert not (pgvault_ready.home / "out").exists()
+
+
+def test_too_short_an_id_says_how_long_it_must_be(pgvault_ready: Command) -> None:
+    assert "6 digits" in pgvault_ready("show", "abc").err
+
+
+def test_tag_of_two_snapshots_asks_for_an_id(pgvault_ready: Command) -> None:
+    (pgvault_ready.home / "some").mkdir()
+    for _ in range(2):
+        assert pgvault_ready("backup", "--dir", "some=some", "--tag", "release=1.4").code == 0
+    done = pgvault_ready("show", "1.4")
+    assert done.code == 2
+    assert "name one by its id" in done.err
+
+
+def test_hints_of_init_can_be_typed(pgvault: Command) -> None:
+    done = pgvault("-r", "a place", "init", "--recovery-kit", "kit")
+    assert "-r 'a place'" in done.err
+    assert "recovery kit written to kit" in done.out
+    assert "name a new file" in pgvault("init", "--recovery-kit", "kit").err
+
+
+def test_backup_sweeps_what_killed_runs_left_a_day_ago(pgvault_ready: Command) -> None:
+    (pgvault_ready.home / "some").mkdir()
+    old, young = (pgvault_ready.repository / "tmp" / name for name in ("old", "young"))
+    for leftover in (old, young):
+        leftover.write_bytes(b"half a pack")
+    os.utime(old, (0, 0))
+    assert pgvault_ready("backup", "--dir", "some=some").code == 0
+    assert (old.exists(), young.exists()) == (False, True)
+
+
 def test_error_line_has_all_its_fields(pgvault_ready: Command) -> None:
     for arguments in (("--json", "show", "latest"), ("show", "latest", "--json")):
         done = pgvault_ready(*arguments)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from vault.cli.conninfo import as_conninfo, database_name, refuse_password, settings_of
+from vault.cli.conninfo import as_conninfo, database_name, refuse_unusable, settings_of
 from vault.cli.settings import Settings, SourceSettings
 from vault.errors import UsageError
 
@@ -51,7 +51,7 @@ def plan_backup(settings: Settings, options: BackupOptions) -> BackupPlan:
 
     configured = settings.chosen_source()
     if options.database is not None:
-        refuse_password(options.database, where="-d/--database")
+        refuse_unusable(options.database)
     given = options.database if options.database is not None else configured.database
     conninfo = as_conninfo(given) if given is not None else ("" if settings.names_database() else None)
     directories = {**configured.directories, **pairs("--dir", options.directories, "edge_functions=supabase/functions")}

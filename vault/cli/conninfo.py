@@ -32,6 +32,13 @@ def refuse_password(text: str, *, where: str) -> None:
         )
 
 
+def refuse_unusable(database: str) -> None:
+    """What -d may not be. Raises  UsageError: empty, as from an unset variable, where libpq would guess; a password in it"""
+    if not database.strip():
+        raise UsageError("-d/--database is empty", why="it names no database", hint="-d DATABASE, or leave -d out")
+    refuse_password(database, where="-d/--database")
+
+
 def settings_of(text: str) -> list[tuple[str, str]]:
     """Keyword and value of each part of a URL or of `key=value ...`; a bare word is the database's name."""
     if "://" in text:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from vault.cli import render, wiring
 from vault.cli.backup_plan import pairs
-from vault.cli.conninfo import as_conninfo, refuse_password
+from vault.cli.conninfo import as_conninfo, refuse_unusable
 from vault.cli.settings import Settings
 from vault.errors import Interrupted, UsageError
 from vault.model import Counts
@@ -54,7 +54,7 @@ def request(options: RestoreOptions) -> RestoreRequest:
     if options.database is None and not directories:
         raise UsageError("nothing to restore into", hint="add -d DATABASE, or --dir NAME=TARGET")
     if options.database is not None:
-        refuse_password(options.database, where="-d/--database")
+        refuse_unusable(options.database)
     return RestoreRequest(
         conninfo=as_conninfo(options.database) if options.database is not None else None,
         directories=directories,

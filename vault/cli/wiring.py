@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 
 from vault.cli import secret
 from vault.cli.settings import Settings
-from vault.errors import AlreadyExists, NoRepository, NotFound, UnsafeError, UsageError
+from vault.errors import AlreadyExists, NoRepository, NotFound, StoreError, UnsafeError, UsageError
 
 if TYPE_CHECKING:
     from vault.cli.backup_plan import BackupPlan
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 
 LATER = {"s3": "s3", "gs": "s3", "az": "s3"}
 """Schemes of object storage -> the extra that brings them."""
+
+
+LEFTOVER_MS = 24 * 60 * 60 * 1000
+"""A temporary file of this age belongs to a run that was killed."""
 
 
 class SystemClock:
@@ -149,6 +153,28 @@ def directory_sources(directories: Mapping[str, str]) -> dict[str, DirectorySour
     return {name: DirectoryFiles(Path(path)) for name, path in directories.items()}
 
 
+def refuse_own_repository(directories: Mapping[str, str], repository: Path) -> None:
+    """Raises  UnsafeError: every backup would hold all those before it once more"""
+    for name, path in directories.items():
+        if repository.resolve().is_relative_to(Path(path).resolve()):
+            raise UnsafeError(
+                f"--dir {name}: the repository lies in {path}",
+                why="every backup would store all earlier ones once more",
+                hint="name the directories beside it, or keep the repository elsewhere",
+            )
+
+
+def sweep_leftovers(settings: Settings, progress: Progress) -> None:
+    """Remove what runs that were killed left in the store's tmp/; another run may still write what is young."""
+    from vault.store.local import LocalStore
+
+    store = LocalStore(repository_path(settings), system_entropy)
+    try:
+        store.sweep_tmp(older_than_ms=LEFTOVER_MS, now_ms=SystemClock().now_ms())
+    except StoreError as error:
+        progress.event("warning", f"{error.message}: {error.why}")
+
+
 def directory_target(path: str) -> DirectoryTarget:
     """A new or empty directory to write into; use as a context."""
     from vault.source.files_target import DirectoryTarget
@@ -161,6 +187,7 @@ def run_backup(settings: Settings, plan: BackupPlan, *, progress: Progress) -> B
     from vault import __version__
     from vault.ops import backup
 
+    refuse_own_repository(plan.directories, repository_path(settings))
     sources = directory_sources(plan.directories)
     request = backup.BackupRequest(
         source=plan.source,
@@ -172,8 +199,10 @@ def run_backup(settings: Settings, plan: BackupPlan, *, progress: Progress) -> B
         host=socket.gethostname(),
         pid=os.getpid(),
     )
+    indexed = index_repository(settings)
+    sweep_leftovers(settings, progress)
     return backup.run(
-        index_repository(settings),
+        indexed,
         request=request,
         open_capture=_capture_opener(settings, plan, progress),
         directories=sources,

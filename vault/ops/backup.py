@@ -111,7 +111,7 @@ def _withdraw(repo: Indexed, name: str, progress: Progress) -> None:
     try:
         lease.withdraw(repo.open, name)
     except StoreError as error:
-        progress.event("warning", f"{name} could not be removed ({error.message}); remove it with: pgvault unlock")
+        progress.event("warning", f"{name} could not be removed ({error.message}); delete that file")
 
 
 def _parent(repo: Indexed, request: BackupRequest) -> tuple[tuple[SnapshotId, Manifest] | None, int, str]:

@@ -25,6 +25,7 @@ from vault.repo.snapshot import Snapshot
 from vault.repo.writer import Writer
 
 _PREFIX = re.compile(r"[0-9a-f]{6,64}")
+_SHORT = re.compile(r"[0-9a-f]{1,5}")
 _LATEST = re.compile(r"latest(?:~([0-9]{1,6}))?")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2})?Z?)?")
 
@@ -127,7 +128,7 @@ class Open:
         raise NotThere(
             f"no snapshot {spec}",
             why=f"the repository has {len(known)}" + (f" of source {source}" if source else ""),
-            hint="list them with: pgvault snapshots",
+            hint="list them with: pgvault snapshots" + (" (an id needs 6 digits)" if _SHORT.fullmatch(spec) else ""),
         )
 
     def indexed(self, cache_dir: Path | None) -> Indexed:
@@ -174,7 +175,8 @@ def _tag_words(manifest: Manifest) -> set[str]:
 def _single(matches: list[SnapshotId], spec: str) -> SnapshotId:
     if len(matches) > 1:
         some = ", ".join(match.hex()[:12] for match in matches[:5])
-        raise UsageError(f"{spec} names {len(matches)} snapshots", why=some, hint="use more digits of the id")
+        hint = "name one by its id" if not _PREFIX.fullmatch(spec) else "use more digits of the id"
+        raise UsageError(f"{spec} names {len(matches)} snapshots", why=some, hint=hint)
     return matches[0]
 
 

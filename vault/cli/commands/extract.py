@@ -25,6 +25,8 @@ def extract(invocation: Invocation, snapshot: str, paths: Sequence[str], target:
     from vault.ops.view import View
 
     view = View(wiring.open_snapshot(invocation.settings(), snapshot))
+    for path in paths:
+        view.entry(path)  # a name that is not there makes no directory
     out = invocation.renderer()
     with wiring.directory_target(target) as directory, progress.shown(out) as drawn:
         done = operation.extract(view, paths, directory, progress=drawn)
