@@ -25,6 +25,14 @@ _MARKS: Final = {
 _Section = tuple[str, str, list[str]]
 """Title, component whose state it shows, lines."""
 
+_COMPLETE: Final = [
+    "complete_database_with_data.dump - Binary format, for pg_restore",
+    "complete_database_with_data.sql - SQL format (readable), for psql",
+    "roles.sql - roles of the cluster, which both need",
+    "schema.sql - every definition, without rows",
+    "restore_complete_backup.sh - restores the dump from its directory",
+]
+
 _NOT_RECORDED: Final = """
 ## What no backup of this kind holds
 
@@ -89,7 +97,7 @@ def _database_sections(tables: list[TableItem], counts: Counts, selectors: Selec
     schemas = {name.schema for name in selectors.role_tables}
     matrix = any(item.name.name in selectors.role_related and item.name.schema in schemas for item in tables)
     return [
-        ("Database Complete Backup", "schema", ["schema.sql - every definition", "roles.sql - roles of the cluster"]),
+        ("Database Complete Backup", "schema", _COMPLETE),
         (
             "Users & Authentication",
             "users",
