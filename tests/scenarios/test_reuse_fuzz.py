@@ -10,7 +10,7 @@ from tests.fix_postgres import binaries_of
 from tests.reuse_fuzz import fuzz
 
 ROUNDS = 150
-SECONDS_MAX = 50.0
+SECONDS_MAX = 40.0
 ROUNDS_MIN = 40
 """On a machine so slow that the time is up before."""
 
