@@ -248,7 +248,7 @@ def test_roles_without_their_users_are_refused_and_change_nothing(demo: Demo) ->
     with demo.cluster.connect(db) as connection:
         connection.execute("TRUNCATE public.user_roles; SET session_replication_role = replica")
         connection.execute("DELETE FROM auth.users")
-    with pytest.raises(AssertionError, match="have no counterpart in auth.users"):
+    with pytest.raises(AssertionError, match=r"have no counterpart in auth\.users"):
         demo.psql(db, demo.text("user_roles_complete.sql"))
     assert demo.rows(db, "SELECT FROM public.user_roles") == []
 
