@@ -41,18 +41,10 @@ class Command:
 
     def __call__(self, *arguments: str, stdin: str | None = "", **environment: str) -> Done:
         """Run it without a terminal. No output may ever hold one of SECRETS."""
-        base = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(self.home),
-            "PGVAULT_REPOSITORY": str(self.repository),
-            "PGVAULT_PASSWORD": PASSPHRASE,
-            "PYTHONWARNINGS": "error",
-            "LANG": "C.UTF-8",
-        }
         done = subprocess.run(
             [sys.executable, "-m", "vault", *arguments],
             cwd=self.home,
-            env={name: value for name, value in {**base, **self.environment, **environment}.items() if value},
+            env=self.variables(environment),
             input=stdin,
             capture_output=True,
             text=True,
@@ -63,3 +55,26 @@ class Command:
             assert secret not in done.stdout + done.stderr, "a secret was printed"
         assert "Traceback" not in done.stderr, done.stderr
         return Done(code=done.returncode, out=done.stdout, err=done.stderr)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start it and do not wait; with pipes for its output."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "vault", *arguments],
+            cwd=self.home,
+            env=self.variables({}),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def variables(self, environment: Mapping[str, str]) -> dict[str, str]:
+        base = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.home),
+            "PGVAULT_REPOSITORY": str(self.repository),
+            "PGVAULT_PASSWORD": PASSPHRASE,
+            "PYTHONWARNINGS": "error",
+            "LANG": "C.UTF-8",
+        }
+        return {name: value for name, value in {**base, **self.environment, **environment}.items() if value}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import signal
 
 import pytest
 
@@ -21,6 +22,12 @@ INSERT INTO items (price, kind) SELECT n / 7.0, 'k' || n % 5 FROM generate_serie
 ALTER TABLE items ENABLE ROW LEVEL SECURITY;
 CREATE POLICY everybody ON items USING (true);
 CREATE FUNCTION total() RETURNS numeric LANGUAGE sql STABLE AS 'SELECT sum(price) FROM public.items';
+"""
+WAITING = """
+CREATE FUNCTION wait() RETURNS bool LANGUAGE plpgsql AS
+    'BEGIN PERFORM pg_catalog.pg_advisory_xact_lock_shared(42); RETURN true; END';
+CREATE TABLE t (id int CHECK (wait()));
+INSERT INTO t VALUES (1);
 """
 SUMMARY = [
     "[ok] Database tables: 2 tables",
@@ -109,8 +116,31 @@ def test_restore_into_the_source_is_refused(saved: Command, postgres: Cluster, d
     assert saved("restore", "latest", "-d", postgres.dsn(database), "--yes").code == 8
 
 
-def test_missing_database_exits_6(pgvault_ready: Command, postgres: Cluster) -> None:
-    assert pgvault_ready("backup", "-d", postgres.dsn("no such database")).code == 6
+def test_missing_database_exits_6_and_says_how_to_make_it(pgvault_ready: Command, postgres: Cluster) -> None:
+    done = pgvault_ready("backup", "-d", postgres.dsn("nowhere"))
+    assert done.code == 6
+    assert 'database "nowhere" does not exist' in done.err
+    assert "createdb" in done.err
+
+
+def test_interrupted_restore_says_so_and_leaves_no_session(pgvault_ready: Command, postgres: Cluster) -> None:
+    """The rows of the target wait for an advisory lock, so the signal always meets a COPY."""
+    source, target = postgres.createdb(), postgres.createdb()
+    with postgres.connect(source) as connection:
+        connection.execute(WAITING)
+    assert pgvault_ready("backup", "-d", postgres.dsn(source)).code == 0
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    with postgres.connect(target) as holder:
+        holder.execute("SELECT pg_advisory_lock(42)")
+        running = pgvault_ready.start("restore", "latest", "-d", postgres.dsn(target), "--yes")
+        while holder.execute(waiting).fetchone() != (1,):
+            assert running.poll() is None
+        running.send_signal(signal.SIGINT)
+        _, said = running.communicate(timeout=60)
+        left = holder.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgvault'").fetchone()
+    assert (running.returncode, left) == (130, (0,))
+    assert "the target holds a part of the snapshot" in said
+    assert "restore again" in said
 
 
 def test_database_named_by_the_environment_is_backed_up(

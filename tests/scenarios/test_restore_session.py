@@ -10,7 +10,7 @@ import pytest
 from psycopg import sql
 
 from tests.fix_postgres import Cluster
-from vault.errors import Malformed, PermissionMissing, SourceError
+from vault.errors import Malformed, PermissionMissing, SourceError, Unreachable
 from vault.model import (
     ChunkList,
     Column,
@@ -304,6 +304,24 @@ def test_failed_source_of_rows_leaves_none_behind(session: TargetSession) -> Non
     with pytest.raises(Malformed):
         session.load(item("a", "b"), broken())
     assert session.is_empty(item("a", "b"))
+
+
+def test_connection_lost_within_a_copy_is_told_once(
+    postgres: Cluster, database: str, session: TargetSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    create_table(session)
+
+    def cut_off() -> Iterator[bytes]:
+        ask(
+            postgres,
+            database,
+            "select pg_terminate_backend(pid) from pg_stat_activity where application_name ~ 'vault'",
+        )
+        yield from [b"1\t1\n" * 100_000] * 100
+
+    with pytest.raises(Unreachable):
+        session.load(item("a", "b"), cut_off())
+    assert caplog.records == []
 
 
 def test_rows_in_the_encoding_of_the_source_are_converted(

@@ -26,7 +26,7 @@ from vault.model import (
 )
 from vault.ports import TargetFacts
 
-_SHOWN_MAX: Final = 10
+_SHOWN_MAX: Final = 5
 
 _ACL_PASS: Final = frozenset({"ACL", "DEFAULT ACL"})
 _LAST_PASS: Final = frozenset({"EVENT TRIGGER", "MATERIALIZED VIEW DATA"})

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from vault.cli import jsonout, progress, restoring, wiring
 from vault.cli.exit_codes import ExitCode
 from vault.cli.options import Invocation, command
+from vault.errors import Interrupted, VaultError
+
+if TYPE_CHECKING:
+    from vault.cli.restoring import PlannedRestore, Restored
+    from vault.ports import Progress
+
+AGAIN = "restore again, into a database that was created anew and directories that are empty"
 
 
 @command(
@@ -42,13 +49,24 @@ def restore(invocation: Invocation, snapshot: str, **flags: Any) -> int:
             return ExitCode.OK
         restoring.confirm(out, yes=options.yes)
         with progress.shown(out) as drawn:
-            done = planned.run(jobs=options.jobs, progress=drawn)
+            done = _run(planned, jobs=options.jobs, progress=drawn)
     duration_s = (clock.now_ms() - started_ms) / 1000
     if invocation.json:
         out.json_line(jsonout.restored(done, duration_s))
     else:
         restoring.draw(out, done, duration_s)
     return ExitCode.RESTORE_INCOMPLETE if done.failed else ExitCode.OK
+
+
+def _run(planned: PlannedRestore, *, jobs: int, progress: Progress) -> Restored:
+    """Whatever stops it says that the target is half filled. Raises  as `PlannedRestore.run`; Interrupted"""
+    try:
+        return planned.run(jobs=jobs, progress=progress)
+    except KeyboardInterrupt as stop:
+        raise Interrupted("interrupted", why="the target holds a part of the snapshot", hint=AGAIN) from stop
+    except VaultError as error:
+        error.hint = error.hint or AGAIN
+        raise
 
 
 COMMAND = restore

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 import psycopg
 from psycopg import sql
+from psycopg.copy import LibpqWriter
 
 from vault.errors import SourceError, Unreachable
 from vault.model import LargeObjectItem, SchemaEntry, SequenceItem, TableItem
@@ -88,6 +89,17 @@ def apply_settings(connection: Connection) -> None:
     )
 
 
+class _QuietWriter(LibpqWriter):
+    """Lets the error that ends a COPY stand alone: psycopg would print what then fails at its end on stderr."""
+
+    def finish(self, exc: BaseException | None = None) -> None:
+        try:
+            super().finish(exc)
+        except psycopg.Error:
+            if exc is None:
+                raise
+
+
 class PostgresTargetSession:
     """Implements ports.TargetSession. `connection` is in autocommit mode and has the fixed settings."""
 
@@ -137,7 +149,8 @@ class PostgresTargetSession:
             with self._connection.transaction(), self._connection.cursor() as cursor:
                 if replace:
                     cursor.execute(text(statements.delete_rows(table)))
-                with cursor.copy(text(statements.copy_rows(table, encoding=self._rows_encoding))) as copy:
+                statement = text(statements.copy_rows(table, encoding=self._rows_encoding))
+                with cursor.copy(statement, writer=_QuietWriter(cursor)) as copy:
                     for block in blocks:
                         copy.write(block)
                 return cursor.rowcount
