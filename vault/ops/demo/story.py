@@ -281,7 +281,7 @@ class _Tale:
             options=CaptureOptions(),
             programs=self._stage.programs,
             environment={},
-            notify=partial(self._progress.event, "notice"),
+            notify=self._progress.stage,
         )
 
     @contextmanager

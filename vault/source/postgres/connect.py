@@ -8,6 +8,7 @@ server process group that the first connection reached (hosts are pinned [A10]).
 from __future__ import annotations
 
 import os
+import re
 import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -191,12 +192,21 @@ def connect(target: Target) -> Session:
 
 def _no_connection(error: psycopg.Error, target: Target) -> SourceError:
     said = str(error).replace(target.password, "***") if target.password else str(error)
-    harmless = ("connection to server", "could not translate host name", "timeout", "FATAL")
-    why = "; ".join(said.split("\n")) if any(word in said for word in harmless) else type(error).__name__
+    harmless = ("connection to server", "failed to resolve host", "could not translate host name", "timeout", "FATAL")
+    said = " ".join(said.partition("\nMultiple connection attempts")[0].split())
+    why = _BOTH_SAY.sub("", said) if any(word in said for word in harmless) else type(error).__name__
     host = target.parameters.get("host") or target.parameters.get("hostaddr") or "the local socket"
-    return Unreachable(
-        f"cannot connect to the database at {host}", why=why, hint="check host, port, user and password; is it running?"
-    )
+    hint = next((hint for words, hint in _ADVICE if words.search(why)), "check host, port and user; is it running?")
+    return Unreachable(f"cannot connect to the database at {host}", why=why, hint=hint)
+
+
+_BOTH_SAY: Final = re.compile(r"^connection (?:failed|is bad): ")
+_ADVICE: Final = (
+    (re.compile(r'database ".*" does not exist'), "name another database with -d, or create it: createdb NAME"),
+    (re.compile(r"password"), "set PGPASSFILE (a 0600 file) or PGPASSWORD in the environment"),
+    (re.compile(r'role ".*" does not exist'), "name another user: postgresql://USER@HOST/DATABASE"),
+)
+"""What libpq says in English -> what to do next."""
 
 
 def pinned(target: Target, session: Session) -> Target:

@@ -192,7 +192,10 @@ class PsqlPump:
             kind = Incoherent if state.group(1) in {"42P01", "55000", *SNAPSHOT_GONE} else SourceError
             return kind("the server broke off a COPY", why=f"{name} ({state.group(1)})", sqlstate=state.group(1))
         if code == LOST_CONNECTION_EXIT:
-            return Unreachable("psql lost its connection to the server while rows were read")
+            return Unreachable(
+                "psql lost its connection to the server while rows were read",
+                hint="look whether the server is up, then run the backup again",
+            )
         return SourceError("psql ended before all rows were read", why=f"exit code {code}")
 
 
