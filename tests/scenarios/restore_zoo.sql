@@ -85,3 +85,6 @@ create table app.hashed_0 partition of app.hashed for values with (modulus 3, re
 create table app.hashed_1 partition of app.hashed for values with (modulus 3, remainder 1);
 create table app.hashed_2 partition of app.hashed for values with (modulus 3, remainder 2);
 insert into app.hashed select (array['r', 'g', 'b'])[1 + i % 3]::app.colour, i from generate_series(1, 300) i;
+create table app.no_columns ();
+insert into app.no_columns default values;
+insert into app.no_columns default values;

@@ -53,6 +53,9 @@ def backup(invocation: Invocation, directories: Sequence[str], tags: Sequence[st
         out.json_line(jsonout.backup(report.id, report.manifest, report.ledger))
     else:
         _draw(invocation, report)
+    if report.manifest.suspect:
+        out.talk(f"warning: {report.manifest.suspect}; the next backup reads everything again")
+        return ExitCode.DAMAGE
     return ExitCode.INCOMPLETE if incomplete else ExitCode.OK
 
 

@@ -164,7 +164,8 @@ def _unquoted(word: str) -> str:
 def copy_rows(table: TableItem, *, encoding: str) -> str:
     """COPY of the captured columns into the table, or into the partition root where leaves depend on oids."""
     columns = ", ".join(quote(column.name) for column in table.columns)
-    return f"COPY {qualified(table.load_via_root or table.name)} ({columns}) FROM STDIN (ENCODING {literal(encoding)});"
+    listed = f" ({columns})" if columns else ""  # a table may have rows and no columns
+    return f"COPY {qualified(table.load_via_root or table.name)}{listed} FROM STDIN (ENCODING {literal(encoding)});"
 
 
 def delete_rows(table: TableItem) -> str:
