@@ -68,6 +68,16 @@ def test_wrong_passphrase_exits_12(pgvault_ready: Command) -> None:
     assert "another" not in done.err
 
 
+def test_damaged_configuration_exits_4_and_names_the_ways_in(pgvault_ready: Command) -> None:
+    config = pgvault_ready.repository / "config"
+    whole = config.read_bytes()
+    for damaged in (b"", whole[:-37], whole[:-1], whole[:20] + bytes([whole[20] ^ 1]) + whole[21:]):
+        config.write_bytes(damaged)
+        done = pgvault_ready("snapshots")
+        assert done.code == 4
+        assert "recovery kit" in done.err
+
+
 def test_without_passphrase_and_terminal_exits_13(pgvault_ready: Command) -> None:
     done = pgvault_ready("snapshots", PGVAULT_PASSWORD="")
     assert done.code == 13

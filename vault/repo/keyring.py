@@ -6,6 +6,7 @@ Never stores a passphrase. Entropy and clock values are arguments. Spec 20-keys.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from vault.crypto import aead, keyed
 from vault.crypto.kdf import derive_kek
@@ -104,13 +105,20 @@ def slots(store: ObjectStore) -> Iterator[tuple[SlotId, bytes | IntegrityError]]
             yield slot_id, data
 
 
+_MEND_CONFIG: Final = "restore the file 'config' from a copy; the recovery kit opens the repository without it"
+
+
 def unlock(store: ObjectStore, passphrase: str) -> tuple[RepositoryConfig, Keys, KeyBundle]:
     """Open the first slot that the passphrase fits, and check the configuration with it.
 
     Raises  NoRepository; WrongPassphrase: no slot opens; IntegrityError: configuration or every slot damaged
     """
-    signed, mac = _config_parts(store)
-    config = config_format.decode_config(signed)
+    try:
+        signed, mac = _config_parts(store)
+        config = config_format.decode_config(signed)
+    except IntegrityError as error:
+        error.file, error.hint = config_format.CONFIG_NAME, error.hint or _MEND_CONFIG
+        raise
     damaged: list[IntegrityError] = []
     own = foreign = 0
     for _, data in slots(store):
@@ -136,7 +144,7 @@ def unlock(store: ObjectStore, passphrase: str) -> tuple[RepositoryConfig, Keys,
         raise AuthenticationFailed(
             "the configuration and the key slots belong to different repositories",
             why="the file 'config' was changed, or keys/ was",
-            hint="restore the file 'config' from a copy; the recovery kit opens the repository without it",
+            hint=_MEND_CONFIG,
             file=config_format.CONFIG_NAME,
         )
     names = ", ".join(error.file for error in damaged)
@@ -207,7 +215,7 @@ def _check_config(keys: Keys, signed: bytes, mac: bytes) -> None:
         raise AuthenticationFailed(
             "the repository's configuration was changed",
             why=error.message,
-            hint="restore the file 'config' from a copy; the recovery kit opens the repository without it",
+            hint=_MEND_CONFIG,
             file=config_format.CONFIG_NAME,
         ) from error
 
