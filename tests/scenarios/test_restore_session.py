@@ -312,11 +312,7 @@ def test_connection_lost_within_a_copy_is_told_once(
     create_table(session)
 
     def cut_off() -> Iterator[bytes]:
-        ask(
-            postgres,
-            database,
-            "select pg_terminate_backend(pid) from pg_stat_activity where application_name ~ 'vault'",
-        )
+        ask(postgres, database, "select pg_terminate_backend(pid) from pg_stat_activity where application_name ~ 'pgv'")
         yield from [b"1\t1\n" * 100_000] * 100
 
     with pytest.raises(Unreachable):
