@@ -93,9 +93,10 @@ def run(
                 effort = replace(manifest.effort, new_bytes=new_bytes, duration_ms=clock.now_ms() - started)
                 return replace(manifest, effort=effort)
 
-            done = writer.commit(at, before=partial(lease.refuse_swept, repo.open, writer.packs_used))
+            done = writer.commit(at, before=partial(lease.refuse_lost, repo, writer.packs_used))
         if not lease.is_there(repo.open, name):
             repo.open.store.delete(snapshot_name(done.id))
+            repo.open.store.barrier()
             raise Locked(
                 "the lease of this backup was removed while it ran",
                 why="a prune may have deleted what it relied on, so its snapshot was withdrawn",
@@ -121,9 +122,11 @@ def _parent(repo: Indexed, request: BackupRequest) -> tuple[tuple[SnapshotId, Ma
     same.sort(key=lambda pair: (pair[1].selection == request.selection, pair[1].sequence, pair[1].created_ms))
     sound = [pair for pair in same if not pair[1].suspect]
     sequence = max((manifest.sequence for _, manifest in same), default=0) + 1
-    newest = max(same, key=lambda pair: (pair[1].sequence, pair[1].created_ms), default=None)
-    distrust = "the newest snapshot is suspect" if newest is not None and newest[1].suspect else ""
-    return (sound[-1] if sound else None), sequence, distrust
+    parent = sound[-1] if sound else None
+    doubted = any(
+        manifest.suspect and (parent is None or manifest.sequence > parent[1].sequence) for _, manifest in same
+    )
+    return parent, sequence, "a newer snapshot is suspect" if doubted else ""
 
 
 def _lease(request: BackupRequest, parent: tuple[SnapshotId, Manifest] | None, now_ms: int) -> Lease:

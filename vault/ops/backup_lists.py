@@ -42,6 +42,10 @@ class ListWriter:
             )
         return self._writer.put(object_type, plain)
 
+    def adopt(self, object_id: ObjectId) -> bool:
+        """Whether the repository has the object and all that it is a delta against; their packs then count as used."""
+        return self._writer.adopt(object_id)
+
     def build(self, items: Iterable[T], form: ListFormat[T]) -> ListRef:
         return build(items, form, split=self._split, put=self.put)
 

@@ -28,14 +28,6 @@ class Previous:
     def __init__(self, snapshot: Snapshot | None) -> None:
         self._snapshot = snapshot
 
-    def damage(self) -> str:
-        """Why nothing may be taken over, in words; empty if everything that the snapshot relies on is there.
-
-        A committed snapshot's objects were all in packs that the index names. While no pack is missing and fragments name all packs, they
-        still are, so that extents can be taken over without looking each of their chunks up (`whole_extents`).
-        """
-        return "" if self._snapshot is None or self._snapshot.packs_are_there else "packs of the repository are missing"
-
     def table(self, name: TableName) -> TableItem | None:
         if self._snapshot is None or self._snapshot.manifest.database is None:
             return None
@@ -49,10 +41,10 @@ class Previous:
         assert self._snapshot is not None, "a table item came from it"
         return self._snapshot.extents(table)
 
-    def whole_extents(self, table: TableItem) -> Iterator[Extent]:
-        """Those that may be taken over. Raises  IntegrityError"""
+    def whole_extents(self, table: TableItem, there: Callable[[ObjectId], bool]) -> Iterator[Extent]:
+        """Those all of whose chunks are `there`, so that they may be taken over. Raises  IntegrityError"""
         assert self._snapshot is not None, "a table item came from it"
-        return self._snapshot.whole_extents(table)
+        return self._snapshot.whole_extents(table, there)
 
     def extent(self, table: TableName, start: int) -> Extent | None:
         """The extent of the same table that starts at the same block."""

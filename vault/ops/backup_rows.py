@@ -90,7 +90,7 @@ class RowCapture:
             reader.close()
 
     def _plans(self, tables: Sequence[SourceTable]) -> list[TablePlan]:
-        if self._options.distrust or snapshot_reason(self._parent, self._capture.server) or self._previous.damage():
+        if self._options.distrust or snapshot_reason(self._parent, self._capture.server):
             return [_read_all(table, None) for table in tables]
         looking = ordered(
             self._plan,
@@ -112,7 +112,9 @@ class RowCapture:
         states = reader.states(table, self._parent.database.server.horizon)
         self._readers.give_back(reader)
         try:
-            reuse = unchanged(states, self._previous.whole_extents(old), extents=_extent_count(table))
+            reuse = unchanged(
+                states, self._previous.whole_extents(old, self._lists.adopt), extents=_extent_count(table)
+            )
         except IntegrityError:
             return _read_all(table, None)  # reading again heals what is damaged
         return TablePlan(table=table, old=old, reuse=reuse)

@@ -62,8 +62,8 @@ class Deltas:
             base_plain = self._reader.get(base, ObjectType.ROW_CHUNK)
         except IntegrityError:
             return None  # a damaged base must not stop a backup; storing whole heals it for this chunk
-        if not base_plain:
-            return None
+        if not base_plain or self._index.chain(base) != chain:
+            return None  # a location failed while it was read: the depth that it promised is no longer to be had
         frame = compress_delta(plain, base_plain)
         if len(frame) > min(expected * _SHARE_OF_FULL_MAX, room):
             return None

@@ -144,10 +144,6 @@ class Index:
                     seen.add(row.id)
                     yield row.id, row.size
 
-    def has_unnamed_packs(self) -> bool:
-        """Whether the store has packs that no fragment names: a crash left them behind, or a fragment is gone."""
-        return not {pack for pack, _ in self.packs()}.issuperset(self.pack_sizes)
-
     def packs(self) -> Iterator[tuple[PackId, int]]:
         """Every pack that fragments name, each once."""
         seen = set()

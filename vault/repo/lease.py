@@ -10,13 +10,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from vault.crypto import keyed
-from vault.errors import IntegrityError, Locked, NotFound, StoreError
+from vault.errors import IntegrityError, Locked, MissingObject, NotFound, StoreError
 from vault.format import upkeep
+from vault.format.pack import pack_name
 from vault.ids import PackId
 from vault.model import FileKind, Lease, Sweep
 from vault.ports import Entropy
 from vault.repo.keyring import seal_file, unseal_file
-from vault.repo.state import Open
+from vault.repo.state import Indexed, Open
 
 
 def publish(repo: Open, lease: Lease, *, entropy: Entropy) -> str:
@@ -55,13 +56,24 @@ def sweeps(repo: Open) -> Iterator[Sweep]:
             raise
 
 
-def refuse_swept(repo: Open, packs: Iterable[PackId]) -> None:
-    """Raises  Locked: a pack that the writer relies on is about to be deleted"""
+def refuse_lost(repo: Indexed, packs: Iterable[PackId]) -> None:
+    """Look again, just before the commit, at every pack that the writer relies on.
+
+    Raises  Locked: one is about to be deleted; MissingObject: one is gone, or of another size than the index says
+    """
     used = set(packs)
-    for sweep in sweeps(repo):
+    for sweep in sweeps(repo.open):
         if used.intersection(sweep.packs):
             raise Locked(
                 "a prune is deleting packs that this backup relies on",
                 why="it published its list before this backup committed",
                 hint="run the backup again; it then stores what it needs anew",
+            )
+    sizes = {stored.name: stored.size for stored in repo.open.store.list("packs/")}
+    for pack in used:
+        if sizes.get(pack_name(pack)) != repo.index.pack_sizes.get(pack):
+            raise MissingObject(
+                "a pack that this backup relies on went away while it ran",
+                hint="run the backup again; it then stores what it needs anew",
+                file=pack_name(pack),
             )

@@ -43,19 +43,6 @@ class Reader:
         self._plain_bytes = 0
         self._pack_keys: OrderedDict[PackId, tuple[bytes, bytes]] = OrderedDict()
 
-    @property
-    def packs_are_there(self) -> bool:
-        """Whether every fragment could be read and every pack that they name is there in its size."""
-        return not self._index.damage and next(self._index.missing_packs(), None) is None
-
-    def is_there(self, object_id: ObjectId) -> bool:
-        """Whether the index has the object and all that it is a delta against; nothing is read."""
-        return bool(self._index.chain(object_id))
-
-    def fragments_are_there(self) -> bool:
-        """Whether every pack is named by a fragment. If not, a fragment may have been deleted, of which nothing else tells."""
-        return not self._index.has_unnamed_packs()
-
     def get(self, object_id: ObjectId, object_type: ObjectType) -> bytes:
         """Plaintext of one object.
 

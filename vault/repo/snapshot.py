@@ -6,7 +6,7 @@ Never knows how things are rendered or restored. Everything is lazy; memory is b
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from vault.errors import Malformed, NotThere
 from vault.format.cluster import decode_catalog, decode_roles
@@ -42,7 +42,6 @@ class Snapshot:
     """`id` and `manifest` are public; the rest is fetched on demand. Every method may raise IntegrityError."""
 
     def __init__(self, snapshot_id: SnapshotId, manifest: Manifest, reader: Reader) -> None:
-        self.packs_are_there = reader.packs_are_there
         self.id = snapshot_id
         self.manifest = manifest
         self._reader = reader
@@ -78,11 +77,10 @@ class Snapshot:
             return table.inline if table.inline.start == start else None
         return find(table.extents, start.to_bytes(8, "big"), EXTENTS, self._reader.get_many)
 
-    def whole_extents(self, table: TableItem) -> Iterator[Extent]:
-        """Extents all of whose chunks are there; they are looked up only if fragments may be gone."""
-        sure = self._reader.fragments_are_there()
+    def whole_extents(self, table: TableItem, there: Callable[[ObjectId], bool]) -> Iterator[Extent]:
+        """Extents all of whose chunks are `there`."""
         for extent in self.extents(table):
-            if sure or all(self._reader.is_there(ref.id) for ref in self.chunk_refs(extent.chunks)):
+            if all(there(ref.id) for ref in self.chunk_refs(extent.chunks)):
                 yield extent
 
     def rows(self, table: TableItem) -> Iterator[bytes]:

@@ -87,14 +87,25 @@ def run_parallel(tasks: Iterable[Callable[[], T]], threads: int) -> Iterator[T]:
 def alongside(function: Callable[[], T], *, cancel: Callable[[], None]) -> Iterator[Future[T]]:
     """Run `function` on a thread of its own while the body runs; leaving waits for it.
 
-    cancel   called if the body fails, before waiting: makes the function return soon
+    cancel   called as soon as one of the two fails: makes the other end soon. The function's error wins, if it was first
     """
     with ThreadPoolExecutor(1, thread_name_prefix="vault") as pool:
         future = pool.submit(function)
+        body_failed = False
+
+        def ended(done: Future[T]) -> None:
+            if done.exception() is not None and not body_failed:
+                cancel()
+
+        future.add_done_callback(ended)
         try:
             yield future
         except BaseException:
+            first = future.exception() if future.done() else None
+            body_failed = True
             cancel()
+            if first is not None:
+                raise first from None
             raise
 
 

@@ -13,6 +13,7 @@ import fcntl
 import os
 import re
 import select
+import time
 from collections.abc import Iterator
 from typing import Final
 
@@ -168,7 +169,10 @@ class PsqlPump:
                 self._send("")
             if readable:
                 break
-        return os.read(self._out.fileno(), BLOCK_BYTES)
+        data = os.read(self._out.fileno(), BLOCK_BYTES)
+        if 0 < len(data) < SMALL_READ_BYTES:
+            time.sleep(GATHER_S)
+        return data
 
     def _send(self, text: str) -> None:
         with self._child.lock:
