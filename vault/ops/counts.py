@@ -10,8 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from vault.errors import UsageError
 from vault.model import CatalogFacts, Counts, Coverage, Missing, SchemaEntry, State, TableName
 from vault.ops.components import COMPONENTS, SUPABASE, Selectors
+from vault.ops.table import split_name
 
 _WORST_LAST: Final = tuple(State)
 _SCHEMA_WORDS: Final = (
@@ -80,7 +82,7 @@ def count_edge_functions(paths: Iterable[bytes]) -> int:
 class Captured:
     """What a backup has, for the ledger. `tables`: names of those whose rows are in the snapshot.
 
-    `missing`: what the database did not give, by its name: `SCHEMA.TABLE`, `large object N`, `role ...`, `sequence ...`.
+    `missing`: what the database did not give, by its name: `SCHEMA.TABLE` as in SQL, `large object N`, `role ...`, `sequence ...`.
     `missing_files`: directory -> its paths that could not be captured.
     """
 
@@ -157,7 +159,8 @@ def _components_of(item: Missing, selectors: Selectors) -> list[str]:
         return ["large_objects"]
     if words[0] in _KINDS and (len(words) > 1 or "." not in item.item):
         return [_KINDS[words[0]]]
-    schema, dot, table = item.item.removeprefix("table ").partition(".")
-    if not dot:
+    try:
+        schema, table = split_name(item.item.removeprefix("table "))
+    except (UsageError, ValueError):  # no name of a table, or not of two parts
         return ["schema"]
     return list(selectors.table_components(TableName(schema=schema, name=table)))

@@ -8,6 +8,7 @@ from vault.model import CatalogFacts, Counts, Identity, Missing, SchemaEntry, Se
 from vault.ops.components import COMPONENTS, SUPABASE, EntrySelector, Selectors, tables_of
 from vault.ops.counts import Captured, count, count_edge_functions, count_migrations, coverage
 from vault.ops.summary import nine_lines
+from vault.source.postgres.names import qualified
 
 
 def entry(desc: str, schema: str, name: str, args: tuple[str, ...] = ()) -> SchemaEntry:
@@ -144,6 +145,27 @@ def test_a_component_shows_its_worst_item_and_no_item_is_lost() -> None:
     assert ledger["edge_functions"].state is State.NOT_SELECTED
     told = {item for part in ledger.values() for item in part.missing}
     assert told >= {*missing, gone}
+
+
+@pytest.mark.parametrize(
+    ("table", "component"),
+    [
+        (SUPABASE.users_table, "users"),
+        (SUPABASE.role_tables[0], "user_roles"),
+        (SUPABASE.migration_tables[0], "migrations"),
+        (name("Odd", 'a "b".c'), "data"),
+    ],
+)
+def test_a_table_quoted_as_the_source_names_it_is_a_gap_of_its_components(table: TableName, component: str) -> None:
+    item = Missing(item=qualified(table), state=State.NOT_PERMITTED, why="may not be read")
+    captured = Captured(
+        counts=Counts(), database=True, directories=frozenset({"migrations"}), entries=1, missing=(item,)
+    )
+    ledger = coverage(captured)
+    assert item in ledger[component].missing
+    assert ledger[component].state is State.NOT_PERMITTED
+    assert item in ledger["data"].missing
+    assert not ledger["schema"].missing
 
 
 def test_entries_are_selected_by_type_and_name() -> None:
