@@ -6,6 +6,7 @@ revokes nothing that was copied before: whoever has an old slot and its passphra
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from vault.crypto import keyed
@@ -16,7 +17,7 @@ from vault.format.config import CONFIG_NAME
 from vault.format.kit import decode_kit, encode_kit
 from vault.ids import RepositoryId, SlotId
 from vault.limits import FORMAT_VERSION, KDF_MEMORY_KIB_MIN
-from vault.model import Kdf, KeyBundle, RepositoryConfig, SlotInfo
+from vault.model import Kdf, KeyBundle, KeySlot, RepositoryConfig, SlotInfo
 from vault.ports import Clock, Entropy, ObjectStore
 from vault.repo.keyring import default_kdf, draw_bundle, open_slot, seal_slot, signed_config, slots
 from vault.repo.state import Open
@@ -100,34 +101,32 @@ def add_slot(repo: Open, *, passphrase: str, label: str, clock: Clock, entropy: 
 
 
 def change_passphrase(repo: Open, *, old: str, new: str, clock: Clock, entropy: Entropy) -> SlotId:
-    """Replace the slot that `old` opens by one for `new`; the new one is durable before the old one goes.
+    """Replace every slot of the repository that `old` opens; each new one is durable before the old one goes.
 
-    Raises  NotThere: `old` opens no slot
+    Returns the first new slot. Raises  NotThere: `old` opens no slot
     """
-    for slot_id, data in slots(repo.store):
-        if isinstance(data, IntegrityError) or not _opens(data, old):
-            continue
-        label = keyslot.decode_slot(data).label
-        fresh = add_slot(repo, passphrase=new, label=label, clock=clock, entropy=entropy)
+    opened = [(slot_id, slot.label) for slot_id, slot, data in _own_slots(repo) if _opens(data, old)]
+    if not opened:
+        raise NotThere("the old passphrase opens no key slot", hint="list them with: pgvault key list")
+    fresh = []
+    for slot_id, label in opened:
+        fresh.append(add_slot(repo, passphrase=new, label=label, clock=clock, entropy=entropy))
         repo.store.delete(keyslot.slot_name(slot_id))
         repo.store.barrier()
-        return fresh
-    raise NotThere("the old passphrase opens no key slot", hint="list them with: pgvault key list")
+    return fresh[0]
 
 
 def remove_slot(repo: Open, prefix: str) -> SlotId:
-    """Remove the slot whose id starts with `prefix`.
+    """Remove the slot whose id starts with `prefix`; a damaged one too, or one that an init without end left behind.
 
-    Raises  NotThere; UsageError: ambiguous; UnsafeError: it is the last one
+    Raises  NotThere; UsageError: ambiguous; UnsafeError: it is the last one of this repository
     """
-    every = [slot_id for slot_id, _ in slots(repo.store)]
-    matches = [slot_id for slot_id in every if slot_id.hex().startswith(prefix)]
+    matches = [slot_id for slot_id, _ in slots(repo.store) if slot_id.hex().startswith(prefix)]
     if not matches:
         raise NotThere(f"no key slot {prefix}", hint="list them with: pgvault key list")
     if len(matches) > 1:
         raise UsageError(f"{prefix} names {len(matches)} key slots", hint="use more digits of the id")
-    infos, _ = list_slots(repo.store)
-    if not [info for info in infos if info.id != matches[0]]:
+    if all(slot_id == matches[0] for slot_id, _, _ in _own_slots(repo)):
         raise UnsafeError(
             "this is the last key slot",
             why="without it only a recovery kit opens the repository",
@@ -136,6 +135,19 @@ def remove_slot(repo: Open, prefix: str) -> SlotId:
     repo.store.delete(keyslot.slot_name(matches[0]))
     repo.store.barrier()
     return matches[0]
+
+
+def _own_slots(repo: Open) -> Iterator[tuple[SlotId, KeySlot, bytes]]:
+    """The readable slots of this very repository: not those that an init which did not finish left behind."""
+    for slot_id, data in slots(repo.store):
+        if isinstance(data, IntegrityError):
+            continue
+        try:
+            slot = keyslot.decode_slot(data)
+        except IntegrityError:
+            continue
+        if slot.repository == repo.config.repository:
+            yield slot_id, slot, data
 
 
 def make_kit(repo: Open, *, clock: Clock, entropy: Entropy) -> str:

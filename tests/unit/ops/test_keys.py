@@ -10,6 +10,7 @@ import pytest
 from tests.faults import Fault, FaultStore
 from tests.small_repository import CLOCK, new_repository, quick_keys
 from vault.errors import AuthenticationFailed, NotThere, StoreFull, UnsafeError, UsageError, WrongPassphrase
+from vault.format.keyslot import decode_slot
 from vault.ops import keys
 from vault.repo.state import Closed, Open
 from vault.store.memory import MemoryStore
@@ -120,6 +121,42 @@ def test_change_that_is_cut_off_leaves_a_way_in(store: MemoryStore) -> None:
         keys.change_passphrase(Closed(broken).open("one"), old="one", new="new", clock=CLOCK, entropy=os.urandom)
     assert opens(store, "one")
     assert opens(store, "new")
+
+
+@pytest.fixture
+def twice_begun() -> MemoryStore:
+    """A repository beside the slot of an init that was cut off before it put `config`; both passphrases are "one"."""
+    store = MemoryStore()
+    with pytest.raises(StoreFull):
+        create(FaultStore(store, [Fault(kind="put", at=2, error=StoreFull("full"))]), "one")
+    create(store, "one")
+    return store
+
+
+def test_last_slot_of_the_repository_stays_whatever_foreign_ones_there_are(twice_begun: MemoryStore) -> None:
+    repo = Closed(twice_begun).open("one")
+    own, foreign = slots_of(repo, twice_begun)
+    with pytest.raises(UnsafeError):
+        keys.remove_slot(repo, own[0])
+    keys.remove_slot(repo, foreign[0])
+    assert opens(twice_begun, "one")
+
+
+def test_change_takes_every_slot_of_the_repository_and_no_foreign_one(twice_begun: MemoryStore) -> None:
+    repo = Closed(twice_begun).open("one")
+    keys.add_slot(repo, passphrase="one", label="again", clock=CLOCK, entropy=os.urandom)
+    _, foreign = slots_of(repo, twice_begun)
+    keys.change_passphrase(repo, old="one", new="new", clock=CLOCK, entropy=os.urandom)
+    assert (opens(twice_begun, "one"), opens(twice_begun, "new")) == (False, True)
+    own, still = slots_of(repo, twice_begun)
+    assert (len(own), still) == (2, foreign)
+
+
+def slots_of(repo: Open, store: MemoryStore) -> tuple[list[str], list[str]]:
+    """Ids of the slots of `repo`, and of the others."""
+    slots = {name[5:]: decode_slot(data) for name, data in store.files.items() if name.startswith("keys/")}
+    own = [id for id, slot in slots.items() if slot.repository == repo.config.repository]
+    return own, [id for id in slots if id not in own]
 
 
 def test_kit_of_another_repository_is_refused(store: MemoryStore) -> None:
