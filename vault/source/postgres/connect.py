@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from ipaddress import ip_address
 from typing import Any, Final
 
 import psycopg
@@ -150,9 +151,10 @@ def resolve(conninfo: str, environment: Mapping[str, str], *, allow_cleartext: b
             why="its host name holds an @, most likely from a password",
             hint="percent-encode special characters of the password: @ is %40",
         )
-    local = _is_local(parameters)
+    effective = _with_service(parameters) if parameters.get("service") else parameters
+    local = effective is not None and _is_local(effective)
     if not local and not allow_cleartext:
-        parameters["sslmode"] = _encrypted(parameters.get("sslmode", "prefer"))
+        parameters["sslmode"] = _encrypted((effective or parameters).get("sslmode", "prefer"))
     password = parameters.get("password", "")
     fixed = {**KEEPALIVE, "application_name": APPLICATION_NAME, "client_encoding": "UTF8"}
     parameters.setdefault("connect_timeout", CONNECT_TIMEOUT_S)
@@ -170,10 +172,41 @@ def _encrypted(mode: str) -> str:
 
 
 def _is_local(parameters: Mapping[str, str]) -> bool:
-    if parameters.get("service"):
+    """Whether every host that libpq may try is a Unix socket, `localhost` or a loopback address; it looks up no name."""
+    hosts, addresses = (parameters.get(name, "").split(",") for name in ("host", "hostaddr"))
+    if addresses == [""]:
+        return all(_is_here(host) for host in hosts)
+    if hosts == [""]:
+        hosts = [""] * len(addresses)
+    return len(hosts) == len(addresses) and all(
+        _is_here(address or host) for host, address in zip(hosts, addresses, strict=True)
+    )
+
+
+def _is_here(host: str) -> bool:
+    if host in {"", "localhost"} or host.startswith(("/", "@")):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
         return False
-    given = parameters.get("hostaddr") or parameters.get("host") or ""
-    return all(host in {"", "localhost", "::1"} or host.startswith(("/", "@", "127.")) for host in given.split(","))
+
+
+def _with_service(parameters: Mapping[str, str]) -> Mapping[str, str] | None:
+    """`parameters` and what their service adds, as libpq reads it; None if it cannot. Nothing is sent or looked up.
+
+    libpq reads the service's file only on its way to connect, so it gets one more parameter, which it then refuses.
+    """
+    asked = psycopg.conninfo.make_conninfo("", **{**parameters, _REFUSED: _REFUSED})
+    attempt = pq.PGconn.connect_start(asked.encode())
+    try:
+        merged = {option.keyword.decode(): option.val.decode() for option in attempt.info if option.val is not None}
+    finally:
+        attempt.finish()
+    return merged if merged.get(_REFUSED) == _REFUSED else None
+
+
+_REFUSED: Final = "channel_binding"
 
 
 def connect(target: Target) -> Session:
@@ -192,7 +225,14 @@ def connect(target: Target) -> Session:
 
 def _no_connection(error: psycopg.Error, target: Target) -> SourceError:
     said = str(error).replace(target.password, "***") if target.password else str(error)
-    harmless = ("connection to server", "failed to resolve host", "could not translate host name", "timeout", "FATAL")
+    harmless = (
+        "connection to server",
+        "service",
+        "failed to resolve host",
+        "could not translate host name",
+        "timeout",
+        "FATAL",
+    )
     said = " ".join(said.partition("\nMultiple connection attempts")[0].split())
     why = _BOTH_SAY.sub("", said) if any(word in said for word in harmless) else type(error).__name__
     host = target.parameters.get("host") or target.parameters.get("hostaddr") or "the local socket"
@@ -202,6 +242,11 @@ def _no_connection(error: psycopg.Error, target: Target) -> SourceError:
 
 _BOTH_SAY: Final = re.compile(r"^connection (?:failed|is bad): ")
 _ADVICE: Final = (
+    (
+        re.compile(r"definition of service|service file"),
+        "define it in ~/.pg_service.conf or in the file that PGSERVICEFILE names",
+    ),
+    (re.compile(r"does not support SSL"), "enable TLS there; or use --allow-cleartext on a network that you trust"),
     (re.compile(r'database ".*" does not exist'), "name another database with -d, or create it: createdb NAME"),
     (re.compile(r"password"), "set PGPASSFILE (a 0600 file) or PGPASSWORD in the environment"),
     (re.compile(r'role ".*" does not exist'), "name another user: postgresql://USER@HOST/DATABASE"),
