@@ -73,6 +73,21 @@ def test_backup_tells_what_it_did(saved: Command, postgres: Cluster, database: s
     assert {table["rows"] for table in sizes["tables"]} == {300, 5000}
 
 
+def test_backup_of_a_part_says_what_was_not_selected(pgvault_ready: Command, postgres: Cluster) -> None:
+    name = postgres.createdb()
+    with postgres.connect(name) as connection:
+        connection.execute(b"CREATE SCHEMA app; CREATE TABLE app.t (id int); CREATE TABLE public.other (id int)")
+        connection.execute("SELECT lo_from_bytea(0, 'x')")
+    done = pgvault_ready("backup", "-d", postgres.dsn(name), "-n", "app", "-T", "app.none", "--json")
+    assert done.code == 0, done.err
+    coverage = conforming(done.json(), "backup")["coverage"]
+    assert coverage["large_objects"]["state"] == "not_selected"
+    assert coverage["users"]["state"] == "not_selected"
+    assert coverage["data"]["state"] == "captured"
+    told = [item["item"] for item in coverage["data"]["missing"]]
+    assert told == ["what -n app leaves out", "what -T app.none leaves out"]
+
+
 def test_table_is_printed_as_csv(saved: Command) -> None:
     done = saved("table", "latest", 'public."Odd ""Name"')
     rows = list(csv.DictReader(io.StringIO(done.out, newline="")))

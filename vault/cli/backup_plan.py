@@ -44,6 +44,17 @@ class BackupPlan:
     include_tables: tuple[str, ...] = ()
     exclude_tables: tuple[str, ...] = ()
 
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """What narrows the database, as the user would type it."""
+        lists = (
+            ("-n", self.include_schemas),
+            ("-N", self.exclude_schemas),
+            ("-t", self.include_tables),
+            ("-T", self.exclude_tables),
+        )
+        return tuple(f"{flag} {pattern}" for flag, patterns in lists for pattern in dict.fromkeys(patterns))
+
 
 def plan_backup(settings: Settings, options: BackupOptions) -> BackupPlan:
     """Raises  UsageError: nothing to back up, a password in a flag, a wrong pair"""

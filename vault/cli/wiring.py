@@ -195,6 +195,8 @@ def run_backup(settings: Settings, plan: BackupPlan, *, progress: Progress) -> B
         program=f"pgvault {__version__}",
         tags=plan.tags,
         full=plan.options.full,
+        patterns=plan.patterns,
+        outside=not (plan.include_schemas or plan.include_tables),
         jobs=plan.options.jobs,
         host=socket.gethostname(),
         pid=os.getpid(),

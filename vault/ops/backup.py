@@ -42,13 +42,18 @@ _ATTEMPTS_MAX = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupRequest:
-    """`selection`: what was asked for, canonical text; equal text makes snapshots comparable. `jobs`: reading connections."""
+    """`selection`: what was asked for, canonical text; equal text makes snapshots comparable. `jobs`: reading connections.
+
+    `patterns`: options that narrow the database, for the ledger; `outside`: whether objects in no schema are taken all the same.
+    """
 
     source: str
     selection: str
     program: str
     tags: Mapping[str, str] = field(default_factory=dict)
     full: bool = False
+    patterns: tuple[str, ...] = ()
+    outside: bool = True
     jobs: int = 2
     host: str = ""
     pid: int = 0
@@ -219,6 +224,8 @@ def _describe(
         large_objects=0 if database is None else database.part.large_objects.sums.items,
         missing=() if database is None else database.missing,
         missing_files={name: taken.missing for name, taken in files.items()},
+        patterns=request.patterns,
+        outside=request.outside,
     )
     ledger = coverage(captured)
     ledger_id = put(ObjectType.LEDGER, encode_ledger(ledger))

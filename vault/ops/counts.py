@@ -28,6 +28,13 @@ _KINDS: Final = {
 }
 """First word of a missing item's name -> component."""
 
+_OF_TABLES: Final = ("schema", "data")
+_NARROWED: Final = (
+    *_OF_TABLES,
+    *("users", "user_roles", "rls_policies", "rpc_functions", "encryption", "sequences"),
+)
+"""Components that patterns narrow; how far is known only of those that are left with nothing."""
+
 
 def count(
     entries: Iterable[SchemaEntry],
@@ -84,6 +91,7 @@ class Captured:
 
     `missing`: what the database did not give, by its name: `SCHEMA.TABLE` as in SQL, `large object N`, `role ...`, `sequence ...`.
     `missing_files`: directory -> its paths that could not be captured.
+    `patterns`: that narrowed the database, as options; `outside`: whether what lies in no schema was captured all the same.
     """
 
     counts: Counts
@@ -96,6 +104,8 @@ class Captured:
     large_objects: int = 0
     missing: Sequence[Missing] = ()
     missing_files: Mapping[str, Sequence[Missing]] = field(default_factory=dict)
+    patterns: Sequence[str] = ()
+    outside: bool = True
 
 
 def coverage(captured: Captured, selectors: Selectors = SUPABASE) -> dict[str, Coverage]:
@@ -119,6 +129,12 @@ def coverage(captured: Captured, selectors: Selectors = SUPABASE) -> dict[str, C
     for item in captured.missing:
         for name in _components_of(item, selectors):
             missing[name].append(item)
+    narrowed = [_narrowed(pattern) for pattern in captured.patterns]
+    for name in _NARROWED:
+        if name in _OF_TABLES or not numbers[name]:
+            missing[name] += narrowed
+    if not captured.outside:
+        missing["large_objects"] += narrowed
     own = {
         "migrations": selectors.migrations_directory,
         "edge_functions": selectors.edge_functions_directory,
@@ -139,8 +155,18 @@ def coverage(captured: Captured, selectors: Selectors = SUPABASE) -> dict[str, C
 
 
 def _covered(number: int, missing: Sequence[Missing]) -> Coverage:
-    states = [item.state for item in missing] or [State.CAPTURED if number else State.EMPTY]
+    states = [item.state for item in missing if not (number and item.state is State.NOT_SELECTED)]
+    states = states or [State.CAPTURED if number else State.EMPTY]
     return Coverage(state=max(states, key=_WORST_LAST.index), count=number, missing=tuple(missing))
+
+
+def _narrowed(pattern: str) -> Missing:
+    return Missing(
+        item=f"what {pattern} leaves out",
+        state=State.NOT_SELECTED,
+        why="the backup was asked for a part of the database",
+        fix=f"back up without {pattern}",
+    )
 
 
 def _without_directory(directory: str) -> Missing:

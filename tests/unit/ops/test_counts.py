@@ -168,6 +168,47 @@ def test_a_table_quoted_as_the_source_names_it_is_a_gap_of_its_components(table:
     assert not ledger["schema"].missing
 
 
+def test_what_patterns_leave_out_is_not_selected_and_never_called_empty() -> None:
+    captured = Captured(
+        counts=Counts(tables=1, records=3),
+        database=True,
+        directories=frozenset({"migrations"}),
+        tables=[name("app", "x")],
+        entries=2,
+        roles=1,
+        patterns=("-n app", "-T app.big"),
+        outside=False,
+    )
+    ledger = coverage(captured)
+    states = {component: item.state for component, item in ledger.items()}
+    assert states["data"] is states["schema"] is states["roles"] is State.CAPTURED
+    for component in ("users", "user_roles", "rls_policies", "sequences", "large_objects"):
+        assert states[component] is State.NOT_SELECTED
+    assert states["migrations"] is State.EMPTY
+    for component in ("schema", "data", "users", "large_objects"):
+        items = ledger[component].missing
+        assert [item.item for item in items] == ["what -n app leaves out", "what -T app.big leaves out"]
+        assert {item.state for item in items} == {State.NOT_SELECTED}
+
+
+def test_large_objects_are_empty_when_only_tables_are_excluded() -> None:
+    captured = Captured(counts=Counts(), database=True, directories=frozenset(), patterns=("-T app.big",))
+    assert coverage(captured)["large_objects"].state is State.EMPTY
+
+
+def test_what_could_not_be_read_outweighs_what_was_not_selected() -> None:
+    item = Missing(item='"app"."x"', state=State.NOT_PERMITTED, why="may not be read")
+    captured = Captured(
+        counts=Counts(),
+        database=True,
+        directories=frozenset(),
+        tables=[name("app", "y")],
+        missing=[item],
+        patterns=("-n app",),
+    )
+    assert coverage(captured)["data"].state is State.NOT_PERMITTED
+
+
 def test_entries_are_selected_by_type_and_name() -> None:
     selector = EntrySelector(catalog=CATALOG)
     assert list(selector.components(entry("POLICY", "public", "a p"))) == ["schema", "rls_policies"]
