@@ -52,7 +52,7 @@ SHAPES: dict[str, dict[str, Any]] = {
         source_bytes=COUNT, read_bytes=COUNT, new_bytes=COUNT, extents=COUNT, extents_reused=COUNT, files=COUNT,
         file_bytes=COUNT, coverage=COVERAGE,
     ),
-    "snapshots": result(snapshots=listed(SNAPSHOT)),
+    "snapshots": result(snapshots=listed(SNAPSHOT), damage=listed(fields(file=TEXT, kind=TEXT, why=TEXT))),
     "show": result(snapshot=SNAPSHOT, coverage=COVERAGE, tables=listed(TABLE), server=nullable({"type": "object"})),
     "ls": result(
         entries=listed(

@@ -54,6 +54,27 @@ def test_every_result_has_its_shape(saved: Command, documents: Path) -> None:
     assert saved("--json", "snapshots").json() == listed
 
 
+def test_snapshots_names_the_damaged_one_and_lists_the_others(saved: Command, documents: Path) -> None:
+    (first,) = _manifests(saved)
+    assert saved("backup", "--dir", f"documents={documents}", "-q").code == 0
+    first.chmod(0o600)
+    first.write_bytes(first.read_bytes()[:-1])
+    done = saved("snapshots", "--json")
+    result = conforming(done.json(), "snapshots")
+    assert done.code == 4
+    assert len(result["snapshots"]) == 1
+    (damage,) = result["damage"]
+    assert damage["file"] == str(first.relative_to(saved.repository))
+    assert damage["kind"] == "AUTHENTICATION_FAILED"
+    plain = saved("snapshots")
+    assert plain.code == 4
+    assert damage["file"] in plain.err
+
+
+def _manifests(saved: Command) -> list[Path]:
+    return [path for path in (saved.repository / "snapshots").rglob("*") if path.is_file()]
+
+
 def test_ls_shows_names_that_cat_takes_back(saved: Command) -> None:
     done = saved("ls", "-R", "latest:documents", "--json")
     entries = {entry["path"]: entry for entry in conforming(done.json(), "ls")["entries"]}

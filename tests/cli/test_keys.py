@@ -10,6 +10,8 @@ from pathlib import Path
 
 from tests.cli.command import PASSPHRASE, Command
 from tests.cli.test_journey import conforming
+from vault.repo.state import Closed
+from vault.store.local import LocalStore
 
 
 def test_init_without_terminal_needs_a_word_on_the_kit(pgvault: Command) -> None:
@@ -47,6 +49,26 @@ def test_second_init_is_refused(pgvault_ready: Command) -> None:
     assert pgvault_ready("snapshots").code == 0
 
 
+def test_init_like_shares_what_deduplication_needs(pgvault_ready: Command) -> None:
+    done = pgvault_ready("-r", "other", "init", "--no-recovery-kit", "--like", str(pgvault_ready.repository))
+    assert done.code == 0, done.err
+    with_ids = [
+        Closed(LocalStore(path, os.urandom)).open(PASSPHRASE).bundle
+        for path in (pgvault_ready.repository, pgvault_ready.home / "other")
+    ]
+    assert with_ids[0].id_key == with_ids[1].id_key
+    assert with_ids[0].cut_seed == with_ids[1].cut_seed
+    assert with_ids[0].root != with_ids[1].root
+
+
+def test_init_like_nothing_leaves_nothing(pgvault: Command) -> None:
+    done = pgvault("init", "--recovery-kit", "kit.txt", "--like", "nowhere")
+    assert done.code == pgvault("snapshots").code
+    assert "nowhere" in done.err
+    assert not pgvault.repository.exists()
+    assert not (pgvault.home / "kit.txt").exists()
+
+
 def test_init_warns_inside_a_git_work_tree(pgvault: Command) -> None:
     (pgvault.home / ".git").mkdir()
     assert ".gitignore" in pgvault("init", "--no-recovery-kit").err
@@ -60,6 +82,24 @@ def test_added_passphrase_opens_and_removed_one_does_not(pgvault_ready: Command)
     assert pgvault_ready("key", "remove", keys[0]["id"][:10], PGVAULT_PASSWORD="second").code == 0
     assert pgvault_ready("snapshots").code == 12
     assert pgvault_ready("key", "remove", keys[1]["id"], PGVAULT_PASSWORD="second").code == 8
+
+
+def test_every_change_of_keys_tells_what_there_is_now(pgvault_ready: Command) -> None:
+    def keys(*arguments: str, new: str = "", passphrase: str = PASSPHRASE) -> list[dict[str, object]]:
+        done = pgvault_ready("key", *arguments, "--json", PGVAULT_NEW_PASSWORD=new, PGVAULT_PASSWORD=passphrase)
+        found = conforming(done.json(), "key")["keys"]
+        assert found == pgvault_ready("key", "list", "--json").json()["keys"]
+        assert isinstance(found, list)
+        return found
+
+    (first,) = keys("list")
+    both = keys("add", "--label", "ci", new="second")
+    assert [key["label"] for key in both] == ["first", "ci"]
+    assert keys("recovery-kit", "kit.txt") == both
+    changed = keys("passwd", new="third")
+    assert first not in changed
+    assert len(changed) == 2
+    assert keys("remove", str(both[1]["id"]), passphrase="third") == [key for key in changed if key != both[1]]
 
 
 def test_changed_passphrase_replaces_the_old_one(pgvault_ready: Command) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from vault.errors import IntegrityError
 from vault.ids import SnapshotId
 from vault.model import Counts, Ledger, Manifest, SlotInfo
 
@@ -103,8 +104,11 @@ def backup(id: SnapshotId, manifest: Manifest, ledger: Ledger) -> Json:
     )
 
 
-def snapshots(listed: Iterable[tuple[SnapshotId, Manifest]]) -> Json:
-    return result(snapshots=[snapshot(id, manifest) for id, manifest in listed])
+def snapshots(listed: Iterable[tuple[SnapshotId, Manifest]], damaged: Iterable[IntegrityError]) -> Json:
+    return result(
+        snapshots=[snapshot(id, manifest) for id, manifest in listed],
+        damage=[{"file": one.file, "kind": one.code, "why": one.message} for one in damaged],
+    )
 
 
 def keys(slots: Iterable[SlotInfo]) -> Json:

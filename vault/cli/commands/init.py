@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -24,8 +25,11 @@ from vault.errors import UsageError
 )
 @click.option("--recovery-kit", "kit_path", metavar="FILE", help="Write the kit to a new file (0600).")
 @click.option("--no-recovery-kit", "without_kit", is_flag=True, help="Make none now.")
+@click.option(
+    "--like", metavar="REPO", help="Share the id key and cut seed of REPO, so that equal chunks have equal ids."
+)
 @click.option("--label", default="first", show_default=True, help="What the passphrase is called in `key list`.")
-def init(invocation: Invocation, kit_path: str | None, without_kit: bool, label: str) -> None:
+def init(invocation: Invocation, kit_path: str | None, without_kit: bool, like: str | None, label: str) -> None:
     from vault.ops import keys
 
     if kit_path and without_kit:
@@ -34,13 +38,14 @@ def init(invocation: Invocation, kit_path: str | None, without_kit: bool, label:
         require_terminal(json=invocation.json, hint="add --recovery-kit FILE, or --no-recovery-kit")
     settings, out = invocation.settings(), invocation.renderer()
     place = wiring.repository_path(settings)
+    other = wiring.open_repository(replace(settings, repository=like)) if like else None
     passphrase = secret.new_passphrase(settings)
     kit_file = KitFile(Path(kit_path), place) if kit_path else None
     try:
         store = wiring.create_store(settings)
         clock = wiring.SystemClock()
         created = keys.create_repository(
-            store, passphrase=passphrase, label=label, clock=clock, entropy=wiring.system_entropy
+            store, passphrase=passphrase, label=label, clock=clock, entropy=wiring.system_entropy, like=other
         )
     except BaseException:
         if kit_file is not None:

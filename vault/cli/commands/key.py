@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,9 @@ from vault.cli.kit import KitFile, require_terminal
 from vault.cli.options import Group, Invocation, command
 from vault.errors import UsageError
 from vault.model import Kdf
+
+if TYPE_CHECKING:
+    from vault.repo.state import Open
 
 REVOKES_NOTHING = "note: a copy of the repository made before still opens with the old passphrase; to shut somebody out, make a new one"
 TITLES = ("id", "label", "created (UTC)", "key derivation")
@@ -51,7 +55,7 @@ def add(invocation: Invocation, label: str) -> None:
     opened = wiring.open_repository(settings)
     new = secret.additional_passphrase(settings)
     slot = keys.add_slot(opened, passphrase=new, label=label, clock=wiring.SystemClock(), entropy=wiring.system_entropy)
-    _done(invocation, "added", slot.hex())
+    _done(invocation, opened, "added", slot.hex())
 
 
 @command("passwd", help="Replace the passphrase that you use by a new one.", examples=["pgvault key passwd"])
@@ -66,7 +70,7 @@ def passwd(invocation: Invocation) -> None:
     new = secret.additional_passphrase(settings)
     clock = wiring.SystemClock()
     slot = keys.change_passphrase(opened, old=old, new=new, clock=clock, entropy=wiring.system_entropy)
-    _done(invocation, "changed", slot.hex())
+    _done(invocation, opened, "changed", slot.hex())
     invocation.renderer().talk(REVOKES_NOTHING)
 
 
@@ -75,8 +79,9 @@ def passwd(invocation: Invocation) -> None:
 def remove(invocation: Invocation, id: str) -> None:
     from vault.ops import keys
 
-    slot = keys.remove_slot(wiring.open_repository(invocation.settings()), id.lower())
-    _done(invocation, "removed", slot.hex())
+    opened = wiring.open_repository(invocation.settings())
+    slot = keys.remove_slot(opened, id.lower())
+    _done(invocation, opened, "removed", slot.hex())
     invocation.renderer().talk(REVOKES_NOTHING)
 
 
@@ -98,13 +103,17 @@ def recovery_kit(invocation: Invocation, file: str | None) -> None:
         invocation.renderer().block(text)
         return
     KitFile(Path(file), wiring.repository_path(settings)).write(text)
-    _done(invocation, "recovery kit written to", file)
+    _done(invocation, opened, "recovery kit written to", file)
 
 
-def _done(invocation: Invocation, verb: str, what: str) -> None:
+def _done(invocation: Invocation, opened: Open, verb: str, what: str) -> None:
+    """Say what was done; as JSON with the key slots that there are now."""
+    from vault.ops import keys
+
     out = invocation.renderer()
     if invocation.json:
-        out.json_line(jsonout.result(done=verb.split()[0], id=what))
+        slots, _ = keys.list_slots(opened.store)
+        out.json_line(jsonout.keys(slots) | {"done": verb.split()[0], "id": what})
     else:
         out.line(f"{verb} {what}")
 

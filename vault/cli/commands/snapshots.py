@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vault.cli import jsonout, render, wiring
+from vault.cli.exit_codes import ExitCode
 from vault.cli.options import Invocation, command
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ TITLES = ("id", "time (UTC)", "age", "source", "tables", "rows", "size", "new", 
     "NEW what the snapshot added to the repository.",
     examples=["pgvault snapshots", "pgvault snapshots --source app --json"],
 )
-def snapshots(invocation: Invocation) -> None:
+def snapshots(invocation: Invocation) -> int:
     settings = invocation.settings()
     opened = wiring.open_repository(settings)
     found, damaged = opened.listing()
@@ -28,14 +29,16 @@ def snapshots(invocation: Invocation) -> None:
     out = invocation.renderer()
     for error in damaged:
         out.talk(f"warning: {error.file}: {error.message}; run: pgvault check")
+    code = ExitCode.DAMAGE if damaged else ExitCode.OK
     if invocation.json:
-        out.json_line(jsonout.snapshots(listed))
-        return
+        out.json_line(jsonout.snapshots(listed, damaged))
+        return code
     now_ms = wiring.SystemClock().now_ms()
     if listed:
         out.table(TITLES, [_row(id, manifest, now_ms) for id, manifest in listed], right="age tables rows size new")
     elif not damaged:
         out.talk("no snapshots yet; make one with: pgvault backup")
+    return code
 
 
 def _row(id: SnapshotId, manifest: Manifest, now_ms: int) -> tuple[str, ...]:
