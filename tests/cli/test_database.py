@@ -29,6 +29,12 @@ CREATE FUNCTION wait() RETURNS bool LANGUAGE plpgsql AS
 CREATE TABLE t (id int CHECK (wait()));
 INSERT INTO t VALUES (1);
 """
+COUNTING = """
+CREATE TABLE seen (id int);
+CREATE FUNCTION look() RETURNS int LANGUAGE sql AS 'INSERT INTO public.seen VALUES (1) RETURNING id';
+CREATE MATERIALIZED VIEW looks AS SELECT look();
+"""
+"""A refresh of the view, which a restore does last, adds a row."""
 SUMMARY = [
     "[ok] Database tables: 2 tables",
     "[ok] Data records: 5300 total records",
@@ -115,6 +121,17 @@ def test_restore_result_has_its_shape(saved: Command, postgres: Cluster) -> None
     done = saved("restore", "latest", "-d", postgres.dsn(postgres.createdb()), "--yes", "--json")
     result = conforming(done.json(), "restore")
     assert (result["tables"], result["rows"], result["failed"]) == (2, 5300, [])
+
+
+def test_target_that_counts_otherwise_than_the_snapshot_exits_9(pgvault_ready: Command, postgres: Cluster) -> None:
+    source = postgres.createdb()
+    with postgres.connect(source) as connection:
+        connection.execute(COUNTING)
+    assert pgvault_ready("backup", "-d", postgres.dsn(source)).code == 0
+    done = pgvault_ready("restore", "latest", "-d", postgres.dsn(postgres.createdb()), "--yes", "--json")
+    result = conforming(done.json(), "restore")
+    assert result["failed"] == [{"entry": "records", "why": "1 in the snapshot, 2 in the target"}]
+    assert done.code == 9
 
 
 def test_dry_run_and_missing_terminal_write_nothing(saved: Command, postgres: Cluster) -> None:

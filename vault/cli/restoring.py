@@ -121,6 +121,7 @@ class PlannedRestore:
                 failed += [Failure(entry=f"{name}: {one.item}", why=one.why) for one in done.changed]
                 files, written, paths[name] = files + done.files, written + done.size, done.paths
         counts, states = self._compare(paths)
+        failed += self._differences(counts, states)
         return Restored(
             tables=report.tables,
             rows=report.rows,
@@ -154,6 +155,14 @@ class PlannedRestore:
             equal = getattr(counts, field) == getattr(self.snapshot.manifest.counts, field)
             states[component] = "not_selected" if not came else "captured" if equal else "failed"
         return counts, states
+
+    def _differences(self, counts: Counts, states: Mapping[str, str]) -> Iterator[Failure]:
+        from vault.ops.restore_sessions import Failure
+
+        for field, component in zip(Counts.__dataclass_fields__, render.SUMMARY_COMPONENTS, strict=True):
+            if states[component] == "failed":
+                there, here = getattr(self.snapshot.manifest.counts, field), getattr(counts, field)
+                yield Failure(entry=field.replace("_", " "), why=f"{there} in the snapshot, {here} in the target")
 
 
 @contextmanager

@@ -16,7 +16,8 @@ Execute = Callable[[str], Sequence[Sequence[object]]]
 """Runs one query and returns its rows."""
 
 _TABLES: Final = """
-SELECT n.nspname, c.relname, c.relkind = 'p', e.oid IS NOT NULL
+SELECT n.nspname, c.relname, c.relkind = 'p', e.oid IS NOT NULL,
+  coalesce(e.extcondition[pg_catalog.array_position(e.extconfig, c.oid)], '')
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid
   AND d.objsubid = 0 AND d.deptype = 'e'
@@ -24,7 +25,7 @@ LEFT JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
 WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
   AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND (e.oid IS NULL OR c.oid = ANY (e.extconfig))
 ORDER BY 1, 2"""
-"""Schema, name, partitioned, an extension's: the tables whose rows a backup has."""
+"""Schema, name, partitioned, an extension's, which of its rows are the user's: the tables whose rows a backup has."""
 
 _FUNCTIONS: Final = """
 SELECT n.nspname, p.proname, p.prorettype IN ('pg_catalog.trigger'::pg_catalog.regtype, 'pg_catalog.event_trigger'::pg_catalog.regtype)
@@ -56,7 +57,7 @@ def count_target(execute: Execute, *, files: Mapping[str, int], selectors: Selec
     """
     tables = execute(_TABLES)
     rows = {(str(table[0]), str(table[1])): _rows(execute, table) for table in tables}
-    own = [(str(schema), str(name)) for schema, name, _, extension in tables if not extension]
+    own = [(str(schema), str(name)) for schema, name, _, extension, _ in tables if not extension]
     functions = [(str(schema), str(name), bool(trigger)) for schema, name, trigger in execute(_FUNCTIONS)]
     users = (selectors.users_table.schema, selectors.users_table.name)
     return Counts(
@@ -76,9 +77,9 @@ def count_target(execute: Execute, *, files: Mapping[str, int], selectors: Selec
 
 
 def _rows(execute: Execute, table: Sequence[object]) -> int:
-    schema, name, partitioned, _ = table
+    schema, name, partitioned, _, condition = table
     target = f"{quote(str(schema))}.{quote(str(name))}"
-    return _number(execute(f"SELECT pg_catalog.count(*) FROM {'' if partitioned else 'ONLY '}{target}"))
+    return _number(execute(f"SELECT pg_catalog.count(*) FROM {'' if partitioned else 'ONLY '}{target} {condition}"))
 
 
 def _number(rows: Sequence[Sequence[object]]) -> int:
