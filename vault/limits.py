@@ -34,7 +34,6 @@ CUT_BYTES_MAX: Final = 768 * KIB
 CUT_SEED_MAX: Final = 2**63 - 1
 EXTENT_BLOCKS: Final = 1024
 """8 MiB of heap: small enough that a scattered day rereads little, large enough to cost one query row."""
-EXTENT_TEXT_BYTES_SPLIT: Final = 16 * MIB
 
 # --- packs ---------------------------------------------------------------------------------------
 PACK_BYTES_TARGET: Final = 16 * MIB

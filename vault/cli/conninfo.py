@@ -18,10 +18,6 @@ _QUERY: Final = re.compile(r"([?&])([^=&\s]+)=[^&\s]*")
 _KEYWORD: Final = re.compile(r"((?:ssl)?password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&]+)", re.IGNORECASE)
 
 
-def is_url(text: str) -> bool:
-    return text.startswith(("postgresql://", "postgres://"))
-
-
 def refuse_password(text: str, *, where: str) -> None:
     """Raises  UsageError: the string carries a secret, which a process list or a file would show to others"""
     if SECRET_KEYS & {key for key, value in settings_of(text) if value}:

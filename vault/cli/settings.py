@@ -88,11 +88,6 @@ def load_settings(*, repository: str | None, source: str | None) -> Settings:
     )
 
 
-def terminal_facts() -> Mapping[str, str]:
-    """The variables that only concern drawing."""
-    return {name: os.environ[name] for name in ("NO_COLOR", "TERM", "COLUMNS") if name in os.environ}
-
-
 def _cache_dir(environment: Mapping[str, str], configured: Path | None) -> Path | None:
     if chosen := environment.get("PGVAULT_CACHE_DIR"):
         return Path(chosen)

@@ -15,7 +15,6 @@ from vault.limits import FORMAT_VERSION
 from vault.model import Codec, FileKind
 
 HEADER_BYTES: Final = 44
-SALT_BYTES: Final = 24
 NONCE: Final = bytes(12)
 """Constant, because each file has its own key."""
 

@@ -17,7 +17,6 @@ from vault.format.cluster import encode_catalog, encode_roles
 from vault.format.lists import ENTRIES, LARGE_OBJECTS, SEQUENCES, TABLES
 from vault.format.schema import encode_entry, encode_order
 from vault.ids import ObjectId
-from vault.limits import MIB
 from vault.model import (
     CatalogFacts,
     DatabasePart,
@@ -41,11 +40,6 @@ from vault.repo.workers import alongside
 from vault.repo.writer import Writer
 
 T = TypeVar("T")
-
-_BATCH_BYTES = 64 * MIB
-_BATCH_JOBS_MAX = 200
-_PENDING_CHUNKS_MAX = 64
-"""Chunks whose ids one reading thread waits for; the writer's own bound is in bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

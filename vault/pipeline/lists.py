@@ -174,16 +174,3 @@ def open_node(
     if place.last_key and last != place.last_key:
         raise Malformed("node ends with another key than its parent says", object_id=place.id.hex())
     return node.level, members
-
-
-def node_ids(ref: ListRef, form: ListFormat[T], load: Load) -> Iterator[ObjectId]:
-    """Ids of every node of the list, the root first; for closure checks. Raises as `walk`."""
-    pending: list[tuple[tree.Child, int | None]] = []
-    if ref.root is not None:
-        pending.append((tree.Child(last_key=b"", id=ref.root, sums=ref.sums), None))
-    while pending:
-        place, expected = pending.pop()
-        yield place.id
-        level, members = open_node(next(load([place.id], form.node_type)), place, expected, form)
-        if level:
-            pending.extend((child, level - 1) for child in members if isinstance(child, tree.Child))

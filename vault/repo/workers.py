@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Generic, Self, TypeVar
@@ -55,32 +55,6 @@ def ordered(
                 future.cancel()
             if not finished:
                 cancel()
-
-
-def run_parallel(tasks: Iterable[Callable[[], T]], threads: int) -> Iterator[T]:
-    """Results of the tasks as they complete. Tasks are pulled lazily, at most `threads` ahead, by the calling thread.
-
-    The first error cancels what has not started and is raised after what runs has ended.
-    """
-    source = iter(tasks)
-    with ThreadPoolExecutor(threads, thread_name_prefix="vault") as pool:
-        running: set[Future[T]] = set()
-        exhausted = False
-        try:
-            while True:
-                while not exhausted and len(running) < threads:
-                    try:
-                        running.add(pool.submit(next(source)))
-                    except StopIteration:
-                        exhausted = True
-                if not running:
-                    return
-                done, running = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield future.result()
-        finally:
-            for future in running:
-                future.cancel()
 
 
 @contextmanager

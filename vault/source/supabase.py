@@ -41,31 +41,8 @@ PLATFORM_SCHEMAS: Final = frozenset(
 )
 """Schemas that the platform, an extension of it or its tools create and migrate."""
 
-PLATFORM_ROLES: Final = frozenset(
-    {
-        "anon",
-        "authenticated",
-        "authenticator",
-        "dashboard_user",
-        "pgbouncer",
-        "postgres",
-        "service_role",
-        "supabase_admin",
-        "supabase_auth_admin",
-        "supabase_etl_admin",
-        "supabase_functions_admin",
-        "supabase_privileged_role",
-        "supabase_read_only_user",
-        "supabase_realtime_admin",
-        "supabase_replication_admin",
-        "supabase_storage_admin",
-    }
-)
-
 USERS_TABLE: Final = TableName(schema="auth", name="users")
 """Passwords are bcrypt hashes in `encrypted_password`."""
-
-AUTH_SCHEMA: Final = "auth"
 
 HISTORY_TABLE: Final = TableName(schema="supabase_migrations", name="schema_migrations")
 """Columns (version, statements, name) and newer ones; no time of application."""

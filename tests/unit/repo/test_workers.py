@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from vault.repo.workers import BoundedPool, ordered, run_parallel
+from vault.repo.workers import BoundedPool, ordered
 
 WAIT_S = 20.0
 """How long a test waits for what must happen before it fails."""
@@ -114,12 +114,6 @@ def test_whole_iteration_cancels_nothing() -> None:
     assert list(ordered(lambda n: n, range(9), threads=2, ahead=4, cancel=cancelled.set)) == list(range(9))
     assert list(ordered(lambda n: n, range(0), threads=2, ahead=4, cancel=cancelled.set)) == []
     assert not cancelled.is_set()
-
-
-def test_parallel_tasks_all_run_and_the_first_error_is_raised() -> None:
-    assert sorted(run_parallel((partial(abs, n) for n in range(20)), 3)) == list(range(20))
-    with pytest.raises(ValueError, match="broken"):
-        list(run_parallel([lambda: 1, fail("broken"), lambda: 2], 2))
 
 
 def test_pool_holds_back_its_feeder_at_the_bound() -> None:

@@ -7,7 +7,6 @@ from typing import Final
 from vault.ops.demo.platform import PEOPLE, user_id
 
 _EPOCH: Final = "timestamptz '2025-10-01 08:00:00+00'"
-_ROLES: Final = ("owner", "admin", "editor", "support", "analyst", "viewer")
 _USER: Final = "('00000000-0000-4000-8000-' || lpad((1 + {n} % 6)::text, 12, '0'))::uuid"
 
 

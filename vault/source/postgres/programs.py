@@ -144,7 +144,7 @@ class Children:
         inherited = {name: value for name, value in environment.items() if not name.startswith("PG")}
         self._environment = {**inherited, **connection, "PGPASSFILE": str(passfile), "LC_ALL": "C"}
 
-    def start(self, command: Sequence[str], *, feed: bool, extra: Mapping[str, str] | None = None) -> Child:
+    def start(self, command: Sequence[str], *, feed: bool) -> Child:
         """Start `command` with a pipe from its output, and one to its input if `feed`."""
         errors = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the child
         process = subprocess.Popen(
@@ -152,7 +152,7 @@ class Children:
             stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
-            env={**self._environment, **(extra or {})},
+            env=self._environment,
             bufsize=0,
             start_new_session=True,
         )

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Self
 
-from vault import limits
 from vault.errors import Incoherent, SourceError, UsageError, VaultError
 from vault.model import CatalogFacts, Missing, Roles, SequenceItem, ServerFacts, TableName
 from vault.ports import LargeObjectRows, RowReader, SchemaDump, SourceTable
@@ -64,7 +63,6 @@ class CaptureOptions:
     allow_gaps: bool = False
     allow_cleartext: bool = False
     lock_timeout_s: float = LOCK_TIMEOUT_S
-    extent_blocks: int = limits.EXTENT_BLOCKS
     large_table_bytes: int = LARGE_TABLE_BYTES
     """Tables from this size on are read through psql, if there is one."""
 
