@@ -19,6 +19,7 @@ from vault.ops import restore
 from vault.ops.compare import Difference, compare
 from vault.ops.restore import RestoreReport
 from vault.ops.restore_plan import plan
+from vault.ops.summary import count_target
 from vault.ports import Capture
 from vault.repo.snapshot import Snapshot
 from vault.source.postgres.programs import Programs
@@ -276,16 +277,56 @@ def test_rows_in_tables_of_extensions_come_back() -> None:
             source, ours, used = own.createdb(), own.createdb(), own.createdb()
             with own.connect(source) as connection:
                 connection.execute("create extension keeper")
-                connection.execute("insert into conf values ('mine', 'y'); update plain set a = 2")
+                connection.execute(
+                    "insert into conf values ('mine', 'y'); update plain set a = 2; insert into plain values (3)"
+                )
             snapshot = snapshot_of(own, source)
             assert restored(snapshot, own, ours).failed == ()
             assert differences((own, source), (own, ours)) == []
             assert ask(own, ours, "select count(*) from conf") == 2
+            with own.connect(ours) as connection:
+                here = count_target(lambda query: connection.execute(query.encode()).fetchall(), files={})
+            assert snapshot.manifest.counts == here
+            assert here.records == 3
             with own.connect(used) as connection:
                 connection.execute("create extension keeper")
             failed = restored(snapshot, own, used).failed
             assert [one.entry for one in failed] == ["TABLE DATA public.plain"]
             assert ask(own, used, "select array_agg(a)::text from plain") == "{1}"
+
+
+def test_properties_of_the_source_database_are_reported_as_not_applied(postgres: Cluster) -> None:
+    with database(postgres) as source, database(postgres) as ours:
+        names = [sql.Identifier(source)] * 5
+        script = sql.SQL(
+            "CREATE ROLE holder; ALTER DATABASE {} OWNER TO holder; ALTER DATABASE {} CONNECTION LIMIT 50;"
+            "COMMENT ON DATABASE {} IS 'the\nproject'; REVOKE ALL ON DATABASE {} FROM PUBLIC"
+        ).format(*names[:4])
+        with postgres.connect(source) as connection:
+            plain = planned(snapshot_of(postgres, ours), postgres, ours)
+            connection.execute(script)
+        try:
+            told = planned(snapshot_of(postgres, source), postgres, ours)
+        finally:
+            with postgres.connect(ours) as connection:
+                connection.execute(
+                    sql.SQL("ALTER DATABASE {} OWNER TO CURRENT_USER; DROP ROLE holder").format(*names[:1])
+                )
+    assert not [line for line in plain if "not applied" in line]
+    assert [line.partition("own: ")[2] for line in told if "not applied" in line] == [
+        "owner holder",
+        "privileges holder=CTc/holder",
+        "connection limit 50",
+        "comment the project",
+    ]
+
+
+def planned(snapshot: Snapshot, cluster: Cluster, db: str) -> list[str]:
+    target = connect_target(cluster.dsn(db), {})
+    try:
+        return list(plan(restore.gather(snapshot), target.facts, into_source=True).warnings)
+    finally:
+        target.close()
 
 
 class Interrupting(Listener):

@@ -46,6 +46,7 @@ def gather(snapshot: Snapshot) -> Contents:
         tables=tuple(snapshot.tables()),
         sequences=database.sequences.sums.items,
         large_objects=database.large_objects.sums.items,
+        database=snapshot.catalog().database,
     )
 
 

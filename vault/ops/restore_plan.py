@@ -6,9 +6,10 @@ Spec 75-restore.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from vault.errors import UnsafeError
@@ -37,7 +38,10 @@ _OF_THE_DATABASE: Final = frozenset({"DATABASE", "DATABASE PROPERTIES"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """What a snapshot holds, as far as a restore needs it at hand. `entries[i]` is the entry of `order[i]`."""
+    """What a snapshot holds, as far as a restore needs it at hand. `entries[i]` is the entry of `order[i]`.
+
+    `database`: properties of the source database, as in CatalogFacts.
+    """
 
     server: ServerFacts
     order: tuple[OrderItem, ...]
@@ -46,6 +50,7 @@ class Contents:
     tables: tuple[TableItem, ...]
     sequences: int
     large_objects: int
+    database: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,6 +243,8 @@ def _differences(source: Role, target: Role) -> Iterator[str]:
 
 # --- warnings ------------------------------------------------------------------------------------
 
+_NOT_APPLIED: Final = "not applied, because the target is a database of its own"
+
 
 def _warnings(contents: Contents, target: TargetFacts) -> Iterator[str]:
     server = contents.server
@@ -262,6 +269,21 @@ def _warnings(contents: Contents, target: TargetFacts) -> Iterator[str]:
     ]
     if silent:
         yield f"created without a password, because none was captured: {', '.join(silent)}"
+    told = _OF_THE_DATABASE | ({"ACL", "COMMENT"} if contents.database else frozenset())
     for at, item in enumerate(contents.order):
-        if item.identity.kind == "database" and item.identity.desc not in _OF_THE_DATABASE:
-            yield f"not applied, because the target is a database of its own: {item.identity.desc} {contents.entries[at].tag}"
+        if item.identity.kind == "database" and item.identity.desc not in told:
+            yield f"{_NOT_APPLIED}: {item.identity.desc} {contents.entries[at].tag}"
+    yield from (f"{_NOT_APPLIED}: {text}" for text in _properties(contents.database, target))
+
+
+def _properties(database: Mapping[str, str | None], target: TargetFacts) -> Iterator[str]:
+    """What the source database has besides its contents, where a new database of the restoring role has it not."""
+    owner, acl = database.get("owner"), database.get("datacl")
+    if owner not in (None, target.user):
+        yield f"owner {owner}"
+    if acl is not None and sorted(granted := json.loads(acl)) != [f"=Tc/{owner}", f"{owner}=CTc/{owner}"]:
+        yield f"privileges {', '.join(granted)}"
+    if (limit := database.get("datconnlimit")) not in (None, "-1"):
+        yield f"connection limit {limit}"
+    if comment := database.get("comment"):
+        yield f"comment {' '.join(comment.split())}"
