@@ -186,6 +186,7 @@ def run_backup(settings: Settings, plan: BackupPlan, *, progress: Progress) -> B
     """Open what the plan names and take the snapshot. Raises as vault.ops.backup.run"""
     from vault import __version__
     from vault.ops import backup
+    from vault.repo.workers import alongside
 
     refuse_own_repository(plan.directories, repository_path(settings))
     sources = directory_sources(plan.directories)
@@ -201,7 +202,8 @@ def run_backup(settings: Settings, plan: BackupPlan, *, progress: Progress) -> B
         host=socket.gethostname(),
         pid=os.getpid(),
     )
-    indexed = index_repository(settings)
+    with alongside(_load_source, cancel=lambda: None):  # deriving the key takes 0.1 s, and so does this import
+        indexed = index_repository(settings)
     sweep_leftovers(settings, progress)
     return backup.run(
         indexed,
@@ -212,6 +214,10 @@ def run_backup(settings: Settings, plan: BackupPlan, *, progress: Progress) -> B
         entropy=system_entropy,
         progress=progress,
     )
+
+
+def _load_source() -> None:
+    import vault.source.postgres.session  # noqa: F401
 
 
 def _capture_opener(settings: Settings, plan: BackupPlan, progress: Progress) -> Callable[[], Capture] | None:
