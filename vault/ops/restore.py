@@ -13,7 +13,8 @@ from functools import partial
 
 from vault.errors import NotThere, SourceError, Unreachable
 from vault.model import Membership, RoleSetting
-from vault.ops.restore_plan import Contents, RestorePlan
+from vault.ops.restore_contents import Contents
+from vault.ops.restore_plan import RestorePlan
 from vault.ops.restore_rows import RowLoader
 from vault.ops.restore_schedule import Schedule
 from vault.ops.restore_sessions import Failure, Failures, Sessions

@@ -6,25 +6,16 @@ Spec 75-restore.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from vault.errors import UnsafeError
-from vault.model import (
-    Membership,
-    OrderItem,
-    ParameterAcl,
-    Role,
-    Roles,
-    RoleSetting,
-    SchemaEntry,
-    Section,
-    ServerFacts,
-    TableItem,
-)
+from vault.model import OrderItem, SchemaEntry, Section, TableItem
+from vault.ops.restore_contents import Contents, bytes_of, rows_of
+from vault.ops.restore_roles import RoleSteps, role_steps
+from vault.ops.restore_warnings import OF_THE_DATABASE, warnings
 from vault.ports import TargetFacts
 
 _SHOWN_MAX: Final = 5
@@ -33,35 +24,6 @@ _ACL_PASS: Final = frozenset({"ACL", "DEFAULT ACL"})
 _LAST_PASS: Final = frozenset({"EVENT TRIGGER", "MATERIALIZED VIEW DATA"})
 _NOT_EXECUTED: Final = frozenset({"ENCODING", "STDSTRINGS", "SEARCHPATH", "TABLE DATA", "SEQUENCE SET", "BLOBS"})
 """Settings of the session, and what is captured as rows, sequences and large objects instead."""
-_OF_THE_DATABASE: Final = frozenset({"DATABASE", "DATABASE PROPERTIES"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contents:
-    """What a snapshot holds, as far as a restore needs it at hand. `entries[i]` is the entry of `order[i]`.
-
-    `database`: properties of the source database, as in CatalogFacts.
-    """
-
-    server: ServerFacts
-    order: tuple[OrderItem, ...]
-    entries: tuple[SchemaEntry, ...]
-    roles: Roles
-    tables: tuple[TableItem, ...]
-    sequences: int
-    large_objects: int
-    database: Mapping[str, str | None] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoleSteps:
-    """What is done to the cluster. Roles that exist are never altered; `differences` says how they differ."""
-
-    create: tuple[Role, ...]
-    memberships: tuple[Membership, ...]
-    settings: tuple[RoleSetting, ...]
-    parameters: tuple[ParameterAcl, ...]
-    differences: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +97,7 @@ def plan(contents: Contents, target: TargetFacts, *, into_source: bool = False) 
     return RestorePlan(
         contents=contents,
         target=target,
-        roles=_role_steps(contents.roles, target),
+        roles=role_steps(contents.roles, target),
         definitions=tuple(steps["first"]),
         row_security=row_security,
         tables=tuple(sorted(with_rows, key=lambda table: (-bytes_of(table), table.name))),
@@ -143,16 +105,8 @@ def plan(contents: Contents, target: TargetFacts, *, into_source: bool = False) 
         privileges=tuple(steps["privileges"]),
         last=tuple(steps["last"]),
         left_out=tuple(steps["left out"]),
-        warnings=tuple(_warnings(contents, target)),
+        warnings=tuple(warnings(contents, target)),
     )
-
-
-def rows_of(table: TableItem) -> int:
-    return table.extents.sums.rows if table.inline is None else table.inline.rows
-
-
-def bytes_of(table: TableItem) -> int:
-    return table.extents.sums.bytes if table.inline is None else table.inline.bytes
 
 
 def _refuse(contents: Contents, target: TargetFacts, *, into_source: bool) -> None:
@@ -178,7 +132,7 @@ def _step(item: OrderItem, entry: SchemaEntry, *, rows_come: bool) -> str:
     desc = item.identity.desc
     if desc in _NOT_EXECUTED or desc.startswith("BLOB") or item.identity.kind == "large object":
         return "left out"
-    if desc in _OF_THE_DATABASE or item.identity.kind == "database":
+    if desc in OF_THE_DATABASE or item.identity.kind == "database":
         return "left out"
     if desc in _ACL_PASS:
         return "privileges"
@@ -197,93 +151,3 @@ def _row_security(contents: Contents, first: list[int], after: list[int]) -> dic
             table = tables[identity.names]
             found[table] = (*found.get(table, ()), at)
     return found
-
-
-# --- roles ---------------------------------------------------------------------------------------
-
-
-def _role_steps(wanted: Roles, target: TargetFacts) -> RoleSteps:
-    existing = {role.name: role for role in target.roles.roles}
-    create = tuple(role for role in wanted.roles if role.name not in existing and not role.name.startswith("pg_"))
-    created = {role.name for role in create}
-    here = {(member.role, member.member) for member in target.roles.memberships}
-    memberships = [member for member in wanted.memberships if (member.role, member.member) not in here]
-    differences = [
-        *(line for role in wanted.roles if role.name in existing for line in _differences(role, existing[role.name])),
-        *(
-            f"{member.member} is not a member of {member.role}"
-            for member in memberships
-            if not created & {member.role, member.member}
-        ),
-    ]
-    return RoleSteps(
-        create=create,
-        memberships=tuple(member for member in memberships if created & {member.role, member.member}),
-        settings=tuple(one for one in wanted.settings if one.here or one.role in created),
-        parameters=tuple(_own(one, created) for one in wanted.parameter_acls if _own(one, created).acl),
-        differences=tuple(differences),
-    )
-
-
-def _own(parameter: ParameterAcl, created: set[str]) -> ParameterAcl:
-    """The grants to roles that the restore creates."""
-    acl = tuple(item for item in parameter.acl if item.partition("=")[0].strip('"') in created)
-    return ParameterAcl(name=parameter.name, acl=acl)
-
-
-def _differences(source: Role, target: Role) -> Iterator[str]:
-    """Attributes of a role that exists; its password cannot be compared."""
-    for attribute in Role.__dataclass_fields__:
-        if attribute in ("name", "verifier"):
-            continue
-        there, here = getattr(source, attribute), getattr(target, attribute)
-        if there != here:
-            yield f"role {source.name}: {attribute.replace('_', ' ')} is {here}, was {there}"
-
-
-# --- warnings ------------------------------------------------------------------------------------
-
-_NOT_APPLIED: Final = "not applied, because the target is a database of its own"
-
-
-def _warnings(contents: Contents, target: TargetFacts) -> Iterator[str]:
-    server = contents.server
-    if target.version_num // 10000 < server.version_num // 10000:
-        yield (
-            f"the target is PostgreSQL {target.version_num // 10000}, the snapshot comes from"
-            f" {server.version_num // 10000}: definitions that use newer features will fail"
-        )
-    if target.encoding != server.encoding:
-        yield f"the target's encoding is {target.encoding}, the snapshot's {server.encoding}: some characters may not convert"
-    for extension in sorted(
-        {e.tag for e in contents.entries if e.identity.desc == "EXTENSION"} - set(target.extensions)
-    ):
-        yield f"extension {extension} cannot be installed on the target: what needs it will fail"
-    for tablespace in sorted({e.tablespace for e in contents.entries if e.tablespace} - set(target.tablespaces)):
-        yield f"tablespace {tablespace} is not on the target: what was in it goes to the default one"
-    known = {role.name for role in (*contents.roles.roles, *target.roles.roles)}
-    for owner in sorted({e.owner for e in contents.entries if e.owner and not e.owner.startswith("pg_")} - known):
-        yield f"role {owner} owns objects but is neither in the snapshot nor on the target"
-    silent = [
-        role.name for role in _role_steps(contents.roles, target).create if role.can_login and role.verifier is None
-    ]
-    if silent:
-        yield f"created without a password, because none was captured: {', '.join(silent)}"
-    told = _OF_THE_DATABASE | ({"ACL", "COMMENT"} if contents.database else frozenset())
-    for at, item in enumerate(contents.order):
-        if item.identity.kind == "database" and item.identity.desc not in told:
-            yield f"{_NOT_APPLIED}: {item.identity.desc} {contents.entries[at].tag}"
-    yield from (f"{_NOT_APPLIED}: {text}" for text in _properties(contents.database, target))
-
-
-def _properties(database: Mapping[str, str | None], target: TargetFacts) -> Iterator[str]:
-    """What the source database has besides its contents, where a new database of the restoring role has it not."""
-    owner, acl = database.get("owner"), database.get("datacl")
-    if owner not in (None, target.user):
-        yield f"owner {owner}"
-    if acl is not None and sorted(granted := json.loads(acl)) != [f"=Tc/{owner}", f"{owner}=CTc/{owner}"]:
-        yield f"privileges {', '.join(granted)}"
-    if (limit := database.get("datconnlimit")) not in (None, "-1"):
-        yield f"connection limit {limit}"
-    if comment := database.get("comment"):
-        yield f"comment {' '.join(comment.split())}"

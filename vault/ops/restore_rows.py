@@ -15,7 +15,8 @@ from typing import Final
 from vault.errors import SourceError, Unreachable
 from vault.limits import MIB
 from vault.model import Extent, TableItem, TableName
-from vault.ops.restore_plan import RestorePlan, rows_of
+from vault.ops.restore_contents import rows_of
+from vault.ops.restore_plan import RestorePlan
 from vault.ops.restore_sessions import Failures, Sessions
 from vault.ports import Progress, SuspendedCheck, TargetSession
 from vault.repo.snapshot import Snapshot

@@ -26,7 +26,8 @@ from vault.model import (
     TableItem,
     TableName,
 )
-from vault.ops.restore_plan import Contents, RestorePlan, plan
+from vault.ops.restore_contents import Contents
+from vault.ops.restore_plan import RestorePlan, plan
 from vault.ops.restore_schedule import Schedule
 from vault.ports import TargetFacts
 

@@ -1,0 +1,33 @@
+"""What a restore needs of a snapshot at hand, as one value. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from vault.model import OrderItem, Roles, SchemaEntry, ServerFacts, TableItem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """What a snapshot holds, as far as a restore needs it at hand. `entries[i]` is the entry of `order[i]`.
+
+    `database`: properties of the source database, as in CatalogFacts.
+    """
+
+    server: ServerFacts
+    order: tuple[OrderItem, ...]
+    entries: tuple[SchemaEntry, ...]
+    roles: Roles
+    tables: tuple[TableItem, ...]
+    sequences: int
+    large_objects: int
+    database: Mapping[str, str | None] = field(default_factory=dict)
+
+
+def rows_of(table: TableItem) -> int:
+    return table.extents.sums.rows if table.inline is None else table.inline.rows
+
+
+def bytes_of(table: TableItem) -> int:
+    return table.extents.sums.bytes if table.inline is None else table.inline.bytes
