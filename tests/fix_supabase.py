@@ -28,21 +28,19 @@ _TEMPLATE = "platform_template"
 
 
 class Platform:
-    """`reads_all`: whether `postgres` is member of pg_read_all_data, as since 2024-06; it can read pg_authid then."""
+    """`postgres` is a member of pg_read_all_data, as since 2024-06, so it can read pg_authid; `as_before_2024` revokes that."""
 
-    def __init__(self, cluster: Cluster, *, reads_all: bool = True) -> None:
+    def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         self._numbers = itertools.count(1)
         self._demote()
         with self.admin() as connection:
             connection.execute(_text("roles"))
-            if reads_all:
-                connection.execute("GRANT pg_read_all_data TO postgres")
         self._create(_TEMPLATE, "template0")
         with self.admin(_TEMPLATE) as connection:
             connection.execute(_text("schemas"))
             for extension in ("pgcrypto", "uuid-ossp"):
-                if connection.execute("SELECT FROM pg_available_extensions WHERE name = %s", [extension]).fetchone():
+                if connection.execute("SELECT 1 FROM pg_available_extensions WHERE name = %s", [extension]).fetchone():
                     connection.execute(
                         sql.SQL("CREATE EXTENSION {} WITH SCHEMA extensions").format(sql.Identifier(extension))
                     )
@@ -73,6 +71,15 @@ class Platform:
         with self.admin() as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
+    @contextmanager
+    def as_before_2024(self) -> Iterator[None]:
+        with self.admin() as connection:
+            connection.execute("REVOKE pg_read_all_data FROM postgres")
+            try:
+                yield
+            finally:
+                connection.execute("GRANT pg_read_all_data TO postgres")
+
     def _create(self, name: str, template: str) -> str:
         database = sql.Identifier(name)
         with self.admin() as connection:
@@ -99,10 +106,10 @@ def _text(name: str) -> bytes:
 
 
 @contextmanager
-def platform_server(major: int, *, reads_all: bool = True) -> Iterator[Platform]:
+def platform_server(major: int) -> Iterator[Platform]:
     """A platform on a server of its own. Raises LookupError if `major` is not installed."""
     with server(major) as cluster:
-        yield Platform(cluster, reads_all=reads_all)
+        yield Platform(cluster)
 
 
 def _or_skip(major: int) -> Iterator[Platform]:

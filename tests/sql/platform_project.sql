@@ -137,5 +137,5 @@ INSERT INTO realtime.messages (topic, extension, payload, inserted_at) VALUES ('
 SELECT vault.create_secret('the key of the mail service', 'mail');
 SELECT cron.schedule('nightly', '0 3 * * *', 'DELETE FROM public.messages WHERE false');
 SELECT cron.schedule('hourly', '0 * * * *', 'SELECT 1');
-SELECT cron.alter_job(currval('cron.jobid_seq'), active := false);
+SELECT cron.alter_job(jobid, active := false) FROM cron.job WHERE jobname = 'hourly';
 SELECT lo_from_bytea(0, '\x000102ff');

@@ -23,7 +23,7 @@ GRANT authenticator TO supabase_storage_admin;
 
 GRANT supabase_auth_admin, supabase_storage_admin, supabase_realtime_admin, authenticator TO postgres;
 GRANT anon, authenticated, service_role TO postgres WITH ADMIN OPTION;
-GRANT pg_monitor, pg_signal_backend TO postgres;
+GRANT pg_read_all_data, pg_monitor, pg_signal_backend TO postgres;
 GRANT SET ON PARAMETER session_replication_role TO postgres; -- stands for what supautils allows
 
 ALTER ROLE postgres SET search_path TO "$user", public, extensions;

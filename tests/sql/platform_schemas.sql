@@ -211,7 +211,6 @@ CREATE TABLE pgsodium.key (
   key_id bigserial,
   key_context bytea DEFAULT '\x7067736f6469756d'
 );
-INSERT INTO pgsodium.key (id) VALUES ('00000000-0000-4000-8000-0000000000aa');
 
 CREATE SCHEMA vault;
 GRANT USAGE ON SCHEMA vault TO postgres, service_role;
@@ -228,6 +227,7 @@ CREATE TABLE vault.secrets (
 GRANT SELECT, DELETE ON vault.secrets TO postgres, service_role;
 CREATE FUNCTION vault.create_secret(new_secret text, new_name text DEFAULT NULL) RETURNS uuid
   LANGUAGE sql SECURITY DEFINER SET search_path = '' AS $$
+  INSERT INTO pgsodium.key (id) VALUES ('00000000-0000-4000-8000-0000000000aa') ON CONFLICT DO NOTHING;
   INSERT INTO vault.secrets (secret, name) VALUES (encode(sha256(convert_to(new_secret, 'UTF8')), 'base64'), new_name) RETURNING id
 $$;
 REVOKE ALL ON FUNCTION vault.create_secret FROM PUBLIC;

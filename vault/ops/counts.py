@@ -17,13 +17,13 @@ from vault.ops.table import split_name
 
 _WORST_LAST: Final = tuple(State)
 _SCHEMA_WORDS: Final = (
-    "aggregate cast constraint domain extension foreign function index materialized operator procedure publication rule"
-    " schema subscription trigger type view"
+    "aggregate cast constraint definition domain extension foreign function index materialized operator options procedure"
+    " publication rule schema subscription trigger type view"
 )
 _KINDS: Final = {
-    **dict.fromkeys(("role", "roles", "password", "tablespace", "tablespaces", "membership", "setting"), "roles"),
+    **dict.fromkeys(("role", "roles", "passwords", "tablespace", "tablespaces", "membership", "setting"), "roles"),
     **dict.fromkeys(("sequence", "sequences"), "sequences"),
-    **dict.fromkeys(("policy", "row"), "rls_policies"),
+    **dict.fromkeys(("policy", "policies", "row"), "rls_policies"),
     **dict.fromkeys(_SCHEMA_WORDS.split(), "schema"),
 }
 """First word of a missing item's name -> component."""

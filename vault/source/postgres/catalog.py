@@ -86,8 +86,13 @@ class Relation:
     toast: int
 
     @property
+    def must_be_read(self) -> bool:
+        """Its own rows, or a lock on it, which needs SELECT as well: no foreign table."""
+        return self.kind in {"r", "p"}
+
+    @property
     def lockable(self) -> bool:
-        return self.readable and self.kind in {"r", "p"}
+        return self.readable and self.must_be_read
 
     @property
     def holds_rows(self) -> bool:

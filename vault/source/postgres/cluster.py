@@ -6,10 +6,12 @@ pg_authid is readable; otherwise `verifiers_read` is False.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
-from vault.model import Membership, ParameterAcl, Role, Roles, RoleSetting, Tablespace
+from vault.model import Membership, Missing, ParameterAcl, Role, Roles, RoleSetting, State, Tablespace
 from vault.source.postgres.connect import Session
+from vault.source.postgres.names import quote
 
 _ROLES: Final = """
 SELECT rolname::text, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, rolreplication, rolbypassrls,
@@ -40,11 +42,15 @@ SELECT spcname::text, pg_get_userbyid(spcowner)::text, pg_tablespace_location(oi
 _PARAMETERS: Final = """SELECT parname, paracl::text[] FROM pg_parameter_acl ORDER BY parname COLLATE "C" """
 PARAMETER_ACL_VERSION: Final = 150000
 
+_VERIFIERS_READABLE: Final = "SELECT has_table_privilege('pg_catalog.pg_authid', 'SELECT'), current_user::text"
+PASSWORDS: Final = "passwords of roles"
+"""The gap's name in the ledger."""
+
 
 def roles(session: Session, *, version: int) -> Roles:
     """Read all of it as `session` sees it. Raises SourceError"""
     doing = "reading roles"
-    readable: bool = session.row("SELECT has_table_privilege('pg_catalog.pg_authid', 'SELECT')", doing=doing)[0]
+    readable: bool = session.row(_VERIFIERS_READABLE, doing=doing)[0]
     catalog, verifier = ("pg_authid", "rolpassword") if readable else ("pg_roles", "NULL::text")
     parameters = session.rows(_PARAMETERS, doing=doing) if version >= PARAMETER_ACL_VERSION else []
     return Roles(
@@ -69,6 +75,18 @@ def roles(session: Session, *, version: int) -> Roles:
         parameter_acls=tuple(ParameterAcl(name=name, acl=tuple(acl)) for name, acl in parameters),
         verifiers_read=readable,
     )
+
+
+def missing(session: Session) -> Iterator[Missing]:
+    """The roles' passwords, where pg_authid may not be read."""
+    readable, user = session.row(_VERIFIERS_READABLE, doing="reading roles")
+    if not readable:
+        yield Missing(
+            item=PASSWORDS,
+            state=State.NOT_PERMITTED,
+            why=f"role {user} may not read pg_authid: a restore creates roles without passwords",
+            fix=f"GRANT pg_read_all_data TO {quote(user)}, or back up as a superuser",
+        )
 
 
 _ROLE_FIELDS: Final = (

@@ -7,12 +7,12 @@ alone [B5]; two entries of one identity are an error. Dump ids and oids leave th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 from vault.errors import Incoherent, Malformed, SourceError, Unsupported
-from vault.model import Identity, SchemaEntry, Section
+from vault.model import Identity, SchemaEntry, Section, TableName
 from vault.ports import SchemaDump
 from vault.source.postgres import archive
 from vault.source.postgres.connect import Session
@@ -46,8 +46,20 @@ SELECT oid::text, pg_get_functiondef(oid) FROM pg_proc WHERE oid = ANY(%s::oid[]
 Address = tuple[str, tuple[str, ...], tuple[str, ...]]
 
 
-def start(program: Program, children: Children, view: View, selection: Selection, *, lock_timeout_s: float) -> Child:
-    """Start pg_dump inside the snapshot; its output is the archive."""
+def start(
+    program: Program,
+    children: Children,
+    view: View,
+    selection: Selection,
+    *,
+    lock_timeout_s: float,
+    unreadable_sequences: Iterable[TableName] = (),
+) -> Child:
+    """Start pg_dump inside the snapshot; its output is the archive.
+
+    It locks each table that it describes, so what cannot be read has no definition either; of a sequence it reads the
+    value, though that is not asked for here, unless told to leave its data out.
+    """
     command = [
         str(program.path),
         *(
@@ -62,6 +74,7 @@ def start(program: Program, children: Children, view: View, selection: Selection
         f"--lock-wait-timeout={int(lock_timeout_s * 1000)}",
         *selection.options(),
         *(f"--exclude-table={qualified(gone.name)}" for gone in view.unreadable),
+        *(f"--exclude-table-data={qualified(name)}" for name in unreadable_sequences),
     ]
     return children.start(command, feed=False)
 

@@ -8,7 +8,7 @@ from typing import Final
 from vault.model import Missing, SequenceItem, State, TableName
 from vault.source.postgres.catalog import IN_SCOPE
 from vault.source.postgres.connect import Session
-from vault.source.postgres.names import literal, qualified
+from vault.source.postgres.names import literal, qualified, quote
 
 BATCH: Final = 100
 
@@ -30,14 +30,14 @@ def names(session: Session, selected: str, tables: Sequence[int]) -> list[tuple[
     return [(TableName(schema=schema, name=name), readable) for schema, name, readable in rows]
 
 
-def missing(found: Sequence[tuple[TableName, bool]]) -> list[Missing]:
-    """Those that cannot be read."""
+def missing(found: Sequence[tuple[TableName, bool]], user: str) -> list[Missing]:
+    """Those that `user` cannot read."""
     return [
         Missing(
             item=f"sequence {qualified(name)}",
             state=State.NOT_PERMITTED,
-            why="the sequence may not be read",
-            fix=f"GRANT SELECT ON SEQUENCE {qualified(name)}",
+            why=f"role {user} may not read its value; a restore lets it start anew",
+            fix=f"GRANT SELECT ON SEQUENCE {qualified(name)} TO {quote(user)}",
         )
         for name, readable in found
         if not readable

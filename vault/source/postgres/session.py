@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from vault.errors import Incoherent, SourceError, UsageError, VaultError
-from vault.model import CatalogFacts, Missing, Roles, SequenceItem, ServerFacts, TableName
+from vault.model import CatalogFacts, Missing, Roles, SequenceItem, ServerFacts
 from vault.ports import LargeObjectRows, RowReader, SchemaDump, SourceTable
 from vault.source.postgres import (
     catalog,
@@ -23,6 +23,7 @@ from vault.source.postgres import (
     labels,
     largeobjects,
     objects,
+    omissions,
     pattern,
     schema,
     sequences,
@@ -84,7 +85,6 @@ class _Parts:
     leader: Leader
     view: view.View
     tables: Sequence[SourceTable]
-    sequences: Sequence[tuple[TableName, bool]]
     start: definitions.Definitions
     children: Children
     dump: Program
@@ -119,7 +119,11 @@ def open_capture(
         selection = options.selection()
         selected = pattern.condition(selection, known.search_path)
         request = view.Request(
-            selected=selected, allow_gaps=options.allow_gaps, lock_timeout_s=options.lock_timeout_s, notify=notify
+            selected=selected,
+            whole=selection.whole,
+            allow_gaps=options.allow_gaps,
+            lock_timeout_s=options.lock_timeout_s,
+            notify=notify,
         )
         taken = view.take(leader, target, known, request)
         _refuse_empty(taken, selection)
@@ -130,7 +134,6 @@ def open_capture(
             leader=Leader(leader),
             view=taken,
             tables=catalog.tables(leader, taken.holding, version=known.version),
-            sequences=sequences.names(leader, selected, [relation.oid for relation in taken.relations]),
             start=definitions.read(leader),
             children=children,
             dump=dump,
@@ -165,7 +168,12 @@ class PostgresCapture:
         self._server = parts.view.server
         self._schema: SchemaDump | None = None
         self._dump = schema.start(
-            parts.dump, parts.children, parts.view, parts.selection, lock_timeout_s=DUMP_LOCK_TIMEOUT_S
+            parts.dump,
+            parts.children,
+            parts.view,
+            parts.selection,
+            lock_timeout_s=DUMP_LOCK_TIMEOUT_S,
+            unreadable_sequences=[name for name, readable in parts.view.sequences if not readable],
         )
 
     @property
@@ -184,8 +192,11 @@ class PostgresCapture:
 
     @property
     def missing(self) -> Sequence[Missing]:
-        gone = (*self._parts.view.missing, *sequences.missing(self._parts.sequences))
-        return (*gone, *labels.missing(self._session())) if self._parts.selection.whole else gone
+        session = self._session()
+        gone = [*self._parts.view.missing, *cluster.missing(session)]
+        if self._parts.selection.whole:
+            gone += [*largeobjects.missing(session), *omissions.missing(session), *labels.missing(session)]
+        return gone
 
     def schema(self) -> SchemaDump:
         if self._schema is None:
@@ -199,7 +210,7 @@ class PostgresCapture:
         return cluster.roles(self._session(), version=self._parts.known.version)
 
     def sequences(self) -> Iterator[SequenceItem]:
-        return sequences.read(self._session(), self._parts.sequences)
+        return sequences.read(self._session(), self._parts.view.sequences)
 
     def large_objects(self) -> Iterator[LargeObjectRows]:
         return largeobjects.read(self._session()) if self._parts.selection.whole else iter(())

@@ -15,11 +15,11 @@ from typing import Final
 import psycopg
 
 from vault.errors import Incoherent, PermissionMissing, SourceError
-from vault.model import Missing, ServerFacts, State
-from vault.source.postgres import catalog, facts
+from vault.model import Missing, ServerFacts, State, TableName
+from vault.source.postgres import catalog, facts, largeobjects, sequences
 from vault.source.postgres.catalog import Relation
 from vault.source.postgres.connect import Session, Target, connect, translate
-from vault.source.postgres.names import literal, qualified
+from vault.source.postgres.names import literal, qualified, quote
 from vault.source.postgres.settings import fixed
 
 ATTEMPTS: Final = 3
@@ -44,6 +44,11 @@ SELECT DISTINCT l.pid, coalesce(a.usename::text, ''), coalesce(a.state, '')
    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY 1
 """
 
+_PROTECTED: Final = """
+SELECT c.oid::int8 FROM pg_class c WHERE c.oid = ANY(%s::oid[])
+   AND (c.relrowsecurity OR EXISTS (SELECT FROM pg_policy WHERE polrelid = c.oid)) ORDER BY 1
+"""
+
 
 class Moved(Exception):
     """Something changed between two steps of the protocol; the whole is repeated with a new snapshot."""
@@ -51,7 +56,10 @@ class Moved(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """An exported snapshot and what is locked under it. `tables` hold rows and are readable; `missing` are not."""
+    """An exported snapshot and what is locked under it. `holding` have rows and are readable; `missing` are not.
+
+    `unreadable`: tables that pg_dump must not meet. `sequences`: each with whether it is readable.
+    """
 
     exported: str
     server: ServerFacts
@@ -59,6 +67,7 @@ class View:
     relations: Sequence[Relation]
     missing: Sequence[Missing]
     unreadable: Sequence[Relation]
+    sequences: Sequence[tuple[TableName, bool]]
 
     @property
     def holding(self) -> list[Relation]:
@@ -72,9 +81,10 @@ class View:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """`selected`: SQL condition of view.catalog.relations; `notify` hears each step before it is taken."""
+    """`selected`: SQL condition of view.catalog.relations; `whole`: large objects as well. `notify` hears each step before it is taken."""
 
     selected: str
+    whole: bool
     allow_gaps: bool
     lock_timeout_s: float
     notify: Callable[[str], None]
@@ -99,8 +109,8 @@ def _attempt(leader: Session, target: Target, known: facts.Basics, request: Requ
     request.notify("listing tables")
     leader.run("BEGIN READ ONLY;" + settings, doing="listing tables")
     first = catalog.relations(leader, request.selected)
+    _refuse_unreadable(leader, first, known, request)
     leader.run("COMMIT", doing="listing tables")
-    _refuse_unreadable(first, request)
     _refuse_too_many(first, known)
     before = facts.insert_lsn(leader, in_recovery=known.in_recovery)
     request.notify(f"locking {len(first)} tables")
@@ -110,7 +120,7 @@ def _attempt(leader: Session, target: Target, known: facts.Basics, request: Requ
     server = facts.server_facts(leader, known, before=before)
     request.notify(f"snapshot {exported} exported")
     second = catalog.relations(leader, request.selected)
-    _refuse_unreadable(second, request)
+    values = _refuse_unreadable(leader, second, known, request)
     locked = {relation.oid for relation in first if relation.lockable}
     _lock(leader, target, [new for new in second if new.oid not in locked], request.lock_timeout_s)
     check(leader, second)
@@ -120,8 +130,13 @@ def _attempt(leader: Session, target: Target, known: facts.Basics, request: Requ
         server=server,
         identity=identity,
         relations=second,
-        missing=_missing(second, known),
-        unreadable=[relation for relation in second if not relation.readable],
+        missing=[
+            *_missing(second, known),
+            *_undefined(leader, second),
+            *sequences.missing(values, known.user),
+        ],
+        unreadable=[relation for relation in second if relation.must_be_read and not relation.readable],
+        sequences=values,
     )
 
 
@@ -177,15 +192,28 @@ def _blocked(target: Target, batch: Sequence[Relation], timeout_s: float) -> Sou
     )
 
 
-def _refuse_unreadable(relations: Sequence[Relation], request: Request) -> None:
-    unreadable = [qualified(relation.name) for relation in relations if not relation.readable]
+def _refuse_unreadable(
+    leader: Session, relations: Sequence[Relation], known: facts.Basics, request: Request
+) -> list[tuple[TableName, bool]]:
+    """The sequences, each with whether it is readable. Raises PermissionMissing: something is not, without --allow-gaps"""
+    unreadable = [qualified(relation.name) for relation in relations if relation.must_be_read and not relation.readable]
+    kinds = ["tables"] if unreadable else []
+    values = sequences.names(leader, request.selected, [relation.oid for relation in relations])
+    if others := [missing.item for missing in sequences.missing(values, known.user)]:
+        kinds.append("sequences")
+        unreadable += others
+    if request.whole and (others := [missing.item for missing in largeobjects.missing(leader)]):
+        kinds.append("large objects")
+        unreadable += others
     if unreadable and not request.allow_gaps:
         shown = ", ".join(unreadable[:NAMED_IN_MESSAGES])
         more = f" and {len(unreadable) - NAMED_IN_MESSAGES} more" if len(unreadable) > NAMED_IN_MESSAGES else ""
         raise PermissionMissing(
-            f"{len(unreadable)} tables cannot be read: {shown}{more}",
-            hint="GRANT SELECT on them and USAGE on their schemas, or leave them out knowingly with --allow-gaps",
+            f"{len(unreadable)} {' or '.join(kinds)} cannot be read: {shown}{more}",
+            hint=f'GRANT pg_read_all_data TO "{known.user}", or SELECT on them and USAGE on their schemas;'
+            " or leave them out knowingly with --allow-gaps",
         )
+    return values
 
 
 def _refuse_too_many(relations: Sequence[Relation], known: facts.Basics) -> None:
@@ -205,10 +233,25 @@ def _missing(relations: Sequence[Relation], known: facts.Basics) -> list[Missing
             why = "a foreign table: its rows are on another server"
             found.append(Missing(item=name, state=State.NOT_EXPORTABLE, why=why, fix="back up the other server"))
         elif not relation.readable:
-            why = f"role {known.user} may not read it; its definition is left out as well"
-            fix = f'GRANT SELECT ON {name} TO "{known.user}"'
+            why = f"role {known.user} may not read it"
+            fix = f"GRANT USAGE ON SCHEMA {quote(relation.name.schema)} TO {quote(known.user)};"
+            fix += f" GRANT SELECT ON {name} TO {quote(known.user)}"
             found.append(Missing(item=name, state=State.NOT_PERMITTED, why=why, fix=fix))
         elif relation.persistence == "u" and known.in_recovery and relation.kind == "r":
             why = "an unlogged table has no rows on a standby"
             found.append(Missing(item=name, state=State.NOT_EXPORTABLE, why=why, fix="back up the primary"))
     return found
+
+
+def _undefined(leader: Session, relations: Sequence[Relation]) -> list[Missing]:
+    """What goes with tables that cannot be read: pg_dump locks what it describes, and a lock needs SELECT."""
+    gone = {relation.oid: relation for relation in relations if relation.must_be_read and not relation.readable}
+    protected = leader.rows(_PROTECTED, [list(gone)], doing="looking for policies") if gone else []
+    items = [f"definition of {qualified(relation.name)}" for relation in gone.values()]
+    items += [f"policies of {qualified(gone[oid].name)}" for (oid,) in protected]
+    return [
+        Missing(
+            item=item, state=State.NOT_PERMITTED, why="the table may not be read", fix="make it readable, see there"
+        )
+        for item in items
+    ]
