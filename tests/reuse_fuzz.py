@@ -2,6 +2,8 @@
 
 `python -m tests.reuse_fuzz --rounds 3000 [--seed N]`. Writers do one statement for each ticket that they get, and tickets are given out
 between all steps of a backup; so transactions, savepoints and prepared transactions stay open across snapshots, where they hurt most.
+Commits are asynchronous, and now and then the server crashes: mostly one of its processes, after which the same postmaster recovers and
+extents are still taken over, sometimes all of it, sometimes while a snapshot is open.
 """
 
 from __future__ import annotations
@@ -11,22 +13,38 @@ import os
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import psycopg
 
 from tests.fix_postgres import Cluster, server
-from tests.reuse_support import Series, small_extents
+from tests.reuse_support import Series, kill_backend, small_extents
 from vault.errors import SourceError
+from vault.source.postgres.session import PostgresCapture
 
 WRITERS = 5
 ROWS = 2_500
 EXTENT_BLOCKS = 8
 ROUNDS_PER_REPOSITORY = 40
-SETTINGS = {"max_prepared_transactions": "20", "autovacuum_naptime": "1s", "max_connections": "60"}
-TABLES = ("plain", "wide", "loose", "parts_0", "parts_1")
+RECONNECT_S = 0.02
+KILLS_ONE_IN = 16
+"""Rounds before which one process of the server is killed."""
+RESTARTS_ONE_IN = 60
+"""Rounds before which the server is stopped at once and started; the round after it takes nothing over."""
+KILLS_INSIDE_ONE_IN = 80
+"""Rounds in which a process is killed while the snapshot is open."""
+SETTINGS = {
+    "max_prepared_transactions": "20",
+    "autovacuum_naptime": "1s",
+    "max_connections": "60",
+    "synchronous_commit": "off",
+    "wal_writer_delay": "10s",
+    "restart_after_crash": "on",
+}
+TABLES = ("plain", "wide", "loose", "labels", "parts_0", "parts_1")
 SETUP = f"""
+CREATE TYPE label AS ENUM ('a', 'c');
 CREATE TABLE plain (id integer PRIMARY KEY, n integer, note text);
 CREATE TABLE wide (id integer PRIMARY KEY, n integer, note text);
 ALTER TABLE wide ALTER note SET STORAGE EXTERNAL;
@@ -34,6 +52,9 @@ CREATE TABLE loose (id integer, n integer, note text) WITH (fillfactor = 60);
 CREATE TABLE parts (id integer, n integer, note text) PARTITION BY HASH (id);
 CREATE TABLE parts_0 PARTITION OF parts FOR VALUES WITH (MODULUS 2, REMAINDER 0);
 CREATE TABLE parts_1 PARTITION OF parts FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+CREATE TABLE labels (id integer, n integer, note text, v label DEFAULT 'c');
+CREATE INDEX plain_n ON plain (n); CREATE INDEX wide_n ON wide (n); CREATE INDEX loose_n ON loose (n);
+INSERT INTO labels SELECT i, 0, md5(i::text), enum_first(NULL::label) FROM generate_series(1, {ROWS}) AS i;
 INSERT INTO plain SELECT i, 0, md5(i::text) FROM generate_series(1, {ROWS}) AS i;
 INSERT INTO wide SELECT i, 0, CASE WHEN i % 50 = 0 THEN repeat(md5(i::text), 90) ELSE md5(i::text) END FROM generate_series(1, {ROWS}) AS i;
 INSERT INTO loose SELECT i, 0, md5(i::text) FROM generate_series(1, {ROWS}) AS i;
@@ -44,7 +65,9 @@ INSERT INTO parts SELECT i, 0, md5(i::text) FROM generate_series(1, {ROWS}) AS i
 class Writer(threading.Thread):
     """Does one statement a ticket. What fails (a lock that is held, a deadlock) is rolled back and forgotten."""
 
-    def __init__(self, dsn: str, number: int, seed: int, tickets: threading.Semaphore, stop: threading.Event) -> None:
+    def __init__(
+        self, dsn: Callable[[], str], number: int, seed: int, tickets: threading.Semaphore, stop: threading.Event
+    ) -> None:
         super().__init__(daemon=True)
         self._dsn = dsn
         self._number = number
@@ -55,11 +78,21 @@ class Writer(threading.Thread):
         self.done = 0
 
     def run(self) -> None:
-        with psycopg.connect(self._dsn, autocommit=True) as connection:
-            connection.execute("SET lock_timeout = '40ms'; SET deadlock_timeout = '20ms'")
-            while not self._halt.is_set():
-                self._one(connection, self._plan())
-            connection.execute("ROLLBACK")
+        while not self._halt.is_set():
+            try:
+                with psycopg.connect(self._dsn(), autocommit=True) as connection:
+                    self._work(connection)
+            except psycopg.OperationalError:
+                time.sleep(RECONNECT_S)  # the server crashed, and takes nobody yet
+
+    def _work(self, connection: psycopg.Connection[tuple[object, ...]]) -> None:
+        connection.execute("SET lock_timeout = '40ms'; SET deadlock_timeout = '20ms'")
+        left = connection.execute("SELECT gid FROM pg_prepared_xacts WHERE gid LIKE %s", [f"w{self._number}\\_%"])
+        for (gid,) in left.fetchall():  # prepared before a crash
+            connection.execute(f"{self._random.choice(('COMMIT', 'ROLLBACK'))} PREPARED '{gid}'")
+        while not self._halt.is_set():
+            self._one(connection, self._plan())
+        connection.execute("ROLLBACK")
 
     def _one(self, connection: psycopg.Connection[tuple[object, ...]], statements: Iterator[str]) -> None:
         for statement in statements:
@@ -113,7 +146,7 @@ class Writer(threading.Thread):
     def _change(self) -> str:
         """One statement on few neighbouring rows, so that most extents stay as they are."""
         choose = self._random
-        table = choose.choice(("plain", "wide", "loose", "parts"))
+        table = choose.choice(("plain", "wide", "loose", "parts", "labels"))
         first = choose.randint(1, ROWS)
         here = f"id BETWEEN {first} AND {first + choose.randint(0, 8)}"
         note = f"'w{self._number} {choose.getrandbits(40):x}'"
@@ -141,8 +174,7 @@ class Writer(threading.Thread):
         if what < 0.75:
             return f"VACUUM FULL {table}"
         if what < 0.85:
-            column = f"c{choose.getrandbits(40):x}"
-            return f"ALTER TABLE loose ADD COLUMN {column} integer DEFAULT 7; ALTER TABLE loose DROP COLUMN {column}"
+            return self._definition()
         if what < 0.9:
             return f"CREATE TABLE IF NOT EXISTS fresh AS SELECT * FROM {table}"
         if what < 0.93:
@@ -152,15 +184,34 @@ class Writer(threading.Thread):
             f"{' WHERE false' if table.startswith('parts') else ''}; COMMIT"
         )
 
+    def _definition(self) -> str:
+        """Text or storage changes and no row does, or only the place of a table among others."""
+        choose = self._random
+        table, column = choose.choice(("plain", "wide", "loose")), f"c{choose.getrandbits(40):x}"
+        return choose.choice(
+            (
+                f"ALTER TABLE loose ADD COLUMN {column} integer DEFAULT 7; ALTER TABLE loose DROP COLUMN {column}",
+                f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS more integer DEFAULT {choose.randint(1, 99)}",
+                f"ALTER TABLE {table} DROP COLUMN IF EXISTS more",
+                "ALTER TABLE parts DETACH PARTITION parts_1",
+                "ALTER TABLE parts ATTACH PARTITION parts_1 FOR VALUES WITH (MODULUS 2, REMAINDER 1)",
+                "ALTER TYPE label RENAME VALUE 'a' TO 'b'",
+                "ALTER TYPE label RENAME VALUE 'b' TO 'a'",
+                f"CLUSTER {table} USING {table}_n",
+            )
+        )
+
 
 @dataclass(kw_only=True)
 class Outcome:
-    """`repeated`: rounds that the source refused, loudly, and that were taken again."""
+    """`repeated`: rounds that the source refused, loudly, and that were taken again. `crashes`: all three kinds."""
 
     rounds: int = 0
     extents: int = 0
     reused: int = 0
     repeated: int = 0
+    crashes: int = 0
+    reused_after_kill: int = 0
     statements: int = 0
 
 
@@ -168,13 +219,17 @@ class Fuzz:
     """Backups one after the other under writers. `run` raises AssertionError at the first difference."""
 
     def __init__(self, cluster: Cluster, seed: int) -> None:
-        self._dsn = cluster.dsn(cluster.createdb())
-        with psycopg.connect(self._dsn, autocommit=True) as connection:
+        self._cluster = cluster
+        self._database = cluster.createdb()
+        with psycopg.connect(self._dsn(), autocommit=True) as connection:
             connection.execute(SETUP)
         self._random = random.Random(seed)
         self._tickets = threading.Semaphore(0)
         self._halt = threading.Event()
         self._writers = [Writer(self._dsn, number, seed, self._tickets, self._halt) for number in range(WRITERS)]
+
+    def _dsn(self) -> str:
+        return self._cluster.dsn(self._database)
 
     def run(self, rounds: int, *, seconds_max: float = float("inf")) -> Outcome:
         outcome = Outcome()
@@ -184,7 +239,7 @@ class Fuzz:
         try:
             while outcome.rounds < rounds and time.monotonic() < until:
                 if outcome.rounds % ROUNDS_PER_REPOSITORY == 0:
-                    series = Series(self._dsn)
+                    series = Series(self._dsn())
                 self._round(series, outcome)
         finally:
             self._halt.set()
@@ -196,14 +251,35 @@ class Fuzz:
 
     def _round(self, series: Series, outcome: Outcome) -> None:
         self._give(12)
+        killed = self._one_in(KILLS_ONE_IN)
+        if killed:
+            kill_backend(self._cluster)
+        restarted = self._one_in(RESTARTS_ONE_IN)
+        if restarted:
+            self._cluster.crash()
+            self._cluster.start()
+            series.dsn = self._dsn()
+        inside = self._one_in(KILLS_INSIDE_ONE_IN)
+        outcome.crashes += killed + restarted + inside
+
+        def opened(capture: PostgresCapture) -> None:
+            self._give(8)
+            if inside:
+                kill_backend(self._cluster)
+
         try:
-            taken = series.take(notify=lambda step: self._give(4), opened=lambda capture: self._give(8))
+            taken = series.take(notify=lambda step: self._give(4), opened=opened)
         except SourceError:
             outcome.repeated += 1
             return
+        assert not inside, "its snapshot was gone"
         outcome.rounds += 1
         outcome.extents += taken.extents
         outcome.reused += taken.reused
+        outcome.reused_after_kill += taken.reused if killed and not restarted else 0
+
+    def _one_in(self, number: int) -> bool:
+        return self._random.randrange(number) == 0
 
     def _give(self, most: int) -> None:
         number = self._random.randint(0, most)

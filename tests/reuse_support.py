@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from tests.fix_postgres import Cluster
 from tests.scenarios.capture_support import open_on, silent
 from tests.small_repository import CLOCK, Quiet, new_repository
 from vault.ops import backup, backup_reuse, backup_rows
@@ -18,6 +21,8 @@ from vault.ops.backup import BackupReport
 from vault.source.postgres import states
 from vault.source.postgres.session import PostgresCapture
 from vault.store.memory import MemoryStore
+
+READY_S = 30
 
 Dump = dict[str, list[bytes]]
 """Table -> its rows as COPY text, sorted."""
@@ -135,3 +140,19 @@ def assert_equal(taken: Taken) -> None:
             invented = sorted(set(taken.rows[name]) - set(expected))[:3]
             raise AssertionError(f"{name}: lost {lost}, invented {invented}")
     assert taken.report.manifest.suspect == ""
+
+
+def kill_backend(cluster: Cluster) -> None:
+    """What a crash of one process does: all others end, the WAL buffers are gone, and the postmaster recovers without a restart."""
+    with cluster.connect() as victim, cluster.connect() as witness:
+        os.kill(victim.info.backend_pid, signal.SIGKILL)
+        with pytest.raises(psycopg.OperationalError):
+            witness.execute("SELECT pg_sleep(60)")
+    until = time.monotonic() + READY_S
+    while True:
+        try:
+            cluster.connect().close()
+            return
+        except psycopg.OperationalError:
+            if time.monotonic() > until:
+                raise

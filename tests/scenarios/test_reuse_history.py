@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +17,7 @@ import psycopg
 import pytest
 
 from tests.fix_postgres import Cluster, binaries_of, server
-from tests.reuse_support import Series, small_extents
+from tests.reuse_support import Series, kill_backend, small_extents
 from vault.source.postgres.server import EmbeddedServer
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
@@ -30,7 +28,6 @@ TABLE = (
     f"CREATE TABLE t (id integer, note text); INSERT INTO t SELECT i, md5(i::text) FROM generate_series(1, {ROWS}) AS i"
 )
 CLOG_PAGE_XIDS = 32_768
-READY_S = 30
 
 
 @pytest.fixture(autouse=True)
@@ -57,22 +54,6 @@ def data_of(cluster: Cluster) -> Path:
         row = connection.execute("SHOW data_directory").fetchone()
     assert row is not None
     return Path(row[0])
-
-
-def kill_backend(cluster: Cluster) -> None:
-    """What a crash of one process does: all others end, the WAL buffers are gone, and the postmaster recovers without a restart."""
-    with cluster.connect() as victim, cluster.connect() as witness:
-        os.kill(victim.info.backend_pid, signal.SIGKILL)
-        with pytest.raises(psycopg.OperationalError):
-            witness.execute("SELECT pg_sleep(60)")
-    until = time.monotonic() + READY_S
-    while True:
-        try:
-            cluster.connect().close()
-            return
-        except psycopg.OperationalError:
-            if time.monotonic() > until:
-                raise
 
 
 def test_commits_that_a_crash_took_back_were_flushed_by_the_backup() -> None:
