@@ -239,6 +239,7 @@ class Fuzz:
         try:
             while outcome.rounds < rounds and time.monotonic() < until:
                 if outcome.rounds % ROUNDS_PER_REPOSITORY == 0:
+                    print(outcome, flush=True)
                     series = Series(self._dsn())
                 self._round(series, outcome)
         finally:

@@ -26,6 +26,12 @@ TABLE = (
 LABELS = (
     "CREATE TYPE e AS ENUM ('a', 'b'); CREATE TABLE t AS SELECT i AS id, 'a'::e AS v FROM generate_series(1, 9000) AS i"
 )
+PRINTED = (
+    "CREATE TYPE p; CREATE FUNCTION p_in(cstring) RETURNS p LANGUAGE internal IMMUTABLE STRICT AS 'textin';"
+    "CREATE FUNCTION p_out(p) RETURNS cstring LANGUAGE internal IMMUTABLE STRICT AS 'textout';"
+    "CREATE TYPE p (INPUT = p_in, OUTPUT = p_out, LIKE = text);"
+    "CREATE TABLE t AS SELECT i, i::text::p AS v FROM generate_series(1, 3000) AS i"
+)
 AT_ONCE = "CREATE ROLE reuse_a; CREATE TABLE t AS SELECT i AS id, makeaclitem('reuse_a'::regrole, 'postgres'::regrole, 'SELECT', false) AS v FROM generate_series(1, 3000) AS i"
 
 
@@ -50,6 +56,14 @@ ALL_READ = {
     "vacuum full of the same rows": (TABLE, "VACUUM FULL t"),
     "cluster": (TABLE + "; CREATE INDEX i ON t (note)", "CLUSTER t USING i"),
     "truncate": (TABLE, f"TRUNCATE t; INSERT INTO t SELECT i, md5((-i)::text) FROM generate_series(1, {ROWS}) AS i"),
+    "other access method": (
+        "CREATE ACCESS METHOD other TYPE TABLE HANDLER heap_tableam_handler; " + TABLE.replace("text)", "text) USING other", 1),
+        "SELECT 1",
+    ),
+    "set access method": (
+        "CREATE ACCESS METHOD other TYPE TABLE HANDLER heap_tableam_handler; " + TABLE,
+        "ALTER TABLE t SET ACCESS METHOD other",
+    ),
     "set unlogged": (TABLE, "ALTER TABLE t SET UNLOGGED"),
     "set logged": (TABLE.replace("TABLE t", "UNLOGGED TABLE t"), "ALTER TABLE t SET LOGGED"),
     "enum label renamed": (LABELS, "ALTER TYPE e RENAME VALUE 'a' TO 'x'"),
@@ -73,6 +87,10 @@ ALL_READ = {
         "CREATE TYPE c AS (a integer); CREATE TABLE t AS SELECT i, ROW(i)::c AS v FROM generate_series(1, 3000) AS i",
         "ALTER TYPE c ADD ATTRIBUTE b text",
     ),
+    "attribute of a composite dropped": (
+        "CREATE TYPE c AS (a integer, b text); CREATE TABLE t AS SELECT i, ROW(i, 'x')::c AS v FROM generate_series(1, 3000) AS i",
+        "ALTER TYPE c DROP ATTRIBUTE b",
+    ),
     "column of a row type": (
         "CREATE TABLE r (a integer); CREATE TABLE t AS SELECT i, ROW(i)::r AS v FROM generate_series(1, 3000) AS i",
         "ALTER TABLE r ADD COLUMN b text",
@@ -85,9 +103,26 @@ ALL_READ = {
         "CREATE TABLE t AS SELECT i, i::text::varchar(9) AS v FROM generate_series(1, 3000) AS i",
         "ALTER TABLE t ALTER v TYPE varchar(10)",
     ),
+    "wider numeric": (
+        "CREATE TABLE t AS SELECT i, i::numeric(8, 2) AS v FROM generate_series(1, 3000) AS i",
+        "ALTER TABLE t ALTER v TYPE numeric(9, 2)",
+    ),
+    "output function replaced": (
+        PRINTED,
+        "CREATE OR REPLACE FUNCTION p_out(p) RETURNS cstring LANGUAGE internal IMMUTABLE STRICT AS 'byteaout'",
+    ),
+    "extension updated": (
+        "CREATE EXTENSION hstore VERSION '1.4'; CREATE TABLE t AS SELECT i, hstore('k', i::text) AS v FROM generate_series(1, 3000) AS i",
+        "ALTER EXTENSION hstore UPDATE",
+    ),
     "regclass": (
         "CREATE TABLE r (); CREATE TABLE t AS SELECT i, 'r'::regclass AS v FROM generate_series(1, 3000) AS i",
         "ALTER TABLE r RENAME TO r2",
+    ),
+    "role below an array of catalog rows": (
+        "CREATE ROLE reuse_c; CREATE TABLE r (); GRANT SELECT ON r TO reuse_c;"
+        "CREATE TABLE t AS SELECT i, (SELECT ARRAY[c] FROM pg_class AS c WHERE relname = 'r') AS v FROM generate_series(1, 999) AS i",
+        "ALTER ROLE reuse_c RENAME TO reuse_d",
     ),
     "role below an aclitem": (AT_ONCE, "ALTER ROLE reuse_a RENAME TO reuse_b\nDROP ROLE reuse_b"),
     "fast default": (TABLE, "ALTER TABLE t ADD COLUMN more integer DEFAULT 7"),

@@ -85,7 +85,8 @@ def _type(row: Row) -> tuple[int, _Type]:
     oid, name, sort, built_in, extension, element, base, subtype, relation, text = row
     if oid < FIRST_USER_OID:
         stable = name not in NAME_DEPENDENT and sort in {"b", "r", "m"}
-        return oid, _Type(text=f"{oid}", leads_to=(), relation=0, stable=stable)
+        # An array of a catalog's rows is built in, and may hold what prints names.
+        return oid, _Type(text=f"{oid}", leads_to=(element,) if element else (), relation=0, stable=stable)
     stable = built_in or extension in PURE_EXTENSIONS
     leads_to = tuple(number for number in (element, base, subtype) if number)
     return oid, _Type(text=text, leads_to=leads_to, relation=relation, stable=stable)

@@ -19,6 +19,7 @@ CREATE TABLE t (i integer, m mood, ms mood[], p pair, d small, r row_type, n num
 CREATE TABLE plain (i integer, j jsonb, k text[]);
 CREATE TABLE role_name (a aclitem);
 CREATE TYPE holds_class AS (c regclass);
+CREATE TABLE catalog_rows (c pg_class[]);
 CREATE TABLE class_name (h holds_class[]);
 """
 
@@ -68,5 +69,5 @@ def test_what_a_column_leads_to_is_part_of_it(postgres: Cluster, statement: str,
     after = printed(postgres, name)
     assert (before["t"] != after["t"]) is changes
     assert len(before["t"]) == len(before["plain"]) == 32
-    assert before["role_name"] == before["class_name"] == b""
+    assert before["role_name"] == before["class_name"] == before["catalog_rows"] == b""
     postgres.dropdb(name)
