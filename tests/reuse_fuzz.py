@@ -40,6 +40,9 @@ SETTINGS = {
     "max_connections": "60",
     "synchronous_commit": "off",
     "wal_writer_delay": "10s",
+    "wal_writer_flush_after": "64MB",
+    "wal_buffers": "64MB",
+    "bgwriter_lru_maxpages": "0",
     "restart_after_crash": "on",
 }
 TABLES = ("plain", "wide", "loose", "labels", "parts_0", "parts_1")
@@ -254,7 +257,7 @@ class Fuzz:
         self._give(12)
         killed = self._one_in(KILLS_ONE_IN)
         if killed:
-            kill_backend(self._cluster)
+            self._kill()
         restarted = self._one_in(RESTARTS_ONE_IN)
         if restarted:
             self._cluster.crash()
@@ -278,6 +281,13 @@ class Fuzz:
         outcome.extents += taken.extents
         outcome.reused += taken.reused
         outcome.reused_after_kill += taken.reused if killed and not restarted else 0
+
+    def _kill(self) -> None:
+        """Then go on at once past the place where history broke off, so that positions and ids look like its continuation."""
+        kill_backend(self._cluster)
+        with self._cluster.connect() as connection:
+            connection.execute("SELECT pg_logical_emit_message(false, 'fuzz', repeat('x', %s))", [200_000])
+        self._give(60)
 
     def _one_in(self, number: int) -> bool:
         return self._random.randrange(number) == 0

@@ -74,7 +74,7 @@ def capture_database(
     progress.stage("rows", sum(table.bytes_estimate for table in capture.tables))
     rows = RowCapture(capture, lists, before=before, keys=keys, options=options, progress=progress)
     with alongside(partial(_definitions, capture, lists), cancel=capture.abort) as described:
-        with closing(rows.tables()) as items:
+        with closing(rows.tables(cancel=described.cancel)) as items:
             tables = lists.build(items, TABLES)
         known = described.result()
     progress.stage("large objects")

@@ -7,7 +7,7 @@ of the extents that the rule calls unchanged is read all the same and compared.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -69,15 +69,15 @@ class RowCapture:
         self.read_bytes = self.extents = self.extents_reused = 0
         self.suspect = ""
 
-    def tables(self) -> Generator[TableItem, None, None]:
-        """Every table in list order. Raises  SourceError, StoreError, IntegrityError"""
-        plans = self._draw_sample(self._plans(sorted(self._capture.tables, key=_table_key)))
+    def tables(self, *, cancel: Callable[[], None]) -> Generator[TableItem, None, None]:
+        """Every table in list order. `cancel`: ends the capture when reading fails. Raises  SourceError, StoreError, IntegrityError"""
+        plans = self._draw_sample(self._plans(sorted(self._capture.tables, key=_table_key), cancel))
         reading = ordered(
             self._read_batch,
             _batches(plans),
             threads=self._options.jobs,
             ahead=self._options.jobs + 1,
-            cancel=self._capture.abort,
+            cancel=cancel,
         )
         with closing(reading) as batches:
             read = (extent for batch in batches for extent in batch)
@@ -89,7 +89,7 @@ class RowCapture:
         for reader in self._readers.drain():
             reader.close()
 
-    def _plans(self, tables: Sequence[SourceTable]) -> list[TablePlan]:
+    def _plans(self, tables: Sequence[SourceTable], cancel: Callable[[], None]) -> list[TablePlan]:
         if self._options.distrust or snapshot_reason(self._parent, self._capture.server):
             return [_read_all(table, None) for table in tables]
         looking = ordered(
@@ -97,7 +97,7 @@ class RowCapture:
             tables,
             threads=self._options.jobs,
             ahead=4 * self._options.jobs,
-            cancel=self._capture.abort,
+            cancel=cancel,
         )
         with closing(looking) as plans:
             return list(plans)

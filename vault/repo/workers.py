@@ -57,27 +57,50 @@ def ordered(
                 cancel()
 
 
+class Beside(Generic[T]):
+    """What runs beside the body of `alongside`: `result` waits for it, `cancel` ends both."""
+
+    def __init__(self, future: Future[T], cancel: Callable[[], None]) -> None:
+        self._future = future
+        self._cancel = cancel
+        self._body_failed = False
+        self._first: BaseException | None = None
+        future.add_done_callback(self._ended)
+
+    def result(self) -> T:
+        """Raises the function's error."""
+        return self._future.result()
+
+    def cancel(self) -> None:
+        """For the body, and stages within it, to call when they fail: before anything is ended it is noted who failed first."""
+        if not self._body_failed:
+            self._first = self._future.exception() if self._future.done() else None
+            self._body_failed = True
+        self._cancel()
+
+    def first(self) -> BaseException | None:
+        """The function's error, if it was there before the body's."""
+        return self._first
+
+    def _ended(self, done: Future[T]) -> None:
+        if done.exception() is not None and not self._body_failed:
+            self._cancel()
+
+
 @contextmanager
-def alongside(function: Callable[[], T], *, cancel: Callable[[], None]) -> Iterator[Future[T]]:
+def alongside(function: Callable[[], T], *, cancel: Callable[[], None]) -> Iterator[Beside[T]]:
     """Run `function` on a thread of its own while the body runs; leaving waits for it.
 
-    cancel   called as soon as one of the two fails: makes the other end soon. The function's error wins, if it was first
+    The error that was first wins: what ends because the other failed has an error too, and it would say nothing.
+    cancel   called as soon as one of the two fails: makes the other end soon. What fails in the body calls `Beside.cancel`
     """
     with ThreadPoolExecutor(1, thread_name_prefix="vault") as pool:
-        future = pool.submit(function)
-        body_failed = False
-
-        def ended(done: Future[T]) -> None:
-            if done.exception() is not None and not body_failed:
-                cancel()
-
-        future.add_done_callback(ended)
+        beside = Beside(pool.submit(function), cancel)
         try:
-            yield future
+            yield beside
         except BaseException:
-            first = future.exception() if future.done() else None
-            body_failed = True
-            cancel()
+            beside.cancel()
+            first = beside.first()
             if first is not None:
                 raise first from None
             raise
