@@ -32,6 +32,10 @@ PRINTED = (
     "CREATE TYPE p (INPUT = p_in, OUTPUT = p_out, LIKE = text);"
     "CREATE TABLE t AS SELECT i, i::text::p AS v FROM generate_series(1, 3000) AS i"
 )
+ACLS = (
+    "CREATE ROLE reuse_c; CREATE TABLE r (); GRANT SELECT ON r TO reuse_c;"
+    "CREATE TABLE t AS SELECT i, (SELECT ARRAY[c] FROM pg_class AS c WHERE relname = 'r') AS v FROM generate_series(1, 999) AS i"
+)
 AT_ONCE = "CREATE ROLE reuse_a; CREATE TABLE t AS SELECT i AS id, makeaclitem('reuse_a'::regrole, 'postgres'::regrole, 'SELECT', false) AS v FROM generate_series(1, 3000) AS i"
 
 
@@ -119,11 +123,7 @@ ALL_READ = {
         "CREATE TABLE r (); CREATE TABLE t AS SELECT i, 'r'::regclass AS v FROM generate_series(1, 3000) AS i",
         "ALTER TABLE r RENAME TO r2",
     ),
-    "role below an array of catalog rows": (
-        "CREATE ROLE reuse_c; CREATE TABLE r (); GRANT SELECT ON r TO reuse_c;"
-        "CREATE TABLE t AS SELECT i, (SELECT ARRAY[c] FROM pg_class AS c WHERE relname = 'r') AS v FROM generate_series(1, 999) AS i",
-        "ALTER ROLE reuse_c RENAME TO reuse_d",
-    ),
+    "role below an array of catalog rows": (ACLS, "ALTER ROLE reuse_c RENAME TO reuse_d\nREVOKE SELECT ON r FROM reuse_d\nDROP ROLE reuse_d"),
     "role below an aclitem": (AT_ONCE, "ALTER ROLE reuse_a RENAME TO reuse_b\nDROP ROLE reuse_b"),
     "fast default": (TABLE, "ALTER TABLE t ADD COLUMN more integer DEFAULT 7"),
     "column dropped": (TABLE, "ALTER TABLE t DROP COLUMN note"),
@@ -246,6 +246,37 @@ def test_a_clone_that_was_given_the_databases_name_is_another_database(pg15: Clu
         after = series.take()
         assert (after.reused, b"7\tthere" in after.rows["public.t"]) == (0, True)
         pg15.dropdb(f"{name}_old")
+
+
+@pytest.fixture
+def tablespace(pg15: Cluster) -> Iterator[str]:
+    with pg15.connect() as connection:
+        connection.execute("SET allow_in_place_tablespaces = on")
+        connection.execute("CREATE TABLESPACE reuse_space LOCATION ''")
+        yield "reuse_space"
+        connection.execute("DROP TABLESPACE reuse_space")
+
+
+def test_a_table_that_moved_to_another_tablespace_and_back_is_read_again(pg15: Cluster, tablespace: str) -> None:
+    with database(pg15, TABLE) as name, pg15.connect(name) as connection:
+        series = Series(pg15.dsn(name))
+        series.take()
+        for place in (tablespace, "pg_default"):
+            connection.execute(f"ALTER TABLE t SET TABLESPACE {place}")
+            connection.execute("DELETE FROM t WHERE id = 1; INSERT INTO t VALUES (1, 'x')")
+            assert series.take().reused == 0
+
+
+def test_a_database_that_moved_as_a_whole_has_the_same_rows_in_the_same_places(pg15: Cluster, tablespace: str) -> None:
+    with database(pg15, TABLE) as name:
+        series = Series(pg15.dsn(name))
+        before = series.take()
+        with pg15.connect() as connection:
+            connection.execute(f"ALTER DATABASE {name} SET TABLESPACE {tablespace}")
+        assert series.take().reused == before.extents
+        with pg15.connect(name) as connection:
+            connection.execute("UPDATE t SET note = 'x' WHERE id = 1")
+        assert 0 < series.take().reused < before.extents
 
 
 def test_a_role_that_sees_other_rows_does_not_matter(pg15: Cluster) -> None:

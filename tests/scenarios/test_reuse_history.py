@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,9 +15,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.copied_server import copy_of
 from tests.fix_postgres import Cluster, binaries_of, server
 from tests.reuse_support import Series, kill_backend, small_extents
-from vault.source.postgres.server import EmbeddedServer
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
@@ -132,31 +131,10 @@ def test_a_data_directory_that_was_copied_back_is_read_again() -> None:
         assert (after.reused, b"1\tthere" in after.rows["public.t"]) == (0, True)
 
 
-@contextmanager
-def standby_of(cluster: Cluster) -> Iterator[EmbeddedServer]:
-    place = Path(tempfile.mkdtemp(prefix="pgvault-test-"))
-    place.chmod(0o755)
-    data = place / "server" / "data"
-    data.mkdir(parents=True)
-    data.chmod(0o700)
-    command = [str(cluster.bin / "pg_basebackup"), "-D", str(data), "-R", "-c", "fast", "-d", cluster.dsn()]
-    subprocess.run(command, check=True, capture_output=True)
-    connection_to_primary = (data / "postgresql.auto.conf").read_text(encoding="utf-8")
-    if os.geteuid() == 0:
-        subprocess.run(["chown", "-R", "postgres", str(place / "server")], check=True)
-    with (data / "postgresql.conf").open("a", encoding="utf-8") as settings:
-        settings.write(connection_to_primary)
-    standby = EmbeddedServer(place / "server", binaries=cluster.bin)
-    try:
-        yield standby.start()
-    finally:
-        standby.stop("immediate")
-        shutil.rmtree(place, ignore_errors=True)
-
-
 def test_a_standby_never_reuses_and_its_promotion_is_noticed() -> None:
     """[A4] The control file's timeline is stale right after a promotion."""
-    with own_server() as cluster, standby_of(cluster) as standby:
+    with own_server() as cluster, copy_of(cluster, standby=True) as standby:
+        standby.start()
         series = Series(standby.dsn())
         series.take()
         assert series.take().reused == 0

@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from vault.repo.workers import BoundedPool, ordered
+from vault.repo.workers import BoundedPool, alongside, ordered
 
 WAIT_S = 20.0
 """How long a test waits for what must happen before it fails."""
@@ -204,3 +204,60 @@ def test_exception_inside_the_context_cancels_what_has_not_started() -> None:
     for thread in threading.enumerate():
         if isinstance(thread, threading.Timer):
             thread.join()
+
+
+class Beside:
+    """Two sides that end each other: whoever is cancelled fails with `stopped`."""
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+
+    def stopped(self) -> int:
+        assert self.stop.wait(WAIT_S)
+        raise KeyError("stopped")
+
+
+def test_body_that_fails_first_is_told_though_the_other_is_ended_by_it() -> None:
+    sides = Beside()
+    with pytest.raises(ValueError, match="first"), alongside(sides.stopped, cancel=sides.stop.set):
+        raise ValueError("first")
+
+
+def test_function_that_fails_first_is_told_though_the_body_is_ended_by_it() -> None:
+    sides = Beside()
+    with pytest.raises(ValueError, match="first"), alongside(fail("first"), cancel=sides.stop.set):
+        sides.stopped()
+
+
+def test_stage_within_the_body_that_fails_first_is_told() -> None:
+    """It ends the other side while its own error is still on the way up, and waits for its threads meanwhile."""
+    sides = Beside()
+    ended = threading.Event()
+
+    def beside() -> int:
+        try:
+            return sides.stopped()
+        finally:
+            ended.set()
+
+    def stage(number: int) -> int:
+        if number == 0:
+            raise ValueError("first")
+        assert ended.wait(WAIT_S)
+        return number
+
+    with pytest.raises(ValueError, match="first"), alongside(beside, cancel=sides.stop.set) as other:
+        list(ordered(stage, range(2), threads=2, ahead=2, cancel=other.cancel))
+
+
+def test_function_that_fails_first_is_told_though_a_stage_ends_after_it() -> None:
+    sides = Beside()
+    with pytest.raises(ValueError, match="first"), alongside(fail("first"), cancel=sides.stop.set) as other:
+        list(ordered(lambda _: sides.stopped(), range(2), threads=2, ahead=2, cancel=other.cancel))
+
+
+def test_body_that_asks_for_the_result_gets_it_or_its_error() -> None:
+    with alongside(lambda: 7, cancel=lambda: None) as other:
+        assert other.result() == 7
+    with pytest.raises(ValueError, match="first"), alongside(fail("first"), cancel=lambda: None) as other:
+        other.result()
