@@ -43,6 +43,7 @@ class BackupPlan:
     exclude_schemas: tuple[str, ...] = ()
     include_tables: tuple[str, ...] = ()
     exclude_tables: tuple[str, ...] = ()
+    accepted_gaps: tuple[str, ...] = ()
 
     @property
     def patterns(self) -> tuple[str, ...]:
@@ -86,6 +87,7 @@ def plan_backup(settings: Settings, options: BackupOptions) -> BackupPlan:
         tags=pairs("--tag", options.tags, "release=1.4"),
         selection=_selection(conninfo is not None, sorted(directories), chosen),
         options=options,
+        accepted_gaps=configured.accepted_gaps,
         **chosen,
     )
 

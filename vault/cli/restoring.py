@@ -5,7 +5,7 @@ Nothing is written before `run`. What is run is what was shown.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from vault.model import Counts
 
 if TYPE_CHECKING:
     from vault.cli.render import Renderer
+    from vault.ops.components import Selectors
     from vault.ops.restore_plan import RestorePlan
     from vault.ops.restore_sessions import Failure
     from vault.ports import Progress, Target
@@ -99,6 +100,18 @@ class PlannedRestore:
             for line in lines:
                 out.line(line)
 
+    @property
+    def _selectors(self) -> Selectors:
+        return self.settings.selectors(self.snapshot.manifest.source)
+
+    def _expected(self, found: Counts, came: Collection[str]) -> Counts:
+        """The snapshot's numbers as recorded; where those that `came` differ, counted anew: the configuration may have changed."""
+        from vault.ops.summary import count_snapshot
+
+        recorded = self.snapshot.manifest.counts
+        equal = all(getattr(found, field) == getattr(recorded, field) for field in came)
+        return recorded if equal else count_snapshot(self.snapshot, self._selectors)
+
     def run(self, *, jobs: int, progress: Progress) -> Restored:
         """Directories are opened first, so that one that is not empty stops everything before it starts."""
         from vault.ops import restore
@@ -120,8 +133,11 @@ class PlannedRestore:
                 done = restore_directory(self.snapshot, name, directory, progress=progress)
                 failed += [Failure(entry=f"{name}: {one.item}", why=one.why) for one in done.changed]
                 files, written, paths[name] = files + done.files, written + done.size, done.paths
-        counts, states = self._compare(paths)
-        failed += self._differences(counts, states)
+        counts = self._count(paths)
+        came = self._came(paths)
+        expected = self._expected(counts, came)
+        states = _states(counts, expected, came)
+        failed += _differences(counts, expected, states)
         return Restored(
             tables=report.tables,
             rows=report.rows,
@@ -133,36 +149,56 @@ class PlannedRestore:
             states=states,
         )
 
-    def _compare(self, paths: Mapping[str, tuple[bytes, ...]]) -> tuple[Counts, dict[str, str]]:
-        """The nine numbers in the target; a line that was not restored is `not_selected`, one that differs `failed`."""
+    def _count(self, paths: Mapping[str, tuple[bytes, ...]]) -> Counts:
+        """The nine numbers in the target."""
         from vault.ops.counts import count_edge_functions, count_migrations
         from vault.ops.summary import count_target
 
+        directories = self._directories
         files = {
-            "migrations": count_migrations(paths.get("migrations", ())),
-            "edge_functions": count_edge_functions(paths.get("edge_functions", ())),
+            "migrations": count_migrations(paths.get(directories["migrations"], ())),
+            "edge_functions": count_edge_functions(paths.get(directories["edge_functions"], ())),
         }
         if self.request.conninfo is None:
-            counts = replace(Counts(), **files)
-        else:
-            with wiring.queries(
-                self.settings, self.request.conninfo, allow_cleartext=self.request.allow_cleartext
-            ) as execute:
-                counts = count_target(execute, files=files)
-        states: dict[str, str] = {}
-        for field, component in zip(Counts.__dataclass_fields__, render.SUMMARY_COMPONENTS, strict=True):
-            came = field in paths if field in files else self.request.conninfo is not None
-            equal = getattr(counts, field) == getattr(self.snapshot.manifest.counts, field)
-            states[component] = "not_selected" if not came else "captured" if equal else "failed"
-        return counts, states
+            return replace(Counts(), **files)
+        with wiring.queries(
+            self.settings, self.request.conninfo, allow_cleartext=self.request.allow_cleartext
+        ) as execute:
+            return count_target(execute, files=files, selectors=self._selectors)
 
-    def _differences(self, counts: Counts, states: Mapping[str, str]) -> Iterator[Failure]:
-        from vault.ops.restore_sessions import Failure
+    def _came(self, paths: Collection[str]) -> set[str]:
+        """Numbers that say something: those of directories that were restored, the others if a database was."""
+        directories = self._directories
+        of_database = self.request.conninfo is not None
+        return {
+            field
+            for field in Counts.__dataclass_fields__
+            if (directories[field] in paths if field in directories else of_database)
+        }
 
-        for field, component in zip(Counts.__dataclass_fields__, render.SUMMARY_COMPONENTS, strict=True):
-            if states[component] == "failed":
-                there, here = getattr(self.snapshot.manifest.counts, field), getattr(counts, field)
-                yield Failure(entry=field.replace("_", " "), why=f"{there} in the snapshot, {here} in the target")
+    @property
+    def _directories(self) -> dict[str, str]:
+        """Number -> directory in which its files are."""
+        selectors = self._selectors
+        return {"migrations": selectors.migrations_directory, "edge_functions": selectors.edge_functions_directory}
+
+
+def _states(counts: Counts, expected: Counts, came: Collection[str]) -> dict[str, str]:
+    """A line that was not restored is `not_selected`, one that differs `failed`."""
+    states: dict[str, str] = {}
+    for field, component in zip(Counts.__dataclass_fields__, render.SUMMARY_COMPONENTS, strict=True):
+        equal = getattr(counts, field) == getattr(expected, field)
+        states[component] = "not_selected" if field not in came else "captured" if equal else "failed"
+    return states
+
+
+def _differences(counts: Counts, expected: Counts, states: Mapping[str, str]) -> Iterator[Failure]:
+    from vault.ops.restore_sessions import Failure
+
+    for field, component in zip(Counts.__dataclass_fields__, render.SUMMARY_COMPONENTS, strict=True):
+        if states[component] == "failed":
+            there, here = getattr(expected, field), getattr(counts, field)
+            yield Failure(entry=field.replace("_", " "), why=f"{there} in the snapshot, {here} in the target")
 
 
 @contextmanager

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from vault.cli.conninfo import refuse_password
 from vault.errors import UsageError
+from vault.model import TableName
+
+if TYPE_CHECKING:
+    from vault.ops.components import Selectors
 
 CONFIG_NAME: Final = "pgvault.toml"
 SECRET_VARIABLES: Final = frozenset(
@@ -33,6 +38,8 @@ class SourceSettings:
     exclude_schemas: tuple[str, ...] = ()
     include_tables: tuple[str, ...] = ()
     exclude_tables: tuple[str, ...] = ()
+    accepted_gaps: tuple[str, ...] = ()
+    components: Selectors | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +65,14 @@ class Settings:
             names = ", ".join(sorted(self.sources))
             raise UsageError("several sources are configured", why=f"they are: {names}", hint="add --source NAME")
         return next(iter(self.sources.values()), SourceSettings())
+
+    def selectors(self, source: str) -> Selectors:
+        """What the project of the snapshot's `source` calls its things: its own section, else the chosen one, else the defaults."""
+        from vault.ops.components import SUPABASE
+
+        name = source if source in self.sources else self.source_name()
+        section = self.sources.get(name or "", SourceSettings())
+        return section.components or SUPABASE
 
     def source_name(self) -> str | None:
         return self.source or (next(iter(self.sources)) if len(self.sources) == 1 else None)
@@ -139,14 +154,60 @@ def _with_file(settings: Settings, path: Path) -> Settings:
 
 
 def _source(path: Path, section: _Table) -> SourceSettings:
-    lists = ("include_schemas", "exclude_schemas", "include_tables", "exclude_tables")
-    section.only("database", "directories", *lists)
+    lists = ("include_schemas", "exclude_schemas", "include_tables", "exclude_tables", "accepted_gaps")
+    section.only("database", "directories", "components", *lists)
     database = section.text("database")
     if database is not None:
         refuse_password(database, where=f"{path}: {section.name}.database")
     directories = section.table("directories")
     folders = {name: str(path.parent / (directories.text(name) or "")) for name in directories.values}
-    return SourceSettings(database=database, directories=folders, **{name: section.texts(name) for name in lists})
+    return SourceSettings(
+        database=database,
+        directories=folders,
+        components=_selectors(section.table("components")) if "components" in section.values else None,
+        **{name: section.texts(name) for name in lists},
+    )
+
+
+def _selectors(section: _Table) -> Selectors:
+    from vault.ops.components import SUPABASE, Selectors
+
+    section.only(*Selectors.__dataclass_fields__)
+    values: dict[str, Any] = {key: _selector(section, key, getattr(SUPABASE, key)) for key in section.values}
+    return replace(SUPABASE, **values)
+
+
+def _selector(section: _Table, key: str, default: object) -> object:
+    """A value of the default's type. Table names follow psql's rules."""
+    if isinstance(default, TableName):
+        return _table_name(section, key, section.text(key) or "")
+    if isinstance(default, str):
+        return _expression(section, key) if key == "encryption_names" else section.text(key)
+    texts = section.texts(key)
+    if isinstance(default, frozenset):
+        return frozenset(texts)
+    if isinstance(default, tuple) and isinstance(default[0], TableName):
+        return tuple(_table_name(section, key, text) for text in texts)
+    return texts
+
+
+def _table_name(section: _Table, key: str, text: str) -> TableName:
+    from vault.ops.table import split_name
+
+    try:
+        schema, name = split_name(text)
+    except (UsageError, ValueError):
+        raise section.wrong(key, "SCHEMA.TABLE, with double quotes as in SQL") from None
+    return TableName(schema=schema, name=name)
+
+
+def _expression(section: _Table, key: str) -> str:
+    text = section.text(key) or ""
+    try:
+        re.compile(text)
+    except re.error:
+        raise section.wrong(key, "a regular expression of Python") from None
+    return text
 
 
 def _beside(path: Path, value: str | None) -> str | None:
@@ -178,29 +239,29 @@ class _Table:
     def text(self, key: str) -> str | None:
         value = self.values.get(key)
         if value is not None and not isinstance(value, str):
-            raise self._wrong(key, "text")
+            raise self.wrong(key, "text")
         return value
 
     def integer(self, key: str, default: int) -> int:
         value = self.values.get(key, default)
         if not isinstance(value, int) or isinstance(value, bool):
-            raise self._wrong(key, "an integer")
+            raise self.wrong(key, "an integer")
         return value
 
     def texts(self, key: str) -> tuple[str, ...]:
         value = self.values.get(key, [])
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise self._wrong(key, "a list of texts")
+            raise self.wrong(key, "a list of texts")
         return tuple(value)
 
     def table(self, key: str) -> _Table:
         value = self.values.get(key, {})
         if not isinstance(value, dict):
-            raise self._wrong(key, "a table")
+            raise self.wrong(key, "a table")
         return _Table(self.path, self._full(key), value)
 
     def _full(self, key: str) -> str:
         return f"{self.name}.{key}" if self.name else key
 
-    def _wrong(self, key: str, wanted: str) -> UsageError:
+    def wrong(self, key: str, wanted: str) -> UsageError:
         return UsageError(f"{self.path}: {self._full(key)} must be {wanted}")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from vault.cli.backup_plan import BackupPlan
     from vault.ops.backup import BackupReport
     from vault.ops.demo.story import Stage
+    from vault.ops.view import View
     from vault.ports import Capture, DirectorySource, ObjectStore, Progress, Target
     from vault.repo.snapshot import Snapshot
     from vault.repo.state import Indexed, Open
@@ -140,6 +141,14 @@ def open_snapshot(settings: Settings, spec: str) -> Snapshot:
     return opened.indexed(settings.cache_dir).snapshot(opened.resolve(spec, settings.source))
 
 
+def open_view(settings: Settings, spec: str) -> View:
+    """The same snapshot as files, with what the configuration calls its components."""
+    from vault.ops.view import View
+
+    snapshot = open_snapshot(settings, spec)
+    return View(snapshot, settings.selectors(snapshot.manifest.source))
+
+
 # --- sources -------------------------------------------------------------------------------------
 
 
@@ -198,6 +207,8 @@ def run_backup(settings: Settings, plan: BackupPlan, *, progress: Progress) -> B
         full=plan.options.full,
         patterns=plan.patterns,
         outside=not (plan.include_schemas or plan.include_tables),
+        selectors=settings.selectors(plan.source),
+        accepted=plan.accepted_gaps,
         jobs=plan.options.jobs,
         host=socket.gethostname(),
         pid=os.getpid(),

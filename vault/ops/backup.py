@@ -15,6 +15,7 @@ from vault.format.ledger import encode_ledger
 from vault.format.snapshot import snapshot_name
 from vault.ids import ObjectId, SnapshotId
 from vault.model import (
+    CatalogFacts,
     Counts,
     DatabasePart,
     Effort,
@@ -29,7 +30,8 @@ from vault.model import (
 from vault.ops.backup_database import DatabaseCapture, capture_database
 from vault.ops.backup_files import FilesCapture, capture_files
 from vault.ops.backup_rows import RowOptions
-from vault.ops.counts import Captured, count, count_edge_functions, count_migrations, coverage
+from vault.ops.components import SUPABASE, Selectors
+from vault.ops.counts import Captured, count, coverage
 from vault.ports import Capture, Clock, DirectorySource, Entropy, Progress
 from vault.repo import lease
 from vault.repo.snapshot import Snapshot
@@ -44,7 +46,8 @@ _ATTEMPTS_MAX = 3
 class BackupRequest:
     """`selection`: what was asked for, canonical text; equal text makes snapshots comparable. `jobs`: reading connections.
 
-    `patterns`: options that narrow the database, for the ledger; `outside`: whether objects in no schema are taken all the same.
+    `patterns`: options that narrow the database, for the ledger; `outside`: whether objects in no schema are taken all the same;
+    `selectors`: what the project calls its things; `accepted`: names of gaps that are no reason to complain.
     """
 
     source: str
@@ -54,6 +57,8 @@ class BackupRequest:
     full: bool = False
     patterns: tuple[str, ...] = ()
     outside: bool = True
+    selectors: Selectors = SUPABASE
+    accepted: tuple[str, ...] = ()
     jobs: int = 2
     host: str = ""
     pid: int = 0
@@ -212,12 +217,12 @@ def _describe(
     *,
     put: Callable[[ObjectType, bytes], ObjectId],
 ) -> tuple[Manifest, Ledger]:
-    counts = _counts(database, files)
+    counts = _counts(database, files, request.selectors)
     captured = Captured(
         counts=counts,
         database=database is not None,
         directories=frozenset(files),
-        tables=() if database is None else [name for name, _ in database.tables],
+        tables=() if database is None else database.tables,
         entries=0 if database is None else len(database.entries),
         roles=0 if database is None else len(database.roles.roles),
         sequences=0 if database is None else database.part.sequences.sums.items,
@@ -226,8 +231,9 @@ def _describe(
         missing_files={name: taken.missing for name, taken in files.items()},
         patterns=request.patterns,
         outside=request.outside,
+        accepted=request.accepted,
     )
-    ledger = coverage(captured)
+    ledger = coverage(captured, request.selectors)
     ledger_id = put(ObjectType.LEDGER, encode_ledger(ledger))
     part: DatabasePart | None = None if database is None else database.part
     roots: dict[str, ListRef] = {name: taken.files for name, taken in files.items()}
@@ -250,11 +256,9 @@ def _describe(
     return manifest, ledger
 
 
-def _counts(database: DatabaseCapture | None, files: Mapping[str, FilesCapture]) -> Counts:
+def _counts(database: DatabaseCapture | None, files: Mapping[str, FilesCapture], selectors: Selectors) -> Counts:
     paths = {name: taken.paths for name, taken in files.items()}
-    if database is not None:
-        return count(database.entries, database.tables, catalog=database.catalog, directories=paths)
-    return Counts(
-        migrations=count_migrations(paths.get("migrations", ())),
-        edge_functions=count_edge_functions(paths.get("edge_functions", ())),
+    entries, tables, catalog = (
+        ((), (), CatalogFacts()) if database is None else (database.entries, database.tables, database.catalog)
     )
+    return count(entries, tables, catalog=catalog, directories=paths, selectors=selectors)

@@ -40,7 +40,7 @@ ENCRYPTION_NAMES: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selectors:
-    """What the project calls its things."""
+    """What the project calls its things. Each field is a key of `[source.NAME.components]`, with what stands here as default."""
 
     users_table: TableName = supabase.USERS_TABLE
     role_tables: tuple[TableName, ...] = supabase.USER_ROLE_TABLES
@@ -52,6 +52,9 @@ class Selectors:
     encryption_names: str = ENCRYPTION_NAMES
     migrations_directory: str = supabase.MIGRATIONS_DIRECTORY
     edge_functions_directory: str = supabase.EDGE_FUNCTIONS_DIRECTORY
+    file_tables: tuple[TableName, ...] = supabase.FILE_TABLES
+    files_directory: str = supabase.FILES_DIRECTORY
+    secret_tables: tuple[TableName, ...] = supabase.SECRET_TABLES
 
     def is_project_table(self, name: TableName) -> bool:
         """Whether the table counts as one of the project's own."""

@@ -13,9 +13,9 @@ from typing import Final
 from vault.errors import UsageError
 from vault.model import CatalogFacts, Counts, Coverage, Missing, SchemaEntry, State, TableName
 from vault.ops.components import COMPONENTS, SUPABASE, Selectors
+from vault.ops.outside import accept, covered, outside
 from vault.ops.table import split_name
 
-_WORST_LAST: Final = tuple(State)
 _SCHEMA_WORDS: Final = (
     "aggregate cast constraint definition domain extension foreign function index materialized operator options procedure"
     " publication rule schema subscription trigger type view"
@@ -87,17 +87,18 @@ def count_edge_functions(paths: Iterable[bytes]) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Captured:
-    """What a backup has, for the ledger. `tables`: names of those whose rows are in the snapshot.
+    """What a backup has, for the ledger. `tables`: those whose rows are in the snapshot, with how many.
 
     `missing`: what the database did not give, by its name: `SCHEMA.TABLE` as in SQL, `large object N`, `role ...`, `sequence ...`.
     `missing_files`: directory -> its paths that could not be captured.
     `patterns`: that narrowed the database, as options; `outside`: whether what lies in no schema was captured all the same.
+    `accepted`: names of gaps that the user has accepted.
     """
 
     counts: Counts
     database: bool
     directories: frozenset[str]
-    tables: Sequence[TableName] = ()
+    tables: Sequence[tuple[TableName, int]] = ()
     entries: int = 0
     roles: int = 0
     sequences: int = 0
@@ -106,10 +107,11 @@ class Captured:
     missing_files: Mapping[str, Sequence[Missing]] = field(default_factory=dict)
     patterns: Sequence[str] = ()
     outside: bool = True
+    accepted: Sequence[str] = ()
 
 
 def coverage(captured: Captured, selectors: Selectors = SUPABASE) -> dict[str, Coverage]:
-    """The ledger: each of COMPONENTS, and `dir:NAME` for every further directory."""
+    """The ledger: each of COMPONENTS, and `dir:NAME` for every further directory, or for files that nothing holds."""
     counts = captured.counts
     numbers = {
         "schema": captured.entries,
@@ -148,16 +150,15 @@ def coverage(captured: Captured, selectors: Selectors = SUPABASE) -> dict[str, C
         if not captured.database and name not in own:
             ledger[name] = Coverage(state=State.NOT_SELECTED, count=0)
         else:
-            ledger[name] = _covered(numbers[name], missing[name])
+            ledger[name] = covered(numbers[name], tuple(missing[name]))
     for directory in sorted(captured.directories - set(own.values())):
-        ledger[f"dir:{directory}"] = _covered(1, list(captured.missing_files.get(directory, ())))
-    return ledger
-
-
-def _covered(number: int, missing: Sequence[Missing]) -> Coverage:
-    states = [item.state for item in missing if not (number and item.state is State.NOT_SELECTED)]
-    states = states or [State.CAPTURED if number else State.EMPTY]
-    return Coverage(state=max(states, key=_WORST_LAST.index), count=number, missing=tuple(missing))
+        ledger[f"dir:{directory}"] = covered(1, tuple(captured.missing_files.get(directory, ())))
+    for component, gap in outside(captured.tables, captured.directories, selectors):
+        if component not in ledger:
+            ledger[component] = covered(0, (gap,))
+        else:
+            ledger[component] = covered(ledger[component].count, (*ledger[component].missing, gap))
+    return accept(ledger, captured.accepted)
 
 
 def _narrowed(pattern: str) -> Missing:

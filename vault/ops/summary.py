@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from vault.model import Counts
+from vault.model import CatalogFacts, Counts
 from vault.ops.components import SUPABASE, Selectors
+from vault.ops.counts import count
+from vault.ops.table import table_sums
+from vault.repo.snapshot import Snapshot
 from vault.source.postgres.names import quote
 
 Execute = Callable[[str], Sequence[Sequence[object]]]
@@ -48,6 +51,20 @@ def nine_lines(counts: Counts) -> list[str]:
         f"Edge Functions: {counts.edge_functions} functions",
         f"Encryption functions: {counts.encryption_functions} functions",
     ]
+
+
+def count_snapshot(snapshot: Snapshot, selectors: Selectors = SUPABASE) -> Counts:
+    """Count a snapshot again, by other selectors than those of its backup. Reads all definitions."""
+    directories = {name: (item.path for item in snapshot.files(name)) for name in snapshot.manifest.directories}
+    if snapshot.manifest.database is None:
+        return count((), (), catalog=CatalogFacts(), directories=directories, selectors=selectors)
+    return count(
+        snapshot.entries(item.entry for item in snapshot.order()),
+        ((item.name, table_sums(item)[0]) for item in snapshot.tables()),
+        catalog=snapshot.catalog(),
+        directories=directories,
+        selectors=selectors,
+    )
 
 
 def count_target(execute: Execute, *, files: Mapping[str, int], selectors: Selectors = SUPABASE) -> Counts:

@@ -81,6 +81,10 @@ class View:
         self._selectors = selectors
         self._tables: dict[str, TableName] | None = None
 
+    @property
+    def taken_ms(self) -> int:
+        return self._snapshot.manifest.created_ms
+
     def ls(self, path: str = "", *, recursive: bool = False) -> Iterator[ViewEntry]:
         """What a directory holds, one level or all; a file or link is listed alone.
 
@@ -201,7 +205,7 @@ class View:
         )
 
     def _taken_ns(self) -> int:
-        return self._snapshot.manifest.created_ms * 1_000_000
+        return self.taken_ms * 1_000_000
 
     # --- captured ----------------------------------------------------------------------------
 

@@ -64,5 +64,12 @@ USER_ROLE_RELATED: Final = ("role_permissions", "role_grant_audit", "role_audit_
 EXPOSED_SCHEMAS: Final = frozenset({"public", "graphql_public"})
 """PostgREST's default; what is callable as /rpc/NAME."""
 
+FILE_TABLES: Final = (TableName(schema="storage", name="objects"),)
+"""A row describes a file, which lies in object storage."""
+
+SECRET_TABLES: Final = (TableName(schema="vault", name="secrets"), TableName(schema="pgsodium", name="key"))
+"""Rows are ciphertext, or lead to keys; the root key is a file beside the server, or with the platform."""
+
 MIGRATIONS_DIRECTORY: Final = "migrations"
 EDGE_FUNCTIONS_DIRECTORY: Final = "edge_functions"
+FILES_DIRECTORY: Final = "storage"

@@ -129,7 +129,7 @@ def test_a_component_shows_its_worst_item_and_no_item_is_lost() -> None:
         counts=Counts(tables=4, migrations=2),
         database=True,
         directories=frozenset({"migrations"}),
-        tables=[name("public", "x")],
+        tables=[(name("public", "x"), 1)],
         missing=missing,
         missing_files={"migrations": [gone]},
     )
@@ -173,7 +173,7 @@ def test_what_patterns_leave_out_is_not_selected_and_never_called_empty() -> Non
         counts=Counts(tables=1, records=3),
         database=True,
         directories=frozenset({"migrations"}),
-        tables=[name("app", "x")],
+        tables=[(name("app", "x"), 1)],
         entries=2,
         roles=1,
         patterns=("-n app", "-T app.big"),
@@ -202,7 +202,7 @@ def test_what_could_not_be_read_outweighs_what_was_not_selected() -> None:
         counts=Counts(),
         database=True,
         directories=frozenset(),
-        tables=[name("app", "y")],
+        tables=[(name("app", "y"), 1)],
         missing=[item],
         patterns=("-n app",),
     )

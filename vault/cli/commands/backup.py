@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,6 @@ from vault.cli.backup_plan import BackupOptions, plan_backup
 from vault.cli.exit_codes import ExitCode
 from vault.cli.options import Invocation, command
 from vault.cli.progress import shown
-from vault.model import State
 
 if TYPE_CHECKING:
     from vault.ops.backup import BackupReport
@@ -40,15 +40,13 @@ if TYPE_CHECKING:
 @click.option("--allow-cleartext", is_flag=True, help="Accept a connection to another host without TLS.")
 @click.option("-j", "--jobs", type=click.IntRange(1, 32), default=2, show_default=True, help="Reading connections.")
 def backup(invocation: Invocation, directories: Sequence[str], tags: Sequence[str], **options: Any) -> int:
+    from vault.ops.outside import gaps
+
     settings, out = invocation.settings(), invocation.renderer()
     plan = plan_backup(settings, BackupOptions(directories=tuple(directories), tags=tuple(tags), **options))
     with shown(out) as progress:
         report = wiring.run_backup(settings, plan, progress=progress)
-    incomplete = any(
-        item.state not in (State.EMPTY, State.NOT_SELECTED)
-        for coverage in report.ledger.values()
-        for item in coverage.missing
-    )
+    incomplete = gaps(report.ledger)
     if invocation.json:
         out.json_line(jsonout.backup(report.id, report.manifest, report.ledger))
     else:
@@ -62,6 +60,7 @@ def backup(invocation: Invocation, directories: Sequence[str], tags: Sequence[st
 def _draw(invocation: Invocation, report: BackupReport) -> None:
     out, manifest = invocation.renderer(), report.manifest
     out.missing(report.ledger)
+    _tell_how_to_accept(invocation, report)
     whole = jsonout.source_bytes(manifest) + jsonout.file_bytes(manifest)
     out.line(
         f"snapshot {report.id.hex()[:12]} of {manifest.source}: {render.size(whole)}, "
@@ -72,6 +71,18 @@ def _draw(invocation: Invocation, report: BackupReport) -> None:
     out.summary(manifest.counts, states, every_line=manifest.database is not None)
     for name, listed in sorted(manifest.directories.items()):
         out.line(f"{render.mark(states.get(f'dir:{name}', 'captured'))} Directory {name}: {listed.sums.items} paths")
+
+
+def _tell_how_to_accept(invocation: Invocation, report: BackupReport) -> None:
+    from vault.ops.outside import ACCEPTABLE, gaps
+
+    names = [gap.item for gap in gaps(report.ledger) if gap.state in ACCEPTABLE]
+    if names:
+        line = f"accepted_gaps = {json.dumps(names, ensure_ascii=False)}"
+        invocation.renderer().talk(
+            f"what is meant to be so is accepted in pgvault.toml, [source.{report.manifest.source}]:"
+        )
+        invocation.renderer().talk(f"  {line}")
 
 
 COMMAND = backup

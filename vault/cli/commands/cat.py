@@ -18,12 +18,10 @@ from vault.errors import UsageError
 )
 @click.argument("place", metavar="SNAPSHOT:PATH")
 def cat(invocation: Invocation, place: str) -> None:
-    from vault.ops.view import View
-
     snapshot, path = names.split_path(place)
     if not path:
         raise UsageError(f"{place!r} names no file", hint=f"list them with: pgvault ls {place}")
-    written = output.write(View(wiring.open_snapshot(invocation.settings(), snapshot)).open(path))
+    written = output.write(wiring.open_view(invocation.settings(), snapshot).open(path))
     if invocation.json:
         invocation.renderer().json_line(jsonout.result(bytes=written), stream=sys.stderr)
 

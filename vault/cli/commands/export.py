@@ -24,10 +24,8 @@ from vault.cli.options import Invocation, command
 def export(invocation: Invocation, snapshot: str, form: str, path: str) -> int:
     from vault.ops import extract
     from vault.ops.export import FILES, Tar
-    from vault.ops.view import View
 
-    found = wiring.open_snapshot(invocation.settings(), snapshot)
-    view = View(found)
+    view = wiring.open_view(invocation.settings(), snapshot)
     out = invocation.renderer()
     changed: list[dict[str, str]] = []
     if form == "layout":
@@ -36,7 +34,7 @@ def export(invocation: Invocation, snapshot: str, form: str, path: str) -> int:
         files, written = done.files, done.bytes
         changed = [{"item": one.item, "why": one.why} for one in done.changed]
     elif form == "tar":
-        tar = Tar(view, found.manifest.created_ms)
+        tar = Tar(view, view.taken_ms)
         written = output.write(tar.blocks(), path)
         files = tar.files
     else:

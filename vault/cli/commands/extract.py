@@ -22,9 +22,8 @@ from vault.cli.options import Invocation, command
 @click.option("--to", "target", required=True, metavar="DIR", help="A new or empty directory.")
 def extract(invocation: Invocation, snapshot: str, paths: Sequence[str], target: str) -> int:
     from vault.ops import extract as operation
-    from vault.ops.view import View
 
-    view = View(wiring.open_snapshot(invocation.settings(), snapshot))
+    view = wiring.open_view(invocation.settings(), snapshot)
     for path in paths:
         view.entry(path)  # a name that is not there makes no directory
     out = invocation.renderer()

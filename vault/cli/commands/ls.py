@@ -21,10 +21,8 @@ KINDS = {"file": stat.S_IFREG, "directory": stat.S_IFDIR, "symlink": stat.S_IFLN
 @click.argument("place", metavar="SNAPSHOT[:PATH]")
 @click.option("-R", "--recursive", is_flag=True, help="Everything below, not one level.")
 def ls(invocation: Invocation, place: str, recursive: bool) -> None:
-    from vault.ops.view import View
-
     snapshot, path = names.split_path(place)
-    items = View(wiring.open_snapshot(invocation.settings(), snapshot)).ls(path, recursive=recursive)
+    items = wiring.open_view(invocation.settings(), snapshot).ls(path, recursive=recursive)
     out = invocation.renderer()
     if invocation.json:
         out.json_line(jsonout.result(entries=[jsonout.view_entry(item) for item in items]))
