@@ -27,10 +27,10 @@ def unchanged(database: FakeDatabase) -> FakeDatabase:
     return FakeDatabase(tables=database.tables, earlier=database)
 
 
-def full(repo: Open, database: FakeDatabase, progress: Quiet) -> backup.BackupReport:
+def full(repo: Open, database: FakeDatabase, progress: Quiet, *, selection: str = "") -> backup.BackupReport:
     return backup.run(
         repo.indexed(None),
-        request=backup.BackupRequest(source="project", selection="", program="test", full=True),
+        request=backup.BackupRequest(source="project", selection=selection, program="test", full=True),
         open_capture=FakeOpener(database),
         directories={},
         clock=CLOCK,
@@ -79,3 +79,15 @@ def test_a_snapshot_under_which_definitions_changed_is_no_base(repo: Open) -> No
     take(repo, FakeDatabase(tables=TRUE.tables, changed=(("type public.e",),) * 3))
     assert take(repo, unchanged(TRUE)).manifest.effort.extents_reused == 0
     assert take(repo, unchanged(TRUE)).manifest.effort.extents_reused == 5
+
+
+def test_a_suspect_snapshot_of_another_selection_is_doubt_too(repo: Open) -> None:
+    """It is the same server whose rows changed without a trace, and what the parent took over may be wrong by the same fault."""
+    take(repo, TRUE, selection="all")
+    take(repo, TRUE, selection="some")
+    assert "public.t" in full(repo, LYING, Quiet(), selection="all").manifest.suspect
+    second = take(repo, unchanged(LYING), selection="some")
+    assert second.manifest.effort.extents_reused == 0
+    assert contents(repo, second.id)["table public.u"] == b"".join(OTHER["public.u"])
+    assert take(repo, unchanged(LYING), selection="some").manifest.effort.extents_reused == 5
+    assert take(repo, TRUE, source="another").manifest.parent is None

@@ -6,9 +6,13 @@ import os
 from itertools import permutations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from tests import packs
 from tests.fake_source import FakeDatabase
 from tests.small_repository import contents, damage, new_repository, opened, rows, take
+from vault.format.pack import pack_name
 from vault.ids import ObjectId
 from vault.limits import DELTA_DEPTH_MAX, TAG_BYTES
 from vault.model import Codec, ObjectType
@@ -70,6 +74,30 @@ def test_writers_that_store_the_same_in_opposite_order_make_no_cycle(repo: Open)
         for place in seen.index.locations(id_of[plain]):
             assert _ends(seen, id_of[plain], place.record.depth)
     assert damage(repo) == ()
+
+
+_SIX = [rows(1, 150)]
+for _day in range(1, 6):
+    _SIX.append(changed(_SIX[-1], _day))
+places = st.tuples(st.integers(0, 2), st.integers(0, len(_SIX) - 1), st.integers(0, len(_SIX) - 1), st.booleans())
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(places, min_size=4, max_size=24))
+def test_writers_with_stale_indexes_make_no_cycle_in_any_order(steps: list[tuple[int, int, int, bool]]) -> None:
+    """Three writers, each with an index as old as it likes, store six contents on whatever base they know."""
+    repo = new_repository(MemoryStore())
+    ids = [packs.object_id(repo, plain) for plain in _SIX]
+    indexes = [repo.indexed(None) for _ in range(3)]
+    for who, plain, base, refresh in steps:
+        if refresh:
+            indexes[who] = repo.indexed(None)
+        write(indexes[who], (_SIX[plain], ids[base]))
+    seen = repo.indexed(None)
+    for number in {plain for _, plain, _, _ in steps}:
+        assert seen.reader().get(ids[number], ObjectType.ROW_CHUNK) == _SIX[number]
+        for place in seen.index.locations(ids[number]):
+            assert _ends(seen, ids[number], place.record.depth)
 
 
 def _ends(indexed: Indexed, object_id: ObjectId, depth: int) -> bool:
@@ -140,3 +168,132 @@ def test_next_backup_stores_whole_what_has_a_damaged_base_and_the_repository_is_
     assert contents(fresh, second.id)["table public.t"] == next_text
     again = fresh.indexed(None)
     assert [again.index.chain(object_id)[0].record.codec for object_id in chunks(again, second)] == [Codec.ZSTD]
+
+
+def test_depth_is_that_of_the_location_that_could_be_read(repo: Open) -> None:
+    """A base in two places, of which the shallow one is damaged: a delta above that depth would have no way down."""
+    assert isinstance(repo.store, MemoryStore)
+    first = rows(1, 2_000)
+    base = changed(first, 1)
+    shallow = packs.put_pack(repo, [packs.Made(plain=base)])
+    deep = packs.put_pack(repo, [packs.Made(plain=first), packs.Made(plain=base, base=first, depth=1)])
+    packs.put_fragment(repo, [shallow, deep])
+    data = bytearray(repo.store.files[pack_name(shallow.pack)])
+    data[shallow.records[0].offset + 100] ^= 1
+    repo.store.files[pack_name(shallow.pack)] = bytes(data)
+    indexed = repo.indexed(None)
+    plains = [changed(base, day) for day in (2, 3)]
+    stored = write(indexed, *((plain, packs.object_id(repo, base)) for plain in plains))
+    assert [indexed.index.chain(stored_id)[0].record.depth for stored_id in stored] == [0, 2]
+    fresh = repo.indexed(None)
+    assert [fresh.reader().get(stored_id, ObjectType.ROW_CHUNK) for stored_id in stored] == plains
+
+
+def test_packs_of_a_base_are_relied_on(repo: Open) -> None:
+    """Down to the whole object: a delta is no use without any of them."""
+    indexed = repo.indexed(None)
+    first = rows(1, 2_000)
+    base = changed(first, 1)
+    [root] = write(indexed, (first, None))
+    [middle] = write(indexed, (base, root))
+    chain = {place.pack for place in indexed.index.chain(middle)}
+    assert len(chain) == 2
+    with indexed.writer(entropy=os.urandom) as writer:
+        stored = writer.put(ObjectType.ROW_CHUNK, changed(base, 2), base=middle)
+        writer.publish()
+    own = {indexed.index.chain(stored)[0].pack}
+    assert writer.packs_used == chain | own
+
+
+@pytest.mark.parametrize("share", [0.3, 0.7])
+def test_delta_is_taken_up_to_half_of_what_the_whole_would_cost(repo: Open, share: float) -> None:
+    """Judged by the ratio of the base, so that nothing is compressed twice without need."""
+    indexed = repo.indexed(None)
+    lines = rows(1, 2_000).splitlines(keepends=True)
+    others = rows(2, 2_000).splitlines(keepends=True)
+    [base] = write(indexed, (b"".join(lines), None))
+    cut = int(len(lines) * share)
+    [stored] = write(indexed, (b"".join([*others[:cut], *lines[cut:]]), base))
+    found = indexed.index.chain(stored)
+    assert (found[0].record.codec is Codec.ZSTD_DELTA) is (share < 0.5)
+    if share < 0.5:
+        assert found[0].record.length - TAG_BYTES <= (found[1].record.length - TAG_BYTES) / 2
+
+
+def test_base_of_another_type_makes_no_delta(repo: Open) -> None:
+    """Base and object have the same type, else a reader refuses the delta."""
+    indexed = repo.indexed(None)
+    text = rows(1, 2_000)
+    with indexed.writer(entropy=os.urandom) as writer:
+        file_chunk = writer.put(ObjectType.FILE_CHUNK, text)
+        writer.publish()
+    [stored] = write(indexed, (changed(text, 1), file_chunk))
+    assert indexed.index.chain(stored)[0].record.codec is Codec.ZSTD
+    assert repo.indexed(None).reader().get(stored, ObjectType.ROW_CHUNK) == changed(text, 1)
+
+
+def test_base_that_is_still_in_an_open_pack_makes_no_delta(repo: Open) -> None:
+    """What is not published may never be, and two open packs could name each other."""
+    indexed = repo.indexed(None)
+    text = rows(1, 2_000)
+    with indexed.writer(entropy=os.urandom) as writer:
+        base = writer.put(ObjectType.ROW_CHUNK, text)
+        stored = writer.put(ObjectType.ROW_CHUNK, changed(text, 1), base=base)
+        writer.publish()
+    assert indexed.index.chain(stored)[0].record.codec is Codec.ZSTD
+
+
+def test_closure_holds_in_every_order_in_which_packs_may_be_lost(repo: Open) -> None:
+    """Whichever pack goes, `chain` tells exactly what can still be read, and the writer stores the rest anew."""
+    assert isinstance(repo.store, MemoryStore)
+    indexed = repo.indexed(None)
+    plains = [rows(1, 1_000)]
+    ids = write(indexed, (plains[0], None))
+    for day in range(1, 5):
+        plains.append(changed(plains[-1], day))
+        ids += write(indexed, (plains[-1], ids[-1]))
+    assert [indexed.index.chain(one)[0].record.depth for one in ids] == [0, 1, 2, 3, 4]
+    before = dict(repo.store.files)
+    for lost in {f"packs/{place.pack.hex()}" for one in ids for place in indexed.index.chain(one)}:
+        repo.store.files.clear()
+        repo.store.files.update({name: data for name, data in before.items() if name != lost})
+        after = repo.indexed(None)
+        readable = [bool(after.index.chain(one)) for one in ids]
+        assert readable == sorted(readable, reverse=True), "what lies above the lost one is gone with it"
+        assert readable.count(False) > 0
+        again = write(after, *zip(plains, [None, *ids[:-1]], strict=True))
+        assert again == ids
+        fresh = repo.indexed(None)
+        assert [fresh.reader().get(one, ObjectType.ROW_CHUNK) for one in ids] == plains
+
+
+def test_frames_of_a_chain_sum_to_at_most_one_whole(repo: Open) -> None:
+    """Each day two fifths of the rows are new: after two deltas a third would make reading dearer than the whole."""
+    indexed = repo.indexed(None)
+    lines = rows(1, 2_000).splitlines(keepends=True)
+    base, depths = None, []
+    for day in range(6):
+        others = rows(10 + day, 2_000).splitlines(keepends=True)
+        lines = [others[at] if (at + day * 2) % 5 < 2 else line for at, line in enumerate(lines)]
+        [base] = write(indexed, (b"".join(lines), base))
+        depths.append(indexed.index.chain(base)[0].record.depth)
+    assert depths == [0, 1, 2, 0, 1, 2]
+
+
+@pytest.mark.parametrize("cycle", [True, False], ids=["cycle", "depth does not fall"])
+def test_what_no_reader_could_resolve_counts_as_not_there(repo: Open, cycle: bool) -> None:
+    """Then a writer stores it anew, and nothing is taken over that could not be read."""
+    one = rows(1, 200)
+    two, three = changed(one, 1), changed(one, 2)
+    if cycle:
+        made = [packs.Made(plain=one, base=two, depth=1), packs.Made(plain=two, base=one, depth=1)]
+    else:
+        made = [packs.Made(plain=one, base=three, depth=2), packs.Made(plain=two, base=one, depth=2)]
+        made.append(packs.Made(plain=three))
+    packs.put_fragment(repo, [packs.put_pack(repo, made)])
+    indexed = repo.indexed(None)
+    wanted = packs.object_id(repo, two)
+    assert indexed.index.locations(wanted) != []
+    assert indexed.index.chain(wanted) == []
+    write(indexed, (two, None))
+    assert repo.indexed(None).reader().get(wanted, ObjectType.ROW_CHUNK) == two
