@@ -19,16 +19,16 @@ Execute = Callable[[str], Sequence[Sequence[object]]]
 """Runs one query and returns its rows."""
 
 _TABLES: Final = """
-SELECT n.nspname, c.relname, c.relkind = 'p', e.oid IS NOT NULL,
+SELECT n.nspname, c.relname, c.relkind = 'r', c.relispartition, e.oid IS NOT NULL,
   coalesce(e.extcondition[pg_catalog.array_position(e.extconfig, c.oid)], '')
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid
   AND d.objsubid = 0 AND d.deptype = 'e'
 LEFT JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
-WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
+WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
   AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
 ORDER BY 1, 2"""
-"""Schema, name, partitioned, an extension's, which of its rows are the user's: the tables whose rows a backup has."""
+"""Schema, name, has rows of its own, partition, an extension's, which of its rows are the user's: the tables that a backup has."""
 
 _FUNCTIONS: Final = """
 SELECT n.nspname, p.proname, p.prorettype IN ('pg_catalog.trigger'::pg_catalog.regtype, 'pg_catalog.event_trigger'::pg_catalog.regtype)
@@ -70,11 +70,12 @@ def count_snapshot(snapshot: Snapshot, selectors: Selectors = SUPABASE) -> Count
 def count_target(execute: Execute, *, files: Mapping[str, int], selectors: Selectors = SUPABASE) -> Counts:
     """Count a database as it is now. `files`: `migrations` and `edge_functions`, counted by the caller, who knows where.
 
-    Records are the rows of all tables that a backup would read, those of partitions through their root.
+    Records are the rows of all tables that a backup would read, each by itself: a partition may be a foreign table, whose rows are
+    elsewhere, so no root is asked.
     """
     tables = execute(_TABLES)
-    rows = {(str(table[0]), str(table[1])): _rows(execute, table) for table in tables}
-    own = [(str(schema), str(name)) for schema, name, _, extension, _ in tables if not extension]
+    rows = {(str(table[0]), str(table[1])): _rows(execute, table) for table in tables if table[2]}
+    own = [(str(schema), str(name)) for schema, name, _, part, extension, _ in tables if not (part or extension)]
     functions = [(str(schema), str(name), bool(trigger)) for schema, name, trigger in execute(_FUNCTIONS)]
     users = (selectors.users_table.schema, selectors.users_table.name)
     return Counts(
@@ -94,9 +95,9 @@ def count_target(execute: Execute, *, files: Mapping[str, int], selectors: Selec
 
 
 def _rows(execute: Execute, table: Sequence[object]) -> int:
-    schema, name, partitioned, _, condition = table
+    schema, name, *_, condition = table
     target = f"{quote(str(schema))}.{quote(str(name))}"
-    return _number(execute(f"SELECT pg_catalog.count(*) FROM {'' if partitioned else 'ONLY '}{target} {condition}"))
+    return _number(execute(f"SELECT pg_catalog.count(*) FROM ONLY {target} {condition}"))
 
 
 def _number(rows: Sequence[Sequence[object]]) -> int:
