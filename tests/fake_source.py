@@ -7,6 +7,7 @@ in pieces of any size, several readers, abort that ends the readers.
 from __future__ import annotations
 
 import threading
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
@@ -87,10 +88,11 @@ class FakeCapture:
         return self.database.missing
 
     def _table(self, name: str, extents: Sequence[bytes]) -> SourceTable:
+        oid = 16_384 + zlib.crc32(name.encode())
         return SourceTable(
             name=self.database.name(name),
-            oid=16_384,
-            filenode=16_384,
+            oid=oid,
+            filenode=oid,
             kind="r",
             access_method="heap",
             columns=(Column(name="id", type="bigint", attnum=1), Column(name="body", type="text", attnum=2)),
@@ -165,18 +167,22 @@ class _FakeReader:
         for job in jobs:
             yield _FakeRows(self._capture, job)
 
-    def states(self, table: SourceTable, horizon: int) -> Sequence[ExtentState]:
+    def states(self, ranges: Sequence[ExtentJob], horizon: int) -> Sequence[Sequence[ExtentState]]:
         """Extents whose text is that of `earlier` are unchanged; without it nothing is known, and all is read."""
+        return [self._states(one) for one in ranges]
+
+    def _states(self, one: ExtentJob) -> Sequence[ExtentState]:
         database = self._capture.database
         if database.earlier is None:
             return ()
-        name = f"{table.name.schema}.{table.name.name}"
+        name = f"{one.table.name.schema}.{one.table.name.name}"
         now, before = database.tables[name], database.earlier.tables.get(name, ())
         return [
             ExtentState(
                 start=at * EXTENT_BLOCKS, rows=text.count(b"\n"), changed=int(at >= len(before) or before[at] != text)
             )
             for at, text in enumerate(now)
+            if one.start <= at * EXTENT_BLOCKS < one.start + one.blocks
         ]
 
     def close(self) -> None:

@@ -139,9 +139,10 @@ class ExtentState:
 class RowReader(Protocol):
     """One connection inside the snapshot; used by one thread."""
 
-    def states(self, table: SourceTable, horizon: int) -> Sequence[ExtentState]:
-        """Every extent of a table that has TID ranges, by start; empty if the table cannot be looked at without waiting.
+    def states(self, ranges: Sequence[ExtentJob], horizon: int) -> Sequence[Sequence[ExtentState]]:
+        """For each range, of a table that has TID ranges, its extents by start; none if that table cannot be looked at without waiting.
 
+        ranges   start on an extent's boundary; their last extent may be cut short
         horizon  64-bit xmin of an earlier snapshot of this server, less than 2^31 transactions ago
         """
 

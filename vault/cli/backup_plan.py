@@ -59,7 +59,7 @@ class BackupPlan:
 
 def plan_backup(settings: Settings, options: BackupOptions) -> BackupPlan:
     """Raises  UsageError: nothing to back up, a password in a flag, a wrong pair"""
-    from vault.ops.view import RESERVED_NAMES
+    from vault.ops.view_paths import RESERVED_NAMES
 
     configured = settings.chosen_source()
     if options.database is not None:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from vault.cli.conninfo import refuse_password
 from vault.errors import UsageError
-from vault.model import TableName
 
 if TYPE_CHECKING:
+    from vault.model import TableName
     from vault.ops.components import Selectors
 
 CONFIG_NAME: Final = "pgvault.toml"
@@ -179,6 +179,8 @@ def _selectors(section: _Table) -> Selectors:
 
 def _selector(section: _Table, key: str, default: object) -> object:
     """A value of the default's type. Table names follow psql's rules."""
+    from vault.model import TableName
+
     if isinstance(default, TableName):
         return _table_name(section, key, section.text(key) or "")
     if isinstance(default, str):
@@ -192,6 +194,7 @@ def _selector(section: _Table, key: str, default: object) -> object:
 
 
 def _table_name(section: _Table, key: str, text: str) -> TableName:
+    from vault.model import TableName
     from vault.ops.table import split_name
 
     try:

@@ -6,7 +6,6 @@ Turns what the user typed into ports. Heavy modules are imported where they are 
 from __future__ import annotations
 
 import os
-import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,11 +21,9 @@ from vault.cli.settings import Settings
 from vault.errors import AlreadyExists, NoRepository, NotFound, StoreError, UnsafeError, UsageError
 
 if TYPE_CHECKING:
-    from vault.cli.backup_plan import BackupPlan
-    from vault.ops.backup import BackupReport
     from vault.ops.demo.story import Stage
     from vault.ops.view import View
-    from vault.ports import Capture, DirectorySource, ObjectStore, Progress, Target
+    from vault.ports import DirectorySource, ObjectStore, Progress, Target
     from vault.repo.snapshot import Snapshot
     from vault.repo.state import Indexed, Open
     from vault.source.files_target import DirectoryTarget
@@ -105,12 +102,30 @@ def open_repository(settings: Settings) -> Open:
 
     Raises  NoRepository, WrongPassphrase, SecretUnavailable, IntegrityError, StoreError
     """
-    from vault.repo.state import Closed
+    return repository_unlocker(settings)()
 
+
+def repository_unlocker(settings: Settings) -> Callable[[], Open]:
+    """Ask for the secret, and return what opens the repository with it. Raises  NoRepository, SecretUnavailable
+
+    The modules that derive the key come first; those that read and write are loaded when it is there, or by another thread meanwhile.
+    """
+    from vault.repo import keyring
+
+    store = open_store(settings)
     if (kit := secret.recovery_kit(settings)) is not None:
-        return Closed(open_store(settings)).open_with_kit(kit)
-    require_repository(open_store(settings))
-    return open_repository_with(settings, secret.passphrase(settings))
+        unlock = partial(keyring.unlock_with_kit, store, kit)
+    else:
+        require_repository(store)
+        unlock = partial(keyring.unlock, store, secret.passphrase(settings))
+
+    def opened() -> Open:
+        found = unlock()
+        from vault.repo.state import Open
+
+        return Open(store, *found)
+
+    return opened
 
 
 def open_repository_with(settings: Settings, passphrase: str) -> Open:
@@ -189,70 +204,6 @@ def directory_target(path: str) -> DirectoryTarget:
     from vault.source.files_target import DirectoryTarget
 
     return DirectoryTarget(Path(path), system_entropy)
-
-
-def run_backup(settings: Settings, plan: BackupPlan, *, progress: Progress) -> BackupReport:
-    """Open what the plan names and take the snapshot. Raises as vault.ops.backup.run"""
-    from vault import __version__
-    from vault.ops import backup
-    from vault.repo.workers import alongside
-
-    refuse_own_repository(plan.directories, repository_path(settings))
-    sources = directory_sources(plan.directories)
-    request = backup.BackupRequest(
-        source=plan.source,
-        selection=plan.selection,
-        program=f"pgvault {__version__}",
-        tags=plan.tags,
-        full=plan.options.full,
-        patterns=plan.patterns,
-        outside=not (plan.include_schemas or plan.include_tables),
-        selectors=settings.selectors(plan.source),
-        accepted=plan.accepted_gaps,
-        jobs=plan.options.jobs,
-        host=socket.gethostname(),
-        pid=os.getpid(),
-    )
-    with alongside(_load_source, cancel=lambda: None):  # deriving the key takes 0.1 s, and so does this import
-        indexed = index_repository(settings)
-    sweep_leftovers(settings, progress)
-    return backup.run(
-        indexed,
-        request=request,
-        open_capture=_capture_opener(settings, plan, progress),
-        directories=sources,
-        clock=SystemClock(),
-        entropy=system_entropy,
-        progress=progress,
-    )
-
-
-def _load_source() -> None:
-    import vault.source.postgres.session  # noqa: F401
-
-
-def _capture_opener(settings: Settings, plan: BackupPlan, progress: Progress) -> Callable[[], Capture] | None:
-    if plan.conninfo is None:
-        return None
-    from vault.source.postgres.session import CaptureOptions, open_capture
-
-    options = CaptureOptions(
-        jobs=plan.options.jobs,
-        schemas=plan.include_schemas,
-        exclude_schemas=plan.exclude_schemas,
-        tables=plan.include_tables,
-        exclude_tables=plan.exclude_tables,
-        allow_gaps=plan.options.allow_gaps,
-        allow_cleartext=plan.options.allow_cleartext,
-    )
-    return partial(
-        open_capture,
-        plan.conninfo,
-        options=options,
-        programs=client_programs(settings),
-        environment=settings.child_environment(),
-        notify=progress.stage,
-    )
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from vault.crypto.keys import Keys
@@ -21,7 +21,7 @@ from vault.ops.backup_lists import ListWriter
 from vault.ops.backup_previous import Previous
 from vault.ops.backup_reuse import TablePlan, snapshot_reason, table_reason, unchanged
 from vault.pipeline.cut import cut_rows, fastcdc
-from vault.ports import Capture, Entropy, ExtentJob, ExtentRows, Progress, RowReader, SourceTable
+from vault.ports import Capture, Entropy, ExtentJob, ExtentRows, ExtentState, Progress, RowReader, SourceTable
 from vault.repo.snapshot import Snapshot
 from vault.repo.workers import Idle, ordered
 
@@ -29,6 +29,8 @@ _BATCH_BYTES = 64 * MIB
 _BATCH_JOBS_MAX = 200
 _SAMPLE_ONE_IN = 512
 """Of the reusable extents, at least one a backup."""
+_LOOK_EXTENTS = 16
+"""Extents that are asked for in one query; of large tables 128 MiB, which takes the server 0.1 s."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,32 +94,44 @@ class RowCapture:
     def _plans(self, tables: Sequence[SourceTable], cancel: Callable[[], None]) -> list[TablePlan]:
         if self._options.distrust or snapshot_reason(self._parent, self._capture.server):
             return [_read_all(table, None) for table in tables]
+        compared: dict[int, _Compared] = {}
         looking = ordered(
-            self._plan,
-            tables,
+            self._look,
+            _looks(self._compared(tables, compared)),
             threads=self._options.jobs,
             ahead=4 * self._options.jobs,
             cancel=cancel,
         )
-        with closing(looking) as plans:
-            return list(plans)
+        with closing(looking) as looks:
+            for ranges, found in looks:
+                for one, states in zip(ranges, found, strict=True):
+                    compared[one.table.oid].states.extend(states)
+        return [_plan(table, compared[table.oid]) for table in tables]
 
-    def _plan(self, table: SourceTable) -> TablePlan:
-        old = self._previous.table(table.name)
-        if old is None or table_reason(old, table):
-            return _read_all(table, old)
+    def _compared(
+        self, tables: Sequence[SourceTable], compared: dict[int, _Compared]
+    ) -> Iterator[tuple[SourceTable, Extent]]:
+        """The extents to ask the server for, by table and start; what is known of each table goes into `compared`."""
+        for table in tables:
+            old = self._previous.table(table.name)
+            known = compared[table.oid] = _Compared(old=old)
+            if old is None or table_reason(old, table):
+                continue
+            try:
+                for extent in self._previous.whole_extents(old, self._lists.adopt):
+                    if extent.start < table.blocks:
+                        known.extents.append(extent)
+                        yield table, extent
+            except IntegrityError:
+                known.damaged = True  # reading again heals what is damaged
+
+    def _look(self, ranges: Sequence[ExtentJob]) -> tuple[Sequence[ExtentJob], Sequence[Sequence[ExtentState]]]:
         assert self._parent is not None
         assert self._parent.database is not None
         reader = self._readers.borrow()
-        states = reader.states(table, self._parent.database.server.horizon)
+        found = reader.states(ranges, self._parent.database.server.horizon)
         self._readers.give_back(reader)
-        try:
-            reuse = unchanged(
-                states, self._previous.whole_extents(old, self._lists.adopt), extents=_extent_count(table)
-            )
-        except IntegrityError:
-            return _read_all(table, None)  # reading again heals what is damaged
-        return TablePlan(table=table, old=old, reuse=reuse)
+        return ranges, found
 
     def _draw_sample(self, plans: list[TablePlan]) -> list[TablePlan]:
         """Mark a random sample of the reusable extents, or all, to be read all the same."""
@@ -203,6 +217,41 @@ class RowCapture:
             base_of=self._previous.bases(rows.job.table.name, rows.job.start),
         )
         return Extent(start=rows.job.start, blocks=rows.job.blocks, rows=rows.rows, bytes=size, chunks=chunks)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Compared:
+    """What is known of one table's extents before and now."""
+
+    old: TableItem | None
+    extents: list[Extent] = field(default_factory=list)
+    states: list[ExtentState] = field(default_factory=list)
+    damaged: bool = False
+
+
+def _plan(table: SourceTable, known: _Compared) -> TablePlan:
+    if known.old is None or known.damaged or not known.extents:
+        return _read_all(table, None if known.damaged else known.old)
+    reuse = unchanged(known.states, known.extents, extents=_extent_count(table))
+    return TablePlan(table=table, old=known.old, reuse=reuse)
+
+
+def _looks(asked: Iterator[tuple[SourceTable, Extent]]) -> Iterator[list[ExtentJob]]:
+    """Ranges for one question each: enough extents to pay for the round trip, few enough that connections share a large table."""
+    ranges: list[ExtentJob] = []
+    extents = 0
+    for table, extent in asked:
+        if ranges and ranges[-1].table.oid == table.oid:
+            start = ranges.pop().start
+        else:
+            start = extent.start
+        ranges.append(ExtentJob(table=table, start=start, blocks=extent.start + EXTENT_BLOCKS - start))
+        extents += 1
+        if extents >= _LOOK_EXTENTS:
+            yield ranges
+            ranges, extents = [], 0
+    if ranges:
+        yield ranges
 
 
 def _table_key(table: SourceTable) -> bytes:

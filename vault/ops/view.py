@@ -21,15 +21,11 @@ from vault.ops.export_sql import complete_sql
 from vault.ops.table import table_rows
 from vault.ops.view_encryption import encryption_sql
 from vault.ops.view_manifest import manifest_md
-from vault.ops.view_paths import one_line, read_path, table_files
+from vault.ops.view_paths import MANIFEST, RECORDS, one_line, read_path, table_files
 from vault.ops.view_restore import restore_sh
 from vault.repo.snapshot import Snapshot
 from vault.source.paths import path_text
 
-MANIFEST: Final = "BACKUP_MANIFEST.md"
-RECORDS: Final = "data_records"
-RESERVED_NAMES: Final = frozenset({MANIFEST, RECORDS})
-"""Names of the view that a captured directory may not have; all others end in .sql, .csv, .dump or .sh."""
 DUMP: Final = "complete_database_with_data.dump"
 SQL: Final = "complete_database_with_data.sql"
 SCRIPT: Final = "restore_complete_backup.sh"

@@ -16,6 +16,11 @@ from typing import Final
 
 from vault.model import TableName
 
+MANIFEST: Final = "BACKUP_MANIFEST.md"
+RECORDS: Final = "data_records"
+RESERVED_NAMES: Final = frozenset({MANIFEST, RECORDS})
+"""Names of the view that a captured directory may not have; all others end in .sql, .csv, .dump or .sh."""
+
 _UNSAFE: Final = re.compile(r"[%/.~\x00-\x1f\x7f-\x9f\u2028\u2029]|^-")
 _ESCAPED: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
 

@@ -21,7 +21,7 @@ from vault.model import FileKind, Location
 from vault.ports import ObjectStore
 from vault.repo import runs
 from vault.repo.keyring import unseal_file
-from vault.repo.runs import MERGED, Run, RunCache, name_of
+from vault.repo.runs import MERGED, Link, Run, RunCache, name_of
 
 _RUNS_MAX = 16
 """More small runs than this are merged in the cache: a look-up bisects every run."""
@@ -72,31 +72,39 @@ class Index:
 
     def locations(self, object_id: ObjectId) -> list[Location]:
         """Usable locations, shallowest first; several if the object was stored more than once."""
-        found = [place for run in tuple(self._runs) for place in run.locations(object_id)]
+        return [link.run.location(link) for link in self._links(object_id)]
+
+    def _links(self, object_id: ObjectId) -> list[Link]:
+        found = [link for run in self._runs for link in run.links(object_id)]
         failed = self._failed.get(object_id)
         if failed:
-            found = [place for place in found if place not in failed]
-        found.sort(key=lambda place: place.record.depth)
+            found = [link for link in found if link.run.location(link) not in failed]
+        if len(found) > 1:
+            found.sort(key=lambda link: link.depth)
         return found
 
     def __contains__(self, object_id: ObjectId) -> bool:
-        return bool(self.locations(object_id))
+        return bool(self._links(object_id))
 
     def chain(self, object_id: ObjectId) -> list[Location]:
         """The shallowest location that can be read, then that of its base, down to a whole one (OBJ-10); empty if none can."""
-        return self._chain(object_id, DELTA_DEPTH_MAX + 1, set())
+        return [link.run.location(link) for link in self._chain(object_id, DELTA_DEPTH_MAX + 1, set())]
 
-    def _chain(self, object_id: ObjectId, below: int, dead: set[tuple[ObjectId, int]]) -> list[Location]:
+    def chain_packs(self, object_id: ObjectId) -> list[PackId]:
+        """The packs of `chain`."""
+        return [link.run.pack_of(link) for link in self._chain(object_id, DELTA_DEPTH_MAX + 1, set())]
+
+    def _chain(self, object_id: ObjectId, below: int, dead: set[tuple[ObjectId, int]]) -> list[Link]:
         if (object_id, below) in dead:
             return []
-        for place in self.locations(object_id):
-            if place.record.depth >= below:
+        for link in self._links(object_id):
+            if link.depth >= below:
                 break
-            if place.record.base is None:
-                return [place]
-            rest = self._chain(place.record.base, place.record.depth, dead)
-            if rest and rest[0].record.type is place.record.type:
-                return [place, *rest]
+            if link.base is None:
+                return [link]
+            rest = self._chain(link.base, link.depth, dead)
+            if rest and rest[0].type == link.type:
+                return [link, *rest]
         dead.add((object_id, below))
         return []
 

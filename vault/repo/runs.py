@@ -14,11 +14,11 @@ import heapq
 import mmap
 import os
 import struct
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from vault.crypto import keyed
 from vault.format.index import ENTRY_BYTES, Fragment, PackRow, decode_entry
@@ -30,6 +30,8 @@ _MAGIC = b"PGVRUN1\n"
 _COUNTS = struct.Struct(">IIII")
 _PACK = struct.Struct(">32sQ68s")
 _POSITION = struct.Struct(">I")
+_LINK = struct.Struct(">32s32s16xBxBxI")
+"""Of an entry: id, base, type, depth, position of the pack."""
 _ID_BYTES = 32
 _DIGEST_BYTES = 32
 
@@ -42,6 +44,16 @@ class _Layout:
     entries: int
     covers: tuple[FragmentId, ...]
     supersedes: tuple[FragmentId, ...]
+
+
+class Link(NamedTuple):
+    """A location reduced to its place in a chain: a backup asks this of every chunk that it takes over, so it must be quick."""
+
+    depth: int
+    base: ObjectId | None
+    type: int
+    run: Run
+    start: int
 
 
 class Run:
@@ -84,16 +96,45 @@ class Run:
         for position in range(self._layout.entries):
             yield self._data[start + position * ENTRY_BYTES : start + (position + 1) * ENTRY_BYTES]
 
-    def _id_at(self, position: int) -> bytes:
-        start = self._layout.entries_at + position * ENTRY_BYTES
-        return self._data[start : start + _ID_BYTES]
+    def _position(self, object_id: ObjectId) -> int:
+        """Where the id is, or would be: the first entry that is not less."""
+        data, at, low, high = self._data, self._layout.entries_at, 0, self._layout.entries
+        while low < high:
+            middle = (low + high) // 2
+            start = at + middle * ENTRY_BYTES
+            if data[start : start + _ID_BYTES] < object_id:
+                low = middle + 1
+            else:
+                high = middle
+        return low
 
     def locations(self, object_id: ObjectId) -> Iterator[Location]:
         """Usable locations of the id."""
-        for record, pack_position in self._entries_of(object_id):
-            if self._usable[pack_position]:
-                row = self._pack(pack_position)
-                yield Location(record=record, pack=row.id, header=row.header)
+        return map(self.location, self.links(object_id))
+
+    def links(self, object_id: ObjectId) -> list[Link]:
+        """Usable locations of the id, as the little that a chain is made of."""
+        found: list[Link] = []
+        position = self._position(object_id)
+        while position < self._layout.entries:
+            start = self._layout.entries_at + position * ENTRY_BYTES
+            identifier, base, type_, depth, pack = _LINK.unpack_from(self._data, start)
+            if identifier != object_id:
+                break
+            if self._usable[pack]:
+                found.append(Link(depth, None if depth == 0 else ObjectId(base), type_, self, start))
+            position += 1
+        return found
+
+    def location(self, link: Link) -> Location:
+        record, position = decode_entry(self._data[link.start : link.start + ENTRY_BYTES])
+        row = self._pack(position)
+        return Location(record=record, pack=row.id, header=row.header)
+
+    def pack_of(self, link: Link) -> PackId:
+        (position,) = _POSITION.unpack_from(self._data, link.start + ENTRY_BYTES - _POSITION.size)
+        start = self._layout.packs_at + position * _PACK.size
+        return PackId(self._data[start : start + _ID_BYTES])
 
     def gone_from(self, object_id: ObjectId) -> Iterator[PackId]:
         """Packs of the locations of the id that are not usable."""
@@ -110,11 +151,12 @@ class Run:
                 yield Location(record=decode_entry(entry)[0], pack=row.id, header=row.header)
 
     def _entries_of(self, object_id: ObjectId) -> Iterator[tuple[ObjectRecord, int]]:
-        position = bisect_left(range(self._layout.entries), bytes(object_id), key=self._id_at)
-        while position < self._layout.entries and self._id_at(position) == object_id:
+        for position in range(self._position(object_id), self._layout.entries):
             start = self._layout.entries_at + position * ENTRY_BYTES
-            yield decode_entry(self._data[start : start + ENTRY_BYTES])
-            position += 1
+            entry = self._data[start : start + ENTRY_BYTES]
+            if entry[:_ID_BYTES] != object_id:
+                return
+            yield decode_entry(entry)
 
 
 def _layout(data: bytes | mmap.mmap) -> _Layout:

@@ -109,10 +109,10 @@ class Writer:
 
     def adopt(self, object_id: ObjectId) -> bool:
         """Whether the repository has the object, with what a delta needs; if so, its packs count as used by this writer."""
-        chain = self._index.chain(object_id)
+        packs = self._index.chain_packs(object_id)
         with self._lock:
-            self.packs_used.update(place.pack for place in chain)
-        return bool(chain)
+            self.packs_used.update(packs)
+        return bool(packs)
 
     def _claim(self, object_id: ObjectId) -> bool:
         """Whether the caller is the first to need this object stored."""

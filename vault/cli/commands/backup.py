@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vault.cli import jsonout, render, wiring
+from vault.cli import render
+from vault.cli.backing_up import run_backup
 from vault.cli.backup_plan import BackupOptions, plan_backup
 from vault.cli.exit_codes import ExitCode
 from vault.cli.options import Invocation, command
@@ -40,12 +41,13 @@ if TYPE_CHECKING:
 @click.option("--allow-cleartext", is_flag=True, help="Accept a connection to another host without TLS.")
 @click.option("-j", "--jobs", type=click.IntRange(1, 32), default=2, show_default=True, help="Reading connections.")
 def backup(invocation: Invocation, directories: Sequence[str], tags: Sequence[str], **options: Any) -> int:
-    from vault.ops.outside import gaps
-
     settings, out = invocation.settings(), invocation.renderer()
     plan = plan_backup(settings, BackupOptions(directories=tuple(directories), tags=tuple(tags), **options))
     with shown(out) as progress:
-        report = wiring.run_backup(settings, plan, progress=progress)
+        report = run_backup(settings, plan, progress=progress)
+    from vault.cli import jsonout
+    from vault.ops.outside import gaps
+
     incomplete = gaps(report.ledger)
     if invocation.json:
         out.json_line(jsonout.backup(report.id, report.manifest, report.ledger))
@@ -58,10 +60,12 @@ def backup(invocation: Invocation, directories: Sequence[str], tags: Sequence[st
 
 
 def _draw(invocation: Invocation, report: BackupReport) -> None:
+    from vault.cli.jsonout import file_bytes, source_bytes
+
     out, manifest = invocation.renderer(), report.manifest
     out.missing(report.ledger)
     _tell_how_to_accept(invocation, report)
-    whole = jsonout.source_bytes(manifest) + jsonout.file_bytes(manifest)
+    whole = source_bytes(manifest) + file_bytes(manifest)
     out.line(
         f"snapshot {report.id.hex()[:12]} of {manifest.source}: {render.size(whole)}, "
         f"{render.size(manifest.effort.new_bytes)} new, {manifest.effort.duration_ms / 1000:.1f} s"

@@ -284,8 +284,8 @@ def child_variables(target: Target) -> dict[str, str]:
     return found
 
 
-def refuse_pooler(target: Target, first: Session) -> None:
-    """Raise SourceError if statements of one client can meet different server sessions [C4]."""
+def refuse_pooler(target: Target, first: Session) -> Session:
+    """A second session of the same server. Raises SourceError: statements of one client can meet different server sessions [C4]"""
     second = connect(target)
     try:
         query = "SELECT pg_backend_pid()"
@@ -294,11 +294,14 @@ def refuse_pooler(target: Target, first: Session) -> None:
         other = second.row(query, doing="looking for a pooler")[0]
         after = first.row(query, doing="looking for a pooler")[0]
         second.run("ROLLBACK", doing="looking for a pooler")
-    finally:
-        second.close()
+    except BaseException:
+        second.abort()
+        raise
     if before != after or other == before:
+        second.abort()
         raise SourceError(
             "the connection goes through a pooler in transaction mode",
             why="one snapshot cannot be held across its connections (Supabase: port 6543)",
             hint="use the direct connection, or the session pooler (Supabase: port 5432)",
         )
+    return second

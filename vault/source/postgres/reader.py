@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, islice
 from typing import Final
 
-from vault.ports import ExtentJob, ExtentRows, ExtentState, SourceTable
+from vault.ports import ExtentJob, ExtentRows, ExtentState
 from vault.source.postgres.psql_rows import PsqlPump, PsqlRows
 from vault.source.postgres.rows import DirectReader
 from vault.source.postgres.states import states
 
 LARGE_TABLE_BYTES: Final = 16 << 20
-"""Below this, starting psql costs more than it saves."""
+"""Below this, starting psql costs more than it saves: for a small table, and for a few extents of a large one."""
 LARGE_AHEAD: Final = 3
 SMALL_AHEAD: Final = 32
 BATCH_BYTES: Final = 4 << 20
@@ -31,13 +32,16 @@ class SnapshotReader:
         self._open_pump = pump
         self._pump: PsqlPump | None = None
         self._no_pump = False
+        self._few = False
         self._idle = True
 
     def read(self, jobs: Iterator[ExtentJob]) -> Iterator[ExtentRows]:
         """See ports.RowReader. Raises SourceError, Incoherent, Unreachable"""
         self._idle = False
         waiting: deque[tuple[ExtentJob, int]] = deque()
-        source = iter(jobs)
+        head = list(islice(jobs, LARGE_AHEAD))
+        self._few = self._pump is None and sum(map(_bytes, head)) < self._large_table_bytes
+        source = chain(head, jobs)
         while True:
             self._fill(waiting, source)
             if not waiting:
@@ -50,11 +54,11 @@ class SnapshotReader:
                 yield from self._direct.read(_batch(waiting))
         self._idle = True
 
-    def states(self, table: SourceTable, horizon: int) -> Sequence[ExtentState]:
+    def states(self, ranges: Sequence[ExtentJob], horizon: int) -> Sequence[Sequence[ExtentState]]:
         """See ports.RowReader. Raises  SourceError, Incoherent, Unreachable"""
-        if not self._direct.lock(table):
-            return ()
-        return states(self._direct.session, table, horizon)
+        locked = self._direct.lock(one.table for one in ranges)
+        found = iter(states(self._direct.session, [one for one in ranges if one.table.oid in locked], horizon))
+        return [next(found) if one.table.oid in locked else () for one in ranges]
 
     def close(self) -> None:
         """Leave the snapshot and close the connections. Raises SourceError if psql did not end well after its last row"""
@@ -78,7 +82,7 @@ class SnapshotReader:
                 return
 
     def _pump_for(self, job: ExtentJob) -> PsqlPump | None:
-        if job.table.bytes_estimate < self._large_table_bytes or self._no_pump:
+        if self._few or self._no_pump or job.table.bytes_estimate < self._large_table_bytes:
             return None
         if self._pump is None:
             self._pump = self._open_pump()
@@ -93,6 +97,11 @@ class SnapshotReader:
             yield from self._direct.by_leader(job)
         else:
             yield rows
+
+
+def _bytes(job: ExtentJob) -> int:
+    """Estimated text."""
+    return job.table.bytes_estimate * job.blocks // max(1, job.table.blocks) if job.blocks else job.table.bytes_estimate
 
 
 def _batch(waiting: deque[tuple[ExtentJob, int]]) -> list[ExtentJob]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
@@ -99,10 +100,10 @@ class DirectReader:
         with leader.turn:
             _counts(leader.session, [job], only_check=True)
 
-    def lock(self, table: SourceTable) -> bool:
-        """Whether this session holds the table's lock now; never waits for it."""
-        self._lock([table])
-        return table.oid in self._locked
+    def lock(self, tables: Iterable[SourceTable]) -> AbstractSet[int]:
+        """The oids of all tables whose lock this session holds now, the given ones among them if they could be had without waiting."""
+        self._lock(tables)
+        return self._locked
 
     def _lock(self, wanted: Iterable[SourceTable]) -> None:
         tables = {table.oid: table for table in wanted if table.oid not in self._locked | self._refused}

@@ -40,7 +40,7 @@ from vault.source.postgres.connect import (
     translated,
 )
 from vault.source.postgres.pattern import Selection
-from vault.source.postgres.programs import Children, Program, Programs
+from vault.source.postgres.programs import Child, Children, Program, Programs
 from vault.source.postgres.psql_rows import PsqlPump
 from vault.source.postgres.reader import LARGE_TABLE_BYTES, SnapshotReader
 from vault.source.postgres.rows import DirectReader, Leader
@@ -83,15 +83,52 @@ class _Parts:
     target: Target
     known: facts.Basics
     leader: Leader
+    spare: Session
     view: view.View
     tables: Sequence[SourceTable]
-    start: definitions.Definitions
     children: Children
-    dump: Program
-    psql: Program | None
+    dump: Child
+    programs: Programs
     selection: Selection
     large_table_bytes: int
     sessions: list[Session] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reached:
+    """A server that was reached: all that a capture needs before it lists, locks and exports. `spare`: a second session."""
+
+    target: Target
+    leader: Session
+    spare: Session
+    known: facts.Basics
+    dump: Program
+
+    def close(self) -> None:
+        self.spare.abort()
+        self.leader.abort()
+
+
+def reach(conninfo: str, *, options: CaptureOptions, programs: Programs, environment: Mapping[str, str]) -> Reached:
+    """Connect and look at the server; begins no transaction that lasts, so it may come long before `open_capture`.
+
+    Raises  UsageError, UnsafeError, Unreachable, PermissionMissing, SourceError
+    """
+    target = resolve(conninfo, environment, allow_cleartext=options.allow_cleartext)
+    leader = connect(target)
+    spare: Session | None = None
+    try:
+        target = pinned(target, leader)
+        spare = refuse_pooler(target, leader)
+        known = facts.basics(leader)
+        facts.require_unfiltered(known)
+        dump = programs.require("pg_dump", major=known.major, local=target.local)
+    except BaseException:
+        if spare is not None:
+            spare.abort()
+        leader.abort()
+        raise
+    return Reached(target=target, leader=leader, spare=spare, known=known, dump=dump)
 
 
 def open_capture(
@@ -101,21 +138,19 @@ def open_capture(
     programs: Programs,
     environment: Mapping[str, str],
     notify: Callable[[str], None],
+    reached: Reached | None = None,
 ) -> PostgresCapture:
-    """Connect, lock, export a snapshot. `notify` hears of each step before it is taken, from this thread.
+    """Connect, unless `reached` already has, lock, export a snapshot, start pg_dump.
 
-    Raises  UsageError, UnsafeError, Unreachable, PermissionMissing, Incoherent, SourceError
+    notify   hears of each step before it is taken, from this thread
+    reached  is used up
+    Raises   as `reach`, and Incoherent
     """
-    target = resolve(conninfo, environment, allow_cleartext=options.allow_cleartext)
-    leader = connect(target)
+    if reached is None:
+        reached = reach(conninfo, options=options, programs=programs, environment=environment)
+    target, leader, known = reached.target, reached.leader, reached.known
     children: Children | None = None
     try:
-        target = pinned(target, leader)
-        refuse_pooler(target, leader)
-        known = facts.basics(leader)
-        facts.require_unfiltered(known)
-        dump = programs.require("pg_dump", major=known.major, local=target.local)
-        psql = programs.find("psql", major=known.major, local=target.local)
         selection = options.selection()
         selected = pattern.condition(selection, known.search_path)
         request = view.Request(
@@ -132,12 +167,19 @@ def open_capture(
             target=target,
             known=known,
             leader=Leader(leader),
+            spare=reached.spare,
             view=taken,
+            dump=schema.start(
+                reached.dump,
+                children,
+                taken,
+                selection,
+                lock_timeout_s=DUMP_LOCK_TIMEOUT_S,
+                unreadable_sequences=[name for name, readable in taken.sequences if not readable],
+            ),
             tables=catalog.tables(leader, taken.holding, version=known.version),
-            start=definitions.read(leader),
             children=children,
-            dump=dump,
-            psql=psql,
+            programs=programs,
             selection=selection,
             large_table_bytes=options.large_table_bytes,
         )
@@ -145,7 +187,7 @@ def open_capture(
     except BaseException:
         if children is not None:
             children.close()
-        leader.abort()
+        reached.close()
         raise
 
 
@@ -166,15 +208,10 @@ class PostgresCapture:
         self._closed = False
         self._clerk: Session | None = None
         self._server = parts.view.server
+        self._start: definitions.Definitions | None = None
         self._schema: SchemaDump | None = None
-        self._dump = schema.start(
-            parts.dump,
-            parts.children,
-            parts.view,
-            parts.selection,
-            lock_timeout_s=DUMP_LOCK_TIMEOUT_S,
-            unreadable_sequences=[name for name, readable in parts.view.sequences if not readable],
-        )
+        self._psql: Program | None = None
+        self._psql_sought = False
 
     @property
     def server(self) -> ServerFacts:
@@ -199,8 +236,10 @@ class PostgresCapture:
         return gone
 
     def schema(self) -> SchemaDump:
+        """Reads the start of the definitions as well, while pg_dump works."""
         if self._schema is None:
-            self._schema = schema.collect(self._dump, self._session(), self.server.encoding)
+            self._definitions_at_start()
+            self._schema = schema.collect(self._parts.dump, self._session(), self.server.encoding)
         return self._schema
 
     def catalog(self) -> CatalogFacts:
@@ -243,22 +282,24 @@ class PostgresCapture:
             self.abort()
         return changed
 
+    def _definitions_at_start(self) -> definitions.Definitions:
+        if self._start is None:
+            self._start = definitions.read(self._session())
+        return self._start
+
     def _changed(self) -> Sequence[str]:
-        observer = connect(self._parts.target)
-        try:
-            observer.run("BEGIN READ ONLY;" + fixed(self._parts.known.known_settings), doing="comparing definitions")
-            end = definitions.read(observer)
-            changed = tuple(definitions.changed(observer, self._parts.start, end))
-            observer.run("COMMIT", doing="comparing definitions")
-            self._server = facts.flushed(observer, self._server)
-            return changed
-        finally:
-            observer.abort()
+        """Compare the definitions of the snapshot with those of now, in a fresh transaction of the clerk."""
+        start, clerk = self._definitions_at_start(), self._session()
+        clerk.run("COMMIT; BEGIN READ ONLY;" + fixed(self._parts.known.known_settings), doing="comparing definitions")
+        changed = tuple(definitions.changed(clerk, start, definitions.read(clerk)))
+        clerk.run("COMMIT", doing="comparing definitions")
+        self._server = facts.flushed(clerk, self._server)
+        return changed
 
     def abort(self) -> None:
         with self._lock:
             self._closed = True
-            sessions = [*self._parts.sessions, *((self._clerk,) if self._clerk else ()), self._parts.leader.session]
+            sessions = [*self._parts.sessions, self._parts.spare, self._parts.leader.session]
             self._parts.sessions.clear()
         for session in sessions:
             session.abort()
@@ -287,12 +328,15 @@ class PostgresCapture:
         )
 
     def _session(self) -> Session:
-        """A session in the snapshot for everything but rows, so that the leader stays free."""
+        """A session in the snapshot for everything but rows, so that the leader stays free: the clerk."""
         if self._clerk is None:
-            self._clerk = open_worker(self._import())
+            self._clerk = open_worker(self._import(), self._parts.spare)
         return self._clerk
 
     def _pump(self, imported: Import) -> PsqlPump | None:
-        if self._parts.psql is None:
-            return None
-        return PsqlPump(self._parts.psql, self._parts.children, imported)
+        with self._lock:
+            if not self._psql_sought:
+                parts = self._parts
+                self._psql = parts.programs.find("psql", major=parts.known.major, local=parts.target.local)
+                self._psql_sought = True
+        return None if self._psql is None else PsqlPump(self._psql, self._parts.children, imported)

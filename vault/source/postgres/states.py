@@ -1,7 +1,7 @@
-"""What the server says of every extent of a table without sending a row: how many rows, how many may be new since a horizon.
+"""What the server says of extents without sending a row: how many rows, how many may be new since a horizon.
 
-One query for the whole table, one TID range scan an extent. Both ages are taken in the same statement [A6]; ages wrap, so a row older
-than 2^31 transactions has a negative age and is old [D3], as frozen ids are. Why this is enough: spec/85-reuse.md.
+One query for many ranges of blocks, also of many tables, one TID range scan an extent. Both ages are taken in the same statement [A6];
+ages wrap, so a row older than 2^31 transactions has a negative age and is old [D3], as frozen ids are. Why this is enough: spec/85-reuse.md.
 """
 
 from __future__ import annotations
@@ -9,36 +9,52 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vault.limits import EXTENT_BLOCKS
-from vault.ports import ExtentState, SourceTable
+from vault.ports import ExtentJob, ExtentState
 from vault.source.postgres.connect import Session
 from vault.source.postgres.jobs import proof, swapped
 from vault.source.postgres.names import qualified
 
 _STATES = """
-SELECT extent.start::int8, found.rows, found.changed
-  FROM generate_series(0, {last}, {step}) AS extent(start), LATERAL (
+SELECT {place}, true, extent.start::int8, found.rows, found.changed
+  FROM generate_series({first}, {last}, {step}) AS extent(start), LATERAL (
        SELECT count(*) AS rows,
               count(*) FILTER (WHERE age(xmin) BETWEEN 0 AND age('{horizon}'::xid)) AS changed
          FROM ONLY {table}
         WHERE ctid >= format('(%s,0)', extent.start)::tid AND ctid < format('(%s,0)', extent.start + {step})::tid
-       ) AS found ORDER BY 1
+       ) AS found
 """
+_PROOF = "SELECT {place}, {proof}, NULL, NULL, NULL"
 
 _XID_BITS = 32
 
 
-def states(session: Session, table: SourceTable, horizon: int) -> Sequence[ExtentState]:
-    """One state an extent, by start. `horizon`: 64-bit xmin of an earlier snapshot, less than 2^31 transactions ago.
+def states(session: Session, ranges: Sequence[ExtentJob], horizon: int) -> Sequence[Sequence[ExtentState]]:
+    """For each range the states of its extents, by start. `session` holds the lock of every table.
 
-    Raises  Incoherent: the table is not the snapshot's; SourceError
+    horizon  64-bit xmin of an earlier snapshot, less than 2^31 transactions ago
+    Raises   Incoherent: a table is not the snapshot's; SourceError
     """
-    query = _STATES.format(
-        last=max(0, table.blocks - 1),
-        step=EXTENT_BLOCKS,
-        horizon=horizon % (1 << _XID_BITS),
-        table=qualified(table.name),
-    )
-    found = session.rows(query, doing=f"looking for changes in {qualified(table.name)}")
-    if not session.row(f"SELECT {proof(table)}", doing="checking a table")[0]:
-        raise swapped(table)
-    return [ExtentState(start=start, rows=rows, changed=changed) for start, rows, changed in found]
+    if not ranges:
+        return []
+    scans = [
+        _STATES.format(
+            place=place,
+            first=one.start,
+            last=one.start + one.blocks - 1,
+            step=EXTENT_BLOCKS,
+            horizon=horizon % (1 << _XID_BITS),
+            table=qualified(one.table.name),
+        )
+        for place, one in enumerate(ranges)
+    ]
+    proofs = [_PROOF.format(place=place, proof=proof(one.table)) for place, one in enumerate(ranges)]
+    found: list[list[ExtentState]] = [[] for _ in ranges]
+    # An append runs its parts in order, so every table is proven after it was scanned.
+    for place, same, start, rows, changed in session.rows(
+        " UNION ALL ".join(scans + proofs), doing="looking for changes"
+    ):
+        if not same:
+            raise swapped(ranges[place].table)
+        if start is not None:
+            found[place].append(ExtentState(start=start, rows=rows, changed=changed))
+    return [sorted(extents, key=lambda extent: extent.start) for extents in found]

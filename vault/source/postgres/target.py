@@ -66,7 +66,7 @@ def connect_target(conninfo: str, environment: Mapping[str, str], *, allow_clear
     session = connect(place)
     try:
         place = pinned(place, session)
-        refuse_pooler(place, session)
+        refuse_pooler(place, session).close()
         apply_settings(session.connection)
         return PostgresTarget(place, _probe(session))
     except psycopg.Error as error:

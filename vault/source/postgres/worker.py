@@ -39,9 +39,9 @@ class Import:
         )
 
 
-def open_worker(imported: Import) -> Session:
-    """A session in the snapshot. Raises Incoherent if the snapshot or its server is gone, Unreachable"""
-    session = connect(imported.target)
+def open_worker(imported: Import, spare: Session | None = None) -> Session:
+    """A session in the snapshot, `spare` or a new one. Raises Incoherent if the snapshot or its server is gone, Unreachable"""
+    session = spare or connect(imported.target)
     try:
         _begin(session, imported)
         if not session.row(f"SELECT {imported.proof()}", doing="joining the snapshot")[0]:
