@@ -16,6 +16,7 @@ from typing import Final
 
 from vault.errors import Malformed, NotThere, UsageError
 from vault.model import DatabasePart, LargeObjectItem, OrderItem, Section, SequenceItem, TableItem, TableName
+from vault.ops.export_members import REMEMBER_EXTENSIONS, clear_member, member_tables, on_members, replacing
 from vault.ops.table import table_sums
 from vault.ops.view_paths import one_line
 from vault.repo.snapshot import Snapshot
@@ -149,11 +150,18 @@ class _Contents:
         self._loaded_by: dict[int, list[int]] = {}
         """Dump id of a partition root -> dump ids of the rows that are loaded through it."""
         self._schema_acls = _schema_acls(self._order)
+        self._on_members = on_members(self._order)
+        self._member_rows: list[int] = []
+        """Dump ids of the rows of extensions' tables, for what comes after them."""
         data = [*self._large_object_parts(), *self._data_parts()]
         definitions = [self._definition(at) for at in range(len(self._order))]
         after = next((at for at, item in enumerate(self._order) if item.section is Section.POST_DATA), len(self._order))
         before = sorted(definitions[:after], key=lambda part: part.entry.desc not in _OF_THE_ARCHIVE)
-        self.parts: tuple[_Part, ...] = (*before, *data, *definitions[after:])
+        members = [self._clear(item) for item in member_tables(self._order, snapshot.tables())]
+        if members:
+            first = sum(part.entry.desc in _OF_THE_ARCHIVE for part in before)
+            before.insert(first, self._statement("EXTENSIONS", REMEMBER_EXTENSIONS))
+        self.parts: tuple[_Part, ...] = (*before, *members, *data, *definitions[after:])
 
     def head(self) -> bytes:
         """Header and table of contents, with the places of the data blocks, which follow it."""
@@ -187,6 +195,10 @@ class _Contents:
         needs = [need + 1 for need in item.needs]
         if item.section is Section.POST_DATA:
             needs += [rows for need in needs for rows in self._loaded_by.get(need, ())]
+        definition = entry.definition
+        if at in self._on_members:
+            definition = replacing(entry, self._snapshot)
+            needs += self._member_rows
         if entry.identity.desc == "ACL" and entry.identity.kind != "schema":
             needs += self._schema_acls.get(entry.namespace, ())
         made = self._entry(at + 1, entry.identity.desc, entry.tag, section=item.section, needs=needs)
@@ -194,7 +206,7 @@ class _Contents:
         return _Part(
             entry=replace(
                 made,
-                definition=self._bytes(entry.definition) or None,
+                definition=self._bytes(definition) or None,
                 drop=self._bytes(entry.drop) or None,
                 namespace=self._bytes(entry.namespace) or None,
                 tablespace=self._bytes(entry.tablespace) if entry.tablespace or keeps_empty else None,
@@ -202,6 +214,18 @@ class _Contents:
                 owner=self._bytes(entry.owner) or None,
             )
         )
+
+    def _clear(self, item: TableItem) -> _Part:
+        made = self._statement(f"{item.name.schema} {item.name.name}", clear_member(item))
+        return replace(made, entry=replace(made.entry, needs=tuple(str(need).encode() for need in self._extensions())))
+
+    def _extensions(self) -> Iterator[int]:
+        return (at + 1 for at, item in enumerate(self._order) if item.identity.desc == "EXTENSION")
+
+    def _statement(self, tag: str, definition: str) -> _Part:
+        """An entry of our own before the rows."""
+        made = self._entry(self._next_id(), "EXTENSION ROWS", tag, section=Section.PRE_DATA)
+        return _Part(entry=replace(made, definition=self._bytes(definition)))
 
     def _data_parts(self) -> Iterator[_Part]:
         tables = self._places("TABLE")
@@ -219,6 +243,8 @@ class _Contents:
         """A table without an entry is a member of an extension and is there when its extension is."""
         at = tables.get(item.name)
         dump_id = self._next_id()
+        if at is None:
+            self._member_rows.append(dump_id)
         made = self._entry(
             dump_id, "TABLE DATA", item.name.name, section=Section.DATA, needs=[] if at is None else [at + 1]
         )

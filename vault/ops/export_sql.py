@@ -13,9 +13,10 @@ from typing import Final
 from vault.errors import Malformed
 from vault.model import LargeObjectItem, SchemaEntry, Section, TableItem
 from vault.ops.export_archive import copy_statement
+from vault.ops.export_members import REMEMBER_EXTENSIONS, clear_member, executable_entries, member_tables
 from vault.ops.table import table_sums
 from vault.ops.view_paths import one_line
-from vault.ops.view_script import EntryScript, entries, foot, head
+from vault.ops.view_script import EntryScript, foot, head
 from vault.pipeline import copytext
 from vault.repo.snapshot import Snapshot
 from vault.source.postgres import statements
@@ -34,9 +35,12 @@ def complete_sql(snapshot: Snapshot) -> Iterator[bytes]:
         "Into an empty database, by a superuser: psql -X -v ON_ERROR_STOP=1 -d DATABASE -f complete_database_with_data.sql",
         "Roles belong to the cluster and must exist: roles.sql.",
     )
+    yield f"\n{REMEMBER_EXTENSIONS}".encode()
     script = EntryScript()
     for entry in _step(snapshot, "before"):
         yield script.lines(entry)
+    for item in member_tables(snapshot.order(), snapshot.tables()):
+        yield clear_member(item).encode()
     yield from chain(_rows(snapshot), _sequences(snapshot), _large_objects(snapshot))
     for step in ("after", "privileges"):
         for entry in _step(snapshot, step):
@@ -50,7 +54,7 @@ def complete_sql(snapshot: Snapshot) -> Iterator[bytes]:
 def _step(snapshot: Snapshot, wanted: str) -> Iterator[SchemaEntry]:
     """pg_restore's passes; the main one is parted where the rows come."""
     rows_come = False
-    for entry in entries(snapshot):
+    for entry in executable_entries(snapshot):
         rows_come = rows_come or entry.section is Section.POST_DATA
         desc = entry.identity.desc
         if desc in _PRIVILEGES:

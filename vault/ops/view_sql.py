@@ -7,6 +7,7 @@ from typing import Final
 
 from vault.model import SchemaEntry, TableItem
 from vault.ops.components import EntrySelector, Selectors
+from vault.ops.export_members import executable_entries
 from vault.ops.table import table_rows
 from vault.ops.view_script import EntryScript, entries, foot, head, text, title
 from vault.repo.snapshot import Snapshot
@@ -20,7 +21,7 @@ def schema_sql(snapshot: Snapshot, selectors: Selectors) -> Iterator[bytes]:
     """Every definition in order, with its owner. Rows belong between pre-data and post-data; they are not in it."""
     yield head(snapshot, "Every definition of the database, in the order in which it can be executed; no rows.")
     script = EntryScript()
-    for entry in entries(snapshot):
+    for entry in executable_entries(snapshot):
         yield script.lines(entry)
     yield foot(snapshot)
 

@@ -83,7 +83,7 @@ class Session:
         with self.lock, translated(doing):
             self.connection.execute(statements)
 
-    def rows(self, query: str, parameters: Sequence[Any] | None = None, *, doing: str) -> list[Row]:
+    def rows(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None, *, doing: str) -> list[Row]:
         with self.lock, translated(doing):
             return self.connection.execute(query, parameters).fetchall()
 

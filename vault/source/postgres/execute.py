@@ -15,9 +15,10 @@ from psycopg import sql
 from psycopg.copy import LibpqWriter
 
 from vault.errors import SourceError, Unreachable
-from vault.model import LargeObjectItem, SchemaEntry, SequenceItem, TableItem
+from vault.model import Identity, LargeObjectItem, SchemaEntry, SequenceItem, TableItem
 from vault.ports import SuspendedCheck
-from vault.source.postgres import privileges, statements
+from vault.source.postgres import extras, privileges, statements
+from vault.source.postgres.connect import Session
 from vault.source.postgres.names import qualified, quote
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -55,6 +56,7 @@ _UNIQUE_VIOLATION: Final = "23505"
 _NOT_NULL_VIOLATION: Final = "23502"
 _FOREIGN_KEY_VIOLATION: Final = "23503"
 _CHECK_VIOLATION: Final = "23514"
+_ALREADY_THERE: Final = frozenset({"42710", "42P07", "42P16"})
 _DEADLOCK: Final = "40P01"
 _ATTEMPTS: Final = 3
 
@@ -107,6 +109,7 @@ class PostgresTargetSession:
         self._connection = connection
         self._rows_encoding = rows_encoding
         self._placed = {"default_tablespace": "", "default_table_access_method": "heap"}
+        self._on_members: dict[Identity, str] | None = None
         self._reset = frozenset(str(row[0]) for row in connection.execute(privileges.OWN_DEFAULTS))
 
     def run(self, statements: Sequence[str]) -> None:
@@ -121,6 +124,8 @@ class PostgresTargetSession:
         except Unreachable:
             raise
         except SourceError as error:
+            if error.sqlstate in _ALREADY_THERE and self._adopt(entry):
+                return notes
             if owner is None:
                 raise
             try:
@@ -197,6 +202,21 @@ class PostgresTargetSession:
 
     def reset_privileges(self, kind: str, names: Sequence[str]) -> None:
         self._attempt(f"privileges of {kind} {'.'.join(names)}", lambda: self._run(self._resetting(kind, names, ())))
+
+    def _adopt(self, entry: SchemaEntry) -> bool:
+        """Whether what is there belongs to an extension's table; where it differs, the recorded one takes its place.
+
+        Nothing in a catalog says which of them an extension's script made, so that a snapshot can hold one too many.
+        """
+        if self._on_members is None:
+            found = extras.read(
+                Session(self._connection), extras.ALL_ON_MEMBERS, version=self._connection.info.server_version
+            )
+            self._on_members = {one.entry.identity: one.entry.definition for one in found}
+        definition = self._on_members.get(entry.identity)
+        if definition is not None and definition != entry.definition and entry.drop:
+            self._attempt(f"{entry.identity.desc} {entry.tag}", lambda: self._run([entry.drop, entry.definition]))
+        return definition == entry.definition or (definition is not None and bool(entry.drop))
 
     def flush(self) -> None:
         """A commit that waits makes all commits before it durable."""

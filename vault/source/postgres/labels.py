@@ -1,4 +1,4 @@
-"""Security labels that no entry of the archive carries: of large objects and of cluster-wide objects. Named as gaps, never dropped silently."""
+"""Security labels of cluster-wide objects: they belong to no entry, and a restore never alters roles that exist. Named as gaps."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from vault.model import Missing, State
 from vault.source.postgres.connect import Session
 
 _LABELS: Final = """
-SELECT 'large object ' || objoid, provider FROM pg_seclabel WHERE classoid = 'pg_largeobject'::regclass
-UNION ALL
-SELECT coalesce('role ' || r.rolname, 'tablespace ' || t.spcname), provider
+SELECT coalesce('role ' || r.rolname, 'tablespace ' || t.spcname, 'database ' || d.datname), provider
   FROM pg_shseclabel s
   LEFT JOIN pg_roles r ON s.classoid = 'pg_authid'::regclass AND r.oid = s.objoid
   LEFT JOIN pg_tablespace t ON s.classoid = 'pg_tablespace'::regclass AND t.oid = s.objoid
- WHERE s.classoid <> 'pg_database'::regclass
+  LEFT JOIN pg_database d ON s.classoid = 'pg_database'::regclass AND d.oid = s.objoid
+ WHERE d.datname IS NULL OR d.datname = current_database()
  ORDER BY 1, 2
 """
 
@@ -26,6 +25,6 @@ def missing(session: Session) -> Iterator[Missing]:
         yield Missing(
             item=f"{name}: security label of {provider}",
             state=State.NOT_EXPORTABLE,
-            why="pgvault does not store labels of large objects, roles and tablespaces",
+            why="pgvault does not store labels of roles, tablespaces and databases",
             fix="note it down and set it again with SECURITY LABEL after a restore",
         )

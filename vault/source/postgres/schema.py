@@ -14,7 +14,7 @@ from typing import Final
 from vault.errors import Incoherent, Malformed, SourceError, Unsupported
 from vault.model import Identity, SchemaEntry, Section, TableName
 from vault.ports import SchemaDump
-from vault.source.postgres import archive
+from vault.source.postgres import archive, extras
 from vault.source.postgres.connect import Session
 from vault.source.postgres.encoding import decode
 from vault.source.postgres.names import qualified, quote
@@ -79,8 +79,8 @@ def start(
     return children.start(command, feed=False)
 
 
-def collect(child: Child, session: Session, encoding: str) -> SchemaDump:
-    """Read pg_dump's output to its end and turn it into entries. Raises SourceError, Incoherent"""
+def collect(child: Child, session: Session, encoding: str, scope: extras.Scope, *, version: int) -> SchemaDump:
+    """Read pg_dump's output to its end and turn it into entries, with those that it leaves out. Raises SourceError, Incoherent"""
     raw = _read(child)
     try:
         parsed = archive.decode(raw)
@@ -99,7 +99,11 @@ def collect(child: Child, session: Session, encoding: str) -> SchemaDump:
     needs = tuple(
         tuple(sorted({places[int(need)] for need in entry.needs if int(need) in places})) for entry in entries
     )
-    return SchemaDump(entries=found, needs=needs)
+    ids = {_catalog_id(entry): place for place, entry in enumerate(entries) if "0" not in _catalog_id(entry)}
+    objects = {(int(catalog), int(oid)): place for (catalog, oid), place in ids.items()}
+    return extras.add(
+        session, SchemaDump(entries=found, needs=needs), objects, extras.read(session, scope, version=version)
+    )
 
 
 def _read(child: Child) -> bytes:

@@ -19,6 +19,7 @@ from vault.source.postgres import (
     catalog,
     cluster,
     definitions,
+    extras,
     facts,
     labels,
     largeobjects,
@@ -230,16 +231,24 @@ class PostgresCapture:
     @property
     def missing(self) -> Sequence[Missing]:
         session = self._session()
-        gone = [*self._parts.view.missing, *cluster.missing(session)]
+        gone = [*self._parts.view.missing, *cluster.missing(session), *extras.missing(session, self._scope)]
         if self._parts.selection.whole:
             gone += [*largeobjects.missing(session), *omissions.missing(session), *labels.missing(session)]
         return gone
+
+    @property
+    def _scope(self) -> extras.Scope:
+        return extras.Scope(
+            tables=[relation.oid for relation in self._parts.view.relations], everything=self._parts.selection.whole
+        )
 
     def schema(self) -> SchemaDump:
         """Reads the start of the definitions as well, while pg_dump works."""
         if self._schema is None:
             self._definitions_at_start()
-            self._schema = schema.collect(self._parts.dump, self._session(), self.server.encoding)
+            self._schema = schema.collect(
+                self._parts.dump, self._session(), self.server.encoding, self._scope, version=self._parts.known.version
+            )
         return self._schema
 
     def catalog(self) -> CatalogFacts:

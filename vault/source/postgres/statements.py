@@ -322,6 +322,17 @@ def set_setting(setting: RoleSetting, *, database: str) -> str:
     return f"ALTER {subject} SET {_setting_name(setting.name)} TO {_setting_value(setting)};"
 
 
+def set_routine(name: str, *, definer: bool, settings: Sequence[str]) -> str:
+    """ALTER ROUTINE to exactly these `settings` (name=value, as in pg_proc). `name` is a regprocedure's text."""
+    subject = f"ALTER ROUTINE {name}"
+    lines = [f"{subject} SECURITY {'DEFINER' if definer else 'INVOKER'} RESET ALL;\n"]
+    for setting in settings:
+        key, _, value = setting.partition("=")
+        text = _setting_value(RoleSetting(role="", here=False, name=key, value=value))
+        lines.append(f"{subject} SET {_setting_name(key)} TO {text};\n")
+    return "".join(lines)
+
+
 def _setting_name(name: str) -> str:
     """Extensions' settings have dots; each part is a name."""
     return ".".join(quote(part) for part in name.split("."))
