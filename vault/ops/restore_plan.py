@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from vault.errors import UnsafeError
-from vault.model import OrderItem, SchemaEntry, Section, TableItem
+from vault.model import OrderItem, SchemaEntry, Section, TableItem, TableName
 from vault.ops.restore_contents import Contents, bytes_of, rows_of
 from vault.ops.restore_roles import RoleSteps, role_steps
 from vault.ops.restore_warnings import OF_THE_DATABASE, warnings
@@ -32,7 +32,7 @@ class RestorePlan:
 
     definitions      before the rows, serial
     row_security     position of a TABLE -> positions of ROW SECURITY entries that belong in its transaction
-    tables           that have rows, largest first
+    tables           that have rows, largest first; also empty ones that CREATE EXTENSION may fill
     after_rows       indexes, constraints, triggers, rules, policies ...: in parallel as `needs` allow
     privileges       ACL and DEFAULT ACL
     last             event triggers, refreshes of materialized views, and comments on event triggers
@@ -53,8 +53,7 @@ class RestorePlan:
     @property
     def new_extensions(self) -> bool:
         """No extension of the snapshot was on the target before, so rows in their tables are CREATE EXTENSION's own."""
-        needed = {entry.tag for entry in self.contents.entries if entry.identity.desc == "EXTENSION"}
-        return needed.isdisjoint(self.target.extensions_installed)
+        return _brings_extensions(self.contents, self.target)
 
     @property
     def rows(self) -> int:
@@ -71,7 +70,7 @@ class RestorePlan:
         kinds = Counter(item.identity.desc for at, item in enumerate(self.contents.order) if at not in self.left_out)
         for kind, count in sorted(kinds.items(), key=lambda pair: (-pair[1], pair[0])):
             yield f"  {count} {kind}"
-        yield f"  {self.rows} rows of {len(self.tables)} tables, {self.bytes} bytes"
+        yield f"  {self.rows} rows of {sum(1 for table in self.tables if rows_of(table))} tables, {self.bytes} bytes"
         yield f"  {self.contents.sequences} sequence values, {self.contents.large_objects} large objects"
         if self.roles.create:
             yield f"  new roles: {', '.join(role.name for role in self.roles.create)}"
@@ -93,7 +92,8 @@ def plan(contents: Contents, target: TargetFacts, *, into_source: bool = False) 
         steps[_step(contents.order[at], contents.entries[at], rows_come=rows_come)].append(at)
     row_security = _row_security(contents, steps["first"], steps["after"])
     early = {at for positions in row_security.values() for at in positions}
-    with_rows = (table for table in contents.tables if rows_of(table))
+    emptied = _new_members(contents, target)
+    with_rows = (table for table in contents.tables if rows_of(table) or table.name in emptied)
     return RestorePlan(
         contents=contents,
         target=target,
@@ -107,6 +107,19 @@ def plan(contents: Contents, target: TargetFacts, *, into_source: bool = False) 
         left_out=tuple(steps["left out"]),
         warnings=tuple(warnings(contents, target)),
     )
+
+
+def _new_members(contents: Contents, target: TargetFacts) -> frozenset[TableName]:
+    """Tables that no entry defines, so that extensions do, if none of these was on the target before."""
+    if not _brings_extensions(contents, target):
+        return frozenset()
+    defined = {item.identity.names for item in contents.order if item.identity.desc == "TABLE"}
+    return frozenset(table.name for table in contents.tables if (table.name.schema, table.name.name) not in defined)
+
+
+def _brings_extensions(contents: Contents, target: TargetFacts) -> bool:
+    needed = {entry.tag for entry in contents.entries if entry.identity.desc == "EXTENSION"}
+    return needed.isdisjoint(target.extensions_installed)
 
 
 def _refuse(contents: Contents, target: TargetFacts, *, into_source: bool) -> None:
