@@ -111,7 +111,8 @@ def plan(contents: Contents, target: TargetFacts, *, into_source: bool = False) 
 
 def _new_members(contents: Contents, target: TargetFacts) -> frozenset[TableName]:
     """Tables that no entry defines, so that extensions do, if none of these was on the target before."""
-    if not _brings_extensions(contents, target):
+    extensions = any(entry.identity.desc == "EXTENSION" for entry in contents.entries)
+    if not extensions or not _brings_extensions(contents, target):
         return frozenset()
     defined = {item.identity.names for item in contents.order if item.identity.desc == "TABLE"}
     return frozenset(table.name for table in contents.tables if (table.name.schema, table.name.name) not in defined)
