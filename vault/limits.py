@@ -43,6 +43,8 @@ PACK_OBJECTS_MAX: Final = 1 << 20
 TRAILER_ORDINAL: Final = 2**32 - 1
 OPEN_PACKS_PER_CLASS: Final = 2
 """Objects go to one of two open packs at random, so that sizes of neighbours cannot be read off."""
+PACK_SPREAD_BYTES: Final = 1 * MIB
+"""Before a class has so much, one pack takes it all: a small day makes few files."""
 TAG_BYTES: Final = 16
 
 # --- other files ---------------------------------------------------------------------------------

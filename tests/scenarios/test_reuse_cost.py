@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 
 from tests.fix_postgres import Cluster
 from tests.reuse_support import Series, Taken, small_extents
 from tests.scenarios.capture_support import database
-from vault.model import TableItem
+from vault.format.index import ENTRY_BYTES, decode_entry, parse_fragment_name
+from vault.model import ObjectRecord, ObjectType, TableItem
+from vault.repo.index import read_fragment
 
 pytestmark = pytest.mark.postgres
 
@@ -50,8 +52,8 @@ def test_an_unchanged_day_reuses_everything_and_adds_one_small_file(dsn: str) ->
     assert sum(sizes.values()) <= 4 * KIB
 
 
-def test_one_changed_table_adds_at_most_its_path(dsn: str, pg15: Cluster) -> None:
-    """The chunk's delta, the items on the way up, and per file of the day its header, trailer and index fragment."""
+def test_one_changed_table_adds_its_path_and_little_else(dsn: str, pg15: Cluster) -> None:
+    """Beside the manifest: the nodes on the way up, and at most 1.5 KiB for the delta, its files and their index fragment."""
     series = Series(dsn)
     series.take()
     before = dict(series.files)
@@ -60,8 +62,22 @@ def test_one_changed_table_adds_at_most_its_path(dsn: str, pg15: Cluster) -> Non
     taken = series.take()
     assert taken.extents - taken.reused <= 2, "where the row was, and where it is"
     sizes = added(series, before)
-    assert sorted(name.partition("/")[0] for name in sizes if "packs/" not in name) == ["index", "snapshots"]
-    assert sum(sizes.values()) <= 16 * KIB
+    assert sorted(name.partition("/")[0] for name in sizes) == ["index", "packs", "packs", "snapshots"]
+    path = sum(record.length for record in records(series, sizes) if record.type is not ObjectType.ROW_CHUNK)
+    manifest = sum(size for name, size in sizes.items() if name.startswith("snapshots/"))
+    assert manifest <= 1 * KIB
+    assert sum(sizes.values()) - manifest - path <= 1.5 * KIB
+
+
+def records(series: Series, names: Iterable[str]) -> list[ObjectRecord]:
+    """What the fragments among `names` tell of."""
+    found = []
+    for name in names:
+        parsed = parse_fragment_name(name)
+        if parsed is not None:
+            entries = read_fragment(series.open.store, series.open.keys, name, parsed[1]).entries
+            found += [decode_entry(entries[at : at + ENTRY_BYTES])[0] for at in range(0, len(entries), ENTRY_BYTES)]
+    return found
 
 
 def test_full_reads_everything_again_and_finds_the_same(dsn: str) -> None:

@@ -20,7 +20,7 @@ from vault.format.object import pack_class, plain_bytes_max
 from vault.format.pack import encode_header, pack_name
 from vault.format.snapshot import encode_manifest, snapshot_name
 from vault.ids import FragmentId, ObjectId, PackId, RepositoryId, SnapshotId
-from vault.limits import FRAGMENT_ENTRIES_MAX, MIB, OPEN_PACKS_PER_CLASS, PACK_BYTES_TARGET
+from vault.limits import FRAGMENT_ENTRIES_MAX, MIB, OPEN_PACKS_PER_CLASS, PACK_BYTES_TARGET, PACK_SPREAD_BYTES
 from vault.model import FileKind, Manifest, ObjectType, PackClass, PackEntry, PackHeader
 from vault.pipeline.seal import PackSealer, draft_record, open_object
 from vault.ports import Entropy, ObjectStore
@@ -80,6 +80,7 @@ class Writer:
         self._open: dict[PackClass, list[_OpenPack | None]] = {
             kind: [None] * OPEN_PACKS_PER_CLASS for kind in PackClass
         }
+        self._sealed_bytes = dict.fromkeys(PackClass, 0)
         self._unpublished: list[PackEntry] = []
         self._unpublished_objects = 0
         self._new_bytes = 0
@@ -132,7 +133,7 @@ class Writer:
             object_id, object_type, form.codec, plain_length=len(plain), depth=form.depth, base=form.base
         )
         kind = pack_class(object_type)
-        slot = self._entropy(1)[0] % OPEN_PACKS_PER_CLASS
+        slot = self._slot(kind)
         while True:
             pack = self._open_pack(kind, slot)
             with pack.lock:
@@ -160,9 +161,17 @@ class Writer:
             pack.unproven -= 1
             complete = pack.full and pack.unproven == 0
         with self._lock:
+            self._sealed_bytes[kind] += len(sealed)
             self.packs_used.update(form.packs)
         if complete:
             self._send(pack)
+
+    def _slot(self, kind: PackClass) -> int:
+        """Which of the open packs of a class the next object goes to."""
+        with self._lock:
+            if self._sealed_bytes[kind] < PACK_SPREAD_BYTES:
+                return 0
+        return self._entropy(1)[0] % OPEN_PACKS_PER_CLASS
 
     def _open_pack(self, kind: PackClass, slot: int) -> _OpenPack:
         with self._lock:
