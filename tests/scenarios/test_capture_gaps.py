@@ -170,3 +170,13 @@ def test_the_owner_of_a_table_with_forced_row_security_reads_all_of_it_or_nothin
             assert [rows for rows, _ in read_all(reader, jobs(capture.tables)).values()] == [1]
         with postgres.connect(name) as connection:
             connection.execute("DROP TABLE f; DROP ROLE forced")
+
+
+def test_a_predefined_role_that_was_made_a_member_is_captured(postgres: Cluster) -> None:
+    with database(postgres, "CREATE ROLE own_group; GRANT own_group TO pg_monitor") as name:
+        with open_on(postgres.dsn(name)) as capture:
+            pairs = {(one.role, one.member) for one in capture.roles().memberships}
+        with postgres.connect() as connection:
+            connection.execute("DROP ROLE own_group")
+    assert ("own_group", "pg_monitor") in pairs
+    assert not any(role.startswith("pg_") and member.startswith("pg_") for role, member in pairs)

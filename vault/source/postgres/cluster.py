@@ -24,7 +24,7 @@ SELECT r.rolname::text, m.rolname::text, coalesce(g.rolname, '')::text, x.admin_
        (to_jsonb(x)->>'inherit_option')::bool, (to_jsonb(x)->>'set_option')::bool
   FROM pg_auth_members x JOIN pg_roles r ON r.oid = x.roleid JOIN pg_roles m ON m.oid = x.member
   LEFT JOIN pg_roles g ON g.oid = x.grantor
- WHERE m.rolname !~ '^pg_' ORDER BY r.rolname COLLATE "C", m.rolname COLLATE "C", 3
+ WHERE NOT (r.rolname ~ '^pg_' AND m.rolname ~ '^pg_') ORDER BY r.rolname COLLATE "C", m.rolname COLLATE "C", 3
 """
 
 _SETTINGS: Final = """

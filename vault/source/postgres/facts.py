@@ -38,7 +38,8 @@ SERVER_IDENTITY: Final = (
 """Equal in two sessions exactly when one running server serves both (TimeZone fixed)."""
 
 FLUSH_STATEMENTS: Final = """
-BEGIN READ WRITE; SET LOCAL synchronous_commit = 'local'; SELECT pg_logical_emit_message(true, 'pgvault', ''); COMMIT
+BEGIN READ WRITE; SET LOCAL statement_timeout = 0; SET LOCAL synchronous_commit = 'local';
+SELECT pg_logical_emit_message(true, 'pgvault', ''); COMMIT
 """
 
 
