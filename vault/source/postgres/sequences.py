@@ -14,7 +14,9 @@ BATCH: Final = 100
 
 _LIST: Final = """
 SELECT n.nspname::text, c.relname::text,
-       coalesce(has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(c.oid, 'SELECT'), false)
+       CASE WHEN c.relpersistence = 'u' AND pg_is_in_recovery() THEN 'not_exportable'
+            WHEN has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(c.oid, 'SELECT') THEN 'captured'
+            ELSE 'not_permitted' END
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind = 'S' AND c.relpersistence <> 't' AND {scope} AND (({selected}) OR EXISTS (
        SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i')
@@ -23,30 +25,29 @@ SELECT n.nspname::text, c.relname::text,
 """
 
 
-def names(session: Session, selected: str, tables: Sequence[int]) -> list[tuple[TableName, bool]]:
-    """Sequences that `selected` includes or that belong to one of `tables` (oids), and whether each is readable."""
+def names(session: Session, selected: str, tables: Sequence[int]) -> list[tuple[TableName, State]]:
+    """Sequences that `selected` includes or that belong to one of `tables` (oids), and what will become of each one's value."""
     query = _LIST.format(scope=IN_SCOPE, selected=selected.replace("%", "%%"))
     rows = session.rows(query, [list(tables)], doing="listing sequences")
-    return [(TableName(schema=schema, name=name), readable) for schema, name, readable in rows]
+    return [(TableName(schema=schema, name=name), State(state)) for schema, name, state in rows]
 
 
-def missing(found: Sequence[tuple[TableName, bool]], user: str) -> list[Missing]:
-    """Those that `user` cannot read."""
-    return [
-        Missing(
-            item=f"sequence {qualified(name)}",
-            state=State.NOT_PERMITTED,
-            why=f"role {user} may not read its value; a restore lets it start anew",
-            fix=f"GRANT SELECT ON SEQUENCE {qualified(name)} TO {quote(user)}",
-        )
-        for name, readable in found
-        if not readable
-    ]
+def missing(found: Sequence[tuple[TableName, State]], user: str) -> list[Missing]:
+    """Those that `user` cannot read, or that have no value on a standby."""
+    return [_gap(qualified(name), state, user) for name, state in found if state is not State.CAPTURED]
 
 
-def read(session: Session, found: Sequence[tuple[TableName, bool]]) -> Iterator[SequenceItem]:
+def _gap(name: str, state: State, user: str) -> Missing:
+    why, fix = "an unlogged sequence has no value on a standby", "back up the primary"
+    if state is State.NOT_PERMITTED:
+        why = f"role {user} may not read its value; a restore lets it start anew"
+        fix = f"GRANT SELECT ON SEQUENCE {name} TO {quote(user)}"
+    return Missing(item=f"sequence {name}", state=state, why=why, fix=fix)
+
+
+def read(session: Session, found: Sequence[tuple[TableName, State]]) -> Iterator[SequenceItem]:
     """Values of the readable ones, by name."""
-    ours = [name for name, readable in found if readable]
+    ours = [name for name, state in found if state is State.CAPTURED]
     for start in range(0, len(ours), BATCH):
         batch = ours[start : start + BATCH]
         query = " UNION ALL ".join(

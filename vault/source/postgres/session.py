@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from vault.errors import Incoherent, SourceError, UsageError, VaultError
-from vault.model import CatalogFacts, Missing, Roles, SequenceItem, ServerFacts
+from vault.model import CatalogFacts, Missing, Roles, SequenceItem, ServerFacts, State
 from vault.ports import LargeObjectRows, RowReader, SchemaDump, SourceTable
 from vault.source.postgres import (
     catalog,
@@ -176,7 +176,7 @@ def open_capture(
                 taken,
                 selection,
                 lock_timeout_s=DUMP_LOCK_TIMEOUT_S,
-                unreadable_sequences=[name for name, readable in taken.sequences if not readable],
+                unreadable_sequences=[name for name, state in taken.sequences if state is not State.CAPTURED],
             ),
             tables=catalog.tables(leader, taken.holding, version=known.version),
             children=children,

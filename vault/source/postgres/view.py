@@ -58,7 +58,7 @@ class Moved(Exception):
 class View:
     """An exported snapshot and what is locked under it. `holding` have rows and are readable; `missing` are not.
 
-    `unreadable`: tables that pg_dump must not meet. `sequences`: each with whether it is readable.
+    `unreadable`: tables that pg_dump must not meet. `sequences`: each with what will become of its value.
     """
 
     exported: str
@@ -67,7 +67,7 @@ class View:
     relations: Sequence[Relation]
     missing: Sequence[Missing]
     unreadable: Sequence[Relation]
-    sequences: Sequence[tuple[TableName, bool]]
+    sequences: Sequence[tuple[TableName, State]]
 
     @property
     def holding(self) -> list[Relation]:
@@ -194,12 +194,13 @@ def _blocked(target: Target, batch: Sequence[Relation], timeout_s: float) -> Sou
 
 def _refuse_unreadable(
     leader: Session, relations: Sequence[Relation], known: facts.Basics, request: Request
-) -> list[tuple[TableName, bool]]:
-    """The sequences, each with whether it is readable. Raises PermissionMissing: something is not, without --allow-gaps"""
+) -> list[tuple[TableName, State]]:
+    """The sequences, each with what will become of its value. Raises PermissionMissing: something is not, without --allow-gaps"""
     unreadable = [qualified(relation.name) for relation in relations if relation.must_be_read and not relation.readable]
     kinds = ["tables"] if unreadable else []
     values = sequences.names(leader, request.selected, [relation.oid for relation in relations])
-    if others := [missing.item for missing in sequences.missing(values, known.user)]:
+    hidden = [(name, state) for name, state in values if state is State.NOT_PERMITTED]
+    if others := [missing.item for missing in sequences.missing(hidden, known.user)]:
         kinds.append("sequences")
         unreadable += others
     if request.whole and (others := [missing.item for missing in largeobjects.missing(leader)]):
