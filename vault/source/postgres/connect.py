@@ -29,6 +29,8 @@ ENCRYPTED_MODES: Final = frozenset({"require", "verify-ca", "verify-full"})
 NOT_FOR_CHILDREN: Final = frozenset(
     {"PGPASSWORD", "PGPASSFILE", "PGSERVICE", "PGTARGETSESSIONATTRS", "PGLOADBALANCEHOSTS"}
 )
+ENDED_BY_SERVER: Final = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03", "25P04"})
+"""Shutdowns, and the timeouts that end a session instead of a statement."""
 KEEPALIVE: Final = {"keepalives": "1", "keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "6"}
 
 Row = tuple[Any, ...]
@@ -61,7 +63,7 @@ def translate(error: psycopg.Error, doing: str) -> SourceError:
     why = f"{type(error).__name__} ({state})" if state[:2] in {"22", "23"} or not primary else primary
     if state == "42501":
         return PermissionMissing(f"no permission while {doing}", why=why, sqlstate=state)
-    if not state or state[:2] == "08" or state in {"57P01", "57P02", "57P03"}:
+    if not state or state[:2] == "08" or state in ENDED_BY_SERVER:
         return Unreachable(f"the connection to the server was lost while {doing}", why=why, sqlstate=state)
     if state == "XX000" or state in {"42P01", "42704", "42883", "55000"}:
         return Incoherent(f"the database changed while {doing}", why=why, sqlstate=state)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Self
 
-from vault.errors import Incoherent, SourceError, UsageError, VaultError
+from vault.errors import Incoherent, SourceError, Unreachable, UsageError, VaultError
 from vault.model import CatalogFacts, Missing, Roles, SequenceItem, ServerFacts, State
 from vault.ports import LargeObjectRows, RowReader, SchemaDump, SourceTable
 from vault.source.postgres import (
@@ -265,12 +265,7 @@ class PostgresCapture:
 
     def reader(self) -> RowReader:
         imported = self._import()
-        session = open_worker(imported)
-        with self._lock:
-            if self._closed:
-                session.abort()
-                raise SourceError("the capture has ended")
-            self._parts.sessions.append(session)
+        session = self._kept(open_worker(imported))
         direct = DirectReader(session, self._parts.leader, imported.encoding)
         return SnapshotReader(direct, lambda: self._pump(imported), large_table_bytes=self._parts.large_table_bytes)
 
@@ -339,8 +334,24 @@ class PostgresCapture:
     def _session(self) -> Session:
         """A session in the snapshot for everything but rows, so that the leader stays free: the clerk."""
         if self._clerk is None:
-            self._clerk = open_worker(self._import(), self._parts.spare)
+            self._clerk = self._join_spare()
         return self._clerk
+
+    def _join_spare(self) -> Session:
+        imported = self._import()
+        try:
+            return open_worker(imported, self._parts.spare)
+        except Unreachable:  # it was idle until now, and servers may end idle sessions
+            return self._kept(open_worker(imported))
+
+    def _kept(self, session: Session) -> Session:
+        """`session`, to be ended with the capture. Raises SourceError: it has ended"""
+        with self._lock:
+            if self._closed:
+                session.abort()
+                raise SourceError("the capture has ended")
+            self._parts.sessions.append(session)
+        return session
 
     def _pump(self, imported: Import) -> PsqlPump | None:
         with self._lock:
