@@ -119,3 +119,32 @@ def test_a_supabase_project_says_what_lies_elsewhere_until_that_is_accepted(
     kept = pgvault_ready(*arguments, "--dir", "storage=files", "--json").json()["coverage"]
     assert kept["dir:storage"] == {"state": "captured", "count": 1, "missing": []}
     platform18.drop(name)
+
+
+@pytest.mark.postgres
+def test_an_older_supabase_project_is_refused_then_saved_with_its_gaps(
+    pgvault_ready: Command, platform18: Platform
+) -> None:
+    name = platform18.project()
+    arguments = ("backup", "--source", "app", "-d", platform18.dsn(name))
+    with platform18.as_before_2024():
+        refused = pgvault_ready(*arguments)
+        assert refused.code == 7
+        assert '"realtime"."schema_migrations"' in refused.err
+        assert pgvault_ready("snapshots", "--json").json()["snapshots"] == []
+        done = pgvault_ready(*arguments, "--allow-gaps", "--json")
+    assert done.code == 3, done.err
+    parts = done.json()["coverage"]
+    of_part = {part: {one["item"] for one in found["missing"]} for part, found in parts.items()}
+    table = '"realtime"."schema_migrations"'
+    assert table in of_part["data"] & of_part["migrations"]
+    assert f"definition of {table}" in of_part["schema"]
+    assert f"policies of {table}" in of_part["rls_policies"]
+    assert 'sequence "cron"."jobid_seq"' in of_part["sequences"]
+    assert "passwords of roles" in of_part["roles"]
+    states = {part: found["state"] for part, found in parts.items()}
+    assert {part for part, state in states.items() if state == "not_permitted"} == {
+        *("schema", "data", "rls_policies", "migrations", "sequences", "roles"),
+    }
+    assert states["users"] == states["user_roles"] == states["rpc_functions"] == states["large_objects"] == "captured"
+    platform18.drop(name)

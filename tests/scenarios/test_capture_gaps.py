@@ -180,3 +180,19 @@ def test_a_predefined_role_that_was_made_a_member_is_captured(postgres: Cluster)
             connection.execute("DROP ROLE own_group")
     assert ("own_group", "pg_monitor") in pairs
     assert not any(role.startswith("pg_") and member.startswith("pg_") for role, member in pairs)
+
+
+def test_what_needs_no_right_is_defined_though_its_schema_is_closed(postgres: Cluster, reader: Reader) -> None:
+    made = (
+        "CREATE SCHEMA shut; CREATE VIEW shut.v AS SELECT 1 AS a; CREATE MATERIALIZED VIEW shut.m AS SELECT 1 AS a;"
+        "CREATE TYPE shut.e AS ENUM ('a'); CREATE FUNCTION shut.f() RETURNS shut.e LANGUAGE sql AS 'SELECT ''a''::shut.e';"
+        "CREATE AGGREGATE shut.g(integer) (sfunc = int4pl, stype = integer)"
+    )
+    with database(postgres, made) as name:
+        assert gaps(reader(name)).keys() == {PASSWORDS}
+        sides = []
+        for dsn in (reader(name), postgres.dsn(name)):
+            with open_on(dsn) as capture:
+                sides.append((capture.schema(), capture.catalog()))
+        assert sides[0] == sides[1]
+        assert {"v", "m", "e", "f()", "g(integer)"} <= {entry.tag for entry in sides[0][0].entries}

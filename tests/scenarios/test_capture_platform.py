@@ -60,6 +60,15 @@ def test_postgres_reads_what_a_superuser_reads(supabase: Platform, project: str)
 def test_what_hangs_on_tables_of_the_platform_is_captured(supabase: Platform, project: str) -> None:
     with open_on(supabase.dsn(project)) as capture:
         entries = {(entry.identity.desc, entry.namespace, entry.tag) for entry in capture.schema().entries}
+        roles = capture.roles()
+    settings = {(one.role, one.name): one.value for one in roles.settings}
+    assert settings[("authenticated", "statement_timeout")] == "8s"
+    assert {(one.role, one.member) for one in roles.memberships} >= {
+        ("authenticated", "authenticator"),
+        ("supabase_auth_admin", "postgres"),
+        ("pg_read_all_data", "supabase_read_only_user"),
+    }
+    assert [one.name for one in roles.parameter_acls] == ["session_replication_role"]
     assert entries >= {
         ("TRIGGER", "auth", "users on_auth_user_created"),
         ("POLICY", "storage", "objects Avatars are public"),
@@ -67,6 +76,8 @@ def test_what_hangs_on_tables_of_the_platform_is_captured(supabase: Platform, pr
         ("PUBLICATION TABLE", "public", "supabase_realtime messages"),
         ("EVENT TRIGGER", "", "pgrst_ddl_watch"),
         ("DEFAULT ACL", "public", "DEFAULT PRIVILEGES FOR TABLES"),
+        ("COMMENT", "", "EXTENSION pg_stat_statements"),
+        ("TABLE", "supabase_migrations", "schema_migrations"),
     }
 
 
