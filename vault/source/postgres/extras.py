@@ -50,6 +50,7 @@ _PARTS: Final = (
     extras_sql.POLICIES,
     extras_sql.FOREIGN_KEY_STATES,
     extras_sql.LARGE_OBJECT_LABELS,
+    extras_sql.LANGUAGE_PRIVILEGES,
 )
 
 _ADDRESS: Final = """

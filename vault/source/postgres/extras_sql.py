@@ -199,3 +199,14 @@ SELECT 'STATISTICS', 5, 'pg_statistic_ext'::regclass::oid, s.oid, 0, '', s.stxna
        format(E'DROP STATISTICS %%s.%%I;\\n', s.stxnamespace::regnamespace, s.stxname), ''
   FROM member m JOIN pg_statistic_ext s ON s.stxrelid = m.oid WHERE {in_member("s")}
 """
+
+LANGUAGE_PRIVILEGES: Final = """
+SELECT 'ACL', 7, 'pg_language'::regclass::oid, l.oid, 0, 'LANGUAGE ' || l.lanname, 'LANGUAGE ' || l.lanname, '', pg_get_userbyid(l.lanowner)::text,
+       format(E'REVOKE ALL ON LANGUAGE %%I FROM PUBLIC;\\nREVOKE ALL ON LANGUAGE %%I FROM %%I;\\n', l.lanname, l.lanname, pg_get_userbyid(l.lanowner))
+       || coalesce((SELECT string_agg(format(E'GRANT USAGE ON LANGUAGE %%I TO %%s%%s;\\n', l.lanname,
+                CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
+                CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END), '' ORDER BY a.grantee) FROM aclexplode(l.lanacl) a), ''), '', ''
+  FROM pg_language l LEFT JOIN pg_init_privs i ON i.classoid = 'pg_language'::regclass AND i.objoid = l.oid AND i.objsubid = 0
+ WHERE NOT l.lanispl AND l.lanacl IS DISTINCT FROM i.initprivs AND %(everything)s
+"""
+"""Of languages sql, c and internal, which pg_dump never looks at."""
