@@ -74,6 +74,7 @@ class FakeCapture:
         self.on_block = on_block
         self.finished = False
         self.aborted = threading.Event()
+        self.ended = threading.Event()
 
     @property
     def server(self) -> ServerFacts:
@@ -126,7 +127,11 @@ class FakeCapture:
     def reader(self) -> RowReader:
         return _FakeReader(self)
 
+    def watch(self, tell: Callable[[str], None]) -> None:
+        self.ended.wait()
+
     def finish(self) -> Sequence[str]:
+        self.ended.set()
         if self.aborted.is_set():
             raise SourceError("finish of a capture that was aborted")
         self.finished = True
@@ -135,6 +140,7 @@ class FakeCapture:
 
     def abort(self) -> None:
         self.aborted.set()
+        self.ended.set()
 
     def __enter__(self) -> Self:
         return self

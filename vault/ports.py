@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
@@ -188,6 +188,12 @@ class Capture(Protocol):
     def large_objects(self) -> Iterator[LargeObjectRows]: ...
     def reader(self) -> RowReader:
         """A new connection in the same snapshot. Thread-safe."""
+
+    def watch(self, tell: Callable[[str], None]) -> None:
+        """Return when the capture ends; meanwhile tell of sessions that wait for its locks, and of what will cost the next one.
+
+        Raises  Incoherent: one has waited so long that the capture should give way
+        """
 
     def finish(self) -> Sequence[str]:
         """Check that definitions did not change, flush the WAL past the snapshot, commit, close every connection.

@@ -14,8 +14,9 @@ from tests.fix_postgres import Cluster
 from vault.model import TableName
 from vault.ports import ExtentJob, RowReader, SourceTable
 from vault.source.postgres.programs import Programs
+from vault.source.postgres.reach import CaptureOptions
 from vault.source.postgres.server import embedded_bin
-from vault.source.postgres.session import CaptureOptions, PostgresCapture, open_capture
+from vault.source.postgres.session import PostgresCapture, open_capture
 
 PROGRAMS = Programs(search_path=os.environ["PATH"], embedded=embedded_bin())
 

@@ -317,18 +317,6 @@ def test_without_psql_everything_is_read_over_psycopg(postgres: Cluster, tmp_pat
             assert capture.finish() == ()
 
 
-def test_a_lock_table_too_small_is_refused_before_it_fills() -> None:
-    with ExitStack() as stack:
-        running = own_server(stack, 15, max_locks_per_transaction="10", max_connections="10")
-        with running.connect() as connection:
-            connection.execute(
-                "DO $$ BEGIN FOR i IN 1..60 LOOP EXECUTE 'CREATE TABLE t' || i || ' ()'; END LOOP; END $$"
-            )
-        with pytest.raises(SourceError, match="do not fit in the server's lock table") as caught:
-            open_on(running.dsn())
-        assert "max_locks_per_transaction" in caught.value.hint
-
-
 def test_several_readers_share_the_work(postgres: Cluster) -> None:
     with database(postgres, LARGE) as name, open_on(postgres.dsn(name), large_table_bytes=0) as capture:
         planned = list(jobs(capture.tables, blocks=512))

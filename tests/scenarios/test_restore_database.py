@@ -23,8 +23,9 @@ from vault.ops.summary import count_target
 from vault.ports import Capture
 from vault.repo.snapshot import Snapshot
 from vault.source.postgres.programs import Programs
+from vault.source.postgres.reach import CaptureOptions
 from vault.source.postgres.server import embedded_bin
-from vault.source.postgres.session import CaptureOptions, open_capture
+from vault.source.postgres.session import open_capture
 from vault.source.postgres.target import connect_target
 
 pytestmark = pytest.mark.postgres

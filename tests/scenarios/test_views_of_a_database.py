@@ -21,8 +21,9 @@ from vault.ops.view import View
 from vault.ports import Capture
 from vault.repo.snapshot import Snapshot
 from vault.source.postgres.programs import Programs
+from vault.source.postgres.reach import CaptureOptions
 from vault.source.postgres.server import embedded_bin
-from vault.source.postgres.session import CaptureOptions, open_capture
+from vault.source.postgres.session import open_capture
 
 pytestmark = pytest.mark.postgres
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from vault.ops.components import Selectors
     from vault.ports import Capture, DirectorySource, Progress
     from vault.repo.state import Indexed
-    from vault.source.postgres.session import CaptureOptions, Reached
+    from vault.source.postgres.reach import CaptureOptions, Reached
 
 
 def run_backup(settings: Settings, plan: BackupPlan, *, progress: Progress) -> BackupReport:
@@ -91,7 +91,7 @@ class _Ahead:
 
     def prepare(self) -> None:
         if self._plan.conninfo is not None:
-            from vault.source.postgres.session import reach
+            from vault.source.postgres.reach import reach
 
             try:
                 self._reached.append(
@@ -125,7 +125,7 @@ class _Ahead:
         )
 
     def _options(self) -> CaptureOptions:
-        from vault.source.postgres.session import CaptureOptions
+        from vault.source.postgres.reach import CaptureOptions
 
         plan = self._plan
         return CaptureOptions(

@@ -6,11 +6,11 @@ could not be captured is in the ledger; nothing is left out without a line there
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from vault.errors import Locked, StoreError
+from vault.errors import Incoherent, Locked, StoreError
 from vault.format.ledger import encode_ledger
 from vault.format.snapshot import snapshot_name
 from vault.ids import ObjectId, SnapshotId
@@ -36,6 +36,7 @@ from vault.ports import Capture, Clock, DirectorySource, Entropy, Progress
 from vault.repo import lease
 from vault.repo.snapshot import Snapshot
 from vault.repo.state import Indexed
+from vault.repo.workers import alongside
 from vault.repo.writer import Writer
 
 _ATTEMPTS_MAX = 3
@@ -172,17 +173,13 @@ class _Take:
 
     def database(self, open_capture: Callable[[], Capture]) -> DatabaseCapture:
         for attempt in range(1, _ATTEMPTS_MAX + 1):
-            with open_capture() as capture:
-                taken = capture_database(
-                    capture,
-                    self._writer,
-                    keys=self._repo.open.keys,
-                    before=self._before,
-                    options=self._options,
-                    progress=self._progress,
-                )
-                changed = capture.finish()
-                taken = replace(taken, part=replace(taken.part, server=capture.server))
+            try:
+                taken, changed = self._attempt(open_capture)
+            except Incoherent as error:
+                if attempt == _ATTEMPTS_MAX:
+                    raise
+                self._progress.event("warning", f"{error.message} ({error.why}); attempt {attempt}")
+                continue
             if not changed:
                 return taken
             self._progress.event(
@@ -198,6 +195,21 @@ class _Take:
             for name in changed
         )
         return replace(taken, missing=taken.missing + incoherent)
+
+    def _attempt(self, open_capture: Callable[[], Capture]) -> tuple[DatabaseCapture, Sequence[str]]:
+        """One view of the database, and which definitions changed under it."""
+        tell = partial(self._progress.event, "warning")
+        with open_capture() as capture, alongside(partial(capture.watch, tell), cancel=capture.abort):
+            taken = capture_database(
+                capture,
+                self._writer,
+                keys=self._repo.open.keys,
+                before=self._before,
+                options=self._options,
+                progress=self._progress,
+            )
+            changed = capture.finish()
+            return replace(taken, part=replace(taken.part, server=capture.server)), changed
 
     def directories(self, sources: Mapping[str, DirectorySource]) -> dict[str, FilesCapture]:
         before = None if self._request.full else self._before

@@ -32,8 +32,9 @@ from vault.source.files_target import DirectoryTarget
 from vault.source.postgres.connect import Session, connect, resolve
 from vault.source.postgres.names import quote
 from vault.source.postgres.programs import Programs
+from vault.source.postgres.reach import CaptureOptions
 from vault.source.postgres.server import EmbeddedServer
-from vault.source.postgres.session import CaptureOptions, open_capture
+from vault.source.postgres.session import open_capture
 from vault.source.postgres.target import connect_target
 
 PASSPHRASE: Final = "demo"

@@ -134,6 +134,17 @@ def read(session: Session) -> Definitions:
     return {(catalog, oid): digest for catalog, oid, digest in session.rows(query, doing="reading the catalogs")}
 
 
+def columns(session: Session, tables: Collection[int]) -> Definitions:
+    """The part of `read` that says what the columns of `tables` (oids) are."""
+    name = "pg_attribute"
+    names: list[str] = session.row(_COLUMNS, [[name], list(VOLATILE)], doing="reading the catalogs")[1]
+    key, _, extra = CATALOGS[name]
+    named = ", ".join(f"x.{column}" for column in (*names, extra))
+    condition = "x.attrelid = ANY(%s::oid[]) AND x.attnum > 0"
+    query = _PART.format(catalog=name, key=key, columns=named, condition=condition)
+    return {(name, oid): digest for _, oid, digest in session.rows(query, [list(tables)], doing="comparing columns")}
+
+
 def changed(session: Session, start: Definitions, end: Definitions) -> Collection[str]:
     """Names of what differs, sorted; by catalog and oid where it no longer has a name."""
     keys = sorted(key for key in start.keys() | end.keys() if start.get(key) != end.get(key))

@@ -16,8 +16,10 @@ SELECT current_setting('server_version_num')::int, current_setting('server_versi
        pg_is_in_recovery(), current_database()::text, current_user::text, r.rolsuper, r.rolsuper OR r.rolbypassrls,
        current_schemas(false)::text[],
        ARRAY(SELECT name FROM pg_settings WHERE name = ANY(%s)),
-       current_setting('max_locks_per_transaction')::int8
-         * (current_setting('max_connections')::int8 + current_setting('max_prepared_transactions')::int8)
+       current_setting('max_locks_per_transaction')::int8,
+       current_setting('max_connections')::int8 + current_setting('max_prepared_transactions')::int8,
+       coalesce(current_setting('autovacuum_worker_slots', true), current_setting('autovacuum_max_workers'))::int8
+         + current_setting('max_worker_processes')::int8 + current_setting('max_wal_senders')::int8
   FROM pg_roles r WHERE r.rolname = current_user
 """
 
@@ -58,6 +60,9 @@ class Basics:
     search_path: Sequence[str]
     known_settings: Sequence[str]
     lock_slots: int
+    """Locks that the server promises to client transactions."""
+    lock_table: int
+    """Locks that its shared table is made for: background processes count as well."""
 
     @property
     def major(self) -> int:
@@ -66,7 +71,7 @@ class Basics:
 
 def basics(session: Session) -> Basics:
     row = session.row(_BASICS, [[name for name, _ in WHERE_KNOWN]], doing="asking for the server's version")
-    version, text, encoding, recovery, database, user, superuser, all_rows, path, known, slots = row
+    version, text, encoding, recovery, database, user, superuser, all_rows, path, known, each, clients, others = row
     return Basics(
         version=version,
         version_text=text,
@@ -78,7 +83,8 @@ def basics(session: Session) -> Basics:
         sees_all_rows=all_rows,
         search_path=path,
         known_settings=known,
-        lock_slots=slots,
+        lock_slots=each * clients,
+        lock_table=each * (clients + others),
     )
 
 

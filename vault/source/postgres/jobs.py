@@ -42,7 +42,7 @@ def count(job: ExtentJob) -> str:
 def swapped(table: SourceTable) -> Incoherent:
     return Incoherent(
         f"table {qualified(table.name)} was replaced while it was read",
-        why="its name or its file no longer is the one that the snapshot sees",
+        why="its name, its file or its columns no longer are those that the snapshot sees",
         hint="run the backup again when the migration is done",
     )
 

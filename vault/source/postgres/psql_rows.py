@@ -67,7 +67,8 @@ def _mark_at(data: bytes) -> int:
 class PsqlPump:
     """One psql inside the snapshot. `feed` jobs, then take the results in the same order."""
 
-    def __init__(self, program: Program, children: Children, imported: Import) -> None:
+    def __init__(self, program: Program, children: Children, imported: Import, *, tables_max: int | None) -> None:
+        """`tables_max`: how many tables to hold locked at a time; None: all that are fed."""
         command = [str(program.path), "-X", "-q", "-A", "-t", "-w", "-f", "-"]
         self._encoding = imported.encoding
         self._child: Child = children.start(command, feed=True)
@@ -84,7 +85,10 @@ class PsqlPump:
         self._rest = b""
         self._number = 0
         self._table = 0
-        self._send(_PROLOGUE + imported.statements().replace(";", ";\n") + f"SELECT '\\.p' || {imported.proof()};\n")
+        self._held = 0
+        self._tables_max = tables_max
+        self._begin = imported.statements().replace(";", ";\n")
+        self._send(_PROLOGUE + self._begin + f"SELECT '\\.p' || {imported.proof()};\n")
         self._joined = False
 
     def feed(self, job: ExtentJob) -> int:
@@ -92,6 +96,10 @@ class PsqlPump:
         self._number += 1
         if job.table.oid != self._table:
             self._table = job.table.oid
+            self._held += 1
+            if self._tables_max is not None and self._held > self._tables_max:
+                self._held = 1
+                self._send(f"COMMIT;\n{self._begin}")
             self._send(_LOCK.format(lock=jobs.lock(job.table)))
         self._send(
             _JOB.format(

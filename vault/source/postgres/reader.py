@@ -19,7 +19,7 @@ from vault.source.postgres.states import states
 LARGE_TABLE_BYTES: Final = 16 << 20
 """Below this, starting psql costs more than it saves: for a small table, and for a few extents of a large one."""
 LARGE_AHEAD: Final = 3
-SMALL_AHEAD: Final = 32
+SMALL_AHEAD: Final = 100
 BATCH_BYTES: Final = 4 << 20
 
 
@@ -51,14 +51,14 @@ class SnapshotReader:
                 waiting.popleft()
                 yield from self._large(job, number)
             else:
-                yield from self._direct.read(_batch(waiting))
+                yield from self._direct.read(_batch(waiting, self._direct.tables_max))
         self._idle = True
 
     def states(self, ranges: Sequence[ExtentJob], horizon: int) -> Sequence[Sequence[ExtentState]]:
         """See ports.RowReader. Raises  SourceError, Incoherent, Unreachable"""
-        locked = self._direct.lock(one.table for one in ranges)
-        found = iter(states(self._direct.session, [one for one in ranges if one.table.oid in locked], horizon))
-        return [next(found) if one.table.oid in locked else () for one in ranges]
+        step = self._direct.tables_max
+        parts = (self._states(ranges[start : start + step], horizon) for start in range(0, len(ranges), step))
+        return [found for part in parts for found in part]
 
     def close(self) -> None:
         """Leave the snapshot and close the connections. Raises SourceError if psql did not end well after its last row"""
@@ -70,6 +70,11 @@ class SnapshotReader:
             if pump is not None:
                 pump.stop()
             self._direct.session.abort()
+
+    def _states(self, ranges: Sequence[ExtentJob], horizon: int) -> Iterator[Sequence[ExtentState]]:
+        locked = self._direct.lock(one.table for one in ranges)
+        found = iter(states(self._direct.session, [one for one in ranges if one.table.oid in locked], horizon))
+        return (next(found) if one.table.oid in locked else () for one in ranges)
 
     def _fill(self, waiting: deque[tuple[ExtentJob, int]], source: Iterator[ExtentJob]) -> None:
         while len(waiting) < SMALL_AHEAD and sum(1 for _, number in waiting if number) < LARGE_AHEAD:
@@ -94,9 +99,10 @@ class SnapshotReader:
         self._pump.join()
         rows = PsqlRows(self._pump, job, number)
         if rows.refused:
-            yield from self._direct.by_leader(job)
+            yield from self._direct.read_refused(job)
         else:
             yield rows
+            self._direct.require_unaltered([job.table])
 
 
 def _bytes(job: ExtentJob) -> int:
@@ -104,12 +110,14 @@ def _bytes(job: ExtentJob) -> int:
     return job.table.bytes_estimate * job.blocks // max(1, job.table.blocks) if job.blocks else job.table.bytes_estimate
 
 
-def _batch(waiting: deque[tuple[ExtentJob, int]]) -> list[ExtentJob]:
+def _batch(waiting: deque[tuple[ExtentJob, int]], jobs_max: int) -> list[ExtentJob]:
     """Take the small jobs at the head that fit together."""
     found: list[ExtentJob] = []
     size = 0
-    while waiting and not waiting[0][1] and (not found or size + waiting[0][0].table.bytes_estimate <= BATCH_BYTES):
+    while waiting and not waiting[0][1] and len(found) < jobs_max:
+        if found and size + _bytes(waiting[0][0]) > BATCH_BYTES:
+            break
         job, _ = waiting.popleft()
         found.append(job)
-        size += job.table.bytes_estimate
+        size += _bytes(job)
     return found

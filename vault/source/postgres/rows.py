@@ -2,7 +2,7 @@
 
 One row is one message and one Python object, so large tables go through psql_rows. A batch takes its locks, counts
 and checks in two round trips, then one COPY a job; what somebody else wants to lock exclusively is read by the leader, which
-holds its lock already [C2].
+holds its lock already [C2], or, where the leader holds none, waited for with no other lock held.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import psycopg
 from vault.ports import ExtentJob, SourceTable
 from vault.source.postgres import jobs
 from vault.source.postgres.connect import Session, translate, translated
+from vault.source.postgres.sparing import TABLES_HELD_MAX, Sparing
 
 BLOCK_BYTES: Final = 256 * 1024
 SAVEPOINT: Final = "SAVEPOINT pgvault;"
@@ -70,29 +71,56 @@ class DirectRows:
 class DirectReader:
     """Reads batches of jobs on one session inside the snapshot."""
 
-    def __init__(self, session: Session, leader: Leader, encoding: str) -> None:
+    def __init__(self, session: Session, leader: Leader, encoding: str, *, sparing: Sparing | None) -> None:
+        """`sparing`: the leader holds no locks."""
         self.session = session
         self._leader = leader
         self._encoding = encoding
+        self._sparing = sparing
         self._locked: set[int] = set()
         self._refused: set[int] = set()
+
+    @property
+    def tables_max(self) -> int:
+        """How many tables one batch may have."""
+        return TABLES_HELD_MAX if self._sparing is None else self._sparing.tables_max
 
     def read(self, batch: Sequence[ExtentJob]) -> Iterator[DirectRows]:
         """One result a job, in order. Raises Incoherent if a table was swapped meanwhile"""
         self._lock(job.table for job in batch)
+        if self._sparing is not None and not self._refused.isdisjoint(job.table.oid for job in batch):
+            for job in batch:
+                yield from self.read_refused(job)
+            return
         ours = [job for job in batch if job.table.oid in self._locked]
         counts = dict(zip(map(id, ours), _counts(self.session, ours), strict=True))
         for job in batch:
             if job.table.oid in self._locked:
-                yield DirectRows(
-                    self.session, job, encoding=self._encoding, counted=counts[id(job)], turn=nullcontext()
-                )
+                yield self._rows(job, counts[id(job)])
             else:
-                yield from self.by_leader(job)
+                yield from self.read_refused(job)
         _counts(self.session, ours, only_check=True)
+        self.require_unaltered(job.table for job in ours)
 
-    def by_leader(self, job: ExtentJob) -> Iterator[DirectRows]:
-        """Read `job` on the session that holds its lock."""
+    def read_refused(self, job: ExtentJob) -> Iterator[DirectRows]:
+        """Read `job`, whose table could not be locked at once: on the session that holds its lock, or when it is to be had."""
+        if self._sparing is None:
+            yield from self._by_leader(job)
+            return
+        self._forget()
+        self._sparing.wait_for(self.session, job.table)
+        self._locked.add(job.table.oid)
+        yield from self.read([job])
+
+    def require_unaltered(self, tables: Iterable[SourceTable]) -> None:
+        """Raises Incoherent if columns changed between the snapshot and the lock, which a table held by the leader cannot do"""
+        if self._sparing is not None:
+            self._sparing.require_unaltered(tables)
+
+    def _rows(self, job: ExtentJob, counted: int) -> DirectRows:
+        return DirectRows(self.session, job, encoding=self._encoding, counted=counted, turn=nullcontext())
+
+    def _by_leader(self, job: ExtentJob) -> Iterator[DirectRows]:
         leader = self._leader
         with leader.turn:
             counted = _counts(leader.session, [job])[0]
@@ -105,10 +133,20 @@ class DirectReader:
         self._lock(tables)
         return self._locked
 
+    def _forget(self) -> None:
+        self._locked.clear()
+        self._refused.clear()
+
     def _lock(self, wanted: Iterable[SourceTable]) -> None:
-        tables = {table.oid: table for table in wanted if table.oid not in self._locked | self._refused}
-        if not tables:
+        tables = {table.oid: table for table in wanted}
+        new = tables.keys() - self._locked - self._refused
+        if not new:
             return
+        if self._sparing is not None and len(self._locked) + len(new) > self._sparing.tables_max:
+            self._sparing.give_back(self.session)
+            self._forget()
+        else:
+            tables = {oid: tables[oid] for oid in tables if oid in new}
         if self._try_lock("; ".join(jobs.lock(table) for table in tables.values())):
             self._locked |= tables.keys()
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from vault.model import Missing, SequenceItem, State, TableName
@@ -45,8 +45,10 @@ def _gap(name: str, state: State, user: str) -> Missing:
     return Missing(item=f"sequence {name}", state=state, why=why, fix=fix)
 
 
-def read(session: Session, found: Sequence[tuple[TableName, State]]) -> Iterator[SequenceItem]:
-    """Values of the readable ones, by name."""
+def read(
+    session: Session, found: Sequence[tuple[TableName, State]], *, give_back: Callable[[], None]
+) -> Iterator[SequenceItem]:
+    """Values of the readable ones, by name. Each stays locked until `give_back`, which is called after a batch."""
     ours = [name for name, state in found if state is State.CAPTURED]
     for start in range(0, len(ours), BATCH):
         batch = ours[start : start + BATCH]
@@ -56,3 +58,4 @@ def read(session: Session, found: Sequence[tuple[TableName, State]]) -> Iterator
         rows = session.rows(query, doing=f"reading sequences from {literal(batch[0].name)} on")
         for place, last_value, is_called in sorted(rows):
             yield SequenceItem(name=batch[place], last_value=last_value, is_called=is_called)
+        give_back()

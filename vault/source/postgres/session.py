@@ -9,11 +9,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
 from vault.errors import Incoherent, SourceError, Unreachable, UsageError, VaultError
-from vault.model import CatalogFacts, Missing, Roles, SequenceItem, ServerFacts, State
+from vault.model import CatalogFacts, Missing, Roles, SequenceItem, ServerFacts
 from vault.ports import LargeObjectRows, RowReader, SchemaDump, SourceTable
 from vault.source.postgres import (
     catalog,
@@ -29,58 +30,28 @@ from vault.source.postgres import (
     schema,
     sequences,
     view,
+    watch,
 )
-from vault.source.postgres.connect import (
-    Session,
-    Target,
-    child_variables,
-    connect,
-    pinned,
-    refuse_pooler,
-    resolve,
-    translated,
-)
+from vault.source.postgres.connect import Session, Target, child_variables, connect, translated
 from vault.source.postgres.pattern import Selection
 from vault.source.postgres.programs import Child, Children, Program, Programs
 from vault.source.postgres.psql_rows import PsqlPump
-from vault.source.postgres.reader import LARGE_TABLE_BYTES, SnapshotReader
+from vault.source.postgres.reach import CaptureOptions, Reached, reach
+from vault.source.postgres.reader import SnapshotReader
 from vault.source.postgres.rows import DirectReader, Leader
 from vault.source.postgres.settings import fixed
-from vault.source.postgres.worker import Import, open_worker
+from vault.source.postgres.sparing import Sparing, tables_max
+from vault.source.postgres.worker import Import, open_worker, rejoin
 
-LOCK_TIMEOUT_S: Final = 10.0
 DUMP_LOCK_TIMEOUT_S: Final = 2.0
 """pg_dump meets locks only where somebody queues behind ours: waiting would queue the application too [C2]."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaptureOptions:
-    """What to read and how. Patterns as in pg_dump's -n -N -t -T."""
-
-    jobs: int = 2
-    schemas: Sequence[str] = ()
-    exclude_schemas: Sequence[str] = ()
-    tables: Sequence[str] = ()
-    exclude_tables: Sequence[str] = ()
-    allow_gaps: bool = False
-    allow_cleartext: bool = False
-    lock_timeout_s: float = LOCK_TIMEOUT_S
-    large_table_bytes: int = LARGE_TABLE_BYTES
-    """Tables from this size on are read through psql, if there is one."""
-
-    def selection(self) -> Selection:
-        return Selection(
-            schemas=self.schemas,
-            exclude_schemas=self.exclude_schemas,
-            tables=self.tables,
-            exclude_tables=self.exclude_tables,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Parts:
     """What an opened capture consists of."""
 
+    options: CaptureOptions
     target: Target
     known: facts.Basics
     leader: Leader
@@ -91,45 +62,7 @@ class _Parts:
     dump: Child
     programs: Programs
     selection: Selection
-    large_table_bytes: int
     sessions: list[Session] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reached:
-    """A server that was reached: all that a capture needs before it lists, locks and exports. `spare`: a second session."""
-
-    target: Target
-    leader: Session
-    spare: Session
-    known: facts.Basics
-    dump: Program
-
-    def close(self) -> None:
-        self.spare.abort()
-        self.leader.abort()
-
-
-def reach(conninfo: str, *, options: CaptureOptions, programs: Programs, environment: Mapping[str, str]) -> Reached:
-    """Connect and look at the server; begins no transaction that lasts, so it may come long before `open_capture`.
-
-    Raises  UsageError, UnsafeError, Unreachable, PermissionMissing, SourceError
-    """
-    target = resolve(conninfo, environment, allow_cleartext=options.allow_cleartext)
-    leader = connect(target)
-    spare: Session | None = None
-    try:
-        target = pinned(target, leader)
-        spare = refuse_pooler(target, leader)
-        known = facts.basics(leader)
-        facts.require_unfiltered(known)
-        dump = programs.require("pg_dump", major=known.major, local=target.local)
-    except BaseException:
-        if spare is not None:
-            spare.abort()
-        leader.abort()
-        raise
-    return Reached(target=target, leader=leader, spare=spare, known=known, dump=dump)
 
 
 def open_capture(
@@ -153,43 +86,57 @@ def open_capture(
     children: Children | None = None
     try:
         selection = options.selection()
-        selected = pattern.condition(selection, known.search_path)
-        request = view.Request(
-            selected=selected,
-            whole=selection.whole,
-            allow_gaps=options.allow_gaps,
-            lock_timeout_s=options.lock_timeout_s,
-            notify=notify,
-        )
-        taken = view.take(leader, target, known, request)
-        _refuse_empty(taken, selection)
+        taken, unread = _view(reached, options, notify)
         children = Children(environment=environment, connection=child_variables(target), password=target.password)
+        dump = schema.start(reached.dump, children, taken, selection, unread=unread, lock_timeout_s=DUMP_LOCK_TIMEOUT_S)
+        notify("measuring tables")
         parts = _Parts(
+            options=options,
             target=target,
             known=known,
             leader=Leader(leader),
             spare=reached.spare,
             view=taken,
-            dump=schema.start(
-                reached.dump,
-                children,
-                taken,
-                selection,
-                lock_timeout_s=DUMP_LOCK_TIMEOUT_S,
-                unreadable_sequences=[name for name, state in taken.sequences if state is not State.CAPTURED],
-            ),
+            dump=dump,
             tables=catalog.tables(leader, taken.holding, version=known.version),
             children=children,
             programs=programs,
             selection=selection,
-            large_table_bytes=options.large_table_bytes,
         )
+        if not taken.held:
+            _require_same(parts)  # sizes were read without a lock: they are those of the snapshot's files
         return PostgresCapture(parts)
     except BaseException:
         if children is not None:
             children.close()
         reached.close()
         raise
+
+
+def _view(reached: Reached, options: CaptureOptions, notify: Callable[[str], None]) -> tuple[view.View, str]:
+    """The view, and what pg_dump need not read of it."""
+    selection = options.selection()
+    request = view.Request(
+        selected=pattern.condition(selection, reached.known.search_path),
+        whole=selection.whole,
+        allow_gaps=options.allow_gaps,
+        lock_timeout_s=options.lock_timeout_s,
+        notify=notify,
+    )
+    taken = view.take(reached.leader, reached.target, reached.known, request)
+    _refuse_empty(taken, selection)
+    unread, sequences_read = schema.unread_data(reached.leader)
+    if not taken.held:
+        view.refuse_too_many(sequences_read + len(taken.relations), reached.known)
+    return taken, unread
+
+
+def _require_same(parts: _Parts) -> None:
+    """Raises Incoherent if a table's name or file is no longer that of the snapshot"""
+    try:
+        view.check(parts.leader.session, parts.view.relations)
+    except view.Moved as moved:
+        raise Incoherent(f"table {moved} was replaced during the backup") from moved
 
 
 def _refuse_empty(taken: view.View, selection: Selection) -> None:
@@ -206,11 +153,15 @@ class PostgresCapture:
     def __init__(self, parts: _Parts) -> None:
         self._parts = parts
         self._lock = threading.Lock()
-        self._closed = False
+        self._ended = threading.Event()
+        self._connecting = threading.Lock()
+        self._observing: Session | None = None
         self._clerk: Session | None = None
         self._server = parts.view.server
         self._start: definitions.Definitions | None = None
         self._schema: SchemaDump | None = None
+        self._describing = threading.Lock()
+        self._dumped: bytes | None = None
         self._psql: Program | None = None
         self._psql_sought = False
 
@@ -245,9 +196,8 @@ class PostgresCapture:
     def schema(self) -> SchemaDump:
         """Reads the start of the definitions as well, while pg_dump works."""
         if self._schema is None:
-            self._definitions_at_start()
             self._schema = schema.collect(
-                self._parts.dump, self._session(), self.server.encoding, self._scope, version=self._parts.known.version
+                self._archive(), self._session(), self.server.encoding, self._scope, version=self._parts.known.version
             )
         return self._schema
 
@@ -258,26 +208,37 @@ class PostgresCapture:
         return cluster.roles(self._session(), version=self._parts.known.version)
 
     def sequences(self) -> Iterator[SequenceItem]:
-        return sequences.read(self._session(), self._parts.view.sequences)
+        clerk = self._session()
+        return sequences.read(clerk, self._parts.view.sequences, give_back=partial(rejoin, clerk, self._import()))
 
     def large_objects(self) -> Iterator[LargeObjectRows]:
         return largeobjects.read(self._session()) if self._parts.selection.whole else iter(())
 
+    def watch(self, tell: Callable[[str], None]) -> None:
+        options = self._parts.options
+        try:
+            observer = self._observer()
+            watch.tell_holder(observer, self._server, old_s=options.old_transaction_s, tell=tell)
+            watch.until(self._ended, observer, stall_s=options.stall_s, tell=tell)
+        except SourceError:
+            if not self._ended.is_set():  # else it is the end that broke off the last look
+                raise
+
     def reader(self) -> RowReader:
+        sparing = None if self._parts.view.held else self._spare()
         imported = self._import()
         session = self._kept(open_worker(imported))
-        direct = DirectReader(session, self._parts.leader, imported.encoding)
-        return SnapshotReader(direct, lambda: self._pump(imported), large_table_bytes=self._parts.large_table_bytes)
+        direct = DirectReader(session, self._parts.leader, imported.encoding, sparing=sparing)
+        large = self._parts.options.large_table_bytes
+        return SnapshotReader(direct, lambda: self._pump(imported, sparing), large_table_bytes=large)
 
     def finish(self) -> Sequence[str]:
         parts = self._parts
         try:
             changed = self._changed()
             with parts.leader.turn, parts.leader.session.lock:
-                try:
-                    view.check(parts.leader.session, parts.view.relations)
-                except view.Moved as moved:
-                    raise Incoherent(f"table {moved} was replaced during the backup") from moved
+                if parts.view.held:
+                    _require_same(parts)
                 with translated("ending the snapshot"):
                     ended = parts.leader.session.connection.execute("COMMIT").statusmessage
             if ended != "COMMIT":
@@ -302,7 +263,7 @@ class PostgresCapture:
 
     def abort(self) -> None:
         with self._lock:
-            self._closed = True
+            self._ended.set()
             sessions = [*self._parts.sessions, self._parts.spare, self._parts.leader.session]
             self._parts.sessions.clear()
         for session in sessions:
@@ -331,6 +292,41 @@ class PostgresCapture:
             known_settings=parts.known.known_settings,
         )
 
+    def _spare(self) -> Sparing:
+        """pg_dump locks every table, so it has ended before anybody reads."""
+        self._archive()
+        return Sparing(
+            imported=self._import(),
+            start=self._definitions_at_start(),
+            observer=self._observer(),
+            tables_max=tables_max(self._parts.known.lock_slots),
+            patience_s=self._parts.options.lock_timeout_s,
+        )
+
+    def _archive(self) -> bytes:
+        """What pg_dump wrote. While it works the start of the definitions is read as well."""
+        with self._describing:
+            if self._dumped is None:
+                self._definitions_at_start()
+                self._dumped = schema.read(self._parts.dump)
+            return self._dumped
+
+    def _observer(self) -> Session:
+        """A session that sees the newest catalog; several threads use it in turn."""
+        with self._connecting:
+            if self._observing is None:
+                self._observing = self._kept(connect(self._parts.target))
+            return self._observing
+
+    def _kept(self, session: Session) -> Session:
+        """`session`, ended with the capture. Raises SourceError if that is over"""
+        with self._lock:
+            if self._ended.is_set():
+                session.abort()
+                raise SourceError("the capture has ended")
+            self._parts.sessions.append(session)
+        return session
+
     def _session(self) -> Session:
         """A session in the snapshot for everything but rows, so that the leader stays free: the clerk."""
         if self._clerk is None:
@@ -344,19 +340,13 @@ class PostgresCapture:
         except Unreachable:  # it was idle until now, and servers may end idle sessions
             return self._kept(open_worker(imported))
 
-    def _kept(self, session: Session) -> Session:
-        """`session`, to be ended with the capture. Raises SourceError: it has ended"""
-        with self._lock:
-            if self._closed:
-                session.abort()
-                raise SourceError("the capture has ended")
-            self._parts.sessions.append(session)
-        return session
-
-    def _pump(self, imported: Import) -> PsqlPump | None:
+    def _pump(self, imported: Import, sparing: Sparing | None) -> PsqlPump | None:
         with self._lock:
             if not self._psql_sought:
                 parts = self._parts
                 self._psql = parts.programs.find("psql", major=parts.known.major, local=parts.target.local)
                 self._psql_sought = True
-        return None if self._psql is None else PsqlPump(self._psql, self._parts.children, imported)
+        if self._psql is None:
+            return None
+        held = None if sparing is None else sparing.tables_max
+        return PsqlPump(self._psql, self._parts.children, imported, tables_max=held)

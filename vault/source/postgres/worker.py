@@ -54,9 +54,14 @@ def open_worker(imported: Import, spare: Session | None = None) -> Session:
     return session
 
 
-def _begin(session: Session, imported: Import) -> None:
+def rejoin(session: Session, imported: Import) -> None:
+    """Give back every lock that `session` holds, and begin again in the snapshot. Raises Incoherent if that is gone"""
+    _begin(session, imported, first="COMMIT;")
+
+
+def _begin(session: Session, imported: Import, *, first: str = "") -> None:
     try:
-        session.run(imported.statements(), doing="joining the snapshot")
+        session.run(first + imported.statements(), doing="joining the snapshot")
     except SourceError as error:
         if error.sqlstate not in SNAPSHOT_GONE:
             raise
