@@ -143,7 +143,7 @@ def test_a_table_emptied_while_sizes_are_read_is_no_empty_table(small: Cluster, 
     with small.connect(many) as other:
 
         def hear(said: str) -> None:
-            if said == "reading the catalog":
+            if said == "measuring tables":
                 other.execute("TRUNCATE t")
 
         with pytest.raises(Incoherent, match="replaced"):
