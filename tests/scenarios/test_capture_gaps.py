@@ -196,3 +196,21 @@ def test_what_needs_no_right_is_defined_though_its_schema_is_closed(postgres: Cl
                 sides.append((capture.schema(), capture.catalog()))
         assert sides[0] == sides[1]
         assert {"v", "m", "e", "f()", "g(integer)"} <= {entry.tag for entry in sides[0][0].entries}
+
+
+def test_what_pg_dump_warns_of_and_leaves_out_is_named(postgres: Cluster) -> None:
+    broken = "CREATE TYPE bent AS ENUM ('a'); SET allow_system_table_mods = on; UPDATE pg_type SET typtype = 'x' WHERE typname = 'bent'"
+    with database(postgres, broken) as name:
+        found = gaps(postgres.dsn(name))
+        assert [gap.state for gap in found.values()] == [State.NOT_EXPORTABLE]
+        assert "definition that pg_dump warned of: " in next(iter(found))
+        assert '"bent"' in next(iter(found))
+
+
+def test_tables_that_need_each_other_are_no_gap(postgres: Cluster) -> None:
+    circle = (
+        "CREATE TABLE a (id int PRIMARY KEY, b int); CREATE TABLE b (id int PRIMARY KEY, a int REFERENCES a);"
+        "ALTER TABLE a ADD FOREIGN KEY (b) REFERENCES b; ALTER TABLE a ADD own int REFERENCES a"
+    )
+    with database(postgres, circle) as name:
+        assert gaps(postgres.dsn(name)) == {}

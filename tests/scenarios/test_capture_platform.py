@@ -35,17 +35,18 @@ def project(supabase: Platform) -> Iterator[str]:
     supabase.drop(name)
 
 
-def test_postgres_reads_what_a_superuser_reads(supabase: Platform, project: str) -> None:
+@pytest.mark.parametrize("reader", ["postgres", "supabase_read_only_user"])
+def test_who_may_read_all_reads_what_a_superuser_reads(supabase: Platform, project: str, reader: str) -> None:
     with (
         open_on(supabase.dsn(project, user="supabase_admin")) as by_superuser,
-        open_on(supabase.dsn(project)) as by_postgres,
+        open_on(supabase.dsn(project, user=reader)) as by_reader,
     ):
-        assert compare(by_superuser, by_postgres) == []
-        assert by_postgres.missing == []
-        assert {role.name: role.verifier is None for role in by_postgres.roles().roles}["reporting"] is False
-        found = read_all(by_postgres.reader(), jobs(by_postgres.tables))
+        assert compare(by_superuser, by_reader) == []
+        assert by_reader.missing == []
+        assert {role.name: role.verifier is None for role in by_reader.roles().roles}["reporting"] is False
+        found = read_all(by_reader.reader(), jobs(by_reader.tables))
         rows = {f"{name.schema}.{name.name}": number for name, (number, _) in found.items()}
-        assert by_postgres.finish() == by_superuser.finish() == ()
+        assert by_reader.finish() == by_superuser.finish() == ()
     protected = ("auth.users", "auth.identities", "storage.objects", "public.api_keys", "vault.secrets", "cron.job")
     assert {name: rows[name] for name in protected} == {
         "auth.users": 20,

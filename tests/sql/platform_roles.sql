@@ -31,6 +31,7 @@ ALTER ROLE supabase_admin SET search_path TO "$user", public, auth, extensions;
 ALTER ROLE supabase_auth_admin SET search_path TO auth;
 ALTER ROLE supabase_auth_admin SET idle_in_transaction_session_timeout TO '60s';
 ALTER ROLE supabase_storage_admin SET search_path TO storage;
+ALTER ROLE supabase_read_only_user SET default_transaction_read_only TO on;
 ALTER ROLE anon SET statement_timeout TO '3s';
 ALTER ROLE authenticated SET statement_timeout TO '8s';
 ALTER ROLE authenticator SET statement_timeout TO '8s';

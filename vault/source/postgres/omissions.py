@@ -1,4 +1,4 @@
-"""What pg_dump leaves out because of who asks, without failing: subscriptions, and the options of user mappings.
+"""What pg_dump leaves out without failing: subscriptions and the options of user mappings, because of who asks; what it warns of.
 
 Each is named as a gap. Passwords of roles are in `cluster`, what may not be read at all in `view`, `sequences`, `largeobjects`.
 """
@@ -30,6 +30,9 @@ SELECT v.usename::text, v.srvname::text, {raw} IS NOT NULL
 """
 """The view shows options as pg_dump sees them; where the catalog itself is readable it says whether there are any."""
 
+WARNING: Final = "pg_dump: warning: "
+OF_SUBSCRIPTIONS: Final = "subscriptions not dumped"
+
 
 def missing(session: Session) -> Iterator[Missing]:
     """One item a subscription or user mapping that the definitions do not hold, or not wholly."""
@@ -53,3 +56,16 @@ def missing(session: Session) -> Iterator[Missing]:
             why="they are shown to that user and to superusers only" + ("" if certain else "; there may be none"),
             fix="note them down and set them with ALTER USER MAPPING after a restore, or back up as a superuser",
         )
+
+
+def warned(said: str) -> Iterator[Missing]:
+    """One item a warning of pg_dump's (`said`: its standard error), but for subscriptions, which `missing` names."""
+    for line in said.split("; "):
+        text = line.removeprefix(WARNING)
+        if text != line and not text.startswith(OF_SUBSCRIPTIONS):
+            yield Missing(
+                item=f"definition that pg_dump warned of: {text}",
+                state=State.NOT_EXPORTABLE,
+                why="what pg_dump warns of may be missing from the definitions",
+                fix="look at what the warning names, and compare it with schema.sql of the snapshot",
+            )

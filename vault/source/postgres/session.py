@@ -185,7 +185,8 @@ class PostgresCapture:
         gone = [*self._parts.view.missing, *cluster.missing(session), *extras.missing(session, self._scope)]
         if self._parts.selection.whole:
             gone += [*largeobjects.missing(session), *omissions.missing(session), *labels.missing(session)]
-        return gone
+        self.schema()
+        return [*gone, *omissions.warned(self._parts.dump.said())]
 
     @property
     def _scope(self) -> extras.Scope:
