@@ -121,7 +121,7 @@ class _Findings:
 
 def _check_files(repo: Indexed, found: _Findings) -> None:
     store = repo.open.store
-    _, slots = list_slots(store)
+    slots = list_slots(store).damage
     for error in (*slots, *damaged_fragments(store, repo.open.keys)):
         found.add(error)
     try:

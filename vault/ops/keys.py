@@ -19,7 +19,15 @@ from vault.ids import RepositoryId, SlotId
 from vault.limits import FORMAT_VERSION, KDF_MEMORY_KIB_MIN
 from vault.model import Kdf, KeyBundle, KeySlot, RepositoryConfig, SlotInfo
 from vault.ports import Clock, Entropy, ObjectStore
-from vault.repo.keyring import default_kdf, draw_bundle, open_slot, seal_slot, signed_config, slots
+from vault.repo.keyring import (
+    claimed_repository,
+    default_kdf,
+    draw_bundle,
+    open_slot,
+    seal_slot,
+    signed_config,
+    slots,
+)
 from vault.repo.state import Open
 
 _KIT_LABEL = "recovery kit"
@@ -71,10 +79,20 @@ def _refuse_foreign(store: ObjectStore) -> None:
             )
 
 
-def list_slots(store: ObjectStore) -> tuple[list[SlotInfo], list[IntegrityError]]:
-    """The slots by creation time, and what is wrong with the damaged ones. Needs no passphrase."""
-    found: list[SlotInfo] = []
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """Slots by creation time; those of another repository, which only an init that did not finish leaves; what is wrong with others."""
+
+    slots: tuple[SlotInfo, ...]
+    left_behind: tuple[SlotInfo, ...]
+    damage: tuple[IntegrityError, ...]
+
+
+def list_slots(store: ObjectStore) -> Listed:
+    """Every slot. Needs no passphrase, so it believes what `config` and slots say of themselves."""
+    found: list[tuple[SlotInfo, bool]] = []
     damage: list[IntegrityError] = []
+    ours = claimed_repository(store)
     for slot_id, data in slots(store):
         try:
             if isinstance(data, IntegrityError):
@@ -83,8 +101,14 @@ def list_slots(store: ObjectStore) -> tuple[list[SlotInfo], list[IntegrityError]
         except IntegrityError as error:
             damage.append(error)
             continue
-        found.append(SlotInfo(id=slot_id, label=slot.label, created_ms=slot.created_ms, kdf=slot.kdf))
-    return sorted(found, key=lambda info: (info.created_ms, info.id)), damage
+        info = SlotInfo(id=slot_id, label=slot.label, created_ms=slot.created_ms, kdf=slot.kdf)
+        found.append((info, ours in (None, slot.repository)))
+    found.sort(key=lambda pair: (pair[0].created_ms, pair[0].id))
+    return Listed(
+        slots=tuple(info for info, own in found if own),
+        left_behind=tuple(info for info, own in found if not own),
+        damage=tuple(damage),
+    )
 
 
 def add_slot(repo: Open, *, passphrase: str, label: str, clock: Clock, entropy: Entropy) -> SlotId:

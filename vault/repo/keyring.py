@@ -189,6 +189,14 @@ def verified_config(store: ObjectStore, keys: Keys) -> RepositoryConfig:
     return config
 
 
+def claimed_repository(store: ObjectStore) -> RepositoryId | None:
+    """What `config` says without a key to prove it; None if it cannot be read."""
+    try:
+        return config_format.decode_config(_config_parts(store)[0]).repository
+    except (NoRepository, IntegrityError):
+        return None
+
+
 def signed_config(config: RepositoryConfig, keys: Keys) -> bytes:
     signed = config_format.encode_config(config)
     return signed + keyed.mac(keys.config_mac_key, signed)

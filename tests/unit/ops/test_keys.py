@@ -78,9 +78,9 @@ def test_like_shares_what_deduplication_needs_and_not_the_root(store: MemoryStor
 def test_slots_are_added_listed_and_removed(store: MemoryStore) -> None:
     repo = Closed(store).open("one")
     second = keys.add_slot(repo, passphrase="two", label="second", clock=CLOCK, entropy=os.urandom)
-    infos, damaged = keys.list_slots(store)
-    assert [info.label for info in infos] == ["first", "second"]
-    assert damaged == []
+    listed = keys.list_slots(store)
+    assert [info.label for info in listed.slots] == ["first", "second"]
+    assert (listed.left_behind, listed.damage) == ((), ())
     assert opens(store, "two")
     assert keys.remove_slot(repo, second.hex()[:8]) == second
     assert not opens(store, "two")
@@ -91,8 +91,9 @@ def test_slots_are_added_listed_and_removed(store: MemoryStore) -> None:
 def test_last_slot_cannot_be_removed_whatever_damaged_ones_there_are(store: MemoryStore) -> None:
     repo = Closed(store).open("one")
     store.put("keys/" + "0" * 64, b"damaged")
-    (info,), damaged = keys.list_slots(store)
-    assert [error.file for error in damaged] == ["keys/" + "0" * 64]
+    listed = keys.list_slots(store)
+    (info,) = listed.slots
+    assert [error.file for error in listed.damage] == ["keys/" + "0" * 64]
     with pytest.raises(UnsafeError):
         keys.remove_slot(repo, info.id.hex())
     keys.remove_slot(repo, "0" * 64)
@@ -110,7 +111,7 @@ def test_passphrase_is_changed_and_the_label_kept(store: MemoryStore) -> None:
     repo = Closed(store).open("one")
     keys.change_passphrase(repo, old="one", new="new", clock=CLOCK, entropy=os.urandom)
     assert (opens(store, "one"), opens(store, "new")) == (False, True)
-    assert [info.label for info in keys.list_slots(store)[0]] == ["first"]
+    assert [info.label for info in keys.list_slots(store).slots] == ["first"]
     with pytest.raises(NotThere):
         keys.change_passphrase(repo, old="one", new="x", clock=CLOCK, entropy=os.urandom)
 
@@ -150,6 +151,21 @@ def test_change_takes_every_slot_of_the_repository_and_no_foreign_one(twice_begu
     assert (opens(twice_begun, "one"), opens(twice_begun, "new")) == (False, True)
     own, still = slots_of(repo, twice_begun)
     assert (len(own), still) == (2, foreign)
+
+
+def test_list_tells_what_an_unfinished_init_left_apart(twice_begun: MemoryStore) -> None:
+    own, foreign = slots_of(Closed(twice_begun).open("one"), twice_begun)
+    listed = keys.list_slots(twice_begun)
+    assert [info.id.hex() for info in listed.slots] == own
+    assert [info.id.hex() for info in listed.left_behind] == foreign
+    assert listed.damage == ()
+
+
+def test_list_calls_no_slot_left_behind_when_the_configuration_is_damaged(store: MemoryStore) -> None:
+    """It cannot know, and somebody might remove the last one."""
+    store.files["config"] = b"damaged"
+    listed = keys.list_slots(store)
+    assert (len(listed.slots), listed.left_behind) == (1, ())
 
 
 def slots_of(repo: Open, store: MemoryStore) -> tuple[list[str], list[str]]:

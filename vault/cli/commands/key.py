@@ -27,19 +27,25 @@ def list_keys(invocation: Invocation) -> int:
 
     store = wiring.open_store(invocation.settings())
     wiring.require_repository(store)
-    slots, damage = keys.list_slots(store)
+    listed = keys.list_slots(store)
     out = invocation.renderer()
     if invocation.json:
-        out.json_line(jsonout.keys(slots) | {"damage": [{"file": one.file, "why": one.message} for one in damage]})
+        damage = [{"file": one.file, "why": one.message} for one in listed.damage]
+        left_behind = [slot.id.hex() for slot in listed.left_behind]
+        out.json_line(jsonout.keys(listed.slots) | {"damage": damage, "left_behind": left_behind})
     else:
         rows = [
             (slot.id.hex()[:12], slot.label, jsonout.instant(slot.created_ms)[:19].replace("T", " "), _kdf(slot.kdf))
-            for slot in slots
+            for slot in listed.slots
         ]
         out.table(TITLES, rows)
-    for one in damage:
+    for slot in listed.left_behind:
+        out.talk(
+            f"an init that did not finish left {slot.id.hex()[:12]}; it opens nothing here; remove it with: pgvault key remove {slot.id.hex()[:12]}"
+        )
+    for one in listed.damage:
         out.talk(f"damaged: {one.file}: {one.message}")
-    return ExitCode.DAMAGE if damage else ExitCode.OK
+    return ExitCode.DAMAGE if listed.damage else ExitCode.OK
 
 
 def _kdf(kdf: Kdf) -> str:
@@ -112,8 +118,7 @@ def _done(invocation: Invocation, opened: Open, verb: str, what: str) -> None:
 
     out = invocation.renderer()
     if invocation.json:
-        slots, _ = keys.list_slots(opened.store)
-        out.json_line(jsonout.keys(slots) | {"done": verb.split()[0], "id": what})
+        out.json_line(jsonout.keys(keys.list_slots(opened.store).slots) | {"done": verb.split()[0], "id": what})
     else:
         out.line(f"{verb} {what}")
 
