@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from vault.errors import Incoherent, SourceError
 from vault.ports import ExtentJob, SourceTable
 from vault.source.postgres.names import literal, qualified, quote
+
+TOO_LONG: Final = frozenset({"54000", "XX000"})
+"""SQLSTATE of a COPY whose row does not fit into 1 GB of text: the whole of it, and one value alone (any internal error has that)."""
+TOO_LONG_SAYS: Final = "invalid memory alloc request size"
+"""Of one value; in no language but English."""
 
 
 def source(job: ExtentJob) -> str:
@@ -44,6 +51,21 @@ def swapped(table: SourceTable) -> Incoherent:
         f"table {qualified(table.name)} was replaced while it was read",
         why="its name, its file or its columns no longer are those that the snapshot sees",
         hint="run the backup again when the migration is done",
+    )
+
+
+def place(job: ExtentJob) -> str:
+    """Where its rows are, for messages."""
+    return f"{qualified(job.table.name)}, blocks from {job.start} on"
+
+
+def too_long(job: ExtentJob, *, why: str, sqlstate: str) -> SourceError:
+    """The server does not say which row, and psql not what was wrong."""
+    return SourceError(
+        f"the server could not print the rows of {place(job)}",
+        why=why,
+        hint="if a row has more than 1 GB as text, neither COPY nor pg_dump can read it: shorten it, or leave the table out with -T",
+        sqlstate=sqlstate,
     )
 
 

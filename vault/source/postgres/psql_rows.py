@@ -85,6 +85,7 @@ class PsqlPump:
         self._rest = b""
         self._number = 0
         self._table = 0
+        self._taking: ExtentJob | None = None
         self._held = 0
         self._tables_max = tables_max
         self._begin = imported.statements().replace(";", ";\n")
@@ -121,9 +122,11 @@ class PsqlPump:
                 raise Incoherent("psql does not see the snapshot", why="it reached another server or another state")
             self._joined = True
 
-    def take(self) -> Iterator[tuple[bytes, bytes]]:
+    def take(self, job: ExtentJob) -> Iterator[tuple[bytes, bytes]]:
         """Pieces of the next job's rows as (piece, b""), then (b"", mark). Raises SourceError"""
+        self._taking = job
         yield from self._until_mark()
+        self._taking = None
 
     def close(self) -> None:
         """End the session properly. Raises SourceError if psql does not exit with 0"""
@@ -200,9 +203,12 @@ class PsqlPump:
         said = self._child.said()
         state = re.search(r"(?:ERROR|FATAL):\s+([0-9A-Z]{5})", said)
         if state is not None:
-            name = psycopg.errors.lookup(state.group(1)).__name__
+            why = f"{psycopg.errors.lookup(state.group(1)).__name__} ({state.group(1)})"
+            if self._taking is not None and state.group(1) in jobs.TOO_LONG:
+                return jobs.too_long(self._taking, why=why, sqlstate=state.group(1))
             kind = Incoherent if state.group(1) in {"42P01", "55000", *SNAPSHOT_GONE} else SourceError
-            return kind("the server broke off a COPY", why=f"{name} ({state.group(1)})", sqlstate=state.group(1))
+            about = f" of {jobs.place(self._taking)}" if self._taking is not None else ""
+            return kind(f"the server broke off a COPY{about}", why=why, sqlstate=state.group(1))
         if code == LOST_CONNECTION_EXIT:
             return Unreachable(
                 "psql lost its connection to the server while rows were read",
@@ -219,7 +225,7 @@ class PsqlRows:
         self._pump = pump
         self._number = number
         self._rows = 0
-        self._pieces = pump.take()
+        self._pieces = pump.take(job)
         self._first: tuple[bytes, bytes] | None = next(self._pieces)
 
     @property

@@ -10,11 +10,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Final
 
 import psycopg
 
+from vault.errors import Incoherent, SourceError
 from vault.ports import ExtentJob, SourceTable
 from vault.source.postgres import jobs
 from vault.source.postgres.connect import Session, translate, translated
@@ -51,13 +52,24 @@ class DirectRows:
 
     def blocks(self) -> Iterator[bytes]:
         """COPY text in pieces of about BLOCK_BYTES."""
-        with self._turn, translated(f"reading {self.job.table.name.schema}.{self.job.table.name.name}"):
+        with self._turn, self._naming(), translated(f"reading {self.job.table.name.schema}.{self.job.table.name.name}"):
             cursor = self._session.connection.cursor()
             with cursor.copy(jobs.copy(self.job, self._encoding)) as stream:
                 while piece := self._piece(stream):
                     self._rows += piece.count(b"\n")
                     yield piece
         jobs.require_equal(self.job, self._rows, self._counted)
+
+    @contextmanager
+    def _naming(self) -> Iterator[None]:
+        try:
+            yield
+        except SourceError as error:
+            if error.sqlstate not in jobs.TOO_LONG or (
+                isinstance(error, Incoherent) and jobs.TOO_LONG_SAYS not in error.why
+            ):
+                raise
+            raise jobs.too_long(self.job, why=error.why, sqlstate=error.sqlstate) from error
 
     def _piece(self, stream: psycopg.Copy) -> bytes:
         parts, size = [], 0
