@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -11,6 +11,7 @@ from vault.errors import SourceError
 from vault.model import (
     CatalogFacts,
     Column,
+    Identity,
     LargeObjectItem,
     Missing,
     Roles,
@@ -248,10 +249,22 @@ class DirectorySource(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TargetSchema:
+    """`may_create`: whether the restoring role may create in it."""
+
+    name: str
+    owner: str
+    may_create: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TargetFacts:
     """A target before anything is written to it. Verifiers of `roles` are not read; tuples of names are sorted.
 
-    `in_the_way`: objects that an empty database does not have. `extensions`: what CREATE EXTENSION could install.
+    in_the_way    objects that an empty database does not have
+    extensions    what CREATE EXTENSION could install
+    acts_as       roles whose objects the restoring role may create and alter; empty for a superuser, who may all
+    may_replicate whether it may switch triggers and foreign keys off (session_replication_role)
     """
 
     version_num: int
@@ -267,6 +280,41 @@ class TargetFacts:
     extensions: tuple[str, ...]
     extensions_installed: tuple[str, ...]
     tablespaces: tuple[str, ...]
+    acts_as: tuple[str, ...] = ()
+    schemas: tuple[TargetSchema, ...] = ()
+    may_create_schemas: bool = True
+    may_create_roles: bool = True
+    may_replicate: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Present:
+    """Definitions that a target has; empty for an empty database. `columns`: of every table that can be read."""
+
+    entries: Mapping[Identity, SchemaEntry] = field(default_factory=dict)
+    columns: Mapping[TableName, frozenset[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergedRows:
+    """What became of rows in a table that had some. `differing`: same key, other values, left as they are.
+
+    `refused`: rows that a unique key of another row kept out; `removed` includes rows that were replaced.
+    """
+
+    added: int
+    removed: int = 0
+    differing: int = 0
+    refused: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokenReference:
+    """A foreign key that rows violate."""
+
+    name: str
+    table: str
+    rows: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,6 +345,24 @@ class TargetSession(Protocol):
         Returns  what was done, in words; None if there is nothing weaker. Raises SourceError; Unreachable
         """
 
+    def replace(
+        self, entry: SchemaEntry, present: SchemaEntry, *, drop: Sequence[str] = (), then: Sequence[str] = ()
+    ) -> Sequence[str]:
+        """Bring what exists as `present` to `entry`, in one transaction: dependents by `drop`, then itself, then as `create`.
+
+        Raises  SourceError: all is as it was; Unreachable
+        """
+
+    def merge(self, table: TableItem, blocks: Iterator[bytes], *, exact: bool) -> MergedRows:
+        """Bring rows into a table that may have some, in one transaction, triggers and foreign keys off where that is allowed.
+
+        Rows of a key that is there stay as they are, and so do others, unless `exact`: then the table ends with these rows alone.
+        Raises  SourceError: the table is as it was; Unreachable
+        """
+
+    def broken_references(self, tables: Sequence[TableName]) -> Sequence[BrokenReference]:
+        """Validated foreign keys of or to `tables` that rows violate now. Raises SourceError; Unreachable"""
+
     def load(self, table: TableItem, blocks: Iterator[bytes], *, replace: bool = False) -> int:
         """COPY rows in; returns how many. `replace`: delete what is there first, in the same transaction.
 
@@ -309,7 +375,12 @@ class TargetSession(Protocol):
     def is_empty(self, table: TableItem) -> bool:
         """No row of `table` meets its condition."""
 
-    def set_sequence(self, item: SequenceItem) -> None:
+    def set_sequence(self, item: SequenceItem, *, forward: bool = False) -> None:
+        """`forward`: never back to a value that was handed out since. Raises SourceError; Unreachable"""
+
+    def has_large_object(self, oid: int) -> bool: ...
+
+    def drop_large_object(self, oid: int) -> None:
         """Raises SourceError; Unreachable"""
 
     def create_large_object(self, item: LargeObjectItem, blocks: Iterator[bytes]) -> None:
@@ -329,6 +400,9 @@ class Target(Protocol):
 
     @property
     def facts(self) -> TargetFacts: ...
+    def present(self) -> Present:
+        """Read the definitions that are there. Raises SourceError; Unreachable"""
+
     def session(self, encoding: str) -> TargetSession:
         """A new connection; rows that it loads are in `encoding`. Thread-safe. Raises Unreachable"""
 

@@ -18,7 +18,7 @@ from vault.errors import UnsafeError
 from vault.ops import restore
 from vault.ops.compare import Difference, compare
 from vault.ops.restore import RestoreReport
-from vault.ops.restore_plan import plan
+from vault.ops.restore_plan import RestoreOptions, plan
 from vault.ops.summary import count_target
 from vault.ports import Capture
 from vault.repo.snapshot import Snapshot
@@ -325,7 +325,7 @@ def test_properties_of_the_source_database_are_reported_as_not_applied(postgres:
 def planned(snapshot: Snapshot, cluster: Cluster, db: str) -> list[str]:
     target = connect_target(cluster.dsn(db), {})
     try:
-        return list(plan(restore.gather(snapshot), target.facts, into_source=True).warnings)
+        return list(plan(restore.gather(snapshot), target.facts, RestoreOptions(into_source=True)).warnings)
     finally:
         target.close()
 

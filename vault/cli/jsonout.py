@@ -178,6 +178,16 @@ def restored(done: Restored, duration_s: float) -> Json:
         files=done.files,
         bytes=done.bytes,
         failed=[{"entry": one.entry, "why": one.why} for one in done.failed],
+        merged=[
+            {
+                "name": f"{name.schema}.{name.name}",
+                "added": one.added,
+                "removed": one.removed,
+                "differing": one.differing,
+                "refused": one.refused,
+            }
+            for name, one in done.merged.items()
+        ],
         counts=counts(done.counts),
         duration_s=duration_s,
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from vault.cli import render, wiring
@@ -19,10 +19,11 @@ from vault.model import Counts
 
 if TYPE_CHECKING:
     from vault.cli.render import Renderer
+    from vault.model import TableName
     from vault.ops.components import Selectors
     from vault.ops.restore_plan import RestorePlan
     from vault.ops.restore_sessions import Failure
-    from vault.ports import Progress, Target
+    from vault.ports import MergedRows, Progress, Target
     from vault.repo.snapshot import Snapshot
 
 
@@ -32,6 +33,10 @@ class RestoreOptions:
 
     database: str | None = None
     directories: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    schema_only: bool = False
+    data_only: bool = False
+    clean: bool = False
     into_source: bool = False
     allow_cleartext: bool = False
     jobs: int = 2
@@ -45,22 +50,32 @@ class RestoreRequest:
 
     conninfo: str | None
     directories: Mapping[str, str]
-    into_source: bool
-    allow_cleartext: bool
+    options: RestoreOptions
+
+    @property
+    def allow_cleartext(self) -> bool:
+        return self.options.allow_cleartext
 
 
-def request(options: RestoreOptions) -> RestoreRequest:
-    """Raises  UsageError: nothing to restore into, a password in a flag, a wrong pair"""
+def request(options: RestoreOptions, settings: Settings) -> RestoreRequest:
+    """The database is the one of -d; with --into-source alone, that of the configuration.
+
+    Raises  UsageError: nothing to restore into, a password in a flag, a wrong pair, flags that exclude each other
+    """
     directories = pairs("--dir", options.directories, "migrations=./migrations")
-    if options.database is None and not directories:
+    database = options.database
+    if database is None and options.into_source:
+        database = settings.chosen_source().database
+    if database is None and not directories:
         raise UsageError("nothing to restore into", hint="add -d DATABASE, or --dir NAME=TARGET")
-    if options.database is not None:
-        refuse_unusable(options.database)
+    if options.schema_only and options.data_only:
+        raise UsageError("-s and -a exclude each other", hint="leave both out for definitions and rows")
+    if database is None and (options.only or options.schema_only or options.data_only or options.clean):
+        raise UsageError("--only, -s, -a and -c are about a database", hint="add -d DATABASE")
+    if database is not None:
+        refuse_unusable(database)
     return RestoreRequest(
-        conninfo=as_conninfo(options.database) if options.database is not None else None,
-        directories=directories,
-        into_source=options.into_source,
-        allow_cleartext=options.allow_cleartext,
+        conninfo=as_conninfo(database) if database is not None else None, directories=directories, options=options
     )
 
 
@@ -76,6 +91,7 @@ class Restored:
     failed: tuple[Failure, ...]
     counts: Counts
     states: Mapping[str, str]
+    merged: Mapping[TableName, MergedRows] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +105,9 @@ class PlannedRestore:
     target: Target | None = None
 
     def show(self, out: Renderer) -> None:
-        lines = [] if self.plan is None else list(self.plan.lines())
+        from vault.ops.restore_show import lines as plan_lines
+
+        lines = [] if self.plan is None else list(plan_lines(self.plan))
         for name, path in self.request.directories.items():
             listed = self.snapshot.directory(name)
             lines.append(f"directory {name} into {path}: {listed.sums.items} paths, {render.size(listed.sums.bytes)}")
@@ -101,7 +119,7 @@ class PlannedRestore:
                 out.line(line)
 
     @property
-    def _selectors(self) -> Selectors:
+    def selectors(self) -> Selectors:
         return self.settings.selectors(self.snapshot.manifest.source)
 
     def _expected(self, found: Counts, came: Collection[str]) -> Counts:
@@ -109,8 +127,8 @@ class PlannedRestore:
         from vault.ops.summary import count_snapshot
 
         recorded = self.snapshot.manifest.counts
-        equal = all(getattr(found, field) == getattr(recorded, field) for field in came)
-        return recorded if equal else count_snapshot(self.snapshot, self._selectors)
+        equal = all(getattr(found, line) == getattr(recorded, line) for line in came)
+        return recorded if equal else count_snapshot(self.snapshot, self.selectors)
 
     def run(self, *, jobs: int, progress: Progress) -> Restored:
         """Directories are opened first, so that one that is not empty stops everything before it starts."""
@@ -136,7 +154,7 @@ class PlannedRestore:
         counts = self._count(paths)
         came = self._came(paths)
         expected = self._expected(counts, came)
-        states = _states(counts, expected, came)
+        states = _states(counts, expected, came, whole=self.plan is None or self.plan.whole)
         failed += _differences(counts, expected, states)
         return Restored(
             tables=report.tables,
@@ -147,6 +165,7 @@ class PlannedRestore:
             failed=(*report.failed, *failed),
             counts=counts,
             states=states,
+            merged=report.merged,
         )
 
     def _count(self, paths: Mapping[str, tuple[bytes, ...]]) -> Counts:
@@ -164,41 +183,45 @@ class PlannedRestore:
         with wiring.queries(
             self.settings, self.request.conninfo, allow_cleartext=self.request.allow_cleartext
         ) as execute:
-            return count_target(execute, files=files, selectors=self._selectors)
+            return count_target(execute, files=files, selectors=self.selectors)
 
     def _came(self, paths: Collection[str]) -> set[str]:
-        """Numbers that say something: those of directories that were restored, the others if a database was."""
+        """Numbers that say something: those of directories that were restored, the others if their component was."""
         directories = self._directories
-        of_database = self.request.conninfo is not None
+        counted = frozenset() if self.plan is None else self.plan.counted
         return {
-            field
-            for field in Counts.__dataclass_fields__
-            if (directories[field] in paths if field in directories else of_database)
+            line
+            for line, component in zip(Counts.__dataclass_fields__, render.SUMMARY_COMPONENTS, strict=True)
+            if (directories[line] in paths if line in directories else component in counted)
         }
 
     @property
     def _directories(self) -> dict[str, str]:
         """Number -> directory in which its files are."""
-        selectors = self._selectors
+        selectors = self.selectors
         return {"migrations": selectors.migrations_directory, "edge_functions": selectors.edge_functions_directory}
 
 
-def _states(counts: Counts, expected: Counts, came: Collection[str]) -> dict[str, str]:
-    """A line that was not restored is `not_selected`, one that differs `failed`."""
+def _states(counts: Counts, expected: Counts, came: Collection[str], *, whole: bool) -> dict[str, str]:
+    """A line that was not restored is `not_selected`, one that lacks something `failed`.
+
+    `whole`: the target was empty, so more than expected is as wrong as less
+    """
     states: dict[str, str] = {}
-    for field, component in zip(Counts.__dataclass_fields__, render.SUMMARY_COMPONENTS, strict=True):
-        equal = getattr(counts, field) == getattr(expected, field)
-        states[component] = "not_selected" if field not in came else "captured" if equal else "failed"
+    for line, component in zip(Counts.__dataclass_fields__, render.SUMMARY_COMPONENTS, strict=True):
+        here, there = getattr(counts, line), getattr(expected, line)
+        right = here == there if whole else here >= there
+        states[component] = "not_selected" if line not in came else "captured" if right else "failed"
     return states
 
 
 def _differences(counts: Counts, expected: Counts, states: Mapping[str, str]) -> Iterator[Failure]:
     from vault.ops.restore_sessions import Failure
 
-    for field, component in zip(Counts.__dataclass_fields__, render.SUMMARY_COMPONENTS, strict=True):
+    for line, component in zip(Counts.__dataclass_fields__, render.SUMMARY_COMPONENTS, strict=True):
         if states[component] == "failed":
-            there, here = getattr(expected, field), getattr(counts, field)
-            yield Failure(entry=field.replace("_", " "), why=f"{there} in the snapshot, {here} in the target")
+            there, here = getattr(expected, line), getattr(counts, line)
+            yield Failure(entry=line.replace("_", " "), why=f"{there} in the snapshot, {here} in the target")
 
 
 @contextmanager
@@ -208,6 +231,7 @@ def open_restore(settings: Settings, snapshot: Snapshot, asked: RestoreRequest) 
     Raises  UnsafeError: the target is not empty, or is the source; NotThere: the snapshot lacks what is asked for
     """
     from vault.ops import restore, restore_plan
+    from vault.ops.restore_select import read_words
 
     for name in asked.directories:
         snapshot.directory(name)
@@ -217,7 +241,20 @@ def open_restore(settings: Settings, snapshot: Snapshot, asked: RestoreRequest) 
         return
     contents = restore.gather(snapshot)
     with wiring.open_target(settings, asked.conninfo, allow_cleartext=asked.allow_cleartext) as target:
-        plan = restore_plan.plan(contents, target.facts, into_source=asked.into_source)
+        wanted = replace(
+            read_words(asked.options.only, contents),
+            definitions=not asked.options.data_only,
+            data=not asked.options.schema_only,
+        )
+        options = restore_plan.RestoreOptions(
+            wanted=wanted,
+            replace=asked.options.clean,
+            into_source=asked.options.into_source,
+            selectors=planned.selectors,
+        )
+        restore_plan.refuse(contents, target.facts, options)
+        present = target.present() if target.facts.in_the_way else None
+        plan = restore_plan.plan(contents, target.facts, options, present=present)
         yield replace(planned, plan=plan, target=target)
 
 
@@ -234,9 +271,20 @@ def confirm(out: Renderer, *, yes: bool) -> None:
 def draw(out: Renderer, done: Restored, duration_s: float) -> None:
     for one in done.failed:
         out.line(f"missing or different: {one.entry}: {one.why}")
+    for name, rows in done.merged.items():
+        out.line(f"{name.schema}.{name.name}: {_merged(rows)}")
     out.line(
         f"restored {done.rows} rows of {done.tables} tables, {done.entries} definitions, {done.files} files, "
         f"{duration_s:.1f} s"
     )
     out.line()
     out.summary(done.counts, done.states, every_line=done.states["schema"] != "not_selected")
+
+
+def _merged(rows: MergedRows) -> str:
+    words = [f"{rows.added} rows added"]
+    if rows.removed:
+        words.append(f"{rows.removed} removed")
+    if rows.differing:
+        words.append(f"{rows.differing} that have other values now were left (-c replaces them)")
+    return ", ".join(words)

@@ -211,7 +211,9 @@ def open_target(settings: Settings, conninfo: str, *, allow_cleartext: bool) -> 
     """A database to restore into, closed at the end."""
     from vault.source.postgres.target import connect_target
 
-    target = connect_target(conninfo, settings.environment, allow_cleartext=allow_cleartext)
+    target = connect_target(
+        conninfo, settings.environment, programs=client_programs(settings), allow_cleartext=allow_cleartext
+    )
     try:
         yield target
     finally:

@@ -7,30 +7,35 @@ Spec 75-restore.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from vault.errors import NotThere, SourceError, Unreachable
-from vault.model import Membership, RoleSetting
+from vault.model import Membership, Role, RoleSetting, TableName
 from vault.ops.restore_contents import Contents
+from vault.ops.restore_decide import Action
 from vault.ops.restore_plan import RestorePlan
 from vault.ops.restore_rows import RowLoader
 from vault.ops.restore_schedule import Schedule
 from vault.ops.restore_sessions import Failure, Failures, Sessions
-from vault.ports import Progress, Target, TargetSession
+from vault.ports import MergedRows, Progress, Target, TargetSession
 from vault.repo.snapshot import Snapshot
 from vault.source.postgres import statements
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreReport:
-    """`tables` and `rows` that were loaded; `entries` executed. Empty `failed` = everything planned is there, as recorded."""
+    """`tables` and `rows` that were loaded; `entries` executed. Empty `failed` = everything planned is there, as recorded.
+
+    `merged`: what became of the rows of tables that were there.
+    """
 
     tables: int
     rows: int
     entries: int
     failed: tuple[Failure, ...]
+    merged: Mapping[TableName, MergedRows] = field(default_factory=dict)
 
 
 def gather(snapshot: Snapshot) -> Contents:
@@ -47,7 +52,7 @@ def gather(snapshot: Snapshot) -> Contents:
         tables=tuple(snapshot.tables()),
         sequences=database.sequences.sums.items,
         large_objects=database.large_objects.sums.items,
-        database=snapshot.catalog().database,
+        catalog=snapshot.catalog(),
     )
 
 
@@ -57,6 +62,8 @@ def run(plan: RestorePlan, snapshot: Snapshot, *, target: Target, progress: Prog
     Raises  IntegrityError: the snapshot is damaged; Unreachable: the target was lost. Both leave a part of the restore behind
     """
     failures = Failures(progress)
+    for name, why in plan.refused:
+        failures.add(name, why)
     with Sessions(target, encoding=plan.contents.server.encoding, jobs=jobs) as sessions:
         restore = _Restore(plan, sessions, failures, progress)
         rows = RowLoader(plan, snapshot, sessions=sessions, failures=failures, progress=progress)
@@ -66,9 +73,14 @@ def run(plan: RestorePlan, snapshot: Snapshot, *, target: Target, progress: Prog
         rows.set_sequences()
         rows.create_large_objects()
         restore.create_after_rows()
+        rows.verify_references()
         restore.set_privileges()
         restore.finish()
-    return RestoreReport(tables=rows.tables, rows=rows.rows, entries=restore.entries, failed=failures.all())
+        rows.load_late(restore.failed)
+        sessions.flush()
+    return RestoreReport(
+        tables=rows.tables, rows=rows.rows, entries=restore.entries, failed=failures.all(), merged=rows.merged
+    )
 
 
 class _Restore:
@@ -82,6 +94,8 @@ class _Restore:
         self._progress = progress
         self.failed: set[int] = set()
         self._done: set[int] = set()
+        self._spared: set[int] = set()
+        """Parts of what could not be replaced: they are as they were."""
 
     @property
     def entries(self) -> int:
@@ -91,7 +105,7 @@ class _Restore:
         roles = self._plan.roles
         with self._sessions.borrow() as session:
             for role in roles.create:
-                self._try(f"ROLE {role.name}", partial(session.run, statements.create_role(role)))
+                self._try(f"ROLE {role.name}", partial(self._create_role, session, role))
             for membership in sorted(roles.memberships, key=lambda one: not one.admin):
                 self._try(
                     f"MEMBERSHIP {membership.role} {membership.member}", partial(self._grant, session, membership)
@@ -105,7 +119,8 @@ class _Restore:
     def create_definitions(self) -> None:
         self._progress.stage("definitions")
         with self._sessions.borrow() as session:
-            self._try("SCHEMA public", partial(self._prepare_public, session))
+            if self._plan.fresh and self._plan.options.wanted.everything:
+                self._try("SCHEMA public", partial(self._prepare_public, session))
             for at in self._plan.definitions:
                 self._create(session, at)
 
@@ -119,14 +134,13 @@ class _Restore:
         self._serial(self._plan.privileges)
 
     def finish(self) -> None:
-        """What would fire or recompute, then settings of the database; at the end, wait for the disk once."""
+        """What would fire or recompute, then settings of the database."""
         self._progress.stage("event triggers and materialized views")
         self._serial(self._plan.last)
         with self._sessions.borrow() as session:
             for setting in self._plan.roles.settings:
                 if setting.here:
                     self._set(session, setting)
-            session.flush()
 
     def _serial(self, positions: tuple[int, ...]) -> None:
         with self._sessions.borrow() as session:
@@ -138,6 +152,8 @@ class _Restore:
             self._create(session, at)
 
     def _create(self, session: TargetSession, at: int) -> None:
+        if at in self._spared:
+            return
         entry = self._contents.entries[at]
         name = f"{entry.identity.desc} {entry.tag}"
         missing = self.failed.intersection(self._contents.order[at].needs)
@@ -147,16 +163,37 @@ class _Restore:
             return
         early = self._plan.row_security.get(at, ())
         try:
-            notes = session.create(entry, then=[self._contents.entries[one].definition for one in early])
+            notes = self._create_or_replace(session, at, [self._contents.entries[one].definition for one in early])
         except Unreachable:
             raise
         except SourceError as error:
+            self._spared.update(self._plan.parts_of.get(at, ()))
             weaker = self._weaker(session, at, error)
             self._fail(at, name, weaker or error.why or error.message)
             return
         self._done.update((at, *early))
         for note in notes:
             self._failures.add(name, note)
+
+    def _create_or_replace(self, session: TargetSession, at: int, then: list[str]) -> Sequence[str]:
+        entry, decision = self._contents.entries[at], self._plan.decisions[at]
+        if decision.action is Action.REPLACE and decision.present is not None:
+            return session.replace(entry, decision.present, drop=self._plan.drops[at], then=then)
+        return session.create(entry, then=then)
+
+    def _create_role(self, session: TargetSession, role: Role) -> None:
+        """With every attribute; a role that is no superuser may not give all of them away."""
+        try:
+            session.run(statements.create_role(role, unlogged=self._plan.target.superuser))
+        except Unreachable:
+            raise
+        except SourceError:
+            if self._plan.target.superuser:
+                raise
+            less = replace(role, superuser=False, replication=False, bypass_rls=False)
+            session.run(statements.create_role(less, unlogged=False))
+            lost = [word for word in ("superuser", "replication", "bypass_rls") if getattr(role, word)]
+            self._failures.add(f"ROLE {role.name}", f"created without {', '.join(lost)}: only a superuser may give it")
 
     def _weaker(self, session: TargetSession, at: int, why: SourceError) -> str | None:
         try:

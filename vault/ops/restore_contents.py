@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from vault.model import OrderItem, Roles, SchemaEntry, ServerFacts, TableItem
+from vault.model import CatalogFacts, OrderItem, Roles, SchemaEntry, ServerFacts, TableItem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """What a snapshot holds, as far as a restore needs it at hand. `entries[i]` is the entry of `order[i]`.
-
-    `database`: properties of the source database, as in CatalogFacts.
-    """
+    """What a snapshot holds, as far as a restore needs it at hand. `entries[i]` is the entry of `order[i]`."""
 
     server: ServerFacts
     order: tuple[OrderItem, ...]
@@ -22,7 +19,12 @@ class Contents:
     tables: tuple[TableItem, ...]
     sequences: int
     large_objects: int
-    database: Mapping[str, str | None] = field(default_factory=dict)
+    catalog: CatalogFacts = field(default_factory=CatalogFacts)
+
+    @property
+    def database(self) -> Mapping[str, str | None]:
+        """Properties of the source database."""
+        return self.catalog.database
 
 
 def rows_of(table: TableItem) -> int:

@@ -1,22 +1,36 @@
-"""Decide what a restore into an empty database will do, before anything is written. Pure: values in, a plan out.
+"""Decide what a restore will do, before anything is written. Pure: values in, a plan out.
 
-Never touches the target. Invariant: every entry of the snapshot is in exactly one step of the plan or is named in `left_out`.
-Spec 75-restore.
+Never touches the target. Invariant: every entry of the snapshot that was picked is in exactly one step, or is named in
+`left_out`, or its decision says why nothing is done. Spec 75-restore.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from vault.errors import UnsafeError
 from vault.model import OrderItem, SchemaEntry, Section, TableItem, TableName
+from vault.ops.components import COMPONENTS, SUPABASE, Selectors
 from vault.ops.restore_contents import Contents, bytes_of, rows_of
+from vault.ops.restore_decide import (
+    Action,
+    Decision,
+    RowMode,
+    Situation,
+    TableRows,
+    brings_extensions,
+    decide,
+    dropped_with,
+    is_platforms_own,
+    rows_into,
+)
+from vault.ops.restore_graph import EntryGraph
 from vault.ops.restore_roles import RoleSteps, role_steps
+from vault.ops.restore_select import Picked, Wanted, pick
 from vault.ops.restore_warnings import OF_THE_DATABASE, warnings
-from vault.ports import TargetFacts
+from vault.ports import Present, TargetFacts
 
 _SHOWN_MAX: Final = 5
 
@@ -24,36 +38,89 @@ _ACL_PASS: Final = frozenset({"ACL", "DEFAULT ACL"})
 _LAST_PASS: Final = frozenset({"EVENT TRIGGER", "MATERIALIZED VIEW DATA"})
 _NOT_EXECUTED: Final = frozenset({"ENCODING", "STDSTRINGS", "SEARCHPATH", "TABLE DATA", "SEQUENCE SET", "BLOBS"})
 """Settings of the session, and what is captured as rows, sequences and large objects instead."""
+_OF_PLATFORM: Final = ("event trigger ", "publication ", "foreign-data wrapper ", "server ", "language ", "cast ")
+"""Kinds without a schema that a platform has before a project comes."""
+_OF_SCHEMA: Final = frozenset({"schema", "rls_policies", "rpc_functions", "encryption"})
+_OF_DATA: Final = frozenset({"data", "users", "user_roles"})
+_STARTING_JOBS: Final = frozenset({"cron"})
+"""Schemas whose rows start jobs: they come after everything else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreOptions:
+    """`replace`: what differs becomes as recorded, rows too (-c). `into_source`: the source may be the target."""
+
+    wanted: Wanted = field(default_factory=Wanted)
+    replace: bool = False
+    into_source: bool = False
+    selectors: Selectors = SUPABASE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestorePlan:
     """Steps in their order; numbers are positions in `contents.order`.
 
+    decisions        for every entry that was picked; what is created or replaced is in one of the steps
     definitions      before the rows, serial
     row_security     position of a TABLE -> positions of ROW SECURITY entries that belong in its transaction
-    tables           that have rows, largest first; also empty ones that CREATE EXTENSION may fill
+    rows             tables whose rows come, largest first; `late_rows` after everything else
     after_rows       indexes, constraints, triggers, rules, policies ...: in parallel as `needs` allow
     privileges       ACL and DEFAULT ACL
     last             event triggers, refreshes of materialized views, and comments on event triggers
+    drops            position of what is replaced -> statements that drop what depends on it first
+    parts_of         position of what is replaced -> positions that are dropped with it and created anew
+    refused          (name, why): what was asked for and will not be done
+    fresh            the target is empty
     """
 
     contents: Contents
     target: TargetFacts
+    options: RestoreOptions
+    picked: Picked
+    decisions: Mapping[int, Decision]
     roles: RoleSteps
     definitions: tuple[int, ...]
     row_security: Mapping[int, tuple[int, ...]]
-    tables: tuple[TableItem, ...]
+    row_steps: tuple[TableRows, ...]
+    late_rows: tuple[TableRows, ...]
     after_rows: tuple[int, ...]
     privileges: tuple[int, ...]
     last: tuple[int, ...]
     left_out: tuple[int, ...]
+    drops: Mapping[int, tuple[str, ...]]
+    parts_of: Mapping[int, tuple[int, ...]]
+    refused: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...]
+    fresh: bool
 
     @property
     def new_extensions(self) -> bool:
         """No extension of the snapshot was on the target before, so rows in their tables are CREATE EXTENSION's own."""
-        return _brings_extensions(self.contents, self.target)
+        return brings_extensions(self.contents, self.target)
+
+    @property
+    def whole(self) -> bool:
+        """Everything of the snapshot, into a database that had nothing: both count the same afterwards."""
+        return self.fresh and self.options.wanted.everything and self.options.wanted.definitions
+
+    @property
+    def tables(self) -> tuple[TableItem, ...]:
+        return tuple(one.item for one in (*self.row_steps, *self.late_rows))
+
+    @property
+    def counted(self) -> frozenset[str]:
+        """Components that come whole, so that the target has at least what the snapshot counts of them."""
+        wanted = self.options.wanted
+        named = wanted.components | (frozenset(COMPONENTS) if wanted.everything else frozenset())
+        found = (
+            named | (_OF_SCHEMA if "schema" in named else frozenset()) | (_OF_DATA if "data" in named else frozenset())
+        )
+        if not wanted.definitions:
+            found -= _OF_SCHEMA
+        return found if wanted.data else found - _OF_DATA
+
+    def tables_by(self, mode: RowMode) -> list[TableItem]:
+        return [one.item for one in (*self.row_steps, *self.late_rows) if one.mode is mode]
 
     @property
     def rows(self) -> int:
@@ -63,82 +130,135 @@ class RestorePlan:
     def bytes(self) -> int:
         return sum(bytes_of(table) for table in self.tables)
 
-    def lines(self) -> Iterator[str]:
-        """The plan for people: what will be created, then what to know before saying yes."""
-        target = self.target
-        yield f"into database {target.database} on PostgreSQL {target.version_num // 10000}, as {target.user}"
-        kinds = Counter(item.identity.desc for at, item in enumerate(self.contents.order) if at not in self.left_out)
-        for kind, count in sorted(kinds.items(), key=lambda pair: (-pair[1], pair[0])):
-            yield f"  {count} {kind}"
-        yield f"  {self.rows} rows of {sum(1 for table in self.tables if rows_of(table))} tables, {self.bytes} bytes"
-        yield f"  {self.contents.sequences} sequence values, {self.contents.large_objects} large objects"
-        if self.roles.create:
-            yield f"  new roles: {', '.join(role.name for role in self.roles.create)}"
-        yield from (f"differs, not changed: {difference}" for difference in self.roles.differences)
-        yield from (f"warning: {warning}" for warning in self.warnings)
+    def positions(self, *actions: Action) -> list[int]:
+        return sorted(at for at, one in self.decisions.items() if one.action in actions and at not in self.left_out)
 
 
-def plan(contents: Contents, target: TargetFacts, *, into_source: bool = False) -> RestorePlan:
-    """The steps that bring `contents` into an empty `target`.
+def plan(
+    contents: Contents,
+    target: TargetFacts,
+    options: RestoreOptions | None = None,
+    *,
+    present: Present | None = None,
+) -> RestorePlan:
+    """The steps that bring what is wanted of `contents` into `target`.
 
-    Raises  UnsafeError: the target is not empty, or is the source and `into_source` is False
+    present  the target's definitions; needed where it is not empty
+    Raises   UnsafeError: the target holds something else, or is the source
     """
-    _refuse(contents, target, into_source=into_source)
-    positions = range(len(contents.order))
-    steps: dict[str, list[int]] = {step: [] for step in ("first", "after", "privileges", "last", "left out")}
-    rows_come = False
-    for at in positions:
-        rows_come = rows_come or contents.order[at].section in (Section.DATA, Section.POST_DATA)
-        steps[_step(contents.order[at], contents.entries[at], rows_come=rows_come)].append(at)
+    options = options or RestoreOptions()
+    present = present or Present()
+    refuse(contents, target, options)
+    picked = pick(contents, options.wanted, there=frozenset(present.entries), selectors=options.selectors)
+    now = Situation(
+        contents=contents,
+        graph=EntryGraph(contents),
+        picked=picked,
+        target=target,
+        present=present,
+        selectors=options.selectors,
+        replace=options.replace,
+        definitions=options.wanted.definitions,
+    )
+    decisions = decide(now)
+    rows, not_loaded = rows_into(now, decisions)
+    replaced = [at for at, one in decisions.items() if one.action is Action.REPLACE]
+    late = [one for one in rows if one.item.name.schema in _STARTING_JOBS]
+    steps = _steps(contents, {at for at, one in decisions.items() if one.action in (Action.CREATE, Action.REPLACE)})
     row_security = _row_security(contents, steps["first"], steps["after"])
     early = {at for positions in row_security.values() for at in positions}
-    emptied = _new_members(contents, target)
-    with_rows = (table for table in contents.tables if rows_of(table) or table.name in emptied)
+    roles = role_steps(
+        contents.roles,
+        target,
+        only=picked.roles,
+        add_memberships=picked.roles is None and not options.wanted.everything,
+    )
     return RestorePlan(
         contents=contents,
         target=target,
-        roles=role_steps(contents.roles, target),
+        options=options,
+        picked=picked,
+        decisions=decisions,
+        roles=roles,
         definitions=tuple(steps["first"]),
         row_security=row_security,
-        tables=tuple(sorted(with_rows, key=lambda table: (-bytes_of(table), table.name))),
+        row_steps=_largest_first(one for one in rows if one not in late),
+        late_rows=_largest_first(late),
         after_rows=tuple(at for at in steps["after"] if at not in early),
         privileges=tuple(steps["privileges"]),
         last=tuple(steps["last"]),
         left_out=tuple(steps["left out"]),
-        warnings=tuple(warnings(contents, target)),
+        drops={at: tuple(dropped_with(now, decisions, at)) for at in replaced},
+        parts_of={at: tuple(part for part in now.graph.parts(at) if part in decisions) for at in replaced},
+        refused=tuple(_refused(now, decisions, not_loaded, left_out=set(steps["left out"]))),
+        warnings=tuple(warnings(contents, target, roles=roles, picked=picked)),
+        fresh=not target.in_the_way,
     )
 
 
-def _new_members(contents: Contents, target: TargetFacts) -> frozenset[TableName]:
-    """Tables that no entry defines, so that extensions do, if none of these was on the target before."""
-    extensions = any(entry.identity.desc == "EXTENSION" for entry in contents.entries)
-    if not extensions or not _brings_extensions(contents, target):
-        return frozenset()
-    defined = {item.identity.names for item in contents.order if item.identity.desc == "TABLE"}
-    return frozenset(table.name for table in contents.tables if (table.name.schema, table.name.name) not in defined)
+def _largest_first(rows: Iterable[TableRows]) -> tuple[TableRows, ...]:
+    return tuple(sorted(rows, key=lambda one: (-bytes_of(one.item), one.item.name)))
 
 
-def _brings_extensions(contents: Contents, target: TargetFacts) -> bool:
-    needed = {entry.tag for entry in contents.entries if entry.identity.desc == "EXTENSION"}
-    return needed.isdisjoint(target.extensions_installed)
+def _refused(
+    now: Situation, decisions: Mapping[int, Decision], not_loaded: Mapping[TableName, str], *, left_out: set[int]
+) -> list[tuple[str, str]]:
+    """What was asked for and stays undone, as failures of the restore name it."""
+    found = []
+    for at, one in sorted(decisions.items()):
+        if one.lacking and at not in left_out:
+            entry = now.contents.entries[at]
+            hint = "; -c replaces it" if one.action is Action.KEEP else ""
+            found.append((f"{entry.identity.desc} {entry.tag}", f"{one.why}{hint}"))
+    for item in now.picked.tables:
+        if item.name in not_loaded and not is_platforms_own(item, now.selectors):
+            found.append((f"TABLE DATA {item.name.schema}.{item.name.name}", f"not loaded: {not_loaded[item.name]}"))
+    return found
 
 
-def _refuse(contents: Contents, target: TargetFacts, *, into_source: bool) -> None:
+def refuse(contents: Contents, target: TargetFacts, options: RestoreOptions) -> None:
+    """Raises  UnsafeError: the target is the source; it is not empty, and neither a selection nor -c was asked for"""
     server = contents.server
-    if (server.system_id, server.database_oid) == (target.system_id, target.database_oid) and not into_source:
+    if (server.system_id, server.database_oid) == (target.system_id, target.database_oid) and not options.into_source:
         raise UnsafeError(
             f"database {target.database} is the one that the snapshot was taken from",
             why="a restore over the source can destroy what it should save",
             hint="restore into a new database, or say --into-source",
         )
-    if target.in_the_way:
-        shown = ", ".join(target.in_the_way[:_SHOWN_MAX])
-        more = len(target.in_the_way) - _SHOWN_MAX
+    wanted = options.wanted
+    if options.replace or not (wanted.everything and wanted.definitions):
+        return
+    in_the_way = beside_the_platform(target, options.selectors)
+    if in_the_way:
+        shown = ", ".join(in_the_way[:_SHOWN_MAX])
+        more = len(in_the_way) - _SHOWN_MAX
         raise UnsafeError(
             f"database {target.database} is not empty",
             why=f"it holds {shown}{f' and {more} more' if more > 0 else ''}",
-            hint="restore into a new database: createdb NAME",
+            hint="restore into a new database (createdb NAME), name what you miss with --only, or replace what differs with -c",
         )
+
+
+def beside_the_platform(target: TargetFacts, selectors: Selectors) -> list[str]:
+    """What is in the way, without what a managed platform has before a project comes."""
+    own = [
+        name for name in target.in_the_way if name.removeprefix("schema ").strip('"') not in selectors.platform_schemas
+    ]
+    if len(own) == len(target.in_the_way):
+        return own
+    return [name for name in own if not name.startswith(_OF_PLATFORM)]
+
+
+def _steps(contents: Contents, active: set[int]) -> dict[str, list[int]]:
+    """Positions by step, in order; of what is never executed all, of the rest the `active` ones."""
+    steps: dict[str, list[int]] = {step: [] for step in ("first", "after", "privileges", "last", "left out")}
+    rows_come = False
+    for at, item in enumerate(contents.order):
+        rows_come = rows_come or item.section in (Section.DATA, Section.POST_DATA)
+        step = _step(item, contents.entries[at], rows_come=rows_come)
+        if step == "left out" or at in active:
+            steps[step].append(at)
+    return steps
 
 
 def _step(item: OrderItem, entry: SchemaEntry, *, rows_come: bool) -> str:

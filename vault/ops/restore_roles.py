@@ -23,26 +23,30 @@ class RoleSteps:
     differences: tuple[str, ...]
 
 
-def role_steps(wanted: Roles, target: TargetFacts) -> RoleSteps:
+def role_steps(
+    wanted: Roles, target: TargetFacts, *, only: frozenset[str] | None = None, add_memberships: bool = False
+) -> RoleSteps:
+    """Steps for the roles of a snapshot, or for `only` those. `add_memberships`: also those that existing roles lack."""
     existing = {role.name: role for role in target.roles.roles}
-    create = tuple(role for role in wanted.roles if role.name not in existing and not role.name.startswith("pg_"))
+    selected = [role for role in wanted.roles if only is None or role.name in only]
+    create = tuple(role for role in selected if role.name not in existing and not role.name.startswith("pg_"))
     created = {role.name for role in create}
+    there = created | existing.keys()
     here = {(member.role, member.member) for member in target.roles.memberships}
-    memberships = [member for member in wanted.memberships if (member.role, member.member) not in here]
+    lacking = [member for member in wanted.memberships if (member.role, member.member) not in here]
+    if only is not None:
+        lacking = [one for one in lacking if {one.role, one.member} <= there or one.role.startswith("pg_")]
+    memberships = [one for one in lacking if add_memberships or created & {one.role, one.member}]
     differences = [
-        *(line for role in wanted.roles if role.name in existing for line in _differences(role, existing[role.name])),
-        *(
-            f"{member.member} is not a member of {member.role}"
-            for member in memberships
-            if not created & {member.role, member.member}
-        ),
+        *(line for role in selected if role.name in existing for line in _differences(role, existing[role.name])),
+        *(f"{one.member} is not a member of {one.role}" for one in lacking if one not in memberships),
     ]
     return RoleSteps(
         create=create,
-        memberships=tuple(member for member in memberships if created & {member.role, member.member}),
-        settings=tuple(one for one in wanted.settings if one.here or one.role in created),
+        memberships=tuple(memberships),
+        settings=tuple(one for one in wanted.settings if (one.here and only is None) or one.role in created),
         parameters=tuple(_own(one, created) for one in wanted.parameter_acls if _own(one, created).acl),
-        differences=tuple(differences),
+        differences=tuple(differences) if only is None else (),
     )
 
 

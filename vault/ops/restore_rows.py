@@ -7,18 +7,19 @@ table whose sum differs from the snapshot's is reported. Spec 75-restore.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from itertools import chain
 from typing import Final
 
 from vault.errors import SourceError, Unreachable
 from vault.limits import MIB
-from vault.model import Extent, TableItem, TableName
+from vault.model import Extent, LargeObjectItem, TableItem, TableName
 from vault.ops.restore_contents import rows_of
+from vault.ops.restore_decide import RowMode, TableRows
 from vault.ops.restore_plan import RestorePlan
 from vault.ops.restore_sessions import Failures, Sessions
-from vault.ports import Progress, SuspendedCheck, TargetSession
+from vault.ports import MergedRows, Progress, SuspendedCheck, TargetSession
 from vault.repo.snapshot import Snapshot
 
 _COPY_BYTES: Final = 32 * MIB
@@ -28,7 +29,7 @@ _CHECKS_MAX: Final = 100
 
 
 class RowLoader:
-    """`tables` and `rows` count what was loaded."""
+    """`tables` and `rows` count what was loaded; `merged` tells of tables that were there."""
 
     def __init__(
         self, plan: RestorePlan, snapshot: Snapshot, *, sessions: Sessions, failures: Failures, progress: Progress
@@ -41,6 +42,7 @@ class RowLoader:
         self._lock = threading.Lock()
         self._rows: dict[TableName, int] = {}
         self._broken: set[TableName] = set()
+        self.merged: dict[TableName, MergedRows] = {}
         self._suspending = threading.Lock()
         self._suspended: list[SuspendedCheck] = []
 
@@ -55,26 +57,63 @@ class RowLoader:
     def load_tables(self, failed: Collection[int]) -> None:
         """`failed`: positions of definitions that do not exist; rows of such tables are reported as missing."""
         self._progress.stage("rows", self._plan.bytes)
-        self._sessions.parallel(self._tasks(self._created(failed)))
+        self._load_steps(self._plan.row_steps, failed)
         with self._sessions.borrow() as session:
             for check in self._suspended:
                 self._resume(session, check)
-        for table in self._plan.tables:
-            loaded = self._rows.get(table.name, 0)
-            if loaded != rows_of(table):
-                self._fail(table, f"{loaded} of {rows_of(table)} rows are there")
+
+    def load_late(self, failed: Collection[int]) -> None:
+        """Rows that start jobs, when everything else is there."""
+        self._load_steps(self._plan.late_rows, failed)
+
+    def _load_steps(self, steps: Sequence[TableRows], failed: Collection[int]) -> None:
+        self._sessions.parallel(self._tasks(steps, self._created(failed)))
+        for step in steps:
+            loaded = self._rows.get(step.item.name, 0)
+            if step.mode in (RowMode.NEW, RowMode.MEMBER) and loaded != rows_of(step.item):
+                self._fail(step.item, f"{loaded} of {rows_of(step.item)} rows are there")
+
+    def verify_references(self) -> None:
+        """Foreign keys that were off while rows came into tables that were there."""
+        tables = [*self.merged]
+        if not tables or not self._plan.target.may_replicate:
+            return
+        with self._sessions.borrow() as session:
+            try:
+                broken = session.broken_references(tables)
+            except Unreachable:
+                raise
+            except SourceError as error:
+                self._failures.add("foreign keys", f"not verified: {error.why}")
+                return
+        for one in broken:
+            why = f"{one.rows} rows refer to rows that are not there" if one.rows > 0 else "has PERIOD: not verified"
+            self._failures.add(f"FK CONSTRAINT {one.name} of {one.table}", why)
 
     def set_sequences(self) -> None:
+        """On a target that was not empty, none goes back to values that were handed out since."""
+        picked = self._plan.picked.sequences
+        forward = not self._plan.fresh and not self._plan.options.replace
         with self._sessions.borrow() as session:
-            for item in self._snapshot.sequences():
-                name = f"SEQUENCE SET {item.name.schema}.{item.name.name}"
-                self._try(name, partial(session.set_sequence, item))
+            for item in self._snapshot.sequences() if picked is None or picked else ():
+                if picked is None or item.name in picked:
+                    name = f"SEQUENCE SET {item.name.schema}.{item.name.name}"
+                    self._try(name, partial(session.set_sequence, item, forward=forward))
 
     def create_large_objects(self) -> None:
+        if not self._plan.picked.large_objects:
+            return
         with self._sessions.borrow() as session:
             for item in self._snapshot.large_objects():
-                blocks = self._snapshot.large_object_blocks(item)
-                self._try(f"LARGE OBJECT {item.oid}", partial(session.create_large_object, item, blocks))
+                self._try(f"LARGE OBJECT {item.oid}", partial(self._create_large_object, session, item))
+
+    def _create_large_object(self, session: TargetSession, item: LargeObjectItem) -> None:
+        """One that is there stays, unless everything shall be as recorded."""
+        if not self._plan.fresh and session.has_large_object(item.oid):
+            if not self._plan.options.replace:
+                return
+            session.drop_large_object(item.oid)
+        session.create_large_object(item, self._snapshot.large_object_blocks(item))
 
     def _created(self, failed: Collection[int]) -> dict[TableName, bool]:
         """Tables that the snapshot defines -> whether they exist now. Members of extensions are not among them."""
@@ -85,15 +124,35 @@ class RowLoader:
                 found[TableName(schema=identity.names[0], name=identity.names[1])] = at not in failed
         return found
 
-    def _tasks(self, created: dict[TableName, bool]) -> Iterator[Callable[[], None]]:
-        for table in self._plan.tables:
-            if not created.get(table.name, True):
+    def _tasks(self, steps: Sequence[TableRows], created: dict[TableName, bool]) -> Iterator[Callable[[], None]]:
+        for step in steps:
+            table = step.item
+            if step.mode in (RowMode.MERGE, RowMode.EXACT):
+                yield partial(self._merge, table, exact=step.mode is RowMode.EXACT)
+            elif not created.get(table.name, True):
                 self._fail(table, "not loaded: the table could not be created")
-            elif table.name in created:
+            elif step.mode is RowMode.NEW:
                 for extents in self._pieces(table):
                     yield partial(self._load, table, extents)
             else:
                 yield partial(self._load_member, table)
+
+    def _merge(self, table: TableItem, *, exact: bool) -> None:
+        with self._sessions.borrow() as session:
+            blocks = chain.from_iterable(map(self._snapshot.extent_rows, self._snapshot.extents(table)))
+            try:
+                done = session.merge(table, blocks, exact=exact)
+            except Unreachable:
+                raise
+            except SourceError as error:
+                self._fail(table, f"left as it was: {error.why or error.message}")
+                return
+        if done.refused:
+            self._fail(table, f"{done.refused} rows were not added: another row has their unique key")
+        with self._lock:
+            self.merged[table.name] = done
+            self._rows[table.name] = done.added
+        self._progress.advance(sum(extent.bytes for extent in self._snapshot.extents(table)))
 
     def _pieces(self, table: TableItem) -> Iterator[list[Extent]]:
         piece: list[Extent] = []

@@ -74,6 +74,11 @@ class Sessions:
                 self._target.cancel()
                 raise
 
+    def flush(self) -> None:
+        """Wait for the disk, once for all that any session committed."""
+        with self.borrow() as session:
+            session.flush()
+
     def __enter__(self) -> Self:
         return self
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from vault.ops.restore_contents import Contents
-from vault.ops.restore_roles import role_steps
+from vault.ops.restore_roles import RoleSteps
+from vault.ops.restore_select import Picked
 from vault.ports import TargetFacts
 
 OF_THE_DATABASE: Final = frozenset({"DATABASE", "DATABASE PROPERTIES"})
@@ -15,8 +16,10 @@ OF_THE_DATABASE: Final = frozenset({"DATABASE", "DATABASE PROPERTIES"})
 _NOT_APPLIED: Final = "not applied, because the target is a database of its own"
 
 
-def warnings(contents: Contents, target: TargetFacts) -> Iterator[str]:
+def warnings(contents: Contents, target: TargetFacts, *, roles: RoleSteps, picked: Picked) -> Iterator[str]:
+    """`roles`: what will be done to the cluster; `picked`: what comes."""
     server = contents.server
+    coming = [contents.entries[at] for at in sorted(picked.entries)]
     if target.version_num // 10000 < server.version_num // 10000:
         yield (
             f"the target is PostgreSQL {target.version_num // 10000}, the snapshot comes from"
@@ -24,20 +27,18 @@ def warnings(contents: Contents, target: TargetFacts) -> Iterator[str]:
         )
     if target.encoding != server.encoding:
         yield f"the target's encoding is {target.encoding}, the snapshot's {server.encoding}: some characters may not convert"
-    for extension in sorted(
-        {e.tag for e in contents.entries if e.identity.desc == "EXTENSION"} - set(target.extensions)
-    ):
+    for extension in sorted({e.tag for e in coming if e.identity.desc == "EXTENSION"} - set(target.extensions)):
         yield f"extension {extension} cannot be installed on the target: what needs it will fail"
-    for tablespace in sorted({e.tablespace for e in contents.entries if e.tablespace} - set(target.tablespaces)):
+    for tablespace in sorted({e.tablespace for e in coming if e.tablespace} - set(target.tablespaces)):
         yield f"tablespace {tablespace} is not on the target: what was in it goes to the default one"
     known = {role.name for role in (*contents.roles.roles, *target.roles.roles)}
-    for owner in sorted({e.owner for e in contents.entries if e.owner and not e.owner.startswith("pg_")} - known):
+    for owner in sorted({e.owner for e in coming if e.owner and not e.owner.startswith("pg_")} - known):
         yield f"role {owner} owns objects but is neither in the snapshot nor on the target"
-    silent = [
-        role.name for role in role_steps(contents.roles, target).create if role.can_login and role.verifier is None
-    ]
+    silent = [role.name for role in roles.create if role.can_login and role.verifier is None]
     if silent:
         yield f"created without a password, because none was captured: {', '.join(silent)}"
+    if picked.roles is not None:
+        return
     told = OF_THE_DATABASE | ({"ACL", "COMMENT"} if contents.database else frozenset())
     for at, item in enumerate(contents.order):
         if item.identity.kind == "database" and item.identity.desc not in told:

@@ -5,12 +5,11 @@ Functions are found by name, triggers and views by the recorded dependencies. St
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
-from itertools import product
 from typing import Final
 
-from vault.model import CatalogFacts, Identity, SchemaEntry
+from vault.model import CatalogFacts, SchemaEntry
+from vault.ops.catalog_names import texts
 from vault.ops.components import EntrySelector, Selectors
 from vault.ops.view_script import dollar_quoted, entries, foot, head, owner, text, title
 from vault.repo.snapshot import Snapshot
@@ -19,7 +18,6 @@ from vault.source.postgres.privileges import RESET
 
 _ABOUT: Final = frozenset({"ACL", "COMMENT"})
 _VIEWS: Final = frozenset({"VIEW", "MATERIALIZED VIEW"})
-_BARE: Final = re.compile(r"[a-z_][a-z0-9_]*")
 
 
 def encryption_sql(snapshot: Snapshot, selectors: Selectors) -> Iterator[bytes]:
@@ -72,21 +70,6 @@ def dependents(catalog: CatalogFacts, names: Iterable[str]) -> set[str]:
                 found.add(name)
                 left.append(name)
     return found
-
-
-def texts(identity: Identity) -> Iterator[str]:
-    """How CatalogFacts may name the object: a name that needs no quotes still has them if it is a keyword."""
-    for names in product(*(_forms(name) for name in identity.names)):
-        if identity.desc == "TRIGGER":
-            yield f"{identity.kind} {names[-1]} on {'.'.join(names[:-1])}"
-        elif identity.desc in _VIEWS:
-            yield f"{identity.kind} {'.'.join(names)}"
-        else:
-            yield f"{identity.kind} {'.'.join(names)}({','.join(identity.args)})"
-
-
-def _forms(name: str) -> list[str]:
-    return [name, quote(name)] if _BARE.fullmatch(name) else [quote(name)]
 
 
 def _function(entry: SchemaEntry) -> bytes:

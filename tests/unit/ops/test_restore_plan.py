@@ -27,8 +27,9 @@ from vault.model import (
     TableName,
 )
 from vault.ops.restore_contents import Contents
-from vault.ops.restore_plan import RestorePlan, plan
+from vault.ops.restore_plan import RestoreOptions, RestorePlan, plan
 from vault.ops.restore_schedule import Schedule
+from vault.ops.restore_show import lines
 from vault.ports import TargetFacts
 
 PRE, POST, NONE = Section.PRE_DATA, Section.POST_DATA, Section.NONE
@@ -163,7 +164,7 @@ def test_plan_follows_the_passes_of_pg_restore_and_names_each_entry_once() -> No
     assert made.privileges == (2, 13)
     assert made.last == (9, 10, 14)
     assert made.left_out == (0, 5, 6, 15)
-    shown = "\n".join(made.lines())
+    shown = "\n".join(lines(made))
     assert "1 TABLE" in shown
     assert "BLOB" not in shown
 
@@ -181,14 +182,14 @@ def test_target_that_is_not_empty_is_refused_with_what_is_there() -> None:
     assert "table public.t0" in caught.value.why
     assert "and 7 more" in caught.value.why
     with pytest.raises(UnsafeError):
-        plan(contents(), full, into_source=True)
+        plan(contents(), full, RestoreOptions(into_source=True))
 
 
 def test_the_source_is_refused_as_target_unless_named() -> None:
     source = replace(TARGET, system_id="1")
     with pytest.raises(UnsafeError, match="taken from"):
         plan(contents(), source)
-    assert isinstance(plan(contents(), source, into_source=True), RestorePlan)
+    assert isinstance(plan(contents(), source, RestoreOptions(into_source=True)), RestorePlan)
 
 
 def test_only_missing_roles_are_created_and_existing_ones_never_altered() -> None:

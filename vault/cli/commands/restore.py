@@ -20,18 +20,28 @@ AGAIN = "restore again, into a database that was created anew and directories th
 
 @command(
     "restore",
-    help="Restore a snapshot into an empty database and directories.\n\nShows the plan first and asks on a terminal; "
-    "--yes for scripts. The database must exist and be empty. Roles that are missing are created, others never altered. "
-    "Ends with the counts of the target. Exit code 9 if something planned is missing.",
+    help="Restore a snapshot, or a part of it, into a database and directories.\n\nShows the plan first and asks on a "
+    "terminal; --yes for scripts. Without --only, -a or -c the database must be empty. With --only it may be the damaged "
+    "original: what is missing comes back, what is there and equal is left, what differs is shown, and replaced only with -c. "
+    "What comes brings all that it needs: a table its types, keys, triggers, policies, grants. Roles that are missing are "
+    "created, others never altered. Ends with the counts of the target. Exit code 9 if something planned is missing.",
     examples=[
         "pgvault restore latest -d postgresql:///new_database",
         "pgvault restore latest -d app_copy --dir migrations=./migrations --yes",
         "pgvault restore latest -d app_copy --dry-run",
+        "pgvault restore latest -d app --into-source --only users",
+        "pgvault restore latest -d app --into-source --only public.orders --only rls_policies",
     ],
 )
 @click.argument("snapshot")
-@click.option("-d", "--database", metavar="URL", help="The empty database to restore into, without a password.")
+@click.option("-d", "--database", metavar="URL", help="The database to restore into, without a password.")
 @click.option("--dir", "directories", multiple=True, metavar="NAME=TARGET", help="A captured directory, and where to.")
+@click.option(
+    "--only", multiple=True, metavar="WHAT", help="A component, a schema or SCHEMA.NAME, with all that it needs."
+)
+@click.option("-s", "--schema-only", is_flag=True, help="Definitions, no rows.")
+@click.option("-a", "--data-only", is_flag=True, help="Rows, into tables that are there.")
+@click.option("-c", "--clean", is_flag=True, help="Replace what differs; rows of tables that are there, too.")
 @click.option("--into-source", is_flag=True, help="Allow the very database that was backed up.")
 @click.option("--allow-cleartext", is_flag=True, help="Accept a connection to another host without TLS.")
 @click.option("-j", "--jobs", type=click.IntRange(1, 32), default=2, show_default=True, help="Connections.")
@@ -41,7 +51,7 @@ def restore(invocation: Invocation, snapshot: str, **flags: Any) -> int:
     options = restoring.RestoreOptions(**flags)
     clock, out, settings = wiring.SystemClock(), invocation.renderer(), invocation.settings()
     started_ms = clock.now_ms()
-    request = restoring.request(options)
+    request = restoring.request(options, settings)
     found = wiring.open_snapshot(settings, snapshot)
     with restoring.open_restore(settings, found, request) as planned:
         planned.show(out)

@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 import psycopg
-from psycopg import sql
-from psycopg.copy import LibpqWriter
 
 from vault.errors import SourceError, Unreachable
-from vault.model import Identity, LargeObjectItem, SchemaEntry, SequenceItem, TableItem
-from vault.ports import SuspendedCheck
-from vault.source.postgres import extras, privileges, statements
+from vault.model import Identity, LargeObjectItem, SchemaEntry, SequenceItem, TableItem, TableName
+from vault.ports import BrokenReference, MergedRows, SuspendedCheck
+from vault.source.postgres import extras, merge, privileges, statements
 from vault.source.postgres.connect import Session
+from vault.source.postgres.merge import QuietWriter
 from vault.source.postgres.names import qualified, quote
+from vault.source.postgres.text import text
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 T = TypeVar("T")
@@ -61,11 +61,6 @@ _DEADLOCK: Final = "40P01"
 _ATTEMPTS: Final = 3
 
 
-def text(statement: str) -> sql.SQL:
-    """Text from a snapshot or a catalog as a statement, sent as it is."""
-    return sql.SQL(statement)
-
-
 def translate(error: psycopg.Error, doing: str) -> SourceError:
     """Our error for psycopg's, without any value of a row."""
     state = error.sqlstate or ""
@@ -91,23 +86,13 @@ def apply_settings(connection: Connection) -> None:
     )
 
 
-class _QuietWriter(LibpqWriter):
-    """Lets the error that ends a COPY stand alone: psycopg would print what then fails at its end on stderr."""
-
-    def finish(self, exc: BaseException | None = None) -> None:
-        try:
-            super().finish(exc)
-        except psycopg.Error:
-            if exc is None:
-                raise
-
-
 class PostgresTargetSession:
     """Implements ports.TargetSession. `connection` is in autocommit mode and has the fixed settings."""
 
-    def __init__(self, connection: Connection, *, rows_encoding: str) -> None:
+    def __init__(self, connection: Connection, *, rows_encoding: str, may_replicate: bool = True) -> None:
         self._connection = connection
         self._rows_encoding = rows_encoding
+        self._may_replicate = may_replicate
         self._placed = {"default_tablespace": "", "default_table_access_method": "heap"}
         self._on_members: dict[Identity, str] | None = None
         self._reset = frozenset(str(row[0]) for row in connection.execute(privileges.OWN_DEFAULTS))
@@ -148,6 +133,48 @@ class PostgresTargetSession:
         key = statements.read_key(entry) if desc == "CONSTRAINT" else None
         return done if key is None else f"{done} ({self._count_violations(key)})"
 
+    def replace(
+        self, entry: SchemaEntry, present: SchemaEntry, *, drop: Sequence[str] = (), then: Sequence[str] = ()
+    ) -> Sequence[str]:
+        name = f"{entry.identity.desc} {entry.tag}"
+        notes = self._place(entry)
+        owner = statements.set_owner(entry)
+        changed = None if drop or then else statements.create_or_replace(entry)
+        if changed is not None:
+            try:
+                self._attempt(name, lambda: self._run([f"{changed}\n{owner or ''}"]))
+                return notes
+            except Unreachable:
+                raise
+            except SourceError:
+                pass  # another result type or other columns: only dropping it helps
+        self._attempt(name, lambda: self._replace(entry, [*drop, present.drop], owner, then))
+        return notes
+
+    def _replace(self, entry: SchemaEntry, drops: Sequence[str], owner: str | None, then: Sequence[str]) -> None:
+        with self._connection.transaction():
+            self._run_inside([drop for drop in drops if drop])
+            if entry.identity.desc == "ACL":
+                identity = entry.identity
+                self._run_inside(self._resetting(identity.kind, identity.names, identity.args))
+            self._create(entry, owner, then)
+
+    def merge(self, table: TableItem, blocks: Iterator[bytes], *, exact: bool) -> MergedRows:
+        try:
+            return merge.merge(
+                self._connection,
+                table,
+                blocks,
+                encoding=self._rows_encoding,
+                exact=exact,
+                replicate=self._may_replicate,
+            )
+        except psycopg.Error as error:
+            raise translate(error, f"rows of {table.name.schema}.{table.name.name}") from error
+
+    def broken_references(self, tables: Sequence[TableName]) -> Sequence[BrokenReference]:
+        return self._attempt("foreign keys", lambda: merge.broken_references(self._connection, tables))
+
     def load(self, table: TableItem, blocks: Iterator[bytes], *, replace: bool = False) -> int:
         name = f"rows of {table.name.schema}.{table.name.name}"
         try:
@@ -155,7 +182,7 @@ class PostgresTargetSession:
                 if replace:
                     cursor.execute(text(statements.delete_rows(table)))
                 statement = text(statements.copy_rows(table, encoding=self._rows_encoding))
-                with cursor.copy(statement, writer=_QuietWriter(cursor)) as copy:
+                with cursor.copy(statement, writer=QuietWriter(cursor)) as copy:
                     for block in blocks:
                         copy.write(block)
                 return cursor.rowcount
@@ -180,10 +207,16 @@ class PostgresTargetSession:
         query = f"select not exists (select from only {qualified(table.name)} {table.condition})"
         return bool(self._query("table", query)[0][0])
 
-    def set_sequence(self, item: SequenceItem) -> None:
-        self._attempt(
-            f"value of sequence {item.name.schema}.{item.name.name}", lambda: self._run([statements.set_sequence(item)])
-        )
+    def set_sequence(self, item: SequenceItem, *, forward: bool = False) -> None:
+        statement = statements.set_sequence_forward(item) if forward else statements.set_sequence(item)
+        self._attempt(f"value of sequence {item.name.schema}.{item.name.name}", lambda: self._run([statement]))
+
+    def has_large_object(self, oid: int) -> bool:
+        query = f"select exists (select from pg_catalog.pg_largeobject_metadata where oid = {oid})"
+        return bool(self._query("large object", query)[0][0])
+
+    def drop_large_object(self, oid: int) -> None:
+        self._attempt(f"large object {oid}", lambda: self._run([f"SELECT pg_catalog.lo_unlink({oid});"]))
 
     def create_large_object(self, item: LargeObjectItem, blocks: Iterator[bytes]) -> None:
         try:

@@ -27,6 +27,8 @@ class CaptureOptions:
     exclude_tables: Sequence[str] = ()
     allow_gaps: bool = False
     allow_cleartext: bool = False
+    definitions_only: bool = False
+    """No rows will be read: a reader from whom row-level security hides some is good enough."""
     lock_timeout_s: float = LOCK_TIMEOUT_S
     large_table_bytes: int = LARGE_TABLE_BYTES
     """Tables from this size on are read through psql, if there is one."""
@@ -69,7 +71,8 @@ def reach(conninfo: str, *, options: CaptureOptions, programs: Programs, environ
         target = pinned(target, leader)
         spare = refuse_pooler(target, leader)
         known = facts.basics(leader)
-        facts.require_unfiltered(known)
+        if not options.definitions_only:
+            facts.require_unfiltered(known)
         dump = programs.require("pg_dump", major=known.major, local=target.local)
     except BaseException:
         if spare is not None:

@@ -77,6 +77,16 @@ def set_owner(entry: SchemaEntry) -> str | None:
     return None
 
 
+def create_or_replace(entry: SchemaEntry) -> str | None:
+    """The definition of a function, procedure or view in the form that replaces one; None for what has no such form."""
+    if entry.identity.desc in {"FUNCTION", "PROCEDURE"} and entry.function_definition:
+        return entry.function_definition.rstrip("\n ") + ";"
+    start = "CREATE VIEW "
+    if entry.identity.desc == "VIEW" and entry.definition.startswith(start):
+        return "CREATE OR REPLACE VIEW " + entry.definition[len(start) :]
+    return None
+
+
 def append_not_valid(definition: str) -> str:
     """A statement ALTER TABLE ... ADD CONSTRAINT with NOT VALID as its last attribute, which the grammar allows in any place."""
     return definition.rstrip("\n ").removesuffix(";") + " NOT VALID;"
@@ -177,6 +187,21 @@ def set_sequence(item: SequenceItem) -> str:
     return f"SELECT pg_catalog.setval({literal(qualified(item.name))}, {item.last_value}, {called});"
 
 
+def set_sequence_forward(item: SequenceItem) -> str:
+    """As `set_sequence`, unless the sequence has gone further in its own direction."""
+    name = qualified(item.name)
+    position = "({0} + CASE WHEN {1} THEN 1 ELSE 0 END)"
+    here, there = (
+        position.format("last_value", "is_called"),
+        position.format(item.last_value, str(item.is_called).lower()),
+    )
+    ahead = f"CASE WHEN seqincrement > 0 THEN {here} < {there} ELSE last_value > {item.last_value} END"
+    return (
+        f"SELECT pg_catalog.setval({literal(name)}, {item.last_value}, {str(item.is_called).lower()}) FROM {name},"
+        f" pg_catalog.pg_sequence WHERE seqrelid = {literal(name)}::pg_catalog.regclass AND {ahead};"
+    )
+
+
 # --- large objects -------------------------------------------------------------------------------
 
 _LARGE_OBJECT_PRIVILEGES = {"r": "SELECT", "w": "UPDATE"}
@@ -255,8 +280,11 @@ _UNLOGGED = (
 """A verifier shall not end up in the target's log."""
 
 
-def create_role(role: Role) -> list[str]:
-    """CREATE ROLE with every attribute named, so that nothing depends on the server's defaults."""
+def create_role(role: Role, *, unlogged: bool = True) -> list[str]:
+    """CREATE ROLE with every attribute named, so that nothing depends on the server's defaults.
+
+    unlogged  keep the verifier out of the server's log, which only a superuser may
+    """
     flags = (
         (role.superuser, "SUPERUSER"),
         (role.inherit, "INHERIT"),
@@ -272,7 +300,7 @@ def create_role(role: Role) -> list[str]:
         words.append(f"PASSWORD {literal(role.verifier)}")
     if role.valid_until is not None:
         words.append(f"VALID UNTIL {literal(role.valid_until)}")
-    statements = [*_UNLOGGED, f"CREATE ROLE {quote(role.name)} WITH {' '.join(words)};"]
+    statements = [*(_UNLOGGED if unlogged else ()), f"CREATE ROLE {quote(role.name)} WITH {' '.join(words)};"]
     if role.comment is not None:
         statements.append(f"COMMENT ON ROLE {quote(role.name)} IS {literal(role.comment)};")
     return statements

@@ -8,16 +8,20 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final, LiteralString
 
 import psycopg
 
-from vault.errors import PermissionMissing
-from vault.ports import TargetFacts
+from vault.errors import PermissionMissing, SourceError
+from vault.ports import Present, TargetFacts, TargetSchema
 from vault.source.postgres.cluster import roles
 from vault.source.postgres.connect import Session, Target, connect, pinned, refuse_pooler, resolve
-from vault.source.postgres.execute import Connection, PostgresTargetSession, apply_settings, text, translate
+from vault.source.postgres.execute import Connection, PostgresTargetSession, apply_settings, translate
+from vault.source.postgres.merge import REPLICA
+from vault.source.postgres.programs import Programs
+from vault.source.postgres.session import CaptureOptions, open_capture
+from vault.source.postgres.text import text
 
 _FACTS: Final[LiteralString] = """
 select current_setting('server_version_num')::int, current_setting('server_version'), (select system_identifier::text from pg_catalog.pg_control_system()),
@@ -54,13 +58,25 @@ select (pg_catalog.pg_identify_object(classid, objid, 0)).type || ' ' || (pg_cat
 """
 """Anything of a user: schemas, what depends on schema public, and what has no schema. Oids below 16384 come from initdb."""
 
+_ALLOWED: Final[LiteralString] = """
+select array(select rolname::text from pg_catalog.pg_roles r where pg_catalog.pg_has_role(current_user, r.oid, 'MEMBER') order by 1),
+       pg_catalog.has_database_privilege(current_database(), 'CREATE'), rolsuper or rolcreaterole
+  from pg_catalog.pg_roles where rolname = current_user
+"""
+_SCHEMAS: Final[LiteralString] = """
+select nspname::text, pg_catalog.pg_get_userbyid(nspowner)::text, pg_catalog.has_schema_privilege(oid, 'CREATE')
+  from pg_catalog.pg_namespace where nspname <> 'information_schema' and nspname !~ '^pg_' order by 1
+"""
+
 _CANCEL_TIMEOUT_S: Final = 5
 
 
-def connect_target(conninfo: str, environment: Mapping[str, str], *, allow_cleartext: bool = False) -> PostgresTarget:
-    """Connect, and look at the target.
+def connect_target(
+    conninfo: str, environment: Mapping[str, str], *, programs: Programs | None = None, allow_cleartext: bool = False
+) -> PostgresTarget:
+    """Connect, and look at the target. `programs` are needed to read what one that is not empty has.
 
-    Raises  Unreachable; UsageError, UnsafeError: as for reading; PermissionMissing: no superuser, or the target is a standby
+    Raises  Unreachable; UsageError, UnsafeError: as for reading; PermissionMissing: the target is a standby
     """
     place = resolve(conninfo, environment, allow_cleartext=allow_cleartext)
     session = connect(place)
@@ -68,19 +84,33 @@ def connect_target(conninfo: str, environment: Mapping[str, str], *, allow_clear
         place = pinned(place, session)
         refuse_pooler(place, session).close()
         apply_settings(session.connection)
-        return PostgresTarget(place, _probe(session))
+        reading = _Reading(
+            conninfo=conninfo, environment=environment, programs=programs, allow_cleartext=allow_cleartext
+        )
+        return PostgresTarget(place, _probe(session), reading)
     except psycopg.Error as error:
         raise translate(error, "the target could not be examined") from error
     finally:
         session.close()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    """How a target's own definitions are read: as those of a source."""
+
+    conninfo: str
+    environment: Mapping[str, str]
+    programs: Programs | None
+    allow_cleartext: bool
+
+
 class PostgresTarget:
     """Implements ports.Target."""
 
-    def __init__(self, place: Target, facts: TargetFacts) -> None:
+    def __init__(self, place: Target, facts: TargetFacts, reading: _Reading) -> None:
         self._place = place
         self._facts = facts
+        self._reading = reading
         self._lock = threading.Lock()
         self._sessions: list[Session] = []
 
@@ -88,13 +118,32 @@ class PostgresTarget:
     def facts(self) -> TargetFacts:
         return self._facts
 
+    def present(self) -> Present:
+        reading = self._reading
+        if reading.programs is None:
+            raise SourceError("the target's definitions cannot be read", why="no pg_dump is at hand")
+        options = CaptureOptions(allow_gaps=True, allow_cleartext=reading.allow_cleartext, definitions_only=True)
+        with open_capture(
+            reading.conninfo,
+            options=options,
+            programs=reading.programs,
+            environment=reading.environment,
+            notify=lambda _: None,
+        ) as capture:
+            return Present(
+                entries={entry.identity: entry for entry in capture.schema().entries},
+                columns={table.name: frozenset(column.name for column in table.columns) for table in capture.tables},
+            )
+
     def session(self, encoding: str) -> PostgresTargetSession:
         session = connect(self._place)
         with self._lock:
             self._sessions.append(session)
         try:
             apply_settings(session.connection)
-            return PostgresTargetSession(session.connection, rows_encoding=encoding)
+            return PostgresTargetSession(
+                session.connection, rows_encoding=encoding, may_replicate=self._facts.may_replicate
+            )
         except psycopg.Error as error:
             raise translate(error, "the target refused a setting") from error
 
@@ -119,8 +168,7 @@ def _probe(session: Session) -> TargetFacts:
     version_num, version, system_id, database, database_oid, encoding, user, superuser, standby = row
     if standby:
         raise PermissionMissing("the target is a standby and takes no writes", hint="connect to the primary")
-    if not superuser:
-        raise PermissionMissing(f"{user} is no superuser on the target", hint="connect as a superuser")
+    ((acts_as, may_create_schemas, may_create_roles),) = connection.execute(_ALLOWED).fetchall()
     known = roles(session, version=version_num)
     return TargetFacts(
         version_num=version_num,
@@ -136,7 +184,25 @@ def _probe(session: Session) -> TargetFacts:
         extensions=_names(connection, "select name::text from pg_catalog.pg_available_extensions order by 1"),
         extensions_installed=_names(connection, "select extname::text from pg_catalog.pg_extension order by 1"),
         tablespaces=_names(connection, "select spcname::text from pg_catalog.pg_tablespace order by 1"),
+        acts_as=() if superuser else tuple(acts_as),
+        schemas=tuple(
+            TargetSchema(name=name, owner=owner, may_create=may_create)
+            for name, owner, may_create in connection.execute(_SCHEMAS).fetchall()
+        ),
+        may_create_schemas=may_create_schemas,
+        may_create_roles=may_create_roles,
+        may_replicate=_may_replicate(connection),
     )
+
+
+def _may_replicate(connection: Connection) -> bool:
+    """Asked by trying: a platform may allow it by other means than a privilege."""
+    try:
+        with connection.transaction(force_rollback=True):
+            connection.execute(REPLICA)
+    except psycopg.errors.InsufficientPrivilege:
+        return False
+    return True
 
 
 def _names(connection: Connection, query: str) -> tuple[str, ...]:

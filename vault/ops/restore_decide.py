@@ -1,0 +1,213 @@
+"""Decide for each entry and table what a restore does with it, given what the target has and allows. Pure.
+
+An object that is there and equal is left; one that differs is replaced only on request, and never in a schema that the platform
+manages. Invariant: every picked entry gets exactly one decision; what is not done has its reason. Spec 75-restore.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from vault.model import SchemaEntry, TableItem, TableName
+from vault.ops.components import Selectors
+from vault.ops.restore_contents import Contents, rows_of
+from vault.ops.restore_graph import RELATIONS, EntryGraph
+from vault.ops.restore_select import Picked
+from vault.ports import Present, TargetFacts
+
+_SUPERUSERS: Final = frozenset(
+    {
+        *("ACCESS METHOD", "EVENT TRIGGER", "FOREIGN DATA WRAPPER", "OPERATOR CLASS", "OPERATOR FAMILY"),
+        *("PROCEDURAL LANGUAGE", "SHELL TYPE", "TEXT SEARCH PARSER", "TEXT SEARCH TEMPLATE"),
+    }
+)
+"""Entries that PostgreSQL lets only a superuser create."""
+_BY_PRIVILEGE: Final = frozenset({"TRIGGER", "ACL", "COMMENT", "SECURITY LABEL", "PUBLICATION TABLE", "FK CONSTRAINT"})
+"""Entries about a relation that not only its owner may create: the server decides when it is tried."""
+_OF_PROJECT: Final = frozenset({"POLICY", "TRIGGER", "PUBLICATION TABLE"})
+"""What a project adds to the platform's tables and may replace there."""
+
+
+class Action(Enum):
+    CREATE = "create"
+    REPLACE = "replace"
+    EQUAL = "equal"
+    KEEP = "keep"
+    SKIP = "skip"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """`present`: what the target has under this identity. `lacking`: the user asked for it and it will not be as recorded."""
+
+    action: Action
+    why: str = ""
+    present: SchemaEntry | None = None
+    lacking: bool = False
+
+
+class RowMode(Enum):
+    """How rows come into a table.
+
+    NEW     it is created by this restore
+    MEMBER  an extension that is created makes it, maybe with rows
+    MERGE   it is there: what is missing is added
+    EXACT   it is there: it will hold the rows of the snapshot alone
+    """
+
+    NEW = "new"
+    MEMBER = "member"
+    MERGE = "merge"
+    EXACT = "exact"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableRows:
+    item: TableItem
+    mode: RowMode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """What decisions rest on. `replace`: what differs becomes as recorded (-c). `definitions`: not rows alone."""
+
+    contents: Contents
+    graph: EntryGraph
+    picked: Picked
+    target: TargetFacts
+    present: Present
+    selectors: Selectors
+    replace: bool
+    definitions: bool
+
+
+def decide(now: Situation) -> dict[int, Decision]:
+    """Position -> decision, for every picked entry and those left out with a reason."""
+    found = {at: _decide(now, at) for at in now.picked.entries}
+    found.update({at: Decision(action=Action.SKIP, why=why, lacking=True) for at, why in now.picked.left.items()})
+    return _after_replaced(now, found)
+
+
+def _decide(now: Situation, at: int) -> Decision:
+    entry = now.contents.entries[at]
+    present = now.present.entries.get(entry.identity)
+    if present is None:
+        why = _refusal(now, entry)
+        return Decision(action=Action.SKIP, why=why, lacking=True) if why else Decision(action=Action.CREATE)
+    if _equal(entry, present) or entry.identity.desc == "EXTENSION":
+        return Decision(action=Action.EQUAL, present=present)
+    if entry.namespace in now.selectors.platform_schemas and entry.identity.desc not in _OF_PROJECT:
+        return Decision(action=Action.KEEP, why="the platform's own differs", present=present)
+    asked = at in now.picked.explicit
+    if now.replace and asked:
+        return Decision(action=Action.REPLACE, present=present)
+    return Decision(action=Action.KEEP, why="differs on the target", present=present, lacking=asked)
+
+
+def _equal(entry: SchemaEntry, present: SchemaEntry) -> bool:
+    return (entry.definition, entry.owner, entry.tablespace, entry.table_access_method) == (
+        present.definition,
+        present.owner,
+        present.tablespace,
+        present.table_access_method,
+    )
+
+
+def _after_replaced(now: Situation, found: dict[int, Decision]) -> dict[int, Decision]:
+    """What goes with an object that is replaced comes back with it: its parts, and what is said about them and it."""
+    for at in [at for at, one in found.items() if one.action is Action.REPLACE]:
+        parts = [part for part in now.graph.parts(at) if part in found]
+        about = [one for part in (at, *parts) for one in now.graph.about(part) if one in found]
+        for one in (*parts, *about):
+            if found[one].action is not Action.REPLACE:
+                found[one] = Decision(action=Action.CREATE)
+    return found
+
+
+def dropped_with(now: Situation, decisions: Mapping[int, Decision], at: int) -> Iterator[str]:
+    """DROP statements of what is replaced and depends on the entry, last first."""
+    for other in sorted(decisions, reverse=True):
+        one = decisions[other]
+        depends = other != at and at in now.contents.order[other].needs
+        if depends and one.action is Action.REPLACE and one.present is not None and one.present.drop:
+            yield one.present.drop
+
+
+# --- what the target allows ----------------------------------------------------------------------
+
+
+def _refusal(now: Situation, entry: SchemaEntry) -> str:
+    """Why the restoring role may not create an entry; empty where it may, or the server has to be asked."""
+    target, desc = now.target, entry.identity.desc
+    if target.superuser:
+        return ""
+    if desc in _SUPERUSERS:
+        return "only a superuser may create it"
+    if desc == "SCHEMA" and not target.may_create_schemas:
+        return f"role {target.user} may not create schemas in database {target.database}"
+    if desc == "DEFAULT ACL" and entry.owner not in (*target.acts_as, ""):
+        return f"role {target.user} is not a member of {entry.owner}"
+    home = _owner_of_relation(now, entry)
+    if home is not None:
+        if desc not in _BY_PRIVILEGE and home not in target.acts_as:
+            return f"its table belongs to {home}, and role {target.user} is not a member of it"
+        return ""
+    schema = next((one for one in target.schemas if one.name == entry.namespace), None)
+    if schema is not None and not schema.may_create and desc not in _BY_PRIVILEGE:
+        return f"role {target.user} may not create in schema {schema.name}, which belongs to {schema.owner}"
+    return ""
+
+
+def _owner_of_relation(now: Situation, entry: SchemaEntry) -> str | None:
+    """Owner of the relation that an entry is a part of, on the target; None for what is a relation or stands alone."""
+    identity = entry.identity
+    if identity.desc in RELATIONS or len(identity.names) < 2:
+        return None
+    home = now.graph.relation(TableName(schema=identity.names[0], name=identity.names[1]))
+    if home is None:
+        return None
+    present = now.present.entries.get(now.contents.order[home].identity)
+    return None if present is None else present.owner
+
+
+# --- rows ----------------------------------------------------------------------------------------
+
+
+def rows_into(now: Situation, decisions: Mapping[int, Decision]) -> tuple[list[TableRows], dict[TableName, str]]:
+    """How the rows of each picked table come, and tables whose rows cannot come, with the reason."""
+    rows: list[TableRows] = []
+    refused: dict[TableName, str] = {}
+    for item in now.picked.tables:
+        at = now.graph.relation(item.name)
+        action = decisions[at].action if at is not None and at in decisions else None
+        if action in (Action.CREATE, Action.REPLACE):
+            mode = RowMode.NEW
+        elif item.name in now.present.columns:
+            mode = RowMode.EXACT if now.replace else RowMode.MERGE
+        elif at is None and now.definitions:
+            mode = RowMode.MEMBER
+        else:
+            refused[item.name] = (
+                decisions[at].why if action is Action.SKIP and at is not None else "it is not on the target"
+            )
+            continue
+        if not rows_of(item) and mode is not RowMode.EXACT:
+            continue
+        if mode in (RowMode.MERGE, RowMode.EXACT) and (why := _unfit(now, item)):
+            refused[item.name] = why
+            continue
+        rows.append(TableRows(item=item, mode=mode))
+    return rows, refused
+
+
+def is_platforms_own(item: TableItem, selectors: Selectors) -> bool:
+    """A record of the platform's own migrations: it describes the target's tables, not the snapshot's."""
+    return item.name in selectors.migration_tables and item.name.schema != selectors.history_table.schema
+
+
+def _unfit(now: Situation, item: TableItem) -> str:
+    lacking = sorted({column.name for column in item.columns} - now.present.columns[item.name])
+    return f"the target's table has no column {', '.join(lacking)}" if lacking else ""
