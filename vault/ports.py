@@ -289,10 +289,16 @@ class TargetFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Present:
-    """Definitions that a target has; empty for an empty database. `columns`: of every table that can be read."""
+    """Definitions that a target has; empty for an empty database. `columns`: of every table that can be read.
+
+    `unreadable`: tables of which nothing is known but that they are there; `read_only`: tables and sequences that the
+    restoring role may not write.
+    """
 
     entries: Mapping[Identity, SchemaEntry] = field(default_factory=dict)
     columns: Mapping[TableName, frozenset[str]] = field(default_factory=dict)
+    unreadable: frozenset[TableName] = frozenset()
+    read_only: frozenset[TableName] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from vault.ops.restore_contents import Contents, rows_of
 from vault.ops.restore_graph import RELATIONS, EntryGraph
 from vault.ops.restore_select import Picked
 from vault.ports import Present, TargetFacts
+from vault.source import supabase
 
 _SUPERUSERS: Final = frozenset(
     {
@@ -56,12 +57,14 @@ class RowMode(Enum):
     MEMBER  an extension that is created makes it, maybe with rows
     MERGE   it is there: what is missing is added
     EXACT   it is there: it will hold the rows of the snapshot alone
+    JOBS    jobs of pg_cron that may only be written through its functions
     """
 
     NEW = "new"
     MEMBER = "member"
     MERGE = "merge"
     EXACT = "exact"
+    JOBS = "jobs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +98,7 @@ def _decide(now: Situation, at: int) -> Decision:
     entry = now.contents.entries[at]
     present = now.present.entries.get(entry.identity)
     if present is None:
-        why = _refusal(now, entry)
+        why = _hidden(now, entry) or _refusal(now, entry)
         return Decision(action=Action.SKIP, why=why, lacking=True) if why else Decision(action=Action.CREATE)
     if _equal(entry, present) or entry.identity.desc == "EXTENSION":
         return Decision(action=Action.EQUAL, present=present)
@@ -134,6 +137,14 @@ def dropped_with(now: Situation, decisions: Mapping[int, Decision], at: int) -> 
         depends = other != at and at in now.contents.order[other].needs
         if depends and one.action is Action.REPLACE and one.present is not None and one.present.drop:
             yield one.present.drop
+
+
+def _hidden(now: Situation, entry: SchemaEntry) -> str:
+    """Whether the entry may be on the target unseen, because its table cannot be read there."""
+    names = entry.identity.names
+    if len(names) < 2 or TableName(schema=names[0], name=names[1]) not in now.present.unreadable:
+        return ""
+    return f"role {now.target.user} may not read {names[0]}.{names[1]} on the target"
 
 
 # --- what the target allows ----------------------------------------------------------------------
@@ -181,26 +192,37 @@ def rows_into(now: Situation, decisions: Mapping[int, Decision]) -> tuple[list[T
     rows: list[TableRows] = []
     refused: dict[TableName, str] = {}
     for item in now.picked.tables:
-        at = now.graph.relation(item.name)
-        action = decisions[at].action if at is not None and at in decisions else None
-        if action in (Action.CREATE, Action.REPLACE):
-            mode = RowMode.NEW
-        elif item.name in now.present.columns:
-            mode = RowMode.EXACT if now.replace else RowMode.MERGE
-        elif at is None and now.definitions:
-            mode = RowMode.MEMBER
+        mode = _mode(now, decisions, item)
+        if mode in (RowMode.MERGE, RowMode.EXACT):
+            if is_platforms_own(item, now.selectors):
+                continue
+            why = _unfit(now, item)
         else:
-            refused[item.name] = (
-                decisions[at].why if action is Action.SKIP and at is not None else "it is not on the target"
-            )
-            continue
+            why = mode if isinstance(mode, str) else ""
+        if why and item.name == supabase.JOBS_TABLE and item.name in now.present.read_only:
+            mode, why = RowMode.JOBS, ""
         if not rows_of(item) and mode is not RowMode.EXACT:
             continue
-        if mode in (RowMode.MERGE, RowMode.EXACT) and (why := _unfit(now, item)):
+        if why:
             refused[item.name] = why
-            continue
-        rows.append(TableRows(item=item, mode=mode))
+        elif isinstance(mode, RowMode):
+            rows.append(TableRows(item=item, mode=mode))
     return rows, refused
+
+
+def _mode(now: Situation, decisions: Mapping[int, Decision], item: TableItem) -> RowMode | str:
+    """How rows come in, or in words why they cannot."""
+    at = now.graph.relation(item.name)
+    decision = decisions.get(at) if at is not None else None
+    if decision is not None and decision.action in (Action.CREATE, Action.REPLACE):
+        return RowMode.NEW
+    if item.name in now.present.columns:
+        return RowMode.EXACT if now.replace else RowMode.MERGE
+    if at is None and now.definitions and item.name not in now.present.unreadable:
+        return RowMode.MEMBER
+    if item.name in now.present.unreadable:
+        return f"role {now.target.user} may not read it on the target"
+    return decision.why if decision is not None and decision.why else "it is not on the target"
 
 
 def is_platforms_own(item: TableItem, selectors: Selectors) -> bool:
@@ -209,5 +231,14 @@ def is_platforms_own(item: TableItem, selectors: Selectors) -> bool:
 
 
 def _unfit(now: Situation, item: TableItem) -> str:
+    """Why rows may not come into a table that is there."""
+    into = item.load_via_root or item.name
+    if into in now.present.read_only:
+        hint = supabase.WRITTEN_OTHERWISE.get(item.name)
+        return f"role {now.target.user} may not write it{f'; {hint}' if hint else ''}"
+    if now.replace and not now.target.may_replicate:
+        return (
+            f"role {now.target.user} may not switch off its triggers and foreign keys, which would change other tables"
+        )
     lacking = sorted({column.name for column in item.columns} - now.present.columns[item.name])
     return f"the target's table has no column {', '.join(lacking)}" if lacking else ""

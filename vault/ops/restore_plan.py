@@ -23,7 +23,6 @@ from vault.ops.restore_decide import (
     brings_extensions,
     decide,
     dropped_with,
-    is_platforms_own,
     rows_into,
 )
 from vault.ops.restore_graph import EntryGraph
@@ -70,6 +69,7 @@ class RestorePlan:
     drops            position of what is replaced -> statements that drop what depends on it first
     parts_of         position of what is replaced -> positions that are dropped with it and created anew
     refused          (name, why): what was asked for and will not be done
+    read_only        tables and sequences that the restoring role may not write
     fresh            the target is empty
     """
 
@@ -91,6 +91,7 @@ class RestorePlan:
     parts_of: Mapping[int, tuple[int, ...]]
     refused: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...]
+    read_only: frozenset[TableName]
     fresh: bool
 
     @property
@@ -192,6 +193,7 @@ def plan(
         parts_of={at: tuple(part for part in now.graph.parts(at) if part in decisions) for at in replaced},
         refused=tuple(_refused(now, decisions, not_loaded, left_out=set(steps["left out"]))),
         warnings=tuple(warnings(contents, target, roles=roles, picked=picked)),
+        read_only=present.read_only,
         fresh=not target.in_the_way,
     )
 
@@ -211,7 +213,7 @@ def _refused(
             hint = "; -c replaces it" if one.action is Action.KEEP else ""
             found.append((f"{entry.identity.desc} {entry.tag}", f"{one.why}{hint}"))
     for item in now.picked.tables:
-        if item.name in not_loaded and not is_platforms_own(item, now.selectors):
+        if item.name in not_loaded:
             found.append((f"TABLE DATA {item.name.schema}.{item.name.name}", f"not loaded: {not_loaded[item.name]}"))
     return found
 

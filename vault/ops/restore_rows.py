@@ -19,8 +19,11 @@ from vault.ops.restore_contents import rows_of
 from vault.ops.restore_decide import RowMode, TableRows
 from vault.ops.restore_plan import RestorePlan
 from vault.ops.restore_sessions import Failures, Sessions
+from vault.pipeline import copytext
 from vault.ports import MergedRows, Progress, SuspendedCheck, TargetSession
 from vault.repo.snapshot import Snapshot
+from vault.source.postgres import cron
+from vault.source.postgres.encoding import codec_of
 
 _COPY_BYTES: Final = 32 * MIB
 """Text of one COPY: small enough to share a table between connections, large enough that its round trips do not count."""
@@ -96,9 +99,14 @@ class RowLoader:
         forward = not self._plan.fresh and not self._plan.options.replace
         with self._sessions.borrow() as session:
             for item in self._snapshot.sequences() if picked is None or picked else ():
-                if picked is None or item.name in picked:
-                    name = f"SEQUENCE SET {item.name.schema}.{item.name.name}"
-                    self._try(name, partial(session.set_sequence, item, forward=forward))
+                if picked is not None and item.name not in picked:
+                    continue
+                if item.name in self._plan.read_only:
+                    if item.name.schema not in self._plan.options.selectors.platform_schemas:
+                        self._failures.add(f"SEQUENCE SET {item.name.schema}.{item.name.name}", "not permitted")
+                    continue
+                name = f"SEQUENCE SET {item.name.schema}.{item.name.name}"
+                self._try(name, partial(session.set_sequence, item, forward=forward))
 
     def create_large_objects(self) -> None:
         if not self._plan.picked.large_objects:
@@ -129,6 +137,8 @@ class RowLoader:
             table = step.item
             if step.mode in (RowMode.MERGE, RowMode.EXACT):
                 yield partial(self._merge, table, exact=step.mode is RowMode.EXACT)
+            elif step.mode is RowMode.JOBS:
+                yield partial(self._schedule, table)
             elif not created.get(table.name, True):
                 self._fail(table, "not loaded: the table could not be created")
             elif step.mode is RowMode.NEW:
@@ -153,6 +163,19 @@ class RowLoader:
             self.merged[table.name] = done
             self._rows[table.name] = done.added
         self._progress.advance(sum(extent.bytes for extent in self._snapshot.extents(table)))
+
+    def _schedule(self, table: TableItem) -> None:
+        """Jobs through pg_cron's functions, which schedule for the restoring role alone."""
+        user = self._plan.target.user
+        codec = codec_of(self._plan.contents.server.encoding)
+        rows = copytext.to_utf8(copytext.whole_rows(self._snapshot.rows(table)), codec)
+        with self._sessions.borrow() as session:
+            for job in copytext.records(rows, table.columns):
+                called = f"cron job {job.get('jobname') or job.get('jobid')}"
+                if job.get("username") != user:
+                    self._failures.add(called, f"not scheduled: it belongs to {job.get('username')}, not to {user}")
+                    continue
+                self._try(called, partial(session.run, [cron.schedule(job)]))
 
     def _pieces(self, table: TableItem) -> Iterator[list[Extent]]:
         piece: list[Extent] = []

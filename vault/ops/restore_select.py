@@ -260,19 +260,19 @@ class _Closure:
                 self.entries.add(at)
 
     def dependents(self) -> Iterator[int]:
-        """Only a target that had them can have lost them."""
+        """Of what could come as well: all else that it needs is there or comes."""
         for at, item in enumerate(self._contents.order):
             lost = self._there and at not in self.entries and item.identity not in self._there and at not in self.left
-            if lost and not self.explicit.isdisjoint(item.needs) and self._desc(at) not in LINKS:
+            if lost and not self.explicit.isdisjoint(item.needs) and all(map(self._is_available, item.needs)):
                 yield at
 
     def _is_available(self, at: int) -> bool:
         return at in self.entries or self._contents.order[at].identity in self._there
 
     def _belongs(self, at: int) -> bool:
-        """Whether a link is a part of what comes, and not of something else that points at it."""
+        """Whether a link is a part of what was asked for, and not of something else that points at it."""
         home = self._graph.relation(_relation_of(self._contents.order[at].identity))
-        return self._desc(at) in {"FK CONSTRAINT", "TABLE ATTACH"} and home in self.entries
+        return self._desc(at) in {"FK CONSTRAINT", "TABLE ATTACH"} and home in self.explicit
 
     def _add(self, at: int) -> None:
         """With everything it needs; what has to be created brings its parts."""

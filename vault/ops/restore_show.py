@@ -14,6 +14,7 @@ _MODES: Final = {
     RowMode.NEW: "into tables that are created",
     RowMode.MEMBER: "into tables of extensions",
     RowMode.MERGE: "into tables that are there: what is missing is added, what is there stays",
+    RowMode.JOBS: "through the functions of pg_cron",
     RowMode.EXACT: "REPLACE the rows of tables that are there",
 }
 

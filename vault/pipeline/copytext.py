@@ -92,6 +92,16 @@ def by_columns(block: bytes, count: int) -> list[list[bytes]]:
     return [fields[at::count] for at in range(count)]
 
 
+def records(blocks: Iterable[bytes], columns: Sequence[Column]) -> Iterator[dict[str, str | None]]:
+    """Rows as values by column name; `blocks` of whole rows in UTF-8. For tables that a person could read through."""
+    for block in blocks:
+        for row in zip(*by_columns(block, len(columns)), strict=True):
+            yield {
+                column.name: None if field == _NULL else unescape(field).decode()
+                for column, field in zip(columns, row, strict=True)
+            }
+
+
 # --- csv -----------------------------------------------------------------------------------------
 
 

@@ -55,6 +55,17 @@ MIGRATION_TABLES: Final = (
     TableName(schema="realtime", name="schema_migrations"),
 )
 
+JOBS_TABLE: Final = TableName(schema="cron", name="job")
+"""Of pg_cron. Ordinary roles read it and write through cron.schedule and cron.alter_job."""
+
+WRITTEN_OTHERWISE: Final = {
+    TableName(
+        schema="vault", name="secrets"
+    ): "set its secrets anew with vault.create_secret, or restore as a superuser"
+    " into a database that has the source's root key",
+}
+"""Tables that a project reads but does not write -> what to do instead."""
+
 USER_ROLE_TABLES: Final = (TableName(schema="public", name="user_roles"),)
 """Where an application assigns roles to its users, by the usual convention."""
 

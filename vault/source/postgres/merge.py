@@ -169,7 +169,7 @@ class QuietWriter(LibpqWriter):
 _REFERENCES: Final[LiteralString] = """
 with wanted as (
     select c.oid from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = relnamespace
-      join pg_catalog.unnest(%s::text[], %s::text[]) as w(schema, name) on w.schema = nspname and w.name = relname
+      join unnest(%s::text[], %s::text[]) as w(schema, name) on w.schema = nspname and w.name = relname
 ), family as (
     select oid from wanted
     union select a.relid from wanted, pg_catalog.pg_partition_ancestors(wanted.oid) as a(relid)
@@ -186,7 +186,7 @@ select conname::text, pg_catalog.format('%%I.%%I', n.nspname, c.relname), coales
        lateral (
     select pg_catalog.string_agg(pg_catalog.format('c.%%I is not null', a.attname), ' and ') as given,
            pg_catalog.string_agg(pg_catalog.format('p.%%I operator(%%I.%%s) c.%%I', b.attname, o.nspname, oprname, a.attname), ' and ') as equal
-      from pg_catalog.unnest(conkey, confkey, conpfeqop) as k(own, other, operator)
+      from unnest(conkey, confkey, conpfeqop) as k(own, other, operator)
       join pg_catalog.pg_attribute a on a.attrelid = conrelid and a.attnum = k.own
       join pg_catalog.pg_attribute b on b.attrelid = confrelid and b.attnum = k.other
       join pg_catalog.pg_operator on pg_operator.oid = k.operator

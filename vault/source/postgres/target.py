@@ -14,6 +14,7 @@ from typing import Final, LiteralString
 import psycopg
 
 from vault.errors import PermissionMissing, SourceError
+from vault.model import TableName
 from vault.ports import Present, TargetFacts, TargetSchema
 from vault.source.postgres.cluster import roles
 from vault.source.postgres.connect import Session, Target, connect, pinned, refuse_pooler, resolve
@@ -66,6 +67,18 @@ select array(select rolname::text from pg_catalog.pg_roles r where pg_catalog.pg
 _SCHEMAS: Final[LiteralString] = """
 select nspname::text, pg_catalog.pg_get_userbyid(nspowner)::text, pg_catalog.has_schema_privilege(oid, 'CREATE')
   from pg_catalog.pg_namespace where nspname <> 'information_schema' and nspname !~ '^pg_' order by 1
+"""
+
+_READ_ONLY: Final[LiteralString] = """
+select n.nspname::text, c.relname::text from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = relnamespace
+ where c.oid >= 16384 and c.relkind in ('r', 'p', 'S') and not (pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+   and case relkind when 'S' then pg_catalog.has_sequence_privilege(c.oid, 'UPDATE')
+                             else pg_catalog.has_table_privilege(c.oid, 'INSERT') end)
+"""
+_UNREADABLE: Final[LiteralString] = """
+select n.nspname::text, c.relname::text from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = relnamespace
+ where c.oid >= 16384 and c.relkind in ('r', 'p') and nspname !~ '^pg_'
+   and not (pg_catalog.has_schema_privilege(n.oid, 'USAGE') and pg_catalog.has_table_privilege(c.oid, 'SELECT'))
 """
 
 _CANCEL_TIMEOUT_S: Final = 5
@@ -130,7 +143,14 @@ class PostgresTarget:
             environment=reading.environment,
             notify=lambda _: None,
         ) as capture:
+            session = connect(self._place)
+            try:
+                unreadable, read_only = (_tables(session.connection, query) for query in (_UNREADABLE, _READ_ONLY))
+            finally:
+                session.close()
             return Present(
+                unreadable=unreadable,
+                read_only=read_only,
                 entries={entry.identity: entry for entry in capture.schema().entries},
                 columns={table.name: frozenset(column.name for column in table.columns) for table in capture.tables},
             )
@@ -203,6 +223,10 @@ def _may_replicate(connection: Connection) -> bool:
     except psycopg.errors.InsufficientPrivilege:
         return False
     return True
+
+
+def _tables(connection: Connection, query: LiteralString) -> frozenset[TableName]:
+    return frozenset(TableName(schema=schema, name=name) for schema, name in connection.execute(query).fetchall())
 
 
 def _names(connection: Connection, query: str) -> tuple[str, ...]:

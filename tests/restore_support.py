@@ -1,0 +1,91 @@
+"""Restores as the command line makes them, for tests: plan against what the target has, then run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from tests.fix_views import Listener, ViewRepository
+from vault.ops import restore
+from vault.ops.compare import Difference, compare
+from vault.ops.restore import RestoreReport
+from vault.ops.restore_plan import RestoreOptions, RestorePlan, plan
+from vault.ops.restore_select import Wanted, read_words
+from vault.ops.restore_show import lines
+from vault.ports import Capture
+from vault.repo.snapshot import Snapshot
+from vault.source.postgres.programs import Programs
+from vault.source.postgres.server import embedded_bin
+from vault.source.postgres.session import CaptureOptions, open_capture
+from vault.source.postgres.target import connect_target
+
+PROGRAMS = Programs(search_path="/usr/bin", embedded=embedded_bin())
+
+
+def capture_of(dsn: str, *, allow_gaps: bool = False) -> Callable[[], Capture]:
+    return partial(
+        open_capture,
+        dsn,
+        options=CaptureOptions(allow_gaps=allow_gaps),
+        programs=PROGRAMS,
+        environment={},
+        notify=lambda _: None,
+    )
+
+
+def snapshot_of(dsn: str) -> Snapshot:
+    return ViewRepository().take(capture=capture_of(dsn))
+
+
+def differences(first: str, second: str) -> list[Difference]:
+    """Of two databases, given as connection strings."""
+    with capture_of(first)() as source, capture_of(second)() as target:
+        found = compare(source, target)
+    for one in found:
+        print(one)
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    plan: RestorePlan
+    report: RestoreReport
+
+    @property
+    def shown(self) -> str:
+        return "\n".join(lines(self.plan))
+
+    @property
+    def failed(self) -> dict[str, str]:
+        return {one.entry: one.why for one in self.report.failed}
+
+
+def restored(
+    snapshot: Snapshot,
+    dsn: str,
+    *only: str,
+    replace: bool = False,
+    into_source: bool = False,
+    definitions: bool = True,
+    data: bool = True,
+) -> Restored:
+    """Restore what `only` names, or everything, into the database of `dsn`."""
+    target = connect_target(dsn, {}, programs=PROGRAMS)
+    try:
+        contents = restore.gather(snapshot)
+        words = read_words(only, contents)
+        wanted = Wanted(
+            components=words.components, schemas=words.schemas, names=words.names, definitions=definitions, data=data
+        )
+        options = RestoreOptions(wanted=wanted, replace=replace, into_source=into_source)
+        present = target.present() if target.facts.in_the_way else None
+        made = plan(contents, target.facts, options, present=present)
+        report = restore.run(made, snapshot, target=target, progress=Listener())
+    finally:
+        target.close()
+    done = Restored(plan=made, report=report)
+    print(done.shown)
+    for entry, why in done.failed.items():
+        print("failed:", entry, "-", why)
+    return done
