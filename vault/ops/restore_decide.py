@@ -191,6 +191,7 @@ def rows_into(now: Situation, decisions: Mapping[int, Decision]) -> tuple[list[T
     """How the rows of each picked table come, and tables whose rows cannot come, with the reason."""
     rows: list[TableRows] = []
     refused: dict[TableName, str] = {}
+    brought = brings_extensions(now.contents, now.target)
     for item in now.picked.tables:
         mode = _mode(now, decisions, item)
         if mode in (RowMode.MERGE, RowMode.EXACT):
@@ -201,7 +202,8 @@ def rows_into(now: Situation, decisions: Mapping[int, Decision]) -> tuple[list[T
             why = mode if isinstance(mode, str) else ""
         if why and item.name == supabase.JOBS_TABLE and item.name in now.present.read_only:
             mode, why = RowMode.JOBS, ""
-        if not rows_of(item) and mode is not RowMode.EXACT:
+        emptied = mode is RowMode.MEMBER and brought
+        if not (rows_of(item) or mode is RowMode.EXACT or emptied):
             continue
         if why:
             refused[item.name] = why
@@ -223,6 +225,13 @@ def _mode(now: Situation, decisions: Mapping[int, Decision], item: TableItem) ->
     if item.name in now.present.unreadable:
         return f"role {now.target.user} may not read it on the target"
     return decision.why if decision is not None and decision.why else "it is not on the target"
+
+
+def brings_extensions(contents: Contents, target: TargetFacts) -> bool:
+    """There are extensions, and none was on the target before: what they put into their tables is their own, also where
+    the snapshot's are empty."""
+    needed = {entry.tag for entry in contents.entries if entry.identity.desc == "EXTENSION"}
+    return bool(needed) and needed.isdisjoint(target.extensions_installed)
 
 
 def is_platforms_own(item: TableItem, selectors: Selectors) -> bool:
