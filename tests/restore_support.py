@@ -16,8 +16,9 @@ from vault.ops.restore_show import lines
 from vault.ports import Capture
 from vault.repo.snapshot import Snapshot
 from vault.source.postgres.programs import Programs
+from vault.source.postgres.reach import CaptureOptions
 from vault.source.postgres.server import embedded_bin
-from vault.source.postgres.session import CaptureOptions, open_capture
+from vault.source.postgres.session import open_capture
 from vault.source.postgres.target import connect_target
 
 PROGRAMS = Programs(search_path="/usr/bin", embedded=embedded_bin())

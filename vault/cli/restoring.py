@@ -19,11 +19,11 @@ from vault.model import Counts
 
 if TYPE_CHECKING:
     from vault.cli.render import Renderer
-    from vault.model import TableName
+    from vault.model import MergedRows, TableName
     from vault.ops.components import Selectors
     from vault.ops.restore_plan import RestorePlan
     from vault.ops.restore_sessions import Failure
-    from vault.ports import MergedRows, Progress, Target
+    from vault.ports import Progress, Target
     from vault.repo.snapshot import Snapshot
 
 

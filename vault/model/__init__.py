@@ -46,9 +46,16 @@ from vault.model.objects import (
     Sums,
 )
 from vault.model.snapshot import Counts, Coverage, DatabasePart, Effort, Ledger, Manifest, Missing, State
+from vault.model.target import BrokenReference, MergedRows, Present, SuspendedCheck, TargetFacts, TargetSchema
 from vault.model.upkeep import CheckRecord, Forgotten, ForgottenSnapshot, Lease, Sweep
 
 __all__ = [
+    "SuspendedCheck",
+    "BrokenReference",
+    "MergedRows",
+    "Present",
+    "TargetFacts",
+    "TargetSchema",
     "CatalogFacts",
     "CheckRecord",
     "ChunkList",

@@ -12,16 +12,16 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from vault.errors import NotThere, SourceError, Unreachable
-from vault.model import Membership, Role, RoleSetting, TableName
+from vault.model import Membership, MergedRows, Role, RoleSetting, TableName
 from vault.ops.restore_contents import Contents
 from vault.ops.restore_decide import Action
 from vault.ops.restore_plan import RestorePlan
 from vault.ops.restore_rows import RowLoader
 from vault.ops.restore_schedule import Schedule
 from vault.ops.restore_sessions import Failure, Failures, Sessions
-from vault.ports import MergedRows, Progress, Target, TargetSession
+from vault.ports import Progress, Target, TargetSession
 from vault.repo.snapshot import Snapshot
-from vault.source.postgres import statements
+from vault.source.postgres import role_statements
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +111,9 @@ class _Restore:
                     f"MEMBERSHIP {membership.role} {membership.member}", partial(self._grant, session, membership)
                 )
             for parameter in roles.parameters:
-                self._try(f"PARAMETER {parameter.name}", partial(session.run, statements.grant_parameter(parameter)))
+                self._try(
+                    f"PARAMETER {parameter.name}", partial(session.run, role_statements.grant_parameter(parameter))
+                )
             for setting in roles.settings:
                 if not setting.here:
                     self._set(session, setting)
@@ -184,14 +186,14 @@ class _Restore:
     def _create_role(self, session: TargetSession, role: Role) -> None:
         """With every attribute; a role that is no superuser may not give all of them away."""
         try:
-            session.run(statements.create_role(role, unlogged=self._plan.target.superuser))
+            session.run(role_statements.create_role(role, unlogged=self._plan.target.superuser))
         except Unreachable:
             raise
         except SourceError:
             if self._plan.target.superuser:
                 raise
             less = replace(role, superuser=False, replication=False, bypass_rls=False)
-            session.run(statements.create_role(less, unlogged=False))
+            session.run(role_statements.create_role(less, unlogged=False))
             lost = [word for word in ("superuser", "replication", "bypass_rls") if getattr(role, word)]
             self._failures.add(f"ROLE {role.name}", f"created without {', '.join(lost)}: only a superuser may give it")
 
@@ -209,21 +211,21 @@ class _Restore:
 
     def _prepare_public(self, session: TargetSession) -> None:
         """As initdb leaves it: pg_dump records the schema only where it differs from that."""
-        session.run(statements.standard_public(self._plan.target.version_num))
+        session.run(role_statements.standard_public(self._plan.target.version_num))
         session.reset_privileges("schema", ["public"])
 
     def _grant(self, session: TargetSession, membership: Membership) -> None:
         """As its recorded grantor where that is allowed, else as the restoring role."""
         version_num = self._plan.target.version_num
         try:
-            session.run([statements.grant_role(membership, version_num=version_num, grantor=True)])
+            session.run([role_statements.grant_role(membership, version_num=version_num, grantor=True)])
         except Unreachable:
             raise
         except SourceError:
-            session.run([statements.grant_role(membership, version_num=version_num, grantor=False)])
+            session.run([role_statements.grant_role(membership, version_num=version_num, grantor=False)])
 
     def _set(self, session: TargetSession, setting: RoleSetting) -> None:
-        statement = statements.set_setting(setting, database=self._plan.target.database)
+        statement = role_statements.set_setting(setting, database=self._plan.target.database)
         self._try(f"SETTING {setting.name} {setting.role}".rstrip(), partial(session.run, [statement]))
 
     def _try(self, name: str, action: Callable[[], None]) -> None:

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from vault.model import SchemaEntry, TableItem, TableName
+from vault.model import Present, SchemaEntry, TableItem, TableName, TargetFacts
 from vault.ops.components import Selectors
 from vault.ops.restore_contents import Contents, rows_of
 from vault.ops.restore_graph import RELATIONS, EntryGraph
 from vault.ops.restore_select import Picked
-from vault.ports import Present, TargetFacts
 from vault.source import supabase
 
 _SUPERUSERS: Final = frozenset(

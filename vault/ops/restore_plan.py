@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from vault.errors import UnsafeError
-from vault.model import OrderItem, SchemaEntry, Section, TableItem, TableName
+from vault.model import OrderItem, Present, SchemaEntry, Section, TableItem, TableName, TargetFacts
 from vault.ops.components import COMPONENTS, SUPABASE, Selectors
 from vault.ops.restore_contents import Contents, bytes_of, rows_of
 from vault.ops.restore_decide import (
@@ -29,7 +29,6 @@ from vault.ops.restore_graph import EntryGraph
 from vault.ops.restore_roles import RoleSteps, role_steps
 from vault.ops.restore_select import Picked, Wanted, pick
 from vault.ops.restore_warnings import OF_THE_DATABASE, warnings
-from vault.ports import Present, TargetFacts
 
 _SHOWN_MAX: Final = 5
 
@@ -168,12 +167,8 @@ def plan(
     steps = _steps(contents, {at for at, one in decisions.items() if one.action in (Action.CREATE, Action.REPLACE)})
     row_security = _row_security(contents, steps["first"], steps["after"])
     early = {at for positions in row_security.values() for at in positions}
-    roles = role_steps(
-        contents.roles,
-        target,
-        only=picked.roles,
-        add_memberships=picked.roles is None and not options.wanted.everything,
-    )
+    named = picked.roles is None and not options.wanted.everything
+    roles = role_steps(contents.roles, target, only=picked.roles, add_memberships=named)
     return RestorePlan(
         contents=contents,
         target=target,

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from vault.model import Membership, ParameterAcl, Role, Roles, RoleSetting
-from vault.ports import TargetFacts
+from vault.model import Membership, ParameterAcl, Role, Roles, RoleSetting, TargetFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

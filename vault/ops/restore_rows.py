@@ -14,13 +14,13 @@ from typing import Final
 
 from vault.errors import SourceError, Unreachable
 from vault.limits import MIB
-from vault.model import Extent, LargeObjectItem, TableItem, TableName
+from vault.model import Extent, LargeObjectItem, MergedRows, SuspendedCheck, TableItem, TableName
 from vault.ops.restore_contents import rows_of
 from vault.ops.restore_decide import RowMode, TableRows
 from vault.ops.restore_plan import RestorePlan
 from vault.ops.restore_sessions import Failures, Sessions
 from vault.pipeline import copytext
-from vault.ports import MergedRows, Progress, SuspendedCheck, TargetSession
+from vault.ports import Progress, TargetSession
 from vault.repo.snapshot import Snapshot
 from vault.source.postgres import cron
 from vault.source.postgres.encoding import codec_of

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from vault.model import TargetFacts
 from vault.ops.restore_contents import Contents
 from vault.ops.restore_roles import RoleSteps
 from vault.ops.restore_select import Picked
-from vault.ports import TargetFacts
 
 OF_THE_DATABASE: Final = frozenset({"DATABASE", "DATABASE PROPERTIES"})
 """Entries about the source database itself; the target is a database of its own."""

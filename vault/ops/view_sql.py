@@ -11,7 +11,7 @@ from vault.ops.export_members import executable_entries
 from vault.ops.table import table_rows
 from vault.ops.view_script import EntryScript, entries, foot, head, text, title
 from vault.repo.snapshot import Snapshot
-from vault.source.postgres import statements
+from vault.source.postgres import role_statements
 from vault.source.postgres.names import qualified
 
 _TIMES: Final = ("timestamp", "date")
@@ -74,13 +74,13 @@ def roles_sql(snapshot: Snapshot, selectors: Selectors) -> Iterator[bytes]:
     if not roles.verifiers_read:
         yield b"-- Password verifiers could not be read; these roles are created without a password.\n\n"
     for role in roles.roles:
-        lines = ("BEGIN;", *statements.create_role(role), "COMMIT;")
+        lines = ("BEGIN;", *role_statements.create_role(role), "COMMIT;")
         yield "".join(f"{line}\n" for line in lines).encode()
     for membership in roles.memberships:
-        yield f"{statements.grant_role(membership, version_num=version, grantor=False)}\n".encode()
+        yield f"{role_statements.grant_role(membership, version_num=version, grantor=False)}\n".encode()
     for setting in roles.settings:
         name = database.server.database if database else ""
-        yield f"{statements.set_setting(setting, database=name)}\n".encode()
+        yield f"{role_statements.set_setting(setting, database=name)}\n".encode()
     yield foot(snapshot)
 
 

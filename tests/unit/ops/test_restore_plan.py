@@ -25,12 +25,12 @@ from vault.model import (
     ServerFacts,
     TableItem,
     TableName,
+    TargetFacts,
 )
 from vault.ops.restore_contents import Contents
 from vault.ops.restore_plan import RestoreOptions, RestorePlan, plan
 from vault.ops.restore_schedule import Schedule
 from vault.ops.restore_show import lines
-from vault.ports import TargetFacts
 
 PRE, POST, NONE = Section.PRE_DATA, Section.POST_DATA, Section.NONE
 

@@ -6,16 +6,8 @@ import pytest
 
 from vault.errors import Malformed
 from vault.model import Identity, Membership, RoleSetting, SchemaEntry, Section, TableName
-from vault.source.postgres.statements import (
-    AclItem,
-    append_not_valid,
-    grant_role,
-    plain_index,
-    read_acl_item,
-    read_key,
-    set_owner,
-    set_setting,
-)
+from vault.source.postgres.role_statements import grant_role, set_setting
+from vault.source.postgres.statements import AclItem, append_not_valid, plain_index, read_acl_item, read_key, set_owner
 
 
 def entry(desc: str, definition: str = "", *, tag: str = "t", drop: str = "DROP;", namespace: str = "s") -> SchemaEntry:

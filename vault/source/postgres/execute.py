@@ -13,8 +13,17 @@ from typing import Any, Final, TypeVar
 import psycopg
 
 from vault.errors import SourceError, Unreachable
-from vault.model import Identity, LargeObjectItem, SchemaEntry, SequenceItem, TableItem, TableName
-from vault.ports import BrokenReference, MergedRows, SuspendedCheck
+from vault.model import (
+    BrokenReference,
+    Identity,
+    LargeObjectItem,
+    MergedRows,
+    SchemaEntry,
+    SequenceItem,
+    SuspendedCheck,
+    TableItem,
+    TableName,
+)
 from vault.source.postgres import extras, merge, privileges, statements
 from vault.source.postgres.connect import Session
 from vault.source.postgres.merge import QuietWriter

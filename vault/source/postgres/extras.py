@@ -15,7 +15,7 @@ from vault.model import Identity, Missing, SchemaEntry, Section, State
 from vault.ports import SchemaDump
 from vault.source.postgres import extras_members, extras_sql
 from vault.source.postgres.connect import Row, Session
-from vault.source.postgres.statements import set_routine
+from vault.source.postgres.role_statements import set_routine
 
 CatalogId = tuple[int, int]
 """(catalog, object), both oids."""

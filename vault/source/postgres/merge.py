@@ -14,8 +14,7 @@ from typing import Any, Final, LiteralString
 import psycopg
 from psycopg.copy import LibpqWriter
 
-from vault.model import TableItem, TableName
-from vault.ports import BrokenReference, MergedRows
+from vault.model import BrokenReference, MergedRows, TableItem, TableName
 from vault.source.postgres.names import literal, qualified, quote
 from vault.source.postgres.text import text
 

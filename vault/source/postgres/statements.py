@@ -6,22 +6,18 @@ start or end, or refused. Spec 75-restore.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from vault.errors import Malformed
 from vault.model import (
     LargeObjectItem,
-    Membership,
-    ParameterAcl,
-    Role,
-    RoleSetting,
     SchemaEntry,
     SequenceItem,
     TableItem,
     TableName,
 )
-from vault.source.postgres.names import literal, qualified, quote
+from vault.source.postgres.names import literal, qualified, quote, unquoted, words
 
 _OWNED_BY_NAME = frozenset(
     {
@@ -47,17 +43,6 @@ _OWNED_BY_NAME = frozenset(
     }
 )
 _OWNED_BY_DROP = frozenset({"AGGREGATE", "FUNCTION", "OPERATOR", "OPERATOR CLASS", "OPERATOR FAMILY", "PROCEDURE"})
-_LIST_SETTINGS = frozenset(
-    {
-        "local_preload_libraries",
-        "search_path",
-        "session_preload_libraries",
-        "shared_preload_libraries",
-        "temp_tablespaces",
-        "unix_socket_directories",
-    }
-)
-"""Settings flagged GUC_LIST_QUOTE: their stored text is a list of quoted names, not one literal."""
 
 
 def set_owner(entry: SchemaEntry) -> str | None:
@@ -115,57 +100,30 @@ class Key:
 
 def read_key(entry: SchemaEntry) -> Key | None:
     """Read `ALTER TABLE [ONLY] schema.table ADD CONSTRAINT name {PRIMARY KEY | UNIQUE ...} (columns)`; None if it is anything else."""
-    words = _words(entry.definition)
+    found = words(entry.definition)
     try:
-        if (next(words), next(words)) != ("alter", "table"):
+        if (next(found), next(found)) != ("alter", "table"):
             return None
-        word = next(words)
-        schema = next(words) if word == "only" else word
-        dot, table = next(words), next(words)
-        if dot != "." or (next(words), next(words)) != ("add", "constraint"):
+        word = next(found)
+        schema = next(found) if word == "only" else word
+        dot, table = next(found), next(found)
+        if dot != "." or (next(found), next(found)) != ("add", "constraint"):
             return None
-        name, kind = next(words), next(words)
+        name, kind = next(found), next(found)
         if kind not in ("unique", "primary"):
             return None
-        while (word := next(words)) != "(":
+        while (word := next(found)) != "(":
             if word not in ("key", "nulls", "not", "distinct"):
                 return None
-        columns = [_unquoted(next(words))]
-        while (word := next(words)) == ",":
-            columns.append(_unquoted(next(words)))
+        columns = [unquoted(next(found))]
+        while (word := next(found)) == ",":
+            columns.append(unquoted(next(found)))
     except StopIteration:
         return None
     if word != ")":
         return None
-    target = TableName(schema=_unquoted(schema), name=_unquoted(table))
-    return Key(name=_unquoted(name), table=target, columns=tuple(columns))
-
-
-def _words(text: str) -> Iterator[str]:
-    """Names (quoted ones with their quotes) and single characters of punctuation; bare words in lower case."""
-    at = 0
-    while at < len(text):
-        if text[at].isspace():
-            at += 1
-        elif text[at] == '"':
-            end = at + 1
-            while end < len(text) and (text[end] != '"' or text[end : end + 2] == '""'):
-                end += 2 if text[end] == '"' else 1
-            yield text[at : end + 1]
-            at = end + 1
-        elif text[at].isalnum() or text[at] in "_$":
-            end = at
-            while end < len(text) and (text[end].isalnum() or text[end] in "_$"):
-                end += 1
-            yield text[at:end].lower()
-            at = end
-        else:
-            yield text[at]
-            at += 1
-
-
-def _unquoted(word: str) -> str:
-    return word[1:-1].replace('""', '"') if word.startswith('"') else word
+    target = TableName(schema=unquoted(schema), name=unquoted(table))
+    return Key(name=unquoted(name), table=target, columns=tuple(columns))
 
 
 # --- rows ----------------------------------------------------------------------------------------
@@ -236,8 +194,8 @@ def _acl_name(text: str) -> tuple[str, str]:
     if not text.startswith('"'):
         end = next((at for at, letter in enumerate(text) if letter in "=/"), len(text))
         return text[:end], text[end:]
-    word = next(_words(text))
-    return _unquoted(word), text[len(word) :]
+    word = next(words(text))
+    return unquoted(word), text[len(word) :]
 
 
 def set_large_object_owner(item: LargeObjectItem) -> str:
@@ -267,136 +225,3 @@ def _large_object_grants(name: str, item: AclItem, owner: str) -> Iterator[str]:
         yield f"GRANT {_LARGE_OBJECT_PRIVILEGES[letter]} ON {name} TO {grantee}{option};"
     if item.grantor != owner:
         yield "SET LOCAL SESSION AUTHORIZATION DEFAULT;"
-
-
-# --- roles and settings --------------------------------------------------------------------------
-
-
-_UNLOGGED = (
-    "SET LOCAL log_statement TO 'none';",
-    "SET LOCAL log_min_duration_statement TO -1;",
-    "SET LOCAL log_min_error_statement TO 'panic';",
-)
-"""A verifier shall not end up in the target's log."""
-
-
-def create_role(role: Role, *, unlogged: bool = True) -> list[str]:
-    """CREATE ROLE with every attribute named, so that nothing depends on the server's defaults.
-
-    unlogged  keep the verifier out of the server's log, which only a superuser may
-    """
-    flags = (
-        (role.superuser, "SUPERUSER"),
-        (role.inherit, "INHERIT"),
-        (role.create_role, "CREATEROLE"),
-        (role.create_db, "CREATEDB"),
-        (role.can_login, "LOGIN"),
-        (role.replication, "REPLICATION"),
-        (role.bypass_rls, "BYPASSRLS"),
-    )
-    words = [word if on else f"NO{word}" for on, word in flags]
-    words.append(f"CONNECTION LIMIT {role.connection_limit}")
-    if role.verifier is not None:
-        words.append(f"PASSWORD {literal(role.verifier)}")
-    if role.valid_until is not None:
-        words.append(f"VALID UNTIL {literal(role.valid_until)}")
-    statements = [*(_UNLOGGED if unlogged else ()), f"CREATE ROLE {quote(role.name)} WITH {' '.join(words)};"]
-    if role.comment is not None:
-        statements.append(f"COMMENT ON ROLE {quote(role.name)} IS {literal(role.comment)};")
-    return statements
-
-
-def grant_role(membership: Membership, *, version_num: int, grantor: bool) -> str:
-    """`grantor`: name the recorded one (it must hold the admin option already)."""
-    if version_num >= 160000:
-        options = (("ADMIN", membership.admin), ("INHERIT", membership.inherit), ("SET", membership.set))
-        named = [f"{word} {'TRUE' if on else 'FALSE'}" for word, on in options if on is not None]
-    else:
-        named = ["ADMIN OPTION"] if membership.admin else []
-    clause = f" WITH {', '.join(named)}" if named else ""
-    by = f" GRANTED BY {quote(membership.grantor)}" if grantor else ""
-    return f"GRANT {quote(membership.role)} TO {quote(membership.member)}{clause}{by};"
-
-
-def grant_parameter(parameter: ParameterAcl) -> list[str]:
-    """Grants on a setting, as the restoring role."""
-    found: list[str] = []
-    for item in map(read_acl_item, parameter.acl):
-        for letter, grantable in item.privileges:
-            word = {"s": "SET", "A": "ALTER SYSTEM"}[letter]
-            option = " WITH GRANT OPTION" if grantable else ""
-            name = _setting_name(parameter.name)
-            found.append(f"GRANT {word} ON PARAMETER {name} TO {quote(item.grantee)}{option};")
-    return found
-
-
-def standard_public(version_num: int) -> list[str]:
-    """Schema public as initdb makes it."""
-    owner = ["ALTER SCHEMA public OWNER TO pg_database_owner;"] if version_num >= 150000 else []
-    return [
-        "CREATE SCHEMA IF NOT EXISTS public;",
-        *owner,
-        "COMMENT ON SCHEMA public IS 'standard public schema';",
-    ]
-
-
-def set_setting(setting: RoleSetting, *, database: str) -> str:
-    """ALTER ROLE / ALTER DATABASE ... SET for the database of the target."""
-    if setting.role:
-        here = f" IN DATABASE {quote(database)}" if setting.here else ""
-        subject = f"ROLE {quote(setting.role)}{here}"
-    else:
-        subject = f"DATABASE {quote(database)}" if setting.here else "ROLE ALL"
-    return f"ALTER {subject} SET {_setting_name(setting.name)} TO {_setting_value(setting)};"
-
-
-def set_routine(name: str, *, definer: bool, settings: Sequence[str]) -> str:
-    """ALTER ROUTINE to exactly these `settings` (name=value, as in pg_proc). `name` is a regprocedure's text."""
-    subject = f"ALTER ROUTINE {name}"
-    lines = [f"{subject} SECURITY {'DEFINER' if definer else 'INVOKER'} RESET ALL;\n"]
-    for setting in settings:
-        key, _, value = setting.partition("=")
-        text = _setting_value(RoleSetting(role="", here=False, name=key, value=value))
-        lines.append(f"{subject} SET {_setting_name(key)} TO {text};\n")
-    return "".join(lines)
-
-
-def _setting_name(name: str) -> str:
-    """Extensions' settings have dots; each part is a name."""
-    return ".".join(quote(part) for part in name.split("."))
-
-
-def _setting_value(setting: RoleSetting) -> str:
-    if setting.name.lower() not in _LIST_SETTINGS:
-        return literal(setting.value)
-    names: list[str] = []
-    expect = True
-    for word in _list_words(setting.value):
-        if word == ",":
-            expect = True
-        elif expect:
-            names.append(word)
-            expect = False
-        else:
-            return literal(setting.value)
-    return ", ".join(literal(name) for name in names) or "''"
-
-
-def _list_words(text: str) -> Sequence[str]:
-    """Elements of a SplitIdentifierString list, unquoted, and the commas between them."""
-    words: list[str] = []
-    at = 0
-    while at < len(text):
-        if text[at] in ", ":
-            if text[at] == ",":
-                words.append(",")
-            at += 1
-        elif text[at] == '"':
-            word = next(_words(text[at:]))
-            words.append(_unquoted(word))
-            at += len(word)
-        else:
-            end = next((place for place in range(at, len(text)) if text[place] in ', "'), len(text))
-            words.append(text[at:end])
-            at = end
-    return words

@@ -14,14 +14,14 @@ from typing import Final, LiteralString
 import psycopg
 
 from vault.errors import PermissionMissing, SourceError
-from vault.model import TableName
-from vault.ports import Present, TargetFacts, TargetSchema
+from vault.model import Present, TableName, TargetFacts, TargetSchema
 from vault.source.postgres.cluster import roles
 from vault.source.postgres.connect import Session, Target, connect, pinned, refuse_pooler, resolve
 from vault.source.postgres.execute import Connection, PostgresTargetSession, apply_settings, translate
 from vault.source.postgres.merge import REPLICA
 from vault.source.postgres.programs import Programs
-from vault.source.postgres.session import CaptureOptions, open_capture
+from vault.source.postgres.reach import CaptureOptions
+from vault.source.postgres.session import open_capture
 from vault.source.postgres.text import text
 
 _FACTS: Final[LiteralString] = """

@@ -1,0 +1,92 @@
+"""A database to restore into: what it is and allows, and what became of what was brought. Spec 75-restore."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from vault.model.database import Identity, Roles, SchemaEntry, TableName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetSchema:
+    """`may_create`: whether the restoring role may create in it."""
+
+    name: str
+    owner: str
+    may_create: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetFacts:
+    """A target before anything is written to it. Verifiers of `roles` are not read; tuples of names are sorted.
+
+    in_the_way    objects that an empty database does not have
+    extensions    what CREATE EXTENSION could install
+    acts_as       roles whose objects the restoring role may create and alter; empty for a superuser, who may all
+    may_replicate whether it may switch triggers and foreign keys off (session_replication_role)
+    """
+
+    version_num: int
+    version: str
+    system_id: str
+    database: str
+    database_oid: int
+    encoding: str
+    user: str
+    superuser: bool
+    roles: Roles
+    in_the_way: tuple[str, ...]
+    extensions: tuple[str, ...]
+    extensions_installed: tuple[str, ...]
+    tablespaces: tuple[str, ...]
+    acts_as: tuple[str, ...] = ()
+    schemas: tuple[TargetSchema, ...] = ()
+    may_create_schemas: bool = True
+    may_create_roles: bool = True
+    may_replicate: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Present:
+    """Definitions that a target has; empty for an empty database. `columns`: of every table that can be read.
+
+    `unreadable`: tables of which nothing is known but that they are there; `read_only`: tables and sequences that the
+    restoring role may not write.
+    """
+
+    entries: Mapping[Identity, SchemaEntry] = field(default_factory=dict)
+    columns: Mapping[TableName, frozenset[str]] = field(default_factory=dict)
+    unreadable: frozenset[TableName] = frozenset()
+    read_only: frozenset[TableName] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergedRows:
+    """What became of rows in a table that had some. `differing`: same key, other values, left as they are.
+
+    `refused`: rows that a unique key of another row kept out; `removed` includes rows that were replaced.
+    """
+
+    added: int
+    removed: int = 0
+    differing: int = 0
+    refused: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokenReference:
+    """A foreign key that rows violate."""
+
+    name: str
+    table: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuspendedCheck:
+    """A dropped CHECK; `add` are the statements that bring it back as NOT VALID, none if somebody else dropped it."""
+
+    name: str
+    subject: str
+    add: tuple[str, ...]
