@@ -9,7 +9,7 @@ import pytest
 
 from tests.fix_postgres import Cluster
 from tests.scenarios.capture_support import database, jobs, open_on, read_all
-from vault.errors import PermissionMissing
+from vault.errors import PermissionMissing, SourceError
 from vault.model import Missing, State
 
 pytestmark = pytest.mark.postgres
@@ -214,3 +214,16 @@ def test_tables_that_need_each_other_are_no_gap(postgres: Cluster) -> None:
     )
     with database(postgres, circle) as name:
         assert gaps(postgres.dsn(name)) == {}
+
+
+def test_a_reading_session_expands_no_view(postgres: Cluster) -> None:
+    made = (
+        "CREATE FUNCTION bad() RETURNS integer LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'code of a stranger ran'; END $$;"
+        "CREATE VIEW trap AS SELECT bad()"
+    )
+    with database(postgres, made) as name, open_on(postgres.dsn(name)) as capture:
+        session = capture.reader()._direct.session  # type: ignore[attr-defined]
+        with pytest.raises(SourceError) as refused:
+            session.rows("SELECT * FROM public.trap", doing="reading a view")
+        assert "stranger" not in refused.value.why
+        assert "non-system view" in refused.value.why
