@@ -52,10 +52,10 @@ class ObjectStore(Protocol):
         """
 
     def get(self, name: str) -> bytes:
-        """Raises  NotFound; Unavailable; StoreError"""
+        """Raises  NotFound; Malformed: the medium cannot read it; Unavailable; StoreError"""
 
     def get_range(self, name: str, offset: int, length: int) -> bytes:
-        """Exactly `length` bytes. Raises  NotFound; Malformed: the file is shorter; Unavailable; StoreError"""
+        """Exactly `length` bytes. Raises  NotFound; Malformed: the file is shorter, or the medium cannot read it; Unavailable; StoreError"""
 
     def list(self, prefix: str) -> Iterator[StoredFile]:
         """Files whose name starts with `prefix` (a directory name with its slash), in ascending order of names."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -10,7 +11,8 @@ import pytest
 
 from tests.damage_support import MUTATIONS, Sample, expect_named_and_contained, make_sample, mutate
 from tests.small_repository import PASSPHRASE, contents, damage, opened, take
-from vault.errors import IntegrityError, NoRepository
+from vault.errors import IntegrityError, NoRepository, WrongPassphrase
+from vault.ids import PackId
 from vault.repo.state import Closed
 from vault.store.local import LocalStore
 
@@ -108,6 +110,67 @@ def test_what_is_no_file_any_more_counts_as_gone(sample: Sample, place: Path, ha
         assert found != ()
         assert name.startswith("index/") or name in {item.file for item in found}
         shutil.rmtree(place / name.partition("/")[0])
+
+
+@pytest.fixture
+def bad_sectors(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, int]]:
+    """(file, offset): a read that touches that byte fails as it does on a worn disk."""
+    found: list[tuple[Path, int]] = []
+    real = os.pread
+
+    def pread(descriptor: int, length: int, offset: int) -> bytes:
+        for path, at in found:
+            if os.path.sameopenfile(descriptor, _opened(path)) and offset <= at < offset + length:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(descriptor, length, offset)
+
+    monkeypatch.setattr(os, "pread", pread)
+    return found
+
+
+def _opened(path: Path) -> int:
+    """A descriptor of the file, kept open until the process ends."""
+    return _descriptors.setdefault(path, os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+
+
+_descriptors: dict[Path, int] = {}
+
+
+@pytest.mark.parametrize("kind", ["packs data", "packs meta"])
+def test_bad_sector_in_a_pack_is_damage_of_what_lies_there(
+    sample: Sample, place: Path, bad_sectors: list[tuple[Path, int]], kind: str
+) -> None:
+    """Everything else in the pack reads; nothing ends because of it."""
+    index = opened(local(place)).indexed(None).index
+    name = sample.names(kind)[0]
+    records = [found.record for found in index.in_pack(PackId(bytes.fromhex(name[6:])))]
+    bad_sectors.append((place / name, records[0].offset + 5))
+    found = expect_named_and_contained(sample, name, local(place), in_data=kind.endswith("data"))
+    assert any("cannot be read from the disk" in item.why for item in found)
+    assert {item.object for item in found if item.object and item.file == name} >= {records[0].id.hex()}
+    assert records[-1].id.hex() not in {item.object for item in found} or len(records) == 1 or kind.endswith("data")
+
+
+@pytest.mark.parametrize("kind", ["index/", "snapshots/", "keys/", "config"])
+def test_bad_sector_elsewhere_is_damage_of_that_file(
+    sample: Sample, place: Path, bad_sectors: list[tuple[Path, int]], kind: str
+) -> None:
+    name = sample.names(kind)[0]
+    bad_sectors.append((place / name, 50))
+    assert name in {item.file for item in damage(opened(local(place)), read_data=None)}
+    if kind == "config":
+        with pytest.raises(IntegrityError, match="cannot be read from the disk"):
+            Closed(local(place)).open(PASSPHRASE)
+    if kind == "keys/":
+        assert sorted(_opens(place, passphrase) for passphrase in (PASSPHRASE, "second")) == [False, True]
+
+
+def _opens(place: Path, passphrase: str) -> bool:
+    try:
+        Closed(local(place)).open(passphrase)
+    except WrongPassphrase:
+        return False
+    return True
 
 
 def test_what_lies_beside_files_of_the_repository_is_no_damage(sample: Sample, place: Path) -> None:

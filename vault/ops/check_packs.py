@@ -36,19 +36,35 @@ def check_pack(repo: Indexed, reader: Reader, pack_id: PackId, size: int) -> tup
     name = pack_format.pack_name(pack_id)
     if repo.index.pack_sizes.get(pack_id) != size or size > PACK_BYTES_MAX:
         return 0, 0, []
+    damage: list[IntegrityError] = []
     try:
         data = repo.open.store.get(name)
     except NotFound:
         return 0, 0, [MissingObject("pack is gone", file=name)]
-    damage: list[IntegrityError] = []
-    if keyed.sha256(data) != pack_id:
-        damage.append(ContentMismatch("pack is damaged", why="its bytes do not match its name", file=name))
+    except IntegrityError as error:
+        damage.append(_at(error, name, None))
+        data = _what_can_be_read(repo, pack_id, size)
+    else:
+        if keyed.sha256(data) != pack_id:
+            damage.append(ContentMismatch("pack is damaged", why="its bytes do not match its name", file=name))
     count = 0
-    for place, error in _open_all(repo, reader, pack_id, data):
+    for place, wrong in _open_all(repo, reader, pack_id, data):
         count += 1
-        if error is not None:
-            damage.append(_at(error, name, place))
+        if wrong is not None:
+            damage.append(_at(wrong, name, place))
     return count, len(data), damage
+
+
+def _what_can_be_read(repo: Indexed, pack_id: PackId, size: int) -> bytes:
+    """The pack with zeros where the store gives nothing: objects elsewhere in it are whole."""
+    data = bytearray(size)
+    for place in repo.index.in_pack(pack_id):
+        start, length = place.record.offset, place.record.length
+        try:
+            data[start : start + length] = repo.open.store.get_range(pack_format.pack_name(pack_id), start, length)
+        except (IntegrityError, NotFound):
+            pass  # told when the zeros do not open
+    return bytes(data)
 
 
 def _at(error: IntegrityError, name: str, place: Location | None) -> IntegrityError:

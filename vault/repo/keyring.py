@@ -96,6 +96,9 @@ def slots(store: ObjectStore) -> Iterator[tuple[SlotId, bytes | IntegrityError]]
             data = store.get(stored.name)
         except NotFound:
             continue  # removed between the listing and the reading
+        except IntegrityError as error:
+            yield slot_id, error
+            continue
         if keyed.sha256(data) != slot_id:
             yield (
                 slot_id,

@@ -31,6 +31,8 @@ from vault.store.oserror import full_or_failed, no_repository, store_error
 
 _NO_HARD_LINKS: Final = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS})
 _GONE: Final = frozenset({errno.ENOENT, errno.ENOTDIR})
+_WORN: Final = frozenset({errno.EIO, errno.EBADMSG, errno.EUCLEAN})
+"""What a disk says of a bad sector, a file system of a wrong checksum: damage of this file, like any other."""
 
 
 class LocalStore:
@@ -66,7 +68,7 @@ class LocalStore:
                 self._disk.unlink(temporary)
 
     def get(self, name: str) -> bytes:
-        """As the port; a file above PACK_BYTES_MAX is not loaded. Raises  LimitExceeded"""
+        """As the port; a file above PACK_BYTES_MAX is not loaded. Raises  LimitExceeded; Malformed: the disk cannot read it"""
         with self._reading(name) as (descriptor, size):
             if size > PACK_BYTES_MAX:
                 raise LimitExceeded(
@@ -258,6 +260,13 @@ class LocalStore:
             finally:
                 os.close(descriptor)
         except OSError as error:
+            if error.errno in _WORN:
+                raise Malformed(
+                    f"{name} cannot be read from the disk",
+                    why=os.strerror(error.errno),
+                    hint="look at the disk's health, and copy the repository elsewhere",
+                    file=name,
+                ) from error
             if error.errno not in _GONE:
                 raise store_error(error, f"cannot read {name} in {self.url}") from error
             self._require_root()
