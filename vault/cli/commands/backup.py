@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @click.option("-T", "--exclude-table", "exclude_tables", multiple=True, metavar="PATTERN", help="Not these tables.")
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A name for the snapshot; may be repeated.")
 @click.option("--full", is_flag=True, help="Read everything, also what is known to be unchanged.")
-@click.option("--allow-gaps", is_flag=True, help="Leave out and report tables that cannot be read (exit 3).")
+@click.option("--allow-gaps", is_flag=True, help="Leave out and report what cannot be read (exit 3).")
 @click.option("--allow-cleartext", is_flag=True, help="Accept a connection to another host without TLS.")
 @click.option("-j", "--jobs", type=click.IntRange(1, 32), default=2, show_default=True, help="Reading connections.")
 def backup(invocation: Invocation, directories: Sequence[str], tags: Sequence[str], **options: Any) -> int:
