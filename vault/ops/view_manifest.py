@@ -40,6 +40,9 @@ _NOT_RECORDED: Final = """
 - Files: owner, hard links and extended attributes. Type, mode, time and content are recorded.
 - Files that a platform keeps outside the database (the objects behind `storage.objects`), its secrets, and keys that are
   kept outside the database, such as the root key of `vault.secrets`.
+- What a platform keeps of a project outside the database: settings of sign-in and mail, the JWT secret, secrets of edge functions.
+- What belongs to the server: its other databases, `postgresql.conf` and ALTER SYSTEM, `pg_hba.conf`, replication slots; planner
+  statistics (ANALYZE makes them again).
 """
 
 
