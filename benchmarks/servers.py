@@ -43,13 +43,23 @@ def loaded(scale: float = 1.0, *, major: int = 15) -> Iterator[Bench]:
         yield Bench(cluster, cluster.dsn(DATABASE))
 
 
+def environment(place: Path) -> dict[str, str]:
+    """Variables of a tool whose caches belong to `place`, so that copying the directory copies all that the tool knows."""
+    return {
+        **ENVIRONMENT,
+        "PGVAULT_CACHE_DIR": str(place / "cache"),
+        "RESTIC_CACHE_DIR": str(place / "cache"),
+        "BORG_BASE_DIR": str(place / "cache"),
+    }
+
+
 def fresh(kind: str, directory: Path) -> str:
     """The command that makes an empty repository of a peer in `directory`."""
     path = shlex.quote(str(directory))
     return {
         "pgvault": f"{PGVAULT} -r {path} init --no-recovery-kit",
         "restic": f"restic -q -r {path} init",
-        "borg": f"borg init -e repokey-blake2 {path}",
+        "borg": f"mkdir -p {shlex.quote(str(directory.parent))}; borg init -e repokey-blake2 {path}",
     }[kind]
 
 
