@@ -25,7 +25,8 @@ from vault.ops.demo.rows import day_sql
 from vault.repo.state import Closed, Open
 from vault.source.files import DirectoryFiles
 from vault.source.postgres.programs import Programs
-from vault.source.postgres.session import CaptureOptions, open_capture
+from vault.source.postgres.reach import CaptureOptions
+from vault.source.postgres.session import open_capture
 from vault.store.local import LocalStore
 
 _DAY_MS = 24 * 60 * 60 * 1000
