@@ -127,6 +127,12 @@ def platform15() -> Iterator[Platform]:
 
 
 @pytest.fixture(scope="session")
+def platform17() -> Iterator[Platform]:
+    """What Supabase runs for new projects."""
+    yield from _or_skip(17)
+
+
+@pytest.fixture(scope="session")
 def platform18() -> Iterator[Platform]:
     yield from _or_skip(18)
 

@@ -22,7 +22,7 @@ UNREADABLE_SEQUENCES = {
 }
 
 
-@pytest.fixture(scope="module", params=[15, 18])
+@pytest.fixture(scope="module", params=[15, 17, 18])
 def supabase(request: pytest.FixtureRequest) -> Platform:
     found: Platform = request.getfixturevalue(f"platform{request.param}")
     return found
