@@ -67,8 +67,6 @@ def until(ended: Event, observer: Session, *, stall_s: float, tell: Callable[[st
 
 def tell_holder(observer: Session, server: ServerFacts, *, old_s: float, tell: Callable[[str], None]) -> None:
     """Say which transaction of at least `old_s` keeps the horizon where it is, if one does."""
-    if server.horizon == server.next_xid:
-        return
     xid = str(server.horizon % (1 << _XID_BITS))
     for who, age_s in observer.rows(_HOLDER, [xid, xid], doing="looking for old transactions"):
         if (age_s or 0) >= old_s:
