@@ -298,6 +298,12 @@ class TargetSession(Protocol):
     def suspend_check(self, why: SourceError) -> SuspendedCheck | None:
         """Drop the CHECK (of a table or a domain) that made `load` fail; None if `why` names none. Raises SourceError"""
 
+    def look_in_path(self, table: TableItem, why: SourceError) -> bool:
+        """After `load` failed with `why` because a name in a function's body was not found: load with its owner's path from now on.
+
+        Returns  False: there is nothing to try. Raises SourceError
+        """
+
     def is_empty(self, table: TableItem) -> bool:
         """No row of `table` meets its condition."""
 
@@ -329,8 +335,11 @@ class Target(Protocol):
     def present(self) -> Present:
         """Read the definitions that are there. Raises SourceError; Unreachable"""
 
-    def session(self, encoding: str) -> TargetSession:
-        """A new connection; rows that it loads are in `encoding`. Thread-safe. Raises Unreachable"""
+    def session(self, encoding: str, *, search_paths: Mapping[str, str] | None = None) -> TargetSession:
+        """A new connection; rows that it loads are in `encoding`. Thread-safe. Raises Unreachable
+
+        search_paths  owner -> search_path in the source, for names in function bodies that the empty one does not find
+        """
 
     def cancel(self) -> None:
         """Cancel what runs on every session; other threads may be using them. Never raises."""

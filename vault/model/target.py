@@ -23,6 +23,8 @@ class TargetFacts:
 
     in_the_way    objects that an empty database does not have
     extensions    what CREATE EXTENSION could install
+    extension_versions  pairs of name and version that CREATE EXTENSION could install
+    properties    of the database, as in CatalogFacts, with the versions of all collations
     acts_as       roles whose objects the restoring role may create and alter; empty for a superuser, who may all
     may_replicate whether it may switch triggers and foreign keys off (session_replication_role)
     """
@@ -40,6 +42,8 @@ class TargetFacts:
     extensions: tuple[str, ...]
     extensions_installed: tuple[str, ...]
     tablespaces: tuple[str, ...]
+    extension_versions: tuple[tuple[str, str], ...] = ()
+    properties: Mapping[str, str | None] = field(default_factory=dict)
     acts_as: tuple[str, ...] = ()
     schemas: tuple[TargetSchema, ...] = ()
     may_create_schemas: bool = True

@@ -15,6 +15,8 @@ from vault.errors import NotThere, SourceError, Unreachable
 from vault.model import Membership, MergedRows, Role, RoleSetting, TableName
 from vault.ops.restore_contents import Contents
 from vault.ops.restore_decide import Action
+from vault.ops.restore_extensions import Extensions
+from vault.ops.restore_paths import search_paths
 from vault.ops.restore_plan import RestorePlan
 from vault.ops.restore_rows import RowLoader
 from vault.ops.restore_schedule import Schedule
@@ -64,7 +66,9 @@ def run(plan: RestorePlan, snapshot: Snapshot, *, target: Target, progress: Prog
     failures = Failures(progress)
     for name, why in plan.refused:
         failures.add(name, why)
-    with Sessions(target, encoding=plan.contents.server.encoding, jobs=jobs) as sessions:
+    contents = plan.contents
+    paths = search_paths(contents.roles, {entry.owner for entry in contents.entries})
+    with Sessions(target, encoding=contents.server.encoding, jobs=jobs, search_paths=paths) as sessions:
         restore = _Restore(plan, sessions, failures, progress)
         rows = RowLoader(plan, snapshot, sessions=sessions, failures=failures, progress=progress)
         restore.create_roles()
@@ -89,6 +93,7 @@ class _Restore:
     def __init__(self, plan: RestorePlan, sessions: Sessions, failures: Failures, progress: Progress) -> None:
         self._plan = plan
         self._contents = plan.contents
+        self._extensions = Extensions.of(plan.contents.catalog, plan.target)
         self._sessions = sessions
         self._failures = failures
         self._progress = progress
@@ -181,7 +186,16 @@ class _Restore:
         entry, decision = self._contents.entries[at], self._plan.decisions[at]
         if decision.action is Action.REPLACE and decision.present is not None:
             return session.replace(entry, decision.present, drop=self._plan.drops[at], then=then)
-        return session.create(entry, then=then)
+        versioned = self._extensions.executed(entry)
+        if versioned is entry:
+            return session.create(entry, then=then)
+        try:
+            return session.create(versioned, then=then)
+        except Unreachable:
+            raise
+        except SourceError as error:
+            notes = session.create(entry, then=then)
+            return [*notes, f"the recorded version could not be installed, the default was: {error.why}"]
 
     def _create_role(self, session: TargetSession, role: Role) -> None:
         """With every attribute; a role that is no superuser may not give all of them away."""

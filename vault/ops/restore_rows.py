@@ -207,7 +207,7 @@ class RowLoader:
                 except Unreachable:
                     raise
                 except SourceError as error:
-                    if not self._suspend(session, error):
+                    if not self._suspend(session, error) and not session.look_in_path(table, error):
                         self._fail(table, error.why or error.message)
                         return
             else:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -46,8 +46,9 @@ class Failures:
 class Sessions:
     """At most `jobs` connections, opened when first needed, each used by one thread at a time."""
 
-    def __init__(self, target: Target, *, encoding: str, jobs: int) -> None:
+    def __init__(self, target: Target, *, encoding: str, jobs: int, search_paths: Mapping[str, str]) -> None:
         self._target = target
+        self._search_paths = search_paths
         self._encoding = encoding
         self._jobs = jobs
         self._idle: queue.SimpleQueue[TargetSession] = queue.SimpleQueue()
@@ -57,7 +58,7 @@ class Sessions:
         try:
             session = self._idle.get_nowait()
         except queue.Empty:
-            session = self._target.session(self._encoding)
+            session = self._target.session(self._encoding, search_paths=self._search_paths)
         try:
             yield session
         finally:

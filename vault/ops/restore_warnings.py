@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from vault.model import TargetFacts
+from vault.ops.restore_collation import collation_warnings
 from vault.ops.restore_contents import Contents
+from vault.ops.restore_extensions import Extensions
 from vault.ops.restore_roles import RoleSteps
 from vault.ops.restore_select import Picked
 
@@ -35,6 +37,10 @@ def warnings(contents: Contents, target: TargetFacts, *, roles: RoleSteps, picke
     for owner in sorted({e.owner for e in coming if e.owner and not e.owner.startswith("pg_")} - known):
         yield f"role {owner} owns objects but is neither in the snapshot nor on the target"
     silent = [role.name for role in roles.create if role.can_login and role.verifier is None]
+    yield from Extensions.of(contents.catalog, target).warnings(
+        target, frozenset(entry.tag for entry in coming if entry.identity.desc == "EXTENSION")
+    )
+    yield from collation_warnings(contents.database, target.properties)
     if silent:
         yield f"created without a password, because none was captured: {', '.join(silent)}"
     if picked.roles is not None:
@@ -55,5 +61,9 @@ def _properties(database: Mapping[str, str | None], target: TargetFacts) -> Iter
         yield f"privileges {', '.join(granted)}"
     if (limit := database.get("datconnlimit")) not in (None, "-1"):
         yield f"connection limit {limit}"
+    if database.get("datistemplate") == "true":
+        yield "the mark as a template"
+    if (tablespace := database.get("tablespace")) not in (None, "pg_default"):
+        yield f"tablespace {tablespace}"
     if comment := database.get("comment"):
         yield f"comment {' '.join(comment.split())}"

@@ -7,7 +7,7 @@ Never shows row data: messages of data errors are replaced by their SQLSTATE and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import psycopg
@@ -67,6 +67,9 @@ _FOREIGN_KEY_VIOLATION: Final = "23503"
 _CHECK_VIOLATION: Final = "23514"
 _ALREADY_THERE: Final = frozenset({"42710", "42P07", "42P16"})
 _DEADLOCK: Final = "40P01"
+_NOT_FOUND: Final = frozenset({"42883", "42P01", "42704"})
+"""A function, relation or type. Every name in a definition is qualified, so these come from inside functions' bodies."""
+_SET_PATH: Final = "select pg_catalog.set_config('search_path', %s, true)"
 _ATTEMPTS: Final = 3
 
 
@@ -98,11 +101,20 @@ def apply_settings(connection: Connection) -> None:
 class PostgresTargetSession:
     """Implements ports.TargetSession. `connection` is in autocommit mode and has the fixed settings."""
 
-    def __init__(self, connection: Connection, *, rows_encoding: str, may_replicate: bool = True) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        rows_encoding: str,
+        may_replicate: bool = True,
+        search_paths: Mapping[str, str] | None = None,
+    ) -> None:
         self._connection = connection
         self._rows_encoding = rows_encoding
         self._may_replicate = may_replicate
         self._placed = {"default_tablespace": "", "default_table_access_method": "heap"}
+        self._search_paths = search_paths or {}
+        self._paths_of_rows: dict[TableName, str] = {}
         self._on_members: dict[Identity, str] | None = None
         self._reset = frozenset(str(row[0]) for row in connection.execute(privileges.OWN_DEFAULTS))
 
@@ -119,6 +131,8 @@ class PostgresTargetSession:
             raise
         except SourceError as error:
             if error.sqlstate in _ALREADY_THERE and self._adopt(entry):
+                return notes
+            if error.sqlstate in _NOT_FOUND and self._create_on_path(entry, owner, then):
                 return notes
             if owner is None:
                 raise
@@ -188,6 +202,8 @@ class PostgresTargetSession:
         name = f"rows of {table.name.schema}.{table.name.name}"
         try:
             with self._connection.transaction(), self._connection.cursor() as cursor:
+                if (path := self._paths_of_rows.get(table.name)) is not None:
+                    cursor.execute(_SET_PATH, (path,))
                 if replace:
                     cursor.execute(text(statements.delete_rows(table)))
                 statement = text(statements.copy_rows(table, encoding=self._rows_encoding))
@@ -211,6 +227,16 @@ class PostgresTargetSession:
         self.run([f"ALTER {subject} DROP CONSTRAINT {quoted};" for subject, _ in found])
         added = tuple(f"ALTER {subject} ADD CONSTRAINT {quoted} {check} NOT VALID;" for subject, check in found)
         return SuspendedCheck(name=name, subject=str(values["subject"]), add=added)
+
+    def look_in_path(self, table: TableItem, why: SourceError) -> bool:
+        if why.sqlstate not in _NOT_FOUND or table.name in self._paths_of_rows:
+            return False
+        query = "select pg_catalog.pg_get_userbyid(relowner)::text from pg_catalog.pg_class where oid = pg_catalog.to_regclass(%(name)s)"
+        owners = self._query("table", query, {"name": qualified(table.name)})
+        path = self._search_paths.get(str(owners[0][0])) if owners else None
+        if path is not None:
+            self._paths_of_rows[table.name] = path
+        return path is not None
 
     def is_empty(self, table: TableItem) -> bool:
         query = f"select not exists (select from only {qualified(table.name)} {table.condition})"
@@ -244,6 +270,24 @@ class PostgresTargetSession:
 
     def reset_privileges(self, kind: str, names: Sequence[str]) -> None:
         self._attempt(f"privileges of {kind} {'.'.join(names)}", lambda: self._run(self._resetting(kind, names, ())))
+
+    def _create_on_path(self, entry: SchemaEntry, owner: str | None, then: Sequence[str]) -> bool:
+        """Again with the search path of the entry's owner; False: that does not help."""
+        path = self._search_paths.get(entry.owner)
+        if path is None:
+            return False
+        try:
+            self._attempt(entry.tag, lambda: self._on_path(path, lambda: self._create(entry, owner, then)))
+        except Unreachable:
+            raise
+        except SourceError:
+            return False
+        return True
+
+    def _on_path(self, path: str, function: Callable[[], None]) -> None:
+        with self._connection.transaction():
+            self._connection.execute(_SET_PATH, (path,))
+            function()
 
     def _adopt(self, entry: SchemaEntry) -> bool:
         """Whether what is there belongs to an extension's table; where it differs, the recorded one takes its place.

@@ -187,13 +187,13 @@ OWNERS: Final = f"""
 SELECT 'EXTENSION OWNER', 2, d.classid, d.objid, 0, '', {_NAME.strip()}, coalesce(i.schema, ''), x.owner::regrole::text,
        format(E'ALTER %%s OWNER TO %%s;\\n', {_NAME.strip()}, x.owner::regrole), '', ''
   FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid LEFT JOIN rel r ON d.classid = 'pg_class'::regclass AND r.oid = d.objid
-  JOIN (SELECT 'pg_class'::regclass AS class, oid, relowner AS owner FROM pg_class c WHERE relkind IN ('r', 'p', 'f', 'v', 'm', 'S') AND NOT EXISTS (
-               SELECT FROM pg_depend o WHERE o.classid = 'pg_class'::regclass AND o.objid = c.oid AND o.refclassid = 'pg_class'::regclass AND o.deptype IN ('a', 'i'))
-         UNION ALL SELECT 'pg_proc'::regclass, oid, proowner FROM pg_proc
-         UNION ALL SELECT 'pg_type'::regclass, oid, typowner FROM pg_type t WHERE typtype IN ('b', 'd', 'e', 'r') AND NOT EXISTS (SELECT FROM pg_type WHERE typarray = t.oid)
-         UNION ALL SELECT 'pg_namespace'::regclass, oid, nspowner FROM pg_namespace
-         UNION ALL SELECT 'pg_foreign_server'::regclass, oid, srvowner FROM pg_foreign_server
-       ) x ON x.class = d.classid AND x.oid = d.objid,
+  CROSS JOIN LATERAL (SELECT CASE d.classid
+         WHEN 'pg_class'::regclass THEN (SELECT relowner FROM pg_class c WHERE c.oid = d.objid AND relkind IN ('r', 'p', 'f', 'v', 'm', 'S') AND NOT EXISTS (
+              SELECT FROM pg_depend o WHERE o.classid = 'pg_class'::regclass AND o.objid = c.oid AND o.refclassid = 'pg_class'::regclass AND o.deptype IN ('a', 'i')))
+         WHEN 'pg_proc'::regclass THEN (SELECT proowner FROM pg_proc WHERE oid = d.objid)
+         WHEN 'pg_type'::regclass THEN (SELECT typowner FROM pg_type WHERE oid = d.objid AND typtype IN ('b', 'd', 'e', 'r') AND typcategory <> 'A')
+         WHEN 'pg_namespace'::regclass THEN (SELECT nspowner FROM pg_namespace WHERE oid = d.objid)
+         WHEN 'pg_foreign_server'::regclass THEN (SELECT srvowner FROM pg_foreign_server WHERE oid = d.objid) END AS owner) AS x,
        LATERAL pg_identify_object(d.classid, d.objid, 0) AS i
  WHERE d.deptype = 'e' AND x.owner <> 10 AND (x.owner <> e.extowner OR coalesce(r.added, false)) AND (%(everything)s OR r.oid IS NOT NULL)
 """

@@ -106,6 +106,19 @@ SELECT e.key, e.value FROM pg_database d, LATERAL jsonb_each_text(
  WHERE d.datname = current_database()
 """
 
+_COLLATIONS: Final = """
+SELECT jsonb_object_agg(c.oid::regcollation::text, pg_collation_actual_version(c.oid))::text
+  FROM pg_collation c WHERE c.collprovider <> 'd' AND pg_collation_actual_version(c.oid) IS NOT NULL AND (%s OR c.oid >= 16384 OR EXISTS (
+       SELECT FROM pg_depend d WHERE d.refclassid = 'pg_collation'::regclass AND d.refobjid = c.oid AND d.objid >= 16384))
+"""
+"""Versions, as the library has them now, of collations that users' objects name, or of all."""
+
+_DEFAULT_COLLATION: Final = """
+SELECT pg_database_collation_actual_version(oid) FROM pg_database WHERE datname = current_database()
+"""
+COLLATION_VERSIONS_SINCE: Final = 150000
+"""Databases have one of their own."""
+
 
 def facts(session: Session) -> CatalogFacts:
     """All facts as `session` sees the catalogs. Raises SourceError"""
@@ -128,9 +141,18 @@ def facts(session: Session) -> CatalogFacts:
     )
 
 
-def database(session: Session) -> Mapping[str, str | None]:
-    """Properties of the database itself; which there are depends on the server's version."""
-    return dict(session.rows(_DATABASE, doing="reading the database's properties"))
+def database(session: Session, *, all_collations: bool = False) -> Mapping[str, str | None]:
+    """Properties of the database itself; which there are depends on the server's version.
+
+    Beside pg_database's columns: owner, encoding, tablespace, comment, `collversion` (of the default collation, now) and
+    `collations` (JSON, name -> version now, of those in use, or of all).
+    """
+    doing = "reading the database's properties"
+    found = dict(session.rows(_DATABASE, doing=doing))
+    found["collations"] = session.row(_COLLATIONS, [all_collations], doing=doing)[0]
+    if session.connection.info.server_version >= COLLATION_VERSIONS_SINCE:
+        found["collversion"] = session.row(_DEFAULT_COLLATION, doing=doing)[0]
+    return found
 
 
 def _by_name(row: Row) -> tuple[str, str]:

@@ -117,17 +117,25 @@ def _setting_name(name: str) -> str:
 def _setting_value(setting: RoleSetting) -> str:
     if setting.name.lower() not in _LIST_SETTINGS:
         return literal(setting.value)
+    names = list_of_names(setting.value)
+    if names is None:
+        return literal(setting.value)
+    return ", ".join(literal(name) for name in names) or "''"
+
+
+def list_of_names(value: str) -> list[str] | None:
+    """Elements of a list setting, unquoted; None if it is no such list."""
     names: list[str] = []
     expect = True
-    for word in _list_words(setting.value):
+    for word in _list_words(value):
         if word == ",":
             expect = True
         elif expect:
             names.append(word)
             expect = False
         else:
-            return literal(setting.value)
-    return ", ".join(literal(name) for name in names) or "''"
+            return None
+    return names
 
 
 def _list_words(text: str) -> Sequence[str]:

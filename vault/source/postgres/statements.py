@@ -72,6 +72,11 @@ def create_or_replace(entry: SchemaEntry) -> str | None:
     return None
 
 
+def create_extension(name: str, *, schema: str, version: str) -> str:
+    """`schema` is SQL already, as regnamespace prints it."""
+    return f"CREATE EXTENSION IF NOT EXISTS {quote(name)} WITH SCHEMA {schema} VERSION {literal(version)};\n"
+
+
 def append_not_valid(definition: str) -> str:
     """A statement ALTER TABLE ... ADD CONSTRAINT with NOT VALID as its last attribute, which the grammar allows in any place."""
     return definition.rstrip("\n ").removesuffix(";") + " NOT VALID;"

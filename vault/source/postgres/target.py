@@ -15,6 +15,7 @@ import psycopg
 
 from vault.errors import PermissionMissing, SourceError
 from vault.model import Present, TableName, TargetFacts, TargetSchema
+from vault.source.postgres import objects
 from vault.source.postgres.cluster import roles
 from vault.source.postgres.connect import Session, Target, connect, pinned, refuse_pooler, resolve
 from vault.source.postgres.execute import Connection, PostgresTargetSession, apply_settings, translate
@@ -79,6 +80,10 @@ _UNREADABLE: Final[LiteralString] = """
 select n.nspname::text, c.relname::text from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = relnamespace
  where c.oid >= 16384 and c.relkind in ('r', 'p') and nspname !~ '^pg_'
    and not (pg_catalog.has_schema_privilege(n.oid, 'USAGE') and pg_catalog.has_table_privilege(c.oid, 'SELECT'))
+"""
+
+_EXTENSION_VERSIONS: Final[LiteralString] = """
+select name::text, version from pg_catalog.pg_available_extension_versions order by 1, 2
 """
 
 _CANCEL_TIMEOUT_S: Final = 5
@@ -155,14 +160,17 @@ class PostgresTarget:
                 columns={table.name: frozenset(column.name for column in table.columns) for table in capture.tables},
             )
 
-    def session(self, encoding: str) -> PostgresTargetSession:
+    def session(self, encoding: str, *, search_paths: Mapping[str, str] | None = None) -> PostgresTargetSession:
         session = connect(self._place)
         with self._lock:
             self._sessions.append(session)
         try:
             apply_settings(session.connection)
             return PostgresTargetSession(
-                session.connection, rows_encoding=encoding, may_replicate=self._facts.may_replicate
+                session.connection,
+                rows_encoding=encoding,
+                may_replicate=self._facts.may_replicate,
+                search_paths=search_paths,
             )
         except psycopg.Error as error:
             raise translate(error, "the target refused a setting") from error
@@ -203,6 +211,10 @@ def _probe(session: Session) -> TargetFacts:
         in_the_way=_names(connection, _IN_THE_WAY),
         extensions=_names(connection, "select name::text from pg_catalog.pg_available_extensions order by 1"),
         extensions_installed=_names(connection, "select extname::text from pg_catalog.pg_extension order by 1"),
+        extension_versions=tuple(
+            (str(name), str(number)) for name, number in connection.execute(_EXTENSION_VERSIONS).fetchall()
+        ),
+        properties=objects.database(session, all_collations=True),
         tablespaces=_names(connection, "select spcname::text from pg_catalog.pg_tablespace order by 1"),
         acts_as=() if superuser else tuple(acts_as),
         schemas=tuple(
