@@ -75,12 +75,17 @@ def _changed(source: object, target: object) -> str:
 
 def _entries(source: Capture, target: Capture) -> Iterator[Difference]:
     sides = [
-        {entry.identity: entry for entry in side.schema().entries if entry.identity.kind != "database"}
+        {entry.identity: entry for entry in side.schema().entries if not _is_of_the_database(entry)}
         for side in (source, target)
     ]
     yield from _values(
         "entry", sides[0], sides[1], name=lambda one: f"{one.desc} {'.'.join(one.names)} {one.sub}".strip()
     )
+
+
+def _is_of_the_database(entry: SchemaEntry) -> bool:
+    """It carries the database's own name, which is another one on the other side."""
+    return entry.identity.kind == "database" or entry.identity.desc in ("DATABASE", "DATABASE PROPERTIES")
 
 
 # --- catalog -------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Final
 
 from vault.errors import NotThere, SourceError, Unreachable
 from vault.model import Membership, MergedRows, Role, RoleSetting, TableName
@@ -24,6 +25,9 @@ from vault.ops.restore_sessions import Failure, Failures, Sessions
 from vault.ports import Progress, Target, TargetSession
 from vault.repo.snapshot import Snapshot
 from vault.source.postgres import role_statements
+
+_MAY_COME_LATER: Final = frozenset({"42501", "42883", "42P01", "42704", "3F000"})
+"""No privilege; no function, relation, type or schema, as who may not use a schema is told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +103,8 @@ class _Restore:
         self._progress = progress
         self.failed: set[int] = set()
         self._done: set[int] = set()
+        self._postponed: list[int] | None = None
+        """While what comes after the rows is created: entries that failed for want of a privilege or a name."""
         self._spared: set[int] = set()
         """Parts of what could not be replaced: they are as they were."""
 
@@ -134,11 +140,15 @@ class _Restore:
     def create_after_rows(self) -> None:
         self._progress.stage("indexes, constraints, policies")
         schedule = Schedule(self._contents.order, self._plan.after_rows)
+        self._postponed = []
         self._sessions.parallel(schedule.tasks(self._create_borrowing))
 
     def set_privileges(self) -> None:
+        """Then once more what needs them: an index is built as its table's owner, who may only now use a function's schema."""
         self._progress.stage("privileges")
+        postponed, self._postponed = sorted(self._postponed or ()), None
         self._serial(self._plan.privileges)
+        self._serial(tuple(postponed))
 
     def finish(self) -> None:
         """What would fire or recompute, then settings of the database."""
@@ -163,7 +173,11 @@ class _Restore:
             return
         entry = self._contents.entries[at]
         name = f"{entry.identity.desc} {entry.tag}"
-        missing = self.failed.intersection(self._contents.order[at].needs)
+        needs = self._contents.order[at].needs
+        if self._postponed is not None and not set(self._postponed).isdisjoint(needs):
+            self._postponed.append(at)
+            return
+        missing = self.failed.intersection(needs)
         if entry.identity.desc == "FK CONSTRAINT" and missing:
             needed = self._contents.entries[min(missing)]
             self._fail(at, name, f"not created: it needs {needed.identity.desc} {needed.tag}, which failed")
@@ -174,6 +188,9 @@ class _Restore:
         except Unreachable:
             raise
         except SourceError as error:
+            if self._postponed is not None and error.sqlstate in _MAY_COME_LATER:
+                self._postponed.append(at)
+                return
             self._spared.update(self._plan.parts_of.get(at, ()))
             weaker = self._weaker(session, at, error)
             self._fail(at, name, weaker or error.why or error.message)
