@@ -147,4 +147,10 @@ def test_an_older_supabase_project_is_refused_then_saved_with_its_gaps(
         *("schema", "data", "rls_policies", "migrations", "sequences", "roles"),
     }
     assert states["users"] == states["user_roles"] == states["rpc_functions"] == states["large_objects"] == "captured"
+    fresh = platform18.empty()
+    target = platform18.dsn(fresh, user="supabase_admin")
+    plan = pgvault_ready("restore", "latest", "-d", target, "--only", "public.profiles", "--dry-run")
+    assert plan.code == 0, plan.err
+    assert f"warning: not in this snapshot: {table}: role postgres may not read it" in plan.out.splitlines()
     platform18.drop(name)
+    platform18.drop(fresh)

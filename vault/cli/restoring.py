@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from vault.cli import render, wiring
 from vault.cli.backup_plan import pairs
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from vault.ops.restore_sessions import Failure
     from vault.ports import Progress, Target
     from vault.repo.snapshot import Snapshot
+
+LACKING_NAMED_MAX: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +113,7 @@ class PlannedRestore:
         for name, path in self.request.directories.items():
             listed = self.snapshot.directory(name)
             lines.append(f"directory {name} into {path}: {listed.sums.items} paths, {render.size(listed.sums.bytes)}")
+        lines += _lacking(self.snapshot)
         if out.json:
             out.json_line({"type": "plan", "snapshot": self.snapshot.id.hex(), "lines": lines})
         else:
@@ -200,6 +203,17 @@ class PlannedRestore:
         """Number -> directory in which its files are."""
         selectors = self.selectors
         return {"migrations": selectors.migrations_directory, "edge_functions": selectors.edge_functions_directory}
+
+
+def _lacking(snapshot: Snapshot) -> Iterator[str]:
+    """What no restore brings back, because the backup did not get it."""
+    from vault.ops.outside import gaps
+
+    found = gaps(snapshot.ledger())
+    for gap in found[:LACKING_NAMED_MAX]:
+        yield f"warning: not in this snapshot: {gap.item}: {gap.why}"
+    if len(found) > LACKING_NAMED_MAX:
+        yield f"warning: not in this snapshot: {len(found) - LACKING_NAMED_MAX} items more, which pgvault show names"
 
 
 def _states(counts: Counts, expected: Counts, came: Collection[str], *, whole: bool) -> dict[str, str]:
