@@ -15,7 +15,7 @@ from typing import Final
 from vault.errors import NotThere, SourceError, Unreachable
 from vault.model import Membership, MergedRows, Role, RoleSetting, TableName
 from vault.ops.restore_contents import Contents
-from vault.ops.restore_decide import Action
+from vault.ops.restore_decisions import Action
 from vault.ops.restore_extensions import Extensions
 from vault.ops.restore_paths import search_paths
 from vault.ops.restore_plan import RestorePlan
@@ -106,7 +106,7 @@ class _Restore:
         self._postponed: list[int] | None = None
         """While what comes after the rows is created: entries that failed for want of a privilege or a name."""
         self._spared: set[int] = set()
-        """Parts of what could not be replaced: they are as they were."""
+        """What would have gone with what could not be replaced: it is as it was."""
 
     @property
     def entries(self) -> int:
@@ -142,6 +142,7 @@ class _Restore:
         schedule = Schedule(self._contents.order, self._plan.after_rows)
         self._postponed = []
         self._sessions.parallel(schedule.tasks(self._create_borrowing))
+        self._serial(self._plan.attachments)
 
     def set_privileges(self) -> None:
         """Then once more what needs them: an index is built as its table's owner, who may only now use a function's schema."""
@@ -191,7 +192,8 @@ class _Restore:
             if self._postponed is not None and error.sqlstate in _MAY_COME_LATER:
                 self._postponed.append(at)
                 return
-            self._spared.update(self._plan.parts_of.get(at, ()))
+            self._spared.update(self._plan.decisions[at].takes)
+            self.failed.update(self._plan.decisions[at].takes)
             weaker = self._weaker(session, at, error)
             self._fail(at, name, weaker or error.why or error.message)
             return
@@ -202,7 +204,7 @@ class _Restore:
     def _create_or_replace(self, session: TargetSession, at: int, then: list[str]) -> Sequence[str]:
         entry, decision = self._contents.entries[at], self._plan.decisions[at]
         if decision.action is Action.REPLACE and decision.present is not None:
-            return session.replace(entry, decision.present, drop=self._plan.drops[at], then=then)
+            return session.replace(entry, decision.present, drop=decision.drops, then=then)
         versioned = self._extensions.executed(entry)
         if versioned is entry:
             return session.create(entry, then=then)

@@ -6,16 +6,15 @@ manages. Invariant: every picked entry gets exactly one decision; what is not do
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Mapping
 from typing import Final
 
-from vault.model import Present, SchemaEntry, TableItem, TableName, TargetFacts
+from vault.model import SchemaEntry, TableItem, TableName, TargetFacts
 from vault.ops.components import Selectors
 from vault.ops.restore_contents import Contents, rows_of
-from vault.ops.restore_graph import RELATIONS, EntryGraph
-from vault.ops.restore_select import Picked
+from vault.ops.restore_decisions import Action, Decision, RowMode, Situation, TableRows
+from vault.ops.restore_graph import RELATIONS
+from vault.ops.restore_replace import with_replaced
 from vault.source import supabase
 
 _SUPERUSERS: Final = frozenset(
@@ -31,66 +30,11 @@ _OF_PROJECT: Final = frozenset({"POLICY", "TRIGGER", "PUBLICATION TABLE"})
 """What a project adds to the platform's tables and may replace there."""
 
 
-class Action(Enum):
-    CREATE = "create"
-    REPLACE = "replace"
-    EQUAL = "equal"
-    KEEP = "keep"
-    SKIP = "skip"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """`present`: what the target has under this identity. `lacking`: the user asked for it and it will not be as recorded."""
-
-    action: Action
-    why: str = ""
-    present: SchemaEntry | None = None
-    lacking: bool = False
-
-
-class RowMode(Enum):
-    """How rows come into a table.
-
-    NEW     it is created by this restore
-    MEMBER  an extension that is created makes it, maybe with rows
-    MERGE   it is there: what is missing is added
-    EXACT   it is there: it will hold the rows of the snapshot alone
-    JOBS    jobs of pg_cron that may only be written through its functions
-    """
-
-    NEW = "new"
-    MEMBER = "member"
-    MERGE = "merge"
-    EXACT = "exact"
-    JOBS = "jobs"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableRows:
-    item: TableItem
-    mode: RowMode
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Situation:
-    """What decisions rest on. `replace`: what differs becomes as recorded (-c). `definitions`: not rows alone."""
-
-    contents: Contents
-    graph: EntryGraph
-    picked: Picked
-    target: TargetFacts
-    present: Present
-    selectors: Selectors
-    replace: bool
-    definitions: bool
-
-
 def decide(now: Situation) -> dict[int, Decision]:
     """Position -> decision, for every picked entry and those left out with a reason."""
     found = {at: _decide(now, at) for at in now.picked.entries}
     found.update({at: Decision(action=Action.SKIP, why=why, lacking=True) for at, why in now.picked.left.items()})
-    return _after_replaced(now, found)
+    return with_replaced(now, found)
 
 
 def _decide(now: Situation, at: int) -> Decision:
@@ -116,26 +60,6 @@ def _equal(entry: SchemaEntry, present: SchemaEntry) -> bool:
         present.tablespace,
         present.table_access_method,
     )
-
-
-def _after_replaced(now: Situation, found: dict[int, Decision]) -> dict[int, Decision]:
-    """What goes with an object that is replaced comes back with it: its parts, and what is said about them and it."""
-    for at in [at for at, one in found.items() if one.action is Action.REPLACE]:
-        parts = [part for part in now.graph.parts(at) if part in found]
-        about = [one for part in (at, *parts) for one in now.graph.about(part) if one in found]
-        for one in (*parts, *about):
-            if found[one].action is not Action.REPLACE:
-                found[one] = Decision(action=Action.CREATE)
-    return found
-
-
-def dropped_with(now: Situation, decisions: Mapping[int, Decision], at: int) -> Iterator[str]:
-    """DROP statements of what is replaced and depends on the entry, last first."""
-    for other in sorted(decisions, reverse=True):
-        one = decisions[other]
-        depends = other != at and at in now.contents.order[other].needs
-        if depends and one.action is Action.REPLACE and one.present is not None and one.present.drop:
-            yield one.present.drop
 
 
 def _hidden(now: Situation, entry: SchemaEntry) -> str:
@@ -208,7 +132,25 @@ def rows_into(now: Situation, decisions: Mapping[int, Decision]) -> tuple[list[T
             refused[item.name] = why
         elif isinstance(mode, RowMode):
             rows.append(TableRows(item=item, mode=mode))
-    return rows, refused
+    return _through_roots(now, rows, refused), refused
+
+
+def _through_roots(now: Situation, rows: list[TableRows], refused: dict[TableName, str]) -> list[TableRows]:
+    """Rows that must be all that a root holds come in one step for all its partitions; with some alone, others would be lost."""
+    groups: dict[TableName, list[TableItem]] = {}
+    for one in rows:
+        if one.mode is RowMode.EXACT and one.item.load_via_root is not None:
+            groups.setdefault(one.item.load_via_root, []).append(one.item)
+    found = [one for one in rows if one.mode is not RowMode.EXACT or one.item.load_via_root is None]
+    for root, items in groups.items():
+        everyone = {item.name for item in now.contents.tables if item.load_via_root == root}
+        columns = {tuple(column.name for column in item.columns) for item in items}
+        if everyone == {item.name for item in items} and len(columns) == 1:
+            found.append(TableRows(item=items[0], mode=RowMode.EXACT, together=tuple(items[1:])))
+        else:
+            why = f"its rows come through {root.schema}.{root.name}, and are replaced only with all of its partitions"
+            refused.update({item.name: why for item in items})
+    return found
 
 
 def _mode(now: Situation, decisions: Mapping[int, Decision], item: TableItem) -> RowMode | str:

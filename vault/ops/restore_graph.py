@@ -36,6 +36,7 @@ class EntryGraph:
         self._parts: dict[int, list[int]] = {}
         self._links: dict[int, list[int]] = {}
         self._attached: dict[int, list[int]] = {}
+        self._dependents: dict[int, list[int]] = {}
         self.owner_of_sequence: Mapping[TableName, TableName] = _owned_sequences(contents)
         for at, item in enumerate(self._order):
             if item.identity.desc in RELATIONS:
@@ -61,6 +62,10 @@ class EntryGraph:
     def links_to(self, at: int) -> list[int]:
         return self._links.get(at, [])
 
+    def dependents(self, at: int) -> list[int]:
+        """Entries that need it, directly."""
+        return self._dependents.get(at, [])
+
     def partitions(self, at: int) -> list[int]:
         """Tables attached below a partitioned table, directly."""
         return self._attached.get(at, [])
@@ -74,6 +79,7 @@ class EntryGraph:
         if home is not None:
             self._parts.setdefault(home, []).append(at)
         for need in self._order[at].needs:
+            self._dependents.setdefault(need, []).append(at)
             if identity.desc == "FK CONSTRAINT" and need != home and self._order[need].identity.desc == "TABLE":
                 self._links.setdefault(need, []).append(at)
             if identity.desc == "TABLE ATTACH" and need != home and home is not None and self._is_table(need):

@@ -14,17 +14,8 @@ from vault.errors import UnsafeError
 from vault.model import OrderItem, Present, SchemaEntry, Section, TableItem, TableName, TargetFacts
 from vault.ops.components import COMPONENTS, SUPABASE, Selectors
 from vault.ops.restore_contents import Contents, bytes_of, rows_of
-from vault.ops.restore_decide import (
-    Action,
-    Decision,
-    RowMode,
-    Situation,
-    TableRows,
-    brings_extensions,
-    decide,
-    dropped_with,
-    rows_into,
-)
+from vault.ops.restore_decide import brings_extensions, decide, rows_into
+from vault.ops.restore_decisions import Action, Decision, RowMode, Situation, TableRows
 from vault.ops.restore_graph import EntryGraph
 from vault.ops.restore_roles import RoleSteps, role_steps
 from vault.ops.restore_select import Picked, Wanted, pick
@@ -62,11 +53,10 @@ class RestorePlan:
     definitions      before the rows, serial
     row_security     position of a TABLE -> positions of ROW SECURITY entries that belong in its transaction
     rows             tables whose rows come, largest first; `late_rows` after everything else
+    attachments      of partitions to tables that were there, and of their indexes: after all that makes the partition whole
     after_rows       indexes, constraints, triggers, rules, policies ...: in parallel as `needs` allow
     privileges       ACL and DEFAULT ACL
     last             event triggers, refreshes of materialized views, and comments on event triggers
-    drops            position of what is replaced -> statements that drop what depends on it first
-    parts_of         position of what is replaced -> positions that are dropped with it and created anew
     refused          (name, why): what was asked for and will not be done
     read_only        tables and sequences that the restoring role may not write
     fresh            the target is empty
@@ -83,11 +73,10 @@ class RestorePlan:
     row_steps: tuple[TableRows, ...]
     late_rows: tuple[TableRows, ...]
     after_rows: tuple[int, ...]
+    attachments: tuple[int, ...]
     privileges: tuple[int, ...]
     last: tuple[int, ...]
     left_out: tuple[int, ...]
-    drops: Mapping[int, tuple[str, ...]]
-    parts_of: Mapping[int, tuple[int, ...]]
     refused: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...]
     read_only: frozenset[TableName]
@@ -105,7 +94,8 @@ class RestorePlan:
 
     @property
     def tables(self) -> tuple[TableItem, ...]:
-        return tuple(one.item for one in (*self.row_steps, *self.late_rows))
+        steps = (*self.row_steps, *self.late_rows)
+        return tuple(item for one in steps for item in one.items)
 
     @property
     def counted(self) -> frozenset[str]:
@@ -120,7 +110,8 @@ class RestorePlan:
         return found if wanted.data else found - _OF_DATA
 
     def tables_by(self, mode: RowMode) -> list[TableItem]:
-        return [one.item for one in (*self.row_steps, *self.late_rows) if one.mode is mode]
+        steps = (*self.row_steps, *self.late_rows)
+        return [item for one in steps if one.mode is mode for item in one.items]
 
     @property
     def rows(self) -> int:
@@ -162,11 +153,11 @@ def plan(
     )
     decisions = decide(now)
     rows, not_loaded = rows_into(now, decisions)
-    replaced = [at for at, one in decisions.items() if one.action is Action.REPLACE]
-    late = [one for one in rows if one.item.name.schema in _STARTING_JOBS]
+    jobs = [one for one in rows if one.item.name.schema in _STARTING_JOBS]
     steps = _steps(contents, {at for at, one in decisions.items() if one.action in (Action.CREATE, Action.REPLACE)})
     row_security = _row_security(contents, steps["first"], steps["after"])
     early = {at for positions in row_security.values() for at in positions}
+    late = _attachments(now, decisions)
     named = picked.roles is None and not options.wanted.everything
     roles = role_steps(contents.roles, target, only=picked.roles, add_memberships=named)
     return RestorePlan(
@@ -176,16 +167,15 @@ def plan(
         picked=picked,
         decisions=decisions,
         roles=roles,
-        definitions=tuple(steps["first"]),
+        definitions=tuple(at for at in steps["first"] if at not in late),
         row_security=row_security,
-        row_steps=_largest_first(one for one in rows if one not in late),
-        late_rows=_largest_first(late),
-        after_rows=tuple(at for at in steps["after"] if at not in early),
+        row_steps=_largest_first(one for one in rows if one not in jobs),
+        late_rows=_largest_first(jobs),
+        after_rows=tuple(at for at in steps["after"] if at not in early and at not in late),
+        attachments=late,
         privileges=tuple(steps["privileges"]),
         last=tuple(steps["last"]),
         left_out=tuple(steps["left out"]),
-        drops={at: tuple(dropped_with(now, decisions, at)) for at in replaced},
-        parts_of={at: tuple(part for part in now.graph.parts(at) if part in decisions) for at in replaced},
         refused=tuple(_refused(now, decisions, not_loaded, left_out=set(steps["left out"]))),
         warnings=tuple(warnings(contents, target, roles=roles, picked=picked)),
         read_only=present.read_only,
@@ -195,6 +185,27 @@ def plan(
 
 def _largest_first(rows: Iterable[TableRows]) -> tuple[TableRows, ...]:
     return tuple(sorted(rows, key=lambda one: (-bytes_of(one.item), one.item.name)))
+
+
+def _attachments(now: Situation, decisions: Mapping[int, Decision]) -> tuple[int, ...]:
+    """A table that is there gives a new partition the keys and indexes that it lacks: so it comes with its own first.
+
+    Rows that find their partition through the root need it attached before.
+    """
+    order, through_root = now.contents.order, {item.name for item in now.picked.tables if item.load_via_root}
+    late: set[int] = set()
+    for at, one in decisions.items():
+        identity = order[at].identity
+        if identity.desc != "TABLE ATTACH" or one.action is not Action.CREATE:
+            continue
+        child = TableName(schema=identity.names[0], name=identity.names[1])
+        home = now.graph.relation(child)
+        parents = [need for need in order[at].needs if need != home and order[need].identity.desc == "TABLE"]
+        if child not in through_root and any(order[need].identity in now.present.entries for need in parents):
+            late.add(at)
+            parts = now.graph.parts(home) if home is not None else []
+            late.update(part for part in parts if part in decisions and order[part].identity.desc == "INDEX ATTACH")
+    return tuple(sorted(at for at in late if decisions[at].action is Action.CREATE))
 
 
 def _refused(

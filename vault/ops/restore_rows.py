@@ -15,8 +15,8 @@ from typing import Final
 from vault.errors import SourceError, Unreachable
 from vault.limits import MIB
 from vault.model import Extent, LargeObjectItem, MergedRows, SuspendedCheck, TableItem, TableName
-from vault.ops.restore_contents import rows_of
-from vault.ops.restore_decide import RowMode, TableRows
+from vault.ops.restore_contents import bytes_of, rows_of
+from vault.ops.restore_decisions import RowMode, TableRows
 from vault.ops.restore_plan import RestorePlan
 from vault.ops.restore_sessions import Failures, Sessions
 from vault.pipeline import copytext
@@ -136,7 +136,7 @@ class RowLoader:
         for step in steps:
             table = step.item
             if step.mode in (RowMode.MERGE, RowMode.EXACT):
-                yield partial(self._merge, table, exact=step.mode is RowMode.EXACT)
+                yield partial(self._merge, step)
             elif step.mode is RowMode.JOBS:
                 yield partial(self._schedule, table)
             elif not created.get(table.name, True):
@@ -147,22 +147,25 @@ class RowLoader:
             else:
                 yield partial(self._load_member, table)
 
-    def _merge(self, table: TableItem, *, exact: bool) -> None:
+    def _merge(self, step: TableRows) -> None:
+        extents = [partial(self._snapshot.extents, item) for item in step.items]
         with self._sessions.borrow() as session:
-            blocks = chain.from_iterable(map(self._snapshot.extent_rows, self._snapshot.extents(table)))
+            blocks = (
+                block for of_table in extents for extent in of_table() for block in self._snapshot.extent_rows(extent)
+            )
             try:
-                done = session.merge(table, blocks, exact=exact)
+                done = session.merge(step.item, blocks, exact=step.mode is RowMode.EXACT)
             except Unreachable:
                 raise
             except SourceError as error:
-                self._fail(table, f"left as it was: {error.why or error.message}")
+                self._fail(step.item, f"left as it was: {error.why or error.message}")
                 return
         if done.refused:
-            self._fail(table, f"{done.refused} rows were not added: another row has their unique key")
+            self._fail(step.item, f"{done.refused} rows were not added: another row has their unique key")
         with self._lock:
-            self.merged[table.name] = done
-            self._rows[table.name] = done.added
-        self._progress.advance(sum(extent.bytes for extent in self._snapshot.extents(table)))
+            self.merged[step.item.name] = done
+            self._rows[step.item.name] = done.added
+        self._progress.advance(sum(map(bytes_of, step.items)))
 
     def _schedule(self, table: TableItem) -> None:
         """Jobs through pg_cron's functions, which schedule for the restoring role alone."""

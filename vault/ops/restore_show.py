@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-from vault.ops.restore_decide import Action, RowMode
+from vault.ops.restore_decisions import Action, RowMode
 from vault.ops.restore_plan import RestorePlan
 
 _NAMED_MAX: Final = 20

@@ -66,8 +66,7 @@ def merge(
         _copy(cursor, _STAGE, names, blocks, encoding)
         cursor.execute(text(f"ANALYZE {_STAGE}"))
         if exact:
-            cursor.execute(text(_delete_others(names)))
-            removed = cursor.rowcount
+            removed = _delete_others(cursor, names)
             cursor.execute(text(_insert_lacking(names)))
             return MergedRows(added=cursor.rowcount, removed=removed)
         if not names.key:
@@ -107,15 +106,19 @@ def _insert_lacking(names: _Names) -> str:
     )
 
 
-def _delete_others(names: _Names) -> str:
-    """Rows of the table that the stage has less often."""
+def _delete_others(cursor: psycopg.Cursor[tuple[Any, ...]], names: _Names) -> int:
+    """Delete rows that the stage has less often. Without any, no DELETE is sent: a publication may forbid the very word."""
     physical = f"SELECT tableoid, ctid, * FROM {names.source}"
     numbered = _numbered(names, f"({physical}) t", "t", "t.tableoid, t.ctid")
     counted = f"SELECT {names.row('s')} AS {_ROW}, count(*) AS {_COUNT} FROM {_STAGE} s GROUP BY 1"
-    return (
-        f"DELETE FROM {names.table} WHERE (tableoid, ctid) IN (SELECT n.tableoid, n.ctid FROM ({numbered}) n"
-        f" LEFT JOIN ({counted}) c USING ({_ROW}) WHERE {_PLACE} > coalesce({_COUNT}, 0))"
+    others = (
+        f"SELECT n.tableoid, n.ctid FROM ({numbered}) n LEFT JOIN ({counted}) c USING ({_ROW})"
+        f" WHERE {_PLACE} > coalesce({_COUNT}, 0)"
     )
+    if not _first(cursor, f"SELECT EXISTS ({others})"):
+        return 0
+    cursor.execute(text(f"DELETE FROM {names.table} WHERE (tableoid, ctid) IN ({others})"))
+    return cursor.rowcount
 
 
 def _numbered(names: _Names, source: str, alias: str, columns: str) -> str:
