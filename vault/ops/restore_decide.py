@@ -1,7 +1,7 @@
 """Decide for each entry and table what a restore does with it, given what the target has and allows. Pure.
 
 An object that is there and equal is left; one that differs is replaced only on request, and never in a schema that the platform
-manages. Invariant: every picked entry gets exactly one decision; what is not done has its reason. Spec 75-restore.
+manages. Invariant: every picked entry gets exactly one decision; what is not done has its reason. Spec 76-selection.
 """
 
 from __future__ import annotations

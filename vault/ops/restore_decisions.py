@@ -1,4 +1,4 @@
-"""What a restore decides for an entry or a table, as values, and what the decisions rest on. Spec 75-restore."""
+"""What a restore decides for an entry or a table, as values, and what the decisions rest on. Spec 76-selection."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Which entries of a snapshot belong together: what an entry needs, and what is part of or said about an object. Pure.
 
 Built once over the recorded order; positions are those of `Contents.order`. Follows recorded dependencies and identities,
-never SQL text. Spec 75-restore.
+never SQL text. Spec 76-selection.
 """
 
 from __future__ import annotations

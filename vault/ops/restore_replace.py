@@ -1,6 +1,6 @@
 """What is replaced takes others with it: what goes when it is dropped, and comes back with it. Pure.
 
-Invariant: nothing is dropped that this restore does not bring back, rows included. Spec 75-restore.
+Invariant: nothing is dropped that this restore does not bring back, rows included. Spec 76-selection.
 """
 
 from __future__ import annotations

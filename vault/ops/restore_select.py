@@ -2,7 +2,7 @@
 
 A selection is a dependency closure: a table comes with its sequences, defaults, types, keys, indexes, triggers, policies, grants
 and comments. What only depends on the selection does not come. Invariant: whatever is asked for is in `entries`, or in `left`
-with the reason. Spec 75-restore.
+with the reason. Spec 76-selection.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 One transaction a table, with triggers and foreign keys off where that is allowed (they may fire against a half-restored
 database); foreign keys are verified afterwards. Rows and keys are compared by their text under the fixed settings, so
-no operator of a type has to be found. Spec 75-restore.
+no operator of a type has to be found. Spec 76-selection.
 """
 
 from __future__ import annotations
