@@ -65,7 +65,8 @@ SHAPES: dict[str, dict[str, Any]] = {
     "export": result(format={"enum": ["layout", "pgdump", "sql", "tar"]}, path=TEXT, files=COUNT, bytes=COUNT),
     "extract": result(files=COUNT, bytes=COUNT),
     "restore": result(
-        tables=COUNT, rows=COUNT, entries=COUNT, failed=listed(fields(entry=TEXT, why=TEXT)), duration_s=SECONDS
+        tables=COUNT, rows=COUNT, entries=COUNT, failed=listed(fields(entry=TEXT, why=TEXT)), duration_s=SECONDS,
+        merged=listed(fields(name=TEXT, added=COUNT, removed=COUNT, differing=COUNT, refused=COUNT)),
     ),
     "check": result(
         objects=COUNT, read_bytes=COUNT, duration_s=SECONDS,

@@ -20,7 +20,7 @@ from vault.repo.snapshot import Snapshot
 pytestmark = pytest.mark.postgres
 
 ROUNDS = int(os.environ.get("PGVAULT_DAMAGE_ROUNDS", "4"))
-"""More on demand; 20 passed on 15 and on 18 when this was written."""
+"""More on demand; 20 rounds passed on 15 and on 18 when this was written."""
 DROPS = 5
 NOT_DROPPED = frozenset({"DATABASE", "EXTENSION", "SCHEMA", "DEFAULT ACL", "SUBSCRIPTION"})
 """A whole schema or extension is a case of its own; the rest has nothing to drop, or is the cluster's."""

@@ -1,0 +1,113 @@
+"""Getting back just what was lost, with one command, into the very database that lost it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cli.command import Command
+from tests.cli.test_journey import conforming
+from tests.fix_postgres import Cluster
+
+pytestmark = pytest.mark.postgres
+
+SCHEMA = """
+CREATE TABLE customers (id int PRIMARY KEY, name text NOT NULL);
+CREATE TABLE orders (id bigserial PRIMARY KEY, customer int NOT NULL REFERENCES customers, note text);
+INSERT INTO customers SELECT n, 'customer ' || n FROM generate_series(1, 10) n;
+INSERT INTO orders (customer, note) SELECT 1 + n % 10, 'note ' || n FROM generate_series(1, 100) n;
+ALTER TABLE orders ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON orders USING (customer = 1);
+CREATE FUNCTION total(customer int) RETURNS bigint LANGUAGE sql STABLE AS 'SELECT count(*) FROM public.orders o WHERE o.customer = $1';
+"""
+
+
+@pytest.fixture
+def damaged(pgvault_ready: Command, postgres: Cluster) -> Iterator[str]:
+    """Backed up; the test damages it."""
+    name = postgres.createdb()
+    with postgres.connect(name) as connection:
+        connection.execute(SCHEMA.encode())
+    assert pgvault_ready("backup", "-d", postgres.dsn(name)).code == 0
+    yield name
+    postgres.dropdb(name)
+
+
+def test_deleted_rows_come_back_and_newer_ones_stay(pgvault_ready: Command, postgres: Cluster, damaged: str) -> None:
+    with postgres.connect(damaged) as connection:
+        connection.execute("DELETE FROM orders WHERE id <= 40; UPDATE orders SET note = 'newer' WHERE id = 50")
+        connection.execute("INSERT INTO orders (customer, note) VALUES (2, 'since')")
+    into = ("-d", postgres.dsn(damaged), "--only", "public.orders", "--yes", "--json")
+    assert pgvault_ready("restore", "latest", *into).code == 8, "the source wants a word of its own"
+    done = pgvault_ready("restore", "latest", *into, "--into-source")
+    assert done.code == 0, done.err + done.out
+    (merged,) = conforming(done.json(), "restore")["merged"]
+    assert merged == {"name": "public.orders", "added": 40, "removed": 0, "differing": 1, "refused": 0}
+    with postgres.connect(damaged) as connection:
+        notes = "SELECT count(*), count(*) FILTER (WHERE note IN ('newer', 'since')) FROM orders"
+        assert connection.execute(notes).fetchall() == [(101, 2)]
+    exact = pgvault_ready("restore", "latest", *into, "--into-source", "-c")
+    assert exact.code == 0, exact.err + exact.out
+    with postgres.connect(damaged) as connection:
+        assert connection.execute(notes).fetchall() == [(100, 0)]
+
+
+def test_plan_shows_what_is_there_what_differs_and_what_is_missing(
+    pgvault_ready: Command, postgres: Cluster, damaged: str
+) -> None:
+    with postgres.connect(damaged) as connection:
+        connection.execute(
+            "DROP POLICY own ON orders; CREATE OR REPLACE FUNCTION total(customer int) RETURNS bigint"
+            " LANGUAGE sql STABLE AS 'SELECT 0::bigint'"
+        )
+    into = ("restore", "latest", "-d", postgres.dsn(damaged), "--into-source", "--only", "schema")
+    shown = pgvault_ready(*into, "--dry-run")
+    assert shown.code == 0
+    assert "1 POLICY" in shown.out
+    assert "not done: FUNCTION total(integer): differs on the target; -c replaces it" in shown.out
+    left = pgvault_ready(*into, "--yes")
+    assert left.code == 9
+    assert "FUNCTION total(integer)" in left.out
+    assert pgvault_ready(*into, "--yes", "-c").code == 0
+    with postgres.connect(damaged) as connection:
+        assert connection.execute("SELECT total(1), (SELECT count(*) FROM pg_policies)").fetchall() == [(10, 1)]
+
+
+def test_table_that_differs_is_not_replaced_without_its_rows(
+    pgvault_ready: Command, postgres: Cluster, damaged: str
+) -> None:
+    with postgres.connect(damaged) as connection:
+        connection.execute(
+            "ALTER TABLE orders ADD COLUMN extra text; INSERT INTO orders (customer, note) VALUES (3, 'x')"
+        )
+    into = ("restore", "latest", "-d", postgres.dsn(damaged), "--into-source", "--yes", "-c")
+    done = pgvault_ready(*into, "-s")
+    assert done.code == 9
+    assert "would lose rows of public.orders" in done.out
+    with postgres.connect(damaged) as connection:
+        assert connection.execute("SELECT count(*) FROM orders").fetchall() == [(101,)]
+    assert pgvault_ready(*into).code == 0
+    with postgres.connect(damaged) as connection:
+        assert connection.execute("SELECT count(*) FROM orders").fetchall() == [(100,)]
+
+
+def test_definitions_and_rows_come_apart(pgvault_ready: Command, postgres: Cluster, damaged: str) -> None:
+    target = ("-d", postgres.dsn(postgres.createdb()), "--yes")
+    early = pgvault_ready("restore", "latest", *target, "-a")
+    assert early.code == 9
+    assert "it is not on the target" in early.out
+    assert pgvault_ready("restore", "latest", *target, "-s").code == 0
+    done = pgvault_ready("restore", "latest", *target, "-a")
+    assert done.code == 0, done.err + done.out
+    assert "public.orders: 100 rows added" in done.out
+
+
+def test_words_that_mean_nothing_are_refused(pgvault_ready: Command, postgres: Cluster, damaged: str) -> None:
+    into = ("restore", "latest", "-d", postgres.dsn(damaged), "--into-source", "--yes")
+    for only, hint in (("public.order", "public.orders"), ("polices", "rls_policies"), ("a.b.c", "SCHEMA.NAME")):
+        done = pgvault_ready(*into, "--only", only)
+        assert done.code == 2
+        assert hint in done.err
+    assert pgvault_ready(*into, "-s", "-a").code == 2
+    assert pgvault_ready("restore", "latest", "--dir", "migrations=./x", "--only", "users").code == 2
