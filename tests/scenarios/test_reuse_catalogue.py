@@ -87,6 +87,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
         f"{READ}[role below an array of catalog rows]",
     ),
     "output function replaced": (f"{READ}[output function replaced]",),
+    "setting of an output function": (f"{READ}[setting of an output function]",),
     "extension updated": (f"{READ}[extension updated]",),
     "fast default": (f"{READ}[fast default]",),
     "column dropped, added, renamed": (

@@ -118,18 +118,21 @@ def test_settings_of_the_database_change_no_text(postgres: Cluster) -> None:
 
 
 def test_ids_used_between_the_snapshot_and_the_question_hide_no_row(postgres: Cluster) -> None:
-    """[A6] Ages grow while the backup runs; the horizon's as a number fetched earlier would be too small."""
+    """[A6] Ages grow while the backup runs; the horizon's as a number fetched earlier would be too small.
+
+    The new version of the last row lies in the same extent, which has as many rows as before: only its age tells.
+    """
     with database(postgres, TABLE) as name, postgres.connect(name) as writer:
         series = Series(postgres.dsn(name))
         series.take()
-        writer.execute("UPDATE t SET note = 'x' WHERE id = 1000")
+        writer.execute(f"UPDATE t SET note = 'x' WHERE id = {ROWS}")
 
         def use_ids(capture: PostgresCapture) -> None:
             for _ in range(40):
                 writer.execute("SELECT pg_current_xact_id()")
 
         after = series.take(opened=use_ids)
-        assert b"1000\tx" in after.rows["public.t"]
+        assert f"{ROWS}\tx".encode() in after.rows["public.t"]
         assert 0 < after.reused < after.extents
 
 

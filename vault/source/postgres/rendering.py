@@ -1,7 +1,7 @@
 """Fingerprint of everything that the text of a table's rows depends on, besides the rows [A8].
 
 The fixed settings, columns, and recursively the types that they lead to: elements, domain bases, range subtypes, attributes
-of composites, enum labels in order, output functions with source and extension version. Equal fingerprints on one server
+of composites, enum labels in order, output functions with source, settings and extension version. Equal fingerprints on one server
 version mean that equal tuples give equal text. A table whose text depends on more (names of roles and relations, output
 functions that nobody vouches for) has the empty fingerprint, which equals nothing.
 """
@@ -39,7 +39,7 @@ _TYPES: Final = """
 SELECT t.oid::int8, t.typname::text, t.typtype::text, coalesce(p.oid < 16384, false), coalesce(e.extname, '')::text,
        t.typelem::int8, t.typbasetype::int8, coalesce(r.rngsubtype, 0)::int8, t.typrelid::int8,
        concat_ws(' ', t.oid, t.typtype, t.typelem, t.typbasetype, t.typtypmod, t.typrelid, t.typdelim, r.rngsubtype,
-                 p.oid, md5(p.prosrc), p.probin, e.extname, e.extversion,
+                 p.oid, md5(p.prosrc), p.probin, p.proconfig::text, e.extname, e.extversion,
                  (SELECT string_agg(concat(v.oid, ' ', quote_literal(v.enumlabel)), ',' ORDER BY v.enumsortorder)
                     FROM pg_enum v WHERE v.enumtypid = t.oid))
   FROM pg_type t LEFT JOIN pg_proc p ON p.oid = t.typoutput
