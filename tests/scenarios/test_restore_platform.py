@@ -90,6 +90,38 @@ def test_each_selection_comes_into_a_fresh_platform(
     assert again.report.entries == 0, "what is there and equal is left"
 
 
+@pytest.fixture
+def plain(platform: Platform) -> Iterator[str]:
+    """A database without a platform's schemas, owned by `postgres`."""
+    name = "plain"
+    with platform.admin() as connection:
+        connection.execute("create database plain owner postgres template template0")
+    yield name
+    platform.drop(name)
+
+
+NOT_ALLOWED = (
+    "not set: must be ",
+    "only a superuser may create it",
+    "is not a member of supabase_admin",
+    'extension "pg_stat_statements"',
+)
+"""To `postgres`: giving objects to supabase_admin, and what is the superuser's."""
+
+
+@pytest.mark.parametrize("what", [*SELECTIONS, "data"])
+def test_each_selection_comes_into_an_empty_database(
+    platform: Platform, snapshot: Snapshot, plain: str, what: str
+) -> None:
+    done = restored(snapshot, platform.dsn(plain), what)
+    for entry, why in done.failed.items():
+        link = entry.startswith("FK CONSTRAINT") and ("neither selected" in why or "created NOT VALID" in why)
+        assert link or any(words in why for words in NOT_ALLOWED), (entry, why)
+    query, expected = SELECTIONS.get(what, ("select count(*) from public.messages", 20))
+    with platform.connect(plain) as connection:
+        assert connection.execute(query.encode()).fetchall() == [(expected,)]
+
+
 MADE_ANEW = {"rows", "large object"}
 """Kinds in which two projects of the fixture differ: ids and times that it draws."""
 

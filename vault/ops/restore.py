@@ -24,7 +24,7 @@ from vault.ops.restore_schedule import Schedule
 from vault.ops.restore_sessions import Failure, Failures, Sessions
 from vault.ports import Progress, Target, TargetSession
 from vault.repo.snapshot import Snapshot
-from vault.source.postgres import role_statements
+from vault.source.postgres import role_statements, statements
 
 _MAY_COME_LATER: Final = frozenset({"42501", "42883", "42P01", "42704", "3F000"})
 """No privilege; no function, relation, type or schema, as who may not use a schema is told."""
@@ -105,6 +105,8 @@ class _Restore:
         self._done: set[int] = set()
         self._postponed: list[int] | None = None
         """While what comes after the rows is created: entries that failed for want of a privilege or a name."""
+        self._unowned: dict[int, str] = {}
+        """What its owner was refused for, with the reason."""
         self._spared: set[int] = set()
         """What would have gone with what could not be replaced: it is as it was."""
 
@@ -150,6 +152,7 @@ class _Restore:
         postponed, self._postponed = sorted(self._postponed or ()), None
         self._serial(self._plan.privileges)
         self._serial(tuple(postponed))
+        self._set_owners()
 
     def finish(self) -> None:
         """What would fire or recompute, then settings of the database."""
@@ -199,7 +202,23 @@ class _Restore:
             return
         self._done.update((at, *early))
         for note in notes:
-            self._failures.add(name, note)
+            if note.startswith(f"owner {entry.owner} not set"):
+                self._unowned[at] = note
+            else:
+                self._failures.add(name, note)
+
+    def _set_owners(self) -> None:
+        """Once more, where it was refused: the new owner must be allowed to create in the schema, which a grant may tell."""
+        with self._sessions.borrow() as session:
+            for at, note in sorted(self._unowned.items()):
+                entry = self._contents.entries[at]
+                statement = statements.set_owner(entry)
+                try:
+                    session.run([] if statement is None else [statement])
+                except Unreachable:
+                    raise
+                except SourceError:
+                    self._failures.add(f"{entry.identity.desc} {entry.tag}", note)
 
     def _create_or_replace(self, session: TargetSession, at: int, then: list[str]) -> Sequence[str]:
         entry, decision = self._contents.entries[at], self._plan.decisions[at]
