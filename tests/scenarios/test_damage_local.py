@@ -120,20 +120,12 @@ def bad_sectors(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, int]]:
 
     def pread(descriptor: int, length: int, offset: int) -> bytes:
         for path, at in found:
-            if os.path.sameopenfile(descriptor, _opened(path)) and offset <= at < offset + length:
+            if os.path.samestat(os.fstat(descriptor), path.stat()) and offset <= at < offset + length:
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
         return real(descriptor, length, offset)
 
     monkeypatch.setattr(os, "pread", pread)
     return found
-
-
-def _opened(path: Path) -> int:
-    """A descriptor of the file, kept open until the process ends."""
-    return _descriptors.setdefault(path, os.open(path, os.O_RDONLY | os.O_CLOEXEC))
-
-
-_descriptors: dict[Path, int] = {}
 
 
 @pytest.mark.parametrize("kind", ["packs data", "packs meta"])
