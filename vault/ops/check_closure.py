@@ -43,6 +43,9 @@ from vault.pipeline.lists import open_node
 from vault.repo.state import Indexed
 from vault.source.paths import path_text
 
+_CHUNKS_REMEMBERED_MAX = 500_000
+"""A node that changed names all the chunks that did not; 100 MB at most for not looking them up again."""
+
 Report = Callable[[IntegrityError, str], None]
 
 
@@ -55,6 +58,7 @@ class Closure:
         self._bad = bad
         self._report = report
         self._whole: set[ObjectId] = set()
+        self._whole_chunks: set[tuple[ObjectId, int]] = set()
         self.objects = 0
         self.snapshots = 0
 
@@ -129,9 +133,13 @@ class Closure:
 
     def _chunk(self, ref: ChunkRef, label: str) -> bool:
         self.objects += 1
+        if (ref.id, ref.length) in self._whole_chunks:
+            return True
         error = self._bad.get(ref.id) or self._wrong(ref)
         if error is not None:
             self._report(error, label)
+        elif len(self._whole_chunks) < _CHUNKS_REMEMBERED_MAX:
+            self._whole_chunks.add((ref.id, ref.length))
         return error is None
 
     def _wrong(self, ref: ChunkRef) -> IntegrityError | None:
