@@ -131,7 +131,8 @@ def rows_into(now: Situation, decisions: Mapping[int, Decision]) -> tuple[list[T
         if why:
             refused[item.name] = why
         elif isinstance(mode, RowMode):
-            rows.append(TableRows(item=item, mode=mode))
+            merged = mode in (RowMode.MERGE, RowMode.EXACT)
+            rows.append(TableRows(item=item, mode=mode, without=_lacking(now, item) if merged else frozenset()))
     return _through_roots(now, rows, refused), refused
 
 
@@ -146,7 +147,8 @@ def _through_roots(now: Situation, rows: list[TableRows], refused: dict[TableNam
         everyone = {item.name for item in now.contents.tables if item.load_via_root == root}
         columns = {tuple(column.name for column in item.columns) for item in items}
         if everyone == {item.name for item in items} and len(columns) == 1:
-            found.append(TableRows(item=items[0], mode=RowMode.EXACT, together=tuple(items[1:])))
+            without = _lacking(now, items[0])
+            found.append(TableRows(item=items[0], mode=RowMode.EXACT, together=tuple(items[1:]), without=without))
         else:
             why = f"its rows come through {root.schema}.{root.name}, and are replaced only with all of its partitions"
             refused.update({item.name: why for item in items})
@@ -190,5 +192,10 @@ def _unfit(now: Situation, item: TableItem) -> str:
         return (
             f"role {now.target.user} may not switch off its triggers and foreign keys, which would change other tables"
         )
-    lacking = sorted({column.name for column in item.columns} - now.present.columns[item.name])
-    return f"the target's table has no column {', '.join(lacking)}" if lacking else ""
+    lacking = _lacking(now, item)
+    needed = lacking.intersection(item.key_columns) or (lacking if len(lacking) == len(item.columns) else set())
+    return f"the target's table has no column {', '.join(sorted(needed))}" if needed else ""
+
+
+def _lacking(now: Situation, item: TableItem) -> frozenset[str]:
+    return frozenset(column.name for column in item.columns) - now.present.columns[item.name]

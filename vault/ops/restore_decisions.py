@@ -54,11 +54,15 @@ class RowMode(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableRows:
-    """`together`: partitions whose rows come through the same root, which is compared with all of them at once."""
+    """`together`: partitions whose rows come through the same root, which is compared with all of them at once.
+
+    `without`: columns whose values stay out, because the target's table does not have them, or computes them.
+    """
 
     item: TableItem
     mode: RowMode
     together: tuple[TableItem, ...] = ()
+    without: frozenset[str] = frozenset()
 
     @property
     def items(self) -> tuple[TableItem, ...]:

@@ -176,7 +176,10 @@ def plan(
         privileges=tuple(steps["privileges"]),
         last=tuple(steps["last"]),
         left_out=tuple(steps["left out"]),
-        refused=tuple(_refused(now, decisions, not_loaded, left_out=set(steps["left out"]))),
+        refused=(
+            *_refused(now, decisions, not_loaded, left_out=set(steps["left out"])),
+            *(_narrowed(one) for one in rows if one.without),
+        ),
         warnings=tuple(warnings(contents, target, roles=roles, picked=picked)),
         read_only=present.read_only,
         fresh=not target.in_the_way,
@@ -206,6 +209,14 @@ def _attachments(now: Situation, decisions: Mapping[int, Decision]) -> tuple[int
             parts = now.graph.parts(home) if home is not None else []
             late.update(part for part in parts if part in decisions and order[part].identity.desc == "INDEX ATTACH")
     return tuple(sorted(at for at in late if decisions[at].action is Action.CREATE))
+
+
+def _narrowed(rows: TableRows) -> tuple[str, str]:
+    name, columns = rows.item.name, ", ".join(sorted(rows.without))
+    return (
+        f"TABLE DATA {name.schema}.{name.name}",
+        f"without values of {columns}: the target's table has no such column",
+    )
 
 
 def _refused(

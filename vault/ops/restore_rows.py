@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import Final
@@ -149,12 +150,17 @@ class RowLoader:
 
     def _merge(self, step: TableRows) -> None:
         extents = [partial(self._snapshot.extents, item) for item in step.items]
+        columns = step.item.columns
+        kept = [at for at, column in enumerate(columns) if column.name not in step.without]
+        narrow = replace(step.item, columns=tuple(columns[at] for at in kept))
         with self._sessions.borrow() as session:
-            blocks = (
+            blocks: Iterator[bytes] = (
                 block for of_table in extents for extent in of_table() for block in self._snapshot.extent_rows(extent)
             )
+            if step.without:
+                blocks = copytext.of_columns(copytext.whole_rows(blocks), kept, len(columns))
             try:
-                done = session.merge(step.item, blocks, exact=step.mode is RowMode.EXACT)
+                done = session.merge(narrow, blocks, exact=step.mode is RowMode.EXACT)
             except Unreachable:
                 raise
             except SourceError as error:

@@ -92,6 +92,14 @@ def by_columns(block: bytes, count: int) -> list[list[bytes]]:
     return [fields[at::count] for at in range(count)]
 
 
+def of_columns(blocks: Iterable[bytes], kept: Sequence[int], count: int) -> Iterator[bytes]:
+    """Only the columns at the places `kept`, at least one, of blocks of whole rows with `count` columns."""
+    for block in blocks:
+        fields = by_columns(block, count)
+        rows = zip(*(fields[at] for at in kept), strict=True)
+        yield b"".join(b"\t".join(row) + b"\n" for row in rows)
+
+
 def records(blocks: Iterable[bytes], columns: Sequence[Column]) -> Iterator[dict[str, str | None]]:
     """Rows as values by column name; `blocks` of whole rows in UTF-8. For tables that a person could read through."""
     for block in blocks:
