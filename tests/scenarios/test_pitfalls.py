@@ -19,7 +19,10 @@ MEMBERS = "tests.scenarios.test_members"
 PLATFORM = "tests.scenarios.test_capture_platform"
 READING = "tests.scenarios.test_reuse_reading"
 RESTORE = "tests.scenarios.test_restore_database"
+RESTORE_NEWER = "tests.scenarios.test_restore_newer_platform"
+RESTORE_PLATFORM = "tests.scenarios.test_restore_platform"
 SESSION = "tests.scenarios.test_restore_session"
+SURROUNDINGS = "tests.scenarios.test_restore_surroundings"
 COMPONENTS = "tests.cli.test_components"
 TIMEOUTS = "tests.scenarios.test_capture_timeouts"
 
@@ -55,7 +58,19 @@ PROOFS: dict[str, tuple[str, ...]] = {
         f"{MEMBERS}::test_tables_that_became_members_come_back_as_members",
         f"{RESTORE}::test_rows_in_tables_of_extensions_come_back",
     ),
+    "11 owners that the restorer cannot become": (
+        f"{RESTORE_PLATFORM}::test_project_restored_into_a_fresh_platform_equals_its_source",
+    ),
+    "12 replacing what a platform manages": (
+        f"{RESTORE_PLATFORM}::test_what_differs_is_shown_and_replaced_only_on_request",
+        f"{RESTORE_PLATFORM}::test_dropped_policy_and_function_come_back_alone",
+    ),
+    "13 owners and grants left out to be quiet": (
+        f"{RESTORE_PLATFORM}::test_project_restored_into_a_fresh_platform_equals_its_source",
+        f"{RESTORE}::test_restored_database_equals_its_source_and_what_pg_restore_makes",
+    ),
     "14 default privileges of the target": (
+        f"{RESTORE_PLATFORM}::test_project_restored_into_a_fresh_platform_equals_its_source",
         f"{RESTORE}::test_grants_come_back_exactly_where_the_target_has_default_privileges",
         f"{SESSION}::test_created_objects_have_builtin_privileges_whatever_the_targets_defaults_are",
     ),
@@ -67,6 +82,11 @@ PROOFS: dict[str, tuple[str, ...]] = {
         f"{RESTORE}::test_no_table_is_lost_when_rows_violate_what_they_should_obey",
         f"{SESSION}::test_violated_key_becomes_a_plain_index_and_names_its_columns",
         f"{SESSION}::test_violated_foreign_key_comes_not_valid",
+    ),
+    "17 versions of collations": (f"{SURROUNDINGS}::test_versions_of_collations_are_recorded",),
+    "18 names that an empty search path does not find": (
+        f"{SURROUNDINGS}::test_unqualified_names_in_bodies_are_found_in_the_owners_path",
+        f"{SURROUNDINGS}::test_names_that_the_owners_path_does_not_hold_are_reported_by_entry",
     ),
     "19 poolers in transaction mode": (f"{FAILURES}::test_a_pooler_in_transaction_mode_is_refused",),
     "20 versions of client and server": (
@@ -81,8 +101,20 @@ PROOFS: dict[str, tuple[str, ...]] = {
         f"{PLATFORM}::test_what_hangs_on_tables_of_the_platform_is_captured",
         f"{PLATFORM}::test_who_may_read_all_reads_what_a_superuser_reads",
     ),
+    "23 managed schemas that only the platform changes": (
+        f"{RESTORE_NEWER}::test_rows_come_by_the_names_of_columns_and_migrations_of_the_platform_stay",
+        f"{RESTORE_NEWER}::test_values_of_columns_that_the_platform_no_longer_has_stay_out_and_are_told",
+    ),
+    "24 rows of storage that are guarded against deletion": (
+        f"{RESTORE_NEWER}::test_guarded_rows_of_storage_are_deleted_on_request_only",
+    ),
     "25 keys outside the database": (
         f"{COMPONENTS}::test_a_supabase_project_says_what_lies_elsewhere_until_that_is_accepted",
+    ),
+    "26 jobs of cron": (f"{RESTORE_PLATFORM}::test_project_restored_into_a_fresh_platform_equals_its_source",),
+    "27 membership in publications": (
+        f"{PLATFORM}::test_what_hangs_on_tables_of_the_platform_is_captured",
+        f"{RESTORE_PLATFORM}::test_project_restored_into_a_fresh_platform_equals_its_source",
     ),
     "28 partitions by hash of an enum": (f"{DATABASE}::test_tables_say_what_their_rows_depend_on",),
     "29 children of an inheritance parent": (f"{DATABASE}::test_rows_are_those_of_copy",),

@@ -160,3 +160,11 @@ def test_blocks_are_cut_again_at_row_ends(lines: list[bytes], sizes: list[int]) 
     whole = list(copytext.whole_rows(blocks))
     assert b"".join(whole) == text
     assert all(block.endswith(b"\n") for block in whole)
+
+
+def test_columns_can_be_left_out_whatever_the_fields_hold() -> None:
+    blocks = [b"a\\tb\t\\N\tc\\n\n", b"\t2\t3\n4\t\t6\n"]
+    assert b"".join(copytext.of_columns(blocks, [0, 2], 3)) == b"a\\tb\tc\\n\n\t3\n4\t6\n"
+    assert b"".join(copytext.of_columns(blocks, [1], 3)) == b"\\N\n2\n\n"
+    with pytest.raises(Malformed):
+        list(copytext.of_columns([b"1\t2\n"], [0], 3))
