@@ -22,6 +22,7 @@ COMMENT ON TABLE @extschema@.keeper_queue IS 'of the script';
 INSERT INTO @extschema@.keeper_queue (m) VALUES ('of the script');
 CREATE FUNCTION @extschema@.keeper_stamp() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';
 CREATE TRIGGER script_trigger BEFORE INSERT ON @extschema@.keeper_queue FOR EACH ROW EXECUTE FUNCTION @extschema@.keeper_stamp();
+CREATE VIEW @extschema@.keeper_view AS SELECT 2 AS two;
 CREATE INDEX keeper_script_m ON @extschema@.keeper_queue (m);
 """
 VERSION_2 = "CREATE INDEX keeper_script_2 ON @extschema@.keeper_queue (mood);"

@@ -31,7 +31,9 @@ BY_USER = """
     ALTER TABLE keeper_queue ADD COLUMN twice int GENERATED ALWAYS AS (double(far_id)) STORED;
     ALTER TABLE keeper_queue ALTER COLUMN owner_name SET STORAGE EXTERNAL, ALTER COLUMN owner_name SET STATISTICS 7, ALTER COLUMN m SET DEFAULT 'new';
     ALTER TYPE keeper_mood ADD VALUE 'middle' AFTER 'low'; ALTER TYPE keeper_mood ADD VALUE 'top';
-    ALTER DOMAIN keeper_name ADD CONSTRAINT short CHECK (length(VALUE) < 9);
+    ALTER DOMAIN keeper_name ADD CONSTRAINT short CHECK (length(VALUE) < 9); COMMENT ON CONSTRAINT short ON DOMAIN keeper_name IS 'a check';
+    ALTER TABLE keeper_conf ALTER COLUMN v TYPE varchar(99); CREATE OR REPLACE VIEW keeper_view AS SELECT 2 AS two, 3 AS three;
+    CREATE OR REPLACE FUNCTION keeper_stamp() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN new.m := coalesce(new.m, ''mine''); RETURN new; END';
     UPDATE keeper_queue SET far_id = 1;
     ALTER TABLE keeper_queue ADD CONSTRAINT fine CHECK (far_id >= 0), ADD CONSTRAINT "un ique" UNIQUE (m, id),
                              ADD CONSTRAINT fk FOREIGN KEY (far_id) REFERENCES far;
@@ -72,7 +74,8 @@ PROPERTIES = """
         UNION ALL SELECT concat_ws(' ', 'policy', to_jsonb(p)) FROM pg_policies p
         UNION ALL SELECT concat_ws(' ', 'comment', (pg_identify_object(classoid, objoid, objsubid)).identity, description) FROM pg_description WHERE objoid >= 16384
         UNION ALL SELECT concat_ws(' ', 'enum', enumtypid::regtype, string_agg(enumlabel, ' ' ORDER BY enumsortorder)) FROM pg_enum GROUP BY enumtypid
-        UNION ALL SELECT concat_ws(' ', 'function', oid::regprocedure, prosecdef, proconfig, proowner::regrole) FROM pg_proc WHERE oid >= 16384
+        UNION ALL SELECT concat_ws(' ', 'function', oid::regprocedure, prosecdef, proconfig, proowner::regrole, prosrc) FROM pg_proc WHERE oid >= 16384
+        UNION ALL SELECT concat_ws(' ', 'view', viewname, definition) FROM pg_views WHERE schemaname = 'public'
         UNION ALL SELECT concat_ws(' ', 'published', pubname, tablename) FROM pg_publication_tables
     ) AS found (line)
 """
@@ -142,6 +145,7 @@ ADDED = """
     CREATE SEQUENCE free INCREMENT 3; CREATE UNLOGGED TABLE q_2 (n int DEFAULT nextval('free'), s serial, b int GENERATED ALWAYS AS (n * 2) STORED);
     CREATE FUNCTION extra(int) RETURNS int LANGUAGE sql AS 'SELECT $1'; CREATE VIEW added_view AS SELECT * FROM "q 1";
     ALTER EXTENSION {0} ADD TABLE "q 1"; ALTER EXTENSION {0} ADD TABLE q_2; ALTER EXTENSION {0} ADD SEQUENCE free; ALTER EXTENSION {0} ADD SEQUENCE q_2_s_seq;
+    CREATE TABLE q_3 (s serial, n int); ALTER EXTENSION {0} ADD TABLE q_3; INSERT INTO q_3 (n) VALUES (1), (2);
     ALTER EXTENSION {0} ADD FUNCTION extra(int); ALTER EXTENSION {0} ADD VIEW added_view;
     INSERT INTO "q 1" ("M") VALUES ('a'), ('b'); INSERT INTO q_2 DEFAULT VALUES; DELETE FROM keeper_queue;
 """
@@ -165,6 +169,29 @@ def test_tables_that_became_members_come_back_as_members(postgres: Cluster, keep
     finally:
         with postgres.connect() as connection:
             connection.execute("DROP ROLE keeper_owner")
+
+
+REMADE = """
+    ALTER EXTENSION {0} DROP TABLE keeper_queue; ALTER EXTENSION {0} ADD TABLE keeper_queue; ALTER EXTENSION {0} DROP TABLE keeper_conf; ALTER EXTENSION {0} ADD TABLE keeper_conf;
+    ALTER EXTENSION {0} DROP FUNCTION keeper_stamp(); ALTER EXTENSION {0} ADD FUNCTION keeper_stamp(); ALTER EXTENSION {0} DROP VIEW keeper_view; ALTER EXTENSION {0} ADD VIEW keeper_view;
+    UPDATE pg_extension SET extconfig = ARRAY['keeper_conf'::regclass]::oid[], extcondition = ARRAY['WHERE k <> ''default'''] WHERE extname = '{0}';
+    ALTER TABLE keeper_queue DISABLE TRIGGER script_trigger
+"""
+
+
+def test_extension_of_which_nothing_can_be_told_comes_back_all_the_same(postgres: Cluster, keeper: str) -> None:
+    """As after pg_upgrade, which makes each member by itself: all that is on them could be a user's, and is there already."""
+    with database(postgres, f"CREATE EXTENSION {keeper}") as source, database(postgres) as ours:
+        with postgres.connect(source) as connection:
+            for statement in REMADE.format(keeper).split(";"):
+                connection.execute(text(statement))
+        snapshot = snapshot_of(postgres, source)
+        named = {item.identity.desc for item in snapshot.order()}
+        assert named >= {"EXTENSION TABLE", "EXTENSION COLUMN", "CONSTRAINT", "TRIGGER", "EXTENSION ROUTINE"}
+        report = restored(snapshot, postgres, ours)
+        assert report.failed == ()
+        assert properties(postgres, ours) == properties(postgres, source)
+        exports_restore(snapshot, postgres, source)
 
 
 def test_partitioned_table_that_became_a_member_is_named_as_a_gap(postgres: Cluster, keeper: str) -> None:

@@ -33,6 +33,7 @@ _PARTS: Final = (
     extras_members.TABLES,
     extras_members.SEQUENCES,
     extras_members.ROUTINES,
+    extras_members.BODIES,
     extras_members.COLUMNS,
     extras_members.DEFAULTS,
     extras_members.LABELS_OF_TYPES,

@@ -106,6 +106,26 @@ SELECT 'EXTENSION VIEW', 2, 'pg_class'::regclass::oid, m.oid, 0, '', m.name, {_M
   JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = m.oid AND d.deptype = 'e' WHERE m.relkind = 'v' AND {_ADDED_OBJECT}
 """
 
+_IF_VERSION: Final = """
+format(E'DO %%L;\\n', format('BEGIN IF (SELECT extversion FROM pg_catalog.pg_extension WHERE extname = %%L) IS DISTINCT FROM %%L THEN'
+    ' RAISE EXCEPTION ''it was changed under another version of its extension''; END IF; EXECUTE %%L; END', e.extname, e.extversion, {statement}))
+"""
+"""What replaces a member's body must not put an old one into a newer extension."""
+
+BODIES: Final = f"""
+SELECT 'EXTENSION ROUTINE', 2, 'pg_proc'::regclass::oid, p.oid, 0, 'body', p.proname::text, p.pronamespace::regnamespace::text, pg_get_userbyid(p.proowner)::text,
+       {_IF_VERSION.format(statement="pg_get_functiondef(p.oid)").strip()}, '', ''
+  FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid JOIN pg_proc p ON p.oid = d.objid AND p.prokind <> 'a'
+  JOIN pg_language l ON l.oid = p.prolang AND l.lanname NOT IN ('c', 'internal')
+ WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'e' AND p.oid >= 16384 AND %(everything)s AND p.xmin <> d.xmin AND {by_user("p", "d.refobjid")}
+UNION ALL
+SELECT 'EXTENSION VIEW', 2, 'pg_class'::regclass::oid, m.oid, 0, 'body', m.name, {_MADE},
+       {_IF_VERSION.format(statement="format('CREATE OR REPLACE VIEW %%s AS %%s', m.shown, pg_get_viewdef(m.oid))").strip()}, '', ''
+  FROM member m JOIN pg_extension e ON e.oid = m.ext JOIN pg_rewrite w ON w.ev_class = m.oid AND w.rulename = '_RETURN'
+  JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = m.oid AND d.deptype = 'e'
+ WHERE m.relkind = 'v' AND w.xmin <> d.xmin AND {by_user("w", "m.ext")}
+"""
+
 COLUMNS: Final = f"""
 SELECT 'EXTENSION COLUMN', 1, 'pg_class'::regclass::oid, m.oid, a.attnum::int4, '', m.name || ' ' || a.attname, {_MADE},
        format(E'ALTER TABLE %%s ADD COLUMN IF NOT EXISTS %%s;\\n', m.shown, {_COLUMN.strip()})
@@ -113,7 +133,11 @@ SELECT 'EXTENSION COLUMN', 1, 'pg_class'::regclass::oid, m.oid, a.attnum::int4, 
                CASE a.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'x' THEN 'EXTENDED' ELSE 'MAIN' END) ELSE '' END
        || CASE WHEN a.attstattarget >= 0 THEN format(E'ALTER TABLE ONLY %%s ALTER COLUMN %%I SET STATISTICS %%s;\\n', m.shown, a.attname, a.attstattarget) ELSE '' END
        || CASE WHEN a.attoptions IS NULL THEN '' ELSE format(E'ALTER TABLE ONLY %%s ALTER COLUMN %%I SET (%%s);\\n', m.shown, a.attname,
-               array_to_string(a.attoptions, ', ')) END, '', ''
+               array_to_string(a.attoptions, ', ')) END
+       || CASE WHEN m.added OR a.attgenerated <> '' THEN '' ELSE
+          format(E'DO %%L;\\n', format('BEGIN IF (SELECT pg_catalog.format_type(atttypid, atttypmod) FROM pg_catalog.pg_attribute WHERE attrelid = %%L::pg_catalog.regclass AND attname = %%L)'
+              ' <> %%L THEN ALTER TABLE %%s ALTER COLUMN %%I TYPE %%s USING %%I::%%s; END IF; END', m.shown, a.attname, format_type(a.atttypid, a.atttypmod),
+              m.shown, a.attname, format_type(a.atttypid, a.atttypmod), a.attname, format_type(a.atttypid, a.atttypmod))) END, '', ''
   FROM member m JOIN {_COLUMN_TABLES.strip()} ON a.attrelid = m.oid
  WHERE m.relkind IN ('r', 'p') AND NOT m.relispartition AND a.attnum > 0 AND NOT a.attisdropped AND a.attislocal AND {in_member("a")}
 """
@@ -151,6 +175,8 @@ _OBJECTS: Final = """
     UNION ALL SELECT 'pg_class'::regclass, i.indexrelid, m.ext, m.added OR m.ext IS NULL FROM rel m JOIN pg_index i ON i.indrelid = m.oid
      WHERE m.ext IS NOT NULL OR NOT ((i.indisvalid OR m.relkind = 'p') AND i.indisready)
     UNION ALL SELECT 'pg_constraint'::regclass, k.oid, m.ext, m.added FROM member m JOIN pg_constraint k ON k.conrelid = m.oid
+    UNION ALL SELECT 'pg_constraint'::regclass, k.oid, d.refobjid, false FROM pg_depend d JOIN pg_constraint k ON k.contypid = d.objid
+     WHERE d.classid = 'pg_type'::regclass AND d.deptype = 'e' AND %(everything)s
     UNION ALL SELECT 'pg_trigger'::regclass, t.oid, m.ext, m.added FROM member m JOIN pg_trigger t ON t.tgrelid = m.oid AND NOT t.tgisinternal
     UNION ALL SELECT 'pg_policy'::regclass, p.oid, m.ext, m.added FROM member m JOIN pg_policy p ON p.polrelid = m.oid
     UNION ALL SELECT 'pg_rewrite'::regclass, w.oid, m.ext, m.added FROM member m JOIN pg_rewrite w ON w.ev_class = m.oid AND w.rulename <> '_RETURN'
@@ -159,6 +185,7 @@ _OBJECTS: Final = """
 
 _NAME: Final = """
 CASE WHEN i.type LIKE '%%column' THEN 'COLUMN ' || i.identity
+     WHEN i.type = 'domain constraint' THEN (SELECT format('CONSTRAINT %%I ON DOMAIN %%s', conname, contypid::regtype) FROM pg_constraint k WHERE k.oid = x.objoid)
      WHEN i.type = 'table constraint' THEN 'CONSTRAINT ' || i.identity
      WHEN i.type IN ('function', 'procedure', 'aggregate') THEN 'ROUTINE ' || i.identity
      WHEN i.type = 'composite type' THEN 'TYPE ' || i.identity
@@ -167,12 +194,14 @@ CASE WHEN i.type LIKE '%%column' THEN 'COLUMN ' || i.identity
      ELSE upper(i.type) || ' ' || i.identity END
 """
 
+_NAME_OF_MEMBER: Final = _NAME.strip().replace("x.objoid", "d.objid")
+
 COMMENTS: Final = f"""
 SELECT 'COMMENT', 7, x.classoid, x.objoid, 0, {_NAME.strip()}, {_NAME.strip()}, coalesce(i.schema, ''), '',
        format(E'COMMENT ON %%s IS %%L;\\n', {_NAME.strip()}, x.description), '', ''
   FROM ({_OBJECTS}) AS o JOIN pg_description x ON x.classoid = o.classid AND x.objoid = o.objid,
        LATERAL pg_identify_object(x.classoid, x.objoid, x.objsubid) AS i
- WHERE i.type <> 'domain constraint' AND (o.added OR {by_user("x", "o.ext")})
+ WHERE (o.added OR {by_user("x", "o.ext")})
 """
 
 SECURITY_LABELS: Final = f"""
@@ -184,8 +213,8 @@ SELECT 'SECURITY LABEL', 7, x.classoid, x.objoid, 0, {_NAME.strip()}, {_NAME.str
 """
 
 OWNERS: Final = f"""
-SELECT 'EXTENSION OWNER', 2, d.classid, d.objid, 0, '', {_NAME.strip()}, coalesce(i.schema, ''), x.owner::regrole::text,
-       format(E'ALTER %%s OWNER TO %%s;\\n', {_NAME.strip()}, x.owner::regrole), '', ''
+SELECT 'EXTENSION OWNER', 2, d.classid, d.objid, 0, '', {_NAME_OF_MEMBER}, coalesce(i.schema, ''), x.owner::regrole::text,
+       format(E'ALTER %%s OWNER TO %%s;\\n', {_NAME_OF_MEMBER}, x.owner::regrole), '', ''
   FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid LEFT JOIN rel r ON d.classid = 'pg_class'::regclass AND r.oid = d.objid
   CROSS JOIN LATERAL (SELECT CASE d.classid
          WHEN 'pg_class'::regclass THEN (SELECT relowner FROM pg_class c WHERE c.oid = d.objid AND relkind IN ('r', 'p', 'f', 'v', 'm', 'S') AND NOT EXISTS (
