@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.fix_postgres import Cluster
+from tests.restore_support import restored as restored_in_place
 from tests.scenarios.extension_support import extension
 from tests.scenarios.test_restore_database import ask, capture_of, database, differences, restored, snapshot_of, text
 from vault.model import State
@@ -258,3 +259,29 @@ def test_foreign_keys_that_are_switched_off_come_back_so(postgres: Cluster) -> N
         assert failed == {"FK CONSTRAINT o %rphan o %rphan_a_fkey": "created NOT VALID: rows violate it"}
         states = "SELECT count(*) || ' ' || string_agg(tgenabled::text, '' ORDER BY tgname) FROM pg_trigger"
         assert ask(postgres, ours, states) == ask(postgres, source, states) == "9 DDDDDDDDD"
+
+
+DAMAGE = """
+    DROP TRIGGER "a b" ON keeper_queue; DROP POLICY p2 ON keeper_queue; DROP INDEX "by User"; ALTER TABLE keeper_queue DROP CONSTRAINT fine;
+    ALTER TABLE keeper_queue DISABLE ROW LEVEL SECURITY; COMMENT ON TABLE keeper_conf IS 'other'; ALTER TABLE keeper_queue ENABLE TRIGGER script_trigger;
+    ALTER FUNCTION keeper_stamp() RESET search_path; ALTER TABLE keeper_queue ALTER COLUMN m SET DEFAULT 'other'; ALTER PUBLICATION pub DROP TABLE keeper_queue
+"""
+
+
+def test_damage_on_an_extension_is_mended_in_place(postgres: Cluster, keeper: str) -> None:
+    with database(postgres, f"CREATE EXTENSION {keeper}") as source:
+        with postgres.connect(source) as connection:
+            for statement in BY_USER.split(";\n"):
+                connection.execute(text(statement))
+        snapshot = snapshot_of(postgres, source)
+        damaged = postgres.createdb(options=f"TEMPLATE {source}")
+        try:
+            with postgres.connect(damaged) as connection:
+                for statement in DAMAGE.split(";"):
+                    connection.execute(text(statement))
+            assert properties(postgres, damaged) != properties(postgres, source)
+            done = restored_in_place(snapshot, postgres.dsn(damaged), "schema", "data", replace=True)
+            assert done.failed == {}
+            assert properties(postgres, damaged) == properties(postgres, source)
+        finally:
+            postgres.dropdb(damaged)

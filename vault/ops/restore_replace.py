@@ -20,7 +20,8 @@ def with_replaced(now: Situation, found: dict[int, Decision]) -> dict[int, Decis
     for at in sorted(at for at, one in found.items() if one.action is Action.REPLACE):
         if found[at].action is not Action.REPLACE:
             continue  # it goes with one before
-        gone = _gone_with(now, found, at)
+        present = found[at].present
+        gone = _gone_with(now, found, at) if present is None or present.drop else set()  # else it is only set anew
         lost = _lost_rows(now, found, {at, *gone})
         if lost:
             why = f"differs on the target; replacing it would lose rows of {lost}: select these too"
@@ -28,9 +29,9 @@ def with_replaced(now: Situation, found: dict[int, Decision]) -> dict[int, Decis
             continue
         drops = []
         for one in sorted(gone, reverse=True):
-            present = now.present.entries.get(now.contents.order[one].identity)
-            if present is not None and present.drop and one not in now.graph.parts(at):
-                drops.append(present.drop)
+            there = now.present.entries.get(now.contents.order[one].identity)
+            if there is not None and there.drop and one not in now.graph.parts(at):
+                drops.append(there.drop)
             found[one] = Decision(action=Action.CREATE)
         found[at] = replace(found[at], drops=tuple(drops), takes=tuple(sorted(gone)))
     return found
