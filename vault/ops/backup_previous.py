@@ -6,10 +6,11 @@ Damage there is no reason to stop: what cannot be read is no base, and storing a
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate
 
-from vault.errors import IntegrityError, NotThere
+from vault.errors import IntegrityError
 from vault.ids import ObjectId
 from vault.model import Extent, TableItem, TableName
 from vault.repo.snapshot import Snapshot
@@ -22,19 +23,29 @@ def no_base(offset: int, length: int) -> ObjectId | None:
     return None
 
 
+_NODES_KEPT = 4
+"""Decoded nodes of the list of tables. Tables are asked for in its order, by a few threads: so each node is decoded once or twice."""
+
+
 class Previous:
     """Extents of the snapshot before. Thread-safe, as the snapshot is."""
 
     def __init__(self, snapshot: Snapshot | None) -> None:
         self._snapshot = snapshot
+        self._near: deque[Mapping[TableName, TableItem]] = deque(maxlen=_NODES_KEPT)
 
     def table(self, name: TableName) -> TableItem | None:
         if self._snapshot is None or self._snapshot.manifest.database is None:
             return None
-        try:
-            return self._snapshot.table(name)
-        except (NotThere, IntegrityError):
-            return None
+        found = next((near[name] for near in tuple(self._near) if name in near), None)
+        if found is None:
+            try:
+                near = {item.name: item for item in self._snapshot.tables_near(name)}
+            except IntegrityError:
+                return None
+            self._near.append(near)
+            found = near.get(name)
+        return found
 
     def extents(self, table: TableItem) -> Iterator[Extent]:
         """Raises  IntegrityError"""

@@ -132,20 +132,21 @@ def _walk(places: Sequence[tree.Child], expected_level: int | None, form: ListFo
 
 def find(ref: ListRef, key: bytes, form: ListFormat[T], load: Load) -> T | None:
     """The item with that key in an ordered list, reading one path. Raises as `walk`."""
+    return next((item for item in leaf(ref, key, form, load) if form.key(item) == key), None)
+
+
+def leaf(ref: ListRef, key: bytes, form: ListFormat[T], load: Load) -> list[T]:
+    """The items of the one node that may hold that key of an ordered list, reading one path. Raises as `walk`."""
     place = None if ref.root is None else tree.Child(last_key=b"", id=ref.root, sums=ref.sums)
     expected: int | None = None
     while place is not None:
         level, members = open_node(next(load([place.id], form.node_type)), place, expected, form)
+        if level == 0:
+            return [member for member in members if not isinstance(member, tree.Child)]
         expected = level - 1
-        place = None
-        for member in members:
-            if not isinstance(member, tree.Child):
-                if form.key(member) == key:
-                    return member
-            elif member.last_key >= key:
-                place = member
-                break
-    return None
+        children = (member for member in members if isinstance(member, tree.Child))
+        place = next((child for child in children if child.last_key >= key), None)
+    return []
 
 
 def open_node(

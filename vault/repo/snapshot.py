@@ -34,7 +34,7 @@ from vault.model import (
     TableItem,
     TableName,
 )
-from vault.pipeline.lists import find, walk
+from vault.pipeline.lists import find, leaf, walk
 from vault.repo.reader import Reader
 
 
@@ -59,11 +59,14 @@ class Snapshot:
 
     def table(self, name: TableName) -> TableItem:
         """Raises  NotThere"""
-        key = f"{name.schema}\0{name.name}".encode()
-        item = find(self._database.tables, key, TABLES, self._reader.get_many)
+        item = find(self._database.tables, _table_key(name), TABLES, self._reader.get_many)
         if item is None:
             raise NotThere(f"no table {name.schema}.{name.name} in the snapshot", hint="list them with: pgvault show")
         return item
+
+    def tables_near(self, name: TableName) -> list[TableItem]:
+        """The table, if it is there, with those that are stored in one node with it."""
+        return leaf(self._database.tables, _table_key(name), TABLES, self._reader.get_many)
 
     def extents(self, table: TableItem) -> Iterator[Extent]:
         if table.inline is not None:
@@ -182,6 +185,10 @@ class Snapshot:
             if ref.continues != (chunk_type is ObjectType.ROW_CHUNK and not plain.endswith(b"\n")):
                 raise Malformed("chunk ends otherwise than its list says", object_id=ref.id.hex())
             yield plain
+
+
+def _table_key(name: TableName) -> bytes:
+    return f"{name.schema}\0{name.name}".encode()
 
 
 def _ending(refs: Iterator[ChunkRef]) -> Iterator[ChunkRef]:
