@@ -29,7 +29,7 @@ SHARE_OF_LOCK_TABLE: Final = 2
 """The leader locks all tables if that takes at most one half: pg_dump, readers and the application need the rest [C3]."""
 DUMP_OF_LOCK_TABLE: Final = (4, 3)
 """pg_dump locks every table that it describes. The shared table holds half as many locks again as it is made for, and then fails
-whoever asks next; at this bound about 1,000 stay free on default settings. ADR 0002"""
+whoever asks next; at this bound about 1,000 stay free on default settings. ADR 0003"""
 NAMED_IN_MESSAGES: Final = 10
 
 BEGIN: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
