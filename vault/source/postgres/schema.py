@@ -27,6 +27,7 @@ READ_BYTES: Final = 1 << 20
 SIGNS_OF_CHANGE: Final = ("timeout", "does not exist", "cache lookup failed", "could not open relation")
 """In what pg_dump says when somebody queues for a lock or drops things meanwhile: a new snapshot may succeed."""
 CATALOG_PROC: Final = "1255"
+PARTITIONED: Final = ord("p")
 ATTACHMENTS: Final = {
     "TABLE ATTACH": ("table", ("TABLE", "FOREIGN TABLE")),
     "INDEX ATTACH": ("index", ("INDEX", "CONSTRAINT")),
@@ -217,17 +218,24 @@ def _functions(session: Session, entries: Sequence[archive.Entry]) -> dict[bytes
 
 
 def _entry(entry: archive.Entry, identity: Identity, encoding: str) -> SchemaEntry:
+    """A partitioned table has no storage: the method of its partitions to come is a statement of its own, as in pg_restore."""
     what = f"{identity.desc} {'.'.join(identity.names)} {identity.sub}".strip()
+    definition = _text(entry.definition, encoding, what)
+    method = _text(entry.access_method, encoding, what)
+    if method and entry.relation_kind == PARTITIONED:
+        name = f"{quote(_text(entry.namespace, encoding, what))}.{quote(_text(entry.tag, encoding, what))}"
+        definition += f"\nALTER TABLE {name} SET ACCESS METHOD {quote(method)};\n"
+        method = ""
     return SchemaEntry(
         identity=identity,
         section=Section(entry.section),
         tag=_text(entry.tag, encoding, what),
         namespace=_text(entry.namespace, encoding, what),
         owner=_text(entry.owner, encoding, what),
-        definition=_text(entry.definition, encoding, what),
+        definition=definition,
         drop=_text(entry.drop, encoding, what),
         tablespace=_text(entry.tablespace, encoding, what),
-        table_access_method=_text(entry.access_method, encoding, what),
+        table_access_method=method,
     )
 
 
