@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 
 from vault.model import CatalogFacts, Membership, Role, Roles, SchemaEntry, TableName
 from vault.ports import Capture, ExtentJob, RowReader, SourceTable
+from vault.source.postgres import privileges
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -93,9 +94,9 @@ def _is_of_the_database(entry: SchemaEntry) -> bool:
 
 def _catalog(source: CatalogFacts, target: CatalogFacts, *, versions: tuple[int, int]) -> Iterator[Difference]:
     sides = []
-    for facts, version_num in zip((source, target), versions, strict=True):
+    for facts in (source, target):
         owned = {
-            name: (owner, frozenset(_effective(name, owner, acl, version_num)))
+            name: (owner, frozenset(_effective(name, owner, acl, min(versions))))
             for name, owner, acl in facts.acls
             if _OF_INITDB not in name
         }
@@ -110,36 +111,45 @@ def _catalog(source: CatalogFacts, target: CatalogFacts, *, versions: tuple[int,
     yield from _values("policy", policies[0], policies[1], name=".".join)
 
 
+_OF_RELATIONS: Final = "arwdDxt"
 _BUILT_IN: Final = {
     "aggregate": ("X", "X"),
     "domain": ("U", "U"),
     "foreign-data wrapper": ("U", ""),
-    "foreign table": ("arwdDxt", ""),
+    "foreign table": (_OF_RELATIONS, ""),
     "function": ("X", "X"),
     "language": ("U", "U"),
     "large object": ("rw", ""),
-    "materialized view": ("arwdDxt", ""),
+    "materialized view": (_OF_RELATIONS, ""),
     "procedure": ("X", "X"),
     "schema": ("UC", ""),
     "sequence": ("rwU", ""),
     "server": ("U", ""),
-    "table": ("arwdDxt", ""),
+    "table": (_OF_RELATIONS, ""),
     "type": ("U", "U"),
-    "view": ("arwdDxt", ""),
+    "view": (_OF_RELATIONS, ""),
 }
 """Kind of object -> privileges of its owner and of PUBLIC where it has no ACL (acldefault)."""
 
 
 def _effective(name: str, owner: str, acl: tuple[str, ...] | None, version_num: int) -> Iterable[str]:
-    """The privileges in force: no ACL means the built-in ones."""
-    if acl is not None:
-        return acl
+    """The privileges in force, as a server of `version_num` knows them: no ACL means the built-in ones.
+
+    Before 17 an owner could not be without what MAINTAIN is now, so it is not looked at; anybody else's is.
+    """
     kind = next((kind for kind in _BUILT_IN if name.startswith(f"{kind} ")), "")
     own, public = _BUILT_IN.get(kind, ("", ""))
-    if own == "arwdDxt" and version_num >= 170000:
-        own += "m"
     role = owner if owner.replace("_", "").isalnum() and owner.isascii() else '"' + owner.replace('"', '""') + '"'
+    knows = own != _OF_RELATIONS or version_num >= privileges.MAINTAIN_VERSION
+    if acl is not None:
+        return acl if knows else (_without_maintain(item, of=role) for item in acl)
+    own += "m" if own == _OF_RELATIONS and knows else ""
     return [f"{who}={letters}/{role}" for who, letters in ((role, own), ("", public)) if letters]
+
+
+def _without_maintain(item: str, *, of: str) -> str:
+    who, letters = f"{of}=", item.removeprefix(f"{of}=").partition("/")
+    return f"{who}{letters[0].replace('m', '')}/{letters[2]}" if item.startswith(who) else item
 
 
 # --- roles ---------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Final
 
 from vault.errors import NotThere, SourceError, Unreachable
-from vault.model import Membership, MergedRows, Role, RoleSetting, TableName
+from vault.model import Membership, MergedRows, Role, RoleSetting, SchemaEntry, TableName
 from vault.ops.restore_contents import Contents
 from vault.ops.restore_decisions import Action
 from vault.ops.restore_extensions import Extensions
@@ -24,7 +24,7 @@ from vault.ops.restore_schedule import Schedule
 from vault.ops.restore_sessions import Failure, Failures, Sessions
 from vault.ports import Progress, Target, TargetSession
 from vault.repo.snapshot import Snapshot
-from vault.source.postgres import role_statements, statements
+from vault.source.postgres import privileges, role_statements, statements
 
 _MAY_COME_LATER: Final = frozenset({"42501", "42883", "42P01", "42704", "3F000"})
 """No privilege; no function, relation, type or schema, as who may not use a schema is told."""
@@ -188,7 +188,8 @@ class _Restore:
             return
         early = self._plan.row_security.get(at, ())
         try:
-            notes = self._create_or_replace(session, at, [self._contents.entries[one].definition for one in early])
+            then = [self._contents.entries[one].definition for one in early]
+            notes = self._create_or_replace(session, at, [*then, *self._after_version(entry)])
         except Unreachable:
             raise
         except SourceError as error:
@@ -248,6 +249,10 @@ class _Restore:
             session.run(role_statements.create_role(less, unlogged=False))
             lost = [word for word in ("superuser", "replication", "bypass_rls") if getattr(role, word)]
             self._failures.add(f"ROLE {role.name}", f"created without {', '.join(lost)}: only a superuser may give it")
+
+    def _after_version(self, entry: SchemaEntry) -> list[str]:
+        before, after = self._contents.server.version_num, self._plan.target.version_num
+        return privileges.without_maintain(entry.identity, before=before, after=after)
 
     def _weaker(self, session: TargetSession, at: int, why: SourceError) -> str | None:
         try:

@@ -1,4 +1,4 @@
-"""SQL that undoes default privileges of the target, and that finds a CHECK to suspend. Text only.
+"""SQL that undoes what default privileges and the version of the target add, and that finds a CHECK to suspend. Text only.
 
 An ACL entry of pg_dump is a difference against the built-in privileges of an object, so it is exact only on an object
 that has those. ALTER DEFAULT PRIVILEGES of the target silently adds to them or takes from them. Spec 75-restore.
@@ -7,6 +7,9 @@ that has those. ALTER DEFAULT PRIVILEGES of the target silently adds to them or 
 from __future__ import annotations
 
 from typing import Final, LiteralString
+
+from vault.model import Identity
+from vault.source.postgres.names import literal, quote
 
 KINDS: Final = {
     "AGGREGATE": "f",
@@ -121,3 +124,54 @@ select 'DOMAIN ' || pg_catalog.format('%%I.%%I', nspname, typname), pg_catalog.p
   join pg_catalog.pg_namespace n on n.oid = typnamespace
  where contype = 'c' and conname = %(name)s and nspname = %(schema)s and typname = %(subject)s
 """
+
+MAINTAIN_VERSION: Final = 170000
+"""First server with the privilege MAINTAIN, which ALL includes there."""
+_RELATIONS: Final = frozenset({"table", "view", "materialized view", "foreign table"})
+
+_REVOKE_MAINTAIN: Final = """
+declare found record;
+begin
+    for found in {found}
+    loop
+        execute {prefix} || ' REVOKE MAINTAIN ON ' || {subject} || ' FROM ' || case found.grantee when 0 then 'PUBLIC'
+            else pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(found.grantee)) end || ' CASCADE';
+    end loop;
+end
+"""
+
+_WITH_MAINTAIN: Final = """
+select distinct c.oid::pg_catalog.regclass::text as name, item.grantee from pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) as item
+ where c.oid = {name}::pg_catalog.regclass and item.privilege_type = 'MAINTAIN' and item.grantor = c.relowner and item.grantee <> c.relowner
+"""
+
+_DEFAULT_WITH_MAINTAIN: Final = """
+select item.grantee from pg_catalog.pg_default_acl d, pg_catalog.aclexplode(d.defaclacl) as item
+ where d.defaclobjtype = 'r' and d.defaclrole = {role}::pg_catalog.regrole
+   and d.defaclnamespace = {schema} and item.privilege_type = 'MAINTAIN' and item.grantee <> d.defaclrole
+"""
+
+
+def without_maintain(identity: Identity, *, before: int, after: int) -> list[str]:
+    """What takes MAINTAIN back after an ACL or DEFAULT ACL entry of server version `before` ran on `after`.
+
+    GRANT ALL of a server before 17 gave no MAINTAIN; an owner keeps it, who could do all of it before.
+    """
+    names = identity.names
+    if before >= MAINTAIN_VERSION or after < MAINTAIN_VERSION:
+        return []
+    if identity.desc == "ACL" and identity.kind in _RELATIONS:
+        found = _WITH_MAINTAIN.format(name=literal(f"{quote(names[0])}.{quote(names[1])}"))
+        body = _REVOKE_MAINTAIN.format(found=found, prefix="''", subject="'TABLE ' || found.name")
+    elif identity.desc == "DEFAULT ACL":
+        role, schema = names[0], names[1] if len(names) > 1 else None
+        found = _DEFAULT_WITH_MAINTAIN.format(
+            role=literal(quote(role)),
+            schema="0" if schema is None else f"{literal(quote(schema))}::pg_catalog.regnamespace",
+        )
+        here = "" if schema is None else f" IN SCHEMA {quote(schema)}"
+        prefix = literal(f"ALTER DEFAULT PRIVILEGES FOR ROLE {quote(role)}{here}")
+        body = _REVOKE_MAINTAIN.format(found=found, prefix=prefix, subject="'TABLES'")
+    else:
+        return []
+    return [f"DO {literal(body)}"]
