@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.fix_postgres import Cluster
+from tests.fix_zoo import part
 from tests.scenarios.capture_support import copy_text, database, jobs, open_on, read_all
 from vault.errors import SourceError, UsageError
 from vault.model import Identity, Section, State, TableName
@@ -16,7 +16,6 @@ from vault.source.postgres.session import PostgresCapture
 
 pytestmark = pytest.mark.postgres
 
-ZOO = Path(__file__).with_name("capture_zoo.sql").read_text(encoding="utf-8")
 ODD = TableName(schema='Sch ema"x', name='tab\nle "ü"')
 
 
@@ -28,10 +27,8 @@ def cluster(request: pytest.FixtureRequest) -> Cluster:
 
 @pytest.fixture(scope="module")
 def zoo(cluster: Cluster) -> Iterator[str]:
-    with database(cluster, ZOO) as name:
+    with database(cluster, part("roles"), part("names")) as name:
         yield name
-    with cluster.connect() as connection:
-        connection.execute('DROP ROLE zoo_reader; DROP ROLE "zoo Writer"')
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +58,9 @@ def test_every_definition_has_an_identity_of_its_own(capture: PostgresCapture) -
 
 def test_entries_without_a_catalog_id_are_named_by_their_subject(capture: PostgresCapture) -> None:
     found = {entry.identity for entry in capture.schema().entries}
-    assert Identity(desc="COMMENT", kind="table", names=("app", "plain"), sub="COLUMN plain.amount") in found
-    assert Identity(desc="ACL", kind="table", names=("app", "counted"), sub="COLUMN counted.n") in found
-    assert Identity(desc="ROW SECURITY", kind="table", names=("app", "plain"), sub="plain") in found
+    assert Identity(desc="COMMENT", kind="table", names=("odd", "plain"), sub="COLUMN plain.amount") in found
+    assert Identity(desc="ACL", kind="table", names=("odd", "counted"), sub="COLUMN counted.n") in found
+    assert Identity(desc="ROW SECURITY", kind="table", names=("odd", "plain"), sub="plain") in found
     assert Identity(desc="ENCODING", kind="", names=()) in found
 
 
@@ -83,7 +80,7 @@ def test_functions_carry_their_whole_definition(capture: PostgresCapture) -> Non
         if entry.identity.desc in {"FUNCTION", "PROCEDURE", "AGGREGATE"}
     }
     assert "-- keeps this line" in functions["PROCEDURE", "nop"]
-    assert functions["FUNCTION", "add"].startswith("CREATE OR REPLACE FUNCTION app.add(")
+    assert functions["FUNCTION", "add"].startswith("CREATE OR REPLACE FUNCTION odd.add(")
     assert functions["AGGREGATE", "total"] == ""
 
 
@@ -100,9 +97,9 @@ def test_rows_are_those_of_copy(cluster: Cluster, zoo: str, large_table_bytes: i
                 assert found[table.name] == (expected.count(b"\n"), expected), table.name
         assert capture.finish() == ()
     assert found[ODD][0] == 4
-    assert found[TableName(schema="app", name="nothing")] == (2, b"\n\n")
-    assert found[TableName(schema="app", name="parent")][0] == 1
-    assert TableName(schema="app", name="events") not in found
+    assert found[TableName(schema="odd", name="nothing")] == (2, b"\n\n")
+    assert found[TableName(schema="odd", name="parent")][0] == 1
+    assert TableName(schema="odd", name="events") not in found
 
 
 def test_tables_say_what_their_rows_depend_on(capture: PostgresCapture) -> None:
@@ -111,13 +108,13 @@ def test_tables_say_what_their_rows_depend_on(capture: PostgresCapture) -> None:
     assert tables["plain"].key_columns == ("id",)
     assert len(tables["plain"].fingerprint) == 32
     assert tables["named_by_role"].fingerprint == b""
-    assert tables["hashed_0"].load_via_root == TableName(schema="app", name="hashed")
+    assert tables["hashed_0"].load_via_root == TableName(schema="odd", name="hashed")
     assert tables["events_2025"].load_via_root is None
     assert all(table.ranges for table in capture.tables)
 
 
 def test_what_has_no_rows_here_is_named(capture: PostgresCapture) -> None:
-    assert [(missing.item, missing.state) for missing in capture.missing] == [('"app"."far"', State.NOT_EXPORTABLE)]
+    assert [(missing.item, missing.state) for missing in capture.missing] == [('"odd"."far"', State.NOT_EXPORTABLE)]
 
 
 def test_sequences_and_large_objects_are_read(capture: PostgresCapture) -> None:
@@ -147,12 +144,12 @@ def test_roles_come_with_memberships_and_settings(capture: PostgresCapture) -> N
 def test_facts_name_owners_acls_and_dependencies(capture: PostgresCapture) -> None:
     facts = capture.catalog()
     owners = {name: (owner, acl) for name, owner, acl in facts.acls}
-    assert owners["table app.child"][0] == "zoo Writer"
-    assert any("zoo_reader=r*" in item for item in owners["table app.plain"][1] or ())
-    assert ("function app.stamp()", "schema app", "n") in facts.edges
-    assert ("app", "plain", "only own", ("zoo Writer", "zoo_reader")) in facts.policies
+    assert owners["table odd.child"][0] == "zoo Writer"
+    assert any("zoo_reader=r*" in item for item in owners["table odd.plain"][1] or ())
+    assert ("function odd.stamp()", "schema odd", "n") in facts.edges
+    assert ("odd", "plain", "only own", ("zoo Writer", "zoo_reader")) in facts.policies
     assert facts.database["encoding"] == "UTF8"
-    assert ("app", "stamp", "", True, False) in facts.functions
+    assert ("odd", "stamp", "", True, False) in facts.functions
     assert not any("pg_toast" in name or "RI_ConstraintTrigger" in name for edge in facts.edges for name in edge)
     assert len(facts.acls) == len(owners)
 
@@ -169,16 +166,16 @@ def test_two_captures_of_an_unchanged_database_are_equal(cluster: Cluster, zoo: 
 
 
 def test_selection_follows_the_patterns_of_pg_dump(cluster: Cluster, zoo: str) -> None:
-    with open_on(cluster.dsn(zoo), tables=["app.events*"], exclude_tables=["app.*_rest"]) as capture:
+    with open_on(cluster.dsn(zoo), tables=["odd.events*"], exclude_tables=["odd.*_rest"]) as capture:
         assert [table.name.name for table in capture.tables] == ["events_2025"]
         tables = {entry.identity.names for entry in capture.schema().entries if entry.identity.desc == "TABLE"}
-        assert tables == {("app", "events"), ("app", "events_2025")}
+        assert tables == {("odd", "events"), ("odd", "events_2025")}
         assert list(capture.large_objects()) == []
     with open_on(cluster.dsn(zoo), schemas=['"Sch ema""x"']) as capture:
         assert [table.name for table in capture.tables] == [ODD]
         assert list(capture.sequences()) == []
     with pytest.raises(UsageError, match="no table matches"):
-        open_on(cluster.dsn(zoo), tables=["app.Plain_not_there"])
+        open_on(cluster.dsn(zoo), tables=["odd.Plain_not_there"])
 
 
 def test_rows_and_definitions_keep_the_encoding_of_the_server(cluster: Cluster) -> None:

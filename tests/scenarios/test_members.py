@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.fix_postgres import Cluster
+from tests.fix_zoo import capture_of
 from tests.restore_support import restored as restored_in_place
 from tests.scenarios.extension_support import extension
-from tests.scenarios.test_restore_database import ask, capture_of, database, differences, restored, snapshot_of, text
+from tests.scenarios.test_restore_database import ask, database, differences, restored, snapshot_of, text
 from vault.model import State
 from vault.ops.export_archive import archive_blocks
 from vault.ops.export_sql import complete_sql

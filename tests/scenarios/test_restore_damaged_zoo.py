@@ -11,8 +11,9 @@ import pytest
 from psycopg import sql
 
 from tests.fix_postgres import Cluster
+from tests.fix_zoo import empty, fill, part
 from tests.restore_support import capture_of, differences, restored, snapshot_of
-from tests.scenarios.test_restore_database import ROLES, ZOO, database
+from tests.scenarios.test_restore_database import database
 from vault.model import SchemaEntry
 from vault.ops import restore
 from vault.repo.snapshot import Snapshot
@@ -22,20 +23,28 @@ pytestmark = pytest.mark.postgres
 ROUNDS = int(os.environ.get("PGVAULT_DAMAGE_ROUNDS", "4"))
 """More on demand; 20 rounds passed on 15 and on 18 when this was written."""
 DROPS = 5
+PUBLICATIONS = """
+    alter publication pub set table app.users (id, email) where (id > 0), app.big;
+    create publication pub_s for tables in schema app;
+"""
 NOT_DROPPED = frozenset({"DATABASE", "EXTENSION", "SCHEMA", "DEFAULT ACL", "SUBSCRIPTION"})
 """A whole schema or extension is a case of its own; the rest has nothing to drop, or is the cluster's."""
 
 
 @pytest.fixture(scope="module")
 def zoo(postgres: Cluster) -> Iterator[str]:
-    with postgres.connect() as connection:
-        for role in ROLES:
-            if not connection.execute("select from pg_roles where rolname = %s", (role,)).fetchall():
-                superuser = "superuser" if role == "zoo_super" else ""
-                connection.execute(sql.SQL(f"create role {role} {superuser}"))
-    with database(postgres, ZOO) as name:
-        with postgres.connect(name) as connection:
-            connection.execute("alter subscription sub set (slot_name = none); drop subscription sub")
+    """Its larger half: one schema with a bit of everything that hangs together."""
+    with empty(postgres) as name:
+        fill(
+            postgres,
+            name,
+            [
+                part("roles"),
+                part("app"),
+                PUBLICATIONS,
+                "alter subscription sub set (slot_name = none); drop subscription sub",
+            ],
+        )
         yield name
 
 
@@ -78,12 +87,12 @@ def test_whatever_was_dropped_comes_back(postgres: Cluster, zoo: str, snapshot: 
 def test_each_table_comes_into_an_empty_database_alone(postgres: Cluster, snapshot: Snapshot) -> None:
     contents = restore.gather(snapshot)
     links = ("FK CONSTRAINT", "TABLE ATTACH", "INDEX ATTACH")
-    with database(postgres) as empty:
+    with database(postgres) as target:
         for table in {item.load_via_root or item.name: None for item in contents.tables}:
             name = f'"{table.schema}"."{table.name}"'.replace('we"ird', 'we""ird')
-            done = restored(snapshot, postgres.dsn(empty), name)
+            done = restored(snapshot, postgres.dsn(target), name)
             assert all(entry.startswith(links) for entry in done.failed), done.failed
-        with capture_of(postgres.dsn(empty))() as capture:
+        with capture_of(postgres.dsn(target))() as capture:
             assert {table.name for table in capture.tables} >= {item.name for item in contents.tables}
-        rest = restored(snapshot, postgres.dsn(empty), "schema", "data", "large_objects")
+        rest = restored(snapshot, postgres.dsn(target), "schema", "data", "large_objects")
         assert rest.failed == {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -14,38 +14,17 @@ from psycopg import sql
 
 from tests.fix_postgres import Cluster, server
 from tests.fix_views import Listener, ViewRepository
+from tests.fix_zoo import Zoos, capture_of, empty, fill, scripts
 from vault.errors import UnsafeError
 from vault.ops import restore
 from vault.ops.compare import Difference, compare
 from vault.ops.restore import RestoreReport
 from vault.ops.restore_plan import RestoreOptions, plan
 from vault.ops.summary import count_target
-from vault.ports import Capture
 from vault.repo.snapshot import Snapshot
-from vault.source.postgres.programs import Programs
-from vault.source.postgres.reach import CaptureOptions
-from vault.source.postgres.server import embedded_bin
-from vault.source.postgres.session import open_capture
 from vault.source.postgres.target import connect_target
 
 pytestmark = pytest.mark.postgres
-
-ZOO = Path(__file__).with_name("restore_zoo.sql").read_text()
-OWN_SUBSCRIPTIONS = """
-    select subname::text from pg_subscription join pg_database d on d.oid = subdbid where datname = current_database()
-"""
-ROLES = ("zoo_anon", "zoo_owner", "zoo_other", "zoo_super")
-
-
-def capture_of(cluster: Cluster, db: str) -> Callable[[], Capture]:
-    return partial(
-        open_capture,
-        cluster.dsn(db),
-        options=CaptureOptions(),
-        programs=Programs(search_path="/usr/bin", embedded=embedded_bin()),
-        environment={},
-        notify=print,
-    )
 
 
 def text(statement: str) -> sql.SQL:
@@ -55,18 +34,10 @@ def text(statement: str) -> sql.SQL:
 @contextmanager
 def database(cluster: Cluster, script: str = "") -> Iterator[str]:
     """A new database, dropped at the end, in which `script` was run."""
-    name = cluster.createdb()
-    try:
+    with empty(cluster) as name:
         if script:
-            with cluster.connect(name) as connection:
-                connection.execute(text(script))
+            fill(cluster, name, [script])
         yield name
-    finally:
-        with cluster.connect(name) as connection:
-            for (subscription,) in connection.execute(OWN_SUBSCRIPTIONS).fetchall():
-                connection.execute(text(f"alter subscription {subscription} set (slot_name = none)"))
-                connection.execute(text(f"drop subscription {subscription}"))
-        cluster.dropdb(name)
 
 
 def snapshot_of(cluster: Cluster, db: str) -> Snapshot:
@@ -102,25 +73,8 @@ def dumped(cluster: Cluster, db: str) -> list[str]:
 
 
 @pytest.fixture
-def zoo(postgres: Cluster) -> Iterator[str]:
-    with postgres.connect() as connection:
-        for role in ROLES:
-            if not connection.execute("select from pg_roles where rolname = %s", (role,)).fetchall():
-                connection.execute(text(f"create role {role} {'superuser' if role == 'zoo_super' else ''}"))
-    with database(postgres, ZOO) as name:
-        yield name
-
-
-def test_restored_database_equals_its_source_and_what_pg_restore_makes(postgres: Cluster, zoo: str) -> None:
-    with database(postgres) as ours, database(postgres) as stock:
-        report = restored(snapshot_of(postgres, zoo), postgres, ours)
-        assert report.failed == ()
-        command = [str(postgres.bin / "pg_dump"), "-Fc", "-d", postgres.dsn(zoo)]
-        archive = subprocess.run(command, check=True, capture_output=True).stdout
-        subprocess.run([str(postgres.bin / "pg_restore"), "-e", "-d", postgres.dsn(stock)], input=archive, check=True)
-        assert differences((postgres, zoo), (postgres, ours)) == []
-        assert differences((postgres, stock), (postgres, ours)) == []
-        assert dumped(postgres, zoo) == dumped(postgres, ours)
+def zoo(postgres: Cluster, zoos: Zoos) -> str:
+    return zoos[postgres.major].db
 
 
 def test_grants_come_back_exactly_where_the_target_has_default_privileges(postgres: Cluster, zoo: str) -> None:
@@ -358,7 +312,8 @@ def test_compare_sees_each_kind_of_difference(postgres: Cluster, zoo: str) -> No
         "policy": "alter policy p1 on app.users to zoo_other",
         "extension": "drop extension pg_trgm",
     }
-    with database(postgres, ZOO) as other:
+    with empty(postgres) as other:
+        fill(postgres, other, [*scripts(postgres.major)])
         with postgres.connect(other) as connection:
             for change in changes.values():
                 connection.execute(text(change))

@@ -8,7 +8,7 @@ Layout: pg_backup_archiver.c, pg_backup_custom.c.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -148,7 +148,8 @@ class _Contents:
         self._entries = tuple(snapshot.entries(item.entry for item in self._order))
         self._last_id = len(self._order)
         self._loaded_by: dict[int, list[int]] = {}
-        """Dump id of a partition root -> dump ids of the rows that are loaded through it."""
+        """Dump id of a table -> dump ids of rows that are not its own and that its constraints and triggers concern."""
+        self._above = _ancestors(self._order)
         self._schema_acls = _schema_acls(self._order)
         self._on_members = on_members(self._order)
         self._member_rows: list[int] = []
@@ -248,12 +249,12 @@ class _Contents:
         made = self._entry(
             dump_id, "TABLE DATA", item.name.name, section=Section.DATA, needs=[] if at is None else [at + 1]
         )
+        for above in self._above.get(at, ()) if at is not None else ():
+            self._loaded_by.setdefault(above + 1, []).append(dump_id)
         definition = None
         if item.load_via_root is not None:
             root = item.load_via_root
             definition = self._bytes(f"-- load via partition root {one_line(qualified(root))}")
-            if root in tables:
-                self._loaded_by.setdefault(tables[root] + 1, []).append(dump_id)
         return _Part(
             entry=replace(
                 made,
@@ -345,6 +346,28 @@ class _Contents:
                 f"{one_line(text[:80])} has no form in the encoding of the source",
                 hint="take complete_database_with_data.sql, which is UTF-8",
             ) from error
+
+
+def _ancestors(order: Sequence[OrderItem]) -> dict[int, frozenset[int]]:
+    """Position of a table -> those of all tables it inherits from or is a partition of.
+
+    pg_dump lets nothing wait for the rows of descendants, so `-j` may check them by a NOT VALID constraint, or fire a trigger.
+    """
+    tables = {item.identity.names: at for at, item in enumerate(order) if item.identity.desc == "TABLE"}
+    parents: dict[int, set[int]] = {at: set() for at in tables.values()}
+    for at, item in enumerate(order):
+        child = at if item.identity.desc == "TABLE" else tables.get(item.identity.names)
+        if child is not None and item.identity.desc in ("TABLE", "TABLE ATTACH"):
+            parents[child].update(need for need in item.needs if need in parents and need != child)
+    found: dict[int, frozenset[int]] = {}
+    for at in parents:
+        above, waiting = set[int](), list(parents[at])
+        while waiting:
+            if (one := waiting.pop()) not in above:
+                above.add(one)
+                waiting.extend(parents[one])
+        found[at] = frozenset(above - {at})
+    return found
 
 
 def _schema_acls(order: Iterable[OrderItem]) -> dict[str, list[int]]:

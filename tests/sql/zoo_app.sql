@@ -52,8 +52,7 @@ create policy "p 2" on app.parent as restrictive for all to public using (a > 0)
 create function app.et() returns event_trigger language plpgsql as 'begin end';
 create event trigger evt on ddl_command_end when tag in ('CREATE TABLE') execute function app.et();
 comment on event trigger evt is 'evt comment';
-create publication pub for table app.users (id, email) where (id > 0), app.big;
-create publication pub_s for tables in schema app;
+create publication pub for table app.users, app.big;
 create subscription sub connection 'dbname=nowhere' publication x with (connect=false);
 create foreign data wrapper dummy; create server srv foreign data wrapper dummy; create user mapping for zoo_owner server srv options (user 'x', password 'y');
 create foreign table app.ft (a int) server srv;

@@ -1,0 +1,189 @@
+"""PostgreSQL 13 to 18: the zoo of each comes back whole, by us and by stock programs, in its own major and in later ones."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import pytest
+
+from tests.fix_postgres import SUPPORTED, Cluster, Majors, binaries_of
+from tests.fix_zoo import NEWEST, PROGRAMS, Zoo, Zoos, capture_of, empty, fill, pg_restore
+from tests.restore_support import restored
+from vault.model import CatalogFacts
+from vault.ops.compare import Difference, compare
+from vault.source.postgres.programs import Programs
+
+pytestmark = pytest.mark.postgres
+
+
+def differences(zoo: Zoo, cluster: Cluster, db: str, programs: Programs = PROGRAMS) -> list[Difference]:
+    with capture_of(zoo.cluster, zoo.db, programs)() as source, capture_of(cluster, db, programs)() as target:
+        return compare(source, target)
+
+
+def schema_of(cluster: Cluster, db: str) -> list[str]:
+    command = [
+        str(NEWEST.require("pg_dump", major=18, local=True).path),
+        "-s",
+        "--restrict-key=x",
+        "-d",
+        cluster.dsn(db),
+    ]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+
+
+def test_zoo_restored_into_its_own_major_equals_its_source(any_zoo: Zoo) -> None:
+    with empty(any_zoo.cluster) as ours:
+        assert restored(any_zoo.snapshot, any_zoo.cluster.dsn(ours)).failed == {}
+        assert differences(any_zoo, any_zoo.cluster, ours) == []
+        assert schema_of(any_zoo.cluster, ours) == schema_of(any_zoo.cluster, any_zoo.db)
+
+
+@pytest.mark.parametrize("way", ["pipe", "jobs"])
+def test_pg_restore_of_the_same_major_restores_the_exported_archive(any_zoo: Zoo, way: str) -> None:
+    program = any_zoo.program("pg_restore")
+    with empty(any_zoo.cluster) as stock:
+        into = ("-d", any_zoo.cluster.dsn(stock))
+        if way == "pipe":
+            assert pg_restore(program, *into, stdin=any_zoo.dump.read_bytes()) == ""
+        else:
+            assert pg_restore(program, "-j4", *into, str(any_zoo.dump)) == ""
+        assert differences(any_zoo, any_zoo.cluster, stock) == []
+
+
+def test_pg_restore_of_every_major_lists_the_exported_archive(any_zoo: Zoo) -> None:
+    for major in SUPPORTED:
+        binaries = binaries_of(major)
+        if binaries is None or not (binaries / "pg_restore").exists():
+            continue
+        command = [str(binaries / "pg_restore"), "-l", str(any_zoo.dump)]
+        listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        assert "Dump Version: 1.14-0" in listed
+        assert listed.count(" TABLE DATA ") == len(list(any_zoo.snapshot.tables()))
+
+
+# --- version moves -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Move:
+    """`zoo` of an older major in database `db` of a newer server."""
+
+    zoo: Zoo
+    cluster: Cluster
+    db: str
+
+    def crosses(self, major: int) -> bool:
+        return self.zoo.major < major <= self.cluster.major
+
+    @cached_property
+    def facts(self) -> tuple[CatalogFacts, CatalogFacts]:
+        with capture_of(self.zoo.cluster, self.zoo.db)() as source, capture_of(self.cluster, self.db)() as target:
+            return source.catalog(), target.catalog()
+
+    @cached_property
+    def sequences(self) -> frozenset[str]:
+        return frozenset(
+            name.removeprefix("sequence ") for name, _, _ in self.facts[0].acls if name.startswith("sequence ")
+        )
+
+
+def text_of_views(move: Move, one: Difference) -> bool:
+    """Servers before 16 qualify every column of a view's text, later ones those that need it."""
+    return (
+        move.crosses(16)
+        and one.kind == "entry"
+        and one.name.startswith(("VIEW ", "MATERIALIZED VIEW "))
+        and one.what == "differs in definition"
+    )
+
+
+def multiranges(move: Move, one: Difference) -> bool:
+    """Before 14 a range type has no multirange: its definition names none, and its constructors are not there."""
+    if move.crosses(14) and one.kind == "entry":
+        return one.name in ("TYPE app.fr", "TYPE odd.spread") and one.what == "differs in definition"
+    return (
+        move.crosses(14) and one.kind == "privileges" and "_multirange" in one.name and one.what == "not in the source"
+    )
+
+
+def types_of_sequences(move: Move, one: Difference) -> bool:
+    """Before 14 a sequence has a row type."""
+    return (
+        move.crosses(14)
+        and one.what == "missing"
+        and one.kind == "privileges"
+        and one.name.removeprefix("type ") in move.sequences
+    )
+
+
+def defaults_of_subscriptions(move: Move, one: Difference) -> bool:
+    """pg_dump before 16 does not say run_as_owner, before 18 not streaming: the target's defaults hold."""
+    return one.kind == "entry" and one.name in ("SUBSCRIPTION sub", "SUBSCRIPTION off") and move.crosses(16)
+
+
+def maintain_of_owners(move: Move, one: Difference) -> bool:
+    """Since 17 an owner may lose MAINTAIN, so pg_dump spells out what owners keep; the privileges themselves are compared."""
+    return (
+        move.crosses(17) and one.kind == "entry" and one.name.startswith("ACL ") and one.what == "differs in definition"
+    )
+
+
+def order_of_policy_roles(move: Move, one: Difference) -> bool:
+    """pg_dump lists them as they lie in pg_authid; as a set they are compared beside it."""
+    return one.kind == "entry" and one.name == "POLICY odd.plain.only own" and one.what == "differs in definition"
+
+
+NORMALISATIONS: Final[tuple[Callable[[Move, Difference], bool], ...]] = (
+    text_of_views,
+    multiranges,
+    types_of_sequences,
+    defaults_of_subscriptions,
+    maintain_of_owners,
+    order_of_policy_roles,
+)
+
+
+WIDENED_BY_PG_RESTORE: Final = """
+    REVOKE MAINTAIN ON kinds.logged, kinds.keyed FROM zoo_other, "zoo Writer", zoo_anon;
+    ALTER DEFAULT PRIVILEGES REVOKE MAINTAIN ON TABLES FROM zoo_reader;
+"""
+"""GRANT ALL of before 17 gives MAINTAIN when pg_restore runs it on 17; ours takes that back."""
+
+
+def of_newer_extension(one: Difference) -> bool:
+    """pg_restore takes the version of an extension that the target prefers, which has other members; ours the recorded one."""
+    return one.kind == "extension" or (one.kind == "privileges" and " public." in one.name and "hstore" in one.name)
+
+
+@pytest.mark.spec("RST-9")
+@pytest.mark.parametrize(
+    ("before", "after"), [(13, 15), (13, 18), (14, 16), (15, 17), (15, 18), (16, 18), (17, 18)], ids=str
+)
+def test_zoo_moves_to_a_later_major(zoos: Zoos, majors: Majors, before: int, after: int) -> None:
+    zoo, cluster = zoos[before], majors[after]
+    with empty(cluster) as ours, empty(cluster) as stock:
+        assert restored(zoo.snapshot, cluster.dsn(ours)).failed == {}
+        move = Move(zoo, cluster, ours)
+        found = differences(zoo, cluster, ours, NEWEST)
+        assert [one for one in found if not any(same(move, one) for same in NORMALISATIONS)] == []
+        assert (
+            pg_restore(zoos[after].program("pg_restore"), "-d", cluster.dsn(stock), stdin=zoo.dump.read_bytes()) == ""
+        )
+        if move.crosses(17):
+            fill(cluster, stock, [WIDENED_BY_PG_RESTORE])
+        with capture_of(cluster, stock)() as first, capture_of(cluster, ours)() as second:
+            assert [one for one in compare(first, second) if not of_newer_extension(one)] == []
+
+
+def test_rows_are_read_in_ranges_where_the_server_can(any_zoo: Zoo) -> None:
+    """Before 14 there are no scans of a range of blocks; rows of another access method have no blocks that mean anything."""
+    with capture_of(any_zoo.cluster, any_zoo.db)() as capture:
+        whole = {table.name.name for table in capture.tables if not table.ranges}
+        everything = {table.name.name for table in capture.tables}
+    others = {"elsewhere"} if any_zoo.major < 17 else {"elsewhere", "accessed_1"}
+    assert whole == (everything if any_zoo.major == 13 else others)
