@@ -111,9 +111,9 @@ class Writer(threading.Thread):
 
     def _plan(self) -> Iterator[str]:
         kind = self._random.random()
-        if kind < 0.12:
+        if kind < 0.24:
             yield self._alone()
-        elif kind < 0.3:
+        elif kind < 0.4:
             yield self._change()
         else:
             yield from self._transaction()
@@ -172,9 +172,9 @@ class Writer(threading.Thread):
         choose = self._random
         table = choose.choice(TABLES)
         what = choose.random()
-        if what < 0.6:
+        if what < 0.35:
             return f"VACUUM {choose.choice(('', '(FREEZE)', '(INDEX_CLEANUP ON)'))} {table}"
-        if what < 0.75:
+        if what < 0.45:
             return f"VACUUM FULL {table}"
         if what < 0.85:
             return self._definition()
