@@ -86,6 +86,7 @@ _COLUMNS: Final = """
 SELECT c.relname::text, array_agg(quote_ident(a.attname) ORDER BY a.attnum)
   FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
  WHERE c.relnamespace = 'pg_catalog'::regnamespace AND c.relname = ANY(%s) AND NOT a.attname = ANY(%s)
+   AND has_column_privilege(c.oid, a.attnum, 'SELECT')
  GROUP BY c.relname
 """
 
@@ -127,7 +128,7 @@ def read(session: Session) -> Definitions:
     )
     parts = []
     for catalog, (key, condition, extra) in CATALOGS.items():
-        if catalog in columns:
+        if key in columns.get(catalog, ()):  # 13 shows pg_subscription.oid to superusers only
             named = ", ".join(f"x.{name}" for name in (*columns[catalog], *((extra,) if extra else ())))
             parts.append(_PART.format(catalog=catalog, key=key, columns=named, condition=condition))
     query = _FRAME.format(parts="UNION ALL".join(parts))

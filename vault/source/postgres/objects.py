@@ -41,6 +41,11 @@ SELECT '{catalog}'::regclass::oid, x.oid, 0, x.{owner}, {acl}, {acl} IS DISTINCT
   FROM {catalog} x WHERE {condition}
 """
 
+_READABLE: Final = """
+SELECT x.name FROM unnest(%s::text[]) AS x(name) WHERE has_column_privilege('pg_catalog.' || x.name, 'oid', 'SELECT')
+"""
+"""13 shows pg_subscription.oid to superusers only."""
+
 _COLUMN_PART: Final = """
 SELECT 'pg_class'::regclass::oid, x.attrelid, x.attnum::int4, 0::oid, x.attacl, true FROM pg_attribute x
  WHERE x.attacl IS NOT NULL AND x.attrelid >= 16384 AND NOT x.attisdropped
@@ -126,7 +131,7 @@ def facts(session: Session) -> CatalogFacts:
     return CatalogFacts(
         acls=tuple(
             (name, owner, _acl(acl))
-            for name, owner, acl in sorted(session.rows(_acl_query(), doing=doing), key=_by_name)
+            for name, owner, acl in sorted(session.rows(_acl_query(session), doing=doing), key=_by_name)
         ),
         edges=tuple((one, other, kind) for one, other, kind in sorted(session.rows(_EDGES, doing=doing))),
         policies=tuple(
@@ -159,9 +164,13 @@ def _by_name(row: Row) -> tuple[str, str]:
     return row[0], row[1]
 
 
-def _acl_query() -> str:
+def _acl_query(session: Session) -> str:
+    names = [catalog for catalog, _, _ in OWNED]
+    readable = {name for (name,) in session.rows(_READABLE, [names], doing="looking at the catalogs")}
     parts = [_COLUMN_PART]
     for catalog, owner, acl in OWNED:
+        if catalog not in readable:
+            continue
         condition = "true"
         if catalog == "pg_class":
             condition = (
