@@ -74,6 +74,7 @@ class FakeCapture:
         self.on_block = on_block
         self.finished = False
         self.aborted = threading.Event()
+        self.asked: list[int] = []
         self.ended = threading.Event()
 
     @property
@@ -175,6 +176,7 @@ class _FakeReader:
 
     def states(self, ranges: Sequence[ExtentJob], horizon: int) -> Sequence[Sequence[ExtentState]]:
         """Extents whose text is that of `earlier` are unchanged; without it nothing is known, and all is read."""
+        self._capture.asked.append(sum(-(-one.blocks // EXTENT_BLOCKS) for one in ranges))
         return [self._states(one) for one in ranges]
 
     def _states(self, one: ExtentJob) -> Sequence[ExtentState]:

@@ -211,6 +211,21 @@ def test_unchanged_extents_are_taken_over(repo: Open) -> None:
     assert damage(repo) == ()
 
 
+@pytest.mark.parametrize(("changed", "reused", "asked"), [(40, 0, 12), (39, 0, 12), (1, 39, 40), (0, 40, 40)])
+def test_a_large_table_is_probed_before_all_of_it_is_asked_for(
+    repo: Open, changed: int, reused: int, asked: int
+) -> None:
+    """The last extent is no probe: where only that is unchanged it is read with the rest, and nothing is lost."""
+    first = FakeDatabase(tables={"public.t": [rows(n, 10) for n in range(40)]})
+    after = [rows(100 + n, 10) if n < changed else text for n, text in enumerate(first.tables["public.t"])]
+    opener = FakeOpener(FakeDatabase(tables={"public.t": after}, earlier=first))
+    take(repo, first)
+    report = take(repo, opener)
+    assert report.manifest.effort.extents_reused == reused
+    assert sum(opener.captures[-1].asked) == asked
+    assert contents(repo, report.id)["table public.t"] == b"".join(after)
+
+
 @pytest.mark.parametrize("kind", ["packs/", "index/"])
 @pytest.mark.parametrize("harm", ["missing", "truncated"])
 def test_extents_of_which_something_is_gone_are_read_again(repo: Open, kind: str, harm: str) -> None:
