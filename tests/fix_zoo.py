@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.fix_postgres import SUPPORTED, Cluster, Majors
+from tests.fix_postgres import SUPPORTED, Cluster, Majors, binaries_of
 from tests.fix_views import ViewRepository
 from vault.ops.view import DUMP, View
 from vault.ports import Capture
@@ -115,6 +115,13 @@ class Zoo:
 
     def file(self, path: str) -> bytes:
         return b"".join(self.view.open(path))
+
+    def taken_by(self, pg_dump: int) -> Snapshot:
+        """A snapshot with the definitions in the words of another pg_dump. Skips the test if it could not be had"""
+        binaries = binaries_of(pg_dump)
+        if binaries is None or not (binaries / "pg_dump").exists():
+            pytest.skip(f"pg_dump {pg_dump} is not installed")
+        return ViewRepository().take(capture=capture_of(self.cluster, self.db, Programs(directory=binaries)))
 
     def program(self, name: str) -> Path:
         """A client program of the zoo's own major. Skips the test if it could not be had"""

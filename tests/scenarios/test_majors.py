@@ -12,7 +12,7 @@ import pytest
 
 from tests.fix_postgres import SUPPORTED, Cluster, Majors, binaries_of
 from tests.fix_zoo import NEWEST, PROGRAMS, Zoo, Zoos, capture_of, empty, fill, pg_restore
-from tests.restore_support import restored
+from tests.restore_support import restored, snapshot_of
 from vault.model import CatalogFacts
 from vault.ops.compare import Difference, compare
 from vault.source.postgres.programs import Programs
@@ -64,6 +64,73 @@ def test_pg_restore_of_every_major_lists_the_exported_archive(any_zoo: Zoo) -> N
         listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         assert "Dump Version: 1.14-0" in listed
         assert listed.count(" TABLE DATA ") == len(list(any_zoo.snapshot.tables()))
+
+
+@pytest.mark.parametrize(("major", "pg_dump"), [(13, 13), (13, 18), (16, 16), (17, 17)], ids=str)
+def test_zoo_comes_back_whichever_pg_dump_described_it(zoos: Zoos, major: int, pg_dump: int) -> None:
+    zoo = zoos[major]
+    with empty(zoo.cluster) as ours:
+        failed = restored(zoo.taken_by(pg_dump), zoo.cluster.dsn(ours)).failed
+        assert {name for name in failed if "SUBSCRIPTION" not in name} == set()
+        assert bool(failed) == (major < 16 <= pg_dump)
+        found = differences(zoo, zoo.cluster, ours)
+        assert [one for one in found if "subscription" not in one.name.lower()] == []
+        assert bool(found) == bool(failed)
+
+
+def test_pg_dump_of_15_is_taken_for_older_servers() -> None:
+    places = [str(place) for major in SUPPORTED if (place := binaries_of(major)) and (place / "pg_dump").exists()]
+    programs = Programs(system_places=places)
+    taken = {major: programs.require("pg_dump", major=major, local=False).major for major in (13, 14, 15, 16, 17, 18)}
+    assert taken == {13: 15, 14: 15, 15: 15, 16: 18, 17: 18, 18: 18}
+
+
+ICU: Final = """
+    CREATE COLLATION folded (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+    CREATE TABLE t (a text COLLATE folded UNIQUE); INSERT INTO t VALUES ('a'), ('b')
+"""
+
+
+@pytest.mark.parametrize(("before", "after"), [(13, 13), (13, 17), (17, 17)], ids=str)
+def test_collation_of_icu_comes_back(majors: Majors, before: int, after: int) -> None:
+    """Not part of the zoo: the server of 18 has no ICU."""
+    with empty(majors[before]) as source, empty(majors[after]) as ours:
+        fill(majors[before], source, [ICU])
+        assert restored(snapshot_of(majors[before].dsn(source)), majors[after].dsn(ours)).failed == {}
+        with majors[after].connect(ours) as connection:
+            assert connection.execute("SELECT a FROM t WHERE a = 'A'").fetchall() == [("a",)]
+
+
+NEWS: Final = "CREATE TABLE t (a int PRIMARY KEY, b int GENERATED ALWAYS AS (a * 2) VIRTUAL)"
+PLAIN: Final = (
+    "CREATE TABLE u (a int PRIMARY KEY, b text NOT NULL); INSERT INTO u VALUES (1, 'x'); GRANT ALL ON u TO PUBLIC"
+)
+
+
+def test_older_major_gets_what_it_knows_and_a_warning(pg15: Cluster, pg18: Cluster) -> None:
+    for script, failed in ((PLAIN, set()), (f"{PLAIN}; {NEWS}", {"TABLE t", "CONSTRAINT t t_pkey"})):
+        with empty(pg18) as source, empty(pg15) as ours:
+            fill(pg18, source, [script])
+            done = restored(snapshot_of(pg18.dsn(source)), pg15.dsn(ours))
+            assert done.failed.keys() == failed
+            assert "the target is PostgreSQL 15, the snapshot comes from 18" in done.shown
+            with pg15.connect(ours) as connection:
+                assert connection.execute("SELECT a, b FROM u").fetchall() == [(1, "x")]
+
+
+EXCLUDED: Final = """
+    CREATE TABLE r (k int4range, d int4range, EXCLUDE USING gist (k WITH =, d WITH &&)) PARTITION BY RANGE (k);
+    CREATE TABLE r_1 PARTITION OF r FOR VALUES FROM ('[0,1)') TO ('[9,10)'); INSERT INTO r VALUES ('[1,2)', '[1,5)')
+"""
+
+
+def test_what_17_cannot_attach_is_reported(majors: Majors) -> None:
+    """Its ALTER INDEX ... ATTACH PARTITION takes two equal exclusion constraints for different; 18 does not."""
+    with empty(majors[17]) as source, empty(majors[17]) as ours:
+        fill(majors[17], source, [EXCLUDED])
+        assert restored(snapshot_of(majors[17].dsn(source)), majors[17].dsn(ours)).failed.keys() == {
+            "INDEX ATTACH r_1_k_d_excl"
+        }
 
 
 # --- version moves -------------------------------------------------------------------------------

@@ -22,6 +22,9 @@ from vault.errors import SourceError
 SYSTEM_PLACES: Final = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin")
 DEBIAN_WRAPPER: Final = "pg_wrapper"
 """Debian's script in PATH chooses a version by rules of its own; what it chooses from is among SYSTEM_PLACES."""
+PG_DUMP_OF_OLD_SERVERS: Final = 15
+"""Later ones write options of subscriptions that servers before 16 do not know; earlier ones do not say that PUBLIC may
+create in schema public, which is no default from 15 on."""
 CHILD_PATIENCE_S: Final = 2.0
 """A child that was asked to stop sends its cancel request first; then it is killed."""
 STDERR_BYTES_MAX: Final = 4096
@@ -43,10 +46,14 @@ class Programs:
     system_places: Sequence[str] = field(default=SYSTEM_PLACES)
 
     def find(self, name: str, *, major: int, local: bool) -> Program | None:
-        """The newest program `name` of at least `major`; the embedded one (it has no TLS) only for a `local` server."""
+        """The newest program `name` of at least `major`, for a server before 16 that of 15 if there is one.
+
+        The embedded one (it has no TLS) only for a `local` server, and if there is no other.
+        """
         fitting = [found for found in self._candidates(name) if found.major >= major]
         if fitting:
-            return max(fitting, key=lambda found: found.major)
+            old = major <= PG_DUMP_OF_OLD_SERVERS
+            return max(fitting, key=lambda found: (old and found.major == PG_DUMP_OF_OLD_SERVERS, found.major))
         if local and self.directory is None and self.embedded is not None:
             program = self.embedded / name
             if program.exists() and (found_major := version_of(program)) >= major:
