@@ -45,8 +45,6 @@ with member as (
        and classid <> 'pg_catalog.pg_default_acl'::pg_catalog.regclass
     union all select 'pg_catalog.pg_event_trigger'::pg_catalog.regclass, oid from pg_catalog.pg_event_trigger
     union all select 'pg_catalog.pg_publication'::pg_catalog.regclass, oid from pg_catalog.pg_publication
-    union all select 'pg_catalog.pg_subscription'::pg_catalog.regclass, oid from pg_catalog.pg_subscription
-               where subdbid = (select oid from pg_catalog.pg_database where datname = current_database())
     union all select 'pg_catalog.pg_foreign_data_wrapper'::pg_catalog.regclass, oid from pg_catalog.pg_foreign_data_wrapper
     union all select 'pg_catalog.pg_foreign_server'::pg_catalog.regclass, oid from pg_catalog.pg_foreign_server
     union all select 'pg_catalog.pg_language'::pg_catalog.regclass, oid from pg_catalog.pg_language where oid >= 16384
@@ -56,9 +54,13 @@ with member as (
     union all select 'pg_catalog.pg_largeobject'::pg_catalog.regclass, oid from pg_catalog.pg_largeobject_metadata
 )
 select (pg_catalog.pg_identify_object(classid, objid, 0)).type || ' ' || (pg_catalog.pg_identify_object(classid, objid, 0)).identity
-  from found where (classid, objid) not in (select classid, objid from member) order by 1
+  from found where (classid, objid) not in (select classid, objid from member)
+ union all select 'subscription ' || pg_catalog.quote_ident(subname) from pg_catalog.pg_subscription
+  where subdbid = (select oid from pg_catalog.pg_database where datname = current_database())
+ order by 1
 """
-"""Anything of a user: schemas, what depends on schema public, and what has no schema. Oids below 16384 come from initdb."""
+"""Anything of a user: schemas, what depends on schema public, and what has no schema. Oids below 16384 come from initdb.
+13 shows pg_subscription.oid to superusers only."""
 
 _ALLOWED: Final[LiteralString] = """
 select array(select rolname::text from pg_catalog.pg_roles r where pg_catalog.pg_has_role(current_user, r.oid, 'MEMBER') order by 1),
