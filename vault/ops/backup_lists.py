@@ -23,6 +23,8 @@ T = TypeVar("T")
 
 _PENDING_CHUNKS_MAX = 64
 """Chunks whose ids one reading thread waits for; the writer's own bound is in bytes."""
+_AT_ONCE_BYTES_MAX = 4096
+"""A chunk of a small table is stored sooner than it is handed to another thread."""
 
 
 class ListWriter:
@@ -68,7 +70,14 @@ class ListWriter:
         pending: list[tuple[Pending[ObjectId], int, bool]] = []
         offset = 0
         for plain, continues in chunks:
-            future = self._writer.submit(chunk_type, plain, base=base_of(offset, len(plain)))
+            base = base_of(offset, len(plain))
+            if not pending and len(plain) <= _AT_ONCE_BYTES_MAX:
+                offset += len(plain)
+                yield ChunkRef(
+                    id=self._writer.put(chunk_type, plain, base=base), length=len(plain), continues=continues
+                )
+                continue
+            future = self._writer.submit(chunk_type, plain, base=base)
             offset += len(plain)
             pending.append((future, len(plain), continues))
             if len(pending) > _PENDING_CHUNKS_MAX:

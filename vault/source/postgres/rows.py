@@ -19,6 +19,7 @@ from vault.errors import Incoherent, SourceError
 from vault.ports import ExtentJob, SourceTable
 from vault.source.postgres import jobs
 from vault.source.postgres.connect import Session, translate, translated
+from vault.source.postgres.proof import require_same
 from vault.source.postgres.sparing import TABLES_HELD_MAX, Sparing
 
 BLOCK_BYTES: Final = 256 * 1024
@@ -111,7 +112,7 @@ class DirectReader:
                 yield self._rows(job, counts[id(job)])
             else:
                 yield from self.read_refused(job)
-        _counts(self.session, ours, only_check=True)
+        require_same(self.session, (job.table for job in ours))
         self.require_unaltered(job.table for job in ours)
 
     def read_refused(self, job: ExtentJob) -> Iterator[DirectRows]:
@@ -138,7 +139,7 @@ class DirectReader:
             counted = _counts(leader.session, [job])[0]
         yield DirectRows(leader.session, job, encoding=self._encoding, counted=counted, turn=leader.turn)
         with leader.turn:
-            _counts(leader.session, [job], only_check=True)
+            require_same(leader.session, [job.table])
 
     def lock(self, tables: Iterable[SourceTable]) -> AbstractSet[int]:
         """The oids of all tables whose lock this session holds now, the given ones among them if they could be had without waiting."""
@@ -179,16 +180,8 @@ class DirectReader:
         return True
 
 
-def _counts(session: Session, batch: Sequence[ExtentJob], *, only_check: bool = False) -> list[int]:
+def _counts(session: Session, batch: Sequence[ExtentJob]) -> list[int]:
     """Rows of each job by count(*); every table is checked to be the snapshot's. Raises Incoherent"""
-    if not batch:
-        return []
-    query = " UNION ALL ".join(
-        f"SELECT {place}, {jobs.proof(job.table)}, {'0' if only_check else jobs.count(job)}"
-        for place, job in enumerate(batch)
-    )
-    found = sorted(session.rows(query, doing="counting rows"))
-    for place, same, _ in found:
-        if not same:
-            raise jobs.swapped(batch[place].table)
-    return [number for _, _, number in found]
+    require_same(session, (job.table for job in batch))
+    query = " UNION ALL ".join(f"SELECT {place}, {jobs.count(job)}" for place, job in enumerate(batch))
+    return [number for _, number in sorted(session.rows(query, doing="counting rows"))] if batch else []

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from vault.limits import EXTENT_BLOCKS
 from vault.ports import ExtentJob, ExtentState
 from vault.source.postgres.connect import Session
-from vault.source.postgres.jobs import proof, swapped
 from vault.source.postgres.names import qualified
+from vault.source.postgres.proof import require_same
 
 _STATES = """
-SELECT {place}, true, extent.start::int8, found.rows, found.changed
+SELECT {place}, extent.start::int8, found.rows, found.changed
   FROM generate_series({first}, {last}, {step}) AS extent(start), LATERAL (
        SELECT count(*) AS rows,
               count(*) FILTER (WHERE age(xmin) BETWEEN 0 AND age('{horizon}'::xid)) AS changed
@@ -23,7 +23,6 @@ SELECT {place}, true, extent.start::int8, found.rows, found.changed
         WHERE ctid >= format('(%s,0)', extent.start)::tid AND ctid < format('(%s,0)', extent.start + {step})::tid
        ) AS found
 """
-_PROOF = "SELECT {place}, {proof}, NULL, NULL, NULL"
 
 _XID_BITS = 32
 
@@ -47,14 +46,8 @@ def states(session: Session, ranges: Sequence[ExtentJob], horizon: int) -> Seque
         )
         for place, one in enumerate(ranges)
     ]
-    proofs = [_PROOF.format(place=place, proof=proof(one.table)) for place, one in enumerate(ranges)]
     found: list[list[ExtentState]] = [[] for _ in ranges]
-    # An append runs its parts in order, so every table is proven after it was scanned.
-    for place, same, start, rows, changed in session.rows(
-        " UNION ALL ".join(scans + proofs), doing="looking for changes"
-    ):
-        if not same:
-            raise swapped(ranges[place].table)
-        if start is not None:
-            found[place].append(ExtentState(start=start, rows=rows, changed=changed))
+    for place, start, rows, changed in session.rows(" UNION ALL ".join(scans), doing="looking for changes"):
+        found[place].append(ExtentState(start=start, rows=rows, changed=changed))
+    require_same(session, (one.table for one in ranges))
     return [sorted(extents, key=lambda extent: extent.start) for extents in found]

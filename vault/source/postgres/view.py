@@ -21,6 +21,7 @@ from vault.source.postgres import catalog, facts, largeobjects, sequences
 from vault.source.postgres.catalog import Relation
 from vault.source.postgres.connect import Session, Target, connect, translate
 from vault.source.postgres.names import literal, qualified, quote
+from vault.source.postgres.proof import moved
 from vault.source.postgres.settings import fixed
 
 ATTEMPTS: Final = 3
@@ -33,13 +34,6 @@ whoever asks next; at this bound about 1,000 stay free on default settings. ADR 
 NAMED_IN_MESSAGES: Final = 10
 
 BEGIN: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
-
-_CHECK: Final = """
-SELECT x.name FROM unnest(%s::text[], %s::oid[], %s::oid[]) AS x(name, oid, filenode)
-  LEFT JOIN pg_class c ON c.oid = x.oid
- WHERE to_regclass(x.name)::oid IS DISTINCT FROM x.oid OR c.relfilenode IS DISTINCT FROM x.filenode
-    OR (c.relkind = 'r' AND pg_relation_filenode(x.oid) IS DISTINCT FROM x.filenode)
-"""
 
 _BLOCKERS: Final = """
 SELECT DISTINCT l.pid, coalesce(a.usename::text, ''), coalesce(a.state, '')
@@ -151,15 +145,10 @@ def _attempt(leader: Session, target: Target, known: facts.Basics, request: Requ
 
 def check(session: Session, relations: Sequence[Relation]) -> None:
     """Every table is, in the newest catalog, the one that the snapshot sees, under its name. Raises Moved"""
-    ours = [relation for relation in relations if relation.lockable]
-    parameters = [
-        [qualified(relation.name) for relation in ours],
-        [relation.oid for relation in ours],
-        [relation.filenode for relation in ours],
-    ]
-    wrong = session.rows(_CHECK, parameters, doing="checking the tables")
+    ours = {relation.oid: relation for relation in relations if relation.lockable}
+    wrong = moved(session, [(relation.name, oid, relation.filenode) for oid, relation in ours.items()])
     if wrong:
-        raise Moved(wrong[0][0])
+        raise Moved(qualified(ours[wrong[0]].name))
 
 
 def _lock(leader: Session, target: Target, relations: Sequence[Relation], timeout_s: float) -> None:
