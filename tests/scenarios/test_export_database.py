@@ -21,6 +21,9 @@ from vault.source.postgres import archive
 pytestmark = pytest.mark.postgres
 
 
+LEFT_OUT_BY_PG_DUMP = (b"ACL", b"TYPE spans")
+
+
 @pytest.fixture(params=[15, 18])
 def zoo(request: pytest.FixtureRequest, zoos: Zoos) -> Zoo:
     major: int = request.param
@@ -33,14 +36,15 @@ def test_dump_has_the_entries_of_pg_dump(zoo: Zoo) -> None:
     stock = archive.decode(zoo.stock_archive("-Z0"))
     ours = archive.decode(zoo.dump.read_bytes())
     for mine, theirs in zip(entries_of(ours), entries_of(stock), strict=True):
-        assert mine - theirs == theirs - mine == Counter()
+        assert theirs - mine == Counter()
+        assert [told[:2] for told in mine - theirs] in ([], [LEFT_OUT_BY_PG_DUMP])
 
 
-def entries_of(found: archive.Archive) -> tuple[Counter[object], Counter[object]]:
+def entries_of(found: archive.Archive) -> tuple[Counter[tuple[object, ...]], Counter[tuple[object, ...]]]:
     """Definitions with the tags that they need; rows with what loads them (how COPY is spelt differs)."""
     names = {str(entry.dump_id).encode(): (entry.desc, entry.tag) for entry in found.entries}
-    definitions: Counter[object] = Counter()
-    rows: Counter[object] = Counter()
+    definitions: Counter[tuple[object, ...]] = Counter()
+    rows: Counter[tuple[object, ...]] = Counter()
     for entry in found.entries:
         needs = frozenset(names[need] for need in entry.needs if need in names)
         common = (entry.desc, entry.tag, entry.namespace, entry.section, entry.had_dumper)

@@ -178,6 +178,11 @@ def multiranges(move: Move, one: Difference) -> bool:
     )
 
 
+def privileges_of_multiranges(move: Move, one: Difference) -> bool:
+    """Since 17 they are those of the range type."""
+    return move.crosses(17) and one.name in ("type kinds.spans", "ACL kinds.spans TYPE spans")
+
+
 def types_of_sequences(move: Move, one: Difference) -> bool:
     """Before 14 a sequence has a row type."""
     return (
@@ -208,6 +213,7 @@ def order_of_policy_roles(move: Move, one: Difference) -> bool:
 NORMALISATIONS: Final[tuple[Callable[[Move, Difference], bool], ...]] = (
     text_of_views,
     multiranges,
+    privileges_of_multiranges,
     types_of_sequences,
     defaults_of_subscriptions,
     maintain_of_owners,

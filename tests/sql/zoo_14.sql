@@ -1,5 +1,6 @@
 -- 14: multiranges, SQL-standard bodies, compression, expressions in statistics.
 create type kinds.span as range (subtype = int, multirange_type_name = kinds.spans, subtype_diff = int4range_subdiff);
+do $$ begin if current_setting('server_version_num')::int < 170000 then revoke usage on type kinds.spans from public; grant usage on type kinds.spans to zoo_anon with grant option; end if; end $$;
 create table kinds.multiranges (a int4multirange, b kinds.spans, c app.fr); insert into kinds.multiranges values ('{[1,3),[5,7)}', '{[2,4)}', '[1,2.5)');
 create function kinds.standard(i int, out b int) language sql begin atomic select i + 1; select i + d from kinds.stored where id = i; end;
 create function kinds.one_line(a int) returns int language sql immutable return a * 2;

@@ -52,6 +52,7 @@ _PARTS: Final = (
     extras_sql.FOREIGN_KEY_STATES,
     extras_sql.LARGE_OBJECT_LABELS,
     extras_sql.LANGUAGE_PRIVILEGES,
+    extras_sql.MULTIRANGE_PRIVILEGES,
 )
 
 _ADDRESS: Final = """

@@ -210,3 +210,17 @@ SELECT 'ACL', 7, 'pg_language'::regclass::oid, l.oid, 0, 'LANGUAGE ' || l.lannam
  WHERE NOT l.lanispl AND l.lanacl IS DISTINCT FROM i.initprivs AND %(everything)s
 """
 """Of languages sql, c and internal, which pg_dump never looks at."""
+
+MULTIRANGE_PRIVILEGES: Final = """
+SELECT 'ACL', 7, 'pg_type'::regclass::oid, t.oid, 0, 'TYPE ' || t.typname, 'TYPE ' || t.typname, t.typnamespace::regnamespace::text, pg_get_userbyid(t.typowner)::text,
+       format(E'DO %%L;\\n', 'BEGIN IF pg_catalog.current_setting(''server_version_num'')::int < 170000 THEN '
+       || format('REVOKE ALL ON TYPE %%s FROM PUBLIC; REVOKE ALL ON TYPE %%s FROM %%I; ', t.oid::regtype, t.oid::regtype, pg_get_userbyid(t.typowner))
+       || coalesce((SELECT string_agg(format('GRANT USAGE ON TYPE %%s TO %%s%%s; ', t.oid::regtype,
+                CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
+                CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END), '' ORDER BY a.grantee) FROM aclexplode(t.typacl) a), '')
+       || 'END IF; END'), '', ''
+  FROM pg_type t LEFT JOIN pg_init_privs i ON i.classoid = 'pg_type'::regclass AND i.objoid = t.oid AND i.objsubid = 0
+ WHERE t.typtype = 'm' AND t.oid >= 16384 AND t.typacl IS DISTINCT FROM i.initprivs AND %(everything)s
+   AND current_setting('server_version_num')::int < 170000
+"""
+"""Of 14 to 16; since 17 a multirange has those of its range, and says no to GRANT."""
