@@ -86,12 +86,17 @@ def _growth(results: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     if "snapshots" in results:
         found = results["snapshots"]
         commands = [
-            (name, [(one["snapshots"], one[f"{name}_s"]) for one in found])
+            (name, [(one["snapshots"], one[f"{name}_cpu_s"]) for one in found])
             for name in ("check", "unchanged", "show", "snapshots")
         ]
         yield (
             "growth_snapshots_time.svg",
-            _lines("Commands, as the demo project's snapshots grow in number", "snapshots", "seconds", commands),
+            _lines(
+                "Commands, as the demo project's snapshots grow in number",
+                "snapshots",
+                "seconds of processor",
+                commands,
+            ),
         )
         stored = [("stored", [(one["snapshots"], one["bytes"] / 1e6) for one in found])]
         yield "growth_snapshots_bytes.svg", _lines("The demo project's repository", "snapshots", "MB", stored)

@@ -144,8 +144,8 @@ class Closure:
 
     def _wrong(self, ref: ChunkRef) -> IntegrityError | None:
         """What the index alone shows to be wrong with a chunk."""
-        chain = self._index.chain(ref.id)
-        if not chain:
+        place = self._index.chain_head(ref.id)
+        if place is None:
             gone = self._index.gone_from(ref.id)
             return MissingObject(
                 "chunk is missing",
@@ -153,7 +153,7 @@ class Closure:
                 file="" if gone is None else pack_name(gone),
                 object_id=ref.id.hex(),
             )
-        if chain[0].record.plain_length != ref.length:
+        if place.record.plain_length != ref.length:
             return Malformed("chunk has another length than its list says", object_id=ref.id.hex())
         return None
 

@@ -90,6 +90,11 @@ class Index:
         """The shallowest location that can be read, then that of its base, down to a whole one (OBJ-10); empty if none can."""
         return [link.run.location(link) for link in self._chain(object_id, DELTA_DEPTH_MAX + 1, set())]
 
+    def chain_head(self, object_id: ObjectId) -> Location | None:
+        """The first of `chain`."""
+        links = self._chain(object_id, DELTA_DEPTH_MAX + 1, set())
+        return links[0].run.location(links[0]) if links else None
+
     def chain_packs(self, object_id: ObjectId) -> list[PackId]:
         """The packs of `chain`."""
         return [link.run.pack_of(link) for link in self._chain(object_id, DELTA_DEPTH_MAX + 1, set())]
