@@ -103,14 +103,13 @@ def _growth(results: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
 
 
 def _tables(results: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
-    """Of each number of tables, every figure in seconds or bytes that was recorded."""
-    runs = results["runs"] if "runs" in results else results["tables"]
-    for unit, factor, path in (("_s", 1.0, "growth_tables_time.svg"), ("_bytes", 1e6, "growth_tables_memory.svg")):
-        names = [key for key in runs[0] if key.endswith(unit)]
-        lines = [(name.removesuffix(unit), [(run["tables"], run[name] / factor) for run in runs]) for name in names]
-        if lines:
-            what = "seconds" if unit == "_s" else "MB"
-            yield path, _lines("As the number of tables grows", "tables", what, lines)
+    """What pgvault and pg_dump took for each number of tables; a peer that fails on many has a shorter line."""
+    lines: dict[str, list[tuple[float, float]]] = {}
+    for number, run in sorted(((int(key), run) for key, run in results.items() if key.isdigit())):
+        for name, walls in run["wall_s"].items():
+            if walls:
+                lines.setdefault(name, []).append((number, statistics.median(walls)))
+    yield "growth_tables_time.svg", _lines("As the number of tables grows", "tables", "seconds", list(lines.items()))
 
 
 # --- how it is drawn -----------------------------------------------------------------------------
