@@ -11,6 +11,7 @@ from typing import Final
 import pytest
 
 from tests.fix_postgres import SUPPORTED, Cluster, Majors, binaries_of
+from tests.fix_views import ViewRepository
 from tests.fix_zoo import NEWEST, PROGRAMS, Zoo, Zoos, capture_of, empty, fill, pg_restore
 from tests.restore_support import restored, snapshot_of
 from vault.model import CatalogFacts
@@ -83,6 +84,21 @@ def test_pg_dump_of_15_is_taken_for_older_servers() -> None:
     programs = Programs(system_places=places)
     taken = {major: programs.require("pg_dump", major=major, local=False).major for major in (13, 14, 15, 16, 17, 18)}
     assert taken == {13: 15, 14: 15, 15: 15, 16: 18, 17: 18, 18: 18}
+
+
+def test_who_could_create_in_public_still_can_and_nobody_else(majors: Majors, pg18: Cluster) -> None:
+    """pg_dump 13 does not tell what was initdb's then and is no longer."""
+    binaries = binaries_of(13)
+    if binaries is None or not (binaries / "pg_dump").exists():
+        pytest.skip("pg_dump 13 is not installed")
+    can = "SELECT has_schema_privilege('pg_monitor', 'public', 'CREATE')"
+    for script, expected in (("", True), ("REVOKE CREATE ON SCHEMA public FROM PUBLIC", False)):
+        with empty(majors[13]) as source, empty(pg18) as ours:
+            fill(majors[13], source, [script])
+            taken = ViewRepository().take(capture=capture_of(majors[13], source, Programs(directory=binaries)))
+            assert restored(taken, pg18.dsn(ours)).failed == {}
+            with pg18.connect(ours) as connection:
+                assert connection.execute(can).fetchone() == (expected,)
 
 
 ICU: Final = """

@@ -14,7 +14,7 @@ from typing import Final
 
 from vault.errors import NotThere, SourceError, Unreachable
 from vault.model import Membership, MergedRows, Role, RoleSetting, SchemaEntry, TableName
-from vault.ops.restore_contents import Contents
+from vault.ops.restore_contents import CLOSED_PUBLIC_VERSION, Contents, public_was_open
 from vault.ops.restore_decisions import Action
 from vault.ops.restore_extensions import Extensions
 from vault.ops.restore_paths import search_paths
@@ -268,8 +268,11 @@ class _Restore:
 
     def _prepare_public(self, session: TargetSession) -> None:
         """As initdb leaves it: pg_dump records the schema only where it differs from that."""
-        session.run(role_statements.standard_public(self._plan.target.version_num))
+        version_num = self._plan.target.version_num
+        session.run(role_statements.standard_public(version_num))
         session.reset_privileges("schema", ["public"])
+        if version_num >= CLOSED_PUBLIC_VERSION > self._contents.server.version_num and public_was_open(self._contents):
+            session.run(["GRANT CREATE ON SCHEMA public TO PUBLIC;"])
 
     def _grant(self, session: TargetSession, membership: Membership) -> None:
         """As its recorded grantor where that is allowed, else as the restoring role."""
