@@ -29,8 +29,9 @@ LOCK_BATCH: Final = 200
 SHARE_OF_LOCK_TABLE: Final = 2
 """The leader locks all tables if that takes at most one half: pg_dump, readers and the application need the rest [C3]."""
 DUMP_OF_LOCK_TABLE: Final = (4, 3)
-"""pg_dump locks every table that it describes. The shared table holds half as many locks again as it is made for, and then fails
-whoever asks next; at this bound about 1,000 stay free on default settings. ADR 0003"""
+LOCKS_OF_OTHERS: Final = 200
+"""pg_dump locks every table that it describes. The shared table holds half as many locks again as it is made for, less about 200 that
+others have taken room for, and then fails whoever asks next; with this bound about a fifth stays free. ADR 0003"""
 NAMED_IN_MESSAGES: Final = 10
 
 BEGIN: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
@@ -218,7 +219,7 @@ def _refuse_unreadable(
 def refuse_too_many(number: int, known: facts.Basics) -> None:
     """Raise SourceError if `number` locks, which pg_dump holds together, leave nothing for anybody else."""
     times, of = DUMP_OF_LOCK_TABLE
-    if number > known.lock_table * times // of:
+    if number > known.lock_table * times // of - LOCKS_OF_OTHERS:
         raise SourceError(
             f"pg_dump would need {number} locks, which do not fit in the server's lock table",
             why=f"it is made for {known.lock_table} locks, and the application needs some of them",
