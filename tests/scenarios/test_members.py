@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import subprocess
+import tempfile
 from collections.abc import Iterator
 
 import pytest
 
-from tests.fix_postgres import Cluster
+from tests.fix_postgres import Cluster, Majors
 from tests.fix_zoo import capture_of
 from tests.restore_support import restored as restored_in_place
 from tests.scenarios.extension_support import extension
@@ -16,6 +17,7 @@ from vault.model import State
 from vault.ops.export_archive import archive_blocks
 from vault.ops.export_sql import complete_sql
 from vault.repo.snapshot import Snapshot
+from vault.source.postgres.server import embedded_bin
 
 pytestmark = pytest.mark.postgres
 
@@ -48,7 +50,7 @@ BY_USER = """
     ALTER TABLE keeper_queue DISABLE TRIGGER script_trigger;
     CREATE RULE r AS ON DELETE TO keeper_conf WHERE old.k = 'keep' DO INSTEAD NOTHING; ALTER TABLE keeper_conf DISABLE RULE r;
     ALTER TABLE keeper_queue ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-    CREATE POLICY "p 1" ON keeper_queue AS RESTRICTIVE FOR UPDATE TO pg_read_all_data, PUBLIC USING (id > 0) WITH CHECK (id < 99);
+    CREATE POLICY "p 1" ON keeper_queue AS RESTRICTIVE FOR UPDATE TO pg_monitor, PUBLIC USING (id > 0) WITH CHECK (id < 99);
     CREATE POLICY p2 ON keeper_queue FOR SELECT USING (true); COMMENT ON POLICY p2 ON keeper_queue IS 'a policy';
     COMMENT ON TABLE keeper_conf IS 'mine now'; COMMENT ON COLUMN keeper_queue.m IS 'a column'; COMMENT ON FUNCTION keeper_stamp() IS 'a function';
     ALTER FUNCTION keeper_stamp() SET search_path TO public, "a b"; ALTER FUNCTION keeper_stamp() SECURITY DEFINER;
@@ -87,8 +89,17 @@ def properties(cluster: Cluster, db: str) -> list[str]:
     return str(ask(cluster, db, PROPERTIES)).splitlines()
 
 
-def test_what_users_did_to_an_extension_comes_back(postgres: Cluster, keeper: str) -> None:
-    script = f"CREATE EXTENSION {keeper}"
+@pytest.fixture(scope="module", params=[13, 14, 15, 16, 17, 18])
+def each(request: pytest.FixtureRequest, majors: Majors) -> Cluster:
+    return majors[request.param]
+
+
+def test_what_users_did_to_an_extension_comes_back(each: Cluster) -> None:
+    with extension(each) as keeper:
+        comes_back(each, f"CREATE EXTENSION {keeper}")
+
+
+def comes_back(postgres: Cluster, script: str) -> None:
     with database(postgres, script) as source, database(postgres) as ours:
         with postgres.connect(source) as connection:
             for statement in BY_USER.split(";\n"):
@@ -103,13 +114,20 @@ def test_what_users_did_to_an_extension_comes_back(postgres: Cluster, keeper: st
 
 
 def exports_restore(snapshot: Snapshot, cluster: Cluster, source: str) -> None:
-    """The archive by pg_restore and the script by psql, without an error."""
-    with database(cluster) as stock, database(cluster) as script:
-        place = [str(cluster.bin / "pg_restore"), "-e", "-d", cluster.dsn(stock)]
-        subprocess.run(place, input=b"".join(archive_blocks(snapshot)), check=True)
-        psql = [str(cluster.bin / "psql"), "-qX", "-v", "ON_ERROR_STOP=1", "-d", cluster.dsn(script)]
+    """The archive by pg_restore, alone and in parallel, and the script by psql, without an error."""
+    with database(cluster) as stock, database(cluster) as parallel, database(cluster) as script:
+        archive = b"".join(archive_blocks(snapshot))
+        command = [str(cluster.bin / "pg_restore"), "-e"]
+        subprocess.run([*command, "-d", cluster.dsn(stock)], input=archive, check=True)
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(archive)
+            file.flush()
+            subprocess.run([*command, "-j3", "-d", cluster.dsn(parallel), file.name], check=True)
+        newest = embedded_bin()
+        assert newest is not None
+        psql = [str(newest / "psql"), "-qX", "-v", "ON_ERROR_STOP=1", "-d", cluster.dsn(script)]
         subprocess.run(psql, input=b"".join(complete_sql(snapshot)), check=True, stdout=subprocess.DEVNULL)
-        for name in (stock, script):
+        for name in (stock, parallel, script):
             assert properties(cluster, name) == properties(cluster, source)
 
 
