@@ -15,6 +15,7 @@ DATABASE = "tests.scenarios.test_capture_database"
 EXPORT = "tests.scenarios.test_export_database"
 FAILURES = "tests.scenarios.test_capture_failures"
 GAPS = "tests.scenarios.test_capture_gaps"
+MAJORS = "tests.scenarios.test_majors"
 MEMBERS = "tests.scenarios.test_members"
 PLATFORM = "tests.scenarios.test_capture_platform"
 READING = "tests.scenarios.test_reuse_reading"
@@ -51,7 +52,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
         f"{CHANGES}::test_pg_dump_does_not_queue_behind_somebody_who_waits_for_us",
     ),
     "7 foreign keys and triggers when rows are loaded": (
-        f"{RESTORE}::test_restored_database_equals_its_source_and_what_pg_restore_makes",
+        f"{MAJORS}::test_zoo_restored_into_its_own_major_equals_its_source",
     ),
     "8 generated and identity columns": (f"{DATABASE}::test_rows_are_those_of_copy",),
     "9 what belongs to extensions": (
@@ -68,7 +69,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
     ),
     "13 owners and grants left out to be quiet": (
         f"{RESTORE_PLATFORM}::test_project_restored_into_a_fresh_platform_equals_its_source",
-        f"{RESTORE}::test_restored_database_equals_its_source_and_what_pg_restore_makes",
+        f"{MAJORS}::test_zoo_restored_into_its_own_major_equals_its_source",
     ),
     "14 default privileges of the target": (
         f"{RESTORE_PLATFORM}::test_project_restored_into_a_fresh_platform_equals_its_source",
@@ -92,7 +93,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "19 poolers in transaction mode": (f"{FAILURES}::test_a_pooler_in_transaction_mode_is_refused",),
     "20 versions of client and server": (
         f"{FAILURES}::test_a_pg_dump_older_than_the_server_is_refused",
-        f"{EXPORT}::test_every_pg_restore_lists_the_dump",
+        f"{MAJORS}::test_pg_restore_of_every_major_lists_the_exported_archive",
     ),
     "21 SQL edited as text": (
         f"{DATABASE}::test_functions_carry_their_whole_definition",

@@ -295,10 +295,7 @@ class PostgresTargetSession:
         Nothing in a catalog says which of them an extension's script made, so that a snapshot can hold one too many.
         """
         if self._on_members is None:
-            found = extras.read(
-                Session(self._connection), extras.ALL_ON_MEMBERS, version=self._connection.info.server_version
-            )
-            self._on_members = {one.entry.identity: one.entry.definition for one in found}
+            self._on_members = extras.on_members(Session(self._connection))
         definition = self._on_members.get(entry.identity)
         if definition is not None and definition != entry.definition and entry.drop:
             self._attempt(f"{entry.identity.desc} {entry.tag}", lambda: self._run([entry.drop, entry.definition]))

@@ -22,6 +22,7 @@ CatalogId = tuple[int, int]
 
 RESTRICTED_PUBLICATIONS_SINCE: Final = 150000
 NOT_NULL_CONSTRAINTS_SINCE: Final = 180000
+READS_MAX: Final = 5
 BEFORE_ROWS_MAX: Final = 3
 """Ranks up to this one are of section pre-data."""
 INDEX_RANK: Final = 4
@@ -126,6 +127,18 @@ def read(session: Session, scope: Scope, *, version: int) -> list[Extra]:
         found = [row for row in found if None not in (row[9], row[12])]
     extras = [*(_extra(row) for row in found), *(_settings(row) for row in settings)]
     return sorted(extras, key=lambda one: (one.rank, one.entry.identity))
+
+
+def on_members(session: Session) -> dict[Identity, str]:
+    """Definitions of all that is on extensions' members, whoever made it. Raises SourceError"""
+    version = session.connection.info.server_version
+    for attempt in range(1, READS_MAX + 1):
+        try:
+            return {one.entry.identity: one.entry.definition for one in read(session, ALL_ON_MEMBERS, version=version)}
+        except Incoherent:  # another connection dropped something while the server described it
+            if attempt == READS_MAX:
+                raise
+    raise AssertionError("unreachable")
 
 
 def _publications(version: int) -> str:
