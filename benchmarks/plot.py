@@ -35,6 +35,10 @@ def main() -> None:
         for path, svg in draw(newest):
             (PLOTS / path).write_text(svg, encoding="utf-8")
             print(PLOTS / path)
+    images = "\n".join(f"![{path.stem}]({path.name})" for path in sorted(PLOTS.glob("*.svg")))
+    (PLOTS / "README.md").write_text(
+        f"# Plots\n\nDrawn by `python -m benchmarks.plot`.\n\n{images}\n", encoding="utf-8"
+    )
 
 
 def _newest(name: str) -> Mapping[str, Any] | None:
@@ -177,7 +181,7 @@ def _bars(title: str, names: Sequence[str], groups: Mapping[str, Sequence[float]
 
 def _frame(title: str, y_title: str, y: _Axis) -> list[str]:
     bottom = _HEIGHT - _BOTTOM
-    parts = [_text(_LEFT, 20, title, "start", 14), _text(_LEFT - 8, _TOP - 6, y_title, "end")]
+    parts = [_text(_LEFT, 20, title, "start", 14), _text(8, _TOP - 6, y_title, "start")]
     for tick in y.ticks:
         at = bottom - y.at(tick)
         parts.append(
