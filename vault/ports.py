@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
@@ -271,16 +272,17 @@ class TargetSession(Protocol):
         Returns  what was done, in words; None if there is nothing weaker. Raises SourceError; Unreachable
         """
 
-    def replace(
-        self, entry: SchemaEntry, present: SchemaEntry, *, drop: Sequence[str] = (), then: Sequence[str] = ()
-    ) -> Sequence[str]:
-        """Bring what exists as `present` to `entry`, in one transaction: dependents by `drop`, then itself, then as `create`.
+    def together(self) -> AbstractContextManager[None]:
+        """Everything inside is one transaction; an exception undoes all of it. Each call is still all or nothing."""
+
+    def replace(self, entry: SchemaEntry, present: SchemaEntry, *, again: Sequence[str] = ()) -> Sequence[str]:
+        """Bring what exists as `present` to `entry` in place; where it has to be dropped for that, run `again` afterwards.
 
         Raises  SourceError: all is as it was; Unreachable
         """
 
-    def merge(self, table: TableItem, blocks: Iterator[bytes], *, exact: bool) -> MergedRows:
-        """Bring rows into a table that may have some, in one transaction, triggers and foreign keys off where that is allowed.
+    def merge(self, table: TableItem, blocks: Iterator[bytes], *, rows: int, exact: bool) -> MergedRows:
+        """Bring `rows` rows into a table that may have some, in one transaction, triggers and foreign keys off where that is allowed.
 
         Rows of a key that is there stay as they are, and so do others, unless `exact`: then the table ends with these rows alone.
         Raises  SourceError: the table is as it was; Unreachable
@@ -312,14 +314,16 @@ class TargetSession(Protocol):
 
     def has_large_object(self, oid: int) -> bool: ...
 
-    def drop_large_object(self, oid: int) -> None:
-        """Raises SourceError; Unreachable"""
+    def create_large_object(
+        self, item: LargeObjectItem, blocks: Iterator[bytes], *, replace: bool = False
+    ) -> Sequence[str]:
+        """Object, pages, owner, grants and comment in one transaction. Returns what of it could not be, in words.
 
-    def create_large_object(self, item: LargeObjectItem, blocks: Iterator[bytes]) -> None:
-        """Object, pages, owner, grants and comment in one transaction. Raises SourceError; Unreachable"""
+        Raises SourceError: what was there is there; Unreachable
+        """
 
-    def reset_privileges(self, kind: str, names: Sequence[str]) -> None:
-        """Bring an object that was there before the restore to the privileges that an ACL entry is a difference to."""
+    def reset_privileges(self, kind: str, names: Sequence[str], args: Sequence[str] = ()) -> None:
+        """Bring an object that was there, and its columns, to the privileges that an ACL entry is a difference to."""
 
     def flush(self) -> None:
         """Return when everything that any session committed is durable."""

@@ -56,26 +56,29 @@ class Present:
     """Definitions that a target has; empty for an empty database. `columns`: of every table that can be read.
 
     `unreadable`: tables of which nothing is known but that they are there; `read_only`: tables and sequences that the
-    restoring role may not write.
+    restoring role may not write; `homes`: schema and name of the relation of each index and statistics object.
     """
 
     entries: Mapping[Identity, SchemaEntry] = field(default_factory=dict)
     columns: Mapping[TableName, frozenset[str]] = field(default_factory=dict)
     unreadable: frozenset[TableName] = frozenset()
     read_only: frozenset[TableName] = frozenset()
+    homes: Mapping[Identity, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MergedRows:
     """What became of rows in a table that had some. `differing`: same key, other values, left as they are.
 
-    `refused`: rows that a unique key of another row kept out; `removed` includes rows that were replaced.
+    `refused`: rows that did not arrive: a unique key of another row, or a trigger, kept them out; `removed` includes rows
+    that were replaced; `fired`: triggers and rules that could not be switched off.
     """
 
     added: int
     removed: int = 0
     differing: int = 0
     refused: int = 0
+    fired: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,9 @@ _BARE: Final = re.compile(r"[a-z_][a-z0-9_]*")
 
 def texts(identity: Identity) -> Iterator[str]:
     """How the facts may name the object: a name that needs no quotes still has them if it is a keyword."""
+    if identity.kind == "type" and len(identity.names) == 1:
+        yield f"type {identity.names[0]}"
+        return
     for names in product(*(_forms(name) for name in identity.names)):
         if identity.kind in {"trigger", "policy", "rule", "table constraint"}:
             yield f"{identity.kind} {names[-1]} on {'.'.join(names[:-1])}"

@@ -13,12 +13,13 @@ from functools import partial
 from typing import Final
 
 from vault.errors import NotThere, SourceError, Unreachable
-from vault.model import Membership, MergedRows, Role, RoleSetting, SchemaEntry, TableName
+from vault.model import Identity, Membership, MergedRows, Role, RoleSetting, SchemaEntry, TableName
 from vault.ops.restore_contents import CLOSED_PUBLIC_VERSION, Contents, public_was_open
 from vault.ops.restore_decisions import Action
 from vault.ops.restore_extensions import Extensions
+from vault.ops.restore_graph import EntryGraph
 from vault.ops.restore_paths import search_paths
-from vault.ops.restore_plan import RestorePlan
+from vault.ops.restore_plan import ExchangeSteps, RestorePlan
 from vault.ops.restore_rows import RowLoader
 from vault.ops.restore_schedule import Schedule
 from vault.ops.restore_sessions import Failure, Failures, Sessions
@@ -77,6 +78,8 @@ def run(plan: RestorePlan, snapshot: Snapshot, *, target: Target, progress: Prog
         rows = RowLoader(plan, snapshot, sessions=sessions, failures=failures, progress=progress)
         restore.create_roles()
         restore.create_definitions()
+        for steps in plan.exchanges:
+            restore.exchange(steps, rows)
         rows.load_tables(restore.failed)
         rows.set_sequences()
         rows.create_large_objects()
@@ -107,8 +110,6 @@ class _Restore:
         """While what comes after the rows is created: entries that failed for want of a privilege or a name."""
         self._unowned: dict[int, str] = {}
         """What its owner was refused for, with the reason."""
-        self._spared: set[int] = set()
-        """What would have gone with what could not be replaced: it is as it was."""
 
     @property
     def entries(self) -> int:
@@ -150,6 +151,9 @@ class _Restore:
         """Then once more what needs them: an index is built as its table's owner, who may only now use a function's schema."""
         self._progress.stage("privileges")
         postponed, self._postponed = sorted(self._postponed or ()), None
+        with self._sessions.borrow() as session:
+            for identity in self._plan.resets:
+                self._try(f"ACL {'.'.join(identity.names)}", partial(self._reset, session, identity))
         self._serial(self._plan.privileges)
         self._serial(tuple(postponed))
         self._set_owners()
@@ -173,8 +177,6 @@ class _Restore:
             self._create(session, at)
 
     def _create(self, session: TargetSession, at: int) -> None:
-        if at in self._spared:
-            return
         entry = self._contents.entries[at]
         name = f"{entry.identity.desc} {entry.tag}"
         needs = self._contents.order[at].needs
@@ -196,8 +198,6 @@ class _Restore:
             if self._postponed is not None and error.sqlstate in _MAY_COME_LATER:
                 self._postponed.append(at)
                 return
-            self._spared.update(self._plan.decisions[at].takes)
-            self.failed.update(self._plan.decisions[at].takes)
             weaker = self._weaker(session, at, error)
             self._fail(at, name, weaker or error.why or error.message)
             return
@@ -224,7 +224,10 @@ class _Restore:
     def _create_or_replace(self, session: TargetSession, at: int, then: list[str]) -> Sequence[str]:
         entry, decision = self._contents.entries[at], self._plan.decisions[at]
         if decision.action is Action.REPLACE and decision.present is not None:
-            return session.replace(entry, decision.present, drop=decision.drops, then=then)
+            if entry.identity.desc == "ACL":
+                self._reset(session, entry.identity)
+                return session.create(entry, then=then)
+            return session.replace(entry, decision.present, again=self._again(at))
         versioned = self._extensions.executed(entry)
         if versioned is entry:
             return session.create(entry, then=then)
@@ -235,6 +238,49 @@ class _Restore:
         except SourceError as error:
             notes = session.create(entry, then=then)
             return [*notes, f"the recorded version could not be installed, the default was: {error.why}"]
+
+    def exchange(self, steps: ExchangeSteps, rows: RowLoader) -> None:
+        """Drop and create anew in one transaction, with rows and values; where anything of it fails, all is as it was."""
+        notes: list[tuple[str, str]] = []
+        try:
+            with self._sessions.borrow() as session, session.together():
+                session.run(steps.exchange.drops)
+                for at in steps.definitions:
+                    early = [self._contents.entries[one].definition for one in steps.row_security.get(at, ())]
+                    notes += self._anew(session, at, early)
+                for table in steps.tables:
+                    rows.load_all(session, table)
+                rows.set_values(session, steps.sequences)
+                for at in steps.then:
+                    notes += self._anew(session, at, [])
+        except Unreachable:
+            raise
+        except SourceError as error:
+            rows.forget(steps.tables)
+            self.failed.update(steps.exchange.entries)
+            why = f"not replaced, all is as it was: {error.message}: {error.why}"
+            for at in steps.exchange.replaced:
+                entry = self._contents.entries[at]
+                self._failures.add(f"{entry.identity.desc} {entry.tag}", why)
+            return
+        self._done.update(steps.exchange.entries)
+        for name, note in notes:
+            self._failures.add(name, note)
+
+    def _anew(self, session: TargetSession, at: int, then: list[str]) -> list[tuple[str, str]]:
+        entry = self._contents.entries[at]
+        notes = session.create(entry, then=[*then, *self._after_version(entry)])
+        return [(f"{entry.identity.desc} {entry.tag}", note) for note in notes]
+
+    def _again(self, at: int) -> list[str]:
+        """What goes with a function or view if it has to be dropped for being replaced."""
+        graph = EntryGraph(self._contents)
+        parts = graph.parts(at)
+        positions = (*parts, *(one for part in (at, *parts) for one in graph.about(part)))
+        return [self._contents.entries[one].definition for one in positions if one in self._plan.decisions]
+
+    def _reset(self, session: TargetSession, identity: Identity) -> None:
+        session.reset_privileges(identity.kind, identity.names, identity.args)
 
     def _create_role(self, session: TargetSession, role: Role) -> None:
         """With every attribute; a role that is no superuser may not give all of them away."""

@@ -6,7 +6,7 @@ manages. Invariant: every picked entry gets exactly one decision; what is not do
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from vault.model import SchemaEntry, TableItem, TableName, TargetFacts
@@ -14,7 +14,7 @@ from vault.ops.components import Selectors
 from vault.ops.restore_contents import Contents, rows_of
 from vault.ops.restore_decisions import Action, Decision, RowMode, Situation, TableRows
 from vault.ops.restore_graph import RELATIONS
-from vault.ops.restore_replace import with_replaced
+from vault.ops.restore_replace import IN_PLACE
 from vault.source import supabase
 
 _SUPERUSERS: Final = frozenset(
@@ -30,11 +30,15 @@ _OF_PROJECT: Final = frozenset({"POLICY", "TRIGGER", "PUBLICATION TABLE"})
 """What a project adds to the platform's tables and may replace there."""
 
 
+_BY_HAND: Final = frozenset({"DEFAULT ACL", "SCHEMA", "SUBSCRIPTION"})
+"""Entries for whose replacement there is no safe way."""
+
+
 def decide(now: Situation) -> dict[int, Decision]:
     """Position -> decision, for every picked entry and those left out with a reason."""
     found = {at: _decide(now, at) for at in now.picked.entries}
     found.update({at: Decision(action=Action.SKIP, why=why, lacking=True) for at, why in now.picked.left.items()})
-    return with_replaced(now, found)
+    return found
 
 
 def _decide(now: Situation, at: int) -> Decision:
@@ -48,18 +52,18 @@ def _decide(now: Situation, at: int) -> Decision:
     if entry.namespace in now.selectors.platform_schemas and entry.identity.desc not in _OF_PROJECT:
         return Decision(action=Action.KEEP, why="the platform's own differs", present=present)
     asked = at in now.picked.explicit
+    owner_alone = entry.definition == present.definition
+    if entry.identity.desc in _BY_HAND and not owner_alone:
+        return Decision(action=Action.KEEP, why="differs on the target; change it by hand", lacking=asked)
     if now.replace and asked:
-        return Decision(action=Action.REPLACE, present=present)
+        in_place = owner_alone or entry.identity.desc in IN_PLACE
+        return Decision(action=Action.REPLACE, present=present, in_place=in_place)
     return Decision(action=Action.KEEP, why="differs on the target", present=present, lacking=asked)
 
 
 def _equal(entry: SchemaEntry, present: SchemaEntry) -> bool:
-    return (entry.definition, entry.owner, entry.tablespace, entry.table_access_method) == (
-        present.definition,
-        present.owner,
-        present.tablespace,
-        present.table_access_method,
-    )
+    """Where it lies (tablespace, access method) is the target's business."""
+    return (entry.definition, entry.owner) == (present.definition, present.owner)
 
 
 def _hidden(now: Situation, entry: SchemaEntry) -> str:
@@ -110,12 +114,16 @@ def _owner_of_relation(now: Situation, entry: SchemaEntry) -> str | None:
 # --- rows ----------------------------------------------------------------------------------------
 
 
-def rows_into(now: Situation, decisions: Mapping[int, Decision]) -> tuple[list[TableRows], dict[TableName, str]]:
-    """How the rows of each picked table come, and tables whose rows cannot come, with the reason."""
+def rows_into(
+    now: Situation, decisions: Mapping[int, Decision], exchanged: Collection[TableName]
+) -> tuple[list[TableRows], dict[TableName, str]]:
+    """How the rows of each picked table come, but for those of `exchanged` ones; and why those of others cannot come."""
     rows: list[TableRows] = []
     refused: dict[TableName, str] = {}
     brought = brings_extensions(now.contents, now.target)
     for item in now.picked.tables:
+        if item.name in exchanged:
+            continue
         mode = _mode(now, decisions, item)
         if mode in (RowMode.MERGE, RowMode.EXACT):
             if is_platforms_own(item, now.selectors):

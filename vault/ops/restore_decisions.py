@@ -24,15 +24,30 @@ class Action(Enum):
 class Decision:
     """`present`: what the target has under this identity. `lacking`: the user asked for it and it will not be as recorded.
 
-    `drops`: statements that drop what depends on an entry that is replaced; `takes`: what goes with it and is created anew.
+    `in_place`: it is replaced without being dropped.
     """
 
     action: Action
     why: str = ""
     present: SchemaEntry | None = None
     lacking: bool = False
-    drops: tuple[str, ...] = ()
-    takes: tuple[int, ...] = ()
+    in_place: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """What is dropped and created anew in one transaction, with its rows and values: all of it or nothing.
+
+    replaced  positions that differ and started it
+    drops     statements, in order
+    entries   positions that are created, ascending
+    beside    what goes with it and is not in the snapshot, in words
+    """
+
+    replaced: tuple[int, ...]
+    drops: tuple[str, ...]
+    entries: tuple[int, ...]
+    beside: tuple[str, ...]
 
 
 class RowMode(Enum):

@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from vault.errors import UnsafeError
-from vault.model import OrderItem, Present, SchemaEntry, Section, TableItem, TableName, TargetFacts
+from vault.model import Identity, OrderItem, Present, SchemaEntry, Section, TableItem, TableName, TargetFacts
 from vault.ops.components import COMPONENTS, SUPABASE, Selectors
 from vault.ops.restore_contents import Contents, bytes_of, rows_of
 from vault.ops.restore_decide import brings_extensions, decide, rows_into
-from vault.ops.restore_decisions import Action, Decision, RowMode, Situation, TableRows
+from vault.ops.restore_decisions import Action, Decision, Exchange, RowMode, Situation, TableRows
 from vault.ops.restore_graph import EntryGraph
+from vault.ops.restore_privileges import decide_privileges
+from vault.ops.restore_replace import exchanges
 from vault.ops.restore_roles import RoleSteps, role_steps
 from vault.ops.restore_select import Picked, Wanted, pick
 from vault.ops.restore_warnings import OF_THE_DATABASE, warnings
@@ -46,6 +48,18 @@ class RestoreOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangeSteps:
+    """An exchange in the order of its steps; `then`: indexes, constraints, ..., privileges and what comes last."""
+
+    exchange: Exchange
+    definitions: tuple[int, ...]
+    row_security: Mapping[int, tuple[int, ...]]
+    tables: tuple[TableItem, ...]
+    sequences: frozenset[TableName]
+    then: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RestorePlan:
     """Steps in their order; numbers are positions in `contents.order`.
 
@@ -57,7 +71,10 @@ class RestorePlan:
     after_rows       indexes, constraints, triggers, rules, policies ...: in parallel as `needs` allow
     privileges       ACL and DEFAULT ACL
     last             event triggers, refreshes of materialized views, and comments on event triggers
+    exchanges        what is dropped and created anew, after the definitions and before the other rows
+    resets           objects whose privileges become the built-in ones
     refused          (name, why): what was asked for and will not be done
+    owner_of_sequence of serial and identity columns
     read_only        tables and sequences that the restoring role may not write
     fresh            the target is empty
     """
@@ -77,8 +94,11 @@ class RestorePlan:
     privileges: tuple[int, ...]
     last: tuple[int, ...]
     left_out: tuple[int, ...]
+    exchanges: tuple[ExchangeSteps, ...]
+    resets: tuple[Identity, ...]
     refused: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...]
+    owner_of_sequence: Mapping[TableName, TableName]
     read_only: frozenset[TableName]
     fresh: bool
 
@@ -95,7 +115,8 @@ class RestorePlan:
     @property
     def tables(self) -> tuple[TableItem, ...]:
         steps = (*self.row_steps, *self.late_rows)
-        return tuple(item for one in steps for item in one.items)
+        exchanged = (item for one in self.exchanges for item in one.tables)
+        return (*(item for one in steps for item in one.items), *exchanged)
 
     @property
     def counted(self) -> frozenset[str]:
@@ -140,24 +161,19 @@ def plan(
     options = options or RestoreOptions()
     present = present or Present()
     refuse(contents, target, options)
-    picked = pick(contents, options.wanted, there=frozenset(present.entries), selectors=options.selectors)
-    now = Situation(
-        contents=contents,
-        graph=EntryGraph(contents),
-        picked=picked,
-        target=target,
-        present=present,
-        selectors=options.selectors,
-        replace=options.replace,
-        definitions=options.wanted.definitions,
-    )
+    now = _situation(contents, target, options, present)
+    picked = now.picked
     decisions = decide(now)
-    rows, not_loaded = rows_into(now, decisions)
+    wider = decide_privileges(now, decisions)
+    exchanged = [_exchange_steps(now, one) for one in exchanges(now, decisions)]
+    apart = {at for one in exchanged for at in one.exchange.entries}
+    rows, not_loaded = rows_into(now, decisions, {item.name for one in exchanged for item in one.tables})
     jobs = [one for one in rows if one.item.name.schema in _STARTING_JOBS]
-    steps = _steps(contents, {at for at, one in decisions.items() if one.action in (Action.CREATE, Action.REPLACE)})
+    active = {at for at, one in decisions.items() if one.action in (Action.CREATE, Action.REPLACE)}
+    steps = _steps(contents, active - apart)
     row_security = _row_security(contents, steps["first"], steps["after"])
     early = {at for positions in row_security.values() for at in positions}
-    late = _attachments(now, decisions)
+    late = _attachments(now, decisions, apart)
     named = picked.roles is None and not options.wanted.everything
     roles = role_steps(contents.roles, target, only=picked.roles, add_memberships=named)
     return RestorePlan(
@@ -176,21 +192,64 @@ def plan(
         privileges=tuple(steps["privileges"]),
         last=tuple(steps["last"]),
         left_out=tuple(steps["left out"]),
+        exchanges=tuple(exchanged),
+        resets=tuple(wider) if options.replace else (),
         refused=(
             *_refused(now, decisions, not_loaded, left_out=set(steps["left out"])),
+            *(() if options.replace else map(_wider, wider)),
             *(_narrowed(one) for one in rows if one.without),
         ),
         warnings=tuple(warnings(contents, target, roles=roles, picked=picked)),
+        owner_of_sequence=now.graph.owner_of_sequence,
         read_only=present.read_only,
         fresh=not target.in_the_way,
     )
+
+
+def _situation(contents: Contents, target: TargetFacts, options: RestoreOptions, present: Present) -> Situation:
+    return Situation(
+        contents=contents,
+        graph=EntryGraph(contents),
+        picked=pick(contents, options.wanted, there=frozenset(present.entries), selectors=options.selectors),
+        target=target,
+        present=present,
+        selectors=options.selectors,
+        replace=options.replace,
+        definitions=options.wanted.definitions,
+    )
+
+
+def _exchange_steps(now: Situation, exchange: Exchange) -> ExchangeSteps:
+    steps = _steps(now.contents, set(exchange.entries))
+    row_security = _row_security(now.contents, steps["first"], steps["after"])
+    early = {at for positions in row_security.values() for at in positions}
+    tables: set[TableName] = set()
+    sequences: set[TableName] = set()
+    for at in exchange.entries:
+        identity = now.contents.order[at].identity
+        if identity.desc in ("TABLE", "SEQUENCE") and len(identity.names) == 2:
+            name = TableName(schema=identity.names[0], name=identity.names[1])
+            (tables if identity.desc == "TABLE" else sequences).add(name)
+    return ExchangeSteps(
+        exchange=exchange,
+        definitions=tuple(steps["first"]),
+        row_security=row_security,
+        tables=tuple(item for item in now.picked.tables if item.name in tables),
+        sequences=frozenset(sequences),
+        then=(*(at for at in steps["after"] if at not in early), *steps["privileges"], *steps["last"]),
+    )
+
+
+def _wider(identity: Identity) -> tuple[str, str]:
+    name = f"{identity.kind} {'.'.join(identity.names)}"
+    return f"ACL {name}", "the target grants what the snapshot does not; -c takes it back"
 
 
 def _largest_first(rows: Iterable[TableRows]) -> tuple[TableRows, ...]:
     return tuple(sorted(rows, key=lambda one: (-bytes_of(one.item), one.item.name)))
 
 
-def _attachments(now: Situation, decisions: Mapping[int, Decision]) -> tuple[int, ...]:
+def _attachments(now: Situation, decisions: Mapping[int, Decision], apart: set[int]) -> tuple[int, ...]:
     """A table that is there gives a new partition the keys and indexes that it lacks: so it comes with its own first.
 
     Rows that find their partition through the root need it attached before.
@@ -208,7 +267,7 @@ def _attachments(now: Situation, decisions: Mapping[int, Decision]) -> tuple[int
             late.add(at)
             parts = now.graph.parts(home) if home is not None else []
             late.update(part for part in parts if part in decisions and order[part].identity.desc == "INDEX ATTACH")
-    return tuple(sorted(at for at in late if decisions[at].action is Action.CREATE))
+    return tuple(sorted(at for at in late - apart if decisions[at].action is Action.CREATE))
 
 
 def _narrowed(rows: TableRows) -> tuple[str, str]:

@@ -28,6 +28,7 @@ from vault.source.postgres.encoding import codec_of
 
 _COPY_BYTES: Final = 32 * MIB
 """Text of one COPY: small enough to share a table between connections, large enough that its round trips do not count."""
+_FOREIGN_KEY_VIOLATION: Final = "23503"
 _CHECKS_MAX: Final = 100
 """CHECKs that rows of one COPY may violate."""
 
@@ -47,6 +48,10 @@ class RowLoader:
         self._rows: dict[TableName, int] = {}
         self._broken: set[TableName] = set()
         self.merged: dict[TableName, MergedRows] = {}
+        self._again: list[TableRows] = []
+        self._again_before = len(plan.row_steps) + len(plan.late_rows) + 1
+        self._why_again: dict[TableName, str] = {}
+        """Rows that a foreign key refused: those they refer to may come later."""
         self._suspending = threading.Lock()
         self._suspended: list[SuspendedCheck] = []
 
@@ -72,6 +77,11 @@ class RowLoader:
 
     def _load_steps(self, steps: Sequence[TableRows], failed: Collection[int]) -> None:
         self._sessions.parallel(self._tasks(steps, self._created(failed)))
+        while self._again and len(self._again) < self._again_before:
+            self._again_before, again, self._again = len(self._again), self._again, []
+            self._sessions.parallel(self._tasks(again, {}))
+        for step, why in ((one, self._why_again[one.item.name]) for one in self._again):
+            self._fail(step.item, why)
         for step in steps:
             loaded = self._rows.get(step.item.name, 0)
             if step.mode in (RowMode.NEW, RowMode.MEMBER) and loaded != rows_of(step.item):
@@ -94,20 +104,53 @@ class RowLoader:
             why = f"{one.rows} rows refer to rows that are not there" if one.rows > 0 else "has PERIOD: not verified"
             self._failures.add(f"FK CONSTRAINT {one.name} of {one.table}", why)
 
+    def load_all(self, session: TargetSession, table: TableItem) -> None:
+        """Every row of a table that is created anew, in the caller's transaction. Raises  SourceError: not all arrived"""
+        blocks = chain.from_iterable(map(self._snapshot.extent_rows, self._snapshot.extents(table)))
+        rows = session.load(table, blocks)
+        if rows != rows_of(table):
+            raise SourceError(
+                f"rows of {table.name.schema}.{table.name.name}", why=f"{rows} of {rows_of(table)} arrived"
+            )
+        self._rows[table.name] = rows
+
+    def forget(self, tables: Sequence[TableItem]) -> None:
+        """Rows that `load_all` brought are not there after all."""
+        for table in tables:
+            self._rows.pop(table.name, None)
+
+    def set_values(self, session: TargetSession, names: frozenset[TableName]) -> None:
+        """Values of sequences that are created anew. Raises  SourceError"""
+        for item in self._snapshot.sequences() if names else ():
+            if item.name in names:
+                session.set_sequence(item)
+
     def set_sequences(self) -> None:
-        """On a target that was not empty, none goes back to values that were handed out since."""
+        """None goes back to values that were handed out since, unless all rows that may have them were replaced."""
         picked = self._plan.picked.sequences
-        forward = not self._plan.fresh and not self._plan.options.replace
+        exchanged = frozenset[TableName]().union(*(one.sequences for one in self._plan.exchanges))
         with self._sessions.borrow() as session:
             for item in self._snapshot.sequences() if picked is None or picked else ():
-                if picked is not None and item.name not in picked:
-                    continue
-                if item.name in self._plan.read_only:
-                    if item.name.schema not in self._plan.options.selectors.platform_schemas:
-                        self._failures.add(f"SEQUENCE SET {item.name.schema}.{item.name.name}", "not permitted")
+                if item.name in exchanged or (picked is not None and item.name not in picked):
                     continue
                 name = f"SEQUENCE SET {item.name.schema}.{item.name.name}"
-                self._try(name, partial(session.set_sequence, item, forward=forward))
+                if item.name in self._plan.read_only:
+                    if self._is_missed(item.name):
+                        self._failures.add(name, f"role {self._plan.target.user} may not set it")
+                    continue
+                self._try(name, partial(session.set_sequence, item, forward=self._stays_ahead(item.name)))
+
+    def _is_missed(self, sequence: TableName) -> bool:
+        """A sequence of the platform only matters if rows of its table came."""
+        table = self._plan.owner_of_sequence.get(sequence)
+        return sequence.schema not in self._plan.options.selectors.platform_schemas or bool(
+            table is not None and self._rows.get(table)
+        )
+
+    def _stays_ahead(self, sequence: TableName) -> bool:
+        if self._plan.fresh:
+            return False
+        return not self._plan.options.replace or self._plan.owner_of_sequence.get(sequence) in self._broken
 
     def create_large_objects(self) -> None:
         if not self._plan.picked.large_objects:
@@ -118,11 +161,12 @@ class RowLoader:
 
     def _create_large_object(self, session: TargetSession, item: LargeObjectItem) -> None:
         """One that is there stays, unless everything shall be as recorded."""
-        if not self._plan.fresh and session.has_large_object(item.oid):
-            if not self._plan.options.replace:
-                return
-            session.drop_large_object(item.oid)
-        session.create_large_object(item, self._snapshot.large_object_blocks(item))
+        there = not self._plan.fresh and session.has_large_object(item.oid)
+        if there and not self._plan.options.replace:
+            return
+        blocks = self._snapshot.large_object_blocks(item)
+        for note in session.create_large_object(item, blocks, replace=there):
+            self._failures.add(f"LARGE OBJECT {item.oid}", note)
 
     def _created(self, failed: Collection[int]) -> dict[TableName, bool]:
         """Tables that the snapshot defines -> whether they exist now. Members of extensions are not among them."""
@@ -160,14 +204,25 @@ class RowLoader:
             if step.without:
                 blocks = copytext.of_columns(copytext.whole_rows(blocks), kept, len(columns))
             try:
-                done = session.merge(narrow, blocks, exact=step.mode is RowMode.EXACT)
+                rows = sum(map(rows_of, step.items))
+                done = session.merge(narrow, blocks, rows=rows, exact=step.mode is RowMode.EXACT)
             except Unreachable:
                 raise
             except SourceError as error:
-                self._fail(step.item, f"left as it was: {error.why or error.message}")
+                why = f"left as it was: {error.why or error.message}"
+                if error.sqlstate == _FOREIGN_KEY_VIOLATION and not self._plan.target.may_replicate:
+                    with self._lock:
+                        self._again.append(step)
+                        self._why_again[step.item.name] = why
+                else:
+                    self._fail(step.item, why)
                 return
         if done.refused:
-            self._fail(step.item, f"{done.refused} rows were not added: another row has their unique key")
+            self._fail(
+                step.item, f"{done.refused} rows did not arrive: another row's unique key, or a trigger, kept them out"
+            )
+        if done.fired:
+            self._fail(step.item, f"fired while rows came, as ENABLE ALWAYS or REPLICA: {', '.join(done.fired)}")
         with self._lock:
             self.merged[step.item.name] = done
             self._rows[step.item.name] = done.added

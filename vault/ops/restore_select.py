@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from vault.errors import NotThere, UsageError
-from vault.model import Identity, TableItem, TableName
+from vault.model import Identity, SchemaEntry, TableItem, TableName
 from vault.ops.catalog_names import texts
 from vault.ops.components import COMPONENTS, SUPABASE, EntrySelector, Selectors
 from vault.ops.restore_contents import Contents
@@ -95,12 +95,21 @@ def _unknown(word: str, contents: Contents, schemas: Iterable[str]) -> NotThere:
 
 def _is_there(name: TableName, contents: Contents) -> bool:
     return any(table.name == name for table in contents.tables) or any(
-        _is_named(entry.identity, entry.namespace, name) for entry in contents.entries
+        _is_named(entry, name) for entry in contents.entries
     )
 
 
-def _is_named(identity: Identity, namespace: str, name: TableName) -> bool:
-    return namespace == name.schema and len(identity.names) == 2 and identity.names[1] == name.name and not identity.sub
+def _is_named(entry: SchemaEntry, name: TableName) -> bool:
+    """A type's address is one text, so it is known by its tag."""
+    identity = entry.identity
+    own = (
+        entry.tag
+        if identity.kind == "type" and len(identity.names) == 1
+        else identity.names[-1]
+        if identity.names
+        else ""
+    )
+    return entry.namespace == name.schema and len(identity.names) <= 2 and own == name.name and not identity.sub
 
 
 def pick(
@@ -126,7 +135,7 @@ def pick(
     closure.add_links()
     if "user_roles" in wanted.components:
         closure.add_available(at for at, item in enumerate(contents.order) if item.identity.desc in _GRANTS)
-    whole = not wanted.components.isdisjoint({"roles", "user_roles"})
+    whole = not wanted.components.isdisjoint({"roles", "user_roles", "schema"})
     return Picked(
         entries=frozenset(closure.entries),
         explicit=frozenset(closure.explicit),
@@ -180,7 +189,7 @@ def _explicit(contents: Contents, wanted: Wanted, named: Collection[TableName], 
             not wanted.components.isdisjoint(selector.components(entry))
             or entry.namespace in wanted.schemas
             or (entry.identity.desc == "SCHEMA" and entry.tag in wanted.schemas)
-            or any(_is_named(entry.identity, entry.namespace, name) for name in named)
+            or any(_is_named(entry, name) for name in named)
         ):
             found.add(at)
     if "encryption" in wanted.components:
@@ -230,6 +239,8 @@ class _Closure:
                 continue
             self.explicit.add(at)
             self._add(at)
+            for need in self._graph.needs(at):
+                self._add(need)
             for part in self._around(at):
                 self.explicit.add(part)
                 self._add(part)
@@ -317,6 +328,9 @@ def _roles_of(contents: Contents, entries: Iterable[int], there: frozenset[Ident
             schema, table, policy = identity.names
             found.update(policies.get((schema, table, policy), ()))
         if identity.desc == "ACL":
-            for text in texts(identity):
-                found.update(read_acl_item(item).grantee for item in acls.get(text, ()))
+            named = {*texts(identity)}
+            columns = tuple(f"table column {text.removeprefix(f'{identity.kind} ')}." for text in named)
+            for name, items in acls.items():
+                if name in named or name.startswith(columns):
+                    found.update(read_acl_item(item).grantee for item in items)
     return frozenset(found & known)

@@ -23,10 +23,13 @@ def lines(made: RestorePlan) -> Iterator[str]:
     """What will be done, then what will not, then what to know before saying yes."""
     target = made.target
     yield f"into database {target.database} on PostgreSQL {target.version_num // 10000}, as {target.user}"
-    kinds = Counter(made.contents.order[at].identity.desc for at in made.positions(Action.CREATE))
+    apart = {at for steps in made.exchanges for at in steps.exchange.entries}
+    created = (at for at in made.positions(Action.CREATE) if at not in apart)
+    kinds = Counter(made.contents.order[at].identity.desc for at in created)
     for kind, count in sorted(kinds.items(), key=lambda pair: (-pair[1], pair[0])):
         yield f"  {count} {kind}"
     yield from _others(made)
+    yield from _exchanges(made)
     yield from _rows(made)
     if made.roles.create:
         yield f"  new roles: {', '.join(role.name for role in made.roles.create)}"
@@ -50,6 +53,20 @@ def _others(made: RestorePlan) -> Iterator[str]:
             yield f"  {word}: {entry.identity.desc} {entry.tag}{f' ({why})' if why else ''}"
         if len(found) > _NAMED_MAX:
             yield f"  {word}: {len(found) - _NAMED_MAX} more"
+
+
+def _exchanges(made: RestorePlan) -> Iterator[str]:
+    """What is dropped and created anew, rows and all."""
+    for steps in made.exchanges:
+        entries = [made.contents.entries[at] for at in steps.exchange.replaced]
+        yield f"  DROP AND CREATE ANEW: {', '.join(f'{one.identity.desc} {one.tag}' for one in entries)}"
+        others = len(steps.exchange.entries) - len(entries)
+        if others:
+            yield f"    with {others} definitions that go with it and come back"
+        for table in steps.tables:
+            yield f"    with its rows, which are replaced: {table.name.schema}.{table.name.name}"
+        for lost in steps.exchange.beside:
+            yield f"    LOST, because the snapshot does not have it: {lost}"
 
 
 def _rows(made: RestorePlan) -> Iterator[str]:

@@ -8,6 +8,7 @@ Never shows row data: messages of data errors are replaced by their SQLSTATE and
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 import psycopg
@@ -24,7 +25,7 @@ from vault.model import (
     TableItem,
     TableName,
 )
-from vault.source.postgres import extras, merge, privileges, statements
+from vault.source.postgres import extras, largeobject_target, merge, privileges, statements
 from vault.source.postgres.connect import Session
 from vault.source.postgres.merge import QuietWriter
 from vault.source.postgres.names import qualified, quote
@@ -116,6 +117,7 @@ class PostgresTargetSession:
         self._search_paths = search_paths or {}
         self._paths_of_rows: dict[TableName, str] = {}
         self._on_members: dict[Identity, str] | None = None
+        self._grouped = False
         self._reset = frozenset(str(row[0]) for row in connection.execute(privileges.OWN_DEFAULTS))
 
     def run(self, statements: Sequence[str]) -> None:
@@ -156,42 +158,47 @@ class PostgresTargetSession:
         key = statements.read_key(entry) if desc == "CONSTRAINT" else None
         return done if key is None else f"{done} ({self._count_violations(key)})"
 
-    def replace(
-        self, entry: SchemaEntry, present: SchemaEntry, *, drop: Sequence[str] = (), then: Sequence[str] = ()
-    ) -> Sequence[str]:
-        name = f"{entry.identity.desc} {entry.tag}"
-        notes = self._place(entry)
-        owner = statements.set_owner(entry)
-        changed = None if drop or then else statements.create_or_replace(entry)
-        if changed is not None:
-            try:
-                self._attempt(name, lambda: self._run([f"{changed}\n{owner or ''}"]))
-                return notes
-            except Unreachable:
-                raise
-            except SourceError:
-                pass  # another result type or other columns: only dropping it helps
-        self._attempt(name, lambda: self._replace(entry, [*drop, present.drop], owner, then))
-        return notes
-
-    def _replace(self, entry: SchemaEntry, drops: Sequence[str], owner: str | None, then: Sequence[str]) -> None:
-        with self._connection.transaction():
-            self._run_inside([drop for drop in drops if drop])
-            if entry.identity.desc == "ACL":
-                identity = entry.identity
-                self._run_inside(self._resetting(identity.kind, identity.names, identity.args))
-            self._create(entry, owner, then)
-
-    def merge(self, table: TableItem, blocks: Iterator[bytes], *, exact: bool) -> MergedRows:
+    @contextmanager
+    def together(self) -> Iterator[None]:
         try:
-            return merge.merge(
-                self._connection,
-                table,
-                blocks,
-                encoding=self._rows_encoding,
-                exact=exact,
-                replicate=self._may_replicate,
-            )
+            self._grouped = True
+            with self._connection.transaction():
+                yield
+        except psycopg.Error as error:
+            raise translate(error, "the exchange could not be ended") from error
+        finally:
+            self._grouped = False
+            self._placed = {"default_tablespace": "?", "default_table_access_method": "?"}
+
+    def replace(self, entry: SchemaEntry, present: SchemaEntry, *, again: Sequence[str] = ()) -> Sequence[str]:
+        name = f"{entry.identity.desc} {entry.tag}"
+        owner = statements.set_owner(entry)
+        if entry.definition == present.definition:
+            self._attempt(name, lambda: self._run([] if owner is None else [owner]))
+            return []
+        changed = statements.create_or_replace(entry)
+        if changed is None:
+            return self.create(entry)
+        try:
+            self._attempt(name, lambda: self._run([f"{changed}\n{owner or ''}"]))
+        except Unreachable:
+            raise
+        except SourceError:  # another result type or other columns: only dropping it helps
+            self._attempt(name, lambda: self._drop_and_create(entry, present, owner, again))
+        return []
+
+    def _drop_and_create(
+        self, entry: SchemaEntry, present: SchemaEntry, owner: str | None, again: Sequence[str]
+    ) -> None:
+        with self._connection.transaction():
+            self._run_inside([present.drop])
+            self._create(entry, owner, ())
+            self._run_inside(again)
+
+    def merge(self, table: TableItem, blocks: Iterator[bytes], *, rows: int, exact: bool) -> MergedRows:
+        into = merge.Into(encoding=self._rows_encoding, exact=exact, replicate=self._may_replicate)
+        try:
+            return merge.merge(self._connection, table, blocks, rows=rows, into=into)
         except psycopg.Error as error:
             raise translate(error, f"rows of {table.name.schema}.{table.name.name}") from error
 
@@ -250,26 +257,24 @@ class PostgresTargetSession:
         query = f"select exists (select from pg_catalog.pg_largeobject_metadata where oid = {oid})"
         return bool(self._query("large object", query)[0][0])
 
-    def drop_large_object(self, oid: int) -> None:
-        self._attempt(f"large object {oid}", lambda: self._run([f"SELECT pg_catalog.lo_unlink({oid});"]))
-
-    def create_large_object(self, item: LargeObjectItem, blocks: Iterator[bytes]) -> None:
+    def create_large_object(
+        self, item: LargeObjectItem, blocks: Iterator[bytes], *, replace: bool = False
+    ) -> Sequence[str]:
+        reset = (lambda: self._resetting("large object", [str(item.oid)], ())) if "L" in self._reset else list
         try:
-            with self._connection.transaction():
-                self._connection.execute("select pg_catalog.lo_create(%s)", (item.oid,))
-                offset = 0
-                for block in blocks:
-                    self._connection.execute("select pg_catalog.lo_put(%s, %s, %b)", (item.oid, offset, block))
-                    offset += len(block)
-                self._run_inside([statements.set_large_object_owner(item)])
-                if "L" in self._reset:
-                    self._run_inside(self._resetting("large object", [str(item.oid)], ()))
-                self._run_inside(statements.large_object_access(item))
+            return largeobject_target.create(self._connection, item, blocks, replace=replace, reset=reset)
         except psycopg.Error as error:
             raise translate(error, f"large object {item.oid}") from error
 
-    def reset_privileges(self, kind: str, names: Sequence[str]) -> None:
-        self._attempt(f"privileges of {kind} {'.'.join(names)}", lambda: self._run(self._resetting(kind, names, ())))
+    def reset_privileges(self, kind: str, names: Sequence[str], args: Sequence[str] = ()) -> None:
+        def reset() -> None:
+            with self._connection.transaction():
+                self._run_inside(
+                    self._first(self._connection.execute(privileges.RESET_COLUMNS, (kind, list(names), list(args))))
+                )
+                self._run_inside(self._resetting(kind, names, args))
+
+        self._attempt(f"privileges of {kind} {'.'.join(names)}", reset)
 
     def _create_on_path(self, entry: SchemaEntry, owner: str | None, then: Sequence[str]) -> bool:
         """Again with the search path of the entry's owner; False: that does not help."""
@@ -336,7 +341,7 @@ class PostgresTargetSession:
         desc = entry.identity.desc
         reset = privileges.KINDS.get(desc) in self._reset or (desc == "EXTENSION" and bool(self._reset))
         refresh = desc == "MATERIALIZED VIEW DATA"
-        if not (reset or refresh or then):
+        if not (reset or refresh or then or self._grouped):
             self._connection.execute(text(definition))
             return
         with self._connection.transaction():
@@ -370,7 +375,8 @@ class PostgresTargetSession:
             if self._placed[setting] == value:
                 continue
             try:
-                self._connection.execute("select pg_catalog.set_config(%s, %s, false)", (setting, value))
+                with self._connection.transaction():
+                    self._connection.execute("select pg_catalog.set_config(%s, %s, false)", (setting, value))
                 self._placed[setting] = value
             except psycopg.Error as error:
                 notes.append(f"{setting.removeprefix('default_').replace('_', ' ')} {value} is not there: default used")

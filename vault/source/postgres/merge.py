@@ -8,12 +8,13 @@ no operator of a type has to be found. Spec 76-selection.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, LiteralString
 
 import psycopg
 from psycopg.copy import LibpqWriter
 
+from vault.errors import SourceError
 from vault.model import BrokenReference, MergedRows, TableItem, TableName
 from vault.source.postgres.names import literal, qualified, quote
 from vault.source.postgres.text import text
@@ -45,34 +46,50 @@ class _Names:
         return f"ROW({listed})::pg_catalog.text"
 
 
-def merge(
-    connection: Connection, table: TableItem, blocks: Iterator[bytes], *, encoding: str, exact: bool, replicate: bool
-) -> MergedRows:
-    """See ports.TargetSession.merge. Raises psycopg.Error: nothing was changed"""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Into:
+    """How rows come in. `encoding` of their text; `replicate`: triggers and foreign keys may be switched off."""
+
+    encoding: str
+    exact: bool
+    replicate: bool
+
+
+def merge(connection: Connection, table: TableItem, blocks: Iterator[bytes], *, rows: int, into: Into) -> MergedRows:
+    """See ports.TargetSession.merge. Raises psycopg.Error, SourceError: nothing was changed"""
     names = _names(table)
     with connection.transaction(), connection.cursor() as cursor:
-        if replicate:
+        if into.replicate:
             cursor.execute(REPLICA)
-        if exact:
+        firing = _firing(cursor, table.load_via_root or table.name) if into.replicate else ()
+        if into.exact:
+            if firing:
+                raise SourceError(
+                    "rows cannot be replaced", why=f"{', '.join(firing)} would fire: ENABLE ALWAYS or REPLICA"
+                )
             cursor.execute(ALLOW_DELETE)
             cursor.execute(text(f"LOCK TABLE {names.table} IN SHARE ROW EXCLUSIVE MODE"))
         if _first(cursor, f"SELECT NOT EXISTS (SELECT FROM {names.source})"):
-            return MergedRows(added=_copy(cursor, names.table, names, blocks, encoding))
+            added = _copy(cursor, names.table, names, blocks, into.encoding)
+            return MergedRows(added=added, refused=rows - added, fired=firing)
         cursor.execute(
             text(
                 f"CREATE TEMPORARY TABLE {_STAGE} ON COMMIT DROP AS SELECT {names.columns} FROM {names.source} WITH NO DATA"
             )
         )
-        _copy(cursor, _STAGE, names, blocks, encoding)
+        _copy(cursor, _STAGE, names, blocks, into.encoding)
         cursor.execute(text(f"ANALYZE {_STAGE}"))
-        if exact:
-            removed = _delete_others(cursor, names)
-            cursor.execute(text(_insert_lacking(names)))
-            return MergedRows(added=cursor.rowcount, removed=removed)
-        if not names.key:
-            cursor.execute(text(_insert_lacking(names)))
-            return MergedRows(added=cursor.rowcount)
-        return _merge_by_key(cursor, names)
+        if names.key and not into.exact:
+            return replace(_merge_by_key(cursor, names), fired=firing)
+        removed = _delete_others(cursor, names) if into.exact else 0
+        done = _insert_lacking(cursor, names)
+        if into.exact and done.refused:
+            raise SourceError("rows cannot be replaced", why=f"{done.refused} of them would not arrive")
+        return replace(done, removed=removed, fired=firing)
+
+
+def _firing(cursor: psycopg.Cursor[tuple[Any, ...]], name: TableName) -> tuple[str, ...]:
+    return tuple(str(row[0]) for row in cursor.execute(_FIRING, (qualified(name),)).fetchall())
 
 
 def _merge_by_key(cursor: psycopg.Cursor[tuple[Any, ...]], names: _Names) -> MergedRows:
@@ -84,26 +101,33 @@ def _merge_by_key(cursor: psycopg.Cursor[tuple[Any, ...]], names: _Names) -> Mer
         f"SELECT count(*) FROM {_STAGE} s JOIN (SELECT * FROM {names.source}) t"
         f" ON {names.row('t', names.key)} = {names.row('s', names.key)} WHERE {names.row('t')} <> {names.row('s')}",
     )
-    lacking = _first(cursor, f"SELECT count(*) FROM {_STAGE} s WHERE NOT EXISTS ({there})")
-    cursor.execute(
-        text(
-            f"INSERT INTO {names.table} {names.listed} OVERRIDING SYSTEM VALUE SELECT {names.columns} FROM {_STAGE} s"
-            f" WHERE NOT EXISTS ({there}) ON CONFLICT DO NOTHING"
-        )
+    added, refused = _insert(cursor, names, f"FROM {_STAGE} s WHERE NOT EXISTS ({there})")
+    return MergedRows(added=added, differing=differing, refused=refused)
+
+
+def _insert(cursor: psycopg.Cursor[tuple[Any, ...]], names: _Names, lacking: str) -> tuple[int, int]:
+    """Insert the rows of `lacking`, the rest of a query; returns how many, and how many did not arrive."""
+    wanted = int(_first(cursor, f"SELECT count(*) {lacking}"))
+    statement = (
+        f"INSERT INTO {names.table} {names.listed} OVERRIDING SYSTEM VALUE SELECT {names.columns} {lacking}"
+        " ON CONFLICT DO NOTHING"
     )
-    return MergedRows(added=cursor.rowcount, differing=differing, refused=lacking - cursor.rowcount)
+    cursor.execute(text(statement))
+    return cursor.rowcount, wanted - cursor.rowcount
 
 
-def _insert_lacking(names: _Names) -> str:
+def _insert_lacking(cursor: psycopg.Cursor[tuple[Any, ...]], names: _Names) -> MergedRows:
     """Rows of the stage that the table has less often."""
     numbered = _numbered(names, f"{_STAGE} s", "s", names.columns)
     counted = (
         f"SELECT {names.row('t')} AS {_ROW}, count(*) AS {_COUNT} FROM (SELECT * FROM {names.source}) t GROUP BY 1"
     )
-    return (
-        f"INSERT INTO {names.table} {names.listed} OVERRIDING SYSTEM VALUE SELECT {names.columns} FROM ({numbered}) n"
-        f" LEFT JOIN ({counted}) c USING ({_ROW}) WHERE {_PLACE} > coalesce({_COUNT}, 0)"
+    added, refused = _insert(
+        cursor,
+        names,
+        f"FROM ({numbered}) n LEFT JOIN ({counted}) c USING ({_ROW}) WHERE {_PLACE} > coalesce({_COUNT}, 0)",
     )
+    return MergedRows(added=added, refused=refused)
 
 
 def _delete_others(cursor: psycopg.Cursor[tuple[Any, ...]], names: _Names) -> int:
@@ -166,6 +190,17 @@ class QuietWriter(LibpqWriter):
                 raise
 
 
+_FIRING: Final[LiteralString] = """
+with recursive tree as (
+    select pg_catalog.to_regclass(%s)::pg_catalog.oid as oid
+    union select inhrelid from pg_catalog.pg_inherits join tree on inhparent = tree.oid
+)
+select 'trigger ' || tgname from pg_catalog.pg_trigger where tgrelid in (select oid from tree) and tgenabled in ('A', 'R') and not tgisinternal
+union select 'rule ' || rulename from pg_catalog.pg_rewrite where ev_class in (select oid from tree) and ev_enabled in ('A', 'R')
+order by 1
+"""
+"""What fires on a table or below it in spite of session_replication_role = replica."""
+
 # --- foreign keys --------------------------------------------------------------------------------
 
 _REFERENCES: Final[LiteralString] = """
@@ -181,8 +216,8 @@ with wanted as (
        and (conrelid in (select oid from family) or confrelid in (select oid from family))
 )
 select conname::text, pg_catalog.format('%%I.%%I', n.nspname, c.relname), coalesce((all_of->>'conperiod')::bool, false),
-       pg_catalog.format('select count(*) from %%I.%%I c where %%s and not exists (select from %%I.%%I p where %%s)',
-           n.nspname, c.relname, columns.given, pn.nspname, p.relname, columns.equal)
+       pg_catalog.format('select count(*) from %%s %%I.%%I c where %%s and not exists (select from %%s %%I.%%I p where %%s)',
+           case c.relkind when 'p' then '' else 'only' end, n.nspname, c.relname, columns.given, case p.relkind when 'p' then '' else 'only' end, pn.nspname, p.relname, columns.equal)
   from keys join pg_catalog.pg_class c on c.oid = conrelid join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   join pg_catalog.pg_class p on p.oid = confrelid join pg_catalog.pg_namespace pn on pn.oid = p.relnamespace,
        lateral (

@@ -94,6 +94,16 @@ RESET: Final[LiteralString] = _PARTS + _REST
 With a range type come its multirange and the constructors of both. Schema public has initdb's instead: {owner=UC/owner,=U/owner}, which is what pg_dump takes for it.
 """
 
+RESET_COLUMNS: Final[LiteralString] = """
+select distinct pg_catalog.format('REVOKE ALL (%%I) ON TABLE %%s FROM %%s CASCADE', attname, c.oid::pg_catalog.regclass::text,
+         case grantee when 0 then 'PUBLIC' else pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(grantee)) end)
+  from pg_catalog.pg_get_object_address(%s, %s, %s) a
+  join pg_catalog.pg_class c on a.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and c.oid = a.objid
+  join pg_catalog.pg_attribute t on attrelid = c.oid and attacl is not null and not attisdropped,
+       pg_catalog.aclexplode(attacl)
+"""
+"""The same parameters. Statements that take back what was granted on columns of a relation."""
+
 RESET_MEMBERS: Final[LiteralString] = (
     "with address as (select classid, objid from pg_catalog.pg_depend where deptype = 'e'"
     " and refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass"

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, LiteralString
 
 import psycopg
 
 from vault.errors import PermissionMissing, SourceError
-from vault.model import Present, TableName, TargetFacts, TargetSchema
+from vault.model import Identity, Present, TableName, TargetFacts, TargetSchema
+from vault.ports import SchemaDump
 from vault.source.postgres import objects
 from vault.source.postgres.cluster import roles
 from vault.source.postgres.connect import Session, Target, connect, pinned, refuse_pooler, resolve
@@ -155,10 +156,12 @@ class PostgresTarget:
                 unreadable, read_only = (_tables(session.connection, query) for query in (_UNREADABLE, _READ_ONLY))
             finally:
                 session.close()
+            dump = capture.schema()
             return Present(
+                homes=dict(_homes(dump)),
                 unreadable=unreadable,
                 read_only=read_only,
-                entries={entry.identity: entry for entry in capture.schema().entries},
+                entries={entry.identity: entry for entry in dump.entries},
                 columns={table.name: frozenset(column.name for column in table.columns) for table in capture.tables},
             )
 
@@ -237,6 +240,14 @@ def _may_replicate(connection: Connection) -> bool:
     except psycopg.errors.InsufficientPrivilege:
         return False
     return True
+
+
+def _homes(dump: SchemaDump) -> Iterator[tuple[Identity, tuple[str, ...]]]:
+    for entry, needs in zip(dump.entries, dump.needs, strict=True):
+        if entry.identity.desc in ("INDEX", "STATISTICS"):
+            relations = (dump.entries[need].identity for need in needs)
+            home = next((one.names for one in relations if one.kind in ("table", "materialized view")), ())
+            yield entry.identity, home
 
 
 def _tables(connection: Connection, query: LiteralString) -> frozenset[TableName]:

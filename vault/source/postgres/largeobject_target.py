@@ -1,0 +1,48 @@
+"""A large object into a target: its pages, then owner, grants and comment. Spec 75-restore."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import psycopg
+
+from vault.model import LargeObjectItem
+from vault.source.postgres import statements
+from vault.source.postgres.text import text
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+def create(
+    connection: Connection,
+    item: LargeObjectItem,
+    blocks: Iterator[bytes],
+    *,
+    replace: bool,
+    reset: Callable[[], Sequence[str]],
+) -> list[str]:
+    """One transaction. `reset`: statements that undo default privileges; `replace`: one of this oid is there.
+
+    Returns  what of owner, grants and comment could not be, in words: the contents stay all the same
+    Raises   psycopg.Error: what was there is there
+    """
+    with connection.transaction():
+        if replace:
+            connection.execute("select pg_catalog.lo_unlink(%s)", (item.oid,))
+        connection.execute("select pg_catalog.lo_create(%s)", (item.oid,))
+        offset = 0
+        for block in blocks:
+            connection.execute("select pg_catalog.lo_put(%s, %s, %b)", (item.oid, offset, block))
+            offset += len(block)
+        try:
+            with connection.transaction():
+                for statement in (
+                    statements.set_large_object_owner(item),
+                    *reset(),
+                    *statements.large_object_access(item),
+                ):
+                    connection.execute(text(statement))
+        except (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedObject) as error:
+            return [f"owner, privileges and comment not set: {error.diag.message_primary}"]
+    return []
