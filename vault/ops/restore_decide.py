@@ -14,7 +14,7 @@ from vault.ops.components import Selectors
 from vault.ops.restore_contents import Contents, rows_of
 from vault.ops.restore_decisions import Action, Decision, RowMode, Situation, TableRows
 from vault.ops.restore_graph import RELATIONS
-from vault.ops.restore_replace import IN_PLACE
+from vault.ops.restore_replace import IN_PLACE, equal
 from vault.source import supabase
 
 _SUPERUSERS: Final = frozenset(
@@ -47,7 +47,7 @@ def _decide(now: Situation, at: int) -> Decision:
     if present is None:
         why = _hidden(now, entry) or _refusal(now, entry)
         return Decision(action=Action.SKIP, why=why, lacking=True) if why else Decision(action=Action.CREATE)
-    if _equal(entry, present) or entry.identity.desc == "EXTENSION":
+    if equal(entry, present) or entry.identity.desc == "EXTENSION":
         return Decision(action=Action.EQUAL, present=present)
     if entry.namespace in now.selectors.platform_schemas and entry.identity.desc not in _OF_PROJECT:
         return Decision(action=Action.KEEP, why="the platform's own differs", present=present)
@@ -59,11 +59,6 @@ def _decide(now: Situation, at: int) -> Decision:
         in_place = owner_alone or entry.identity.desc in IN_PLACE
         return Decision(action=Action.REPLACE, present=present, in_place=in_place)
     return Decision(action=Action.KEEP, why="differs on the target", present=present, lacking=asked)
-
-
-def _equal(entry: SchemaEntry, present: SchemaEntry) -> bool:
-    """Where it lies (tablespace, access method) is the target's business."""
-    return (entry.definition, entry.owner) == (present.definition, present.owner)
 
 
 def _hidden(now: Situation, entry: SchemaEntry) -> str:
@@ -167,7 +162,7 @@ def _mode(now: Situation, decisions: Mapping[int, Decision], item: TableItem) ->
     """How rows come in, or in words why they cannot."""
     at = now.graph.relation(item.name)
     decision = decisions.get(at) if at is not None else None
-    if decision is not None and decision.action in (Action.CREATE, Action.REPLACE):
+    if decision is not None and decision.action is Action.CREATE:
         return RowMode.NEW
     if item.name in now.present.columns:
         return RowMode.EXACT if now.replace else RowMode.MERGE

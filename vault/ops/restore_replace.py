@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from vault.model import Identity, TableName
+from vault.model import Identity, SchemaEntry, TableName
 from vault.ops.restore_decisions import Action, Decision, Exchange, Situation
 from vault.source.postgres.names import quote
 
@@ -63,8 +63,20 @@ def _gone_with(now: Situation, found: dict[int, Decision], seed: int) -> set[int
         gone.add(one)
         around = [*now.graph.parts(one), *now.graph.about(one)]
         waiting += [other for other in around if other in found or _is_there(now, other)]
-        waiting += [other for other in now.graph.dependents(one) if other in found]
+        waiting += [other for other in now.graph.dependents(one) if other in found or _is_equal(now, other)]
     return gone
+
+
+def equal(entry: SchemaEntry, present: SchemaEntry) -> bool:
+    """Where it lies (tablespace, access method) is the target's business."""
+    return (entry.definition, entry.owner) == (present.definition, present.owner)
+
+
+def _is_equal(now: Situation, at: int) -> bool:
+    """What is there as it was recorded comes back as it was, though nobody asked for it."""
+    entry = now.contents.entries[at]
+    present = now.present.entries.get(entry.identity)
+    return present is not None and equal(entry, present)
 
 
 def _is_there(now: Situation, at: int) -> bool:
