@@ -134,6 +134,20 @@ def test_older_major_gets_what_it_knows_and_a_warning(pg15: Cluster, pg18: Clust
                 assert connection.execute("SELECT a, b FROM u").fetchall() == [(1, "x")]
 
 
+def test_not_null_whose_name_is_taken_gets_another_as_with_pg_restore(pg18: Cluster) -> None:
+    """18 names them, pg_dump tells only names that are not the usual ones, and LIKE takes the usual one of another table."""
+    names = "SELECT array_agg(conname::text ORDER BY conname) FROM pg_constraint WHERE contype = 'n' AND conrelid <> 0"
+    dump, load = pg18.bin / "pg_dump", pg18.bin / "pg_restore"
+    with empty(pg18) as source, empty(pg18) as ours, empty(pg18) as stock:
+        fill(pg18, source, ["CREATE TABLE b (d date NOT NULL); CREATE TABLE a (LIKE b)"])
+        archive = subprocess.run([str(dump), "-Fc", "-d", pg18.dsn(source)], check=True, capture_output=True).stdout
+        assert pg_restore(load, "-d", pg18.dsn(stock), stdin=archive) == ""
+        assert restored(snapshot_of(pg18.dsn(source)), pg18.dsn(ours)).failed == {}
+        for db in (ours, stock):
+            with pg18.connect(db) as connection:
+                assert connection.execute(names.encode()).fetchone() == (["b_d_not_null", "b_d_not_null1"],)
+
+
 EXCLUDED: Final = """
     CREATE TABLE r (k int4range, d int4range, EXCLUDE USING gist (k WITH =, d WITH &&)) PARTITION BY RANGE (k);
     CREATE TABLE r_1 PARTITION OF r FOR VALUES FROM ('[0,1)') TO ('[9,10)'); INSERT INTO r VALUES ('[1,2)', '[1,5)')
@@ -249,7 +263,7 @@ def of_newer_extension(one: Difference) -> bool:
     return one.kind == "extension" or (one.kind == "privileges" and " public." in one.name and "hstore" in one.name)
 
 
-@pytest.mark.spec("RST-9")
+@pytest.mark.spec("RST-12")
 @pytest.mark.parametrize(
     ("before", "after"), [(13, 15), (13, 18), (14, 16), (15, 17), (15, 18), (16, 18), (17, 18)], ids=str
 )
