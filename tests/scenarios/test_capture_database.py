@@ -178,6 +178,23 @@ def test_selection_follows_the_patterns_of_pg_dump(cluster: Cluster, zoo: str) -
         open_on(cluster.dsn(zoo), tables=["odd.Plain_not_there"])
 
 
+@pytest.mark.parametrize(("extents", "through_psql"), [(1, False), (40, True)])
+def test_psql_is_started_for_many_extents_of_a_large_table_only(
+    cluster: Cluster, extents: int, through_psql: bool
+) -> None:
+    """Small tables come first, so that the reader cannot tell from its first jobs."""
+    small = [f"CREATE TABLE {name} AS SELECT 1 AS i" for name in "abc"]
+    large = "CREATE TABLE d AS SELECT i, md5(i::text) AS note FROM generate_series(1, 40000) AS i"
+    with database(cluster, *small, large) as name, open_on(cluster.dsn(name), large_table_bytes=256 << 10) as capture:
+        reader = capture.reader()
+        planned = list(jobs(capture.tables, blocks=8))[: 3 + extents]
+        assert sum(result.rows for result in reader.read(iter(planned)) if [*result.blocks()]) > extents * 900
+        with cluster.connect(name) as connection:
+            found = connection.execute("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT ''_.m%'")
+            assert (found.fetchone() == (1,)) is through_psql
+        reader.close()
+
+
 def test_rows_and_definitions_keep_the_encoding_of_the_server(cluster: Cluster) -> None:
     options = "TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'"
     with database(

@@ -33,6 +33,7 @@ class SnapshotReader:
         self._pump: PsqlPump | None = None
         self._no_pump = False
         self._few = False
+        self._without_pump = 0
         self._idle = True
 
     def read(self, jobs: Iterator[ExtentJob]) -> Iterator[ExtentRows]:
@@ -87,9 +88,12 @@ class SnapshotReader:
                 return
 
     def _pump_for(self, job: ExtentJob) -> PsqlPump | None:
-        if self._few or self._no_pump or job.table.bytes_estimate < self._large_table_bytes:
+        if self._no_pump or job.table.bytes_estimate < self._large_table_bytes:
             return None
         if self._pump is None:
+            self._without_pump += _bytes(job) if self._few else self._large_table_bytes
+            if self._without_pump < self._large_table_bytes:
+                return None
             self._pump = self._open_pump()
             self._no_pump = self._pump is None
         return self._pump
