@@ -30,7 +30,7 @@ _OF_PROJECT: Final = frozenset({"POLICY", "TRIGGER", "PUBLICATION TABLE"})
 """What a project adds to the platform's tables and may replace there."""
 
 
-_BY_HAND: Final = frozenset({"DEFAULT ACL", "SCHEMA", "SUBSCRIPTION"})
+_BY_HAND: Final = frozenset({"DEFAULT ACL", "PUBLICATION", "SCHEMA", "SUBSCRIPTION"})
 """Entries for whose replacement there is no safe way."""
 
 
@@ -56,7 +56,7 @@ def _decide(now: Situation, at: int) -> Decision:
     if entry.identity.desc in _BY_HAND and not owner_alone:
         return Decision(action=Action.KEEP, why="differs on the target; change it by hand", lacking=asked)
     if now.replace and asked:
-        in_place = owner_alone or entry.identity.desc in IN_PLACE
+        in_place = owner_alone or entry.identity.desc in IN_PLACE or not present.drop
         return Decision(action=Action.REPLACE, present=present, in_place=in_place)
     return Decision(action=Action.KEEP, why="differs on the target", present=present, lacking=asked)
 

@@ -17,10 +17,10 @@ from vault.source.postgres.names import quote
 IN_PLACE: Final = frozenset(
     {
         *("FUNCTION", "PROCEDURE", "VIEW", "ACL", "COMMENT", "SECURITY LABEL", "ROW SECURITY", "DEFAULT"),
-        *("SCHEMA", "SEQUENCE OWNED BY", "EXTENSION", "DEFAULT ACL", "PUBLICATION", "SUBSCRIPTION"),
+        *("SEQUENCE OWNED BY", "EXTENSION"),
     }
 )
-"""Entries that change without being dropped, or not at all."""
+"""Entries that change without being dropped; so does what has no DROP statement."""
 
 
 def exchanges(now: Situation, found: dict[int, Decision]) -> list[Exchange]:
