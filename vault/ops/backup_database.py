@@ -95,7 +95,7 @@ def capture_database(
         tables=tuple(rows.counted),
         catalog=known.catalog,
         roles=known.roles,
-        missing=tuple(capture.missing),
+        missing=known.missing,
         effort=Effort(read_bytes=rows.read_bytes, extents=rows.extents, extents_reused=rows.extents_reused),
         suspect=rows.suspect,
     )
@@ -109,6 +109,7 @@ class _Definitions:
     catalog: CatalogFacts
     roles: Roles
     sequences: ListRef
+    missing: tuple[Missing, ...]
 
 
 def _definitions(capture: Capture, lists: ListWriter) -> _Definitions:
@@ -122,6 +123,7 @@ def _definitions(capture: Capture, lists: ListWriter) -> _Definitions:
         catalog=capture.catalog(),
         roles=capture.roles(),
         sequences=lists.build(sorted(capture.sequences(), key=SEQUENCES.key), SEQUENCES),
+        missing=tuple(capture.missing),
     )
 
 
