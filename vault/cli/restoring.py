@@ -113,8 +113,7 @@ class PlannedRestore:
         for name, path in self.request.directories.items():
             listed = self.snapshot.directory(name)
             lines.append(f"directory {name} into {path}: {listed.sums.items} paths, {render.size(listed.sums.bytes)}")
-        if self.plan is not None and self.plan.options.wanted.everything:
-            lines += _lacking(self.snapshot)
+        lines += _lacking(self.snapshot)
         if out.json:
             out.json_line({"type": "plan", "snapshot": self.snapshot.id.hex(), "lines": lines})
         else:
