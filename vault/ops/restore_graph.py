@@ -36,13 +36,14 @@ class EntryGraph:
         self._parts: dict[int, list[int]] = {}
         self._links: dict[int, list[int]] = {}
         self._attached: dict[int, list[int]] = {}
+        self._above: dict[int, int] = {}
         self._dependents: dict[int, list[int]] = {}
         self.owner_of_sequence: Mapping[TableName, TableName] = _owned_sequences(contents)
         for at, item in enumerate(self._order):
             if item.identity.desc in RELATIONS:
                 self._relations[item.identity.names] = at
             if item.identity.desc in _ABOUT:
-                self._by_key.setdefault(_key(item.identity), []).append(at)
+                self._by_key.setdefault(subject(item.identity), []).append(at)
         for at in range(len(self._order)):
             self._place(at)
 
@@ -56,7 +57,9 @@ class EntryGraph:
     def about(self, at: int) -> list[int]:
         """Privileges, comments and labels of an object, of its columns too."""
         return (
-            self._by_key.get(_key(self._order[at].identity), []) if self._order[at].identity.desc not in _ABOUT else []
+            self._by_key.get(subject(self._order[at].identity), [])
+            if self._order[at].identity.desc not in _ABOUT
+            else []
         )
 
     def links_to(self, at: int) -> list[int]:
@@ -69,6 +72,13 @@ class EntryGraph:
     def partitions(self, at: int) -> list[int]:
         """Tables attached below a partitioned table, directly."""
         return self._attached.get(at, [])
+
+    def depth(self, at: int) -> int:
+        """How many partitioned tables a partition lies below."""
+        below = 0
+        while (above := self._above.get(at)) is not None:
+            below, at = below + 1, above
+        return below
 
     def relation(self, name: TableName) -> int | None:
         return self._relations.get((name.schema, name.name))
@@ -84,6 +94,7 @@ class EntryGraph:
                 self._links.setdefault(need, []).append(at)
             if identity.desc == "TABLE ATTACH" and need != home and home is not None and self._is_table(need):
                 self._attached.setdefault(need, []).append(home)
+                self._above[home] = need
             if identity.desc == "INDEX ATTACH":
                 self._parts.setdefault(self._index_home(need), []).append(at)
 
@@ -120,5 +131,6 @@ def _owned_sequences(contents: Contents) -> dict[TableName, TableName]:
     return found
 
 
-def _key(identity: Identity) -> Key:
-    return (identity.kind, identity.names, identity.args)
+def subject(identity: Identity) -> Key:
+    """The object that an entry is, or is about. Where pg_dump does not tell it (members of extensions), its tag stands for it."""
+    return (identity.kind, identity.names, identity.args) if identity.kind else ("", (identity.sub,), ())

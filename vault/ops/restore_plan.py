@@ -252,10 +252,11 @@ def _largest_first(rows: Iterable[TableRows]) -> tuple[TableRows, ...]:
 def _attachments(now: Situation, decisions: Mapping[int, Decision], apart: set[int]) -> tuple[int, ...]:
     """A table that is there gives a new partition the keys and indexes that it lacks: so it comes with its own first.
 
-    Rows that find their partition through the root need it attached before.
+    The lowest come first, for an index is whole only with those below it. Rows that find their partition through the root
+    need it attached before.
     """
     order, through_root = now.contents.order, {item.name for item in now.picked.tables if item.load_via_root}
-    late: set[int] = set()
+    late: dict[int, int] = {}
     for at, one in decisions.items():
         identity = order[at].identity
         if identity.desc != "TABLE ATTACH" or one.action is not Action.CREATE:
@@ -263,11 +264,19 @@ def _attachments(now: Situation, decisions: Mapping[int, Decision], apart: set[i
         child = TableName(schema=identity.names[0], name=identity.names[1])
         home = now.graph.relation(child)
         parents = [need for need in order[at].needs if need != home and order[need].identity.desc == "TABLE"]
-        if child not in through_root and any(order[need].identity in now.present.entries for need in parents):
-            late.add(at)
-            parts = now.graph.parts(home) if home is not None else []
-            late.update(part for part in parts if part in decisions and order[part].identity.desc == "INDEX ATTACH")
-    return tuple(sorted(at for at in late - apart if decisions[at].action is Action.CREATE))
+        if (
+            home is None
+            or child in through_root
+            or not any(order[one].identity in now.present.entries for one in parents)
+        ):
+            continue
+        depth = now.graph.depth(home)
+        late[at] = depth
+        for part in now.graph.parts(home):
+            if part in decisions and order[part].identity.desc == "INDEX ATTACH":
+                late[part] = max(depth, late.get(part, 0))
+    done = (at for at in late.keys() - apart if decisions[at].action is Action.CREATE)
+    return tuple(sorted(done, key=lambda at: (-late[at], at)))
 
 
 def _narrowed(rows: TableRows) -> tuple[str, str]:

@@ -11,8 +11,7 @@ from collections.abc import Iterable
 
 from vault.model import Identity, SchemaEntry
 from vault.ops.restore_decisions import Action, Decision, Situation
-
-Key = tuple[str, tuple[str, ...], tuple[str, ...]]
+from vault.ops.restore_graph import Key, subject
 
 
 def decide_privileges(now: Situation, found: dict[int, Decision]) -> list[Identity]:
@@ -25,7 +24,7 @@ def decide_privileges(now: Situation, found: dict[int, Decision]) -> list[Identi
     positions: dict[Key, list[int]] = {}
     for at in sorted(found):
         if now.contents.order[at].identity.desc == "ACL":
-            positions.setdefault(_key(now.contents.order[at].identity), []).append(at)
+            positions.setdefault(subject(now.contents.order[at].identity), []).append(at)
     for key, own in positions.items():
         differing = {at for at in own if found[at].action in (Action.REPLACE, Action.KEEP)}
         beyond = there.get(key, {}).keys() - recorded[key].keys()
@@ -35,7 +34,7 @@ def decide_privileges(now: Situation, found: dict[int, Decision]) -> list[Identi
             continue
         asked = not now.picked.explicit.isdisjoint(own)
         for place, at in enumerate(own):
-            if now.replace and asked:
+            if now.replace and asked and key[0]:
                 present = next(iter(there.get(key, {}).values()), None)
                 first = Decision(action=Action.REPLACE, present=present, in_place=True)
                 found[at] = first if place == 0 else Decision(action=Action.CREATE)
@@ -48,8 +47,8 @@ def decide_privileges(now: Situation, found: dict[int, Decision]) -> list[Identi
         and identity.desc not in ("ACL", "COMMENT", "SECURITY LABEL")
         and not identity.sub
         and now.contents.entries[at].namespace not in now.selectors.platform_schemas
-        and _key(identity) in there
-        and _key(identity) not in recorded
+        and subject(identity) in there
+        and subject(identity) not in recorded
     ]
 
 
@@ -57,9 +56,5 @@ def _by_object(entries: Iterable[SchemaEntry]) -> dict[Key, dict[Identity, Schem
     found: dict[Key, dict[Identity, SchemaEntry]] = {}
     for entry in entries:
         if entry.identity.desc == "ACL":
-            found.setdefault(_key(entry.identity), {})[entry.identity] = entry
+            found.setdefault(subject(entry.identity), {})[entry.identity] = entry
     return found
-
-
-def _key(identity: Identity) -> Key:
-    return (identity.kind, identity.names, identity.args)

@@ -89,7 +89,7 @@ class RowLoader:
 
     def verify_references(self) -> None:
         """Foreign keys that were off while rows came into tables that were there."""
-        tables = [*self.merged]
+        tables = [name for name, done in self.merged.items() if done.added or done.removed]
         if not tables or not self._plan.target.may_replicate:
             return
         with self._sessions.borrow() as session:

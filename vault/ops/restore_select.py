@@ -264,9 +264,11 @@ class _Closure:
                 self.left[at] = f"{entry.identity.desc} {entry.tag} is neither selected nor on the target"
 
     def add_available(self, positions: Iterable[int]) -> None:
-        """What is about objects that are there or come."""
+        """What is about objects that are there or come; of members of extensions nothing tells whether they are."""
         for at in positions:
-            if all(self._is_available(need) for need in self._graph.needs(at)):
+            if self._contents.order[at].identity.kind and all(
+                self._is_available(need) for need in self._graph.needs(at)
+            ):
                 self.explicit.add(at)
                 self.entries.add(at)
 

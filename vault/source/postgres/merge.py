@@ -43,7 +43,7 @@ class _Names:
 
     def row(self, alias: str, names: Sequence[str] | None = None) -> str:
         listed = ", ".join(f"{alias}.{name}" for name in (self.whole if names is None else names))
-        return f"ROW({listed})::pg_catalog.text"
+        return f'(ROW({listed})::pg_catalog.text COLLATE pg_catalog."C")'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,31 +61,32 @@ def merge(connection: Connection, table: TableItem, blocks: Iterator[bytes], *, 
     with connection.transaction(), connection.cursor() as cursor:
         if into.replicate:
             cursor.execute(REPLICA)
-        firing = _firing(cursor, table.load_via_root or table.name) if into.replicate else ()
         if into.exact:
-            if firing:
-                raise SourceError(
-                    "rows cannot be replaced", why=f"{', '.join(firing)} would fire: ENABLE ALWAYS or REPLICA"
-                )
             cursor.execute(ALLOW_DELETE)
             cursor.execute(text(f"LOCK TABLE {names.table} IN SHARE ROW EXCLUSIVE MODE"))
-        if _first(cursor, f"SELECT NOT EXISTS (SELECT FROM {names.source})"):
-            added = _copy(cursor, names.table, names, blocks, into.encoding)
-            return MergedRows(added=added, refused=rows - added, fired=firing)
-        cursor.execute(
-            text(
-                f"CREATE TEMPORARY TABLE {_STAGE} ON COMMIT DROP AS SELECT {names.columns} FROM {names.source} WITH NO DATA"
-            )
-        )
-        _copy(cursor, _STAGE, names, blocks, into.encoding)
-        cursor.execute(text(f"ANALYZE {_STAGE}"))
-        if names.key and not into.exact:
-            return replace(_merge_by_key(cursor, names), fired=firing)
-        removed = _delete_others(cursor, names) if into.exact else 0
-        done = _insert_lacking(cursor, names)
+        done = _bring(cursor, names, blocks, rows=rows, into=into)
+        fired = _firing(cursor, table.load_via_root or table.name) if into.replicate else ()
         if into.exact and done.refused:
             raise SourceError("rows cannot be replaced", why=f"{done.refused} of them would not arrive")
-        return replace(done, removed=removed, fired=firing)
+        if into.exact and done.added + done.removed and fired:
+            raise SourceError("rows cannot be replaced", why=f"{', '.join(fired)} would fire: ENABLE ALWAYS or REPLICA")
+        return replace(done, fired=fired if done.added else ())
+
+
+def _bring(
+    cursor: psycopg.Cursor[tuple[Any, ...]], names: _Names, blocks: Iterator[bytes], *, rows: int, into: Into
+) -> MergedRows:
+    """The stage is not analyzed: types without a collation may not be comparable."""
+    if _first(cursor, f"SELECT NOT EXISTS (SELECT FROM {names.source})"):
+        added = _copy(cursor, names.table, names, blocks, into.encoding)
+        return MergedRows(added=added, refused=rows - added)
+    stage = f"CREATE TEMPORARY TABLE {_STAGE} ON COMMIT DROP AS SELECT {names.columns} FROM {names.source} WITH NO DATA"
+    cursor.execute(text(stage))
+    _copy(cursor, _STAGE, names, blocks, into.encoding)
+    if names.key and not into.exact:
+        return _merge_by_key(cursor, names)
+    removed = _delete_others(cursor, names) if into.exact else 0
+    return replace(_insert_lacking(cursor, names), removed=removed)
 
 
 def _firing(cursor: psycopg.Cursor[tuple[Any, ...]], name: TableName) -> tuple[str, ...]:
@@ -108,11 +109,10 @@ def _merge_by_key(cursor: psycopg.Cursor[tuple[Any, ...]], names: _Names) -> Mer
 def _insert(cursor: psycopg.Cursor[tuple[Any, ...]], names: _Names, lacking: str) -> tuple[int, int]:
     """Insert the rows of `lacking`, the rest of a query; returns how many, and how many did not arrive."""
     wanted = int(_first(cursor, f"SELECT count(*) {lacking}"))
-    statement = (
-        f"INSERT INTO {names.table} {names.listed} OVERRIDING SYSTEM VALUE SELECT {names.columns} {lacking}"
-        " ON CONFLICT DO NOTHING"
-    )
-    cursor.execute(text(statement))
+    ruled = _first(cursor, _RULED.format(literal(names.table)))
+    rest = "" if ruled else " ON CONFLICT DO NOTHING"  # PostgreSQL has no ON CONFLICT where there are rules
+    insert = f"INSERT INTO {names.table} {names.listed} OVERRIDING SYSTEM VALUE SELECT {names.columns} {lacking}{rest}"
+    cursor.execute(text(insert))
     return cursor.rowcount, wanted - cursor.rowcount
 
 
@@ -189,6 +189,8 @@ class QuietWriter(LibpqWriter):
             if exc is None:
                 raise
 
+
+_RULED: Final = """select exists (select from pg_catalog.pg_rewrite where ev_class = {}::pg_catalog.regclass and ev_type in ('2', '3'))"""
 
 _FIRING: Final[LiteralString] = """
 with recursive tree as (
