@@ -7,6 +7,7 @@ readers resolve a base only at a smaller depth: whatever two writers do in oppos
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 
 from vault.errors import IntegrityError
@@ -18,6 +19,10 @@ from vault.repo.index import Index
 from vault.repo.reader import Reader
 
 _SHARE_OF_FULL_MAX = 0.5
+_MISSES_MAX = 6
+_TRIED_OF_MISSED = 4
+"""After so many chunks in a row that no delta fitted (a table was rewritten in another order), one of so many is still tried:
+a try costs twice what storing it whole does. The first that fits ends it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +49,28 @@ class Deltas:
     def __init__(self, index: Index, reader: Reader) -> None:
         self._index = index
         self._reader = reader
+        self._lock = threading.Lock()
+        self._misses = 0
 
     def encode(self, plain: bytes, base: ObjectId) -> Stored:
         """The chunk as a delta against `base`, or whole if that is better or the base cannot be had."""
+        if not self._is_worth_a_try():
+            return whole(plain, ObjectType.ROW_CHUNK)
         return self._delta(plain, base) or whole(plain, ObjectType.ROW_CHUNK)
+
+    def _is_worth_a_try(self) -> bool:
+        with self._lock:
+            if self._misses < _MISSES_MAX:
+                return True
+            self._misses += 1
+            return self._misses % _TRIED_OF_MISSED == 0
+
+    def _tried(self, *, fitted: bool) -> None:
+        with self._lock:
+            if fitted:
+                self._misses = 0
+            elif self._misses < _MISSES_MAX:
+                self._misses += 1
 
     def _delta(self, plain: bytes, base: ObjectId) -> Stored | None:
         chain = self._index.chain(base)
@@ -65,7 +88,9 @@ class Deltas:
         if not base_plain or self._index.chain(base) != chain:
             return None  # a location failed while it was read: the depth that it promised is no longer to be had
         frame = compress_delta(plain, base_plain)
-        if len(frame) > min(expected * _SHARE_OF_FULL_MAX, room):
+        fitted = len(frame) <= expected * _SHARE_OF_FULL_MAX
+        self._tried(fitted=fitted)
+        if not fitted or len(frame) > room:
             return None
         return Stored(
             codec=Codec.ZSTD_DELTA,

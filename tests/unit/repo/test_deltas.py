@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 from itertools import permutations
 
 import pytest
@@ -297,3 +298,21 @@ def test_what_no_reader_could_resolve_counts_as_not_there(repo: Open, cycle: boo
     assert indexed.index.chain(wanted) == []
     write(indexed, (two, None))
     assert repo.indexed(None).reader().get(wanted, ObjectType.ROW_CHUNK) == two
+
+
+def test_what_fits_no_base_is_soon_stored_whole_and_a_fit_ends_that(repo: Open) -> None:
+    base_plain = rows(3, 2_000)
+    [base] = write(repo.indexed(None), (base_plain, None))
+    indexed = repo.indexed(None)
+    unlike = [bytes(random.Random(number).randbytes(60_000)) + b"\n" for number in range(12)]
+    alike = [changed(base_plain, day) for day in range(12)]
+    with indexed.writer(entropy=os.urandom) as writer:
+        for plain in unlike:
+            writer.put(ObjectType.ROW_CHUNK, plain, base=base)
+        ids = [writer.put(ObjectType.ROW_CHUNK, plain, base=base) for plain in alike]
+        writer.publish()
+    seen = repo.indexed(None)
+    codecs = [seen.index.locations(object_id)[0].record.codec for object_id in ids]
+    first = codecs.index(Codec.ZSTD_DELTA)
+    assert 0 < first <= 4
+    assert set(codecs[first:]) == {Codec.ZSTD_DELTA}
