@@ -225,6 +225,7 @@ class Fuzz:
         self._cluster = cluster
         self._database = cluster.createdb()
         with psycopg.connect(self._dsn(), autocommit=True) as connection:
+            connection.execute("SET synchronous_commit TO on")  # a crash in the first round must not take the tables
             connection.execute(SETUP)
         self._random = random.Random(seed)
         self._tickets = threading.Semaphore(0)

@@ -312,7 +312,8 @@ class TargetSession(Protocol):
     def set_sequence(self, item: SequenceItem, *, forward: bool = False) -> None:
         """`forward`: never back to a value that was handed out since. Raises SourceError; Unreachable"""
 
-    def has_large_object(self, oid: int) -> bool: ...
+    def holds(self, item: LargeObjectItem, blocks: Iterator[bytes]) -> bool | None:
+        """Whether the large object of this oid has these contents; None: there is none. Raises SourceError; Unreachable"""
 
     def create_large_object(
         self, item: LargeObjectItem, blocks: Iterator[bytes], *, replace: bool = False

@@ -178,6 +178,7 @@ def restored(done: Restored, duration_s: float) -> Json:
         files=done.files,
         bytes=done.bytes,
         failed=[{"entry": one.entry, "why": one.why} for one in done.failed],
+        large_objects=done.large_objects,
         merged=[
             {
                 "name": f"{name.schema}.{name.name}",

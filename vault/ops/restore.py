@@ -43,6 +43,7 @@ class RestoreReport:
     entries: int
     failed: tuple[Failure, ...]
     merged: Mapping[TableName, MergedRows] = field(default_factory=dict)
+    large_objects: int = 0
 
 
 def gather(snapshot: Snapshot) -> Contents:
@@ -70,7 +71,7 @@ def run(plan: RestorePlan, snapshot: Snapshot, *, target: Target, progress: Prog
     """
     failures = Failures(progress)
     for name, why in plan.refused:
-        failures.add(name, why)
+        failures.add(name, why, known=True)
     contents = plan.contents
     paths = search_paths(contents.roles, {entry.owner for entry in contents.entries})
     with Sessions(target, encoding=contents.server.encoding, jobs=jobs, search_paths=paths) as sessions:
@@ -90,7 +91,12 @@ def run(plan: RestorePlan, snapshot: Snapshot, *, target: Target, progress: Prog
         rows.load_late(restore.failed)
         sessions.flush()
     return RestoreReport(
-        tables=rows.tables, rows=rows.rows, entries=restore.entries, failed=failures.all(), merged=rows.merged
+        tables=rows.tables,
+        rows=rows.rows,
+        entries=restore.entries,
+        failed=failures.all(),
+        merged=rows.merged,
+        large_objects=rows.large_objects,
     )
 
 

@@ -142,6 +142,14 @@ class RestorePlan:
     def bytes(self) -> int:
         return sum(bytes_of(table) for table in self.tables)
 
+    @property
+    def created_empty(self) -> list[TableName]:
+        """Tables that only come because something needs them."""
+        coming = {item.name for item in self.picked.tables}
+        made = {self.contents.order[at].identity.names for at in self.positions(Action.CREATE)}
+        names = (item.name for item in self.contents.tables if rows_of(item) and item.name not in coming)
+        return [name for name in names if (name.schema, name.name) in made and self.options.wanted.data]
+
     def positions(self, *actions: Action) -> list[int]:
         return sorted(at for at, one in self.decisions.items() if one.action in actions and at not in self.left_out)
 

@@ -48,6 +48,7 @@ class RowLoader:
         self._rows: dict[TableName, int] = {}
         self._broken: set[TableName] = set()
         self.merged: dict[TableName, MergedRows] = {}
+        self.large_objects = 0
         self._again: list[TableRows] = []
         self._again_before = len(plan.row_steps) + len(plan.late_rows) + 1
         self._why_again: dict[TableName, str] = {}
@@ -89,7 +90,8 @@ class RowLoader:
 
     def verify_references(self) -> None:
         """Foreign keys that were off while rows came into tables that were there."""
-        tables = [name for name, done in self.merged.items() if done.added or done.removed]
+        tables = [*self.merged]
+        changed = any(done.added or done.removed for done in self.merged.values())
         if not tables or not self._plan.target.may_replicate:
             return
         with self._sessions.borrow() as session:
@@ -101,8 +103,11 @@ class RowLoader:
                 self._failures.add("foreign keys", f"not verified: {error.why}")
                 return
         for one in broken:
-            why = f"{one.rows} rows refer to rows that are not there" if one.rows > 0 else "has PERIOD: not verified"
-            self._failures.add(f"FK CONSTRAINT {one.name} of {one.table}", why)
+            name = f"FK CONSTRAINT {one.name} of {one.table}"
+            if one.rows > 0:
+                self._failures.add(name, f"{one.rows} rows refer to rows that are not there")
+            elif changed:
+                self._failures.add(name, "has PERIOD: not verified")
 
     def load_all(self, session: TargetSession, table: TableItem) -> None:
         """Every row of a table that is created anew, in the caller's transaction. Raises  SourceError: not all arrived"""
@@ -161,12 +166,17 @@ class RowLoader:
 
     def _create_large_object(self, session: TargetSession, item: LargeObjectItem) -> None:
         """One that is there stays, unless everything shall be as recorded."""
-        there = not self._plan.fresh and session.has_large_object(item.oid)
+        same = None if self._plan.fresh else session.holds(item, self._snapshot.large_object_blocks(item))
+        if same:
+            return
+        there = same is not None
         if there and not self._plan.options.replace:
+            self._failures.add(f"LARGE OBJECT {item.oid}", "differs on the target; -c replaces it")
             return
         blocks = self._snapshot.large_object_blocks(item)
         for note in session.create_large_object(item, blocks, replace=there):
             self._failures.add(f"LARGE OBJECT {item.oid}", note)
+        self.large_objects += 1
 
     def _created(self, failed: Collection[int]) -> dict[TableName, bool]:
         """Tables that the snapshot defines -> whether they exist now. Members of extensions are not among them."""

@@ -273,10 +273,13 @@ class _Closure:
                 self.entries.add(at)
 
     def dependents(self) -> Iterator[int]:
-        """Of what could come as well: all else that it needs is there or comes."""
+        """Of what could come as well: all else that it needs is there, comes, or is one of them."""
+        lost_too: set[int] = set()
         for at, item in enumerate(self._contents.order):
             lost = self._there and at not in self.entries and item.identity not in self._there and at not in self.left
-            if lost and not self.explicit.isdisjoint(item.needs) and all(map(self._is_available, item.needs)):
+            reached = not (self.explicit | lost_too).isdisjoint(item.needs)
+            if lost and reached and all(self._is_available(need) or need in lost_too for need in item.needs):
+                lost_too.add(at)
                 yield at
 
     def _is_available(self, at: int) -> bool:

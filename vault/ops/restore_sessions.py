@@ -33,10 +33,12 @@ class Failures:
         self._lock = threading.Lock()
         self._all: list[Failure] = []
 
-    def add(self, entry: str, why: str) -> None:
+    def add(self, entry: str, why: str, *, known: bool = False) -> None:
+        """`known`: the plan said so."""
         with self._lock:
             self._all.append(Failure(entry=entry, why=why))
-        self._progress.event("failed", f"{entry}: {why}")
+        if not known:
+            self._progress.event("failed", f"{entry}: {why}")
 
     def all(self) -> tuple[Failure, ...]:
         with self._lock:

@@ -13,9 +13,9 @@ _NAMED_MAX: Final = 20
 _MODES: Final = {
     RowMode.NEW: "into tables that are created",
     RowMode.MEMBER: "into tables of extensions",
-    RowMode.MERGE: "into tables that are there: what is missing is added, what is there stays",
+    RowMode.MERGE: "into tables that are there: rows whose key is missing are added, rows that are there stay",
     RowMode.JOBS: "through the functions of pg_cron",
-    RowMode.EXACT: "REPLACE the rows of tables that are there",
+    RowMode.EXACT: "REPLACE the rows of tables that are there: newer ones are deleted",
 }
 
 
@@ -36,7 +36,8 @@ def lines(made: RestorePlan) -> Iterator[str]:
     yield from (f"not done: {name}: {why}" for name, why in made.refused)
     for at in made.picked.dependents:
         entry = made.contents.entries[at]
-        yield f"also missing on the target, not selected: {entry.identity.desc} {entry.tag}"
+        where = f"{entry.namespace}." if entry.namespace else ""
+        yield f"also missing on the target, not selected: {entry.identity.desc} {where}{entry.tag}"
     yield from (f"differs, not changed: {difference}" for difference in made.roles.differences)
     yield from (f"warning: {warning}" for warning in made.warnings)
 
@@ -77,6 +78,11 @@ def _rows(made: RestorePlan) -> Iterator[str]:
             if names:
                 shown = ", ".join(names[:_NAMED_MAX]) + (", ..." if len(names) > _NAMED_MAX else "")
                 yield f"    {words}: {shown}"
+        if made.target.may_replicate and any(map(made.tables_by, (RowMode.MERGE, RowMode.EXACT))):
+            yield "    their triggers and foreign keys are off meanwhile; foreign keys are verified afterwards"
+    empty = [f"{name.schema}.{name.name}" for name in made.created_empty]
+    if empty:
+        yield f"  created without their rows, which are not selected: {', '.join(empty[:_NAMED_MAX])}"
     sequences = made.contents.sequences if made.picked.sequences is None else len(made.picked.sequences)
     large_objects = made.contents.large_objects if made.picked.large_objects else 0
     yield f"  {sequences} sequence values, {large_objects} large objects"

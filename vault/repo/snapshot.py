@@ -142,7 +142,7 @@ class Snapshot:
     def directory(self, name: str) -> ListRef:
         """Raises  NotThere"""
         if name not in self.manifest.directories:
-            raise NotThere(f"no directory {name} in the snapshot", hint="list them with: pgvault ls")
+            raise NotThere(f"no directory {name} in the snapshot", hint="list them with: pgvault show SNAP")
         return self.manifest.directories[name]
 
     def files(self, directory: str) -> Iterator[FileItem]:
@@ -154,7 +154,7 @@ class Snapshot:
         item = find(self.directory(directory), path, FILES, self._reader.get_many)
         if item is None:
             shown = path.decode(errors="backslashreplace")
-            raise NotThere(f"no file {directory}/{shown} in the snapshot", hint="list them with: pgvault ls")
+            raise NotThere(f"no file {directory}/{shown} in the snapshot", hint="list them with: pgvault show SNAP")
         return item
 
     def file_blocks(self, item: FileItem) -> Iterator[bytes]:

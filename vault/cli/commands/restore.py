@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from vault.ports import Progress
 
 AGAIN = "restore again, into a database that was created anew and directories that are empty"
+AGAIN_THERE = "restore again: what has come is there and equal, the rest comes"
 
 
 @command(
@@ -73,10 +74,14 @@ def _run(planned: PlannedRestore, *, jobs: int, progress: Progress) -> Restored:
     try:
         return planned.run(jobs=jobs, progress=progress)
     except KeyboardInterrupt as stop:
-        raise Interrupted("interrupted", why="the target holds a part of the snapshot", hint=AGAIN) from stop
+        raise Interrupted("interrupted", why="the target holds a part of the snapshot", hint=_again(planned)) from stop
     except VaultError as error:
-        error.hint = error.hint or AGAIN
+        error.hint = error.hint or _again(planned)
         raise
+
+
+def _again(planned: PlannedRestore) -> str:
+    return AGAIN if planned.plan is None or planned.plan.fresh else AGAIN_THERE
 
 
 COMMAND = restore

@@ -253,9 +253,11 @@ class PostgresTargetSession:
         statement = statements.set_sequence_forward(item) if forward else statements.set_sequence(item)
         self._attempt(f"value of sequence {item.name.schema}.{item.name.name}", lambda: self._run([statement]))
 
-    def has_large_object(self, oid: int) -> bool:
-        query = f"select exists (select from pg_catalog.pg_largeobject_metadata where oid = {oid})"
-        return bool(self._query("large object", query)[0][0])
+    def holds(self, item: LargeObjectItem, blocks: Iterator[bytes]) -> bool | None:
+        try:
+            return largeobject_target.holds(self._connection, item, blocks)
+        except psycopg.Error as error:
+            raise translate(error, f"large object {item.oid}") from error
 
     def create_large_object(
         self, item: LargeObjectItem, blocks: Iterator[bytes], *, replace: bool = False

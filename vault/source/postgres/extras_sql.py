@@ -221,6 +221,7 @@ SELECT 'ACL', 7, 'pg_type'::regclass::oid, t.oid, 0, 'TYPE ' || t.typname, 'TYPE
        || 'END IF; END'), '', ''
   FROM pg_type t LEFT JOIN pg_init_privs i ON i.classoid = 'pg_type'::regclass AND i.objoid = t.oid AND i.objsubid = 0
  WHERE t.typtype = 'm' AND t.oid >= 16384 AND t.typacl IS DISTINCT FROM i.initprivs AND %(everything)s
+   AND NOT (t.typacl @> acldefault('T', t.typowner) AND acldefault('T', t.typowner) @> t.typacl)
    AND current_setting('server_version_num')::int < 170000
 """
 """Of 14 to 16; since 17 a multirange has those of its range, and says no to GRANT."""

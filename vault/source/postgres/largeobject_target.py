@@ -37,12 +37,26 @@ def create(
             offset += len(block)
         try:
             with connection.transaction():
-                for statement in (
-                    statements.set_large_object_owner(item),
-                    *reset(),
-                    *statements.large_object_access(item),
-                ):
+                connection.execute(text(statements.set_large_object_owner(item)))
+                for statement in reset():
+                    connection.execute(text(statement))
+                for statement in statements.large_object_access(item):
                     connection.execute(text(statement))
         except (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedObject) as error:
             return [f"owner, privileges and comment not set: {error.diag.message_primary}"]
     return []
+
+
+def holds(connection: Connection, item: LargeObjectItem, blocks: Iterator[bytes]) -> bool | None:
+    """Compared by slices, in the server; None: there is none of this oid. Raises  psycopg.Error"""
+    there = "select exists (select from pg_catalog.pg_largeobject_metadata where oid = %s)"
+    if not connection.execute(there, (item.oid,)).fetchall()[0][0]:
+        return None
+    offset = 0
+    for block in blocks:
+        query = "select pg_catalog.lo_get(%s, %s, %s) = %b"
+        if not connection.execute(query, (item.oid, offset, len(block), block)).fetchall()[0][0]:
+            return False
+        offset += len(block)
+    rest = connection.execute("select pg_catalog.lo_get(%s, %s, 1)", (item.oid, offset)).fetchall()[0][0]
+    return not rest
