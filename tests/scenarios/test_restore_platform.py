@@ -205,7 +205,7 @@ def test_dropped_table_comes_back_with_all_that_was_its_own(platform: Platform, 
         connection.execute("drop table public.projects cascade")
     done = restored(snapshot, platform.dsn(damaged), "public.projects", into_source=True)
     assert done.failed == {}
-    assert "not selected: VIEW open_projects" in done.shown
+    assert "not selected: VIEW public.open_projects" in done.shown
     with platform.connect(damaged) as connection:
         keys = "select conname from pg_constraint where contype = 'f' and 'public.projects'::regclass in (conrelid, confrelid)"
         assert {name for (name,) in connection.execute(keys)} == {"projects_owner_fkey", "messages_project_fkey"}

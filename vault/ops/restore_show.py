@@ -36,7 +36,8 @@ def lines(made: RestorePlan) -> Iterator[str]:
     yield from (f"not done: {name}: {why}" for name, why in made.refused)
     for at in made.picked.dependents:
         entry = made.contents.entries[at]
-        where = f"{entry.namespace}." if entry.namespace else ""
+        about = entry.identity.desc in ("ACL", "COMMENT", "SECURITY LABEL")  # their tags are phrases
+        where = f"{entry.namespace}." if entry.namespace and not about else ""
         yield f"also missing on the target, not selected: {entry.identity.desc} {where}{entry.tag}"
     yield from (f"differs, not changed: {difference}" for difference in made.roles.differences)
     yield from (f"warning: {warning}" for warning in made.warnings)
