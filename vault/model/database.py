@@ -24,6 +24,11 @@ class Identity:
     args: tuple[str, ...] = ()
     sub: str = ""
 
+    @property
+    def relation(self) -> TableName:
+        """Schema and name with which the address of a relation, or of a part of one, starts. `names` has at least two."""
+        return TableName(schema=self.names[0], name=self.names[1])
+
 
 class Section(IntEnum):
     """Sections of a pg_dump archive, with its numbers."""

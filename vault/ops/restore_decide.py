@@ -99,7 +99,7 @@ def _owner_of_relation(now: Situation, entry: SchemaEntry) -> str | None:
     identity = entry.identity
     if identity.desc in RELATIONS or len(identity.names) < 2:
         return None
-    home = now.graph.relation(TableName(schema=identity.names[0], name=identity.names[1]))
+    home = now.graph.relation(identity.relation)
     if home is None:
         return None
     present = now.present.entries.get(now.contents.order[home].identity)

@@ -108,7 +108,7 @@ class EntryGraph:
         if identity.desc in _NEEDS_RELATION:
             return next((need for need in self._order[at].needs if self._order[need].identity.desc in RELATIONS), None)
         if identity.kind == "sequence" and len(identity.names) == 2:
-            owner = self.owner_of_sequence.get(TableName(schema=identity.names[0], name=identity.names[1]))
+            owner = self.owner_of_sequence.get(identity.relation)
             return None if owner is None else self.relation(owner)
         return None
 

@@ -66,7 +66,7 @@ class RestorePlan:
     decisions        for every entry that was picked; what is created or replaced is in one of the steps
     definitions      before the rows, serial
     row_security     position of a TABLE -> positions of ROW SECURITY entries that belong in its transaction
-    rows             tables whose rows come, largest first; `late_rows` after everything else
+    row_steps        tables whose rows come, largest first; `late_rows` after everything else
     attachments      of partitions to tables that were there, and of their indexes: after all that makes the partition whole
     after_rows       indexes, constraints, triggers, rules, policies ...: in parallel as `needs` allow
     privileges       ACL and DEFAULT ACL
@@ -236,7 +236,7 @@ def _exchange_steps(now: Situation, exchange: Exchange) -> ExchangeSteps:
     for at in exchange.entries:
         identity = now.contents.order[at].identity
         if identity.desc in ("TABLE", "SEQUENCE") and len(identity.names) == 2:
-            name = TableName(schema=identity.names[0], name=identity.names[1])
+            name = identity.relation
             (tables if identity.desc == "TABLE" else sequences).add(name)
     return ExchangeSteps(
         exchange=exchange,
@@ -269,7 +269,7 @@ def _attachments(now: Situation, decisions: Mapping[int, Decision], apart: set[i
         identity = order[at].identity
         if identity.desc != "TABLE ATTACH" or one.action is not Action.CREATE:
             continue
-        child = TableName(schema=identity.names[0], name=identity.names[1])
+        child = identity.relation
         home = now.graph.relation(child)
         parents = [need for need in order[at].needs if need != home and order[need].identity.desc == "TABLE"]
         if (

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from vault.model import Identity, SchemaEntry, TableName
+from vault.model import SchemaEntry, TableName
 from vault.ops.restore_decisions import Action, Decision, Exchange, Situation
 from vault.source.postgres.names import quote
 
@@ -91,13 +91,13 @@ def _obstacle(now: Situation, found: dict[int, Decision], group: set[int]) -> st
         if at in found and found[at].action is Action.SKIP and there:
             return f"differs on the target; {identity.desc} {now.contents.entries[at].tag} could not be created again"
         if identity.desc == "TABLE" and there:
-            name = _name(identity)
+            name = identity.relation
             if name in now.present.columns and name not in {item.name for item in now.picked.tables}:
                 return f"differs on the target; replacing it would lose rows of {name.schema}.{name.name}: select these too"
             if (other := _unknown_partition(now, group, name)) is not None:
                 return f"differs on the target; replacing it would drop its partition {other.schema}.{other.name}"
         values = now.picked.sequences
-        if identity.desc == "SEQUENCE" and there and values is not None and _name(identity) not in values:
+        if identity.desc == "SEQUENCE" and there and values is not None and identity.relation not in values:
             return f"differs on the target; replacing it would lose the value of {'.'.join(identity.names)}"
     return ""
 
@@ -108,7 +108,7 @@ def _unknown_partition(now: Situation, group: set[int], parent: TableName) -> Ta
     detached = {now.contents.order[at].identity for at in group}
     for identity in now.present.entries:
         if identity.desc == "TABLE ATTACH" and identity.sub == named and identity not in detached:
-            return _name(identity)
+            return identity.relation
     return None
 
 
@@ -132,7 +132,3 @@ def _beside(now: Situation, group: set[int]) -> Iterator[str]:
         home = now.present.homes.get(identity, identity.names[:2])
         if home in relations and identity not in known and identity.desc not in ("ACL", "COMMENT"):
             yield f"{identity.desc} {entry.tag}"
-
-
-def _name(identity: Identity) -> TableName:
-    return TableName(schema=identity.names[0], name=identity.names[1])

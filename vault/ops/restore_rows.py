@@ -184,7 +184,7 @@ class RowLoader:
         for at in self._plan.definitions:
             identity = self._plan.contents.order[at].identity
             if identity.desc == "TABLE" and len(identity.names) == 2:
-                found[TableName(schema=identity.names[0], name=identity.names[1])] = at not in failed
+                found[identity.relation] = at not in failed
         return found
 
     def _tasks(self, steps: Sequence[TableRows], created: dict[TableName, bool]) -> Iterator[Callable[[], None]]:

@@ -212,7 +212,7 @@ def _sequences(
     for at in entries:
         identity = contents.order[at].identity
         if identity.desc == "SEQUENCE" and len(identity.names) == 2:
-            found.add(TableName(schema=identity.names[0], name=identity.names[1]))
+            found.add(identity.relation)
     return frozenset(found)
 
 
@@ -287,7 +287,7 @@ class _Closure:
 
     def _belongs(self, at: int) -> bool:
         """Whether a link is a part of what was asked for, and not of something else that points at it."""
-        home = self._graph.relation(_relation_of(self._contents.order[at].identity))
+        home = self._graph.relation(self._contents.order[at].identity.relation)
         return self._desc(at) in {"FK CONSTRAINT", "TABLE ATTACH"} and home in self.explicit
 
     def _add(self, at: int) -> None:
@@ -311,10 +311,6 @@ class _Closure:
 
     def _desc(self, at: int) -> str:
         return self._contents.order[at].identity.desc
-
-
-def _relation_of(identity: Identity) -> TableName:
-    return TableName(schema=identity.names[0], name=identity.names[1])
 
 
 def _roles_of(contents: Contents, entries: Iterable[int], there: frozenset[Identity]) -> frozenset[str]:

@@ -34,6 +34,7 @@ ENDED_BY_SERVER: Final = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03",
 KEEPALIVE: Final = {"keepalives": "1", "keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "6"}
 
 Row = tuple[Any, ...]
+Connection = psycopg.Connection[Row]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,12 +26,11 @@ from vault.model import (
     TableName,
 )
 from vault.source.postgres import extras, largeobject_target, merge, privileges, statements
-from vault.source.postgres.connect import Session
+from vault.source.postgres.connect import Connection, Session
 from vault.source.postgres.merge import QuietWriter
 from vault.source.postgres.names import qualified, quote
 from vault.source.postgres.text import text
 
-Connection = psycopg.Connection[tuple[Any, ...]]
 T = TypeVar("T")
 
 FIXED_SETTINGS: Final = (

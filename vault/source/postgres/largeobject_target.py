@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import psycopg
 
 from vault.model import LargeObjectItem
 from vault.source.postgres import statements
+from vault.source.postgres.connect import Connection
 from vault.source.postgres.text import text
-
-Connection = psycopg.Connection[tuple[Any, ...]]
 
 
 def create(

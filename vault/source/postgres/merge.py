@@ -16,10 +16,9 @@ from psycopg.copy import LibpqWriter
 
 from vault.errors import SourceError
 from vault.model import BrokenReference, MergedRows, TableItem, TableName
+from vault.source.postgres.connect import Connection
 from vault.source.postgres.names import literal, qualified, quote
 from vault.source.postgres.text import text
-
-Connection = psycopg.Connection[tuple[Any, ...]]
 
 _STAGE: Final = 'pg_temp."pgvault rows"'
 _ROW: Final = '"pgvault row"'

@@ -18,8 +18,8 @@ from vault.model import Identity, Present, TableName, TargetFacts, TargetSchema
 from vault.ports import SchemaDump
 from vault.source.postgres import objects
 from vault.source.postgres.cluster import roles
-from vault.source.postgres.connect import Session, Target, connect, pinned, refuse_pooler, resolve
-from vault.source.postgres.execute import Connection, PostgresTargetSession, apply_settings, translate
+from vault.source.postgres.connect import Connection, Session, Target, connect, pinned, refuse_pooler, resolve
+from vault.source.postgres.execute import PostgresTargetSession, apply_settings, translate
 from vault.source.postgres.merge import REPLICA
 from vault.source.postgres.programs import Programs
 from vault.source.postgres.reach import CaptureOptions
