@@ -979,14 +979,15 @@ class Repository:
     def find(self, wanted: str) -> str:
         names = self.store.list("snapshots")
         if wanted == "latest":
-            readable = []
+            newest: dict[str, tuple[int, str, int]] = {}  # per source by number, never by clock [SNAP-5]
             for name, manifest in self.snapshots():
                 if isinstance(manifest, Refused):
                     warn(f"snapshots/{name}: {manifest}")
                 else:
-                    readable.append((manifest["created"], name))
-            need(bool(readable), "no snapshot", "missing")
-            return max(readable)[1]
+                    one = (manifest["sequence"], name, manifest["created"])
+                    newest[manifest["source"]] = max(one, newest.get(manifest["source"], one))
+            need(bool(newest), "no snapshot", "missing")
+            return max((created, source, name) for source, (_, name, created) in newest.items())[2]
         found = [name for name in names if name.startswith(wanted)]
         need(len(wanted) >= 6 and len(found) == 1, f"{len(found)} snapshots are named {wanted}", "missing")
         return found[0]

@@ -12,10 +12,13 @@ from pathlib import Path
 import pytest
 
 from tests.fake_source import FakeDatabase, FakeOpener
+from vault.crypto import keyed
+from vault.format.snapshot import encode_manifest, snapshot_name
 from vault.ids import SnapshotId
 from vault.limits import KDF_MEMORY_KIB_MIN, KDF_PASSES_MIN
+from vault.model import FileKind, Manifest, ObjectType
 from vault.ops import backup, check, keys
-from vault.ports import DirectorySource, ObjectStore
+from vault.ports import Clock, DirectorySource, ObjectStore
 from vault.repo import keyring
 from vault.repo.state import Closed, Indexed, Open
 from vault.store.memory import MemoryStore
@@ -98,6 +101,7 @@ def take(
     tags: Mapping[str, str] | None = None,
     cache_dir: Path | None = None,
     progress: Quiet | None = None,
+    clock: Clock | None = None,
 ) -> backup.BackupReport:
     """One backup."""
     opener = FakeOpener(database) if isinstance(database, FakeDatabase) else database
@@ -106,10 +110,20 @@ def take(
         request=backup.BackupRequest(source=source, selection=selection, program="test", tags=tags or {}),
         open_capture=opener,
         directories=directories or {},
-        clock=CLOCK,
+        clock=clock or CLOCK,
         entropy=os.urandom,
         progress=progress or Quiet(),
     )
+
+
+def put_manifest(repo: Open, manifest: Manifest, **changes: object) -> SnapshotId:
+    """A snapshot that somebody with the keys wrote: `manifest` with other values."""
+    values = {name: getattr(manifest, name) for name in manifest.__slots__} | changes
+    plain = encode_manifest(type(manifest)(**values))
+    snapshot_id = SnapshotId(keyed.object_id(repo.keys.id_key, ObjectType.SNAPSHOT, plain))
+    data = keyring.seal_file(plain, FileKind.SNAPSHOT, repo.keys, salt=os.urandom(24), squeeze=True)
+    repo.store.put(snapshot_name(snapshot_id), data)
+    return snapshot_id
 
 
 def contents(repo: Open | Indexed, snapshot_id: SnapshotId) -> dict[str, bytes]:

@@ -39,7 +39,7 @@ COVERAGE = {
 }  # fmt: skip
 SNAPSHOT = fields(
     id=SNAPSHOT_ID, time=TIME, source=TEXT, parent=nullable(SNAPSHOT_ID), rows=COUNT, source_bytes=COUNT,
-    new_bytes=COUNT, tags={"type": "object", "additionalProperties": TEXT},
+    new_bytes=COUNT, tags={"type": "object", "additionalProperties": TEXT}, sequence=COUNT, warnings=listed(TEXT),
 )  # fmt: skip
 TABLE = fields(
     name=TEXT, rows=COUNT, source_bytes=COUNT, extents=COUNT, extents_reused=nullable(COUNT), why_read=nullable(TEXT)

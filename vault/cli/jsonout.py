@@ -6,12 +6,12 @@ Sizes are integers ending in `_bytes`, durations end in `_s`, times are RFC 3339
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from vault.errors import IntegrityError
 from vault.ids import SnapshotId
 from vault.model import Counts, Ledger, Manifest, SlotInfo
+from vault.repo.lineage import Known, calendar, is_ahead
 
 if TYPE_CHECKING:
     from vault.cli.restoring import Restored
@@ -28,7 +28,7 @@ def result(**fields: object) -> Json:
 
 def instant(time_ms: int) -> str:
     """`2026-11-22T23:15:02.123Z`."""
-    return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return calendar(time_ms).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def coverage(ledger: Ledger) -> Json:
@@ -48,11 +48,25 @@ def counts(value: Counts) -> Json:
     return {name: getattr(value, name) for name in Counts.__dataclass_fields__}
 
 
-def snapshot(id: SnapshotId, manifest: Manifest) -> Json:
+def marks(manifest: Manifest, now_ms: int) -> list[str]:
+    """What a list of snapshots says beside one, in a word each."""
+    found = (("SUSPECT", manifest.suspect), ("FUTURE", is_ahead(manifest, now_ms)))
+    return [word for word, holds in found if holds]
+
+
+def warnings(manifest: Manifest, now_ms: int) -> list[str]:
+    """The same in sentences."""
+    ahead = "its time is in the future: its clock was ahead, or this one is behind; the order is that of the numbers"
+    found = ((manifest.suspect, manifest.suspect), (ahead, is_ahead(manifest, now_ms)))
+    return [text for text, holds in found if holds]
+
+
+def snapshot(id: SnapshotId, manifest: Manifest, now_ms: int) -> Json:
     return {
         "id": id.hex(),
         "time": instant(manifest.created_ms),
         "source": manifest.source,
+        "sequence": manifest.sequence,
         "parent": manifest.parent.hex() if manifest.parent is not None else None,
         "rows": rows(manifest),
         "source_bytes": source_bytes(manifest),
@@ -61,6 +75,7 @@ def snapshot(id: SnapshotId, manifest: Manifest) -> Json:
         "files": files(manifest),
         "file_bytes": file_bytes(manifest),
         "suspect": manifest.suspect or None,
+        "warnings": warnings(manifest, now_ms),
     }
 
 
@@ -104,9 +119,9 @@ def backup(id: SnapshotId, manifest: Manifest, ledger: Ledger) -> Json:
     )
 
 
-def snapshots(listed: Iterable[tuple[SnapshotId, Manifest]], damaged: Iterable[IntegrityError]) -> Json:
+def snapshots(listed: Iterable[Known], damaged: Iterable[IntegrityError], now_ms: int) -> Json:
     return result(
-        snapshots=[snapshot(id, manifest) for id, manifest in listed],
+        snapshots=[snapshot(id, manifest, now_ms) for id, manifest in listed],
         damage=[{"file": one.file, "kind": one.code, "why": one.message} for one in damaged],
     )
 
@@ -137,12 +152,12 @@ def server(manifest: Manifest) -> Mapping[str, object] | None:
     return {name: getattr(facts, name) for name in type(facts).__dataclass_fields__}
 
 
-def shown(found: Snapshot, parent: Snapshot | None) -> Json:
+def shown(found: Snapshot, parent: Snapshot | None, now_ms: int) -> Json:
     from vault.ops.reading import readings
     from vault.ops.table import table_sums
 
     return result(
-        snapshot=snapshot(found.id, found.manifest),
+        snapshot=snapshot(found.id, found.manifest, now_ms),
         coverage=coverage(found.ledger()),
         tables=[
             {

@@ -158,9 +158,10 @@ def size(count: int) -> str:
 
 
 def age(then_ms: int, now_ms: int) -> str:
-    """How long ago: `12 s`, `5 min`, `3 h`, `9 d`."""
-    seconds = max(0, now_ms - then_ms) // 1000
+    """How long ago: `12 s`, `5 min`, `3 h`, `9 d`; what is still to come as `in 9 d`."""
+    seconds = abs(now_ms - then_ms) // 1000
+    to_come = "in " if then_ms > now_ms and seconds else ""
     for limit, length, unit in ((60, 1, "s"), (3600, 60, "min"), (172_800, 3600, "h")):
         if seconds < limit:
-            return f"{seconds // length} {unit}"
-    return f"{seconds // 86_400} d"
+            return f"{to_come}{seconds // length} {unit}"
+    return f"{to_come}{seconds // 86_400} d"

@@ -29,11 +29,13 @@ from vault.model import (
 )
 from vault.ops.backup_database import DatabaseCapture, capture_database
 from vault.ops.backup_files import FilesCapture, capture_files
+from vault.ops.backup_line import choose_line
 from vault.ops.backup_rows import RowOptions
 from vault.ops.components import SUPABASE, Selectors
 from vault.ops.counts import Captured, count, coverage
 from vault.ports import Capture, Clock, DirectorySource, Entropy, Progress
 from vault.repo import lease
+from vault.repo.lineage import Known, calendar, is_ahead
 from vault.repo.snapshot import Snapshot
 from vault.repo.state import Indexed
 from vault.repo.workers import alongside
@@ -88,21 +90,23 @@ def run(
     Raises        SourceError, StoreError, IntegrityError: no snapshot was written; Locked: a prune got in the way
     """
     started = clock.now_ms()
-    parent, sequence, distrust = _parent(repo, request)
-    name = lease.publish(repo.open, _lease(request, parent, started), entropy=entropy)
+    line = choose_line(repo.open.snapshots(), source=request.source, selection=request.selection)
+    if line.parent is not None and is_ahead(line.parent[1], started):
+        progress.event("warning", _clock_warning(line.parent[1], started))
+    name = lease.publish(repo.open, _lease(request, line.parent, started), entropy=entropy)
     try:
         with repo.writer(entropy=entropy) as writer:
-            before = None if parent is None else repo.snapshot(parent[0])
-            tools = _Tools(entropy=entropy, progress=progress, distrust=distrust)
+            before = None if line.parent is None else repo.snapshot(line.parent[0])
+            tools = _Tools(entropy=entropy, progress=progress, distrust=line.distrust)
             take = _Take(repo, writer, request, before=before, tools=tools)
             database = take.database(open_capture) if open_capture is not None else None
             files = take.directories(directories)
-            manifest, ledger = _describe(request, parent, database, files, put=writer.put)
-            manifest = replace(manifest, created_ms=started, sequence=sequence)
+            manifest, ledger = _describe(request, line.parent, database, files, put=writer.put)
+            manifest = replace(manifest, created_ms=started, sequence=line.sequence)
 
             def at(new_bytes: int) -> Manifest:
-                effort = replace(manifest.effort, new_bytes=new_bytes, duration_ms=clock.now_ms() - started)
-                return replace(manifest, effort=effort)
+                duration_ms = max(0, clock.now_ms() - started)  # clocks are put back under a running backup
+                return replace(manifest, effort=replace(manifest.effort, new_bytes=new_bytes, duration_ms=duration_ms))
 
             done = writer.commit(at, before=partial(lease.refuse_lost, repo, writer.packs_used))
         if not lease.is_there(repo.open, name):
@@ -126,21 +130,14 @@ def _withdraw(repo: Indexed, name: str, progress: Progress) -> None:
         progress.event("warning", f"{name} could not be removed ({error.message}); delete that file")
 
 
-def _parent(repo: Indexed, request: BackupRequest) -> tuple[tuple[SnapshotId, Manifest] | None, int, str]:
-    """The newest snapshot of the source that is not suspect, of the same selection if there is one; the next sequence number;
-    why no extent of the parent may be taken over: a suspect snapshot says that something is wrong with what came before it."""
-    same = [pair for pair in repo.open.snapshots() if pair[1].source == request.source]
-    same.sort(key=lambda pair: (pair[1].selection == request.selection, pair[1].sequence, pair[1].created_ms))
-    sound = [pair for pair in same if not pair[1].suspect]
-    sequence = max((manifest.sequence for _, manifest in same), default=0) + 1
-    parent = sound[-1] if sound else None
-    doubted = any(
-        manifest.suspect and (parent is None or manifest.sequence > parent[1].sequence) for _, manifest in same
+def _clock_warning(parent: Manifest, now_ms: int) -> str:
+    return (
+        f"the snapshot before this one says {calendar(parent.created_ms):%Y-%m-%d %H:%M}, and it is "
+        f"{calendar(now_ms):%Y-%m-%d %H:%M} here: one of the two clocks is wrong; the order is kept by number"
     )
-    return parent, sequence, "a newer snapshot is suspect" if doubted else ""
 
 
-def _lease(request: BackupRequest, parent: tuple[SnapshotId, Manifest] | None, now_ms: int) -> Lease:
+def _lease(request: BackupRequest, parent: Known | None, now_ms: int) -> Lease:
     return Lease(
         created_ms=now_ms,
         host=request.host,
@@ -223,7 +220,7 @@ class _Take:
 
 def _describe(
     request: BackupRequest,
-    parent: tuple[SnapshotId, Manifest] | None,
+    parent: Known | None,
     database: DatabaseCapture | None,
     files: Mapping[str, FilesCapture],
     *,

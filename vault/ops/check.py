@@ -157,7 +157,7 @@ def _lost(repo: Indexed, found: _Findings) -> dict[ObjectId, IntegrityError]:
 
 
 def _check_parents(repo: Indexed, whole: dict[SnapshotId, Manifest], found: _Findings) -> None:
-    """A parent that is neither there nor forgotten was lost. (Nothing knows of the newest one.)"""
+    """A parent that is neither there nor forgotten was lost (nothing knows of the newest one); numbers ascend from it (SNAP-5)."""
     there = {stored.name for stored in repo.open.store.list("snapshots/")}
     forgotten = {item.id for record in _forgotten(repo, found) for item in record.snapshots}
     for snapshot_id, manifest in whole.items():
@@ -170,6 +170,14 @@ def _check_parents(repo: Indexed, whole: dict[SnapshotId, Manifest], found: _Fin
                     file=snapshot_name(parent),
                 ),
                 affects=f"{parent.hex()[:12]}: the whole snapshot",
+            )
+        elif parent in whole and manifest.sequence <= whole[parent].sequence:
+            found.add(
+                Malformed(
+                    "snapshot has no greater number than its parent",
+                    why=f"{manifest.sequence} after {whole[parent].sequence}: which of the source is the latest cannot be told",
+                    file=snapshot_name(snapshot_id),
+                )
             )
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import tarfile
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Final
 
 from vault.errors import Malformed
 from vault.ops.extract import entry_name
 from vault.ops.view import DUMP, SQL, View, ViewEntry
+from vault.repo.lineage import calendar
 
 FILES: Final = {"pgdump": DUMP, "sql": SQL}
 """Formats that are one file of the view."""
@@ -32,7 +32,7 @@ class Tar:
 
     def __init__(self, view: View, taken_ms: int) -> None:
         self._view = view
-        self._top = datetime.fromtimestamp(taken_ms // 1000, UTC).strftime("comprehensive_backup_%Y%m%d_%H%M%S")
+        self._top = calendar(taken_ms).strftime("comprehensive_backup_%Y%m%d_%H%M%S")
         self.files = 0
 
     def blocks(self) -> Iterator[bytes]:

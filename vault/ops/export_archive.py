@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
@@ -19,6 +18,7 @@ from vault.model import DatabasePart, LargeObjectItem, OrderItem, Section, Seque
 from vault.ops.export_members import REMEMBER_EXTENSIONS, clear_member, member_tables, on_members, replacing
 from vault.ops.table import table_sums
 from vault.ops.view_paths import one_line
+from vault.repo.lineage import calendar
 from vault.repo.snapshot import Snapshot
 from vault.source.postgres import archive, statements
 from vault.source.postgres.encoding import codec_of
@@ -178,7 +178,7 @@ class _Contents:
 
     def _encoded(self, entries: Iterable[archive.Entry]) -> bytes:
         manifest, server = self._snapshot.manifest, self._database.server
-        at = datetime.fromtimestamp(manifest.created_ms // 1000, UTC)
+        at = calendar(manifest.created_ms)
         header = archive.Header(
             version=VERSION,
             revision=0,

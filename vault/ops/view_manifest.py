@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Final
 
 from vault.model import Counts, Manifest, State, TableItem
@@ -11,6 +10,7 @@ from vault.ops.components import COMPONENTS, Selectors
 from vault.ops.summary import nine_lines
 from vault.ops.table import table_sums
 from vault.ops.view_paths import one_line
+from vault.repo.lineage import calendar
 from vault.repo.snapshot import Snapshot
 
 _MARKS: Final = {
@@ -62,7 +62,7 @@ def manifest_md(snapshot: Snapshot, selectors: Selectors) -> Iterator[bytes]:
 
 
 def _head(snapshot: Snapshot, manifest: Manifest) -> str:
-    when = datetime.fromtimestamp(manifest.created_ms / 1000, tz=UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    when = calendar(manifest.created_ms).strftime("%Y-%m-%d %H:%M:%S UTC")
     lines = [
         "# Backup manifest\n",
         f"- Snapshot: `{snapshot.id.hex()}`",

@@ -20,6 +20,7 @@ from vault.model import FileKind, KeyBundle, Manifest, ObjectType, RepositoryCon
 from vault.ports import Entropy, ObjectStore
 from vault.repo.index import Index
 from vault.repo.keyring import unlock, unlock_with_kit, unseal_file
+from vault.repo.lineage import in_order
 from vault.repo.reader import Reader
 from vault.repo.snapshot import Snapshot
 from vault.repo.writer import Writer
@@ -59,7 +60,7 @@ class Open:
         return self.listing()[0]
 
     def listing(self) -> tuple[list[tuple[SnapshotId, Manifest]], list[IntegrityError]]:
-        """Every readable snapshot, oldest first, and what is wrong with the others."""
+        """Every readable snapshot, oldest first (`lineage.in_order`), and what is wrong with the others."""
         found: list[tuple[SnapshotId, Manifest]] = []
         damaged: list[IntegrityError] = []
         for snapshot_id, manifest in self.scan():
@@ -67,8 +68,7 @@ class Open:
                 damaged.append(manifest)
             else:
                 found.append((snapshot_id, manifest))
-        found.sort(key=lambda pair: (pair[1].created_ms, pair[1].sequence, pair[0]))
-        return found, damaged
+        return in_order(found), damaged
 
     def scan(self) -> Iterator[tuple[SnapshotId, Manifest | IntegrityError]]:
         """Every file under snapshots/, in no useful order, with what is wrong with it if it cannot be read."""

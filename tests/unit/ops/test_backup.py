@@ -10,14 +10,13 @@ import pytest
 from tests.fake_source import FakeDatabase, FakeDirectory, FakeOpener
 from tests.faults import FaultStore
 from tests.packs import Made, put_pack
-from tests.small_repository import Quiet, contents, damage, new_repository, opened, rows, take
+from tests.small_repository import Quiet, contents, damage, new_repository, opened, put_manifest, rows, take
 from vault.crypto import keyed
 from vault.errors import IntegrityError, Locked, SourceError
-from vault.format.snapshot import encode_manifest, snapshot_name
 from vault.format.upkeep import encode_sweep, upkeep_name
-from vault.ids import PackId, SnapshotId
+from vault.ids import PackId
 from vault.limits import CHUNK_BYTES_MAX
-from vault.model import FileKind, Manifest, Missing, ObjectType, State, Sweep
+from vault.model import FileKind, Missing, State, Sweep
 from vault.ops.backup import BackupReport
 from vault.repo.keyring import seal_file
 from vault.repo.state import Open
@@ -52,18 +51,9 @@ def test_parent_is_the_newest_of_the_same_selection_and_the_sequence_is_the_sour
 
 def test_suspect_snapshot_is_never_a_parent(repo: Open) -> None:
     first = take(repo, None, {})
-    _put_manifest(repo, first.manifest, suspect="reuse was unsound", sequence=2)
+    put_manifest(repo, first.manifest, suspect="reuse was unsound", sequence=2)
     third = take(repo, None, {})
     assert (third.manifest.parent, third.manifest.sequence) == (first.id, 3)
-
-
-def _put_manifest(repo: Open, manifest: Manifest, **changes: object) -> SnapshotId:
-    values = {name: getattr(manifest, name) for name in manifest.__slots__} | changes
-    plain = encode_manifest(type(manifest)(**values))
-    snapshot_id = SnapshotId(keyed.object_id(repo.keys.id_key, ObjectType.SNAPSHOT, plain))
-    data = seal_file(plain, FileKind.SNAPSHOT, repo.keys, salt=os.urandom(24), squeeze=True)
-    repo.store.put(snapshot_name(snapshot_id), data)
-    return snapshot_id
 
 
 def test_manifest_tells_the_size_that_was_added(repo: Open) -> None:

@@ -38,7 +38,7 @@ def check(invocation: Invocation, read_data: str | None) -> int:
         report = operation.run(indexed, read_data=part, entropy=wiring.system_entropy, progress=drawn)
     if invocation.json:
         damage = [asdict(one) for one in report.damage]
-        duration_s = (clock.now_ms() - started_ms) / 1000
+        duration_s = max(0, clock.now_ms() - started_ms) / 1000
         numbers = {"objects": report.objects, "read_bytes": report.read_bytes, "snapshots": report.snapshots}
         out.json_line(jsonout.result(**numbers, damage=damage, duration_s=duration_s))
     else:

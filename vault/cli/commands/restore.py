@@ -61,7 +61,7 @@ def restore(invocation: Invocation, snapshot: str, **flags: Any) -> int:
         restoring.confirm(out, yes=options.yes)
         with progress.shown(out) as drawn:
             done = _run(planned, jobs=options.jobs, progress=drawn)
-    duration_s = (clock.now_ms() - started_ms) / 1000
+    duration_s = max(0, clock.now_ms() - started_ms) / 1000
     if invocation.json:
         out.json_line(jsonout.restored(done, duration_s))
     else:

@@ -28,10 +28,11 @@ def show(invocation: Invocation, snapshot: str) -> None:
     repo = opened.indexed(settings.cache_dir)
     found = repo.snapshot(opened.resolve(snapshot, settings.source))
     parent = _parent(repo, found)
+    now_ms = wiring.SystemClock().now_ms()
     if invocation.json:
-        invocation.renderer().json_line(jsonout.shown(found, parent))
+        invocation.renderer().json_line(jsonout.shown(found, parent, now_ms))
     else:
-        _draw(invocation, found, parent)
+        _draw(invocation, found, parent, now_ms)
 
 
 def _parent(repo: Indexed, found: Snapshot) -> Snapshot | None:
@@ -42,19 +43,19 @@ def _parent(repo: Indexed, found: Snapshot) -> Snapshot | None:
         return None
 
 
-def _draw(invocation: Invocation, found: Snapshot, parent: Snapshot | None) -> None:
+def _draw(invocation: Invocation, found: Snapshot, parent: Snapshot | None, now_ms: int) -> None:
     from vault.ops.reading import readings
     from vault.ops.table import show_name, table_sums
 
     out, manifest = invocation.renderer(), found.manifest
     out.line(f"snapshot  {found.id.hex()}")
     out.line(f"source    {manifest.source}, number {manifest.sequence}")
-    out.line(f"time      {jsonout.instant(manifest.created_ms)}")
+    out.line(f"time      {jsonout.instant(manifest.created_ms)}, {render.age(manifest.created_ms, now_ms)}")
     out.line(f"parent    {manifest.parent.hex() if manifest.parent is not None else 'none'}")
     if manifest.tags:
         out.line("tags      " + " ".join(f"{key}={value}" for key, value in sorted(manifest.tags.items())))
-    if manifest.suspect:
-        out.line(f"SUSPECT   {manifest.suspect}")
+    for word, text in zip(jsonout.marks(manifest, now_ms), jsonout.warnings(manifest, now_ms), strict=True):
+        out.line(f"{word:<9} {text}")
     if manifest.database is not None:
         server = manifest.database.server
         out.line(f"server    PostgreSQL {server.version}, database {server.database}")

@@ -17,7 +17,7 @@ TITLES = ("id", "time (UTC)", "age", "source", "tables", "rows", "size", "new", 
 
 @command(
     "snapshots",
-    help="List the snapshots, oldest first.\n\nWith --source only that source's. SIZE is the text of all rows and files, "
+    help="List the snapshots, oldest first: those of a source by their numbers, whatever clocks said.\n\nWith --source only that source's. SIZE is the text of all rows and files, "
     "NEW what the snapshot added to the repository.",
     examples=["pgvault snapshots", "pgvault snapshots --source app --json"],
 )
@@ -30,10 +30,10 @@ def snapshots(invocation: Invocation) -> int:
     for error in damaged:
         out.talk(f"warning: {error.file}: {error.message}; run: pgvault check")
     code = ExitCode.DAMAGE if damaged else ExitCode.OK
-    if invocation.json:
-        out.json_line(jsonout.snapshots(listed, damaged))
-        return code
     now_ms = wiring.SystemClock().now_ms()
+    if invocation.json:
+        out.json_line(jsonout.snapshots(listed, damaged, now_ms))
+        return code
     if listed:
         out.table(TITLES, [_row(id, manifest, now_ms) for id, manifest in listed], right="age tables rows size new")
     elif not damaged:
@@ -51,8 +51,9 @@ def _row(id: SnapshotId, manifest: Manifest, now_ms: int) -> tuple[str, ...]:
         str(jsonout.rows(manifest)),
         render.size(jsonout.source_bytes(manifest) + jsonout.file_bytes(manifest)),
         render.size(manifest.effort.new_bytes),
-        " ".join(f"{key}={value}" for key, value in sorted(manifest.tags.items()))
-        + (" SUSPECT" if manifest.suspect else ""),
+        " ".join(
+            [*(f"{key}={value}" for key, value in sorted(manifest.tags.items())), *jsonout.marks(manifest, now_ms)]
+        ),
     )
 
 

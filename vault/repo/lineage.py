@@ -1,0 +1,45 @@
+"""The order of snapshots, and what their clocks say about it. Pure.
+
+Within a source the order is that of the numbers: a writer gives a snapshot a greater one than any that it sees, so a parent always has
+a smaller one. A clock may have been wrong; it is compared only between sources, which have nothing else in common. Spec 60-snapshot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from vault.ids import SnapshotId
+from vault.model import Manifest
+
+Known = tuple[SnapshotId, Manifest]
+
+_SKEW_MS: Final = 60_000
+"""Clocks of honest machines differ by less."""
+_CALENDAR_MS_MAX: Final = 253_402_300_799_999
+
+
+def in_order(known: Iterable[Known]) -> list[Known]:
+    """Oldest first. Forks of equal number stand by id; sources are merged by time, and no snapshot is later than one that follows it."""
+    sources: dict[str, list[Known]] = {}
+    for pair in sorted(known, key=lambda pair: (pair[1].sequence, pair[0])):
+        sources.setdefault(pair[1].source, []).append(pair)
+    timed: list[tuple[int, str, int, Known]] = []
+    for source, chain in sources.items():
+        time_ms = chain[-1][1].created_ms
+        for position in reversed(range(len(chain))):
+            time_ms = min(time_ms, chain[position][1].created_ms)
+            timed.append((time_ms, source, position, chain[position]))
+    return [pair for _, _, _, pair in sorted(timed, key=lambda one: one[:3])]
+
+
+def is_ahead(manifest: Manifest, now_ms: int) -> bool:
+    """Whether the snapshot's time is in the future: its clock was ahead, or the one that says `now_ms` is behind."""
+    return manifest.created_ms > now_ms + _SKEW_MS
+
+
+def calendar(time_ms: int) -> datetime:
+    """In UTC; what lies beyond the year 9999, where no calendar of ours goes on, as its last millisecond: a file may hold any number."""
+    shown_ms = min(time_ms, _CALENDAR_MS_MAX)
+    return datetime.fromtimestamp(shown_ms // 1000, UTC) + timedelta(milliseconds=shown_ms % 1000)
