@@ -1,8 +1,12 @@
-"""Every check of this project, one command: `python3 tests/check.py [NAME...]`.
+"""Every check of this project, one command.
 
-On a machine with only Python 3.11 or newer it first makes `.venv` with the project and its development tools in it,
-and, as root on Debian, installs the distribution's PostgreSQL 15 and npm if those are missing; the other majors are
-fetched by other_majors.py. Standard library only.
+    python3 tests/check.py            everything; what a change must pass
+    python3 tests/check.py fast       what needs no server: the tree, lint, types, imports, vectors, unit tests
+    python3 tests/check.py NAME...    only these
+
+On a machine with only Python 3.11 or newer it first makes `.venv` with the project and its development tools in it. What
+runs servers also wants, as root on Debian, the distribution's PostgreSQL 15 and npm, and fetches the other majors by
+other_majors.py. Whatever it installs is said before. Standard library only.
 """
 
 from __future__ import annotations
@@ -12,11 +16,11 @@ import ast
 import hashlib
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,7 +34,13 @@ SIZE_EXEMPT = {"spec/reader.py"}
 """One file by design: a user keeps it beside the repository."""
 TOP_LEVEL = {"pyproject.toml", "README.md", "LICENSE", "vault", "tests", "spec", "benchmarks"}
 HEAVY_MODULES = ("psycopg", "cryptography", "zstandard", "blake3", "pyfastcdc", "msgpack", "rich")
-HELP_MS_MAX = 150.0
+HELP_MODULES_MAX = 200
+"""Of `pgvault --help`, of which an empty Python has 70."""
+WITHOUT_SERVER = ("tests/architecture", "tests/unit", "tests/properties", "tests/vectors", "tests/conformance")
+WORKERS_PER_CORE = 2
+"""A test waits for its server more than half of the time."""
+WORKERS_MAX = 8
+FAST = "fast"
 
 
 class CheckFailed(Exception):
@@ -39,29 +49,42 @@ class CheckFailed(Exception):
 
 def main() -> int:
     """Run the named checks, or all. Returns the exit code."""
-    parser = argparse.ArgumentParser(description="Run the project's checks.", epilog="checks: " + " ".join(CHECKS))
-    parser.add_argument("names", nargs="*", metavar="NAME", help="run only these")
-    names: list[str] = parser.parse_args().names
-    unknown = [name for name in names if name not in CHECKS]
-    if unknown:
-        parser.error(f"no check named {', '.join(unknown)}; there are: {' '.join(CHECKS)}")
+    described = f"checks: {' '.join(CHECKS)}; {FAST}: all that need no server"
+    parser = argparse.ArgumentParser(description="Run the project's checks.", epilog=described)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"run only these; {FAST} is what needs no server")
+    selected = select(parser.parse_args().names)
+    if isinstance(selected, str):
+        parser.error(selected)
     os.chdir(ROOT)
-    prepare_environment()
-    failed = []
+    prepare_environment(servers=bool(SERVER_CHECKS & set(selected)))
     started = time.monotonic()
-    selected = names or list(CHECKS)
-    for name in selected:
-        if not run_check(name, CHECKS[name]):
-            failed.append(name)
+    failed = run_side_by_side([name for name in selected if name not in TEST_CHECKS])
+    failed += [name for name in selected if name in TEST_CHECKS and not run_check(name)]
     summary = f"{len(selected) - len(failed)} of {len(selected)} checks passed in {time.monotonic() - started:.0f} s"
     print(f"\n{summary}" + (f"; failed: {' '.join(failed)}" if failed else ""), flush=True)
     return 1 if failed else 0
 
 
-def run_check(name: str, check: Callable[[], None]) -> bool:
+def select(names: list[str]) -> list[str] | str:
+    """The checks to run, in the order of the table; or what is wrong with `names`."""
+    unknown = [name for name in names if name not in CHECKS and name != FAST]
+    if unknown:
+        return f"no check named {', '.join(unknown)}; there are: {FAST} {' '.join(CHECKS)}"
+    if not names:
+        return [name for name in CHECKS if name != "unit"]  # pytest runs those too
+    return [name for name in CHECKS if name in names or (FAST in names and name not in SERVER_CHECKS)]
+
+
+def run_side_by_side(names: list[str]) -> list[str]:
+    """Run checks that print nothing of their own; returns those that failed."""
+    with ThreadPoolExecutor(os.cpu_count() or 2) as pool:
+        return [name for name, passed in zip(names, pool.map(run_check, names), strict=True) if not passed]
+
+
+def run_check(name: str) -> bool:
     started = time.monotonic()
     try:
-        check()
+        CHECKS[name]()
     except CheckFailed as failure:
         print(f"FAIL  {name:<12} {time.monotonic() - started:6.1f} s\n{failure}", flush=True)
         return False
@@ -72,22 +95,36 @@ def run_check(name: str, check: Callable[[], None]) -> bool:
 # --- the environment -----------------------------------------------------------------------------
 
 
-def prepare_environment() -> None:
-    """Make `.venv` current with pyproject.toml, and look for servers of every supported major."""
+def prepare_environment(*, servers: bool) -> None:
+    """Make `.venv` current with pyproject.toml and, for `servers`, look for one of every supported major."""
     if sys.version_info < (3, 11):  # noqa: UP036 (this file may meet an older one)
         sys.exit(f"pgvault needs Python 3.11 or newer; this is {sys.version.split()[0]}")
     stamp = VENV / "installed-for"
-    wanted = f"{hashlib.sha256((ROOT / 'pyproject.toml').read_bytes()).hexdigest()} {ROOT} {sys.version}"
-    if not stamp.is_file() or stamp.read_text() != wanted:
-        print(f"preparing {VENV.name} with Python {sys.version.split()[0]}", flush=True)
-        create_venv()
+    interpreter = f"{ROOT} {sys.version}"
+    wanted = f"{hashlib.sha256((ROOT / 'pyproject.toml').read_bytes()).hexdigest()} {interpreter}"
+    stamped = stamp.read_text() if stamp.is_file() else ""
+    if stamped != wanted:
+        say_what_pip_installs()
+        if stamped.partition(" ")[2] != interpreter:
+            create_venv()
         install = [str(BIN / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         run_or_exit([*install, "--editable", f"{ROOT}[embedded,dev]"])
         stamp.write_text(wanted)
+    if not servers:
+        return
     install_postgres()
     if not shutil.which("npm") and os.geteuid() == 0 and shutil.which("apt-get"):
         apt_install("npm")
     run_or_exit([str(BIN / "python"), str(ROOT / "tests" / "other_majors.py")])
+
+
+def say_what_pip_installs() -> None:
+    import tomllib  # an older Python gets as far as being told that it is too old
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *extras["embedded"], *extras["dev"]]
+    print(f"making {VENV} with Python {sys.version.split()[0]}; pip installs into it: {', '.join(wanted)}", flush=True)
 
 
 def create_venv() -> None:
@@ -138,11 +175,17 @@ def tool(*command: str) -> Callable[[], None]:
     return check
 
 
-def check_pytest() -> None:
-    """Its output goes through, so that its own closing line is seen."""
-    done = subprocess.run([str(BIN / "python"), "-m", "pytest", "-q", "--durations=8", "--durations-min=5"])
-    if done.returncode != 0:
-        raise CheckFailed(f"pytest: exit code {done.returncode}")
+def pytest(*arguments: str) -> Callable[[], None]:
+    """Tests, side by side. Their output goes through, so that pytest's own closing line is seen."""
+
+    def check() -> None:
+        workers = min(WORKERS_MAX, WORKERS_PER_CORE * (os.cpu_count() or 1))
+        spread = ("-n", str(workers), "--dist", "worksteal", "--durations=10", "--durations-min=5")
+        done = subprocess.run([str(BIN / "python"), "-m", "pytest", "-q", *spread, *arguments])
+        if done.returncode != 0:
+            raise CheckFailed(f"pytest: exit code {done.returncode}")
+
+    return check
 
 
 # --- checks of the tree --------------------------------------------------------------------------
@@ -197,31 +240,20 @@ def oversized(path: Path) -> Iterator[str]:
 
 
 def check_startup() -> None:
-    """`pgvault --help` loads nothing heavy and is quick above an empty Python."""
+    """`pgvault --help` loads nothing heavy, and little at all: a count of modules is the same on a busy machine."""
     probe = (
         "import sys\nfrom vault.cli.main import main\nsys.argv = ['pgvault', '--help']\n"
-        "try:\n    main()\nexcept SystemExit:\n    pass\n"
-        "print(' '.join(sorted({name.partition('.')[0] for name in sys.modules})), file=sys.stderr)"
+        "try:\n    main()\nexcept SystemExit:\n    pass\nprint(*sorted(sys.modules), file=sys.stderr)"
     )
     done = subprocess.run([str(BIN / "python"), "-c", probe], capture_output=True, text=True)
     if done.returncode != 0:
         raise CheckFailed(done.stderr)
-    loaded = sorted(set(done.stderr.split()) & set(HEAVY_MODULES))
-    if loaded:
-        raise CheckFailed(f"pgvault --help imports {', '.join(loaded)}")
-    above = elapsed_ms([str(BIN / "pgvault"), "--help"]) - elapsed_ms([str(BIN / "python"), "-c", "pass"])
-    if above > HELP_MS_MAX:
-        raise CheckFailed(f"pgvault --help takes {above:.0f} ms above python -c pass, at most {HELP_MS_MAX:.0f}")
-
-
-def elapsed_ms(command: list[str]) -> float:
-    """Median of the faster half of ten warm runs: another program on the machine only ever adds time."""
-    times = []
-    for _ in range(11):
-        started = time.perf_counter()
-        subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
-        times.append((time.perf_counter() - started) * 1000)
-    return statistics.median(sorted(times[1:])[:5])
+    loaded = done.stderr.split()
+    heavy = sorted({name.partition(".")[0] for name in loaded} & set(HEAVY_MODULES))
+    if heavy:
+        raise CheckFailed(f"pgvault --help imports {', '.join(heavy)}")
+    if len(loaded) > HELP_MODULES_MAX:
+        raise CheckFailed(f"pgvault --help imports {len(loaded)} modules, at most {HELP_MODULES_MAX}")
 
 
 def check_documented() -> None:
@@ -247,8 +279,11 @@ CHECKS: dict[str, Callable[[], None]] = {
     "startup": check_startup,
     "documented": check_documented,
     "vectors": tool("python", "spec/vectors/generate.py", "--check"),
-    "pytest": check_pytest,
+    "unit": pytest("-m", "not postgres and not slow", *WITHOUT_SERVER),
+    "pytest": pytest(),
 }
+TEST_CHECKS = {"unit", "pytest"}
+SERVER_CHECKS = {"pytest"}
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from vault.source.postgres import states
 from vault.source.postgres.session import PostgresCapture
 from vault.store.memory import MemoryStore
 
-READY_S = 30
+READY_S = 300
 
 Dump = dict[str, list[bytes]]
 """Table -> its rows as COPY text, sorted."""

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 PASSPHRASE = "correct-horse-battery"
+HANG_S = 900
+"""After this long a command hangs, however slow the machine."""
 SECRETS = (PASSPHRASE, "hunter2-in-a-url")
 
 
@@ -48,7 +50,7 @@ class Command:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=HANG_S,
             check=False,
         )
         for secret in SECRETS:

@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from tests.cli.command import Command
+from tests.cli.command import HANG_S, Command
 from tests.cli.test_journey import conforming
 from tests.fix_postgres import Cluster
 
@@ -168,7 +168,7 @@ def test_interrupted_restore_says_so_and_leaves_no_session(pgvault_ready: Comman
         while holder.execute(waiting).fetchone() != (1,):
             assert running.poll() is None
         running.send_signal(signal.SIGINT)
-        _, said = running.communicate(timeout=60)
+        _, said = running.communicate(timeout=HANG_S)
         left = holder.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgvault'").fetchone()
     assert (running.returncode, left) == (130, (0,))
     assert "the target holds a part of the snapshot" in said

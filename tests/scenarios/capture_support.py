@@ -75,7 +75,7 @@ def ours(cluster: Cluster) -> list[Any]:
     """Server sessions of pgvault, once those that are on their way out have gone (at most 10 s)."""
     with cluster.connect() as connection:
         query = "SELECT pid, state, left(query, 60) FROM pg_stat_activity WHERE application_name = 'pgvault'"
-        for _ in range(100):
+        for _ in range(3_000):
             found = connection.execute(query).fetchall()
             if not found:
                 break

@@ -184,7 +184,7 @@ def test_a_table_that_others_queue_for_is_read_by_the_leader(postgres: Cluster, 
             _until_waiting(postgres, name)
             assert rows_of(capture, "t") == {"t": 1000}
             assert capture.finish() == ()
-        waiter.join(30)
+        waiter.join(300)
         assert not waiter.is_alive()
 
 
@@ -200,7 +200,7 @@ def test_pg_dump_does_not_queue_behind_somebody_who_waits_for_us(postgres: Clust
         with open_on(postgres.dsn(name), notify=at("snapshot", lambda: queue(""))) as capture:
             with pytest.raises(Incoherent, match="pg_dump"):
                 capture.schema()
-        waiters[0].join(30)
+        waiters[0].join(300)
         assert not waiters[0].is_alive()
 
 
@@ -211,7 +211,7 @@ def _truncate(cluster: Cluster, name: str) -> None:
 
 def _until_waiting(cluster: Cluster, name: str) -> None:
     with cluster.connect(name) as connection:
-        for _ in range(500):
+        for _ in range(30_000):
             query = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 't'::regclass"
             found = connection.execute(query).fetchone()
             if found and found[0]:

@@ -145,7 +145,7 @@ def test_abort_ends_a_thread_that_waits_for_the_server(postgres: Cluster) -> Non
                 while not (connection.execute(query).fetchone() or [0])[0]:
                     pass
             capture.abort()
-            thread.join(30)
+            thread.join(300)
             assert not thread.is_alive()
             assert len(failed) == 1
         assert ours(postgres) == []
@@ -332,7 +332,7 @@ def test_several_readers_share_the_work(postgres: Cluster) -> None:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(60)
+            thread.join(300)
         assert sum(found) == 100000
         assert capture.finish() == ()
     assert ours(postgres) == []

@@ -172,7 +172,7 @@ def test_a_lock_is_waited_for_with_no_other_lock_held(small: Cluster, many: str,
         def release() -> None:
             with small.connect(many) as observer:
                 query = "SELECT pid FROM pg_locks WHERE NOT granted AND relation = 't'::regclass"
-                for _ in range(500):
+                for _ in range(30_000):
                     waiting.extend(pid for (pid,) in observer.execute(query).fetchall())
                     if waiting:
                         break

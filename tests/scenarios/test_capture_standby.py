@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,7 +56,8 @@ def standby_of(primary: Cluster, place: Path) -> Iterator[EmbeddedServer]:
 
 @pytest.mark.parametrize("major", [15, 18])
 def test_unlogged_tables_of_a_standby_are_named_and_everything_else_is_captured(major: int) -> None:
-    place = Path("/tmp") / f"pgvault-standby-{os.getpid()}-{major}"
+    outer = Path(tempfile.mkdtemp(prefix="pgvault-test-"))
+    outer.chmod(0o711)
     try:
         with server(major) as primary:
             with primary.connect() as connection:
@@ -63,7 +65,7 @@ def test_unlogged_tables_of_a_standby_are_named_and_everything_else_is_captured(
             with open_on(primary.dsn()) as capture:
                 everything = read_all(capture.reader(), jobs(capture.tables))
                 assert capture.missing == []
-            with standby_of(primary, place) as standby, open_on(standby.dsn()) as capture:
+            with standby_of(primary, outer / "standby") as standby, open_on(standby.dsn()) as capture:
                 assert capture.server.in_recovery
                 gaps = {gap.item: gap for gap in capture.missing}
                 found = read_all(capture.reader(), jobs(capture.tables))
@@ -74,7 +76,7 @@ def test_unlogged_tables_of_a_standby_are_named_and_everything_else_is_captured(
     except LookupError as missing:
         pytest.skip(str(missing))
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(outer, ignore_errors=True)
     assert gaps.keys() == {'"public"."fleeting"', 'sequence "public"."fleeting_a_seq"'}
     assert {(gap.state, gap.fix) for gap in gaps.values()} == {(State.NOT_EXPORTABLE, "back up the primary")}
     assert found == {name: rows for name, rows in everything.items() if name.name != "fleeting"}

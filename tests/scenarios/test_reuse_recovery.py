@@ -27,7 +27,7 @@ TABLE = (
     f"CREATE TABLE t (id integer, note text); INSERT INTO t SELECT i, md5(i::text) FROM generate_series(1, {ROWS}) AS i"
 )
 ARCHIVED = "SELECT last_archived_wal >= %s FROM pg_stat_archiver"
-TRIES_MAX = 600
+TRIES_MAX = 15_000
 
 
 @contextmanager

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -293,12 +295,14 @@ def test_one_table_comes_in_every_format(demo: Demo) -> None:
     assert rows["sql"].startswith('INSERT INTO "public"."app_settings" ("key", "value", "note", "updated_at")')
 
 
-ODD = r"""
+OWNED = Path(tempfile.gettempdir()) / f"pgvault-owned-{os.getpid()}"
+"""What a name asks psql to make."""
+ODD = rf"""
 CREATE SCHEMA "a.b"; CREATE TABLE "a.b".c (i int); CREATE SCHEMA a; CREATE TABLE a."b.c" (i int);
 CREATE TABLE public."Users" (i int); CREATE TABLE public.users (i int); INSERT INTO public."Users" VALUES (1);
 CREATE TABLE public."../../x" (i int); CREATE TABLE a.same (i int); CREATE TABLE "a.b".same (i int);
 CREATE TABLE public."new
-\! touch /tmp/pgvault-owned
+\! touch {OWNED}
 line" (i int);
 CREATE FUNCTION public."f
 SELECT 1/0;"() RETURNS int LANGUAGE sql AS 'SELECT 1';
@@ -321,7 +325,7 @@ def test_odd_names_stay_apart_and_harmless(pg15: Cluster, view_repository: ViewR
     demo = Demo(pg15, db, snapshot, view)
     other = pg15.createdb()
     demo.psql(other, demo.text("schema.sql"))
-    assert not Path("/tmp/pgvault-owned").exists()
+    assert not OWNED.exists()
     demo.psql(other, demo.text("rpc_functions_complete.sql"))
     assert "\n\\! touch" not in demo.text("rls_policies_complete.sql")
     assert len(demo.text("BACKUP_MANIFEST.md").split("\n| public.new")) == 2

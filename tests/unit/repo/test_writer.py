@@ -161,7 +161,7 @@ def test_two_writers_at_the_same_time_leave_two_whole_snapshots(repo: Open) -> N
 
     def back_up(directory: FakeDirectory) -> None:
         indexed = repo.indexed(None)
-        start.wait(20)
+        start.wait(300)
         taken.append(take(indexed, database, {"lib": directory}).id)
 
     running = [threading.Thread(target=back_up, args=(directory,)) for directory in directories]

@@ -136,7 +136,7 @@ def test_barrier_waits_for_the_one_that_took_its_names(tmp_path: Path) -> None:
     def slow(kind: str, path: str) -> int:
         if kind == "fsync" and path.endswith("packs"):
             entered.set()
-            assert leave.wait(30)
+            assert leave.wait(300)
             order.append("synced")
         return 0
 
@@ -151,7 +151,7 @@ def test_barrier_waits_for_the_one_that_took_its_names(tmp_path: Path) -> None:
 
     second = threading.Thread(target=pass_second)
     first.start()
-    assert entered.wait(30)
+    assert entered.wait(300)
     second.start()
     leave.set()
     first.join()
