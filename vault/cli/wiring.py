@@ -6,11 +6,9 @@ Turns what the user typed into ports. Heavy modules are imported where they are 
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +19,6 @@ from vault.cli.settings import Settings
 from vault.errors import AlreadyExists, NoRepository, NotFound, StoreError, UnsafeError, UsageError
 
 if TYPE_CHECKING:
-    from vault.ops.demo.story import Stage
     from vault.ops.view import View
     from vault.ports import DirectorySource, ObjectStore, Progress, Target
     from vault.repo.snapshot import Snapshot
@@ -240,41 +237,3 @@ def client_programs(settings: Settings) -> Programs:
     from vault.source.postgres.server import embedded_bin
 
     return Programs(search_path=settings.environment.get("PATH", ""), embedded=embedded_bin())
-
-
-@contextmanager
-def demo_stage(keep: str | None, settings: Settings) -> Iterator[Stage]:
-    """A throwaway server and an empty repository; all is removed at the end, but not what `keep` names.
-
-    Raises  UnsafeError: `keep` is not empty; SourceError: there is no PostgreSQL to start
-    """
-    from vault.ops.demo.story import Stage
-    from vault.source.postgres.server import EmbeddedServer
-    from vault.store.local import LocalStore, create_local
-
-    with tempfile.TemporaryDirectory(prefix="pgvault-demo-") as temporary:
-        Path(temporary).chmod(0o711)  # as root the server runs as another user, who must get through to its directory
-        place = Path(temporary) / "kept" if keep is None else Path(keep)
-        if keep is not None and place.exists() and any(place.iterdir()):
-            raise UnsafeError(f"{keep} is not empty", hint="name a new or empty directory")
-        project = place / "project"
-        project.mkdir(parents=True, mode=0o700)
-        create_local(place / "repository")
-        programs = client_programs(settings)
-        with EmbeddedServer(Path(temporary) / "server", binaries=server_binaries(programs)) as server:
-            yield Stage(
-                store=LocalStore(place / "repository", system_entropy),
-                server=server,
-                directory=project,
-                programs=replace(programs, directory=server.bin),
-                clock=SystemClock(),
-                entropy=system_entropy,
-            )
-
-
-def server_binaries(programs: Programs) -> Path | None:
-    """Where an installed server's programs are; None means the embedded ones, which come first."""
-    if programs.embedded is not None:
-        return None
-    found = programs.find("postgres", major=15, local=True)
-    return None if found is None else found.path.parent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from vault.cli import jsonout, wiring
+from vault.cli import jsonout
 from vault.cli.exit_codes import ExitCode
 from vault.cli.options import Invocation, command
 from vault.cli.telling import Teller
@@ -19,10 +19,11 @@ from vault.cli.telling import Teller
 )
 @click.option("--keep", metavar="DIR", help="Leave the repository and the project's files in a new or empty directory.")
 def demo(invocation: Invocation, keep: str | None) -> int:
+    from vault.cli.demo_stage import demo_stage
     from vault.ops.demo import story
 
     out = invocation.renderer()
-    with wiring.demo_stage(keep, invocation.settings()) as stage:
+    with demo_stage(keep, invocation.settings()) as stage:
         report = story.run(stage, progress=Teller(out))
     if invocation.json:
         out.json_line(
