@@ -154,7 +154,6 @@ def server(manifest: Manifest) -> Mapping[str, object] | None:
 
 def shown(found: Snapshot, parent: Snapshot | None, now_ms: int) -> Json:
     from vault.ops.reading import readings
-    from vault.ops.table import table_sums
 
     return result(
         snapshot=snapshot(found.id, found.manifest, now_ms),
@@ -162,8 +161,8 @@ def shown(found: Snapshot, parent: Snapshot | None, now_ms: int) -> Json:
         tables=[
             {
                 "name": f"{table.name.schema}.{table.name.name}",
-                "rows": table_sums(table)[0],
-                "source_bytes": table_sums(table)[1],
+                "rows": table.sums.rows,
+                "source_bytes": table.sums.bytes,
                 "extents": reading.extents,
                 "extents_reused": reading.reused,
                 "why_read": reading.why_read,

@@ -195,7 +195,7 @@ def _selector(section: _Table, key: str, default: object) -> object:
 
 def _table_name(section: _Table, key: str, text: str) -> TableName:
     from vault.model import TableName
-    from vault.ops.table import split_name
+    from vault.source.postgres.names import split_name
 
     try:
         schema, name = split_name(text)

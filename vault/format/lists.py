@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final, Generic, TypeVar
 
 from vault.format.chunks import (
@@ -29,9 +30,7 @@ from vault.format.tables import (
     encode_large_object,
     encode_sequence,
     encode_table,
-    extent_sums,
     name_key,
-    table_sums,
 )
 from vault.model import (
     ChunkRef,
@@ -80,14 +79,14 @@ TABLES: Final[ListFormat[TableItem]] = ListFormat(
     encode=encode_table,
     decode=decode_table,
     key=lambda table: name_key(table.name),
-    sums=table_sums,
+    sums=attrgetter("sums"),
 )
 EXTENTS: Final[ListFormat[Extent]] = ListFormat(
     node_type=ObjectType.EXTENT_NODE,
     encode=encode_extent,
     decode=decode_extent,
     key=lambda extent: extent.start.to_bytes(8, "big"),
-    sums=extent_sums,
+    sums=attrgetter("sums"),
 )
 CHUNKS: Final[ListFormat[ChunkRef]] = ListFormat(
     node_type=ObjectType.CHUNK_NODE,

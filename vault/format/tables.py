@@ -17,7 +17,7 @@ from vault.format.chunks import (
     encode_list_ref,
 )
 from vault.format.codec import INTEGER_MIN, POSITIVE_MAX, Row, Value
-from vault.model import Column, Extent, LargeObjectItem, SequenceItem, Sums, TableItem, TableName
+from vault.model import Column, Extent, LargeObjectItem, SequenceItem, TableItem, TableName
 
 OID_MAX: Final = 2**32 - 1
 _ATTNUM_MAX: Final = 2**15 - 1
@@ -46,10 +46,6 @@ def decode_extent(value: Value) -> Extent:
     )
     check_content(extent.chunks, size=extent.bytes, what="extent")
     return extent
-
-
-def extent_sums(extent: Extent) -> Sums:
-    return Sums(items=1, rows=extent.rows, bytes=extent.bytes)
 
 
 def encode_table(table: TableItem) -> Value:
@@ -97,11 +93,6 @@ def decode_table(value: Value) -> TableItem:
     )
     _check_extents(table)
     return table
-
-
-def table_sums(table: TableItem) -> Sums:
-    of_extents = table.extents.sums if table.inline is None else extent_sums(table.inline)
-    return Sums(items=1, rows=of_extents.rows, bytes=of_extents.bytes)
 
 
 def encode_sequence(item: SequenceItem) -> Value:

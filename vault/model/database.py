@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from vault.ids import ObjectId
-from vault.model.objects import ChunkList, ListRef
+from vault.model.objects import ChunkList, ListRef, Sums
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -103,6 +103,11 @@ class Extent:
     bytes: int
     chunks: ChunkList
 
+    @property
+    def sums(self) -> Sums:
+        """One extent, its rows, and their bytes."""
+        return Sums(items=1, rows=self.rows, bytes=self.bytes)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableItem:
@@ -120,6 +125,12 @@ class TableItem:
     condition: str
     extents: ListRef
     inline: Extent | None
+
+    @property
+    def sums(self) -> Sums:
+        """One table, its rows, and the bytes of their text."""
+        of_extents = self.extents.sums if self.inline is None else self.inline.sums
+        return Sums(items=1, rows=of_extents.rows, bytes=of_extents.bytes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

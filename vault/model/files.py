@@ -32,3 +32,9 @@ class FileItem:
     racy: bool = False
     target: bytes = b""
     chunks: ChunkList = field(default_factory=ChunkList)
+
+
+def path_text(path: bytes) -> str:
+    """`path` for people and JSON: UTF-8, other bytes as %XX, and % as %25."""
+    text = path.replace(b"%", b"%25").decode("utf-8", "surrogateescape")
+    return "".join(f"%{ord(sign) - 0xDC00:02X}" if "\udc80" <= sign <= "\udcff" else sign for sign in text)

@@ -13,12 +13,12 @@ from vault.crypto.keys import Keys
 from vault.errors import IntegrityError, NotThere, PermissionMissing, SourceError
 from vault.format.lists import FILES
 from vault.model import ChunkList, FileItem, FileType, ListRef, Missing, ObjectType, State
+from vault.model.files import path_text
 from vault.ops.backup_lists import ListWriter
 from vault.pipeline.cut import cut_bytes, fastcdc
 from vault.ports import DirectorySource, Progress, SourceFile
 from vault.repo.snapshot import Snapshot
 from vault.repo.writer import Writer
-from vault.source.paths import path_text
 
 _RACY_NS = 2_000_000_000
 """File systems stamp times as coarsely as two seconds (FAT); a younger file may change without a trace in its times."""

@@ -9,8 +9,7 @@ from typing import Final
 
 from vault.errors import UsageError
 from vault.model import Identity, TableName
-from vault.ops.table import split_name
-from vault.source.postgres.names import quote
+from vault.source.postgres.names import quote, split_name
 
 _CALLED: Final = frozenset({"function", "procedure", "aggregate"})
 _BARE: Final = re.compile(r"[a-z_][a-z0-9_]*")

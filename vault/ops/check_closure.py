@@ -39,9 +39,9 @@ from vault.model import (
     ObjectType,
     TableItem,
 )
+from vault.model.files import path_text
 from vault.pipeline.lists import open_node
 from vault.repo.state import Indexed
-from vault.source.paths import path_text
 
 _CHUNKS_REMEMBERED_MAX = 500_000
 """A node that changed names all the chunks that did not; 100 MB at most for not looking them up again."""

@@ -14,7 +14,7 @@ from vault.errors import UsageError
 from vault.model import CatalogFacts, Counts, Coverage, Missing, SchemaEntry, State, TableName
 from vault.ops.components import COMPONENTS, SUPABASE, Selectors
 from vault.ops.outside import accept, covered, outside
-from vault.ops.table import split_name
+from vault.source.postgres.names import split_name
 
 _SCHEMA_WORDS: Final = (
     "aggregate cast constraint definition domain extension foreign function index materialized operator options procedure"

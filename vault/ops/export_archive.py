@@ -16,13 +16,11 @@ from typing import Final
 from vault.errors import Malformed, NotThere, UsageError
 from vault.model import DatabasePart, LargeObjectItem, OrderItem, Section, SequenceItem, TableItem, TableName
 from vault.ops.export_members import REMEMBER_EXTENSIONS, clear_member, member_tables, on_members, replacing
-from vault.ops.table import table_sums
-from vault.ops.view_paths import one_line
 from vault.repo.lineage import calendar
 from vault.repo.snapshot import Snapshot
 from vault.source.postgres import archive, statements
 from vault.source.postgres.encoding import codec_of
-from vault.source.postgres.names import qualified, quote
+from vault.source.postgres.names import one_line, qualified, quote
 
 VERSION: Final = (1, 14)
 CHUNK_BYTES: Final = 256 * 1024
@@ -71,7 +69,7 @@ class _Rows:
     def __init__(self, snapshot: Snapshot, item: TableItem) -> None:
         self._snapshot = snapshot
         self._item = item
-        self._text_bytes = table_sums(item)[1] + len(_END_OF_ROWS)
+        self._text_bytes = item.sums.bytes + len(_END_OF_ROWS)
         self.size = 1 + _INT_BYTES + _chunks_bytes(self._text_bytes)
 
     def blocks(self, dump_id: int) -> Iterator[bytes]:

@@ -14,13 +14,12 @@ from vault.errors import Malformed
 from vault.model import LargeObjectItem, SchemaEntry, Section, TableItem
 from vault.ops.export_archive import copy_statement
 from vault.ops.export_members import REMEMBER_EXTENSIONS, clear_member, executable_entries, member_tables
-from vault.ops.table import table_sums
-from vault.ops.view_paths import one_line
 from vault.ops.view_script import EntryScript, foot, head
 from vault.pipeline import copytext
 from vault.repo.snapshot import Snapshot
 from vault.source.postgres import statements
 from vault.source.postgres.encoding import codec_of
+from vault.source.postgres.names import one_line
 
 _PRIVILEGES: Final = frozenset({"ACL", "DEFAULT ACL"})
 _LAST: Final = frozenset({"EVENT TRIGGER", "MATERIALIZED VIEW DATA"})
@@ -78,7 +77,7 @@ def _rows(snapshot: Snapshot) -> Iterator[bytes]:
 
 
 def _data_title(item: TableItem) -> bytes:
-    rows, _ = table_sums(item)
+    rows = item.sums.rows
     name = one_line(f"{item.name.schema}.{item.name.name}")
     return f"\n--\n-- Rows of {name}: {rows}\n--\n\n".encode()
 

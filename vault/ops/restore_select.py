@@ -18,8 +18,8 @@ from vault.ops.catalog_names import texts
 from vault.ops.components import COMPONENTS, SUPABASE, EntrySelector, Selectors
 from vault.ops.restore_contents import Contents
 from vault.ops.restore_graph import LINKS, EntryGraph
-from vault.ops.table import split_name
 from vault.ops.view_encryption import dependents
+from vault.source.postgres.names import split_name
 from vault.source.postgres.statements import read_acl_item
 
 _GRANTS: Final = frozenset({"ACL", "DEFAULT ACL"})

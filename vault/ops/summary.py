@@ -11,7 +11,6 @@ from typing import Final
 from vault.model import CatalogFacts, Counts
 from vault.ops.components import SUPABASE, Selectors
 from vault.ops.counts import count
-from vault.ops.table import table_sums
 from vault.repo.snapshot import Snapshot
 from vault.source.postgres.names import quote
 
@@ -60,7 +59,7 @@ def count_snapshot(snapshot: Snapshot, selectors: Selectors = SUPABASE) -> Count
         return count((), (), catalog=CatalogFacts(), directories=directories, selectors=selectors)
     return count(
         snapshot.entries(item.entry for item in snapshot.order()),
-        ((item.name, table_sums(item)[0]) for item in snapshot.tables()),
+        ((item.name, item.sums.rows) for item in snapshot.tables()),
         catalog=snapshot.catalog(),
         directories=directories,
         selectors=selectors,

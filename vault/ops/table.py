@@ -6,12 +6,11 @@ import difflib
 from collections.abc import Iterator
 
 from vault.errors import NotThere, UsageError
-from vault.model import TableItem, TableName
-from vault.ops.view_paths import one_line
+from vault.model import TableItem
 from vault.pipeline import copytext
 from vault.repo.snapshot import Snapshot
 from vault.source.postgres.encoding import codec_of
-from vault.source.postgres.names import quote
+from vault.source.postgres.names import one_line, show_name, split_name
 
 
 def find_table(snapshot: Snapshot, text: str) -> TableItem:
@@ -51,46 +50,3 @@ def table_rows(snapshot: Snapshot, item: TableItem, form: str) -> Iterator[bytes
         codec = codec_of(snapshot.manifest.database.server.encoding)
         blocks = copytext.to_utf8(copytext.whole_rows(blocks), codec)
     return copytext.render(form, blocks, item.name, item.columns)
-
-
-def table_sums(item: TableItem) -> tuple[int, int]:
-    """Rows of a table, and bytes of their text."""
-    if item.inline is not None:
-        return item.inline.rows, item.inline.bytes
-    return item.extents.sums.rows, item.extents.sums.bytes
-
-
-def split_name(text: str) -> list[str]:
-    """Parts of a dotted name by psql's rules.
-
-    Raises  UsageError: an open quote or an empty part
-    """
-    parts, part, quoted, at = [], "", False, 0
-    while at < len(text):
-        letter = text[at]
-        if letter == '"':
-            if quoted and text[at : at + 2] == '""':
-                part += '"'
-                at += 1
-            else:
-                quoted = not quoted
-        elif letter == "." and not quoted:
-            parts.append(part)
-            part = ""
-        else:
-            part += letter if quoted else letter.lower()
-        at += 1
-    parts.append(part)
-    if quoted or not all(parts):
-        raise UsageError(f"not a table name: {one_line(text)}", hint="write SCHEMA.TABLE, with double quotes as in SQL")
-    return parts
-
-
-def show_name(name: TableName) -> str:
-    """A table's name as `find_table` reads it."""
-    return ".".join(_shown(part) for part in (name.schema, name.name))
-
-
-def _shown(part: str) -> str:
-    simple = part.isascii() and part.replace("_", "a").isalnum() and part == part.lower()
-    return part if simple else quote(part)

@@ -14,6 +14,7 @@ from typing import Final
 
 from vault.errors import NotThere, UsageError
 from vault.model import FileItem, FileType, TableName
+from vault.model.files import path_text
 from vault.ops import view_rows, view_sql
 from vault.ops.components import SUPABASE, Selectors, tables_of
 from vault.ops.export_archive import archive_blocks, archive_bytes
@@ -21,10 +22,10 @@ from vault.ops.export_sql import complete_sql
 from vault.ops.table import table_rows
 from vault.ops.view_encryption import encryption_sql
 from vault.ops.view_manifest import manifest_md
-from vault.ops.view_paths import MANIFEST, RECORDS, one_line, read_path, table_files
+from vault.ops.view_paths import MANIFEST, RECORDS, read_path, table_files
 from vault.ops.view_restore import restore_sh
 from vault.repo.snapshot import Snapshot
-from vault.source.paths import path_text
+from vault.source.postgres.names import one_line
 
 DUMP: Final = "complete_database_with_data.dump"
 SQL: Final = "complete_database_with_data.sql"

@@ -8,10 +8,9 @@ from typing import Final
 from vault.model import Counts, Manifest, State, TableItem
 from vault.ops.components import COMPONENTS, Selectors
 from vault.ops.summary import nine_lines
-from vault.ops.table import table_sums
-from vault.ops.view_paths import one_line
 from vault.repo.lineage import calendar
 from vault.repo.snapshot import Snapshot
+from vault.source.postgres.names import one_line
 
 _MARKS: Final = {
     State.CAPTURED: "✅",
@@ -145,7 +144,7 @@ def _ledger(snapshot: Snapshot) -> Iterator[str]:
 
 
 def _table_line(item: TableItem) -> str:
-    rows, size = table_sums(item)
+    rows, size = item.sums.rows, item.sums.bytes
     return f"| {_cell(f'{item.name.schema}.{item.name.name}')} | {rows} | {size} |\n"
 
 

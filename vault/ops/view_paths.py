@@ -48,8 +48,3 @@ def _identity(name: TableName) -> str:
 def read_path(text: str) -> bytes:
     """The captured path that `source.paths.path_text` shows as `text`. A `%` that starts no escape stands for itself."""
     return _ESCAPED.sub(lambda found: bytes.fromhex(found[1].decode()), text.encode(errors="surrogateescape"))
-
-
-def one_line(text: str) -> str:
-    """A name for a comment or a message: control characters and line separators become `?`."""
-    return "".join("?" if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp", "Cs") else c for c in text)

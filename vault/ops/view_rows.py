@@ -11,12 +11,11 @@ from typing import Final
 
 from vault.model import SequenceItem, TableItem, TableName
 from vault.ops.components import Selectors, tables_of
-from vault.ops.view_paths import one_line
 from vault.ops.view_script import dollar_quoted, foot, head
 from vault.pipeline import copytext
 from vault.repo.snapshot import Snapshot
 from vault.source.postgres.encoding import codec_of
-from vault.source.postgres.names import literal, qualified
+from vault.source.postgres.names import literal, one_line, qualified
 
 _IDENTITIES: Final = "identities"
 """Where the platform keeps how users sign in, beside the users."""

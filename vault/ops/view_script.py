@@ -12,10 +12,9 @@ from typing import Final
 
 from vault.errors import NotThere
 from vault.model import SchemaEntry
-from vault.ops.view_paths import one_line
 from vault.repo.snapshot import Snapshot
 from vault.source.postgres import statements
-from vault.source.postgres.names import quote
+from vault.source.postgres.names import one_line, quote
 
 OF_THE_ARCHIVE: Final = frozenset({"ENCODING", "STDSTRINGS", "SEARCHPATH"})
 """Settings of the session, which the head has."""

@@ -21,6 +21,7 @@ from typing import Final
 from vault.errors import PermissionMissing, SourceError
 from vault.limits import MIB
 from vault.model import FileType, Missing, State
+from vault.model.files import path_text
 from vault.ports import SourceFile
 from vault.source.paths import (
     DENIED,
@@ -30,7 +31,6 @@ from vault.source.paths import (
     directory_error,
     open_below,
     open_root,
-    path_text,
     split_path,
 )
 

@@ -17,15 +17,9 @@ from typing import Final, Self
 
 from vault.errors import SourceError, UnsafeError
 from vault.model import Missing, State
+from vault.model.files import path_text
 from vault.ports import Entropy
-from vault.source.paths import (
-    DIRECTORY_FLAGS,
-    DirectoryCursor,
-    directory_error,
-    open_root,
-    path_text,
-    split_path,
-)
+from vault.source.paths import DIRECTORY_FLAGS, DirectoryCursor, directory_error, open_root, split_path
 
 _FILE_MODE_BITS: Final = 0o1777
 _DIRECTORY_MODE_BITS: Final = 0o3777

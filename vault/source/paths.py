@@ -13,17 +13,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from vault.errors import PermissionMissing, SourceError, UnsafeError
+from vault.model.files import path_text
 
 DIRECTORY_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 GONE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 """The path is not there any more, or a component of it is now something else."""
 DENIED: Final = frozenset({errno.EACCES, errno.EPERM})
-
-
-def path_text(path: bytes) -> str:
-    """`path` for people and JSON: UTF-8, other bytes as %XX, and % as %25."""
-    text = path.replace(b"%", b"%25").decode("utf-8", "surrogateescape")
-    return "".join(f"%{ord(sign) - 0xDC00:02X}" if "\udc80" <= sign <= "\udcff" else sign for sign in text)
 
 
 def split_path(path: bytes) -> list[bytes]:

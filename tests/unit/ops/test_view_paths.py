@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vault.model import TableName
-from vault.ops.view_paths import encode_name, one_line, read_path, table_files
-from vault.source.paths import path_text
+from vault.model.files import path_text
+from vault.ops.view_paths import encode_name, read_path, table_files
+from vault.source.postgres.names import one_line
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from vault.errors import PermissionMissing, SourceError, UnsafeError
 from vault.limits import MIB
 from vault.model import State
+from vault.model.files import path_text
 from vault.ports import SourceFile
 from vault.source.files import DirectoryFiles
-from vault.source.paths import path_text
 
 
 def make(root: Path, path: bytes, content: bytes = b"") -> None:

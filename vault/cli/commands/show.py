@@ -45,7 +45,7 @@ def _parent(repo: Indexed, found: Snapshot) -> Snapshot | None:
 
 def _draw(invocation: Invocation, found: Snapshot, parent: Snapshot | None, now_ms: int) -> None:
     from vault.ops.reading import readings
-    from vault.ops.table import show_name, table_sums
+    from vault.source.postgres.names import show_name
 
     out, manifest = invocation.renderer(), found.manifest
     out.line(f"snapshot  {found.id.hex()}")
@@ -72,8 +72,8 @@ def _draw(invocation: Invocation, found: Snapshot, parent: Snapshot | None, now_
     tables = [
         (
             show_name(table.name),
-            str(table_sums(table)[0]),
-            render.size(table_sums(table)[1]),
+            str(table.sums.rows),
+            render.size(table.sums.bytes),
             "?" if reading.reused is None else f"{reading.reused}/{reading.extents}",
             reading.why_read or "",
         )

@@ -46,7 +46,7 @@ def _draw(invocation: Invocation, found: Stats) -> None:
         out.line()
         out.table(("snapshot", "time (UTC)", "source", "size", "new"), rows, right="size new")
     if found.tables:
-        from vault.ops.table import show_name
+        from vault.source.postgres.names import show_name
 
         tables = [
             (one.source, show_name(one.name), str(one.rows), render.size(one.source_bytes)) for one in found.tables

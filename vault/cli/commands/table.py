@@ -21,11 +21,11 @@ from vault.cli.options import Invocation, command
 @click.option("--format", "form", type=click.Choice(["csv", "copy", "jsonl", "sql"]), default="csv", show_default=True)
 @click.option("-o", "--output", "path", metavar="FILE", help="Write to a new file (0600) instead of stdout.")
 def table(invocation: Invocation, snapshot: str, table: str, form: str, path: str | None) -> None:
-    from vault.ops.table import find_table, table_rows, table_sums
+    from vault.ops.table import find_table, table_rows
 
     found = wiring.open_snapshot(invocation.settings(), snapshot)
     item = find_table(found, table)
-    rows, _ = table_sums(item)
+    rows = item.sums.rows
     written = output.write(table_rows(found, item, form), path)
     if invocation.json:
         invocation.renderer().json_line(jsonout.result(rows=rows, bytes=written), stream=sys.stderr)

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from vault.model import FileItem, Identity
-from vault.ops.table import show_name, table_sums
-from vault.ops.view_paths import one_line
+from vault.model.files import path_text
 from vault.repo.snapshot import Snapshot
-from vault.source.paths import path_text
+from vault.source.postgres.names import one_line, show_name
 
 
 def changes(before: Snapshot, after: Snapshot) -> Iterator[str]:
@@ -19,9 +18,9 @@ def changes(before: Snapshot, after: Snapshot) -> Iterator[str]:
     old = {item.identity: item.entry for item in before.entry_items()}
     new = {item.identity: item.entry for item in after.entry_items()}
     yield from _differences({_shown(key): value for key, value in old.items()}, {_shown(k): v for k, v in new.items()})
-    rows = {item.name: table_sums(item)[0] for item in after.tables()}
+    rows = {item.name: item.sums.rows for item in after.tables()}
     for item in before.tables():
-        then, now = table_sums(item)[0], rows.get(item.name)
+        then, now = item.sums.rows, rows.get(item.name)
         if now is not None and now != then:
             yield f"{show_name(item.name)}: {then} rows, now {now}"
     for name in sorted(before.manifest.directories.keys() & after.manifest.directories.keys()):

@@ -8,12 +8,12 @@ are tables like others; those registered as configuration have a condition [B7].
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from vault.model import Column, TableName
 from vault.ports import SourceTable
 from vault.source.postgres.connect import Row, Session
+from vault.source.postgres.exported import Relation
 from vault.source.postgres.rendering import fingerprints
 
 TID_RANGE_VERSION: Final = 140000
@@ -68,35 +68,6 @@ SELECT oid::int8, pg_relation_size(oid) / current_setting('block_size')::int8,
        pg_relation_size(oid) + CASE WHEN toast = 0 THEN 0 ELSE coalesce(pg_relation_size(toast::oid), 0) END
   FROM unnest(%s::oid[], %s::int8[]) AS t(oid, toast)
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Relation:
-    """A table as the catalog lists it. `root` is set where rows must be loaded through the partition root [B4]."""
-
-    name: TableName
-    oid: int
-    kind: str
-    persistence: str
-    filenode: int
-    access_method: str
-    condition: str
-    readable: bool
-    root: TableName | None
-    toast: int
-
-    @property
-    def must_be_read(self) -> bool:
-        """Its own rows, or a lock on it, which needs SELECT as well: no foreign table."""
-        return self.kind in {"r", "p"}
-
-    @property
-    def lockable(self) -> bool:
-        return self.readable and self.must_be_read
-
-    @property
-    def holds_rows(self) -> bool:
-        return self.kind == "r"
 
 
 def relations(session: Session, selected: str) -> list[Relation]:

@@ -29,36 +29,11 @@ from vault.source.postgres import extras, largeobject_target, merge, privileges,
 from vault.source.postgres.connect import Connection, Session
 from vault.source.postgres.merge import QuietWriter
 from vault.source.postgres.names import qualified, quote
+from vault.source.postgres.settings import RESTORING
 from vault.source.postgres.text import text
 
 T = TypeVar("T")
 
-FIXED_SETTINGS: Final = (
-    ("client_encoding", "UTF8"),
-    ("search_path", ""),
-    ("check_function_bodies", "off"),
-    ("row_security", "off"),
-    ("standard_conforming_strings", "on"),
-    ("escape_string_warning", "off"),
-    ("xmloption", "content"),
-    ("client_min_messages", "warning"),
-    ("statement_timeout", "0"),
-    ("lock_timeout", "0"),
-    ("idle_in_transaction_session_timeout", "0"),
-    ("idle_session_timeout", "0"),
-    ("transaction_timeout", "0"),
-    ("DateStyle", "ISO"),
-    ("IntervalStyle", "postgres"),
-    ("TimeZone", "UTC"),
-    ("extra_float_digits", "3"),
-    ("bytea_output", "hex"),
-    ("lc_monetary", "C"),
-    ("synchronous_commit", "off"),
-)
-"""pg_restore's, and those that decide how captured text is read. Definitions are UTF-8; COPY names the encoding of rows.
-
-Commits do not wait for the disk; `flush` does, once.
-"""
 
 _DATA_ERRORS: Final = ("22", "23", "P0")
 _UNIQUE_VIOLATION: Final = "23505"
@@ -89,7 +64,7 @@ def translate(error: psycopg.Error, doing: str) -> SourceError:
 
 def apply_settings(connection: Connection) -> None:
     """The fixed state in which every statement of a restore runs; what the server's version does not have is left out."""
-    names, values = zip(*FIXED_SETTINGS, strict=True)
+    names, values = zip(*RESTORING, strict=True)
     connection.execute(
         "select pg_catalog.set_config(name, value, false)"
         "  from unnest(%s::text[], %s::text[]) as wanted(name, value)"

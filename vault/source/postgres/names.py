@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 
+from vault.errors import UsageError
 from vault.model import TableName
 
 
@@ -47,3 +49,44 @@ def words(text: str) -> Iterator[str]:
 
 def unquoted(word: str) -> str:
     return word[1:-1].replace('""', '"') if word.startswith('"') else word
+
+
+def one_line(text: str) -> str:
+    """A name for a comment or a message: control characters and line separators become `?`."""
+    return "".join("?" if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp", "Cs") else c for c in text)
+
+
+def split_name(text: str) -> list[str]:
+    """Parts of a dotted name by psql's rules.
+
+    Raises  UsageError: an open quote or an empty part
+    """
+    parts, part, quoted, at = [], "", False, 0
+    while at < len(text):
+        letter = text[at]
+        if letter == '"':
+            if quoted and text[at : at + 2] == '""':
+                part += '"'
+                at += 1
+            else:
+                quoted = not quoted
+        elif letter == "." and not quoted:
+            parts.append(part)
+            part = ""
+        else:
+            part += letter if quoted else letter.lower()
+        at += 1
+    parts.append(part)
+    if quoted or not all(parts):
+        raise UsageError(f"not a table name: {one_line(text)}", hint="write SCHEMA.TABLE, with double quotes as in SQL")
+    return parts
+
+
+def show_name(name: TableName) -> str:
+    """A table's name as `find_table` reads it."""
+    return ".".join(_shown(part) for part in (name.schema, name.name))
+
+
+def _shown(part: str) -> str:
+    simple = part.isascii() and part.replace("_", "a").isalnum() and part == part.lower()
+    return part if simple else quote(part)

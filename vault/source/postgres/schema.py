@@ -17,10 +17,10 @@ from vault.ports import SchemaDump
 from vault.source.postgres import archive, extras
 from vault.source.postgres.connect import Session
 from vault.source.postgres.encoding import decode
+from vault.source.postgres.exported import Exported
 from vault.source.postgres.names import qualified, quote
 from vault.source.postgres.pattern import Selection
 from vault.source.postgres.programs import Child, Children, Program
-from vault.source.postgres.view import View
 
 ARCHIVE_BYTES_MAX: Final = 1 << 30
 READ_BYTES: Final = 1 << 20
@@ -67,7 +67,7 @@ def unread_data(session: Session) -> tuple[str, int]:
 
 
 def start(
-    program: Program, children: Children, view: View, selection: Selection, *, unread: str, lock_timeout_s: float
+    program: Program, children: Children, view: Exported, selection: Selection, *, unread: str, lock_timeout_s: float
 ) -> Child:
     """Start pg_dump inside the snapshot; its output is the archive. `unread`: of `unread_data`.
 

@@ -33,6 +33,7 @@ from vault.source.postgres import (
     watch,
 )
 from vault.source.postgres.connect import Session, Target, child_variables, connect, translated
+from vault.source.postgres.exported import Exported
 from vault.source.postgres.pattern import Selection
 from vault.source.postgres.programs import Child, Children, Program, Programs
 from vault.source.postgres.psql_rows import PsqlPump
@@ -56,7 +57,7 @@ class _Parts:
     known: facts.Basics
     leader: Leader
     spare: Session
-    view: view.View
+    view: Exported
     tables: Sequence[SourceTable]
     children: Children
     dump: Child
@@ -113,7 +114,7 @@ def open_capture(
         raise
 
 
-def _view(reached: Reached, options: CaptureOptions, notify: Callable[[str], None]) -> tuple[view.View, str]:
+def _view(reached: Reached, options: CaptureOptions, notify: Callable[[str], None]) -> tuple[Exported, str]:
     """The view, and what pg_dump need not read of it."""
     selection = options.selection()
     request = view.Request(
@@ -139,7 +140,7 @@ def _require_same(parts: _Parts) -> None:
         raise Incoherent(f"table {moved} was replaced during the backup") from moved
 
 
-def _refuse_empty(taken: view.View, selection: Selection) -> None:
+def _refuse_empty(taken: Exported, selection: Selection) -> None:
     if (selection.tables or selection.schemas) and not taken.relations:
         raise UsageError(
             "no table matches the selection",

@@ -1,7 +1,7 @@
-"""The fixed settings of every session that reads: the same rows give the same bytes, whoever reads them. Pure.
+"""The fixed settings of every session: the same rows give the same bytes, whoever reads them, and are read back alike. Pure.
 
-They are SET LOCAL inside the transaction, so a pooler can neither lose nor leak them [C4], and utility statements, so they
-take no snapshot before the locks are held [A1]. Why each: reference of PostgreSQL's pg_dump (`setup_connection`), and [D2].
+Those of reading are SET LOCAL inside the transaction, so a pooler can neither lose nor leak them [C4], and utility statements,
+so they take no snapshot before the locks are held [A1]. Why each: reference of PostgreSQL's pg_dump (`setup_connection`), and [D2].
 Rows are not converted by client_encoding but by COPY's ENCODING option, which names the server's encoding.
 """
 
@@ -10,7 +10,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-FIXED: Final[tuple[tuple[str, str], ...]] = (
+BEGIN: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
+
+Pairs = tuple[tuple[str, str], ...]
+
+SHARED: Final[Pairs] = (
     ("client_encoding", "UTF8"),
     ("DateStyle", "ISO"),
     ("IntervalStyle", "postgres"),
@@ -21,18 +25,38 @@ FIXED: Final[tuple[tuple[str, str], ...]] = (
     ("lc_monetary", "C"),
     ("search_path", ""),
     ("standard_conforming_strings", "on"),
-    ("quote_all_identifiers", "off"),
     ("row_security", "off"),
-    ("synchronize_seqscans", "off"),
-    ("max_parallel_workers_per_gather", "0"),
-    ("enable_tidscan", "on"),
-    ("jit", "off"),
     ("statement_timeout", "0"),
     ("lock_timeout", "0"),
     ("idle_in_transaction_session_timeout", "0"),
 )
+"""Of sessions that read and of those that restore: a value that one side alone had would garble rows on their way back."""
 
-WHERE_KNOWN: Final[tuple[tuple[str, str], ...]] = (
+FIXED: Final[Pairs] = (
+    *SHARED,
+    ("quote_all_identifiers", "off"),
+    ("synchronize_seqscans", "off"),
+    ("max_parallel_workers_per_gather", "0"),
+    ("enable_tidscan", "on"),
+    ("jit", "off"),
+)
+"""Of sessions that read."""
+
+RESTORING: Final[Pairs] = (
+    *SHARED,
+    ("check_function_bodies", "off"),
+    ("escape_string_warning", "off"),
+    ("client_min_messages", "warning"),
+    ("idle_session_timeout", "0"),
+    ("transaction_timeout", "0"),
+    ("synchronous_commit", "off"),
+)
+"""pg_restore's, and SHARED. Definitions are UTF-8; COPY names the encoding of rows. What a server does not have is left out.
+
+Commits do not wait for the disk; `flush` does, once.
+"""
+
+WHERE_KNOWN: Final[Pairs] = (
     ("transaction_timeout", "0"),
     ("idle_session_timeout", "0"),
     ("restrict_nonsystem_relation_kind", "view,foreign-table"),
@@ -42,6 +66,6 @@ WHERE_KNOWN: Final[tuple[tuple[str, str], ...]] = (
 
 
 def fixed(known: Collection[str]) -> str:
-    """Statements that fix a session, to follow BEGIN. `known`: which of WHERE_KNOWN the server has."""
+    """Statements that fix a session that reads, to follow BEGIN. `known`: which of WHERE_KNOWN the server has."""
     pairs = (*FIXED, *((name, value) for name, value in WHERE_KNOWN if name in known))
     return "".join(f"SET LOCAL {name} = '{value}';" for name, value in pairs)

@@ -2,7 +2,7 @@
 
 List the tables in a transaction of its own; BEGIN; fixed settings and LOCK TABLE, which take no snapshot; export; list again
 inside; lock what is new; compare file nodes and names with the newest catalog. The other order gives empty tables without
-an error when somebody truncates in between. Its invariant: a `View` that is `held` holds ACCESS SHARE on every table
+an error when somebody truncates in between. Its invariant: an `Exported` that is `held` holds ACCESS SHARE on every table
 in it, and each of them is, file for file, the one that the snapshot sees. Where that would take more than half of the
 server's lock table nothing is held, and whoever reads a table locks and proves it: `sparing` [C3].
 """
@@ -16,13 +16,13 @@ from typing import Final
 import psycopg
 
 from vault.errors import Incoherent, PermissionMissing, SourceError
-from vault.model import Missing, ServerFacts, State, TableName
+from vault.model import Missing, State, TableName
 from vault.source.postgres import catalog, facts, largeobjects, sequences
-from vault.source.postgres.catalog import Relation
 from vault.source.postgres.connect import Session, Target, connect, translate
+from vault.source.postgres.exported import Exported, Relation
 from vault.source.postgres.names import literal, qualified, quote
 from vault.source.postgres.proof import moved
-from vault.source.postgres.settings import fixed
+from vault.source.postgres.settings import BEGIN, fixed
 
 ATTEMPTS: Final = 3
 LOCK_BATCH: Final = 200
@@ -34,7 +34,6 @@ LOCKS_OF_OTHERS: Final = 200
 others have taken room for, and then fails whoever asks next; with this bound about a fifth stays free. ADR 0003"""
 NAMED_IN_MESSAGES: Final = 10
 
-BEGIN: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
 
 _BLOCKERS: Final = """
 SELECT DISTINCT l.pid, coalesce(a.usename::text, ''), coalesce(a.state, '')
@@ -54,32 +53,6 @@ class Moved(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class View:
-    """An exported snapshot; `held`: what is in it is locked. `holding` have rows and are readable; `missing` are not.
-
-    `unreadable`: tables that pg_dump must not meet. `sequences`: each with what will become of its value.
-    """
-
-    exported: str
-    held: bool
-    server: ServerFacts
-    identity: str
-    relations: Sequence[Relation]
-    missing: Sequence[Missing]
-    unreadable: Sequence[Relation]
-    sequences: Sequence[tuple[TableName, State]]
-
-    @property
-    def holding(self) -> list[Relation]:
-        gone = {missing.item for missing in self.missing}
-        return [
-            found
-            for found in self.relations
-            if found.holds_rows and found.readable and qualified(found.name) not in gone
-        ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """`selected`: SQL condition of view.catalog.relations; `whole`: large objects as well. `notify` hears each step before it is taken."""
 
@@ -90,7 +63,7 @@ class Request:
     notify: Callable[[str], None]
 
 
-def take(leader: Session, target: Target, known: facts.Basics, request: Request) -> View:
+def take(leader: Session, target: Target, known: facts.Basics, request: Request) -> Exported:
     """Run the protocol on `leader`, at most ATTEMPTS times. Raises Incoherent, PermissionMissing, SourceError"""
     for _ in range(ATTEMPTS):
         try:
@@ -104,7 +77,7 @@ def take(leader: Session, target: Target, known: facts.Basics, request: Request)
     )
 
 
-def _attempt(leader: Session, target: Target, known: facts.Basics, request: Request) -> View:
+def _attempt(leader: Session, target: Target, known: facts.Basics, request: Request) -> Exported:
     settings = fixed(known.known_settings)
     request.notify("listing tables")
     leader.run("BEGIN READ ONLY;" + settings, doing="listing tables")
@@ -128,7 +101,7 @@ def _attempt(leader: Session, target: Target, known: facts.Basics, request: Requ
         _lock(leader, target, [new for new in second if new.oid not in locked], request.lock_timeout_s)
     check(leader, second)
     identity: str = leader.row(f"SELECT {facts.SERVER_IDENTITY}", doing="identifying the server")[0]
-    return View(
+    return Exported(
         exported=exported,
         held=held,
         server=server,

@@ -10,8 +10,7 @@ from vault.errors import Incoherent, SourceError
 from vault.source.postgres.connect import Session, Target, connect
 from vault.source.postgres.facts import SERVER_IDENTITY
 from vault.source.postgres.names import literal
-from vault.source.postgres.settings import fixed
-from vault.source.postgres.view import BEGIN
+from vault.source.postgres.settings import BEGIN, fixed
 
 SNAPSHOT_GONE: Final = frozenset({"22023", "42704"})
 """Of SET TRANSACTION SNAPSHOT when the exporter has ended, up to 15 and since 16."""
