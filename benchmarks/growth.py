@@ -18,15 +18,15 @@ from benchmarks import measure
 from benchmarks.measure import Figures
 from benchmarks.servers import DATABASE, ENVIRONMENT, PASSPHRASE, PGVAULT, SETTINGS, backup, fresh, loaded
 from tests.fix_postgres import Cluster, server
+from vault.demo import project
+from vault.demo.rows import day_sql
 from vault.model import Manifest
-from vault.ops import backup as backing_up
-from vault.ops.demo import project
-from vault.ops.demo.rows import day_sql
+from vault.ops.backup import run as backing_up
 from vault.repo.state import Closed, Open
-from vault.source.files import DirectoryFiles
-from vault.source.postgres.programs import Programs
-from vault.source.postgres.reach import CaptureOptions
-from vault.source.postgres.session import open_capture
+from vault.source.files.directory import DirectoryFiles
+from vault.source.postgres.capture.reach import CaptureOptions
+from vault.source.postgres.capture.session import open_capture
+from vault.source.postgres.connection.programs import Programs
 from vault.store.local import LocalStore
 
 _DAY_MS = 24 * 60 * 60 * 1000

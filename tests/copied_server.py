@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.fix_postgres import Cluster
-from vault.source.postgres.server import EmbeddedServer
+from vault.source.postgres.connection.server import EmbeddedServer
 
 
 @contextmanager

@@ -16,8 +16,8 @@ from vault.format.pack import decode_header
 from vault.ids import SnapshotId
 from vault.limits import KIB
 from vault.model import PackClass
-from vault.ops import keys
-from vault.ops.check import Damage
+from vault.ops.check.run import Damage
+from vault.ops.repository import keys
 from vault.ports import ObjectStore
 from vault.repo import writer
 from vault.repo.state import Indexed

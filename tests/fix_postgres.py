@@ -20,7 +20,7 @@ import pytest
 from psycopg import sql
 
 from tests.other_majors import bin_of
-from vault.source.postgres.server import EmbeddedServer, embedded_bin
+from vault.source.postgres.connection.server import EmbeddedServer, embedded_bin
 
 SUPPORTED = (13, 14, 15, 16, 17, 18)
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from vault.ops import backup
-from vault.ops.keys import create_repository
+from vault.ops.backup import run as backup
+from vault.ops.repository.keys import create_repository
 from vault.ports import Capture
 from vault.repo.snapshot import Snapshot
 from vault.repo.state import Closed
-from vault.source.files import DirectoryFiles
+from vault.source.files.directory import DirectoryFiles
 from vault.store.memory import MemoryStore
 
 PASSPHRASE = "views"

@@ -16,10 +16,12 @@ from psycopg import sql
 from tests.fix_postgres import Cluster
 from tests.scenarios.capture_support import open_on, silent
 from tests.small_repository import CLOCK, Quiet, new_repository
-from vault.ops import backup, backup_reuse, backup_rows
-from vault.ops.backup import BackupReport
-from vault.source.postgres import states
-from vault.source.postgres.session import PostgresCapture
+from vault.ops.backup import reuse as backup_reuse
+from vault.ops.backup import rows as backup_rows
+from vault.ops.backup import run as backup
+from vault.ops.backup.run import BackupReport
+from vault.source.postgres.capture.session import PostgresCapture
+from vault.source.postgres.rows import states
 from vault.store.memory import MemoryStore
 
 READY_S = 300

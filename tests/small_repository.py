@@ -17,7 +17,9 @@ from vault.format.snapshot import encode_manifest, snapshot_name
 from vault.ids import SnapshotId
 from vault.limits import KDF_MEMORY_KIB_MIN, KDF_PASSES_MIN
 from vault.model import FileKind, Manifest, ObjectType
-from vault.ops import backup, check, keys
+from vault.ops.backup import run as backup
+from vault.ops.check import run as check
+from vault.ops.repository import keys
 from vault.ports import Clock, DirectorySource, ObjectStore
 from vault.repo import keyring
 from vault.repo.state import Closed, Indexed, Open

@@ -1,4 +1,4 @@
-"""Every side effect of pgvault, as Protocols on one page. Adapters implement them; `cli.wiring` alone constructs adapters."""
+"""Every side effect of pgvault, as Protocols on one page. Adapters implement them; `app.wiring` alone constructs adapters."""
 
 from __future__ import annotations
 

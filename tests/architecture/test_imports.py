@@ -83,10 +83,10 @@ def test_every_module_says_what_it_is() -> None:
         ("only-msgpack", "vault/format/pack.py", "import msgpack"),
         ("only-crypto", "vault/repo/keyring.py", "import cryptography"),
         ("only-zstandard", "vault/pipeline/seal.py", "import zstandard"),
-        ("only-psycopg", "vault/ops/backup.py", "import psycopg"),
-        ("only-click", "vault/ops/backup.py", "import click"),
+        ("only-psycopg", "vault/ops/backup/run.py", "import psycopg"),
+        ("only-click", "vault/ops/backup/run.py", "import click"),
         ("one-concurrency", "vault/store/local.py", "import multiprocessing"),
-        ("stands-alone", "vault/ops/backup.py", "import pytest"),
+        ("stands-alone", "vault/ops/backup/run.py", "import pytest"),
         ("acyclic", "vault/ids.py", "import vault.model"),
     ],
 )

@@ -12,7 +12,7 @@ import pytest
 from tests.cli.command import PASSPHRASE, Command
 from tests.small_repository import TestClock, take
 from vault.repo.state import Closed
-from vault.source.files import DirectoryFiles
+from vault.source.files.directory import DirectoryFiles
 from vault.store.local import LocalStore
 
 READER = Path(__file__).resolve().parents[2] / "spec" / "reader.py"

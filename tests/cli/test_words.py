@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vault.app.conninfo import as_conninfo, database_name, redacted, refuse_password, settings_of
 from vault.cli.commands.check import share
-from vault.cli.conninfo import as_conninfo, database_name, redacted, refuse_password, settings_of
 from vault.cli.names import split_path
 from vault.cli.render import age, encodable, printable, size
 from vault.errors import UsageError

@@ -21,8 +21,8 @@ from tests.scenarios.capture_support import database, open_on, ours
 from tests.small_repository import CLOCK, new_repository
 from vault.errors import Incoherent, PermissionMissing
 from vault.model import State
-from vault.ops import backup
-from vault.source.postgres.session import PostgresCapture
+from vault.ops.backup import run as backup
+from vault.source.postgres.capture.session import PostgresCapture
 from vault.store.memory import MemoryStore
 
 pytestmark = pytest.mark.postgres

@@ -20,8 +20,8 @@ from tests.scenarios.capture_support import database, jobs, open_on, ours, read_
 from tests.scenarios.transaction_pooler import TransactionPooler
 from vault.errors import PermissionMissing, SourceError, Unreachable, UnsafeError, UsageError, VaultError
 from vault.model import State
-from vault.source.postgres.connect import child_variables, resolve
-from vault.source.postgres.programs import Children, Programs
+from vault.source.postgres.connection.connect import child_variables, resolve
+from vault.source.postgres.connection.programs import Children, Programs
 
 pytestmark = pytest.mark.postgres
 

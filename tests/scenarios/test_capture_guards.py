@@ -10,9 +10,9 @@ import pytest
 from tests.fix_postgres import Cluster
 from tests.scenarios.capture_support import database, jobs, open_on, ours, rows_of
 from vault.errors import Incoherent, SourceError, VaultError
-from vault.source.postgres import view
-from vault.source.postgres.connect import Session
-from vault.source.postgres.exported import Relation
+from vault.source.postgres.capture import lock_then_export as view
+from vault.source.postgres.connection.connect import Session
+from vault.source.postgres.connection.exported import Relation
 
 pytestmark = pytest.mark.postgres
 

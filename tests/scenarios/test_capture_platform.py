@@ -10,7 +10,7 @@ from tests.fix_supabase import Platform
 from tests.scenarios.capture_support import jobs, open_on, read_all
 from vault.errors import PermissionMissing
 from vault.model import State
-from vault.ops.compare import compare
+from vault.ops.compare.databases import compare
 
 pytestmark = pytest.mark.postgres
 

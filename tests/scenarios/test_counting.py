@@ -7,7 +7,7 @@ import pytest
 from tests.fix_postgres import Cluster
 from tests.reuse_support import Series
 from tests.scenarios.capture_support import database
-from vault.ops.summary import count_target
+from vault.ops.project.summary import count_target
 
 pytestmark = pytest.mark.postgres
 

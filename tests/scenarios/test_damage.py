@@ -32,7 +32,7 @@ from vault.errors import (
 from vault.format.pack import parse_pack_name
 from vault.ids import PackId
 from vault.model import ObjectType, PackEntry
-from vault.ops import keys
+from vault.ops.repository import keys
 from vault.repo.state import Closed
 from vault.store.memory import MemoryStore
 

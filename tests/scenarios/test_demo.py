@@ -12,10 +12,10 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tests.fix_views import Listener, StandingClock
-from vault.ops.demo import project, story
+from vault.demo import project, story
 from vault.repo.state import Closed
-from vault.source.postgres.programs import Programs
-from vault.source.postgres.server import EmbeddedServer, embedded_bin
+from vault.source.postgres.connection.programs import Programs
+from vault.source.postgres.connection.server import EmbeddedServer, embedded_bin
 from vault.store.memory import MemoryStore
 
 pytestmark = pytest.mark.postgres

@@ -14,9 +14,9 @@ from tests.fix_views import ViewRepository
 from tests.fix_zoo import Zoo, Zoos, empty, pg_restore
 from tests.scenarios.test_restore_database import differences, snapshot_of, text
 from vault.errors import NotThere
-from vault.ops.export_archive import archive_blocks, archive_bytes
-from vault.ops.view import DUMP, SCRIPT, SQL, View
-from vault.source.postgres import archive
+from vault.ops.view.archive import archive_blocks, archive_bytes
+from vault.ops.view.tree import DUMP, SCRIPT, SQL, View
+from vault.sql import archive
 
 pytestmark = pytest.mark.postgres
 

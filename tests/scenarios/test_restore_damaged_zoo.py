@@ -15,9 +15,9 @@ from tests.fix_zoo import empty, fill, scripts
 from tests.restore_support import capture_of, differences, restored, snapshot_of
 from tests.scenarios.test_restore_database import database
 from vault.model import SchemaEntry
-from vault.ops import restore
+from vault.ops.restore import run as restore
 from vault.repo.snapshot import Snapshot
-from vault.source.postgres.names import qualified
+from vault.sql.names import qualified
 
 pytestmark = pytest.mark.postgres
 

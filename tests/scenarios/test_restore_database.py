@@ -16,13 +16,13 @@ from tests.fix_postgres import Cluster, server
 from tests.fix_views import Listener, ViewRepository
 from tests.fix_zoo import Zoos, capture_of, empty, fill, scripts
 from vault.errors import UnsafeError
-from vault.ops import restore
-from vault.ops.compare import Difference, compare
-from vault.ops.restore import RestoreReport
-from vault.ops.restore_plan import RestoreOptions, plan
-from vault.ops.summary import count_target
+from vault.ops.compare.databases import Difference, compare
+from vault.ops.project.summary import count_target
+from vault.ops.restore import run as restore
+from vault.ops.restore.plan.plan import RestoreOptions, plan
+from vault.ops.restore.run import RestoreReport
 from vault.repo.snapshot import Snapshot
-from vault.source.postgres.target import connect_target
+from vault.source.postgres.target.target import connect_target
 
 pytestmark = pytest.mark.postgres
 

@@ -12,10 +12,10 @@ from tests.fix_postgres import Cluster
 from tests.scenarios.capture_support import open_on
 from tests.scenarios.extension_support import extension
 from tests.scenarios.test_restore_database import ask, database, differences, restored, snapshot_of, text
-from vault.ops import restore
-from vault.ops.restore_plan import plan
+from vault.ops.restore import run as restore
+from vault.ops.restore.plan.plan import plan
 from vault.repo.snapshot import Snapshot
-from vault.source.postgres.target import connect_target
+from vault.source.postgres.target.target import connect_target
 
 pytestmark = pytest.mark.postgres
 

@@ -13,8 +13,8 @@ import pytest
 from tests.fix_postgres import Cluster
 from tests.reuse_support import Series, Taken, small_extents
 from tests.scenarios.capture_support import database
-from vault.ops.backup_reuse import snapshot_reason
-from vault.source.postgres.session import PostgresCapture
+from vault.ops.backup.reuse import snapshot_reason
+from vault.source.postgres.capture.session import PostgresCapture
 
 pytestmark = pytest.mark.postgres
 

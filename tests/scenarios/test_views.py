@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.fix_views import Listener, ViewRepository
+from vault.demo import project
 from vault.errors import NotThere, UnsafeError, UsageError
-from vault.ops.demo import project
-from vault.ops.extract import extract
-from vault.ops.view import View
-from vault.source.files_target import DirectoryTarget
+from vault.ops.view.extract import extract
+from vault.ops.view.tree import View
+from vault.source.files.target import DirectoryTarget
 
 
 def write_files(root: Path, files: dict[str, bytes]) -> Path:

@@ -15,17 +15,17 @@ import pytest
 
 from tests.fix_postgres import Cluster
 from tests.fix_views import ViewRepository
+from vault.demo import project
 from vault.errors import NotThere, UsageError
-from vault.ops.demo import project
-from vault.ops.summary import count_target
-from vault.ops.table import find_table, table_rows
-from vault.ops.view import View
+from vault.ops.project.summary import count_target
+from vault.ops.view.table import find_table, table_rows
+from vault.ops.view.tree import View
 from vault.ports import Capture
 from vault.repo.snapshot import Snapshot
-from vault.source.postgres.programs import Programs
-from vault.source.postgres.reach import CaptureOptions
-from vault.source.postgres.server import embedded_bin
-from vault.source.postgres.session import open_capture
+from vault.source.postgres.capture.reach import CaptureOptions
+from vault.source.postgres.capture.session import open_capture
+from vault.source.postgres.connection.programs import Programs
+from vault.source.postgres.connection.server import embedded_bin
 
 pytestmark = pytest.mark.postgres
 

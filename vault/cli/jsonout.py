@@ -15,8 +15,8 @@ from vault.repo.lineage import Known, calendar, is_ahead
 
 if TYPE_CHECKING:
     from vault.cli.restoring import Restored
-    from vault.ops.stats import Stats
-    from vault.ops.view import ViewEntry
+    from vault.ops.repository.stats import Stats
+    from vault.ops.view.tree import ViewEntry
     from vault.repo.snapshot import Snapshot
 
 Json = dict[str, Any]
@@ -153,7 +153,7 @@ def server(manifest: Manifest) -> Mapping[str, object] | None:
 
 
 def shown(found: Snapshot, parent: Snapshot | None, now_ms: int) -> Json:
-    from vault.ops.reading import readings
+    from vault.ops.backup.why_read import readings
 
     return result(
         snapshot=snapshot(found.id, found.manifest, now_ms),

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from vault.app.settings import Settings
     from vault.cli.render import Renderer
-    from vault.cli.settings import Settings
 
 
 @dataclass(slots=True)
@@ -33,7 +33,7 @@ class Invocation:
 
     def settings(self) -> Settings:
         """Raises  UsageError: the configuration file is wrong"""
-        from vault.cli.settings import load_settings
+        from vault.app.settings import load_settings
 
         return load_settings(repository=self.repository, source=self.source)
 

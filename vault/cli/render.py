@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, TextIO
 
-from vault.cli.conninfo import redacted
+from vault.app.conninfo import redacted
 from vault.cli.output import STDOUT, writing
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Renderer:
 
         Without `every_line`, for a snapshot of directories, what was not selected is left out.
         """
-        from vault.ops.summary import nine_lines
+        from vault.ops.project.summary import nine_lines
 
         for component, words in zip(SUMMARY_COMPONENTS, nine_lines(counts), strict=True):
             state = states.get(component, "captured")

@@ -10,19 +10,20 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from vault.cli import render, wiring
-from vault.cli.backup_plan import pairs
-from vault.cli.conninfo import as_conninfo, refuse_unusable
-from vault.cli.settings import Settings
+from vault.app import wiring
+from vault.app.backup_request import pairs
+from vault.app.conninfo import as_conninfo, refuse_unusable
+from vault.app.settings import Settings
+from vault.cli import render
 from vault.errors import Interrupted, SourceError, UsageError
 from vault.model import Counts
 
 if TYPE_CHECKING:
     from vault.cli.render import Renderer
     from vault.model import MergedRows, TableName
-    from vault.ops.components import Selectors
-    from vault.ops.restore_plan import RestorePlan
-    from vault.ops.restore_sessions import Failure
+    from vault.ops.project.components import Selectors
+    from vault.ops.restore.plan.plan import RestorePlan
+    from vault.ops.restore.sessions import Failure
     from vault.ports import Progress, Target
     from vault.repo.snapshot import Snapshot
 
@@ -108,7 +109,7 @@ class PlannedRestore:
     target: Target | None = None
 
     def show(self, out: Renderer) -> None:
-        from vault.ops.restore_show import lines as plan_lines
+        from vault.ops.restore.plan.show import lines as plan_lines
 
         lines = [] if self.plan is None else list(plan_lines(self.plan))
         for name, path in self.request.directories.items():
@@ -128,7 +129,7 @@ class PlannedRestore:
 
     def _expected(self, found: Counts, came: Collection[str]) -> Counts:
         """The snapshot's numbers as recorded; where those that `came` differ, counted anew: the configuration may have changed."""
-        from vault.ops.summary import count_snapshot
+        from vault.ops.project.summary import count_snapshot
 
         recorded = self.snapshot.manifest.counts
         equal = all(getattr(found, line) == getattr(recorded, line) for line in came)
@@ -136,9 +137,9 @@ class PlannedRestore:
 
     def run(self, *, jobs: int, progress: Progress) -> Restored:
         """Directories are opened first, so that one that is not empty stops everything before it starts."""
-        from vault.ops import restore
-        from vault.ops.restore_files import restore_directory
-        from vault.ops.restore_sessions import Failure
+        from vault.ops.restore import run as restore
+        from vault.ops.restore.files import restore_directory
+        from vault.ops.restore.sessions import Failure
 
         report = restore.RestoreReport(tables=0, rows=0, entries=0, failed=())
         failed: list[Failure] = []
@@ -179,8 +180,8 @@ class PlannedRestore:
 
     def _count(self, paths: Mapping[str, tuple[bytes, ...]]) -> Counts:
         """The nine numbers in the target."""
-        from vault.ops.counts import count_edge_functions, count_migrations
-        from vault.ops.summary import count_target
+        from vault.ops.project.counts import count_edge_functions, count_migrations
+        from vault.ops.project.summary import count_target
 
         directories = self._directories
         files = {
@@ -213,7 +214,7 @@ class PlannedRestore:
 
 def _lacking(snapshot: Snapshot) -> Iterator[str]:
     """What no restore brings back, because the backup did not get it."""
-    from vault.ops.outside import gaps
+    from vault.ops.project.outside import gaps
 
     found = gaps(snapshot.ledger())
     for gap in found[:LACKING_NAMED_MAX]:
@@ -236,7 +237,7 @@ def _states(counts: Counts, expected: Counts, came: Collection[str], *, whole: b
 
 
 def _differences(counts: Counts, expected: Counts, states: Mapping[str, str]) -> Iterator[Failure]:
-    from vault.ops.restore_sessions import Failure
+    from vault.ops.restore.sessions import Failure
 
     for line, component in zip(Counts.__dataclass_fields__, render.SUMMARY_COMPONENTS, strict=True):
         if states[component] == "failed":
@@ -250,8 +251,9 @@ def open_restore(settings: Settings, snapshot: Snapshot, asked: RestoreRequest) 
 
     Raises  UnsafeError: the target is not empty, or is the source; NotThere: the snapshot lacks what is asked for
     """
-    from vault.ops import restore, restore_plan
-    from vault.ops.restore_select import read_words
+    from vault.ops.restore import run as restore
+    from vault.ops.restore.plan import plan as restore_plan
+    from vault.ops.restore.plan.select import read_words
 
     for name in asked.directories:
         snapshot.directory(name)

@@ -15,7 +15,7 @@ class Teller:
     """Implements Progress; only what the story says is shown."""
 
     def __init__(self, out: Renderer) -> None:
-        from vault.ops.summary import nine_lines
+        from vault.ops.project.summary import nine_lines
 
         self._out = out
         self._counted = {line.partition(":")[0] for line in nine_lines(Counts())}

@@ -17,7 +17,7 @@ from vault.format.pack import pack_name
 from vault.ids import ObjectId
 from vault.limits import DELTA_DEPTH_MAX, TAG_BYTES
 from vault.model import Codec, ObjectType
-from vault.ops.backup import BackupReport
+from vault.ops.backup.run import BackupReport
 from vault.repo.state import Indexed, Open
 from vault.store.memory import MemoryStore
 

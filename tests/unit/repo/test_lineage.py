@@ -9,7 +9,7 @@ import pytest
 from tests.small_repository import Quiet, TestClock, damage, new_repository, put_manifest, take
 from vault.ids import SnapshotId
 from vault.model import Manifest
-from vault.ops.backup_line import choose_line
+from vault.ops.backup.line import choose_line
 from vault.repo.lineage import calendar, in_order, is_ahead
 from vault.store.memory import MemoryStore
 

@@ -11,7 +11,8 @@ from tests.fake_source import FakeDirectory
 from tests.small_repository import CLOCK, PASSPHRASE, Quiet, TestClock, new_repository, opened, quick_keys, take
 from vault.errors import NoRepository, NotThere, UsageError, WrongPassphrase
 from vault.ids import SnapshotId
-from vault.ops import backup, keys
+from vault.ops.backup import run as backup
+from vault.ops.repository import keys
 from vault.repo.state import Closed, Open
 from vault.store.memory import MemoryStore
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vault.app.backup import run_backup
+from vault.app.backup_request import BackupOptions, plan_backup
 from vault.cli import render
-from vault.cli.backing_up import run_backup
-from vault.cli.backup_plan import BackupOptions, plan_backup
 from vault.cli.exit_codes import ExitCode
 from vault.cli.options import Invocation, command
 from vault.cli.progress import shown
 
 if TYPE_CHECKING:
-    from vault.ops.backup import BackupReport
+    from vault.ops.backup.run import BackupReport
 
 
 @command(
@@ -46,7 +46,7 @@ def backup(invocation: Invocation, directories: Sequence[str], tags: Sequence[st
     with shown(out) as progress:
         report = run_backup(settings, plan, progress=progress)
     from vault.cli import jsonout
-    from vault.ops.outside import gaps
+    from vault.ops.project.outside import gaps
 
     incomplete = gaps(report.ledger)
     if invocation.json:
@@ -78,7 +78,7 @@ def _draw(invocation: Invocation, report: BackupReport) -> None:
 
 
 def _tell_how_to_accept(invocation: Invocation, report: BackupReport) -> None:
-    from vault.ops.outside import ACCEPTABLE, gaps
+    from vault.ops.project.outside import ACCEPTABLE, gaps
 
     names = [gap.item for gap in gaps(report.ledger) if gap.state in ACCEPTABLE]
     if names:

@@ -6,7 +6,8 @@ import sys
 
 import click
 
-from vault.cli import jsonout, names, output, wiring
+from vault.app import wiring
+from vault.cli import jsonout, names, output
 from vault.cli.options import Invocation, command
 from vault.errors import UsageError
 

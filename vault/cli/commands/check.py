@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vault.cli import jsonout, progress, render, wiring
+from vault.app import wiring
+from vault.cli import jsonout, progress, render
 from vault.cli.exit_codes import ExitCode
 from vault.cli.options import Invocation, command
 from vault.errors import UsageError
 
 if TYPE_CHECKING:
-    from vault.ops.check import CheckReport
+    from vault.ops.check.run import CheckReport
 
 AFFECTED_SHOWN_MAX = 10
 
@@ -28,7 +29,7 @@ AFFECTED_SHOWN_MAX = 10
 )
 @click.option("--read-data", is_flag=False, flag_value="100%", metavar="[=n/m|n%]", help="Read the packs' bytes too.")
 def check(invocation: Invocation, read_data: str | None) -> int:
-    from vault.ops import check as operation
+    from vault.ops.check import run as operation
 
     part = share(read_data) if read_data is not None else None
     clock, out = wiring.SystemClock(), invocation.renderer()

@@ -19,8 +19,8 @@ from vault.cli.telling import Teller
 )
 @click.option("--keep", metavar="DIR", help="Leave the repository and the project's files in a new or empty directory.")
 def demo(invocation: Invocation, keep: str | None) -> int:
-    from vault.cli.demo_stage import demo_stage
-    from vault.ops.demo import story
+    from vault.demo import story
+    from vault.demo.stage import demo_stage
 
     out = invocation.renderer()
     with demo_stage(keep, invocation.settings()) as stage:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from vault.cli import jsonout, output, progress, render, wiring
+from vault.app import wiring
+from vault.cli import jsonout, output, progress, render
 from vault.cli.exit_codes import ExitCode
 from vault.cli.options import Invocation, command
 
@@ -22,8 +23,8 @@ from vault.cli.options import Invocation, command
     "-o", "--output", "path", required=True, metavar="PATH", help="A new file, or for layout a new directory."
 )
 def export(invocation: Invocation, snapshot: str, form: str, path: str) -> int:
-    from vault.ops import extract
-    from vault.ops.export import FILES, Tar
+    from vault.ops.view import extract
+    from vault.ops.view.export import FILES, Tar
 
     view = wiring.open_view(invocation.settings(), snapshot)
     out = invocation.renderer()

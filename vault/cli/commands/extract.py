@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import click
 
-from vault.cli import jsonout, progress, render, wiring
+from vault.app import wiring
+from vault.cli import jsonout, progress, render
 from vault.cli.exit_codes import ExitCode
 from vault.cli.options import Invocation, command
 
@@ -21,7 +22,7 @@ from vault.cli.options import Invocation, command
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @click.option("--to", "target", required=True, metavar="DIR", help="A new or empty directory.")
 def extract(invocation: Invocation, snapshot: str, paths: Sequence[str], target: str) -> int:
-    from vault.ops import extract as operation
+    from vault.ops.view import extract as operation
 
     view = wiring.open_view(invocation.settings(), snapshot)
     for path in paths:

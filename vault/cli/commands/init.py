@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from vault.cli import jsonout, secret, wiring
+from vault.app import secret, wiring
+from vault.cli import jsonout
 from vault.cli.kit import KitFile, require_terminal
 from vault.cli.options import Invocation, command
 from vault.errors import UsageError
@@ -30,7 +31,7 @@ from vault.errors import UsageError
 )
 @click.option("--label", default="first", show_default=True, help="What the passphrase is called in `key list`.")
 def init(invocation: Invocation, kit_path: str | None, without_kit: bool, like: str | None, label: str) -> None:
-    from vault.ops import keys
+    from vault.ops.repository import keys
 
     if kit_path and without_kit:
         raise UsageError("--recovery-kit and --no-recovery-kit exclude each other")

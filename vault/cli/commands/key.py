@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vault.cli import jsonout, secret, wiring
+from vault.app import secret, wiring
+from vault.cli import jsonout
 from vault.cli.exit_codes import ExitCode
 from vault.cli.kit import KitFile, require_terminal
 from vault.cli.options import Group, Invocation, command
@@ -23,7 +24,7 @@ TITLES = ("id", "label", "created (UTC)", "key derivation")
 
 @command("list", help="List the key slots; needs no passphrase.", examples=["pgvault key list"])
 def list_keys(invocation: Invocation) -> int:
-    from vault.ops import keys
+    from vault.ops.repository import keys
 
     store = wiring.open_store(invocation.settings())
     wiring.require_repository(store)
@@ -55,7 +56,7 @@ def _kdf(kdf: Kdf) -> str:
 @command("add", help="Add a passphrase (PGVAULT_NEW_PASSWORD, ..., or typed).", examples=["pgvault key add --label ci"])
 @click.option("--label", default="", help="What it is called in `key list`.")
 def add(invocation: Invocation, label: str) -> None:
-    from vault.ops import keys
+    from vault.ops.repository import keys
 
     settings = invocation.settings()
     opened = wiring.open_repository(settings)
@@ -66,7 +67,7 @@ def add(invocation: Invocation, label: str) -> None:
 
 @command("passwd", help="Replace the passphrase that you use by a new one.", examples=["pgvault key passwd"])
 def passwd(invocation: Invocation) -> None:
-    from vault.ops import keys
+    from vault.ops.repository import keys
 
     settings = invocation.settings()
     if secret.recovery_kit(settings) is not None:
@@ -83,7 +84,7 @@ def passwd(invocation: Invocation) -> None:
 @command("remove", help="Remove a key slot by its id; never the last one.", examples=["pgvault key remove 3fa9c1"])
 @click.argument("id")
 def remove(invocation: Invocation, id: str) -> None:
-    from vault.ops import keys
+    from vault.ops.repository import keys
 
     opened = wiring.open_repository(invocation.settings())
     slot = keys.remove_slot(opened, id.lower())
@@ -98,7 +99,7 @@ def remove(invocation: Invocation, id: str) -> None:
 )
 @click.argument("file", required=False)
 def recovery_kit(invocation: Invocation, file: str | None) -> None:
-    from vault.ops import keys
+    from vault.ops.repository import keys
 
     if file is None:
         require_terminal(json=invocation.json, hint="pgvault key recovery-kit FILE")
@@ -114,7 +115,7 @@ def recovery_kit(invocation: Invocation, file: str | None) -> None:
 
 def _done(invocation: Invocation, opened: Open, verb: str, what: str) -> None:
     """Say what was done; as JSON with the key slots that there are now."""
-    from vault.ops import keys
+    from vault.ops.repository import keys
 
     out = invocation.renderer()
     if invocation.json:

@@ -6,7 +6,8 @@ import stat
 
 import click
 
-from vault.cli import jsonout, names, wiring
+from vault.app import wiring
+from vault.cli import jsonout, names
 from vault.cli.options import Invocation, command
 
 KINDS = {"file": stat.S_IFREG, "directory": stat.S_IFDIR, "symlink": stat.S_IFLNK}

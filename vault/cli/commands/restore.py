@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vault.cli import jsonout, progress, restoring, wiring
+from vault.app import wiring
+from vault.cli import jsonout, progress, restoring
 from vault.cli.exit_codes import ExitCode
 from vault.cli.options import Invocation, command
 from vault.errors import Interrupted, VaultError

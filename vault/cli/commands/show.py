@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vault.cli import jsonout, render, wiring
+from vault.app import wiring
+from vault.cli import jsonout, render
 from vault.cli.options import Invocation, command
 from vault.errors import IntegrityError, NotFound, NotThere
 
@@ -44,8 +45,8 @@ def _parent(repo: Indexed, found: Snapshot) -> Snapshot | None:
 
 
 def _draw(invocation: Invocation, found: Snapshot, parent: Snapshot | None, now_ms: int) -> None:
-    from vault.ops.reading import readings
-    from vault.source.postgres.names import show_name
+    from vault.ops.backup.why_read import readings
+    from vault.sql.names import show_name
 
     out, manifest = invocation.renderer(), found.manifest
     out.line(f"snapshot  {found.id.hex()}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vault.cli import jsonout, render, wiring
+from vault.app import wiring
+from vault.cli import jsonout, render
 from vault.cli.exit_codes import ExitCode
 from vault.cli.options import Invocation, command
 

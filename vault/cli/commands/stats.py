@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vault.cli import jsonout, render, wiring
+from vault.app import wiring
+from vault.cli import jsonout, render
 from vault.cli.options import Invocation, command
 
 if TYPE_CHECKING:
-    from vault.ops.stats import Stats
+    from vault.ops.repository.stats import Stats
 
 
 @command(
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     examples=["pgvault stats", "pgvault stats --json"],
 )
 def stats(invocation: Invocation) -> None:
-    from vault.ops.stats import collect
+    from vault.ops.repository.stats import collect
 
     found = collect(wiring.index_repository(invocation.settings()))
     if invocation.json:
@@ -46,7 +47,7 @@ def _draw(invocation: Invocation, found: Stats) -> None:
         out.line()
         out.table(("snapshot", "time (UTC)", "source", "size", "new"), rows, right="size new")
     if found.tables:
-        from vault.source.postgres.names import show_name
+        from vault.sql.names import show_name
 
         tables = [
             (one.source, show_name(one.name), str(one.rows), render.size(one.source_bytes)) for one in found.tables

@@ -6,7 +6,8 @@ import sys
 
 import click
 
-from vault.cli import jsonout, output, wiring
+from vault.app import wiring
+from vault.cli import jsonout, output
 from vault.cli.options import Invocation, command
 
 
@@ -21,7 +22,7 @@ from vault.cli.options import Invocation, command
 @click.option("--format", "form", type=click.Choice(["csv", "copy", "jsonl", "sql"]), default="csv", show_default=True)
 @click.option("-o", "--output", "path", metavar="FILE", help="Write to a new file (0600) instead of stdout.")
 def table(invocation: Invocation, snapshot: str, table: str, form: str, path: str | None) -> None:
-    from vault.ops.table import find_table, table_rows
+    from vault.ops.view.table import find_table, table_rows
 
     found = wiring.open_snapshot(invocation.settings(), snapshot)
     item = find_table(found, table)

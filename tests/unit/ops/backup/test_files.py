@@ -1,0 +1,182 @@
+"""Directories in a backup: what is read, what is taken over, and what is told."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.fake_source import FakeDirectory
+from tests.small_repository import CLOCK, Quiet, contents, damage, new_repository, rows, take
+from vault.model import Coverage, State
+from vault.ops.backup import run as backup
+from vault.ops.backup.run import BackupReport
+from vault.repo.state import Open
+from vault.source.files.directory import DirectoryFiles
+from vault.store.memory import MemoryStore
+
+
+@pytest.fixture
+def repo() -> Open:
+    return new_repository(MemoryStore())
+
+
+def back_up(repo: Open, directory: FakeDirectory) -> BackupReport:
+    directory.reads.clear()
+    return take(repo, None, {"lib": directory})
+
+
+def missing(report: BackupReport) -> dict[str, tuple[State, str]]:
+    """Path -> state and reason, over all components, without what nobody asked for."""
+    found: dict[str, tuple[State, str]] = {}
+    for coverage in report.ledger.values():
+        assert isinstance(coverage, Coverage)
+        asked = (item for item in coverage.missing if item.state is not State.NOT_SELECTED)
+        found.update({item.item: (item.state, item.why) for item in asked})
+    return found
+
+
+def test_unchanged_file_is_not_read_again(repo: Open) -> None:
+    directory = FakeDirectory({b"a": b"a" * 100, b"b": b"b" * 100, b"c": b""})
+    first = back_up(repo, directory)
+    assert directory.reads == [b"a", b"b", b"c"]
+    directory.rest()
+    directory.write(b"b", b"B" * 100)
+    directory.write(b"bb", b"new")
+    directory.rest()
+    second = back_up(repo, directory)
+    assert directory.reads == [b"b", b"bb"]
+    assert contents(repo, second.id)["lib/b"] == b"B" * 100
+    assert contents(repo, first.id)["lib/b"] == b"b" * 100
+    directory.remove(b"a")
+    third = back_up(repo, directory)
+    assert directory.reads == []
+    assert "lib/a" not in contents(repo, third.id)
+    assert damage(repo) == ()
+
+
+def test_change_that_keeps_size_and_mtime_is_seen_by_its_ctime(repo: Open) -> None:
+    directory = FakeDirectory({b"a": b"one"})
+    back_up(repo, directory)
+    old = directory.files[b"a"]
+    directory.write(b"a", b"two")
+    changed = directory.files[b"a"]
+    directory.files[b"a"] = type(old)(
+        **{name: getattr(changed, name) for name in old.__slots__} | {"mtime_ns": old.mtime_ns}
+    )
+    assert contents(repo, back_up(repo, directory).id)["lib/a"] == b"two"
+
+
+@pytest.mark.parametrize(("age_ns", "read_again"), [(0, True), (1_999_999_999, True), (2_000_000_001, False)])
+def test_file_young_when_it_was_read_is_read_again(repo: Open, age_ns: int, read_again: bool) -> None:
+    directory = FakeDirectory({})
+    directory.write(b"a", b"one")
+    directory.clock_ns += age_ns
+    back_up(repo, directory)
+    assert directory.reads == [b"a"]
+    directory.rest()
+    back_up(repo, directory)
+    assert directory.reads == ([b"a"] if read_again else [])
+
+
+def test_racy_file_changed_without_a_trace_is_captured(repo: Open) -> None:
+    """Two writes within one tick of a coarse clock: no time differs, only the content."""
+    directory = FakeDirectory({})
+    directory.write(b"a", b"one")
+    back_up(repo, directory)
+    directory.contents[b"a"] = b"two"
+    assert contents(repo, back_up(repo, directory).id)["lib/a"] == b"two"
+
+
+def test_file_whose_chunks_are_gone_is_read_again(repo: Open) -> None:
+    assert isinstance(repo.store, MemoryStore)
+    directory = FakeDirectory({b"a": rows(1, 1_000), b"b": rows(2, 1_000)})
+    first = back_up(repo, directory)
+    expected = contents(repo, first.id)
+    for name in [name for name in repo.store.files if name.startswith("packs/")]:
+        del repo.store.files[name]
+    back_up(repo, directory)
+    assert directory.reads == [b"a", b"b"]
+    assert contents(repo, first.id)["lib/a"] == expected["lib/a"]
+
+
+def changing(action: Callable[[FakeDirectory, int], None]) -> FakeDirectory:
+    """A directory of which the file `b` is changed at each of its readings."""
+    count = 0
+
+    def on_read(path: bytes) -> None:
+        nonlocal count
+        if path == b"b":
+            count += 1
+            directory.clock_ns += 1_000_000_000
+            action(directory, count)
+
+    directory = FakeDirectory({b"a": b"a", b"b": b"b" * 50_000, b"c": b"c"}, on_read=on_read)
+    return directory
+
+
+def test_file_that_changes_once_while_it_is_read_is_read_anew(repo: Open) -> None:
+    directory = changing(lambda d, count: d.write(b"b", b"changed") if count == 1 else None)
+    report = back_up(repo, directory)
+    assert directory.reads == [b"a", b"b", b"b", b"c"]
+    assert contents(repo, report.id)["lib/b"] == b"changed"
+    assert missing(report) == {}
+
+
+def test_file_that_keeps_changing_is_stored_and_told(repo: Open) -> None:
+    directory = changing(lambda d, count: d.write(b"b", b"change %d" % count))
+    report = back_up(repo, directory)
+    assert contents(repo, report.id)["lib/b"] == b"change 2"
+    ((item, (state, why)),) = missing(report).items()
+    assert item.endswith("b")
+    assert state is State.FAILED
+    assert "changed" in why
+    directory.on_read = lambda path: None
+    directory.rest()
+    back_up(repo, directory)
+    assert directory.reads == [b"b"], "it may have changed since, so its times prove nothing"
+
+
+def test_file_that_vanishes_before_it_is_read_is_told(repo: Open) -> None:
+    report = back_up(repo, changing(lambda d, count: d.remove(b"b")))
+    assert set(contents(repo, report.id)) == {"lib/a", "lib/c", "ledger"}
+    ((item, (state, why)),) = missing(report).items()
+    assert item.endswith("b")
+    assert state is State.FAILED
+    assert "vanished" in why
+
+
+def test_directory_on_disk_names_sockets_and_what_may_not_be_read(repo: Open, tmp_path: Path) -> None:
+    (tmp_path / "plain").write_bytes(b"plain")
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "link").symlink_to("../plain")
+    os.mkfifo(tmp_path / "pipe")
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(tmp_path / "socket"))
+    listening.close()
+    report = take(repo, None, {"lib": DirectoryFiles(tmp_path)})
+    told = {item.rpartition("/")[2]: state for item, (state, _) in missing(report).items()}
+    assert told == {"pipe": State.NOT_EXPORTABLE, "socket": State.NOT_EXPORTABLE}
+    snapshot = repo.indexed(None).snapshot(report.id)
+    assert [file.path for file in snapshot.files("lib")] == [b"below", b"below/link", b"plain"]
+    assert snapshot.file("lib", b"below/link").target == b"../plain"
+
+
+def test_full_reads_everything_again(repo: Open) -> None:
+    directory = FakeDirectory({b"a": b"a", b"b": b"b"})
+    back_up(repo, directory)
+    directory.reads.clear()
+    report = backup.run(
+        repo.indexed(None),
+        request=backup.BackupRequest(source="project", selection="", program="test", full=True),
+        open_capture=None,
+        directories={"lib": directory},
+        clock=CLOCK,
+        entropy=os.urandom,
+        progress=Quiet(),
+    )
+    assert directory.reads == [b"a", b"b"]
+    assert report.manifest.sequence == 2

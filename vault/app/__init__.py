@@ -1,0 +1,1 @@
+"""Journeys without a terminal: what every front end calls."""

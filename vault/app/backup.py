@@ -1,0 +1,160 @@
+"""Run `pgvault backup`: everything that can be made ready while the key is derived is.
+
+Invariant: nothing is locked, exported or read before the repository is open and the lease is published (spec 80-leases).
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Self
+
+from vault.app import wiring
+from vault.errors import VaultError
+
+if TYPE_CHECKING:
+    from vault.app.backup_request import BackupPlan
+    from vault.app.settings import Settings
+    from vault.ops.backup.run import BackupReport
+    from vault.ops.project.components import Selectors
+    from vault.ports import Capture, DirectorySource, Progress
+    from vault.repo.state import Indexed
+    from vault.source.postgres.capture.reach import CaptureOptions, Reached
+
+
+def run_backup(settings: Settings, plan: BackupPlan, *, progress: Progress) -> BackupReport:
+    """Open what the plan names and take the snapshot. Raises as vault.ops.backup.run.run"""
+    wiring.refuse_own_repository(plan.directories, wiring.repository_path(settings))
+    sources = wiring.directory_sources(plan.directories)
+    unlock = wiring.repository_unlocker(settings)
+    from vault.repo.workers import alongside
+
+    # Deriving the key takes 0.1 s without Python's lock; the rest of the program and the server are ready when it is done.
+    with _Ahead(settings, plan) as ahead:
+        with _no_collection(), alongside(ahead.prepare, cancel=lambda: None):
+            opened = unlock()
+        indexed = opened.indexed(settings.cache_dir)
+        wiring.sweep_leftovers(settings, progress)
+        selectors, opener = settings.selectors(plan.source), ahead.opener(progress)
+        return _take(indexed, plan, sources=sources, selectors=selectors, opener=opener, progress=progress)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Modules that are loaded inside are not searched for garbage, then or later: a tenth of the time of loading them."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def _take(
+    indexed: Indexed,
+    plan: BackupPlan,
+    *,
+    sources: Mapping[str, DirectorySource],
+    selectors: Selectors,
+    opener: Callable[[], Capture] | None,
+    progress: Progress,
+) -> BackupReport:
+    from vault import __version__
+    from vault.ops.backup import run as backup
+
+    request = backup.BackupRequest(
+        source=plan.source,
+        selection=plan.selection,
+        program=f"pgvault {__version__}",
+        tags=plan.tags,
+        full=plan.options.full,
+        patterns=plan.patterns,
+        outside=not (plan.include_schemas or plan.include_tables),
+        selectors=selectors,
+        accepted=plan.accepted_gaps,
+        jobs=plan.options.jobs,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+    )
+    return backup.run(
+        indexed,
+        request=request,
+        open_capture=opener,
+        directories=sources,
+        clock=wiring.SystemClock(),
+        entropy=wiring.system_entropy,
+        progress=progress,
+    )
+
+
+class _Ahead:
+    """The source of a backup, reached while the repository is being opened; a context that closes what nobody took.
+
+    What goes wrong in `prepare` is raised by `opener`, so that a wrong passphrase is told first.
+    """
+
+    def __init__(self, settings: Settings, plan: BackupPlan) -> None:
+        self._settings = settings
+        self._plan = plan
+        self._reached: list[Reached] = []
+        self._failed: VaultError | None = None
+
+    def prepare(self) -> None:
+        if self._plan.conninfo is not None:
+            from vault.source.postgres.capture.reach import reach
+
+            try:
+                self._reached.append(
+                    reach(
+                        self._plan.conninfo,
+                        options=self._options(),
+                        programs=wiring.client_programs(self._settings),
+                        environment=self._settings.child_environment(),
+                    )
+                )
+            except VaultError as error:
+                self._failed = error
+            import vault.source.postgres.capture.session
+        import vault.ops.backup.run  # noqa: F401
+
+    def opener(self, progress: Progress) -> Callable[[], Capture] | None:
+        """Opens a capture: of what was reached, then anew. Raises as `reach`"""
+        if self._failed is not None:
+            raise self._failed
+        if self._plan.conninfo is None:
+            return None
+        from vault.source.postgres.capture.session import open_capture
+
+        conninfo = self._plan.conninfo
+        return lambda: open_capture(
+            conninfo,
+            options=self._options(),
+            programs=wiring.client_programs(self._settings),
+            environment=self._settings.child_environment(),
+            notify=progress.stage,
+            reached=self._reached.pop() if self._reached else None,
+        )
+
+    def _options(self) -> CaptureOptions:
+        from vault.source.postgres.capture.reach import CaptureOptions
+
+        plan = self._plan
+        return CaptureOptions(
+            jobs=plan.options.jobs,
+            schemas=plan.include_schemas,
+            exclude_schemas=plan.exclude_schemas,
+            tables=plan.include_tables,
+            exclude_tables=plan.exclude_tables,
+            allow_gaps=plan.options.allow_gaps,
+            allow_cleartext=plan.options.allow_cleartext,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        while self._reached:
+            self._reached.pop().close()

@@ -1,0 +1,131 @@
+"""What a backup is asked to take: flags over the configuration, checked before anything is opened. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from vault.app.conninfo import as_conninfo, database_name, refuse_unusable, settings_of
+from vault.app.settings import Settings, SourceSettings
+from vault.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupOptions:
+    """The command's flags, as typed."""
+
+    database: str | None = None
+    directories: tuple[str, ...] = ()
+    include_schemas: tuple[str, ...] = ()
+    exclude_schemas: tuple[str, ...] = ()
+    include_tables: tuple[str, ...] = ()
+    exclude_tables: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    full: bool = False
+    allow_gaps: bool = False
+    allow_cleartext: bool = False
+    jobs: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupPlan:
+    """`conninfo` is None when no database is backed up; empty when libpq's variables say which."""
+
+    source: str
+    conninfo: str | None
+    directories: Mapping[str, str]
+    tags: Mapping[str, str]
+    selection: str
+    options: BackupOptions = field(repr=False)
+    include_schemas: tuple[str, ...] = ()
+    exclude_schemas: tuple[str, ...] = ()
+    include_tables: tuple[str, ...] = ()
+    exclude_tables: tuple[str, ...] = ()
+    accepted_gaps: tuple[str, ...] = ()
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """What narrows the database, as the user would type it."""
+        lists = (
+            ("-n", self.include_schemas),
+            ("-N", self.exclude_schemas),
+            ("-t", self.include_tables),
+            ("-T", self.exclude_tables),
+        )
+        return tuple(f"{flag} {pattern}" for flag, patterns in lists for pattern in dict.fromkeys(patterns))
+
+
+def plan_backup(settings: Settings, options: BackupOptions) -> BackupPlan:
+    """Raises  UsageError: nothing to back up, a password in a flag, a wrong pair"""
+    from vault.ops.view.paths import RESERVED_NAMES
+
+    configured = settings.chosen_source()
+    if options.database is not None:
+        refuse_unusable(options.database)
+    given = options.database if options.database is not None else configured.database
+    conninfo = as_conninfo(given) if given is not None else ("" if settings.names_database() else None)
+    directories = {**configured.directories, **pairs("--dir", options.directories, "edge_functions=supabase/functions")}
+    for name in directories:
+        if not _NAME.fullmatch(name) or name in RESERVED_NAMES:
+            raise UsageError(
+                f"--dir {name}: not a possible name",
+                why=f"lower-case letters, digits, _ and -, and not {' or '.join(sorted(RESERVED_NAMES))}",
+            )
+    if conninfo is None and not directories:
+        raise UsageError(
+            "nothing to back up",
+            why="no database and no directory is named",
+            hint="pgvault backup -d DATABASE --dir NAME=PATH",
+        )
+    chosen = {name: getattr(options, name) or getattr(configured, name) for name in _LISTS}
+    return BackupPlan(
+        source=settings.source_name() or _source_name(settings, conninfo, directories),
+        conninfo=conninfo,
+        directories=directories,
+        tags=pairs("--tag", options.tags, "release=1.4"),
+        selection=_selection(conninfo is not None, sorted(directories), chosen),
+        options=options,
+        accepted_gaps=configured.accepted_gaps,
+        **chosen,
+    )
+
+
+_NAME = re.compile(r"[a-z0-9_-]+")
+_LISTS = ("include_schemas", "exclude_schemas", "include_tables", "exclude_tables")
+assert set(_LISTS) <= set(SourceSettings.__dataclass_fields__)
+
+
+def pairs(flag: str, given: Sequence[str], example: str) -> dict[str, str]:
+    """`NAME=VALUE` arguments. Raises  UsageError: no name, no value, or a name twice"""
+    found: dict[str, str] = {}
+    for pair in given:
+        name, _, value = pair.partition("=")
+        if not (name and value):
+            raise UsageError(f"{flag} {pair}: not NAME=VALUE", hint=f"{flag} {example}")
+        if name in found:
+            raise UsageError(f"{flag} {name} is given twice")
+        found[name] = value
+    return found
+
+
+def _selection(database: bool, directories: Sequence[str], chosen: Mapping[str, Sequence[str]]) -> str:
+    """Equal text = comparable snapshots, so order and repetition do not count."""
+    lists = {name: sorted(set(patterns)) for name, patterns in chosen.items() if patterns}
+    what = {"database": database, "directories": list(directories), **lists}
+    return json.dumps(what, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _source_name(settings: Settings, conninfo: str | None, directories: Mapping[str, str]) -> str:
+    if conninfo is None:
+        return "+".join(sorted(directories))
+    environment = settings.environment
+    keywords = dict(settings_of(conninfo)) if conninfo else {}
+    names = (
+        database_name(conninfo) if conninfo else None,
+        environment.get("PGDATABASE"),
+        keywords.get("service") or environment.get("PGSERVICE"),
+        keywords.get("user") or environment.get("PGUSER") or environment.get("USER"),
+    )
+    return next((name for name in names if name), "database")

@@ -1,0 +1,270 @@
+"""What the user has configured: flags > environment > the project's pgvault.toml > the user's.
+
+The only reader of pgvault's environment and configuration files. Unknown keys are refused, never ignored.
+A configuration holds no secret; passphrases come through `vault.app.secret`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from vault.app.conninfo import refuse_password
+from vault.errors import UsageError
+
+if TYPE_CHECKING:
+    from vault.model import TableName
+    from vault.ops.project.components import Selectors
+
+CONFIG_NAME: Final = "pgvault.toml"
+SECRET_VARIABLES: Final = frozenset(
+    f"PGVAULT_{kind}{suffix}" for kind in ("PASSWORD", "NEW_PASSWORD") for suffix in ("", "_FILE", "_COMMAND")
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceSettings:
+    """`[source.NAME]`. Relative directories are relative to the configuration file."""
+
+    database: str | None = None
+    directories: Mapping[str, str] = field(default_factory=dict)
+    include_schemas: tuple[str, ...] = ()
+    exclude_schemas: tuple[str, ...] = ()
+    include_tables: tuple[str, ...] = ()
+    exclude_tables: tuple[str, ...] = ()
+    accepted_gaps: tuple[str, ...] = ()
+    components: Selectors | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Effective values. `environment` is the process's own, and the only copy that is passed on."""
+
+    repository: str | None = None
+    password_file: str | None = None
+    password_command: str | None = None
+    cache_dir: Path | None = None
+    source: str | None = None
+    sources: Mapping[str, SourceSettings] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def chosen_source(self) -> SourceSettings:
+        """The source's section: the one named by --source, else the only one, else nothing configured.
+
+        Raises  UsageError: several sections, and none is chosen
+        """
+        if self.source is not None:
+            return self.sources.get(self.source, SourceSettings())
+        if len(self.sources) > 1:
+            names = ", ".join(sorted(self.sources))
+            raise UsageError("several sources are configured", why=f"they are: {names}", hint="add --source NAME")
+        return next(iter(self.sources.values()), SourceSettings())
+
+    def selectors(self, source: str) -> Selectors:
+        """What the project of the snapshot's `source` calls its things: its own section, else the chosen one, else the defaults."""
+        from vault.ops.project.components import SUPABASE
+
+        name = source if source in self.sources else self.source_name()
+        section = self.sources.get(name or "", SourceSettings())
+        return section.components or SUPABASE
+
+    def source_name(self) -> str | None:
+        return self.source or (next(iter(self.sources)) if len(self.sources) == 1 else None)
+
+    def child_environment(self) -> dict[str, str]:
+        """For programs that pgvault starts: everything but our own secrets."""
+        return {name: value for name, value in self.environment.items() if name not in SECRET_VARIABLES}
+
+    def names_database(self) -> bool:
+        """Whether libpq's own variables say which database is meant."""
+        return any(self.environment.get(name) for name in ("PGDATABASE", "PGSERVICE", "PGHOST", "PGHOSTADDR"))
+
+
+def load_settings(*, repository: str | None, source: str | None) -> Settings:
+    """Read files and environment; flags that are None are not set.
+
+    Raises  UsageError: a file cannot be read, or has an unknown key or a wrong type
+    """
+    environment = dict(os.environ)
+    settings = Settings(environment=environment)
+    for path in _config_files(environment):
+        settings = _with_file(settings, path)
+    return replace(
+        settings,
+        repository=repository or environment.get("PGVAULT_REPOSITORY") or settings.repository,
+        cache_dir=_cache_dir(environment, settings.cache_dir),
+        source=source or settings.source,
+    )
+
+
+def _cache_dir(environment: Mapping[str, str], configured: Path | None) -> Path | None:
+    if chosen := environment.get("PGVAULT_CACHE_DIR"):
+        return Path(chosen)
+    if configured is not None:
+        return configured
+    base = environment.get("XDG_CACHE_HOME") or (f"{home}/.cache" if (home := environment.get("HOME")) else None)
+    return Path(base) / "pgvault" if base else None
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+
+def _config_files(environment: Mapping[str, str]) -> list[Path]:
+    """Least important first. PGVAULT_CONFIG replaces both."""
+    if explicit := environment.get("PGVAULT_CONFIG"):
+        if not Path(explicit).is_file():
+            raise UsageError(f"no configuration file {explicit}", why="PGVAULT_CONFIG names it")
+        return [Path(explicit)]
+    base = environment.get("XDG_CONFIG_HOME") or (f"{home}/.config" if (home := environment.get("HOME")) else None)
+    found = [Path(base) / "pgvault" / CONFIG_NAME] if base else []
+    here = Path.cwd()
+    found += [folder / CONFIG_NAME for folder in (here, *here.parents) if (folder / CONFIG_NAME).is_file()][:1]
+    return [path for path in found if path.is_file()]
+
+
+def _with_file(settings: Settings, path: Path) -> Settings:
+    try:
+        parsed = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read {path}", why=error.strerror or "") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path} is no TOML", why=str(error)) from error
+    reader = _Table(path, "", parsed)
+    reader.only("version", "repository", "source", "cache_dir")
+    if reader.integer("version", 1) != 1:
+        raise UsageError(f"{path}: version is not 1", why="this program knows version 1 only")
+    repository = reader.table("repository")
+    repository.only("url", "password_file", "password_command")
+    cache_dir = reader.text("cache_dir")
+    sources = reader.table("source")
+    return replace(
+        settings,
+        repository=_location(path, repository.text("url")) or settings.repository,
+        password_file=_beside(path, repository.text("password_file")) or settings.password_file,
+        password_command=repository.text("password_command") or settings.password_command,
+        cache_dir=path.parent / cache_dir if cache_dir else settings.cache_dir,
+        sources={**settings.sources, **{name: _source(path, sources.table(name)) for name in sources.values}},
+    )
+
+
+def _source(path: Path, section: _Table) -> SourceSettings:
+    lists = ("include_schemas", "exclude_schemas", "include_tables", "exclude_tables", "accepted_gaps")
+    section.only("database", "directories", "components", *lists)
+    database = section.text("database")
+    if database is not None:
+        refuse_password(database, where=f"{path}: {section.name}.database")
+    directories = section.table("directories")
+    folders = {name: str(path.parent / (directories.text(name) or "")) for name in directories.values}
+    return SourceSettings(
+        database=database,
+        directories=folders,
+        components=_selectors(section.table("components")) if "components" in section.values else None,
+        **{name: section.texts(name) for name in lists},
+    )
+
+
+def _selectors(section: _Table) -> Selectors:
+    from vault.ops.project.components import SUPABASE, Selectors
+
+    section.only(*Selectors.__dataclass_fields__)
+    values: dict[str, Any] = {key: _selector(section, key, getattr(SUPABASE, key)) for key in section.values}
+    return replace(SUPABASE, **values)
+
+
+def _selector(section: _Table, key: str, default: object) -> object:
+    """A value of the default's type. Table names follow psql's rules."""
+    from vault.model import TableName
+
+    if isinstance(default, TableName):
+        return _table_name(section, key, section.text(key) or "")
+    if isinstance(default, str):
+        return _expression(section, key) if key == "encryption_names" else section.text(key)
+    texts = section.texts(key)
+    if isinstance(default, frozenset):
+        return frozenset(texts)
+    if isinstance(default, tuple) and isinstance(default[0], TableName):
+        return tuple(_table_name(section, key, text) for text in texts)
+    return texts
+
+
+def _table_name(section: _Table, key: str, text: str) -> TableName:
+    from vault.model import TableName
+    from vault.sql.names import split_name
+
+    try:
+        schema, name = split_name(text)
+    except (UsageError, ValueError):
+        raise section.wrong(key, "SCHEMA.TABLE, with double quotes as in SQL") from None
+    return TableName(schema=schema, name=name)
+
+
+def _expression(section: _Table, key: str) -> str:
+    text = section.text(key) or ""
+    try:
+        re.compile(text)
+    except re.error:
+        raise section.wrong(key, "a regular expression of Python") from None
+    return text
+
+
+def _beside(path: Path, value: str | None) -> str | None:
+    return str(path.parent / value) if value else None
+
+
+def _location(path: Path, value: str | None) -> str | None:
+    return value if value is None or "://" in value else str(path.parent / value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A TOML table whose keys and types are checked as they are taken."""
+
+    path: Path
+    name: str
+    values: Mapping[str, Any]
+
+    def only(self, *known: str) -> None:
+        for key in self.values:
+            if key not in known:
+                near = difflib.get_close_matches(key, known, n=1)
+                raise UsageError(
+                    f"{self.path}: unknown key {self._full(key)!r}",
+                    why=f"known here: {', '.join(known)}",
+                    hint=f"did you mean {near[0]!r}?" if near else "remove it",
+                )
+
+    def text(self, key: str) -> str | None:
+        value = self.values.get(key)
+        if value is not None and not isinstance(value, str):
+            raise self.wrong(key, "text")
+        return value
+
+    def integer(self, key: str, default: int) -> int:
+        value = self.values.get(key, default)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise self.wrong(key, "an integer")
+        return value
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        value = self.values.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise self.wrong(key, "a list of texts")
+        return tuple(value)
+
+    def table(self, key: str) -> _Table:
+        value = self.values.get(key, {})
+        if not isinstance(value, dict):
+            raise self.wrong(key, "a table")
+        return _Table(self.path, self._full(key), value)
+
+    def _full(self, key: str) -> str:
+        return f"{self.name}.{key}" if self.name else key
+
+    def wrong(self, key: str, wanted: str) -> UsageError:
+        return UsageError(f"{self.path}: {self._full(key)} must be {wanted}")

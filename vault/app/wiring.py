@@ -1,0 +1,239 @@
+"""The composition root: the only constructor of concrete stores, sources, clock and entropy.
+
+Turns what the user typed into ports. Heavy modules are imported where they are needed, so that commands start quickly.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from vault.app import secret
+from vault.app.settings import Settings
+from vault.errors import AlreadyExists, NoRepository, NotFound, StoreError, UnsafeError, UsageError
+
+if TYPE_CHECKING:
+    from vault.ops.view.tree import View
+    from vault.ports import DirectorySource, ObjectStore, Progress, Target
+    from vault.repo.snapshot import Snapshot
+    from vault.repo.state import Indexed, Open
+    from vault.source.files.target import DirectoryTarget
+    from vault.source.postgres.connection.programs import Programs
+
+LATER = {"s3": "s3", "gs": "s3", "az": "s3"}
+"""Schemes of object storage -> the extra that brings them."""
+
+
+LEFTOVER_MS = 24 * 60 * 60 * 1000
+"""A temporary file of this age belongs to a run that was killed."""
+
+
+class SystemClock:
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+
+def system_entropy(length: int) -> bytes:
+    return os.urandom(length)
+
+
+# --- the repository ------------------------------------------------------------------------------
+
+
+def repository_path(settings: Settings) -> Path:
+    """Raises  UsageError: none is named, or it is of a kind that is not built yet"""
+    location = settings.repository
+    if not location:
+        raise UsageError(
+            "no repository is named",
+            why="neither --repo, PGVAULT_REPOSITORY nor pgvault.toml names one",
+            hint="add -r PATH, or set PGVAULT_REPOSITORY",
+        )
+    scheme, separator, _ = location.partition("://")
+    if not separator:
+        return Path(location).expanduser()
+    if scheme == "file":
+        parts = urlsplit(location)
+        if parts.netloc not in ("", "localhost") or not parts.path:
+            raise UsageError("a file:// URL names a local path", hint="file:///path/to/repository")
+        return Path(unquote(parts.path))
+    if scheme in LATER:
+        raise UsageError(
+            f"{scheme}:// repositories are not built yet",
+            why=f"object storage comes with the {LATER[scheme]} extra, later",
+            hint="use a path or a file:// URL",
+        )
+    raise UsageError(f"unknown kind of repository {scheme}://", hint="use a path or a file:// URL")
+
+
+def open_store(settings: Settings) -> ObjectStore:
+    from vault.store.local import LocalStore
+
+    return LocalStore(repository_path(settings), system_entropy)
+
+
+def create_store(settings: Settings) -> ObjectStore:
+    """A store in a new or empty directory, or in one that an unfinished init left behind.
+
+    Raises  UnsafeError: something else is there
+    """
+    from vault.store.local import create_local
+
+    path = repository_path(settings)
+    if not any((path / name).exists() for name in ("config", "keys")):
+        try:
+            create_local(path)
+        except AlreadyExists as error:
+            raise UnsafeError(error.message, why=error.why, hint=error.hint) from error
+    return open_store(settings)
+
+
+def open_repository(settings: Settings) -> Open:
+    """With the recovery kit if PGVAULT_RECOVERY_KIT_FILE names one, else with the passphrase.
+
+    Raises  NoRepository, WrongPassphrase, SecretUnavailable, IntegrityError, StoreError
+    """
+    return repository_unlocker(settings)()
+
+
+def repository_unlocker(settings: Settings) -> Callable[[], Open]:
+    """Ask for the secret, and return what opens the repository with it. Raises  NoRepository, SecretUnavailable
+
+    The modules that derive the key come first; those that read and write are loaded when it is there, or by another thread meanwhile.
+    """
+    from vault.repo import keyring
+
+    store = open_store(settings)
+    if (kit := secret.recovery_kit(settings)) is not None:
+        unlock = partial(keyring.unlock_with_kit, store, kit)
+    else:
+        require_repository(store)
+        unlock = partial(keyring.unlock, store, secret.passphrase(settings))
+
+    def opened() -> Open:
+        found = unlock()
+        from vault.repo.state import Open
+
+        return Open(store, *found)
+
+    return opened
+
+
+def open_repository_with(settings: Settings, passphrase: str) -> Open:
+    from vault.repo.state import Closed
+
+    return Closed(open_store(settings)).open(passphrase)
+
+
+def require_repository(store: ObjectStore) -> None:
+    """So that nobody is asked for the passphrase of a repository that is not there. Raises  NoRepository"""
+    try:
+        store.get("config")
+    except NotFound as error:
+        raise NoRepository(
+            f"no repository at {store.url}",
+            why="there is no file `config`",
+            hint="create one with: pgvault init -r PATH, or name another with -r",
+        ) from error
+
+
+def index_repository(settings: Settings) -> Indexed:
+    return open_repository(settings).indexed(settings.cache_dir)
+
+
+def open_snapshot(settings: Settings, spec: str) -> Snapshot:
+    """The snapshot that the user's words name. Raises  NotThere, UsageError: ambiguous"""
+    opened = open_repository(settings)
+    return opened.indexed(settings.cache_dir).snapshot(opened.resolve(spec, settings.source))
+
+
+def open_view(settings: Settings, spec: str) -> View:
+    """The same snapshot as files, with what the configuration calls its components."""
+    from vault.ops.view.tree import View
+
+    snapshot = open_snapshot(settings, spec)
+    return View(snapshot, settings.selectors(snapshot.manifest.source))
+
+
+# --- sources -------------------------------------------------------------------------------------
+
+
+def directory_sources(directories: Mapping[str, str]) -> dict[str, DirectorySource]:
+    """Raises  UsageError: a path is not a directory"""
+    from vault.source.files.directory import DirectoryFiles
+
+    for name, path in directories.items():
+        if not Path(path).is_dir():
+            raise UsageError(f"--dir {name}: {path} is not a directory", hint=f"--dir {name}=PATH")
+    return {name: DirectoryFiles(Path(path)) for name, path in directories.items()}
+
+
+def refuse_own_repository(directories: Mapping[str, str], repository: Path) -> None:
+    """Raises  UnsafeError: every backup would hold all those before it once more"""
+    for name, path in directories.items():
+        if repository.resolve().is_relative_to(Path(path).resolve()):
+            raise UnsafeError(
+                f"--dir {name}: the repository lies in {path}",
+                why="every backup would store all earlier ones once more",
+                hint="name the directories beside it, or keep the repository elsewhere",
+            )
+
+
+def sweep_leftovers(settings: Settings, progress: Progress) -> None:
+    """Remove what runs that were killed left in the store's tmp/; another run may still write what is young."""
+    from vault.store.local import LocalStore
+
+    store = LocalStore(repository_path(settings), system_entropy)
+    try:
+        store.sweep_tmp(older_than_ms=LEFTOVER_MS, now_ms=SystemClock().now_ms())
+    except StoreError as error:
+        progress.event("warning", f"{error.message}: {error.why}")
+
+
+def directory_target(path: str) -> DirectoryTarget:
+    """A new or empty directory to write into; use as a context."""
+    from vault.source.files.target import DirectoryTarget
+
+    return DirectoryTarget(Path(path), system_entropy)
+
+
+@contextmanager
+def open_target(settings: Settings, conninfo: str, *, allow_cleartext: bool) -> Iterator[Target]:
+    """A database to restore into, closed at the end."""
+    from vault.source.postgres.target.target import connect_target
+
+    target = connect_target(
+        conninfo, settings.environment, programs=client_programs(settings), allow_cleartext=allow_cleartext
+    )
+    try:
+        yield target
+    finally:
+        target.close()
+
+
+@contextmanager
+def queries(
+    settings: Settings, conninfo: str, *, allow_cleartext: bool
+) -> Iterator[Callable[[str], Sequence[Sequence[object]]]]:
+    """A function that runs one query in a session of its own."""
+    from vault.source.postgres.connection.connect import connect, resolve
+
+    session = connect(resolve(conninfo, settings.environment, allow_cleartext=allow_cleartext))
+    try:
+        yield partial(session.rows, doing="counting what was restored")
+    finally:
+        session.close()
+
+
+def client_programs(settings: Settings) -> Programs:
+    """pg_dump and psql: those on PATH and in the system's places first, then the embedded ones."""
+    from vault.source.postgres.connection.programs import Programs
+    from vault.source.postgres.connection.server import embedded_bin
+
+    return Programs(search_path=settings.environment.get("PATH", ""), embedded=embedded_bin())

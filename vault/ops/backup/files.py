@@ -1,0 +1,178 @@
+"""Read one directory into a file list.
+
+A file whose size, times and inode are those of the previous snapshot is not read again, unless its ctime was too young then to be told
+apart from a later write. A file that changes while it is read is read once more; what cannot be captured is a line of the ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from vault.crypto.keys import Keys
+from vault.errors import IntegrityError, NotThere, PermissionMissing, SourceError
+from vault.format.lists import FILES
+from vault.model import ChunkList, FileItem, FileType, ListRef, Missing, ObjectType, State
+from vault.model.files import path_text
+from vault.ops.backup.lists import ListWriter
+from vault.pipeline.cut import cut_bytes, fastcdc
+from vault.ports import DirectorySource, Progress, SourceFile
+from vault.repo.snapshot import Snapshot
+from vault.repo.writer import Writer
+
+_RACY_NS = 2_000_000_000
+"""File systems stamp times as coarsely as two seconds (FAT); a younger file may change without a trace in its times."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilesCapture:
+    """`paths` of everything captured, for counting."""
+
+    files: ListRef
+    missing: tuple[Missing, ...]
+    paths: tuple[bytes, ...]
+
+
+def capture_files(
+    name: str,
+    source: DirectorySource,
+    writer: Writer,
+    *,
+    keys: Keys,
+    before: Snapshot | None,
+    progress: Progress,
+) -> FilesCapture:
+    """Read a directory; `before` is a snapshot whose unchanged files are taken over. Raises  SourceError: no such root"""
+    progress.stage(f"directory {name}")
+    reading = _Reading(source, ListWriter(writer, keys), keys.cut_seed, progress)
+    files = reading.lists.build(reading.items(_Previous(before, name, writer)), FILES)
+    return FilesCapture(files=files, missing=tuple(reading.missing), paths=tuple(reading.paths))
+
+
+class _Previous:
+    """The previous snapshot's items, merged along an ascending scan."""
+
+    def __init__(self, before: Snapshot | None, name: str, writer: Writer) -> None:
+        self._items = iter(()) if before is None else _files_or_none(before, name)
+        self._next = next(self._items, None)
+        self._before = before
+        self._writer = writer
+
+    def unchanged(self, found: SourceFile) -> FileItem | None:
+        """The item of the same path, if it is the same file in every recorded respect and its chunks are still there."""
+        while self._next is not None and self._next.path < found.path:
+            self._next = next(self._items, None)
+        old = self._next
+        if old is None or old.path != found.path or old.type is not FileType.FILE or old.racy:
+            return None
+        same = (old.size, old.mtime_ns, old.ctime_ns, old.inode, old.mode) == (
+            found.size,
+            found.mtime_ns,
+            found.ctime_ns,
+            found.inode,
+            found.mode,
+        )
+        return old if same and self._all_there(old.chunks) else None
+
+    def _all_there(self, chunks: ChunkList) -> bool:
+        assert self._before is not None
+        root_there = chunks.more is None or chunks.more.root is None or self._writer.adopt(chunks.more.root)
+        try:
+            return root_there and all(self._writer.adopt(ref.id) for ref in self._before.chunk_refs(chunks))
+        except IntegrityError:
+            return False  # reading the file again heals what is damaged
+
+
+def _files_or_none(before: Snapshot, name: str) -> Iterator[FileItem]:
+    try:
+        yield from before.files(name)
+    except (NotThere, IntegrityError):
+        return  # not there before, or damaged: every file from here on is read, which heals it
+
+
+@dataclass(slots=True)
+class _Reading:
+    source: DirectorySource
+    lists: ListWriter
+    seed: int
+    progress: Progress
+    missing: list[Missing] = field(default_factory=list)
+    paths: list[bytes] = field(default_factory=list)
+
+    def items(self, previous: _Previous) -> Iterator[FileItem]:
+        for found in self.source.scan():
+            if found.problem is not None:
+                self.missing.append(found.problem)
+                continue
+            item = self._item(found, previous)
+            if item is not None:
+                self.paths.append(item.path)
+                yield item
+
+    def _item(self, found: SourceFile, previous: _Previous) -> FileItem | None:
+        kind = FileType(found.type)
+        if kind is not FileType.FILE:
+            return _item(found, kind, ChunkList(), racy=False)
+        old = previous.unchanged(found)
+        if old is not None:
+            return old
+        return self._read(found)
+
+    def _read(self, found: SourceFile) -> FileItem | None:
+        """Read until two looks at the file agree, at most twice."""
+        path = found.path
+        for _ in range(2):
+            started_ns = self.source.now_ns()
+            try:
+                chunks, size = self._store(path)
+                now = self.source.status(path)
+            except SourceError as error:
+                state = State.NOT_PERMITTED if isinstance(error, PermissionMissing) else State.FAILED
+                why = error.message + (f": {error.why}" if error.why else "")
+                self.missing.append(Missing(item=path_text(path), state=state, why=why, fix=error.hint))
+                return None
+            if now is None:
+                self._report(path, "it vanished while it was read", "run the backup again")
+                return None
+            if _stamp(now) == _stamp(found) and size == now.size:
+                return _item(found, FileType.FILE, chunks, racy=found.ctime_ns > started_ns - _RACY_NS)
+            found = now
+        self._report(path, "it changed while it was read, twice; the last reading is stored", "stop its writer")
+        return replace(_item(found, FileType.FILE, chunks, racy=True), size=size)
+
+    def _store(self, path: bytes) -> tuple[ChunkList, int]:
+        size = 0
+
+        def blocks() -> Iterator[bytes]:
+            nonlocal size
+            for block in self.source.read(path):
+                size += len(block)
+                self.progress.advance(len(block))
+                yield block
+
+        cuts = ((chunk, False) for chunk in cut_bytes(blocks(), fastcdc(self.seed)))
+        chunks = self.lists.store_chunks(cuts, ObjectType.FILE_CHUNK)
+        return chunks, size
+
+    def _report(self, path: bytes, why: str, fix: str) -> None:
+        self.missing.append(Missing(item=path_text(path), state=State.FAILED, why=why, fix=fix))
+
+
+def _stamp(found: SourceFile) -> tuple[str, int, int, int, int]:
+    return found.type, found.size, found.mtime_ns, found.ctime_ns, found.inode
+
+
+def _item(found: SourceFile, kind: FileType, chunks: ChunkList, *, racy: bool) -> FileItem:
+    is_file = kind is FileType.FILE
+    return FileItem(
+        path=found.path,
+        type=kind,
+        mode=found.mode,
+        mtime_ns=found.mtime_ns,
+        size=found.size if is_file else 0,
+        ctime_ns=found.ctime_ns if is_file else 0,
+        inode=found.inode if is_file else 0,
+        racy=racy,
+        target=found.target,
+        chunks=chunks,
+    )

@@ -1,0 +1,1 @@
+"""Whether the bytes of a repository are intact."""

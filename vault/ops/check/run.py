@@ -1,0 +1,190 @@
+"""Check that a repository is whole: files, index, closure of every snapshot, and on request every byte.
+
+Finds and names; repairs nothing. One damaged thing never hides another: each file and each node is looked at on its own, and every
+damage is told with the tables, files and snapshots that it hits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from vault.errors import IntegrityError, Malformed, MissingObject, NoRepository
+from vault.format.config import CONFIG_NAME
+from vault.format.pack import pack_name
+from vault.format.snapshot import snapshot_name
+from vault.format.upkeep import decode_forgotten
+from vault.ids import ObjectId, SnapshotId
+from vault.model import FileKind, Forgotten, Manifest
+from vault.ops.check.closure import Closure
+from vault.ops.check.packs import check_pack, sample
+from vault.ops.repository.keys import list_slots
+from vault.ports import Entropy, Progress
+from vault.repo.index import damaged_fragments
+from vault.repo.keyring import unseal_file, verified_config
+from vault.repo.state import Indexed
+from vault.repo.workers import ordered
+
+_AFFECTS_MAX = 1000
+"""Names kept for one damage; a lost pack of a large table would otherwise name every file of it."""
+
+
+@dataclass(slots=True)
+class Damage:
+    """`kind`: the error's code. `object`: hex id, or None if it is a file's. `affects`: `SNAPSHOT:what`, bounded."""
+
+    file: str
+    kind: str
+    object: str | None
+    why: str
+    affects: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckReport:
+    objects: int
+    read_bytes: int
+    damage: tuple[Damage, ...]
+    snapshots: int
+
+
+def run(
+    repo: Indexed, *, read_data: float | None, entropy: Entropy, progress: Progress, threads: int = 2
+) -> CheckReport:
+    """Check everything; `read_data` is the share of packs (0..1] whose bytes are read and opened, None for none.
+
+    Raises  StoreError: the store itself does not answer
+    """
+    found = _Findings()
+    _check_files(repo, found)
+    objects = read_bytes = 0
+    if read_data is not None:
+        chosen = sample(list(repo.index.packs()), read_data, entropy)
+        progress.stage("reading packs", sum(size for _, size in chosen))
+        reader = repo.reader(threads=1)
+        results = ordered(lambda pack: check_pack(repo, reader, *pack), chosen, threads=threads, ahead=threads)
+        for count, size, damaged in results:
+            objects += count
+            read_bytes += size
+            progress.advance(size)
+            for error in damaged:
+                found.add(error)
+    progress.stage("snapshots")
+    closure = Closure(repo, _lost(repo, found), found.add)
+    whole: dict[SnapshotId, Manifest] = {}
+    for snapshot_id, manifest in repo.open.scan():
+        if isinstance(manifest, IntegrityError):
+            found.add(manifest, affects=f"{snapshot_id.hex()[:12]}: the whole snapshot")
+        else:
+            whole[snapshot_id] = manifest
+            closure.check(snapshot_id, manifest)
+    _check_parents(repo, whole, found)
+    return CheckReport(
+        objects=objects or closure.objects,
+        read_bytes=read_bytes,
+        damage=found.all(),
+        snapshots=closure.snapshots,
+    )
+
+
+class _Findings:
+    """Damages, one for each file or object. What a pack that is gone has lost is told with the pack, not object by object."""
+
+    def __init__(self) -> None:
+        self._damage: dict[tuple[str, str], Damage] = {}
+        self._by_object: dict[str, Damage] = {}
+        self._gone: set[str] = set()
+
+    def add_gone(self, error: IntegrityError) -> None:
+        self._gone.add(error.file)
+        self.add(error)
+
+    def add(self, error: IntegrityError, affects: str = "") -> None:
+        key = (error.file, "" if error.file in self._gone else error.object_id)
+        damage = self._damage.get(key) or self._by_object.get(key[1])
+        if damage is None:
+            why = error.message + (f": {error.why}" if error.why else "")
+            damage = Damage(error.file, error.code, key[1] or None, why)
+            self._damage[key] = damage
+            if key[1]:
+                self._by_object[key[1]] = damage
+        if affects and len(damage.affects) < _AFFECTS_MAX and affects not in damage.affects:
+            damage.affects.append(affects)
+
+    def objects(self) -> list[ObjectId]:
+        """Every object of which a location is damaged."""
+        return [ObjectId(bytes.fromhex(object_id)) for object_id in self._by_object]
+
+    def all(self) -> tuple[Damage, ...]:
+        return tuple(self._damage.values())
+
+
+def _check_files(repo: Indexed, found: _Findings) -> None:
+    store = repo.open.store
+    slots = list_slots(store).damage
+    for error in (*slots, *damaged_fragments(store, repo.open.keys)):
+        found.add(error)
+    try:
+        verified_config(store, repo.open.keys)
+    except NoRepository:
+        found.add(MissingObject("the configuration is missing", why="a recovery kit opened it", file=CONFIG_NAME))
+    except IntegrityError as error:
+        error.file = CONFIG_NAME
+        found.add(error)
+    for pack_id, size in repo.index.missing_packs():
+        name = pack_name(pack_id)
+        there = repo.index.pack_sizes.get(pack_id)
+        if there is None:
+            found.add_gone(MissingObject("pack is missing", file=name))
+        else:
+            found.add_gone(Malformed("pack has another size", why=f"{there} bytes instead of {size}", file=name))
+
+
+def _lost(repo: Indexed, found: _Findings) -> dict[ObjectId, IntegrityError]:
+    """Objects that no location gives; one that is damaged in a pack may be whole in another."""
+    lost: dict[ObjectId, IntegrityError] = {}
+    reader = repo.reader(threads=1)
+    for object_id in found.objects():
+        places = repo.index.locations(object_id)
+        try:
+            if places:
+                reader.get(object_id, places[0].record.type)
+            else:
+                raise repo.index.failure(object_id) or MissingObject("object is missing", object_id=object_id.hex())
+        except IntegrityError as error:
+            lost[object_id] = error
+    return lost
+
+
+def _check_parents(repo: Indexed, whole: dict[SnapshotId, Manifest], found: _Findings) -> None:
+    """A parent that is neither there nor forgotten was lost (nothing knows of the newest one); numbers ascend from it (SNAP-5)."""
+    there = {stored.name for stored in repo.open.store.list("snapshots/")}
+    forgotten = {item.id for record in _forgotten(repo, found) for item in record.snapshots}
+    for snapshot_id, manifest in whole.items():
+        parent = manifest.parent
+        if parent is not None and snapshot_name(parent) not in there and parent not in forgotten:
+            found.add(
+                MissingObject(
+                    "snapshot is missing",
+                    why=f"it is the parent of {snapshot_id.hex()[:12]}, and no record tells that it was forgotten",
+                    file=snapshot_name(parent),
+                ),
+                affects=f"{parent.hex()[:12]}: the whole snapshot",
+            )
+        elif parent in whole and manifest.sequence <= whole[parent].sequence:
+            found.add(
+                Malformed(
+                    "snapshot has no greater number than its parent",
+                    why=f"{manifest.sequence} after {whole[parent].sequence}: which of the source is the latest cannot be told",
+                    file=snapshot_name(snapshot_id),
+                )
+            )
+
+
+def _forgotten(repo: Indexed, found: _Findings) -> Iterator[Forgotten]:
+    for stored in repo.open.store.list("forgotten/"):
+        try:
+            yield decode_forgotten(unseal_file(repo.open.store.get(stored.name), FileKind.FORGOTTEN, repo.open.keys))
+        except IntegrityError as error:
+            error.file = stored.name
+            found.add(error)

@@ -1,0 +1,1 @@
+"""Whether two things hold the same."""

@@ -1,0 +1,256 @@
+"""Compare two live databases: definitions, privileges, roles, sequences, large objects, and rows as multisets.
+
+Never shows a value of a row. Each side is read through a capture, so both are consistent views with the same fixed settings.
+Rows are compared by count and by the sum modulo 2^256 of the SHA-256 of each row's COPY text: independent of physical order,
+streamed, and exact where a server-side sum of shortened md5 over `t::text` is not (it also depends on the order of columns).
+Not compared: what a logical copy cannot keep (oids, physical order, statistics) and properties of the database itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, fields, replace
+from typing import Final, TypeVar
+
+from vault.model import CatalogFacts, Membership, Role, Roles, SchemaEntry, TableName
+from vault.ports import Capture, ExtentJob, RowReader, SourceTable
+from vault.sql import privileges
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+_OF_INITDB: Final = " information_schema."
+"""No dump holds what belongs to it."""
+_DIGEST_MODULUS: Final = 1 << 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """`kind`: entry, privileges, extension, policy, role, membership, setting, sequence, large object, table, rows."""
+
+    kind: str
+    name: str
+    what: str
+
+
+def compare(source: Capture, target: Capture) -> list[Difference]:
+    """What differs in `target`; empty = equal. Raises  SourceError: a side could not be read"""
+    return [
+        *_entries(source, target),
+        *_catalog(source.catalog(), target.catalog(), versions=(source.server.version_num, target.server.version_num)),
+        *_roles(source.roles(), target.roles()),
+        *_sequences(source, target),
+        *_large_objects(source, target),
+        *_rows(source, target),
+    ]
+
+
+def _pairs(
+    kind: str, source: Mapping[K, V], target: Mapping[K, V], *, name: Callable[[K], str]
+) -> Iterator[Difference]:
+    """What one side has alone."""
+    for key in source.keys() - target.keys():
+        yield Difference(kind=kind, name=name(key), what="missing")
+    for key in target.keys() - source.keys():
+        yield Difference(kind=kind, name=name(key), what="not in the source")
+
+
+def _values(
+    kind: str, source: Mapping[K, V], target: Mapping[K, V], *, name: Callable[[K], str]
+) -> Iterator[Difference]:
+    yield from _pairs(kind, source, target, name=name)
+    for key in source.keys() & target.keys():
+        if source[key] != target[key]:
+            yield Difference(kind=kind, name=name(key), what=_changed(source[key], target[key]))
+
+
+def _changed(source: object, target: object) -> str:
+    """Names of the fields that differ, never their values."""
+    if isinstance(source, (SchemaEntry, Role)):
+        named = [field.name for field in fields(source) if getattr(source, field.name) != getattr(target, field.name)]
+        return f"differs in {', '.join(named)}"
+    return "differs"
+
+
+def _entries(source: Capture, target: Capture) -> Iterator[Difference]:
+    sides = [
+        {entry.identity: entry for entry in side.schema().entries if not _is_of_the_database(entry)}
+        for side in (source, target)
+    ]
+    yield from _values(
+        "entry", sides[0], sides[1], name=lambda one: f"{one.desc} {'.'.join(one.names)} {one.sub}".strip()
+    )
+
+
+def _is_of_the_database(entry: SchemaEntry) -> bool:
+    """It carries the database's own name, which is another one on the other side."""
+    return entry.identity.kind == "database" or entry.identity.desc in ("DATABASE", "DATABASE PROPERTIES")
+
+
+# --- catalog -------------------------------------------------------------------------------------
+
+
+def _catalog(source: CatalogFacts, target: CatalogFacts, *, versions: tuple[int, int]) -> Iterator[Difference]:
+    sides = []
+    for facts in (source, target):
+        owned = {
+            name: (owner, frozenset(_effective(name, owner, acl, min(versions))))
+            for name, owner, acl in facts.acls
+            if _OF_INITDB not in name
+        }
+        sides.append(owned)
+    yield from _values("privileges", sides[0], sides[1], name=str)
+    extensions = [{name: (version, schema) for name, version, schema in facts.extensions} for facts in (source, target)]
+    yield from _values("extension", extensions[0], extensions[1], name=str)
+    policies = [
+        {(schema, table, policy): roles for schema, table, policy, roles in facts.policies}
+        for facts in (source, target)
+    ]
+    yield from _values("policy", policies[0], policies[1], name=".".join)
+
+
+_OF_RELATIONS: Final = "arwdDxt"
+_BUILT_IN: Final = {
+    "aggregate": ("X", "X"),
+    "domain": ("U", "U"),
+    "foreign-data wrapper": ("U", ""),
+    "foreign table": (_OF_RELATIONS, ""),
+    "function": ("X", "X"),
+    "language": ("U", "U"),
+    "large object": ("rw", ""),
+    "materialized view": (_OF_RELATIONS, ""),
+    "procedure": ("X", "X"),
+    "schema": ("UC", ""),
+    "sequence": ("rwU", ""),
+    "server": ("U", ""),
+    "table": (_OF_RELATIONS, ""),
+    "type": ("U", "U"),
+    "view": (_OF_RELATIONS, ""),
+}
+"""Kind of object -> privileges of its owner and of PUBLIC where it has no ACL (acldefault)."""
+
+
+def _effective(name: str, owner: str, acl: tuple[str, ...] | None, version_num: int) -> Iterable[str]:
+    """The privileges in force, as a server of `version_num` knows them: no ACL means the built-in ones.
+
+    Before 17 an owner could not be without what MAINTAIN is now, so it is not looked at; anybody else's is.
+    """
+    kind = next((kind for kind in _BUILT_IN if name.startswith(f"{kind} ")), "")
+    own, public = _BUILT_IN.get(kind, ("", ""))
+    role = owner if owner.replace("_", "").isalnum() and owner.isascii() else '"' + owner.replace('"', '""') + '"'
+    knows = own != _OF_RELATIONS or version_num >= privileges.MAINTAIN_VERSION
+    if acl is not None:
+        return acl if knows else (_without_maintain(item, of=role) for item in acl)
+    own += "m" if own == _OF_RELATIONS and knows else ""
+    return [f"{who}={letters}/{role}" for who, letters in ((role, own), ("", public)) if letters]
+
+
+def _without_maintain(item: str, *, of: str) -> str:
+    who, letters = f"{of}=", item.removeprefix(f"{of}=").partition("/")
+    return f"{who}{letters[0].replace('m', '')}/{letters[2]}" if item.startswith(who) else item
+
+
+# --- roles ---------------------------------------------------------------------------------------
+
+
+def _roles(source: Roles, target: Roles) -> Iterator[Difference]:
+    """Roles of the target's cluster that the source does not have are none of this database's business."""
+    hidden = not (source.verifiers_read and target.verifiers_read)
+    sides = [
+        {role.name: replace(role, verifier=None) if hidden else role for role in side.roles}
+        for side in (source, target)
+    ]
+    for difference in _values("role", sides[0], sides[1], name=str):
+        if difference.what != "not in the source":
+            yield difference
+    here = {(one.role, one.member): one for one in target.memberships}
+    for one in source.memberships:
+        if not _equal(one, here.get((one.role, one.member))):
+            yield Difference(
+                kind="membership", name=f"{one.member} in {one.role}", what="missing or with other options"
+            )
+    settings = [{(one.role, one.here, one.name): one.value for one in side.settings} for side in (source, target)]
+    for difference in _values("setting", settings[0], settings[1], name=lambda key: f"{key[2]} of {key[0] or 'all'}"):
+        if difference.what != "not in the source":
+            yield difference
+
+
+def _equal(one: Membership, other: Membership | None) -> bool:
+    """Without the grantor, who need not be able to grant on the target. Options that only one server knows (16) are not compared."""
+    if other is None or one.admin != other.admin:
+        return False
+    pairs = ((one.inherit, other.inherit), (one.set, other.set))
+    return all(None in pair or pair[0] == pair[1] for pair in pairs)
+
+
+# --- values --------------------------------------------------------------------------------------
+
+
+def _sequences(source: Capture, target: Capture) -> Iterator[Difference]:
+    sides = [{item.name: item for item in side.sequences()} for side in (source, target)]
+    yield from _values("sequence", sides[0], sides[1], name=_dotted)
+
+
+def _large_objects(source: Capture, target: Capture) -> Iterator[Difference]:
+    sides: list[dict[int, Hashable]] = []
+    for side in (source, target):
+        found: dict[int, Hashable] = {}
+        for large in side.large_objects():
+            digest = hashlib.sha256()
+            for block in large.blocks():
+                digest.update(block)
+            item = large.item
+            acl = frozenset(_effective("large object ", item.owner, item.acl, side.server.version_num))
+            found[item.oid] = (item.owner, acl, item.comment, digest.digest())
+        sides.append(found)
+    yield from _values("large object", sides[0], sides[1], name=str)
+
+
+def _rows(source: Capture, target: Capture) -> Iterator[Difference]:
+    """Leaves that are loaded through their root are compared together: a row's leaf may depend on oids."""
+    sides = [{table.name: table for table in side.tables} for side in (source, target)]
+    yield from _pairs("table", sides[0], sides[1], name=_dotted)
+    counts: list[dict[TableName, tuple[int, int]]] = [{}, {}]
+    with closing(source.reader()) as source_rows, closing(target.reader()) as target_rows:
+        for name in sorted(sides[0].keys() & sides[1].keys()):
+            first, second = sides[0][name], _in_order_of(sides[0][name], sides[1][name])
+            if second is None:
+                yield Difference(kind="table", name=_dotted(name), what="differs in columns")
+                continue
+            group = first.load_via_root or name
+            for counted, reader, table in zip(counts, (source_rows, target_rows), (first, second), strict=True):
+                rows, digest = counted.get(group, (0, 0))
+                more, other = digest_rows(reader, table)
+                counted[group] = (rows + more, (digest + other) % _DIGEST_MODULUS)
+    for group, (rows, digest) in counts[0].items():
+        found, other = counts[1][group]
+        if (rows, digest) != (found, other):
+            what = f"{found} rows instead of {rows}" if rows != found else f"{rows} rows, some with other values"
+            yield Difference(kind="rows", name=_dotted(group), what=what)
+
+
+def _in_order_of(first: SourceTable, second: SourceTable) -> SourceTable | None:
+    """`second` with its columns as `first` has them (pg_dump reorders those of inheritance children); None: others."""
+    columns = {column.name: column for column in second.columns}
+    if {column.name: column.type for column in first.columns} != {name: one.type for name, one in columns.items()}:
+        return None
+    return replace(second, columns=tuple(columns[column.name] for column in first.columns))
+
+
+def digest_rows(reader: RowReader, table: SourceTable) -> tuple[int, int]:
+    """Count, and sum modulo 2^256 of the SHA-256 of each row."""
+    rows = total = 0
+    rest = b""
+    for extent in reader.read(iter([ExtentJob(table=table, start=0, blocks=0)])):
+        for block in extent.blocks():
+            lines = (rest + block).split(b"\n")
+            rest = lines.pop()
+            rows += len(lines)
+            total += sum(int.from_bytes(hashlib.sha256(line).digest()) for line in lines)
+    return rows, total % _DIGEST_MODULUS
+
+
+def _dotted(name: TableName) -> str:
+    return f"{name.schema}.{name.name}"

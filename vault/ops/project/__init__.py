@@ -1,0 +1,1 @@
+"""What a project calls its things, and how they are counted."""

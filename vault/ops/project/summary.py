@@ -1,0 +1,103 @@
+"""The nine lines that end a backup and a restore, and the same nine numbers counted in a live database.
+
+The texts are the mission's, word for word; the command line puts the sign before them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from vault.model import CatalogFacts, Counts
+from vault.ops.project.components import SUPABASE, Selectors
+from vault.ops.project.counts import count
+from vault.repo.snapshot import Snapshot
+from vault.sql.names import quote
+
+Execute = Callable[[str], Sequence[Sequence[object]]]
+"""Runs one query and returns its rows."""
+
+_TABLES: Final = """
+SELECT n.nspname, c.relname, c.relkind = 'r', c.relispartition, e.oid IS NOT NULL,
+  coalesce(e.extcondition[pg_catalog.array_position(e.extconfig, c.oid)], '')
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid
+  AND d.objsubid = 0 AND d.deptype = 'e'
+LEFT JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
+WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
+  AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+ORDER BY 1, 2"""
+"""Schema, name, has rows of its own, partition, an extension's, which of its rows are the user's: the tables that a backup has."""
+
+_FUNCTIONS: Final = """
+SELECT n.nspname, p.proname, p.prorettype IN ('pg_catalog.trigger'::pg_catalog.regtype, 'pg_catalog.event_trigger'::pg_catalog.regtype)
+FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+WHERE p.prokind IN ('f', 'p', 'w') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND NOT EXISTS (
+    SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+      AND d.objid = p.oid AND d.deptype = 'e')"""
+
+
+def nine_lines(counts: Counts) -> list[str]:
+    """The summary of a backup, without the sign that starts each line."""
+    return [
+        f"Database tables: {counts.tables} tables",
+        f"Data records: {counts.records} total records",
+        f"Users: {counts.users} users (with encrypted passwords)",
+        f"User roles: {counts.user_roles} role assignments",
+        f"RLS policies: {counts.rls_policies} policies",
+        f"RPC functions: {counts.rpc_functions} functions",
+        f"Migrations: {counts.migrations} files",
+        f"Edge Functions: {counts.edge_functions} functions",
+        f"Encryption functions: {counts.encryption_functions} functions",
+    ]
+
+
+def count_snapshot(snapshot: Snapshot, selectors: Selectors = SUPABASE) -> Counts:
+    """Count a snapshot again, by other selectors than those of its backup. Reads all definitions."""
+    directories = {name: (item.path for item in snapshot.files(name)) for name in snapshot.manifest.directories}
+    if snapshot.manifest.database is None:
+        return count((), (), catalog=CatalogFacts(), directories=directories, selectors=selectors)
+    return count(
+        snapshot.entries(item.entry for item in snapshot.order()),
+        ((item.name, item.sums.rows) for item in snapshot.tables()),
+        catalog=snapshot.catalog(),
+        directories=directories,
+        selectors=selectors,
+    )
+
+
+def count_target(execute: Execute, *, files: Mapping[str, int], selectors: Selectors = SUPABASE) -> Counts:
+    """Count a database as it is now. `files`: `migrations` and `edge_functions`, counted by the caller, who knows where.
+
+    Records are the rows of all tables that a backup would read, each by itself: a partition may be a foreign table, whose rows are
+    elsewhere, so no root is asked.
+    """
+    tables = execute(_TABLES)
+    rows = {(str(table[0]), str(table[1])): _rows(execute, table) for table in tables if table[2]}
+    own = [(str(schema), str(name)) for schema, name, _, part, extension, _ in tables if not (part or extension)]
+    functions = [(str(schema), str(name), bool(trigger)) for schema, name, trigger in execute(_FUNCTIONS)]
+    users = (selectors.users_table.schema, selectors.users_table.name)
+    return Counts(
+        tables=sum(name == users or name[0] not in selectors.platform_schemas for name in own),
+        records=sum(rows.values()),
+        users=rows.get(users, 0),
+        user_roles=sum(rows.get((name.schema, name.name), 0) for name in selectors.role_tables),
+        rls_policies=_number(execute("SELECT pg_catalog.count(*) FROM pg_catalog.pg_policy")),
+        rpc_functions=sum(schema in selectors.exposed_schemas and not trigger for schema, _, trigger in functions),
+        migrations=files.get("migrations", 0),
+        edge_functions=files.get("edge_functions", 0),
+        encryption_functions=sum(
+            schema not in selectors.platform_schemas and selectors.is_encryption_name(name)
+            for schema, name, _ in functions
+        ),
+    )
+
+
+def _rows(execute: Execute, table: Sequence[object]) -> int:
+    schema, name, *_, condition = table
+    target = f"{quote(str(schema))}.{quote(str(name))}"
+    return _number(execute(f"SELECT pg_catalog.count(*) FROM ONLY {target} {condition}"))
+
+
+def _number(rows: Sequence[Sequence[object]]) -> int:
+    return int(str(rows[0][0]))

@@ -1,0 +1,1 @@
+"""Putting back: planned in `plan`, done in `run`."""

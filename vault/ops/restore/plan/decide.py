@@ -1,0 +1,204 @@
+"""Decide for each entry and table what a restore does with it, given what the target has and allows. Pure.
+
+An object that is there and equal is left; one that differs is replaced only on request, and never in a schema that the platform
+manages. Invariant: every picked entry gets exactly one decision; what is not done has its reason. Spec 76-selection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from vault.model import SchemaEntry, TableItem, TableName, TargetFacts
+from vault.ops.project import supabase
+from vault.ops.project.components import Selectors
+from vault.ops.restore.plan.contents import Contents, rows_of
+from vault.ops.restore.plan.decision import Action, Decision, RowMode, Situation, TableRows
+from vault.ops.restore.plan.exchange import IN_PLACE, equal
+from vault.ops.restore.plan.graph import RELATIONS
+
+_SUPERUSERS: Final = frozenset(
+    {
+        *("ACCESS METHOD", "EVENT TRIGGER", "FOREIGN DATA WRAPPER", "OPERATOR CLASS", "OPERATOR FAMILY"),
+        *("PROCEDURAL LANGUAGE", "SHELL TYPE", "TEXT SEARCH PARSER", "TEXT SEARCH TEMPLATE"),
+    }
+)
+"""Entries that PostgreSQL lets only a superuser create."""
+_BY_PRIVILEGE: Final = frozenset({"TRIGGER", "ACL", "COMMENT", "SECURITY LABEL", "PUBLICATION TABLE", "FK CONSTRAINT"})
+"""Entries about a relation that not only its owner may create: the server decides when it is tried."""
+_OF_PROJECT: Final = frozenset({"POLICY", "TRIGGER", "PUBLICATION TABLE"})
+"""What a project adds to the platform's tables and may replace there."""
+
+
+_BY_HAND: Final = frozenset({"DEFAULT ACL", "PUBLICATION", "SCHEMA", "SUBSCRIPTION"})
+"""Entries for whose replacement there is no safe way."""
+
+
+def decide(now: Situation) -> dict[int, Decision]:
+    """Position -> decision, for every picked entry and those left out with a reason."""
+    found = {at: _decide(now, at) for at in now.picked.entries}
+    found.update({at: Decision(action=Action.SKIP, why=why, lacking=True) for at, why in now.picked.left.items()})
+    return found
+
+
+def _decide(now: Situation, at: int) -> Decision:
+    entry = now.contents.entries[at]
+    present = now.present.entries.get(entry.identity)
+    if present is None:
+        why = _hidden(now, entry) or _refusal(now, entry)
+        return Decision(action=Action.SKIP, why=why, lacking=True) if why else Decision(action=Action.CREATE)
+    if equal(entry, present) or entry.identity.desc == "EXTENSION":
+        return Decision(action=Action.EQUAL, present=present)
+    if entry.namespace in now.selectors.platform_schemas and entry.identity.desc not in _OF_PROJECT:
+        return Decision(action=Action.KEEP, why="the platform's own differs", present=present)
+    asked = at in now.picked.explicit
+    owner_alone = entry.definition == present.definition
+    if entry.identity.desc in _BY_HAND and not owner_alone:
+        return Decision(action=Action.KEEP, why="differs on the target; change it by hand", lacking=asked)
+    if now.replace and asked:
+        in_place = owner_alone or entry.identity.desc in IN_PLACE or not present.drop
+        return Decision(action=Action.REPLACE, present=present, in_place=in_place)
+    return Decision(action=Action.KEEP, why="differs on the target", present=present, lacking=asked)
+
+
+def _hidden(now: Situation, entry: SchemaEntry) -> str:
+    """Whether the entry may be on the target unseen, because its table cannot be read there."""
+    names = entry.identity.names
+    if len(names) < 2 or TableName(schema=names[0], name=names[1]) not in now.present.unreadable:
+        return ""
+    return f"role {now.target.user} may not read {names[0]}.{names[1]} on the target"
+
+
+# --- what the target allows ----------------------------------------------------------------------
+
+
+def _refusal(now: Situation, entry: SchemaEntry) -> str:
+    """Why the restoring role may not create an entry; empty where it may, or the server has to be asked."""
+    target, desc = now.target, entry.identity.desc
+    if target.superuser:
+        return ""
+    if desc in _SUPERUSERS:
+        return "only a superuser may create it"
+    if desc == "SCHEMA" and not target.may_create_schemas:
+        return f"role {target.user} may not create schemas in database {target.database}"
+    if desc == "DEFAULT ACL" and entry.owner not in (*target.acts_as, ""):
+        return f"role {target.user} is not a member of {entry.owner}"
+    home = _owner_of_relation(now, entry)
+    if home is not None:
+        if desc not in _BY_PRIVILEGE and home not in target.acts_as:
+            return f"its table belongs to {home}, and role {target.user} is not a member of it"
+        return ""
+    schema = next((one for one in target.schemas if one.name == entry.namespace), None)
+    if schema is not None and not schema.may_create and desc not in _BY_PRIVILEGE:
+        return f"role {target.user} may not create in schema {schema.name}, which belongs to {schema.owner}"
+    return ""
+
+
+def _owner_of_relation(now: Situation, entry: SchemaEntry) -> str | None:
+    """Owner of the relation that an entry is a part of, on the target; None for what is a relation or stands alone."""
+    identity = entry.identity
+    if identity.desc in RELATIONS or len(identity.names) < 2:
+        return None
+    home = now.graph.relation(identity.relation)
+    if home is None:
+        return None
+    present = now.present.entries.get(now.contents.order[home].identity)
+    return None if present is None else present.owner
+
+
+# --- rows ----------------------------------------------------------------------------------------
+
+
+def rows_into(
+    now: Situation, decisions: Mapping[int, Decision], exchanged: Collection[TableName]
+) -> tuple[list[TableRows], dict[TableName, str]]:
+    """How the rows of each picked table come, but for those of `exchanged` ones; and why those of others cannot come."""
+    rows: list[TableRows] = []
+    refused: dict[TableName, str] = {}
+    brought = brings_extensions(now.contents, now.target)
+    for item in now.picked.tables:
+        if item.name in exchanged:
+            continue
+        mode = _mode(now, decisions, item)
+        if mode in (RowMode.MERGE, RowMode.EXACT):
+            if is_platforms_own(item, now.selectors):
+                continue
+            why = _unfit(now, item)
+        else:
+            why = mode if isinstance(mode, str) else ""
+        if why and item.name == supabase.JOBS_TABLE and item.name in now.present.read_only:
+            mode, why = RowMode.JOBS, ""
+        emptied = mode is RowMode.MEMBER and brought
+        if not (rows_of(item) or mode is RowMode.EXACT or emptied):
+            continue
+        if why:
+            refused[item.name] = why
+        elif isinstance(mode, RowMode):
+            merged = mode in (RowMode.MERGE, RowMode.EXACT)
+            rows.append(TableRows(item=item, mode=mode, without=_lacking(now, item) if merged else frozenset()))
+    return _through_roots(now, rows, refused), refused
+
+
+def _through_roots(now: Situation, rows: list[TableRows], refused: dict[TableName, str]) -> list[TableRows]:
+    """Rows that must be all that a root holds come in one step for all its partitions; with some alone, others would be lost."""
+    groups: dict[TableName, list[TableItem]] = {}
+    for one in rows:
+        if one.mode is RowMode.EXACT and one.item.load_via_root is not None:
+            groups.setdefault(one.item.load_via_root, []).append(one.item)
+    found = [one for one in rows if one.mode is not RowMode.EXACT or one.item.load_via_root is None]
+    for root, items in groups.items():
+        everyone = {item.name for item in now.contents.tables if item.load_via_root == root}
+        columns = {tuple(column.name for column in item.columns) for item in items}
+        if everyone == {item.name for item in items} and len(columns) == 1:
+            without = _lacking(now, items[0])
+            found.append(TableRows(item=items[0], mode=RowMode.EXACT, together=tuple(items[1:]), without=without))
+        else:
+            why = f"its rows come through {root.schema}.{root.name}, and are replaced only with all of its partitions"
+            refused.update({item.name: why for item in items})
+    return found
+
+
+def _mode(now: Situation, decisions: Mapping[int, Decision], item: TableItem) -> RowMode | str:
+    """How rows come in, or in words why they cannot."""
+    at = now.graph.relation(item.name)
+    decision = decisions.get(at) if at is not None else None
+    if decision is not None and decision.action is Action.CREATE:
+        return RowMode.NEW
+    if item.name in now.present.columns:
+        return RowMode.EXACT if now.replace else RowMode.MERGE
+    if at is None and now.definitions and item.name not in now.present.unreadable:
+        return RowMode.MEMBER
+    if item.name in now.present.unreadable:
+        return f"role {now.target.user} may not read it on the target"
+    return decision.why if decision is not None and decision.why else "it is not on the target"
+
+
+def brings_extensions(contents: Contents, target: TargetFacts) -> bool:
+    """There are extensions, and none was on the target before: what they put into their tables is their own, also where
+    the snapshot's are empty."""
+    needed = {entry.tag for entry in contents.entries if entry.identity.desc == "EXTENSION"}
+    return bool(needed) and needed.isdisjoint(target.extensions_installed)
+
+
+def is_platforms_own(item: TableItem, selectors: Selectors) -> bool:
+    """A record of the platform's own migrations: it describes the target's tables, not the snapshot's."""
+    return item.name in selectors.migration_tables and item.name.schema != selectors.history_table.schema
+
+
+def _unfit(now: Situation, item: TableItem) -> str:
+    """Why rows may not come into a table that is there."""
+    into = item.load_via_root or item.name
+    if into in now.present.read_only:
+        hint = supabase.WRITTEN_OTHERWISE.get(item.name)
+        return f"role {now.target.user} may not write it{f'; {hint}' if hint else ''}"
+    if now.replace and not now.target.may_replicate:
+        return (
+            f"role {now.target.user} may not switch off its triggers and foreign keys, which would change other tables"
+        )
+    lacking = _lacking(now, item)
+    needed = lacking.intersection(item.key_columns) or (lacking if len(lacking) == len(item.columns) else set())
+    return f"the target's table has no column {', '.join(sorted(needed))}" if needed else ""
+
+
+def _lacking(now: Situation, item: TableItem) -> frozenset[str]:
+    return frozenset(column.name for column in item.columns) - now.present.columns[item.name]

@@ -1,0 +1,54 @@
+"""Which version of an extension a restore installs: the recorded one where the target offers it. Pure.
+
+pg_dump's definition names no version, so that a restore by it brings whatever is the default. Functions, operators and the
+tables' columns then differ from those that the rows come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from vault.model import CatalogFacts, SchemaEntry, TargetFacts
+from vault.sql import statements
+from vault.sql.names import quote
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extensions:
+    """`recorded`: name -> (version, schema as SQL); `offered`: (name, version) pairs; `owners`: of the source's extensions."""
+
+    recorded: Mapping[str, tuple[str, str]]
+    offered: frozenset[tuple[str, str]]
+    owners: Mapping[str, str]
+
+    @classmethod
+    def of(cls, catalog: CatalogFacts, target: TargetFacts) -> Extensions:
+        owners = {name: owner for name, owner, _ in catalog.acls if name.startswith("extension ")}
+        return cls(
+            recorded={name: (version, schema) for name, version, schema in catalog.extensions},
+            offered=frozenset(target.extension_versions),
+            owners={
+                name: owners[shown]
+                for name, _, _ in catalog.extensions
+                for shown in (f"extension {name}", f"extension {quote(name)}")
+                if shown in owners
+            },
+        )
+
+    def executed(self, entry: SchemaEntry) -> SchemaEntry:
+        """`entry`, with the recorded version if it is an extension's and the target has that."""
+        version, schema = self.recorded.get(entry.tag, ("", ""))
+        if entry.identity.desc != "EXTENSION" or (entry.tag, version) not in self.offered:
+            return entry
+        return replace(entry, definition=statements.create_extension(entry.tag, schema=schema, version=version))
+
+    def warnings(self, target: TargetFacts, wanted: frozenset[str]) -> Iterator[str]:
+        """For extensions `wanted` that the target does not have yet."""
+        for name in sorted(wanted - set(target.extensions_installed)):
+            version, _ = self.recorded.get(name, ("", ""))
+            if version and name in target.extensions and (name, version) not in self.offered:
+                yield f"extension {name}: version {version} is not offered by the target, its default comes instead"
+            owner = self.owners.get(name)
+            if owner not in (None, target.user):
+                yield f"extension {name} belonged to {owner} and will belong to {target.user}: an extension has no ALTER ... OWNER"

@@ -1,0 +1,136 @@
+"""Which entries of a snapshot belong together: what an entry needs, and what is part of or said about an object. Pure.
+
+Built once over the recorded order; positions are those of `Contents.order`. Follows recorded dependencies and identities,
+never SQL text. Spec 76-selection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from vault.model import Identity, TableName
+from vault.ops.restore.plan.contents import Contents
+from vault.sql.catalog_names import relation_in
+
+RELATIONS: Final = frozenset({"TABLE", "VIEW", "MATERIALIZED VIEW", "FOREIGN TABLE"})
+_ABOUT: Final = frozenset({"ACL", "COMMENT", "SECURITY LABEL"})
+_OF_RELATION: Final = frozenset({"table constraint", "trigger", "policy", "rule", "default value", "table column"})
+"""Kinds whose address starts with schema and name of the relation they belong to."""
+_SUBJECT_IS_RELATION: Final = frozenset({"ROW SECURITY", "PUBLICATION TABLE", "TABLE ATTACH", "MATERIALIZED VIEW DATA"})
+_NEEDS_RELATION: Final = frozenset({"INDEX", "STATISTICS"})
+
+LINKS: Final = frozenset({"FK CONSTRAINT", "PUBLICATION TABLE", "TABLE ATTACH", "INDEX ATTACH"})
+"""Entries that tie an object to another: they come only if the other one is there or comes too."""
+
+Key = tuple[str, tuple[str, ...], tuple[str, ...]]
+
+
+class EntryGraph:
+    """`parts(at)` and `about(at)` are in the recorded order; `links_to(at)` are foreign keys of others that point at a table."""
+
+    def __init__(self, contents: Contents) -> None:
+        self._order = contents.order
+        self._relations: dict[tuple[str, ...], int] = {}
+        self._by_key: dict[Key, list[int]] = {}
+        self._parts: dict[int, list[int]] = {}
+        self._links: dict[int, list[int]] = {}
+        self._attached: dict[int, list[int]] = {}
+        self._above: dict[int, int] = {}
+        self._dependents: dict[int, list[int]] = {}
+        self.owner_of_sequence: Mapping[TableName, TableName] = _owned_sequences(contents)
+        for at, item in enumerate(self._order):
+            if item.identity.desc in RELATIONS:
+                self._relations[item.identity.names] = at
+            if item.identity.desc in _ABOUT:
+                self._by_key.setdefault(subject(item.identity), []).append(at)
+        for at in range(len(self._order)):
+            self._place(at)
+
+    def needs(self, at: int) -> tuple[int, ...]:
+        return self._order[at].needs
+
+    def parts(self, at: int) -> list[int]:
+        """What makes a relation whole: defaults, keys, indexes, triggers, rules, policies, its sequences ..."""
+        return self._parts.get(at, [])
+
+    def about(self, at: int) -> list[int]:
+        """Privileges, comments and labels of an object, of its columns too."""
+        return (
+            self._by_key.get(subject(self._order[at].identity), [])
+            if self._order[at].identity.desc not in _ABOUT
+            else []
+        )
+
+    def links_to(self, at: int) -> list[int]:
+        return self._links.get(at, [])
+
+    def dependents(self, at: int) -> list[int]:
+        """Entries that need it, directly."""
+        return self._dependents.get(at, [])
+
+    def partitions(self, at: int) -> list[int]:
+        """Tables attached below a partitioned table, directly."""
+        return self._attached.get(at, [])
+
+    def depth(self, at: int) -> int:
+        """How many partitioned tables a partition lies below."""
+        below = 0
+        while (above := self._above.get(at)) is not None:
+            below, at = below + 1, above
+        return below
+
+    def relation(self, name: TableName) -> int | None:
+        return self._relations.get((name.schema, name.name))
+
+    def _place(self, at: int) -> None:
+        identity = self._order[at].identity
+        home = self._home(at)
+        if home is not None:
+            self._parts.setdefault(home, []).append(at)
+        for need in self._order[at].needs:
+            self._dependents.setdefault(need, []).append(at)
+            if identity.desc == "FK CONSTRAINT" and need != home and self._order[need].identity.desc == "TABLE":
+                self._links.setdefault(need, []).append(at)
+            if identity.desc == "TABLE ATTACH" and need != home and home is not None and self._is_table(need):
+                self._attached.setdefault(need, []).append(home)
+                self._above[home] = need
+            if identity.desc == "INDEX ATTACH":
+                self._parts.setdefault(self._index_home(need), []).append(at)
+
+    def _home(self, at: int) -> int | None:
+        """The relation that an entry is a part of."""
+        identity = self._order[at].identity
+        if identity.desc in RELATIONS or identity.desc in _ABOUT:
+            return None
+        if identity.kind in _OF_RELATION or identity.desc in _SUBJECT_IS_RELATION:
+            return self._relations.get(identity.names[:2])
+        if identity.desc in _NEEDS_RELATION:
+            return next((need for need in self._order[at].needs if self._order[need].identity.desc in RELATIONS), None)
+        if identity.kind == "sequence" and len(identity.names) == 2:
+            owner = self.owner_of_sequence.get(identity.relation)
+            return None if owner is None else self.relation(owner)
+        return None
+
+    def _index_home(self, index: int) -> int:
+        home = self._home(index)
+        return index if home is None else home
+
+    def _is_table(self, at: int) -> bool:
+        return self._order[at].identity.desc in {"TABLE", "FOREIGN TABLE"}
+
+
+def _owned_sequences(contents: Contents) -> dict[TableName, TableName]:
+    """Sequence -> table, of serial and identity columns."""
+    found: dict[TableName, TableName] = {}
+    for dependent, referenced, kind in contents.catalog.edges:
+        if kind in ("a", "i"):
+            sequence, table = relation_in(dependent, "sequence"), relation_in(referenced, "table column")
+            if sequence is not None and table is not None:
+                found[sequence] = table
+    return found
+
+
+def subject(identity: Identity) -> Key:
+    """The object that an entry is, or is about. Where pg_dump does not tell it (members of extensions), its tag stands for it."""
+    return (identity.kind, identity.names, identity.args) if identity.kind else ("", (identity.sub,), ())

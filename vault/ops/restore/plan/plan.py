@@ -1,0 +1,382 @@
+"""Decide what a restore will do, before anything is written. Pure: values in, a plan out.
+
+Never touches the target. Invariant: every entry of the snapshot that was picked is in exactly one step, or is named in
+`left_out`, or its decision says why nothing is done. Spec 75-restore.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from vault.errors import UnsafeError
+from vault.model import Identity, OrderItem, Present, SchemaEntry, Section, TableItem, TableName, TargetFacts
+from vault.ops.project.components import COMPONENTS, SUPABASE, Selectors
+from vault.ops.restore.plan.contents import Contents, bytes_of, rows_of
+from vault.ops.restore.plan.decide import brings_extensions, decide, rows_into
+from vault.ops.restore.plan.decision import Action, Decision, Exchange, RowMode, Situation, TableRows
+from vault.ops.restore.plan.exchange import exchanges
+from vault.ops.restore.plan.graph import EntryGraph
+from vault.ops.restore.plan.privileges import decide_privileges
+from vault.ops.restore.plan.roles import RoleSteps, role_steps
+from vault.ops.restore.plan.select import Picked, Wanted, pick
+from vault.ops.restore.plan.warnings import OF_THE_DATABASE, warnings
+
+_SHOWN_MAX: Final = 5
+
+_ACL_PASS: Final = frozenset({"ACL", "DEFAULT ACL"})
+_LAST_PASS: Final = frozenset({"EVENT TRIGGER", "MATERIALIZED VIEW DATA"})
+_NOT_EXECUTED: Final = frozenset({"ENCODING", "STDSTRINGS", "SEARCHPATH", "TABLE DATA", "SEQUENCE SET", "BLOBS"})
+"""Settings of the session, and what is captured as rows, sequences and large objects instead."""
+_OF_PLATFORM: Final = ("event trigger ", "publication ", "foreign-data wrapper ", "server ", "language ", "cast ")
+"""Kinds without a schema that a platform has before a project comes."""
+_OF_SCHEMA: Final = frozenset({"schema", "rls_policies", "rpc_functions", "encryption"})
+_OF_DATA: Final = frozenset({"data", "users", "user_roles"})
+_STARTING_JOBS: Final = frozenset({"cron"})
+"""Schemas whose rows start jobs: they come after everything else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreOptions:
+    """`replace`: what differs becomes as recorded, rows too (-c). `into_source`: the source may be the target."""
+
+    wanted: Wanted = field(default_factory=Wanted)
+    replace: bool = False
+    into_source: bool = False
+    selectors: Selectors = SUPABASE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangeSteps:
+    """An exchange in the order of its steps; `then`: indexes, constraints, ..., privileges and what comes last."""
+
+    exchange: Exchange
+    definitions: tuple[int, ...]
+    row_security: Mapping[int, tuple[int, ...]]
+    tables: tuple[TableItem, ...]
+    sequences: frozenset[TableName]
+    then: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestorePlan:
+    """Steps in their order; numbers are positions in `contents.order`.
+
+    decisions        for every entry that was picked; what is created or replaced is in one of the steps
+    definitions      before the rows, serial
+    row_security     position of a TABLE -> positions of ROW SECURITY entries that belong in its transaction
+    row_steps        tables whose rows come, largest first; `late_rows` after everything else
+    attachments      of partitions to tables that were there, and of their indexes: after all that makes the partition whole
+    after_rows       indexes, constraints, triggers, rules, policies ...: in parallel as `needs` allow
+    privileges       ACL and DEFAULT ACL
+    last             event triggers, refreshes of materialized views, and comments on event triggers
+    exchanges        what is dropped and created anew, after the definitions and before the other rows
+    resets           objects whose privileges become the built-in ones
+    refused          (name, why): what was asked for and will not be done
+    owner_of_sequence of serial and identity columns
+    read_only        tables and sequences that the restoring role may not write
+    fresh            the target is empty
+    """
+
+    contents: Contents
+    target: TargetFacts
+    options: RestoreOptions
+    picked: Picked
+    decisions: Mapping[int, Decision]
+    roles: RoleSteps
+    definitions: tuple[int, ...]
+    row_security: Mapping[int, tuple[int, ...]]
+    row_steps: tuple[TableRows, ...]
+    late_rows: tuple[TableRows, ...]
+    after_rows: tuple[int, ...]
+    attachments: tuple[int, ...]
+    privileges: tuple[int, ...]
+    last: tuple[int, ...]
+    left_out: tuple[int, ...]
+    exchanges: tuple[ExchangeSteps, ...]
+    resets: tuple[Identity, ...]
+    refused: tuple[tuple[str, str], ...]
+    warnings: tuple[str, ...]
+    owner_of_sequence: Mapping[TableName, TableName]
+    read_only: frozenset[TableName]
+    fresh: bool
+
+    @property
+    def new_extensions(self) -> bool:
+        """No extension of the snapshot was on the target before, so rows in their tables are CREATE EXTENSION's own."""
+        return brings_extensions(self.contents, self.target)
+
+    @property
+    def whole(self) -> bool:
+        """Everything of the snapshot, into a database that had nothing: both count the same afterwards."""
+        return self.fresh and self.options.wanted.everything and self.options.wanted.definitions
+
+    @property
+    def tables(self) -> tuple[TableItem, ...]:
+        steps = (*self.row_steps, *self.late_rows)
+        exchanged = (item for one in self.exchanges for item in one.tables)
+        return (*(item for one in steps for item in one.items), *exchanged)
+
+    @property
+    def counted(self) -> frozenset[str]:
+        """Components that come whole, so that the target has at least what the snapshot counts of them."""
+        wanted = self.options.wanted
+        named = wanted.components | (frozenset(COMPONENTS) if wanted.everything else frozenset())
+        found = (
+            named | (_OF_SCHEMA if "schema" in named else frozenset()) | (_OF_DATA if "data" in named else frozenset())
+        )
+        if not wanted.definitions:
+            found -= _OF_SCHEMA
+        return found if wanted.data else found - _OF_DATA
+
+    def tables_by(self, mode: RowMode) -> list[TableItem]:
+        steps = (*self.row_steps, *self.late_rows)
+        return [item for one in steps if one.mode is mode for item in one.items]
+
+    @property
+    def rows(self) -> int:
+        return sum(rows_of(table) for table in self.tables)
+
+    @property
+    def bytes(self) -> int:
+        return sum(bytes_of(table) for table in self.tables)
+
+    @property
+    def created_empty(self) -> list[TableName]:
+        """Tables that only come because something needs them."""
+        coming = {item.name for item in self.picked.tables}
+        made = {self.contents.order[at].identity.names for at in self.positions(Action.CREATE)}
+        names = (item.name for item in self.contents.tables if rows_of(item) and item.name not in coming)
+        return [name for name in names if (name.schema, name.name) in made and self.options.wanted.data]
+
+    def positions(self, *actions: Action) -> list[int]:
+        return sorted(at for at, one in self.decisions.items() if one.action in actions and at not in self.left_out)
+
+
+def plan(
+    contents: Contents,
+    target: TargetFacts,
+    options: RestoreOptions | None = None,
+    *,
+    present: Present | None = None,
+) -> RestorePlan:
+    """The steps that bring what is wanted of `contents` into `target`.
+
+    present  the target's definitions; needed where it is not empty
+    Raises   UnsafeError: the target holds something else, or is the source
+    """
+    options = options or RestoreOptions()
+    present = present or Present()
+    refuse(contents, target, options)
+    now = _situation(contents, target, options, present)
+    picked = now.picked
+    decisions = decide(now)
+    wider = decide_privileges(now, decisions)
+    exchanged = [_exchange_steps(now, one) for one in exchanges(now, decisions)]
+    apart = {at for one in exchanged for at in one.exchange.entries}
+    rows, not_loaded = rows_into(now, decisions, {item.name for one in exchanged for item in one.tables})
+    jobs = [one for one in rows if one.item.name.schema in _STARTING_JOBS]
+    active = {at for at, one in decisions.items() if one.action in (Action.CREATE, Action.REPLACE)}
+    steps = _steps(contents, active - apart)
+    row_security = _row_security(contents, steps["first"], steps["after"])
+    early = {at for positions in row_security.values() for at in positions}
+    late = _attachments(now, decisions, apart)
+    named = picked.roles is None and not options.wanted.everything
+    roles = role_steps(contents.roles, target, only=picked.roles, add_memberships=named)
+    return RestorePlan(
+        contents=contents,
+        target=target,
+        options=options,
+        picked=picked,
+        decisions=decisions,
+        roles=roles,
+        definitions=tuple(at for at in steps["first"] if at not in late),
+        row_security=row_security,
+        row_steps=_largest_first(one for one in rows if one not in jobs),
+        late_rows=_largest_first(jobs),
+        after_rows=tuple(at for at in steps["after"] if at not in early and at not in late),
+        attachments=late,
+        privileges=tuple(steps["privileges"]),
+        last=tuple(steps["last"]),
+        left_out=tuple(steps["left out"]),
+        exchanges=tuple(exchanged),
+        resets=tuple(wider) if options.replace else (),
+        refused=(
+            *_refused(now, decisions, not_loaded, left_out=set(steps["left out"])),
+            *(() if options.replace else map(_wider, wider)),
+            *(_narrowed(one) for one in rows if one.without),
+        ),
+        warnings=tuple(warnings(contents, target, roles=roles, picked=picked)),
+        owner_of_sequence=now.graph.owner_of_sequence,
+        read_only=present.read_only,
+        fresh=not target.in_the_way,
+    )
+
+
+def _situation(contents: Contents, target: TargetFacts, options: RestoreOptions, present: Present) -> Situation:
+    return Situation(
+        contents=contents,
+        graph=EntryGraph(contents),
+        picked=pick(contents, options.wanted, there=frozenset(present.entries), selectors=options.selectors),
+        target=target,
+        present=present,
+        selectors=options.selectors,
+        replace=options.replace,
+        definitions=options.wanted.definitions,
+    )
+
+
+def _exchange_steps(now: Situation, exchange: Exchange) -> ExchangeSteps:
+    steps = _steps(now.contents, set(exchange.entries))
+    row_security = _row_security(now.contents, steps["first"], steps["after"])
+    early = {at for positions in row_security.values() for at in positions}
+    tables: set[TableName] = set()
+    sequences: set[TableName] = set()
+    for at in exchange.entries:
+        identity = now.contents.order[at].identity
+        if identity.desc in ("TABLE", "SEQUENCE") and len(identity.names) == 2:
+            name = identity.relation
+            (tables if identity.desc == "TABLE" else sequences).add(name)
+    return ExchangeSteps(
+        exchange=exchange,
+        definitions=tuple(steps["first"]),
+        row_security=row_security,
+        tables=tuple(item for item in now.picked.tables if item.name in tables),
+        sequences=frozenset(sequences),
+        then=(*(at for at in steps["after"] if at not in early), *steps["privileges"], *steps["last"]),
+    )
+
+
+def _wider(identity: Identity) -> tuple[str, str]:
+    name = f"{identity.kind} {'.'.join(identity.names)}"
+    return f"ACL {name}", "the target grants what the snapshot does not; -c takes it back"
+
+
+def _largest_first(rows: Iterable[TableRows]) -> tuple[TableRows, ...]:
+    return tuple(sorted(rows, key=lambda one: (-bytes_of(one.item), one.item.name)))
+
+
+def _attachments(now: Situation, decisions: Mapping[int, Decision], apart: set[int]) -> tuple[int, ...]:
+    """A table that is there gives a new partition the keys and indexes that it lacks: so it comes with its own first.
+
+    The lowest come first, for an index is whole only with those below it. Rows that find their partition through the root
+    need it attached before.
+    """
+    order, through_root = now.contents.order, {item.name for item in now.picked.tables if item.load_via_root}
+    late: dict[int, int] = {}
+    for at, one in decisions.items():
+        identity = order[at].identity
+        if identity.desc != "TABLE ATTACH" or one.action is not Action.CREATE:
+            continue
+        child = identity.relation
+        home = now.graph.relation(child)
+        parents = [need for need in order[at].needs if need != home and order[need].identity.desc == "TABLE"]
+        if (
+            home is None
+            or child in through_root
+            or not any(order[one].identity in now.present.entries for one in parents)
+        ):
+            continue
+        depth = now.graph.depth(home)
+        late[at] = depth
+        for part in now.graph.parts(home):
+            if part in decisions and order[part].identity.desc == "INDEX ATTACH":
+                late[part] = max(depth, late.get(part, 0))
+    done = (at for at in late.keys() - apart if decisions[at].action is Action.CREATE)
+    return tuple(sorted(done, key=lambda at: (-late[at], at)))
+
+
+def _narrowed(rows: TableRows) -> tuple[str, str]:
+    name, columns = rows.item.name, ", ".join(sorted(rows.without))
+    return (
+        f"TABLE DATA {name.schema}.{name.name}",
+        f"without values of {columns}: the target's table has no such column",
+    )
+
+
+def _refused(
+    now: Situation, decisions: Mapping[int, Decision], not_loaded: Mapping[TableName, str], *, left_out: set[int]
+) -> list[tuple[str, str]]:
+    """What was asked for and stays undone, as failures of the restore name it."""
+    found = []
+    for at, one in sorted(decisions.items()):
+        if one.lacking and at not in left_out:
+            entry = now.contents.entries[at]
+            hint = "; -c replaces it" if one.action is Action.KEEP else ""
+            found.append((f"{entry.identity.desc} {entry.tag}", f"{one.why}{hint}"))
+    for item in now.picked.tables:
+        if item.name in not_loaded:
+            found.append((f"TABLE DATA {item.name.schema}.{item.name.name}", f"not loaded: {not_loaded[item.name]}"))
+    return found
+
+
+def refuse(contents: Contents, target: TargetFacts, options: RestoreOptions) -> None:
+    """Raises  UnsafeError: the target is the source; it is not empty, and neither a selection nor -c was asked for"""
+    server = contents.server
+    if (server.system_id, server.database_oid) == (target.system_id, target.database_oid) and not options.into_source:
+        raise UnsafeError(
+            f"database {target.database} is the one that the snapshot was taken from",
+            why="a restore over the source can destroy what it should save",
+            hint="restore into a new database, or say --into-source",
+        )
+    wanted = options.wanted
+    if options.replace or not (wanted.everything and wanted.definitions):
+        return
+    in_the_way = beside_the_platform(target, options.selectors)
+    if in_the_way:
+        shown = ", ".join(in_the_way[:_SHOWN_MAX])
+        more = len(in_the_way) - _SHOWN_MAX
+        raise UnsafeError(
+            f"database {target.database} is not empty",
+            why=f"it holds {shown}{f' and {more} more' if more > 0 else ''}",
+            hint="restore into a new database (createdb NAME), name what you miss with --only, or replace what differs with -c",
+        )
+
+
+def beside_the_platform(target: TargetFacts, selectors: Selectors) -> list[str]:
+    """What is in the way, without what a managed platform has before a project comes."""
+    own = [
+        name for name in target.in_the_way if name.removeprefix("schema ").strip('"') not in selectors.platform_schemas
+    ]
+    if len(own) == len(target.in_the_way):
+        return own
+    return [name for name in own if not name.startswith(_OF_PLATFORM)]
+
+
+def _steps(contents: Contents, active: set[int]) -> dict[str, list[int]]:
+    """Positions by step, in order; of what is never executed all, of the rest the `active` ones."""
+    steps: dict[str, list[int]] = {step: [] for step in ("first", "after", "privileges", "last", "left out")}
+    rows_come = False
+    for at, item in enumerate(contents.order):
+        rows_come = rows_come or item.section in (Section.DATA, Section.POST_DATA)
+        step = _step(item, contents.entries[at], rows_come=rows_come)
+        if step == "left out" or at in active:
+            steps[step].append(at)
+    return steps
+
+
+def _step(item: OrderItem, entry: SchemaEntry, *, rows_come: bool) -> str:
+    """pg_restore's _tocEntryRestorePass, and before it the parting of what comes before the rows from what comes after."""
+    desc = item.identity.desc
+    if desc in _NOT_EXECUTED or desc.startswith("BLOB") or item.identity.kind == "large object":
+        return "left out"
+    if desc in OF_THE_DATABASE or item.identity.kind == "database":
+        return "left out"
+    if desc in _ACL_PASS:
+        return "privileges"
+    if desc in _LAST_PASS or (desc == "COMMENT" and entry.tag.startswith("EVENT TRIGGER ")):
+        return "last"
+    before_rows = item.section is Section.PRE_DATA or (item.section is Section.NONE and not rows_come)
+    return "first" if before_rows else "after"
+
+
+def _row_security(contents: Contents, first: list[int], after: list[int]) -> dict[int, tuple[int, ...]]:
+    tables = {contents.order[at].identity.names: at for at in first if contents.order[at].identity.desc == "TABLE"}
+    found: dict[int, tuple[int, ...]] = {}
+    for at in after:
+        identity = contents.order[at].identity
+        if identity.desc == "ROW SECURITY" and identity.names in tables:
+            table = tables[identity.names]
+            found[table] = (*found.get(table, ()), at)
+    return found

@@ -1,0 +1,337 @@
+"""What a restore brings back: from the user's words to entries, tables and sequences, with all that they depend on. Pure.
+
+A selection is a dependency closure: a table comes with its sequences, defaults, types, keys, indexes, triggers, policies, grants
+and comments. What only depends on the selection does not come. Invariant: whatever is asked for is in `entries`, or in `left`
+with the reason. Spec 76-selection.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from vault.errors import NotThere, UsageError
+from vault.model import Identity, SchemaEntry, TableItem, TableName
+from vault.ops.project.components import COMPONENTS, SUPABASE, EntrySelector, Selectors
+from vault.ops.restore.plan.contents import Contents
+from vault.ops.restore.plan.graph import LINKS, EntryGraph
+from vault.ops.view.encryption import dependents
+from vault.sql.catalog_names import texts
+from vault.sql.names import split_name
+from vault.sql.statements import read_acl_item
+
+_GRANTS: Final = frozenset({"ACL", "DEFAULT ACL"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What was asked for; `everything` when nothing was named. `names`: (schema, name) of a table or another object.
+
+    `definitions` is False for rows alone (-a), `data` is False for definitions alone (-s).
+    """
+
+    components: frozenset[str] = frozenset()
+    schemas: frozenset[str] = frozenset()
+    names: tuple[TableName, ...] = ()
+    definitions: bool = True
+    data: bool = True
+
+    @property
+    def everything(self) -> bool:
+        return not (self.components or self.schemas or self.names)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picked:
+    """Positions and names that come. `explicit` were asked for, the rest of `entries` is needed by them.
+
+    left        position -> why an entry that belongs to the selection does not come
+    dependents  not asked for and missing on the target, though they depend on something that comes
+    tables      whose rows come
+    sequences   whose values come
+    roles       None: every captured role and setting; else those named by what comes
+    """
+
+    entries: frozenset[int]
+    explicit: frozenset[int]
+    left: Mapping[int, str] = field(default_factory=dict)
+    tables: tuple[TableItem, ...] = ()
+    sequences: frozenset[TableName] | None = None
+    large_objects: bool = True
+    roles: frozenset[str] | None = None
+    dependents: tuple[int, ...] = ()
+
+
+def read_words(words: Sequence[str], contents: Contents) -> Wanted:
+    """Words of --only: a component, a schema, or SCHEMA.NAME by psql's rules. Raises  NotThere; UsageError"""
+    components, schemas, names = set(), set(), []
+    known = {entry.namespace for entry in contents.entries if entry.namespace} | {
+        table.name.schema for table in contents.tables
+    }
+    for word in words:
+        if word in COMPONENTS:
+            components.add(word)
+            continue
+        parts = split_name(word.removesuffix(".*"))
+        if len(parts) == 1 and parts[0] in known:
+            schemas.add(parts[0])
+        elif len(parts) == 2 and _is_there(TableName(schema=parts[0], name=parts[1]), contents):
+            names.append(TableName(schema=parts[0], name=parts[1]))
+        elif len(parts) > 2:
+            raise UsageError(f"not a name: {word}", hint="write a component, SCHEMA or SCHEMA.NAME")
+        else:
+            raise _unknown(word, contents, known)
+    return Wanted(components=frozenset(components), schemas=frozenset(schemas), names=tuple(names))
+
+
+def _unknown(word: str, contents: Contents, schemas: Iterable[str]) -> NotThere:
+    tables = [f"{table.name.schema}.{table.name.name}" for table in contents.tables]
+    near = difflib.get_close_matches(word.lower(), [*COMPONENTS, *schemas, *tables], 1)
+    hint = f"did you mean {near[0]}?" if near else f"components are: {' '.join(COMPONENTS)}"
+    return NotThere(f"--only {word}: no such component, schema, table or object in the snapshot", hint=hint)
+
+
+def _is_there(name: TableName, contents: Contents) -> bool:
+    return any(table.name == name for table in contents.tables) or any(
+        _is_named(entry, name) for entry in contents.entries
+    )
+
+
+def _is_named(entry: SchemaEntry, name: TableName) -> bool:
+    """A type's address is one text, so it is known by its tag."""
+    identity = entry.identity
+    own = (
+        entry.tag
+        if identity.kind == "type" and len(identity.names) == 1
+        else identity.names[-1]
+        if identity.names
+        else ""
+    )
+    return entry.namespace == name.schema and len(identity.names) <= 2 and own == name.name and not identity.sub
+
+
+def pick(
+    contents: Contents, wanted: Wanted, *, there: frozenset[Identity] = frozenset(), selectors: Selectors = SUPABASE
+) -> Picked:
+    """Everything that `wanted` brings. `there`: identities of what the target already has."""
+    graph = EntryGraph(contents)
+    named = {*wanted.names, *_partitions(contents, graph, wanted.names)}
+    tables = tuple(_tables(contents, wanted, named, selectors)) if wanted.data else ()
+    every = frozenset(range(len(contents.order)))
+    if wanted.everything or not wanted.definitions:
+        return Picked(
+            entries=every if wanted.definitions else frozenset(),
+            explicit=every if wanted.definitions else frozenset(),
+            tables=tables,
+            sequences=_sequences(contents, wanted, graph, tables, ()),
+            large_objects=_large_objects(wanted),
+            roles=None if wanted.definitions else frozenset(),
+        )
+    closure = _Closure(contents, graph, there)
+    closure.add_explicit(_explicit(contents, wanted, named, selectors))
+    closure.add_needed(at for table in tables if (at := graph.relation(table.name)) is not None)
+    closure.add_links()
+    if "user_roles" in wanted.components:
+        closure.add_available(at for at, item in enumerate(contents.order) if item.identity.desc in _GRANTS)
+    whole = not wanted.components.isdisjoint({"roles", "user_roles", "schema"})
+    return Picked(
+        entries=frozenset(closure.entries),
+        explicit=frozenset(closure.explicit),
+        left=closure.left,
+        tables=tables,
+        sequences=_sequences(contents, wanted, graph, tables, closure.entries),
+        large_objects=_large_objects(wanted),
+        roles=None if whole else _roles_of(contents, closure.entries, there),
+        dependents=tuple(closure.dependents()),
+    )
+
+
+def _large_objects(wanted: Wanted) -> bool:
+    named = wanted.everything or not wanted.components.isdisjoint({"large_objects", "data"})
+    return named and wanted.data
+
+
+# --- what was asked for --------------------------------------------------------------------------
+
+
+def _tables(
+    contents: Contents, wanted: Wanted, named: Collection[TableName], selectors: Selectors
+) -> Iterator[TableItem]:
+    """Tables whose rows come."""
+    for table in contents.tables:
+        components = set(selectors.table_components(table.name))
+        if (
+            wanted.everything
+            or table.name in named
+            or table.name.schema in wanted.schemas
+            or not components.isdisjoint(wanted.components)
+        ):
+            yield table
+
+
+def _partitions(contents: Contents, graph: EntryGraph, roots: Iterable[TableName]) -> Iterator[TableName]:
+    """They come with their root."""
+    left = [at for root in roots if (at := graph.relation(root)) is not None]
+    while left:
+        for below in graph.partitions(left.pop()):
+            names = contents.order[below].identity.names
+            yield TableName(schema=names[0], name=names[1])
+            left.append(below)
+
+
+def _explicit(contents: Contents, wanted: Wanted, named: Collection[TableName], selectors: Selectors) -> set[int]:
+    found = set()
+    selector = EntrySelector(catalog=contents.catalog, selectors=selectors)
+    for at, entry in enumerate(contents.entries):
+        if (
+            not wanted.components.isdisjoint(selector.components(entry))
+            or entry.namespace in wanted.schemas
+            or (entry.identity.desc == "SCHEMA" and entry.tag in wanted.schemas)
+            or any(_is_named(entry, name) for name in named)
+        ):
+            found.add(at)
+    if "encryption" in wanted.components:
+        called = [one.identity for one in contents.entries if selector.is_encryption(one)]
+        callers = dependents(contents.catalog, (name for one in called for name in texts(one)))
+        found |= {at for at, one in enumerate(contents.entries) if not callers.isdisjoint(texts(one.identity))}
+    return found
+
+
+def _sequences(
+    contents: Contents, wanted: Wanted, graph: EntryGraph, tables: Iterable[TableItem], entries: Iterable[int]
+) -> frozenset[TableName] | None:
+    """Sequences whose values come: those of tables whose rows come, and those that are defined anew."""
+    if not wanted.data:
+        return frozenset()
+    if wanted.everything or not wanted.components.isdisjoint({"sequences", "data"}):
+        return None
+    with_rows = {table.name for table in tables}
+    found = {sequence for sequence, table in graph.owner_of_sequence.items() if table in with_rows}
+    for at in entries:
+        identity = contents.order[at].identity
+        if identity.desc == "SEQUENCE" and len(identity.names) == 2:
+            found.add(identity.relation)
+    return frozenset(found)
+
+
+# --- what comes with it --------------------------------------------------------------------------
+
+
+class _Closure:
+    """Grows from what was asked for. An object that the target has is needed, but brings nothing more with it."""
+
+    def __init__(self, contents: Contents, graph: EntryGraph, there: frozenset[Identity]) -> None:
+        self._contents = contents
+        self._graph = graph
+        self._there = there
+        self._links: set[int] = set()
+        self.entries: set[int] = set()
+        self.explicit: set[int] = set()
+        self.left: dict[int, str] = {}
+
+    def add_explicit(self, positions: Iterable[int]) -> None:
+        """Asked for: it comes with its parts and what is said about it, even where the target has it."""
+        for at in sorted(positions):
+            if self._desc(at) in LINKS:
+                self._links.add(at)
+                continue
+            self.explicit.add(at)
+            self._add(at)
+            for need in self._graph.needs(at):
+                self._add(need)
+            for part in self._around(at):
+                self.explicit.add(part)
+                self._add(part)
+
+    def add_needed(self, positions: Iterable[int]) -> None:
+        """Needed, but not asked for."""
+        for at in positions:
+            self._add(at)
+
+    def add_links(self) -> None:
+        """Foreign keys, attachments and memberships whose other side is there or comes."""
+        for at in sorted(self._links):
+            missing = [need for need in self._graph.needs(at) if not self._is_available(need)]
+            if not missing:
+                self.explicit.add(at)
+                self._add(at)
+                self.explicit.update(self._graph.about(at))
+                self.entries.update(self._graph.about(at))
+            elif self._belongs(at):
+                entry = self._contents.entries[missing[0]]
+                self.left[at] = f"{entry.identity.desc} {entry.tag} is neither selected nor on the target"
+
+    def add_available(self, positions: Iterable[int]) -> None:
+        """What is about objects that are there or come; of members of extensions nothing tells whether they are."""
+        for at in positions:
+            if self._contents.order[at].identity.kind and all(
+                self._is_available(need) for need in self._graph.needs(at)
+            ):
+                self.explicit.add(at)
+                self.entries.add(at)
+
+    def dependents(self) -> Iterator[int]:
+        """Of what could come as well: all else that it needs is there, comes, or is one of them."""
+        lost_too: set[int] = set()
+        for at, item in enumerate(self._contents.order):
+            lost = self._there and at not in self.entries and item.identity not in self._there and at not in self.left
+            reached = not (self.explicit | lost_too).isdisjoint(item.needs)
+            if lost and reached and all(self._is_available(need) or need in lost_too for need in item.needs):
+                lost_too.add(at)
+                yield at
+
+    def _is_available(self, at: int) -> bool:
+        return at in self.entries or self._contents.order[at].identity in self._there
+
+    def _belongs(self, at: int) -> bool:
+        """Whether a link is a part of what was asked for, and not of something else that points at it."""
+        home = self._graph.relation(self._contents.order[at].identity.relation)
+        return self._desc(at) in {"FK CONSTRAINT", "TABLE ATTACH"} and home in self.explicit
+
+    def _add(self, at: int) -> None:
+        """With everything it needs; what has to be created brings its parts."""
+        waiting = [at]
+        while waiting:
+            one = waiting.pop()
+            if one in self.entries:
+                continue
+            self.entries.add(one)
+            if self._contents.order[one].identity not in self._there:
+                waiting.extend(self._graph.needs(one))
+                waiting.extend(self._around(one))
+
+    def _around(self, at: int) -> list[int]:
+        """Parts of a relation, what is said about them and it; links are put aside."""
+        parts = self._graph.parts(at)
+        self._links.update(part for part in (*parts, *self._graph.links_to(at)) if self._desc(part) in LINKS)
+        own = [part for part in parts if self._desc(part) not in LINKS]
+        return [*own, *(one for part in (at, *own) for one in self._graph.about(part))]
+
+    def _desc(self, at: int) -> str:
+        return self._contents.order[at].identity.desc
+
+
+def _roles_of(contents: Contents, entries: Iterable[int], there: frozenset[Identity]) -> frozenset[str]:
+    """Roles that entries to be created name: owners, grantees, and those of policies."""
+    acls = {name: acl or () for name, _, acl in contents.catalog.acls}
+    policies = {(schema, table, policy): roles for schema, table, policy, roles in contents.catalog.policies}
+    known = {role.name for role in contents.roles.roles}
+    found: set[str] = set()
+    for at in entries:
+        entry = contents.entries[at]
+        identity = entry.identity
+        if identity in there:
+            continue
+        found.add(entry.owner)
+        if identity.kind == "policy":
+            schema, table, policy = identity.names
+            found.update(policies.get((schema, table, policy), ()))
+        if identity.desc == "ACL":
+            named = {*texts(identity)}
+            columns = tuple(f"table column {text.removeprefix(f'{identity.kind} ')}." for text in named)
+            for name, items in acls.items():
+                if name in named or name.startswith(columns):
+                    found.update(read_acl_item(item).grantee for item in items)
+    return frozenset(found & known)

@@ -1,0 +1,89 @@
+"""The plan of a restore in words, for the person who says yes. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+from vault.ops.restore.plan.decision import Action, RowMode
+from vault.ops.restore.plan.plan import RestorePlan
+
+_NAMED_MAX: Final = 20
+_MODES: Final = {
+    RowMode.NEW: "into tables that are created",
+    RowMode.MEMBER: "into tables of extensions",
+    RowMode.MERGE: "into tables that are there: rows whose key is missing are added, rows that are there stay",
+    RowMode.JOBS: "through the functions of pg_cron",
+    RowMode.EXACT: "REPLACE the rows of tables that are there: newer ones are deleted",
+}
+
+
+def lines(made: RestorePlan) -> Iterator[str]:
+    """What will be done, then what will not, then what to know before saying yes."""
+    target = made.target
+    yield f"into database {target.database} on PostgreSQL {target.version_num // 10000}, as {target.user}"
+    apart = {at for steps in made.exchanges for at in steps.exchange.entries}
+    created = (at for at in made.positions(Action.CREATE) if at not in apart)
+    kinds = Counter(made.contents.order[at].identity.desc for at in created)
+    for kind, count in sorted(kinds.items(), key=lambda pair: (-pair[1], pair[0])):
+        yield f"  {count} {kind}"
+    yield from _others(made)
+    yield from _exchanges(made)
+    yield from _rows(made)
+    if made.roles.create:
+        yield f"  new roles: {', '.join(role.name for role in made.roles.create)}"
+    yield from (f"not done: {name}: {why}" for name, why in made.refused)
+    for at in made.picked.dependents:
+        entry = made.contents.entries[at]
+        about = entry.identity.desc in ("ACL", "COMMENT", "SECURITY LABEL")  # their tags are phrases
+        where = f"{entry.namespace}." if entry.namespace and not about else ""
+        yield f"also missing on the target, not selected: {entry.identity.desc} {where}{entry.tag}"
+    yield from (f"differs, not changed: {difference}" for difference in made.roles.differences)
+    yield from (f"warning: {warning}" for warning in made.warnings)
+
+
+def _others(made: RestorePlan) -> Iterator[str]:
+    """What is on the target already."""
+    equal = len(made.positions(Action.EQUAL))
+    if equal:
+        yield f"  {equal} definitions are there and equal"
+    for action, word in ((Action.REPLACE, "replace"), (Action.KEEP, "left as it is")):
+        found = [at for at in made.positions(action) if not made.decisions[at].lacking]
+        for at in found[:_NAMED_MAX]:
+            entry, why = made.contents.entries[at], made.decisions[at].why
+            yield f"  {word}: {entry.identity.desc} {entry.tag}{f' ({why})' if why else ''}"
+        if len(found) > _NAMED_MAX:
+            yield f"  {word}: {len(found) - _NAMED_MAX} more"
+
+
+def _exchanges(made: RestorePlan) -> Iterator[str]:
+    """What is dropped and created anew, rows and all."""
+    for steps in made.exchanges:
+        entries = [made.contents.entries[at] for at in steps.exchange.replaced]
+        yield f"  DROP AND CREATE ANEW: {', '.join(f'{one.identity.desc} {one.tag}' for one in entries)}"
+        others = len(steps.exchange.entries) - len(entries)
+        if others:
+            yield f"    with {others} definitions that go with it and come back"
+        for table in steps.tables:
+            yield f"    with its rows, which are replaced: {table.name.schema}.{table.name.name}"
+        for lost in steps.exchange.beside:
+            yield f"    LOST, because the snapshot does not have it: {lost}"
+
+
+def _rows(made: RestorePlan) -> Iterator[str]:
+    yield f"  {made.rows} rows of {len(made.tables)} tables, {made.bytes} bytes"
+    if not made.fresh:
+        for mode, words in _MODES.items():
+            names = [f"{item.name.schema}.{item.name.name}" for item in made.tables_by(mode)]
+            if names:
+                shown = ", ".join(names[:_NAMED_MAX]) + (", ..." if len(names) > _NAMED_MAX else "")
+                yield f"    {words}: {shown}"
+        if made.target.may_replicate and any(map(made.tables_by, (RowMode.MERGE, RowMode.EXACT))):
+            yield "    their triggers and foreign keys are off meanwhile; foreign keys are verified afterwards"
+    empty = [f"{name.schema}.{name.name}" for name in made.created_empty]
+    if empty:
+        yield f"  created without their rows, which are not selected: {', '.join(empty[:_NAMED_MAX])}"
+    sequences = made.contents.sequences if made.picked.sequences is None else len(made.picked.sequences)
+    large_objects = made.contents.large_objects if made.picked.large_objects else 0
+    yield f"  {sequences} sequence values, {large_objects} large objects"

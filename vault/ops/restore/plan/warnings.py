@@ -1,0 +1,69 @@
+"""What a person should know before saying yes to a restore: what will not come back as it was. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from vault.model import TargetFacts
+from vault.ops.restore.plan.collation import collation_warnings
+from vault.ops.restore.plan.contents import Contents
+from vault.ops.restore.plan.extensions import Extensions
+from vault.ops.restore.plan.roles import RoleSteps
+from vault.ops.restore.plan.select import Picked
+
+OF_THE_DATABASE: Final = frozenset({"DATABASE", "DATABASE PROPERTIES"})
+"""Entries about the source database itself; the target is a database of its own."""
+_NOT_APPLIED: Final = "not applied, because the target is a database of its own"
+
+
+def warnings(contents: Contents, target: TargetFacts, *, roles: RoleSteps, picked: Picked) -> Iterator[str]:
+    """`roles`: what will be done to the cluster; `picked`: what comes."""
+    server = contents.server
+    coming = [contents.entries[at] for at in sorted(picked.entries)]
+    if target.version_num // 10000 < server.version_num // 10000:
+        yield (
+            f"the target is PostgreSQL {target.version_num // 10000}, the snapshot comes from"
+            f" {server.version_num // 10000}: definitions that use newer features will fail"
+        )
+    if target.encoding != server.encoding:
+        yield f"the target's encoding is {target.encoding}, the snapshot's {server.encoding}: some characters may not convert"
+    for extension in sorted({e.tag for e in coming if e.identity.desc == "EXTENSION"} - set(target.extensions)):
+        yield f"extension {extension} cannot be installed on the target: what needs it will fail"
+    for tablespace in sorted({e.tablespace for e in coming if e.tablespace} - set(target.tablespaces)):
+        yield f"tablespace {tablespace} is not on the target: what was in it goes to the default one"
+    known = {role.name for role in (*contents.roles.roles, *target.roles.roles)}
+    for owner in sorted({e.owner for e in coming if e.owner and not e.owner.startswith("pg_")} - known):
+        yield f"role {owner} owns objects but is neither in the snapshot nor on the target"
+    silent = [role.name for role in roles.create if role.can_login and role.verifier is None]
+    yield from Extensions.of(contents.catalog, target).warnings(
+        target, frozenset(entry.tag for entry in coming if entry.identity.desc == "EXTENSION")
+    )
+    yield from collation_warnings(contents.database, target.properties)
+    if silent:
+        yield f"created without a password, because none was captured: {', '.join(silent)}"
+    if picked.roles is not None:
+        return
+    told = OF_THE_DATABASE | ({"ACL", "COMMENT"} if contents.database else frozenset())
+    for at, item in enumerate(contents.order):
+        if item.identity.kind == "database" and item.identity.desc not in told:
+            yield f"{_NOT_APPLIED}: {item.identity.desc} {contents.entries[at].tag}"
+    yield from (f"{_NOT_APPLIED}: {text}" for text in _properties(contents.database, target))
+
+
+def _properties(database: Mapping[str, str | None], target: TargetFacts) -> Iterator[str]:
+    """What the source database has besides its contents, where a new database of the restoring role has it not."""
+    owner, acl = database.get("owner"), database.get("datacl")
+    if owner not in (None, target.user):
+        yield f"owner {owner}"
+    if acl is not None and sorted(granted := json.loads(acl)) != [f"=Tc/{owner}", f"{owner}=CTc/{owner}"]:
+        yield f"privileges {', '.join(granted)}"
+    if (limit := database.get("datconnlimit")) not in (None, "-1"):
+        yield f"connection limit {limit}"
+    if database.get("datistemplate") == "true":
+        yield "the mark as a template"
+    if (tablespace := database.get("tablespace")) not in (None, "pg_default"):
+        yield f"tablespace {tablespace}"
+    if comment := database.get("comment"):
+        yield f"comment {' '.join(comment.split())}"

@@ -1,0 +1,331 @@
+"""Load rows, sequence values and large objects of a snapshot into tables that exist and have no indexes yet.
+
+Several connections share one large table by its extents. Invariant: the server's own count of every COPY is added up, and a
+table whose sum differs from the snapshot's is reported. Spec 75-restore.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import chain
+from typing import Final
+
+from vault.errors import SourceError, Unreachable
+from vault.limits import MIB
+from vault.model import Extent, LargeObjectItem, MergedRows, SuspendedCheck, TableItem, TableName
+from vault.ops.restore.plan.contents import bytes_of, rows_of
+from vault.ops.restore.plan.decision import RowMode, TableRows
+from vault.ops.restore.plan.plan import RestorePlan
+from vault.ops.restore.sessions import Failures, Sessions
+from vault.pipeline import copytext
+from vault.ports import Progress, TargetSession
+from vault.repo.snapshot import Snapshot
+from vault.sql import cron
+from vault.sql.encoding import codec_of
+
+_COPY_BYTES: Final = 32 * MIB
+"""Text of one COPY: small enough to share a table between connections, large enough that its round trips do not count."""
+_FOREIGN_KEY_VIOLATION: Final = "23503"
+_CHECKS_MAX: Final = 100
+"""CHECKs that rows of one COPY may violate."""
+
+
+class RowLoader:
+    """`tables` and `rows` count what was loaded; `merged` tells of tables that were there."""
+
+    def __init__(
+        self, plan: RestorePlan, snapshot: Snapshot, *, sessions: Sessions, failures: Failures, progress: Progress
+    ) -> None:
+        self._plan = plan
+        self._snapshot = snapshot
+        self._sessions = sessions
+        self._failures = failures
+        self._progress = progress
+        self._lock = threading.Lock()
+        self._rows: dict[TableName, int] = {}
+        self._broken: set[TableName] = set()
+        self.merged: dict[TableName, MergedRows] = {}
+        self.large_objects = 0
+        self._again: list[TableRows] = []
+        self._again_before = len(plan.row_steps) + len(plan.late_rows) + 1
+        self._why_again: dict[TableName, str] = {}
+        """Rows that a foreign key refused: those they refer to may come later."""
+        self._suspending = threading.Lock()
+        self._suspended: list[SuspendedCheck] = []
+
+    @property
+    def tables(self) -> int:
+        return sum(1 for rows in self._rows.values() if rows)
+
+    @property
+    def rows(self) -> int:
+        return sum(self._rows.values())
+
+    def load_tables(self, failed: Collection[int]) -> None:
+        """`failed`: positions of definitions that do not exist; rows of such tables are reported as missing."""
+        self._progress.stage("rows", self._plan.bytes)
+        self._load_steps(self._plan.row_steps, failed)
+        with self._sessions.borrow() as session:
+            for check in self._suspended:
+                self._resume(session, check)
+
+    def load_late(self, failed: Collection[int]) -> None:
+        """Rows that start jobs, when everything else is there."""
+        self._load_steps(self._plan.late_rows, failed)
+
+    def _load_steps(self, steps: Sequence[TableRows], failed: Collection[int]) -> None:
+        self._sessions.parallel(self._tasks(steps, self._created(failed)))
+        while self._again and len(self._again) < self._again_before:
+            self._again_before, again, self._again = len(self._again), self._again, []
+            self._sessions.parallel(self._tasks(again, {}))
+        for step, why in ((one, self._why_again[one.item.name]) for one in self._again):
+            self._fail(step.item, why)
+        for step in steps:
+            loaded = self._rows.get(step.item.name, 0)
+            if step.mode in (RowMode.NEW, RowMode.MEMBER) and loaded != rows_of(step.item):
+                self._fail(step.item, f"{loaded} of {rows_of(step.item)} rows are there")
+
+    def verify_references(self) -> None:
+        """Foreign keys that were off while rows came into tables that were there."""
+        tables = [*self.merged]
+        changed = any(done.added or done.removed for done in self.merged.values())
+        if not tables or not self._plan.target.may_replicate:
+            return
+        with self._sessions.borrow() as session:
+            try:
+                broken = session.broken_references(tables)
+            except Unreachable:
+                raise
+            except SourceError as error:
+                self._failures.add("foreign keys", f"not verified: {error.why}")
+                return
+        for one in broken:
+            name = f"FK CONSTRAINT {one.name} of {one.table}"
+            if one.rows > 0:
+                self._failures.add(name, f"{one.rows} rows refer to rows that are not there")
+            elif changed:
+                self._failures.add(name, "has PERIOD: not verified")
+
+    def load_all(self, session: TargetSession, table: TableItem) -> None:
+        """Every row of a table that is created anew, in the caller's transaction. Raises  SourceError: not all arrived"""
+        blocks = chain.from_iterable(map(self._snapshot.extent_rows, self._snapshot.extents(table)))
+        rows = session.load(table, blocks)
+        if rows != rows_of(table):
+            raise SourceError(
+                f"rows of {table.name.schema}.{table.name.name}", why=f"{rows} of {rows_of(table)} arrived"
+            )
+        self._rows[table.name] = rows
+
+    def forget(self, tables: Sequence[TableItem]) -> None:
+        """Rows that `load_all` brought are not there after all."""
+        for table in tables:
+            self._rows.pop(table.name, None)
+
+    def set_values(self, session: TargetSession, names: frozenset[TableName]) -> None:
+        """Values of sequences that are created anew. Raises  SourceError"""
+        for item in self._snapshot.sequences() if names else ():
+            if item.name in names:
+                session.set_sequence(item)
+
+    def set_sequences(self) -> None:
+        """None goes back to values that were handed out since, unless all rows that may have them were replaced."""
+        picked = self._plan.picked.sequences
+        exchanged = frozenset[TableName]().union(*(one.sequences for one in self._plan.exchanges))
+        with self._sessions.borrow() as session:
+            for item in self._snapshot.sequences() if picked is None or picked else ():
+                if item.name in exchanged or (picked is not None and item.name not in picked):
+                    continue
+                name = f"SEQUENCE SET {item.name.schema}.{item.name.name}"
+                if item.name in self._plan.read_only:
+                    if self._is_missed(item.name):
+                        self._failures.add(name, f"role {self._plan.target.user} may not set it")
+                    continue
+                self._try(name, partial(session.set_sequence, item, forward=self._stays_ahead(item.name)))
+
+    def _is_missed(self, sequence: TableName) -> bool:
+        """A sequence of the platform only matters if rows of its table came."""
+        table = self._plan.owner_of_sequence.get(sequence)
+        return sequence.schema not in self._plan.options.selectors.platform_schemas or bool(
+            table is not None and self._rows.get(table)
+        )
+
+    def _stays_ahead(self, sequence: TableName) -> bool:
+        if self._plan.fresh:
+            return False
+        return not self._plan.options.replace or self._plan.owner_of_sequence.get(sequence) in self._broken
+
+    def create_large_objects(self) -> None:
+        if not self._plan.picked.large_objects:
+            return
+        with self._sessions.borrow() as session:
+            for item in self._snapshot.large_objects():
+                self._try(f"LARGE OBJECT {item.oid}", partial(self._create_large_object, session, item))
+
+    def _create_large_object(self, session: TargetSession, item: LargeObjectItem) -> None:
+        """One that is there stays, unless everything shall be as recorded."""
+        same = None if self._plan.fresh else session.holds(item, self._snapshot.large_object_blocks(item))
+        if same:
+            return
+        there = same is not None
+        if there and not self._plan.options.replace:
+            self._failures.add(f"LARGE OBJECT {item.oid}", "differs on the target; -c replaces it")
+            return
+        blocks = self._snapshot.large_object_blocks(item)
+        for note in session.create_large_object(item, blocks, replace=there):
+            self._failures.add(f"LARGE OBJECT {item.oid}", note)
+        self.large_objects += 1
+
+    def _created(self, failed: Collection[int]) -> dict[TableName, bool]:
+        """Tables that the snapshot defines -> whether they exist now. Members of extensions are not among them."""
+        found: dict[TableName, bool] = {}
+        for at in self._plan.definitions:
+            identity = self._plan.contents.order[at].identity
+            if identity.desc == "TABLE" and len(identity.names) == 2:
+                found[identity.relation] = at not in failed
+        return found
+
+    def _tasks(self, steps: Sequence[TableRows], created: dict[TableName, bool]) -> Iterator[Callable[[], None]]:
+        for step in steps:
+            table = step.item
+            if step.mode in (RowMode.MERGE, RowMode.EXACT):
+                yield partial(self._merge, step)
+            elif step.mode is RowMode.JOBS:
+                yield partial(self._schedule, table)
+            elif not created.get(table.name, True):
+                self._fail(table, "not loaded: the table could not be created")
+            elif step.mode is RowMode.NEW:
+                for extents in self._pieces(table):
+                    yield partial(self._load, table, extents)
+            else:
+                yield partial(self._load_member, table)
+
+    def _merge(self, step: TableRows) -> None:
+        extents = [partial(self._snapshot.extents, item) for item in step.items]
+        columns = step.item.columns
+        kept = [at for at, column in enumerate(columns) if column.name not in step.without]
+        narrow = replace(step.item, columns=tuple(columns[at] for at in kept))
+        with self._sessions.borrow() as session:
+            blocks: Iterator[bytes] = (
+                block for of_table in extents for extent in of_table() for block in self._snapshot.extent_rows(extent)
+            )
+            if step.without:
+                blocks = copytext.of_columns(copytext.whole_rows(blocks), kept, len(columns))
+            try:
+                rows = sum(map(rows_of, step.items))
+                done = session.merge(narrow, blocks, rows=rows, exact=step.mode is RowMode.EXACT)
+            except Unreachable:
+                raise
+            except SourceError as error:
+                why = f"left as it was: {error.why or error.message}"
+                if error.sqlstate == _FOREIGN_KEY_VIOLATION and not self._plan.target.may_replicate:
+                    with self._lock:
+                        self._again.append(step)
+                        self._why_again[step.item.name] = why
+                else:
+                    self._fail(step.item, why)
+                return
+        if done.refused:
+            self._fail(
+                step.item, f"{done.refused} rows did not arrive: another row's unique key, or a trigger, kept them out"
+            )
+        if done.fired:
+            self._fail(step.item, f"fired while rows came, as ENABLE ALWAYS or REPLICA: {', '.join(done.fired)}")
+        with self._lock:
+            self.merged[step.item.name] = done
+            self._rows[step.item.name] = done.added
+        self._progress.advance(sum(map(bytes_of, step.items)))
+
+    def _schedule(self, table: TableItem) -> None:
+        """Jobs through pg_cron's functions, which schedule for the restoring role alone."""
+        user = self._plan.target.user
+        codec = codec_of(self._plan.contents.server.encoding)
+        rows = copytext.to_utf8(copytext.whole_rows(self._snapshot.rows(table)), codec)
+        with self._sessions.borrow() as session:
+            for job in copytext.records(rows, table.columns):
+                called = f"cron job {job.get('jobname') or job.get('jobid')}"
+                if job.get("username") != user:
+                    self._failures.add(called, f"not scheduled: it belongs to {job.get('username')}, not to {user}")
+                    continue
+                self._try(called, partial(session.run, [cron.schedule(job)]))
+
+    def _pieces(self, table: TableItem) -> Iterator[list[Extent]]:
+        piece: list[Extent] = []
+        size = 0
+        for extent in self._snapshot.extents(table):
+            if piece and size + extent.bytes > _COPY_BYTES:
+                yield piece
+                piece, size = [], 0
+            piece.append(extent)
+            size += extent.bytes
+        if piece:
+            yield piece
+
+    def _load_member(self, table: TableItem) -> None:
+        """Rows of an extension's table: CREATE EXTENSION may have put its own there, which the snapshot's replace."""
+        with self._sessions.borrow() as session:
+            if not self._plan.new_extensions and not session.is_empty(table):
+                self._fail(table, "not loaded: the extension was there before, and its table has rows")
+                return
+        self._load(table, list(self._snapshot.extents(table)), replace=True)
+
+    def _load(self, table: TableItem, extents: list[Extent], *, replace: bool = False) -> None:
+        with self._sessions.borrow() as session:
+            for _ in range(_CHECKS_MAX):
+                blocks = chain.from_iterable(self._snapshot.extent_rows(extent) for extent in extents)
+                try:
+                    rows = session.load(table, blocks, replace=replace)
+                    break
+                except Unreachable:
+                    raise
+                except SourceError as error:
+                    if not self._suspend(session, error) and not session.look_in_path(table, error):
+                        self._fail(table, error.why or error.message)
+                        return
+            else:
+                self._fail(table, f"its rows violate more than {_CHECKS_MAX} checks")
+                return
+        with self._lock:
+            self._rows[table.name] = self._rows.get(table.name, 0) + rows
+        self._progress.advance(sum(extent.bytes for extent in extents))
+
+    def _suspend(self, session: TargetSession, why: SourceError) -> bool:
+        """Drop the CHECK that stands against the rows; True: try again."""
+        with self._suspending:
+            try:
+                check = session.suspend_check(why)
+            except Unreachable:
+                raise
+            except SourceError:
+                return False
+            if check is not None and check.add:
+                self._suspended.append(check)
+            return check is not None
+
+    def _resume(self, session: TargetSession, check: SuspendedCheck) -> None:
+        name = f"CHECK {check.name} of {check.subject}"
+        try:
+            session.run(check.add)
+            self._failures.add(name, "added NOT VALID: rows violate it")
+        except Unreachable:
+            raise
+        except SourceError as error:
+            self._failures.add(name, f"dropped, because rows violate it, and could not be added again: {error.why}")
+
+    def _fail(self, table: TableItem, why: str) -> None:
+        """Once a table: what follows from the first reason is not told again."""
+        with self._lock:
+            if table.name in self._broken:
+                return
+            self._broken.add(table.name)
+        self._failures.add(f"TABLE DATA {table.name.schema}.{table.name.name}", why)
+
+    def _try(self, name: str, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except Unreachable:
+            raise
+        except SourceError as error:
+            self._failures.add(name, error.why or error.message)

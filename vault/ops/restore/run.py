@@ -1,0 +1,350 @@
+"""Run a restore plan: roles, definitions, rows, what comes after rows, privileges, and last what would fire or recompute.
+
+An entry that fails never stops the rest: it is recorded, and the restore counts as incomplete. A lost connection or a damaged
+snapshot ends it. Invariant: from the moment a table can hold rows it has its owner, no grants, and its row security.
+Spec 75-restore.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Final
+
+from vault.errors import NotThere, SourceError, Unreachable
+from vault.model import Identity, Membership, MergedRows, Role, RoleSetting, SchemaEntry, TableName
+from vault.ops.restore.plan.contents import CLOSED_PUBLIC_VERSION, Contents, public_was_open
+from vault.ops.restore.plan.decision import Action
+from vault.ops.restore.plan.extensions import Extensions
+from vault.ops.restore.plan.graph import EntryGraph
+from vault.ops.restore.plan.plan import ExchangeSteps, RestorePlan
+from vault.ops.restore.rows import RowLoader
+from vault.ops.restore.schedule import Schedule
+from vault.ops.restore.search_path import search_paths
+from vault.ops.restore.sessions import Failure, Failures, Sessions
+from vault.ports import Progress, Target, TargetSession
+from vault.repo.snapshot import Snapshot
+from vault.sql import privileges, statements
+from vault.sql import roles as role_statements
+
+_MAY_COME_LATER: Final = frozenset({"42501", "42883", "42P01", "42704", "3F000"})
+"""No privilege; no function, relation, type or schema, as who may not use a schema is told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreReport:
+    """`tables` and `rows` that were loaded; `entries` executed. Empty `failed` = everything planned is there, as recorded.
+
+    `merged`: what became of the rows of tables that were there.
+    """
+
+    tables: int
+    rows: int
+    entries: int
+    failed: tuple[Failure, ...]
+    merged: Mapping[TableName, MergedRows] = field(default_factory=dict)
+    large_objects: int = 0
+
+
+def gather(snapshot: Snapshot) -> Contents:
+    """Read from a snapshot what a plan needs. Raises  IntegrityError; NotThere: it holds no database"""
+    database = snapshot.manifest.database
+    if database is None:
+        raise NotThere("the snapshot holds no database", hint="choose another with: pgvault snapshots")
+    order = snapshot.order()
+    return Contents(
+        server=database.server,
+        order=order,
+        entries=tuple(snapshot.entries(item.entry for item in order)),
+        roles=snapshot.roles(),
+        tables=tuple(snapshot.tables()),
+        sequences=database.sequences.sums.items,
+        large_objects=database.large_objects.sums.items,
+        catalog=snapshot.catalog(),
+    )
+
+
+def run(plan: RestorePlan, snapshot: Snapshot, *, target: Target, progress: Progress, jobs: int = 2) -> RestoreReport:
+    """Restore, over `jobs` connections. The caller closes `target`, also after an error.
+
+    Raises  IntegrityError: the snapshot is damaged; Unreachable: the target was lost. Both leave a part of the restore behind
+    """
+    failures = Failures(progress)
+    for name, why in plan.refused:
+        failures.add(name, why, known=True)
+    contents = plan.contents
+    paths = search_paths(contents.roles, {entry.owner for entry in contents.entries})
+    with Sessions(target, encoding=contents.server.encoding, jobs=jobs, search_paths=paths) as sessions:
+        restore = _Restore(plan, sessions, failures, progress)
+        rows = RowLoader(plan, snapshot, sessions=sessions, failures=failures, progress=progress)
+        restore.create_roles()
+        restore.create_definitions()
+        for steps in plan.exchanges:
+            restore.exchange(steps, rows)
+        rows.load_tables(restore.failed)
+        rows.set_sequences()
+        rows.create_large_objects()
+        restore.create_after_rows()
+        rows.verify_references()
+        restore.set_privileges()
+        restore.finish()
+        rows.load_late(restore.failed)
+        sessions.flush()
+    return RestoreReport(
+        tables=rows.tables,
+        rows=rows.rows,
+        entries=restore.entries,
+        failed=failures.all(),
+        merged=rows.merged,
+        large_objects=rows.large_objects,
+    )
+
+
+class _Restore:
+    """Entries, roles and settings of one run. `failed` holds positions of entries that are missing or weaker."""
+
+    def __init__(self, plan: RestorePlan, sessions: Sessions, failures: Failures, progress: Progress) -> None:
+        self._plan = plan
+        self._contents = plan.contents
+        self._extensions = Extensions.of(plan.contents.catalog, plan.target)
+        self._sessions = sessions
+        self._failures = failures
+        self._progress = progress
+        self.failed: set[int] = set()
+        self._done: set[int] = set()
+        self._postponed: list[int] | None = None
+        """While what comes after the rows is created: entries that failed for want of a privilege or a name."""
+        self._unowned: dict[int, str] = {}
+        """What its owner was refused for, with the reason."""
+
+    @property
+    def entries(self) -> int:
+        return len(self._done)
+
+    def create_roles(self) -> None:
+        roles = self._plan.roles
+        with self._sessions.borrow() as session:
+            for role in roles.create:
+                self._try(f"ROLE {role.name}", partial(self._create_role, session, role))
+            for membership in sorted(roles.memberships, key=lambda one: not one.admin):
+                self._try(
+                    f"MEMBERSHIP {membership.role} {membership.member}", partial(self._grant, session, membership)
+                )
+            for parameter in roles.parameters:
+                self._try(
+                    f"PARAMETER {parameter.name}", partial(session.run, role_statements.grant_parameter(parameter))
+                )
+            for setting in roles.settings:
+                if not setting.here:
+                    self._set(session, setting)
+
+    def create_definitions(self) -> None:
+        self._progress.stage("definitions")
+        with self._sessions.borrow() as session:
+            if self._plan.fresh and self._plan.options.wanted.everything:
+                self._try("SCHEMA public", partial(self._prepare_public, session))
+            for at in self._plan.definitions:
+                self._create(session, at)
+
+    def create_after_rows(self) -> None:
+        self._progress.stage("indexes, constraints, policies")
+        schedule = Schedule(self._contents.order, self._plan.after_rows)
+        self._postponed = []
+        self._sessions.parallel(schedule.tasks(self._create_borrowing))
+        self._serial(self._plan.attachments)
+
+    def set_privileges(self) -> None:
+        """Then once more what needs them: an index is built as its table's owner, who may only now use a function's schema."""
+        self._progress.stage("privileges")
+        postponed, self._postponed = sorted(self._postponed or ()), None
+        with self._sessions.borrow() as session:
+            for identity in self._plan.resets:
+                self._try(f"ACL {'.'.join(identity.names)}", partial(self._reset, session, identity))
+        self._serial(self._plan.privileges)
+        self._serial(tuple(postponed))
+        self._set_owners()
+
+    def finish(self) -> None:
+        """What would fire or recompute, then settings of the database."""
+        self._progress.stage("event triggers and materialized views")
+        self._serial(self._plan.last)
+        with self._sessions.borrow() as session:
+            for setting in self._plan.roles.settings:
+                if setting.here:
+                    self._set(session, setting)
+
+    def _serial(self, positions: tuple[int, ...]) -> None:
+        with self._sessions.borrow() as session:
+            for at in positions:
+                self._create(session, at)
+
+    def _create_borrowing(self, at: int) -> None:
+        with self._sessions.borrow() as session:
+            self._create(session, at)
+
+    def _create(self, session: TargetSession, at: int) -> None:
+        entry = self._contents.entries[at]
+        name = f"{entry.identity.desc} {entry.tag}"
+        needs = self._contents.order[at].needs
+        if self._postponed is not None and not set(self._postponed).isdisjoint(needs):
+            self._postponed.append(at)
+            return
+        missing = self.failed.intersection(needs)
+        if entry.identity.desc == "FK CONSTRAINT" and missing:
+            needed = self._contents.entries[min(missing)]
+            self._fail(at, name, f"not created: it needs {needed.identity.desc} {needed.tag}, which failed")
+            return
+        early = self._plan.row_security.get(at, ())
+        try:
+            then = [self._contents.entries[one].definition for one in early]
+            notes = self._create_or_replace(session, at, [*then, *self._after_version(entry)])
+        except Unreachable:
+            raise
+        except SourceError as error:
+            if self._postponed is not None and error.sqlstate in _MAY_COME_LATER:
+                self._postponed.append(at)
+                return
+            weaker = self._weaker(session, at, error)
+            self._fail(at, name, weaker or error.why or error.message)
+            return
+        self._done.update((at, *early))
+        for note in notes:
+            if note.startswith(f"owner {entry.owner} not set"):
+                self._unowned[at] = note
+            else:
+                self._failures.add(name, note)
+
+    def _set_owners(self) -> None:
+        """Once more, where it was refused: the new owner must be allowed to create in the schema, which a grant may tell."""
+        with self._sessions.borrow() as session:
+            for at, note in sorted(self._unowned.items()):
+                entry = self._contents.entries[at]
+                statement = statements.set_owner(entry)
+                try:
+                    session.run([] if statement is None else [statement])
+                except Unreachable:
+                    raise
+                except SourceError:
+                    self._failures.add(f"{entry.identity.desc} {entry.tag}", note)
+
+    def _create_or_replace(self, session: TargetSession, at: int, then: list[str]) -> Sequence[str]:
+        entry, decision = self._contents.entries[at], self._plan.decisions[at]
+        if decision.action is Action.REPLACE and decision.present is not None:
+            if entry.identity.desc == "ACL":
+                self._reset(session, entry.identity)
+                return session.create(entry, then=then)
+            return session.replace(entry, decision.present, again=self._again(at))
+        versioned = self._extensions.executed(entry)
+        if versioned is entry:
+            return session.create(entry, then=then)
+        try:
+            return session.create(versioned, then=then)
+        except Unreachable:
+            raise
+        except SourceError as error:
+            notes = session.create(entry, then=then)
+            return [*notes, f"the recorded version could not be installed, the default was: {error.why}"]
+
+    def exchange(self, steps: ExchangeSteps, rows: RowLoader) -> None:
+        """Drop and create anew in one transaction, with rows and values; where anything of it fails, all is as it was."""
+        notes: list[tuple[str, str]] = []
+        try:
+            with self._sessions.borrow() as session, session.together():
+                session.run(steps.exchange.drops)
+                for at in steps.definitions:
+                    early = [self._contents.entries[one].definition for one in steps.row_security.get(at, ())]
+                    notes += self._anew(session, at, early)
+                for table in steps.tables:
+                    rows.load_all(session, table)
+                rows.set_values(session, steps.sequences)
+                for at in steps.then:
+                    notes += self._anew(session, at, [])
+        except Unreachable:
+            raise
+        except SourceError as error:
+            rows.forget(steps.tables)
+            self.failed.update(steps.exchange.entries)
+            why = f"not replaced, all is as it was: {error.message}: {error.why}"
+            for at in steps.exchange.replaced:
+                entry = self._contents.entries[at]
+                self._failures.add(f"{entry.identity.desc} {entry.tag}", why)
+            return
+        self._done.update(steps.exchange.entries)
+        for name, note in notes:
+            self._failures.add(name, note)
+
+    def _anew(self, session: TargetSession, at: int, then: list[str]) -> list[tuple[str, str]]:
+        entry = self._contents.entries[at]
+        notes = session.create(entry, then=[*then, *self._after_version(entry)])
+        return [(f"{entry.identity.desc} {entry.tag}", note) for note in notes]
+
+    def _again(self, at: int) -> list[str]:
+        """What goes with a function or view if it has to be dropped for being replaced."""
+        graph = EntryGraph(self._contents)
+        parts = graph.parts(at)
+        positions = (*parts, *(one for part in (at, *parts) for one in graph.about(part)))
+        return [self._contents.entries[one].definition for one in positions if one in self._plan.decisions]
+
+    def _reset(self, session: TargetSession, identity: Identity) -> None:
+        session.reset_privileges(identity.kind, identity.names, identity.args)
+
+    def _create_role(self, session: TargetSession, role: Role) -> None:
+        """With every attribute; a role that is no superuser may not give all of them away."""
+        try:
+            session.run(role_statements.create_role(role, unlogged=self._plan.target.superuser))
+        except Unreachable:
+            raise
+        except SourceError:
+            if self._plan.target.superuser:
+                raise
+            less = replace(role, superuser=False, replication=False, bypass_rls=False)
+            session.run(role_statements.create_role(less, unlogged=False))
+            lost = [word for word in ("superuser", "replication", "bypass_rls") if getattr(role, word)]
+            self._failures.add(f"ROLE {role.name}", f"created without {', '.join(lost)}: only a superuser may give it")
+
+    def _after_version(self, entry: SchemaEntry) -> list[str]:
+        before, after = self._contents.server.version_num, self._plan.target.version_num
+        return privileges.without_maintain(entry.identity, before=before, after=after)
+
+    def _weaker(self, session: TargetSession, at: int, why: SourceError) -> str | None:
+        try:
+            return session.create_weaker(self._contents.entries[at], why)
+        except Unreachable:
+            raise
+        except SourceError:
+            return None
+
+    def _fail(self, at: int, name: str, why: str) -> None:
+        self.failed.add(at)
+        self._failures.add(name, why)
+
+    def _prepare_public(self, session: TargetSession) -> None:
+        """As initdb leaves it: pg_dump records the schema only where it differs from that."""
+        version_num = self._plan.target.version_num
+        session.run(role_statements.standard_public(version_num))
+        session.reset_privileges("schema", ["public"])
+        if version_num >= CLOSED_PUBLIC_VERSION > self._contents.server.version_num and public_was_open(self._contents):
+            session.run(["GRANT CREATE ON SCHEMA public TO PUBLIC;"])
+
+    def _grant(self, session: TargetSession, membership: Membership) -> None:
+        """As its recorded grantor where that is allowed, else as the restoring role."""
+        version_num = self._plan.target.version_num
+        try:
+            session.run([role_statements.grant_role(membership, version_num=version_num, grantor=True)])
+        except Unreachable:
+            raise
+        except SourceError:
+            session.run([role_statements.grant_role(membership, version_num=version_num, grantor=False)])
+
+    def _set(self, session: TargetSession, setting: RoleSetting) -> None:
+        statement = role_statements.set_setting(setting, database=self._plan.target.database)
+        self._try(f"SETTING {setting.name} {setting.role}".rstrip(), partial(session.run, [statement]))
+
+    def _try(self, name: str, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except Unreachable:
+            raise
+        except SourceError as error:
+            self._failures.add(name, error.why or error.message)

@@ -1,0 +1,1 @@
+"""A snapshot as a tree of files, each rendered when it is read."""

@@ -1,0 +1,108 @@
+"""`complete_database_with_data.sql`: definitions, rows, sequences and large objects as one script for psql. Streams.
+
+In the steps of pg_restore: definitions, rows, what comes after rows, privileges, event triggers and refreshes. No SQL text is
+edited. The file is UTF-8 whatever the source's encoding; large objects are hexadecimal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import Final
+
+from vault.errors import Malformed
+from vault.model import LargeObjectItem, SchemaEntry, Section, TableItem
+from vault.ops.view.archive import copy_statement
+from vault.ops.view.members import REMEMBER_EXTENSIONS, clear_member, executable_entries, member_tables
+from vault.ops.view.script import EntryScript, foot, head
+from vault.pipeline import copytext
+from vault.repo.snapshot import Snapshot
+from vault.sql import statements
+from vault.sql.encoding import codec_of
+from vault.sql.names import one_line
+
+_PRIVILEGES: Final = frozenset({"ACL", "DEFAULT ACL"})
+_LAST: Final = frozenset({"EVENT TRIGGER", "MATERIALIZED VIEW DATA"})
+_SLICE_BYTES: Final = 64 * 1024
+
+
+def complete_sql(snapshot: Snapshot) -> Iterator[bytes]:
+    """The script. Raises  NotThere: no database; UsageError: a row is not valid in the source's encoding"""
+    yield head(
+        snapshot,
+        "The whole database: definitions, rows, sequences, large objects, privileges.",
+        "Into an empty database, by a superuser: psql -X -v ON_ERROR_STOP=1 -d DATABASE -f complete_database_with_data.sql",
+        "Roles belong to the cluster and must exist: roles.sql.",
+    )
+    yield f"\n{REMEMBER_EXTENSIONS}".encode()
+    script = EntryScript()
+    for entry in _step(snapshot, "before"):
+        yield script.lines(entry)
+    for item in member_tables(snapshot.order(), snapshot.tables()):
+        yield clear_member(item).encode()
+    yield from chain(_rows(snapshot), _sequences(snapshot), _large_objects(snapshot))
+    for step in ("after", "privileges"):
+        for entry in _step(snapshot, step):
+            yield script.lines(entry)
+    yield b"\n-- A refresh sees what the view's owner sees.\nSET row_security = on;\n"
+    for entry in _step(snapshot, "last"):
+        yield script.lines(entry)
+    yield foot(snapshot)
+
+
+def _step(snapshot: Snapshot, wanted: str) -> Iterator[SchemaEntry]:
+    """pg_restore's passes; the main one is parted where the rows come."""
+    rows_come = False
+    for entry in executable_entries(snapshot):
+        rows_come = rows_come or entry.section is Section.POST_DATA
+        desc = entry.identity.desc
+        if desc in _PRIVILEGES:
+            step = "privileges"
+        elif desc in _LAST or (desc == "COMMENT" and entry.tag.startswith("EVENT TRIGGER ")):
+            step = "last"
+        else:
+            step = "after" if rows_come else "before"
+        if step == wanted:
+            yield entry
+
+
+def _rows(snapshot: Snapshot) -> Iterator[bytes]:
+    database = snapshot.manifest.database
+    codec = codec_of(database.server.encoding if database else "UTF8")
+    for item in snapshot.tables():
+        yield _data_title(item)
+        yield copy_statement(item).encode()
+        yield from copytext.to_utf8(copytext.whole_rows(snapshot.rows(item)), codec)
+        yield b"\\.\n\n"
+
+
+def _data_title(item: TableItem) -> bytes:
+    rows = item.sums.rows
+    name = one_line(f"{item.name.schema}.{item.name.name}")
+    return f"\n--\n-- Rows of {name}: {rows}\n--\n\n".encode()
+
+
+def _sequences(snapshot: Snapshot) -> Iterator[bytes]:
+    yield b"\n--\n-- Values of sequences\n--\n\n"
+    for item in snapshot.sequences():
+        yield f"{statements.set_sequence(item)}\n".encode()
+
+
+def _large_objects(snapshot: Snapshot) -> Iterator[bytes]:
+    yield b"\n--\n-- Large objects\n--\n\n"
+    for item in snapshot.large_objects():
+        yield f"BEGIN;\nSELECT pg_catalog.lo_create('{item.oid}');\n".encode()
+        yield from _content(snapshot, item)
+        lines = [statements.set_large_object_owner(item), *statements.large_object_access(item), "COMMIT;"]
+        yield "".join(f"{line}\n" for line in lines).encode()
+
+
+def _content(snapshot: Snapshot, item: LargeObjectItem) -> Iterator[bytes]:
+    offset = 0
+    for block in snapshot.large_object_blocks(item):
+        for at in range(0, len(block), _SLICE_BYTES):
+            piece = block[at : at + _SLICE_BYTES]
+            yield f"SELECT pg_catalog.lo_put('{item.oid}', {offset}, '\\x{piece.hex()}');\n".encode()
+            offset += len(piece)
+    if offset != item.size:
+        raise Malformed("a large object has another size than recorded", why=f"{offset} instead of {item.size}")

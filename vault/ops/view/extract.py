@@ -1,0 +1,78 @@
+"""Take paths of the view out into a directory. Writes through DirectoryTarget alone, which never leaves its root."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from vault.model import FileType, Missing
+from vault.ops.view.tree import View, ViewEntry
+from vault.ports import Progress
+from vault.source.files.target import DirectoryTarget
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extracted:
+    """`files` and links written, `bytes` of their content; `changed`: what could not be made as it was."""
+
+    files: int
+    bytes: int
+    changed: tuple[Missing, ...]
+
+
+def extract(view: View, paths: Sequence[str], target: DirectoryTarget, *, progress: Progress) -> Extracted:
+    """Write the selected paths, directories with all they hold, under their own names; without paths, everything.
+
+    Captured files keep mode and time; rendered ones belong to their reader alone (0600) and have the snapshot's time.
+    Every path is looked up before anything is written.
+    Raises  NotThere; UnsafeError, SourceError: from the target
+    """
+    selected = [view.entry(path) for path in paths]
+    progress.stage("extract")
+    files = size = 0
+    for entry in _unique(view, selected) if paths else view.ls(recursive=True):
+        if entry.kind == "directory":
+            target.make_directory(entry_name(entry), mode=entry.mode, mtime_ns=entry.mtime_ns)
+            continue
+        files += 1
+        if entry.item is not None and entry.item.type is FileType.SYMLINK:
+            target.make_symlink(entry_name(entry), entry.item.target, mtime_ns=entry.mtime_ns)
+            continue
+        counter = _Counter(view.open_entry(entry), progress)
+        target.write_file(entry_name(entry), counter.blocks(), mode=entry.mode, mtime_ns=entry.mtime_ns)
+        size += counter.size
+    return Extracted(files=files, bytes=size, changed=tuple(target.finish()))
+
+
+def _unique(view: View, selected: Sequence[ViewEntry]) -> Iterator[ViewEntry]:
+    """The selected entries and what is below them; what is below another selected one only once."""
+    chosen: dict[str, ViewEntry] = {entry.path: entry for entry in selected}
+    for path, entry in chosen.items():
+        above = path.split("/")
+        if any("/".join(above[:depth]) in chosen for depth in range(1, len(above))):
+            continue
+        yield entry
+        if entry.kind == "directory":
+            yield from view.ls(path, recursive=True)
+
+
+def entry_name(entry: ViewEntry) -> bytes:
+    """The path on disk: captured names are the bytes that they were."""
+    if entry.item is not None:
+        return entry.directory.encode() + b"/" + entry.item.path
+    return entry.path.encode()
+
+
+class _Counter:
+    """Counts the bytes that pass."""
+
+    def __init__(self, blocks: Iterator[bytes], progress: Progress) -> None:
+        self._blocks = blocks
+        self._progress = progress
+        self.size = 0
+
+    def blocks(self) -> Iterator[bytes]:
+        for block in self._blocks:
+            self.size += len(block)
+            self._progress.advance(len(block))
+            yield block

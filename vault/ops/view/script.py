@@ -1,0 +1,114 @@
+"""What the SQL files of the view have in common: head and foot, titles, one entry as psql executes it. No SQL text is edited.
+
+Invariants: names in comments hold no control character, so no comment can end its line (CVE-2025-8714 and 8715); every
+file is fenced by `\\restrict` with a key that who wrote the definitions could not know.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import Final
+
+from vault.errors import NotThere
+from vault.model import SchemaEntry
+from vault.repo.snapshot import Snapshot
+from vault.sql import statements
+from vault.sql.names import one_line, quote
+
+OF_THE_ARCHIVE: Final = frozenset({"ENCODING", "STDSTRINGS", "SEARCHPATH"})
+"""Settings of the session, which the head has."""
+_SETTINGS: Final = """SET statement_timeout = 0;
+SET lock_timeout = 0;
+SET client_encoding = 'UTF8';
+SET standard_conforming_strings = on;
+SELECT pg_catalog.set_config('search_path', '', false);
+SET check_function_bodies = false;
+SET xmloption = content;
+SET client_min_messages = warning;
+SET row_security = off;
+"""
+_OF_THE_DATABASE: Final = frozenset({"DATABASE", "DATABASE PROPERTIES"})
+_ABOUT: Final = frozenset({"ACL", "COMMENT", "SECURITY LABEL"})
+_IN_A_TABLESPACE: Final = frozenset({"TABLE", "MATERIALIZED VIEW", "INDEX", "CONSTRAINT"})
+_QUOTE_DIGITS: Final = 16
+
+
+def entries(snapshot: Snapshot) -> Iterator[SchemaEntry]:
+    """In pg_dump's order."""
+    return snapshot.entries(item.entry for item in snapshot.order())
+
+
+def head(snapshot: Snapshot, *what: str) -> bytes:
+    """Comment lines, and the settings that every definition expects. Raises  NotThere: no database"""
+    if snapshot.manifest.database is None:
+        raise NotThere("the snapshot holds no database")
+    said = "".join(f"-- {line}\n" for line in what)
+    return f"--\n{said}-- pgvault snapshot {snapshot.id.hex()}\n--\n\n\\restrict {_key(snapshot)}\n\n{_SETTINGS}\n".encode()
+
+
+def foot(snapshot: Snapshot) -> bytes:
+    return f"\n\\unrestrict {_key(snapshot)}\n".encode()
+
+
+def title(entry: SchemaEntry) -> bytes:
+    parts = (
+        ("Name", entry.tag),
+        ("Type", entry.identity.desc),
+        ("Schema", entry.namespace or "-"),
+        ("Owner", entry.owner or "-"),
+    )
+    return f"\n--\n-- {'; '.join(f'{word}: {one_line(text)}' for word, text in parts)}\n--\n\n".encode()
+
+
+def text(definition: str) -> bytes:
+    """A definition with exactly one line end after it."""
+    return definition.rstrip("\n").encode() + b"\n" if definition else b""
+
+
+def dollar_quoted(body: str, snapshot: Snapshot, word: str) -> str:
+    """`body` as a string constant whose delimiter nothing in the snapshot can contain; `word` tells nested ones apart."""
+    delimiter = f"${word}_{_key(snapshot)[:_QUOTE_DIGITS]}$"
+    return f"{delimiter}{body}{delimiter}"
+
+
+def is_of_the_database(entry: SchemaEntry) -> bool:
+    """Whether it carries the name of the database that was saved."""
+    return entry.identity.desc in _OF_THE_DATABASE or (
+        entry.identity.desc in _ABOUT and entry.tag.startswith("DATABASE ") and not entry.namespace
+    )
+
+
+class EntryScript:
+    """Entries one after another, as pg_restore prints them: tablespace, access method, definition, owner."""
+
+    def __init__(self) -> None:
+        self._tablespace = ""
+        self._method = ""
+
+    def lines(self, entry: SchemaEntry) -> bytes:
+        """Nothing for settings of the archive."""
+        if entry.identity.desc in OF_THE_ARCHIVE:
+            return b""
+        if is_of_the_database(entry):
+            return title(entry) + b"-- Belongs to the database itself and carries its name; see BACKUP_MANIFEST.md.\n"
+        found = title(entry)
+        if entry.definition and entry.tablespace != self._tablespace and entry.identity.desc in _IN_A_TABLESPACE:
+            self._tablespace = entry.tablespace
+            value = quote(entry.tablespace) if entry.tablespace else "''"
+            found += f"SET default_tablespace = {value};\n".encode()
+        if entry.table_access_method and entry.table_access_method != self._method:
+            self._method = entry.table_access_method
+            found += f"SET default_table_access_method = {quote(entry.table_access_method)};\n".encode()
+        return found + text(entry.definition) + owner(entry)
+
+
+def owner(entry: SchemaEntry) -> bytes:
+    """The statement that sets an entry's owner, if it has one."""
+    statement = statements.set_owner(entry)
+    return f"{statement}\n".encode() if statement else b""
+
+
+def _key(snapshot: Snapshot) -> str:
+    """The snapshot's id is a keyed hash over all that the snapshot holds, so no content can contain it."""
+    return hashlib.sha256(b"pgvault restrict " + snapshot.id).hexdigest()

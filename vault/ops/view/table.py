@@ -1,0 +1,52 @@
+"""One table of a snapshot: found by a name as psql reads it, and its rows rendered. Streams; holds a few chunks."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+
+from vault.errors import NotThere, UsageError
+from vault.model import TableItem
+from vault.pipeline import copytext
+from vault.repo.snapshot import Snapshot
+from vault.sql.encoding import codec_of
+from vault.sql.names import one_line, show_name, split_name
+
+
+def find_table(snapshot: Snapshot, text: str) -> TableItem:
+    """The table that `text` names: `SCHEMA.TABLE` or `TABLE`, folded to lower case except in double quotes.
+
+    Without a schema it is looked for in `public`, then in every schema if only one has it.
+    Raises  NotThere; UsageError: several schemas have it, or it is no name
+    """
+    parts = split_name(text)
+    if len(parts) > 2:
+        raise UsageError(f"not a table name: {one_line(text)}", hint="write SCHEMA.TABLE, with double quotes as in SQL")
+    items = list(snapshot.tables())
+    found = [
+        item for item in items if item.name.name == parts[-1] and (len(parts) == 1 or item.name.schema == parts[0])
+    ]
+    if len(found) > 1:
+        public = [item for item in found if item.name.schema == "public"]
+        if not public:
+            names = ", ".join(show_name(item.name) for item in found)
+            raise UsageError(f"several tables are named {one_line(text)}", why=names, hint="name the schema too")
+        found = public
+    if not found:
+        near = difflib.get_close_matches(".".join(parts), [f"{item.name.schema}.{item.name.name}" for item in items], 1)
+        exact = [show_name(item.name) for item in items if f"{item.name.schema}.{item.name.name}" in near]
+        hint = f"did you mean {exact[0]}?" if exact else "list the tables with: pgvault show SNAP"
+        raise NotThere(f"no table {one_line(text)} in the snapshot", hint=hint)
+    return found[0]
+
+
+def table_rows(snapshot: Snapshot, item: TableItem, form: str) -> Iterator[bytes]:
+    """Rows of a table in one of copytext.FORMATS: in UTF-8, except that `copy` is as captured, in the server's encoding.
+
+    Raises  UsageError: no such format, or rows that are not valid in their encoding
+    """
+    blocks = snapshot.rows(item)
+    if form != "copy" and snapshot.manifest.database is not None:
+        codec = codec_of(snapshot.manifest.database.server.encoding)
+        blocks = copytext.to_utf8(copytext.whole_rows(blocks), codec)
+    return copytext.render(form, blocks, item.name, item.columns)

@@ -1,0 +1,121 @@
+"""SQL files of the view that bring back rows of a few tables: users, and their roles. Streams.
+
+Each file is one transaction and may run again: a row whose key is there stays as it is. Triggers do not fire, so foreign keys are
+checked by the file itself, and a row without its counterpart undoes all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from vault.model import SequenceItem, TableItem, TableName
+from vault.ops.project.components import Selectors, tables_of
+from vault.ops.view.script import dollar_quoted, foot, head
+from vault.pipeline import copytext
+from vault.repo.snapshot import Snapshot
+from vault.sql.encoding import codec_of
+from vault.sql.names import literal, one_line, qualified
+
+_IDENTITIES: Final = "identities"
+"""Where the platform keeps how users sign in, beside the users."""
+
+_CHECK: Final = """
+DECLARE
+    one record;
+    orphans bigint;
+BEGIN
+    FOR one IN
+        SELECT c.conname, c.conrelid::pg_catalog.regclass AS child, c.confrelid::pg_catalog.regclass AS parent,
+               pg_catalog.string_agg(pg_catalog.format('c.%I IS NOT NULL', a.attname), ' AND ') AS given,
+               pg_catalog.string_agg(
+                   pg_catalog.format('p.%I OPERATOR(%s) c.%I', f.attname, k.operator::pg_catalog.regoper, a.attname), ' AND ') AS equal
+          FROM pg_catalog.pg_constraint c,
+               LATERAL ROWS FROM (pg_catalog.unnest(c.conkey), pg_catalog.unnest(c.confkey), pg_catalog.unnest(c.conpfeqop))
+                   AS k(child, parent, operator)
+          JOIN pg_catalog.pg_attribute a ON a.attnum = k.child
+          JOIN pg_catalog.pg_attribute f ON f.attnum = k.parent
+         WHERE c.contype = 'f' AND c.convalidated AND a.attrelid = c.conrelid AND f.attrelid = c.confrelid
+           AND c.conrelid = ANY (ARRAY[%s]::pg_catalog.regclass[])
+         GROUP BY c.oid, c.conname, c.conrelid, c.confrelid
+    LOOP
+        EXECUTE pg_catalog.format('SELECT count(*) FROM %s c WHERE %s AND NOT EXISTS (SELECT FROM %s p WHERE %s)',
+                                  one.child, one.given, one.parent, one.equal) INTO orphans;
+        IF orphans > 0 THEN
+            RAISE EXCEPTION '% rows of % have no counterpart in % (%): nothing was changed',
+                orphans, one.child, one.parent, one.conname;
+        END IF;
+    END LOOP;
+END
+"""
+
+
+def users_sql(snapshot: Snapshot, selectors: Selectors) -> Iterator[bytes]:
+    """Rows of the users' table and of their identities."""
+    what = "Users with their encrypted passwords (hashes, as they were), and how they sign in."
+    return _script(snapshot, what, users_tables(snapshot, selectors))
+
+
+def user_roles_sql(snapshot: Snapshot, selectors: Selectors) -> Iterator[bytes]:
+    """Rows of the application's role tables."""
+    what = "Roles of the application's users: assignments, permissions, trail. Roles of the cluster are in roles.sql."
+    return _script(snapshot, what, role_tables(snapshot, selectors))
+
+
+def users_tables(snapshot: Snapshot, selectors: Selectors) -> list[TableItem]:
+    """Empty if the snapshot has no users."""
+    users = selectors.users_table
+    wanted = (users, TableName(schema=users.schema, name=_IDENTITIES))
+    found = {item.name: item for item in snapshot.tables() if item.name in wanted}
+    return [found[name] for name in wanted if name in found] if users in found else []
+
+
+def role_tables(snapshot: Snapshot, selectors: Selectors) -> list[TableItem]:
+    found = {item.name: item for item in snapshot.tables()}
+    return [found[name] for name in tables_of("user_roles", found, selectors)]
+
+
+def _script(snapshot: Snapshot, what: str, items: Sequence[TableItem]) -> Iterator[bytes]:
+    yield head(
+        snapshot,
+        what,
+        "For a database that has these tables: psql -X -v ON_ERROR_STOP=1 -d DATABASE -f FILE",
+        "One transaction, which may run again: a row whose key is there already stays as it is.",
+        "Triggers do not fire (session_replication_role); foreign keys are checked at the end.",
+    )
+    yield b"BEGIN;\nSET LOCAL session_replication_role = replica;\n"
+    database = snapshot.manifest.database
+    codec = codec_of(database.server.encoding if database else "UTF8")
+    for item in items:
+        name = one_line(f"{item.name.schema}.{item.name.name}")
+        yield f"\n-- {name}\n".encode()
+        if not item.key_columns:
+            yield b"-- This table has no unique key: running the file again adds its rows once more.\n"
+        rows = copytext.to_utf8(copytext.whole_rows(snapshot.rows(item)), codec)
+        yield from copytext.inserts(rows, item.name, item.columns, key=item.key_columns)
+    yield b"\n"
+    for sequence in _sequences(snapshot, [item.name for item in items]):
+        yield _at_least(sequence).encode()
+    names = ", ".join(literal(qualified(item.name)) for item in items)
+    check = _CHECK.replace("ARRAY[%s]", f"ARRAY[{names}]")
+    yield f"\nDO {dollar_quoted(check, snapshot, 'check')};\nCOMMIT;\n".encode()
+    yield foot(snapshot)
+
+
+def _sequences(snapshot: Snapshot, tables: Sequence[TableName]) -> Iterator[SequenceItem]:
+    """Sequences of the tables' columns that were used."""
+    order = snapshot.order()
+    names = {(name.schema, name.name) for name in tables}
+    places = {at for at, item in enumerate(order) if item.identity.desc == "TABLE" and item.identity.names in names}
+    owned = {
+        item.identity.names for item in order if item.identity.desc == "SEQUENCE" and not places.isdisjoint(item.needs)
+    }
+    for item in snapshot.sequences():
+        if item.is_called and (item.name.schema, item.name.name) in owned:
+            yield item
+
+
+def _at_least(item: SequenceItem) -> str:
+    name = qualified(item.name)
+    setval = f"SELECT pg_catalog.setval({literal(name)}, {item.last_value})"
+    return f"{setval} FROM {name} WHERE last_value < {item.last_value};\n"

@@ -1,0 +1,1 @@
+"""Directories: reading them, and writing them back."""

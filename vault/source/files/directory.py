@@ -1,0 +1,255 @@
+"""A directory that is backed up: its paths in bytewise order, and the bytes of its files.
+
+Never follows a link, never leaves the root, never changes anything, and never drops a path silently: what cannot be
+captured is given with its `problem`. Invariant: the paths of a scan ascend strictly, bytewise, over the whole tree.
+
+Order: below a directory `a` everything starts with `a/`, and `a.b` sorts between `a` and `a/x`. So a directory has two
+places among its siblings: `a`, where it is given and its names are read, and `a/`, where the scan goes into it.
+Held at a time: the names of one directory a level, and of those between their two places. Descriptors: three.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from vault.errors import PermissionMissing, SourceError
+from vault.limits import MIB
+from vault.model import FileType, Missing, State
+from vault.model.files import path_text
+from vault.ports import SourceFile
+from vault.source.files.paths import (
+    DENIED,
+    DIRECTORY_FLAGS,
+    GONE,
+    DirectoryCursor,
+    directory_error,
+    open_below,
+    open_root,
+    split_path,
+)
+
+PIECE_BYTES: Final = 1 * MIB
+
+_TYPES: Final = {stat.S_IFREG: FileType.FILE, stat.S_IFDIR: FileType.DIRECTORY, stat.S_IFLNK: FileType.SYMLINK}
+_OTHER_TYPES: Final = {
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFBLK: "a block device",
+    stat.S_IFCHR: "a character device",
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class _Listing:
+    """Names of one directory that are still to come, in descending order; `inside`: listings between their places."""
+
+    parts: list[bytes]
+    names: list[bytes]
+    inside: dict[bytes, _Listing] = field(default_factory=dict)
+
+
+class DirectoryFiles:
+    """Implements ports.DirectorySource for `root`, which may be a link itself."""
+
+    def __init__(self, root: bytes | Path) -> None:
+        self._root = os.fsencode(root)
+
+    def scan(self) -> Iterator[SourceFile]:
+        """As the port; the root is not given. `type` is empty for what is no file, directory or link.
+
+        A directory whose names could not be read is given with a problem; what is below it is missing.
+        Raises  SourceError: the root cannot be read
+        """
+        root = open_root(self._root)
+        cursor = DirectoryCursor(root)
+        try:
+            names, error = _read_names(root, b".")
+            if error is not None:
+                raise directory_error(error, f"cannot read the directory {path_text(self._root)}") from error
+            yield from _walk(cursor, _Listing(parts=[], names=names))
+        finally:
+            cursor.close()
+            os.close(root)
+
+    def read(self, path: bytes) -> Iterator[bytes]:
+        """As the port: what the file holds while it is read, to its end; compare `status` before and after.
+
+        Raises  SourceError: vanished, or no regular file any more; PermissionMissing; UnsafeError: no relative path
+        """
+        parts = split_path(path)
+        try:
+            descriptor = self._open_file(parts)
+            try:
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    raise SourceError(f"cannot read {path_text(path)}", why="it is not a regular file any more")
+                while piece := os.read(descriptor, PIECE_BYTES):
+                    yield piece
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            kind = PermissionMissing if error.errno in DENIED else SourceError
+            raise kind(f"cannot read {path_text(path)}", why=_why(error), hint=_fix(error)) from error
+
+    def status(self, path: bytes) -> SourceFile | None:
+        """As the port. Raises  SourceError: the root cannot be read; UnsafeError: no relative path"""
+        *above, name = split_path(path)
+        root = open_root(self._root)
+        try:
+            directory = open_below(root, above)
+            try:
+                return _describe(directory, name, path)
+            finally:
+                os.close(directory)
+        except OSError as error:
+            return None if error.errno in GONE else _unreadable(path, error)
+        finally:
+            os.close(root)
+
+    def now_ns(self) -> int:
+        return time.time_ns()  # noqa: TID251 - ctime is of the kernel's clock, so no other may be compared with it
+
+    def _open_file(self, parts: list[bytes]) -> int:
+        root = open_root(self._root)
+        try:
+            directory = open_below(root, parts[:-1])
+        finally:
+            os.close(root)
+        try:
+            # NONBLOCK: a pipe that took the file's place must not hold the backup.
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            return os.open(parts[-1], flags, dir_fd=directory)
+        finally:
+            os.close(directory)
+
+
+def _walk(cursor: DirectoryCursor, top: _Listing) -> Iterator[SourceFile]:
+    stack = [top]
+    while stack:
+        listing = stack[-1]
+        if not listing.names:
+            stack.pop()
+            continue
+        name = listing.names.pop()
+        if name.endswith(b"/"):
+            below = listing.inside.pop(name[:-1], None)
+            if below is not None:
+                stack.append(below)
+            continue
+        yield _visit(cursor, listing, name)
+
+
+def _visit(cursor: DirectoryCursor, listing: _Listing, name: bytes) -> SourceFile:
+    """Describe `name`; of a directory also read the names, for its second place."""
+    parts = [*listing.parts, name]
+    path = b"/".join(parts)
+    try:
+        directory = cursor.at(listing.parts)
+        found = _describe(directory, name, path)
+    except OSError as error:
+        return _unreadable(path, error)
+    if found.type != FileType.DIRECTORY:
+        return found
+    names, failure = _read_names(directory, name)
+    # Its second place was planned when its parent was read; without one its content would be out of order.
+    if _has_second_place(listing, name):
+        listing.inside[name] = _Listing(parts=parts, names=names)
+    elif names:
+        return _with_problem(found, State.FAILED, "it became a directory while its parent was read", _AGAIN)
+    if failure is None:
+        return found
+    state = State.NOT_PERMITTED if failure.errno in DENIED else State.FAILED
+    return _with_problem(found, state, f"its names could not all be read: {_why(failure)}", _fix(failure))
+
+
+def _has_second_place(listing: _Listing, name: bytes) -> bool:
+    """Whether `name/` is still to come; between the two are only names that go on after `name` with a lower byte."""
+    place = name + b"/"
+    for later in reversed(listing.names):
+        if later >= place:
+            return later == place
+    return False
+
+
+def _read_names(directory: int, name: bytes) -> tuple[list[bytes], OSError | None]:
+    """Names in the directory `name`, descending, directories also with a slash; and why there may be more."""
+    names: list[bytes] = []
+    try:
+        descriptor = os.open(name, DIRECTORY_FLAGS, dir_fd=directory)
+        try:
+            with os.scandir(descriptor) as entries:
+                for entry in entries:
+                    found = os.fsencode(entry.name)
+                    names.append(found)
+                    if entry.is_dir(follow_symlinks=False):
+                        names.append(found + b"/")
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        return sorted(names, reverse=True), error
+    return sorted(names, reverse=True), None
+
+
+def _describe(directory: int, name: bytes, path: bytes) -> SourceFile:
+    """State of `name` in `directory`. Raises OSError if it is gone or cannot be looked at."""
+    status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    kind = _TYPES.get(stat.S_IFMT(status.st_mode))
+    found = SourceFile(
+        path=path,
+        type=kind.value if kind else "",
+        mode=stat.S_IMODE(status.st_mode),
+        mtime_ns=status.st_mtime_ns,
+        size=status.st_size if kind is FileType.FILE else 0,
+        ctime_ns=status.st_ctime_ns,
+        inode=status.st_ino,
+        target=os.readlink(name, dir_fd=directory) if kind is FileType.SYMLINK else b"",
+    )
+    if kind is None:
+        what = _OTHER_TYPES.get(stat.S_IFMT(status.st_mode), "of an unknown type")
+        return _with_problem(found, State.NOT_EXPORTABLE, f"it is {what}", "leave it out; it has no content to back up")
+    if kind is FileType.FILE and not os.access(name, os.R_OK, dir_fd=directory, effective_ids=True):
+        return _with_problem(found, State.NOT_PERMITTED, "permission denied", _RIGHTS)
+    return found
+
+
+_AGAIN: Final = "run the backup again while nothing changes the directory"
+_RIGHTS: Final = "give the user that runs the backup the right to read it"
+
+
+def _unreadable(path: bytes, error: OSError) -> SourceFile:
+    found = SourceFile(path=path, type="", mode=0, mtime_ns=0, size=0, ctime_ns=0, inode=0, target=b"")
+    state = State.NOT_PERMITTED if error.errno in DENIED else State.FAILED
+    return _with_problem(found, state, _why(error), _fix(error))
+
+
+def _with_problem(found: SourceFile, state: State, why: str, fix: str) -> SourceFile:
+    return SourceFile(
+        path=found.path,
+        type=found.type,
+        mode=found.mode,
+        mtime_ns=found.mtime_ns,
+        size=found.size,
+        ctime_ns=found.ctime_ns,
+        inode=found.inode,
+        target=found.target,
+        problem=Missing(item=path_text(found.path), state=state, why=why, fix=fix),
+    )
+
+
+def _why(error: OSError) -> str:
+    if error.errno in DENIED:
+        return "permission denied"
+    if error.errno in GONE:
+        return "it vanished, or was replaced, while the directory was read"
+    return os.strerror(error.errno) if error.errno else str(error)
+
+
+def _fix(error: OSError) -> str:
+    if error.errno in DENIED:
+        return _RIGHTS
+    return _AGAIN if error.errno in GONE else "check the file system"

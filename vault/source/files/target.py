@@ -1,0 +1,222 @@
+"""A directory that a snapshot is restored into.
+
+Never follows a link below its root, never writes outside it, and never replaces anything unless told to merge. A file
+appears under its name only with all its bytes, its mode and its time. Invariant: until its mode is set, what is made
+here is open to its owner alone. Inverse of `vault.source.files.directory`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from vault.errors import SourceError, UnsafeError
+from vault.model import Missing, State
+from vault.model.files import path_text
+from vault.ports import Entropy
+from vault.source.files.paths import DIRECTORY_FLAGS, DirectoryCursor, directory_error, open_root, split_path
+
+_FILE_MODE_BITS: Final = 0o1777
+_DIRECTORY_MODE_BITS: Final = 0o3777
+"""A set-user-id or set-group-id file would serve whoever restores, not its owner of then, whom no snapshot names."""
+_COARSEST_TIME_NS: Final = 2_000_000_000
+"""FAT counts in steps of two seconds; a difference up to that is no other time."""
+
+
+class DirectoryTarget:
+    """Use as a context; call `finish` at the end. `entropy` only draws temporary names. Used by one thread."""
+
+    def __init__(self, root: bytes | Path, entropy: Entropy, *, merge: bool = False) -> None:
+        self._root = os.fsencode(root)
+        self._entropy = entropy
+        self._merge = merge
+        self._descriptor = -1
+        self._cursor = DirectoryCursor(-1)
+        self._directories: dict[bytes, tuple[int, int]] = {}
+        self._changed: list[Missing] = []
+
+    def __enter__(self) -> Self:
+        """Make the root if it is missing.
+
+        Raises  UnsafeError: it holds something, and `merge` is off; SourceError; PermissionMissing
+        """
+        try:
+            os.makedirs(self._root, 0o700, exist_ok=True)
+        except FileExistsError as error:
+            raise SourceError(
+                f"cannot restore into {path_text(self._root)}", why="it is not a directory", hint="check the path"
+            ) from error
+        except OSError as error:
+            raise directory_error(error, f"cannot make the directory {path_text(self._root)}") from error
+        descriptor = open_root(self._root)
+        try:
+            if not self._merge and os.listdir(descriptor):
+                raise UnsafeError(
+                    f"the directory {path_text(self._root)} is not empty",
+                    why="files in it could be replaced",
+                    hint="name a new or empty directory",
+                )
+        except BaseException:
+            os.close(descriptor)
+            raise
+        self._descriptor = descriptor
+        self._cursor = DirectoryCursor(descriptor)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._cursor.close()
+        os.close(self._descriptor)
+
+    def make_directory(self, path: bytes, *, mode: int, mtime_ns: int) -> None:
+        """Make the directory and those above it; `mode` and `mtime_ns` are set by `finish`.
+
+        Raises  UnsafeError: not a safe path, or a link or file is in the way; SourceError; PermissionMissing
+        """
+        parts = split_path(path)
+        with _translated(path):
+            self._open(parts)
+        self._directories[path] = (mode & _DIRECTORY_MODE_BITS, mtime_ns)
+
+    def write_file(self, path: bytes, blocks: Iterable[bytes], *, mode: int, mtime_ns: int) -> None:
+        """Write `blocks` to a new file and give it its name at the end; an error leaves nothing of it.
+
+        Raises  UnsafeError: not a safe path, or something is in the way; SourceError; PermissionMissing
+        """
+        *above, name = split_path(path)
+        if mode & ~_FILE_MODE_BITS:
+            why = f"mode {mode:o} was restored as {mode & _FILE_MODE_BITS:o}"
+            self._note(path, why, "set it by hand, if the owner is right")
+        with _translated(path):
+            directory = self._open(above)
+            temporary = self._temporary()
+            descriptor = os.open(
+                temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=directory
+            )
+            try:
+                try:
+                    for block in blocks:
+                        _write_all(descriptor, block)
+                    os.fchmod(descriptor, mode & _FILE_MODE_BITS)
+                    self._set_time(descriptor, path, mtime_ns)
+                finally:
+                    os.close(descriptor)
+                self._place(directory, temporary, name, path)
+            except BaseException:
+                _remove(directory, temporary)
+                raise
+
+    def make_symlink(self, path: bytes, target: bytes, *, mtime_ns: int) -> None:
+        """Make a link that says `target`, wherever that leads; nothing here follows it.
+
+        Raises  UnsafeError: not a safe path, or something is in the way; SourceError; PermissionMissing
+        """
+        *above, name = split_path(path)
+        if not target or b"\0" in target:
+            raise UnsafeError(f"refused the link {path_text(path)}", why="its target is empty or holds a NUL")
+        with _translated(path):
+            directory = self._open(above)
+            temporary = self._temporary()
+            os.symlink(target, temporary, dir_fd=directory)
+            try:
+                os.utime(temporary, ns=(mtime_ns, mtime_ns), dir_fd=directory, follow_symlinks=False)
+                self._place(directory, temporary, name, path)
+            except BaseException:
+                _remove(directory, temporary)
+                raise
+
+    def finish(self) -> Sequence[Missing]:
+        """Set modes and times of the directories, innermost first; return what is otherwise than in the snapshot.
+
+        Raises  UnsafeError: a directory was swapped for a link; SourceError; PermissionMissing
+        """
+        for path in sorted(self._directories, reverse=True):
+            mode, mtime_ns = self._directories[path]
+            *above, name = split_path(path)
+            with _translated(path):
+                descriptor = os.open(name, DIRECTORY_FLAGS, dir_fd=self._cursor.at(above))
+                try:
+                    os.fchmod(descriptor, mode)
+                    self._set_time(descriptor, path, mtime_ns)
+                finally:
+                    os.close(descriptor)
+        self._directories.clear()
+        return tuple(self._changed)
+
+    def _open(self, parts: list[bytes]) -> int:
+        """The descriptor of a directory, which is made where it is missing; valid until the next call."""
+        depth = len(parts)
+        while True:
+            try:
+                directory = self._cursor.at(parts[:depth])
+                break
+            except FileNotFoundError:
+                if depth == 0:
+                    raise
+                depth -= 1
+        for position in range(depth, len(parts)):
+            os.mkdir(parts[position], 0o700, dir_fd=directory)
+            directory = self._cursor.at(parts[: position + 1])
+        return directory
+
+    def _place(self, directory: int, temporary: bytes, name: bytes, path: bytes) -> None:
+        if not self._merge and _exists(directory, name):
+            raise UnsafeError(
+                f"{path_text(path)} exists already",
+                why="the directory was empty at the start; two paths may be one name in this file system",
+                hint="restore to a file system that tells upper from lower case",
+            )
+        os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+
+    def _temporary(self) -> bytes:
+        return b".pgvault-" + self._entropy(16).hex().encode()
+
+    def _set_time(self, descriptor: int, path: bytes, mtime_ns: int) -> None:
+        os.utime(descriptor, ns=(mtime_ns, mtime_ns))
+        if abs(os.fstat(descriptor).st_mtime_ns - mtime_ns) > _COARSEST_TIME_NS:
+            self._note(path, "its time is outside what the file system can hold", "restore to another file system")
+
+    def _note(self, path: bytes, why: str, fix: str) -> None:
+        self._changed.append(Missing(item=path_text(path), state=State.NOT_EXPORTABLE, why=why, fix=fix))
+
+
+@contextlib.contextmanager
+def _translated(path: bytes) -> Iterator[None]:
+    try:
+        yield
+    except OverflowError as error:
+        raise SourceError(f"cannot restore {path_text(path)}", why="its time is out of range") from error
+    except OSError as error:
+        if error.errno in {errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY}:
+            raise UnsafeError(
+                f"refused to restore {path_text(path)}",
+                why="a link, or something of another type, is in its way",
+                hint="restore into a new directory",
+            ) from error
+        raise directory_error(error, f"cannot restore {path_text(path)}") from error
+
+
+def _write_all(descriptor: int, block: bytes) -> None:
+    rest = memoryview(block)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _exists(directory: int, name: bytes) -> bool:
+    try:
+        os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _remove(directory: int, name: bytes) -> None:
+    """Clean up behind an error that is under way, which is the one to be told."""
+    with contextlib.suppress(OSError):
+        os.unlink(name, dir_fd=directory)

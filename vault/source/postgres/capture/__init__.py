@@ -1,0 +1,1 @@
+"""One database captured in one exported snapshot."""

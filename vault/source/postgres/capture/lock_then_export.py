@@ -1,0 +1,235 @@
+"""The session protocol: lock, then export, so that the snapshot sees exactly the tables that are locked [A1].
+
+List the tables in a transaction of its own; BEGIN; fixed settings and LOCK TABLE, which take no snapshot; export; list again
+inside; lock what is new; compare file nodes and names with the newest catalog. The other order gives empty tables without
+an error when somebody truncates in between. Its invariant: an `Exported` that is `held` holds ACCESS SHARE on every table
+in it, and each of them is, file for file, the one that the snapshot sees. Where that would take more than half of the
+server's lock table nothing is held, and whoever reads a table locks and proves it: `sparing` [C3].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import psycopg
+
+from vault.errors import Incoherent, PermissionMissing, SourceError
+from vault.model import Missing, State, TableName
+from vault.source.postgres.capture import large_objects as largeobjects
+from vault.source.postgres.capture import sequences
+from vault.source.postgres.capture import tables as catalog
+from vault.source.postgres.connection import facts
+from vault.source.postgres.connection.connect import Session, Target, connect, translate
+from vault.source.postgres.connection.exported import Exported, Relation
+from vault.source.postgres.rows.proof import moved
+from vault.sql.names import literal, qualified, quote
+from vault.sql.settings import BEGIN, fixed
+
+ATTEMPTS: Final = 3
+LOCK_BATCH: Final = 200
+SHARE_OF_LOCK_TABLE: Final = 2
+"""The leader locks all tables if that takes at most one half: pg_dump, readers and the application need the rest [C3]."""
+DUMP_OF_LOCK_TABLE: Final = (4, 3)
+LOCKS_OF_OTHERS: Final = 200
+"""pg_dump locks every table that it describes. The shared table holds half as many locks again as it is made for, less about 200 that
+others have taken room for, and then fails whoever asks next; with this bound about a fifth stays free. ADR 0003"""
+NAMED_IN_MESSAGES: Final = 10
+
+
+_BLOCKERS: Final = """
+SELECT DISTINCT l.pid, coalesce(a.usename::text, ''), coalesce(a.state, '')
+  FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid)
+ WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' AND l.relation = ANY(%s::oid[]) AND l.pid IS NOT NULL
+   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY 1
+"""
+
+_PROTECTED: Final = """
+SELECT c.oid::int8 FROM pg_class c WHERE c.oid = ANY(%s::oid[])
+   AND (c.relrowsecurity OR EXISTS (SELECT FROM pg_policy WHERE polrelid = c.oid)) ORDER BY 1
+"""
+
+
+class Moved(Exception):
+    """Something changed between two steps of the protocol; the whole is repeated with a new snapshot."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """`selected`: SQL condition of view.catalog.relations; `whole`: large objects as well. `notify` hears each step before it is taken."""
+
+    selected: str
+    whole: bool
+    allow_gaps: bool
+    lock_timeout_s: float
+    notify: Callable[[str], None]
+
+
+def take(leader: Session, target: Target, known: facts.Basics, request: Request) -> Exported:
+    """Run the protocol on `leader`, at most ATTEMPTS times. Raises Incoherent, PermissionMissing, SourceError"""
+    for _ in range(ATTEMPTS):
+        try:
+            return _attempt(leader, target, known, request)
+        except Moved as moved:
+            leader.run("ROLLBACK", doing="starting again")
+            last = str(moved)
+            request.notify(f"{last} changed while it was being locked; starting again")
+    raise Incoherent(
+        "the tables keep changing under the backup", why=f"last seen: {last}", hint="try again when migrations are done"
+    )
+
+
+def _attempt(leader: Session, target: Target, known: facts.Basics, request: Request) -> Exported:
+    settings = fixed(known.known_settings)
+    request.notify("listing tables")
+    leader.run("BEGIN READ ONLY;" + settings, doing="listing tables")
+    first = catalog.relations(leader, request.selected)
+    _refuse_unreadable(leader, first, known, request)
+    leader.run("COMMIT", doing="listing tables")
+    held = len(first) <= known.lock_slots // SHARE_OF_LOCK_TABLE
+    before = facts.insert_lsn(leader, in_recovery=known.in_recovery)
+    if held:
+        request.notify(f"locking {len(first)} tables")
+    leader.run(BEGIN + settings, doing="beginning the snapshot")
+    if held:
+        _lock(leader, target, first, request.lock_timeout_s)
+    exported: str = leader.row("SELECT pg_export_snapshot()", doing="exporting the snapshot")[0]
+    server = facts.server_facts(leader, known, before=before)
+    request.notify(f"snapshot {exported} exported")
+    second = catalog.relations(leader, request.selected)
+    values = _refuse_unreadable(leader, second, known, request)
+    if held:
+        locked = {relation.oid for relation in first if relation.lockable}
+        _lock(leader, target, [new for new in second if new.oid not in locked], request.lock_timeout_s)
+    check(leader, second)
+    identity: str = leader.row(f"SELECT {facts.SERVER_IDENTITY}", doing="identifying the server")[0]
+    return Exported(
+        exported=exported,
+        held=held,
+        server=server,
+        identity=identity,
+        relations=second,
+        missing=[
+            *_missing(second, known),
+            *_undefined(leader, second),
+            *sequences.missing(values, known.user),
+        ],
+        unreadable=[relation for relation in second if relation.must_be_read and not relation.readable],
+        sequences=values,
+    )
+
+
+def check(session: Session, relations: Sequence[Relation]) -> None:
+    """Every table is, in the newest catalog, the one that the snapshot sees, under its name. Raises Moved"""
+    ours = {relation.oid: relation for relation in relations if relation.lockable}
+    wrong = moved(session, [(relation.name, oid, relation.filenode) for oid, relation in ours.items()])
+    if wrong:
+        raise Moved(qualified(ours[wrong[0]].name))
+
+
+def _lock(leader: Session, target: Target, relations: Sequence[Relation], timeout_s: float) -> None:
+    ours = [relation for relation in relations if relation.lockable]
+    for start in range(0, len(ours), LOCK_BATCH):
+        batch = ours[start : start + LOCK_BATCH]
+        names = ", ".join(f"ONLY {qualified(relation.name)}" for relation in batch)
+        statement = (
+            f"SET LOCAL lock_timeout = {literal(f'{int(timeout_s * 1000)}ms')}; LOCK TABLE {names} IN ACCESS SHARE MODE"
+        )
+        try:
+            with leader.lock:
+                leader.connection.execute(statement)
+        except (
+            psycopg.errors.UndefinedTable,
+            psycopg.errors.InvalidSchemaName,
+            psycopg.errors.WrongObjectType,
+        ) as gone:
+            raise Moved("a table") from gone
+        except psycopg.errors.LockNotAvailable as busy:
+            raise _blocked(target, batch, timeout_s) from busy
+        except psycopg.Error as error:
+            raise translate(error, "locking tables") from error
+    leader.run("SET LOCAL lock_timeout = 0", doing="locking tables")
+
+
+def _blocked(target: Target, batch: Sequence[Relation], timeout_s: float) -> SourceError:
+    observer = connect(target)
+    try:
+        found = observer.rows(_BLOCKERS, [[relation.oid for relation in batch]], doing="looking for who blocks")
+    finally:
+        observer.close()
+    who = ", ".join(f"pid {pid} of {user} ({state})" for pid, user, state in found) or "a session that has ended since"
+    return SourceError(
+        f"tables could not be locked within {timeout_s:g} s",
+        why=f"an exclusive lock is held or waited for by {who}",
+        hint="wait for it or end it, then try again",
+        sqlstate="55P03",
+    )
+
+
+def _refuse_unreadable(
+    leader: Session, relations: Sequence[Relation], known: facts.Basics, request: Request
+) -> list[tuple[TableName, State]]:
+    """The sequences, each with what will become of its value. Raises PermissionMissing: something is not, without --allow-gaps"""
+    unreadable = [qualified(relation.name) for relation in relations if relation.must_be_read and not relation.readable]
+    kinds = ["tables"] if unreadable else []
+    values = sequences.names(leader, request.selected, [relation.oid for relation in relations])
+    hidden = [(name, state) for name, state in values if state is State.NOT_PERMITTED]
+    if others := [missing.item for missing in sequences.missing(hidden, known.user)]:
+        kinds.append("sequences")
+        unreadable += others
+    if request.whole and (others := [missing.item for missing in largeobjects.missing(leader)]):
+        kinds.append("large objects")
+        unreadable += others
+    if unreadable and not request.allow_gaps:
+        shown = ", ".join(unreadable[:NAMED_IN_MESSAGES])
+        more = f" and {len(unreadable) - NAMED_IN_MESSAGES} more" if len(unreadable) > NAMED_IN_MESSAGES else ""
+        raise PermissionMissing(
+            f"{len(unreadable)} {' or '.join(kinds)} cannot be read: {shown}{more}",
+            hint=f'GRANT pg_read_all_data TO "{known.user}", or SELECT on them and USAGE on their schemas;'
+            " or leave them out knowingly with --allow-gaps",
+        )
+    return values
+
+
+def refuse_too_many(number: int, known: facts.Basics) -> None:
+    """Raise SourceError if `number` locks, which pg_dump holds together, leave nothing for anybody else."""
+    times, of = DUMP_OF_LOCK_TABLE
+    if number > known.lock_table * times // of - LOCKS_OF_OTHERS:
+        raise SourceError(
+            f"pg_dump would need {number} locks, which do not fit in the server's lock table",
+            why=f"it is made for {known.lock_table} locks, and the application needs some of them",
+            hint="raise max_locks_per_transaction, or back up part of the schemas with -n",
+        )
+
+
+def _missing(relations: Sequence[Relation], known: facts.Basics) -> list[Missing]:
+    found = []
+    for relation in relations:
+        name = qualified(relation.name)
+        if relation.kind == "f":
+            why = "a foreign table: its rows are on another server"
+            found.append(Missing(item=name, state=State.NOT_EXPORTABLE, why=why, fix="back up the other server"))
+        elif not relation.readable:
+            why = f"role {known.user} may not read it"
+            fix = f"GRANT USAGE ON SCHEMA {quote(relation.name.schema)} TO {quote(known.user)};"
+            fix += f" GRANT SELECT ON {name} TO {quote(known.user)}"
+            found.append(Missing(item=name, state=State.NOT_PERMITTED, why=why, fix=fix))
+        elif relation.persistence == "u" and known.in_recovery and relation.kind == "r":
+            why = "an unlogged table has no rows on a standby"
+            found.append(Missing(item=name, state=State.NOT_EXPORTABLE, why=why, fix="back up the primary"))
+    return found
+
+
+def _undefined(leader: Session, relations: Sequence[Relation]) -> list[Missing]:
+    """What goes with tables that cannot be read: pg_dump locks what it describes, and a lock needs SELECT."""
+    gone = {relation.oid: relation for relation in relations if relation.must_be_read and not relation.readable}
+    protected = leader.rows(_PROTECTED, [list(gone)], doing="looking for policies") if gone else []
+    items = [f"definition of {qualified(relation.name)}" for relation in gone.values()]
+    items += [f"policies of {qualified(gone[oid].name)}" for (oid,) in protected]
+    return [
+        Missing(
+            item=item, state=State.NOT_PERMITTED, why="the table may not be read", fix="make it readable, see there"
+        )
+        for item in items
+    ]

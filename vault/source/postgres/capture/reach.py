@@ -1,0 +1,82 @@
+"""What to capture, and the server that it is on: reached and looked at before anything is listed, locked or exported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from vault.source.postgres.capture.watch import OLD_TRANSACTION_S, STALL_S
+from vault.source.postgres.connection import facts
+from vault.source.postgres.connection.connect import Session, Target, connect, pinned, refuse_pooler, resolve
+from vault.source.postgres.connection.programs import Program, Programs
+from vault.source.postgres.rows.reader import LARGE_TABLE_BYTES
+from vault.sql.pattern import Selection
+
+LOCK_TIMEOUT_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureOptions:
+    """What to read and how. Patterns as in pg_dump's -n -N -t -T."""
+
+    jobs: int = 2
+    schemas: Sequence[str] = ()
+    exclude_schemas: Sequence[str] = ()
+    tables: Sequence[str] = ()
+    exclude_tables: Sequence[str] = ()
+    allow_gaps: bool = False
+    allow_cleartext: bool = False
+    definitions_only: bool = False
+    """No rows will be read: a reader from whom row-level security hides some is good enough."""
+    lock_timeout_s: float = LOCK_TIMEOUT_S
+    large_table_bytes: int = LARGE_TABLE_BYTES
+    """Tables from this size on are read through psql, if there is one."""
+    stall_s: float = STALL_S
+    old_transaction_s: float = OLD_TRANSACTION_S
+
+    def selection(self) -> Selection:
+        return Selection(
+            schemas=self.schemas,
+            exclude_schemas=self.exclude_schemas,
+            tables=self.tables,
+            exclude_tables=self.exclude_tables,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reached:
+    """A server that was reached: all that a capture needs before it lists, locks and exports. `spare`: a second session."""
+
+    target: Target
+    leader: Session
+    spare: Session
+    known: facts.Basics
+    dump: Program
+
+    def close(self) -> None:
+        self.spare.abort()
+        self.leader.abort()
+
+
+def reach(conninfo: str, *, options: CaptureOptions, programs: Programs, environment: Mapping[str, str]) -> Reached:
+    """Connect and look at the server; begins no transaction that lasts, so it may come long before `open_capture`.
+
+    Raises  UsageError, UnsafeError, Unreachable, PermissionMissing, SourceError
+    """
+    target = resolve(conninfo, environment, allow_cleartext=options.allow_cleartext)
+    leader = connect(target)
+    spare: Session | None = None
+    try:
+        target = pinned(target, leader)
+        spare = refuse_pooler(target, leader)
+        known = facts.basics(leader)
+        if not options.definitions_only:
+            facts.require_unfiltered(known)
+        dump = programs.require("pg_dump", major=known.major, local=target.local)
+    except BaseException:
+        if spare is not None:
+            spare.abort()
+        leader.abort()
+        raise
+    return Reached(target=target, leader=leader, spare=spare, known=known, dump=dump)

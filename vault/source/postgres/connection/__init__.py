@@ -1,0 +1,1 @@
+"""A connection, the programs beside it, and what a server is."""

@@ -1,0 +1,187 @@
+"""Rows by psycopg's COPY: small tables in batches, and whatever no psql is there for.
+
+One row is one message and one Python object, so large tables go through psql_rows. A batch takes its locks, counts
+and checks in two round trips, then one COPY a job; what somebody else wants to lock exclusively is read by the leader, which
+holds its lock already [C2], or, where the leader holds none, waited for with no other lock held.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Final
+
+import psycopg
+
+from vault.errors import Incoherent, SourceError
+from vault.ports import ExtentJob, SourceTable
+from vault.source.postgres.connection.connect import Session, translate, translated
+from vault.source.postgres.rows import jobs
+from vault.source.postgres.rows.proof import require_same
+from vault.source.postgres.rows.sparing import TABLES_HELD_MAX, Sparing
+
+BLOCK_BYTES: Final = 256 * 1024
+SAVEPOINT: Final = "SAVEPOINT pgvault;"
+
+
+class Leader:
+    """The session that holds every lock, lent to one reader at a time."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.turn = threading.Lock()
+
+
+class DirectRows:
+    """Rows of one job over psycopg; implements ports.ExtentRows."""
+
+    def __init__(
+        self, session: Session, job: ExtentJob, *, encoding: str, counted: int, turn: AbstractContextManager[object]
+    ) -> None:
+        self.job = job
+        self._session = session
+        self._encoding = encoding
+        self._counted = counted
+        self._turn = turn
+        self._rows = 0
+
+    @property
+    def rows(self) -> int:
+        return self._rows
+
+    def blocks(self) -> Iterator[bytes]:
+        """COPY text in pieces of about BLOCK_BYTES."""
+        with self._turn, self._naming(), translated(f"reading {self.job.table.name.schema}.{self.job.table.name.name}"):
+            cursor = self._session.connection.cursor()
+            with cursor.copy(jobs.copy(self.job, self._encoding)) as stream:
+                while piece := self._piece(stream):
+                    self._rows += piece.count(b"\n")
+                    yield piece
+        jobs.require_equal(self.job, self._rows, self._counted)
+
+    @contextmanager
+    def _naming(self) -> Iterator[None]:
+        try:
+            yield
+        except SourceError as error:
+            if error.sqlstate not in jobs.TOO_LONG or (
+                isinstance(error, Incoherent) and jobs.TOO_LONG_SAYS not in error.why
+            ):
+                raise
+            raise jobs.too_long(self.job, why=error.why, sqlstate=error.sqlstate) from error
+
+    def _piece(self, stream: psycopg.Copy) -> bytes:
+        parts, size = [], 0
+        with self._session.lock:
+            while size < BLOCK_BYTES and (part := bytes(stream.read())):
+                parts.append(part)
+                size += len(part)
+        return b"".join(parts)
+
+
+class DirectReader:
+    """Reads batches of jobs on one session inside the snapshot."""
+
+    def __init__(self, session: Session, leader: Leader, encoding: str, *, sparing: Sparing | None) -> None:
+        """`sparing`: the leader holds no locks."""
+        self.session = session
+        self._leader = leader
+        self._encoding = encoding
+        self._sparing = sparing
+        self._locked: set[int] = set()
+        self._refused: set[int] = set()
+
+    @property
+    def tables_max(self) -> int:
+        """How many tables one batch may have."""
+        return TABLES_HELD_MAX if self._sparing is None else self._sparing.tables_max
+
+    def read(self, batch: Sequence[ExtentJob]) -> Iterator[DirectRows]:
+        """One result a job, in order. Raises Incoherent if a table was swapped meanwhile"""
+        self._lock(job.table for job in batch)
+        if self._sparing is not None and not self._refused.isdisjoint(job.table.oid for job in batch):
+            for job in batch:
+                yield from self.read_refused(job)
+            return
+        ours = [job for job in batch if job.table.oid in self._locked]
+        counts = dict(zip(map(id, ours), _counts(self.session, ours), strict=True))
+        for job in batch:
+            if job.table.oid in self._locked:
+                yield self._rows(job, counts[id(job)])
+            else:
+                yield from self.read_refused(job)
+        require_same(self.session, (job.table for job in ours))
+        self.require_unaltered(job.table for job in ours)
+
+    def read_refused(self, job: ExtentJob) -> Iterator[DirectRows]:
+        """Read `job`, whose table could not be locked at once: on the session that holds its lock, or when it is to be had."""
+        if self._sparing is None:
+            yield from self._by_leader(job)
+            return
+        self._forget()
+        self._sparing.wait_for(self.session, job.table)
+        self._locked.add(job.table.oid)
+        yield from self.read([job])
+
+    def require_unaltered(self, tables: Iterable[SourceTable]) -> None:
+        """Raises Incoherent if columns changed between the snapshot and the lock, which a table held by the leader cannot do"""
+        if self._sparing is not None:
+            self._sparing.require_unaltered(tables)
+
+    def _rows(self, job: ExtentJob, counted: int) -> DirectRows:
+        return DirectRows(self.session, job, encoding=self._encoding, counted=counted, turn=nullcontext())
+
+    def _by_leader(self, job: ExtentJob) -> Iterator[DirectRows]:
+        leader = self._leader
+        with leader.turn:
+            counted = _counts(leader.session, [job])[0]
+        yield DirectRows(leader.session, job, encoding=self._encoding, counted=counted, turn=leader.turn)
+        with leader.turn:
+            require_same(leader.session, [job.table])
+
+    def lock(self, tables: Iterable[SourceTable]) -> AbstractSet[int]:
+        """The oids of all tables whose lock this session holds now, the given ones among them if they could be had without waiting."""
+        self._lock(tables)
+        return self._locked
+
+    def _forget(self) -> None:
+        self._locked.clear()
+        self._refused.clear()
+
+    def _lock(self, wanted: Iterable[SourceTable]) -> None:
+        tables = {table.oid: table for table in wanted}
+        new = tables.keys() - self._locked - self._refused
+        if not new:
+            return
+        if self._sparing is not None and len(self._locked) + len(new) > self._sparing.tables_max:
+            self._sparing.give_back(self.session)
+            self._forget()
+        else:
+            tables = {oid: tables[oid] for oid in tables if oid in new}
+        if self._try_lock("; ".join(jobs.lock(table) for table in tables.values())):
+            self._locked |= tables.keys()
+            return
+        for oid, table in tables.items():
+            (self._locked if self._try_lock(jobs.lock(table)) else self._refused).add(oid)
+
+    def _try_lock(self, statements: str) -> bool:
+        with self.session.lock:
+            connection = self.session.connection
+            try:
+                connection.execute(f"{SAVEPOINT}{statements}; RELEASE pgvault")
+            except psycopg.errors.LockNotAvailable:
+                with translated("giving up a lock"):
+                    connection.execute("ROLLBACK TO pgvault; RELEASE pgvault")
+                return False
+            except psycopg.Error as error:
+                raise translate(error, "locking tables") from error
+        return True
+
+
+def _counts(session: Session, batch: Sequence[ExtentJob]) -> list[int]:
+    """Rows of each job by count(*); every table is checked to be the snapshot's. Raises Incoherent"""
+    require_same(session, (job.table for job in batch))
+    query = " UNION ALL ".join(f"SELECT {place}, {jobs.count(job)}" for place, job in enumerate(batch))
+    return [number for _, number in sorted(session.rows(query, doing="counting rows"))] if batch else []

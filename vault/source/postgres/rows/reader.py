@@ -1,0 +1,127 @@
+"""A reader inside the snapshot: large tables through psql, small ones in batches through psycopg.
+
+On 2 busy cores 173 MB take 0.4 s of our CPU through psql and 0.9 s through psycopg. Its invariant: results come in the
+order of the jobs, and nothing is read without a lock and a check, whichever way.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, islice
+from typing import Final
+
+from vault.ports import ExtentJob, ExtentRows, ExtentState
+from vault.source.postgres.rows.direct import DirectReader
+from vault.source.postgres.rows.psql import PsqlPump, PsqlRows
+from vault.source.postgres.rows.states import states
+
+LARGE_TABLE_BYTES: Final = 16 << 20
+"""Below this, starting psql costs more than it saves: for a small table, and for a few extents of a large one."""
+LARGE_AHEAD: Final = 3
+SMALL_AHEAD: Final = 100
+BATCH_BYTES: Final = 4 << 20
+
+
+class SnapshotReader:
+    """One connection, or two when there are large tables; implements ports.RowReader."""
+
+    def __init__(self, direct: DirectReader, pump: Callable[[], PsqlPump | None], *, large_table_bytes: int) -> None:
+        self._large_table_bytes = large_table_bytes
+        self._direct = direct
+        self._open_pump = pump
+        self._pump: PsqlPump | None = None
+        self._no_pump = False
+        self._few = False
+        self._without_pump = 0
+        self._idle = True
+
+    def read(self, jobs: Iterator[ExtentJob]) -> Iterator[ExtentRows]:
+        """See ports.RowReader. Raises SourceError, Incoherent, Unreachable"""
+        self._idle = False
+        waiting: deque[tuple[ExtentJob, int]] = deque()
+        head = list(islice(jobs, LARGE_AHEAD))
+        self._few = self._pump is None and sum(map(_bytes, head)) < self._large_table_bytes
+        source = chain(head, jobs)
+        while True:
+            self._fill(waiting, source)
+            if not waiting:
+                break
+            job, number = waiting[0]
+            if number:
+                waiting.popleft()
+                yield from self._large(job, number)
+            else:
+                yield from self._direct.read(_batch(waiting, self._direct.tables_max))
+        self._idle = True
+
+    def states(self, ranges: Sequence[ExtentJob], horizon: int) -> Sequence[Sequence[ExtentState]]:
+        """See ports.RowReader. Raises  SourceError, Incoherent, Unreachable"""
+        step = self._direct.tables_max
+        parts = (self._states(ranges[start : start + step], horizon) for start in range(0, len(ranges), step))
+        return [found for part in parts for found in part]
+
+    def close(self) -> None:
+        """Leave the snapshot and close the connections. Raises SourceError if psql did not end well after its last row"""
+        pump, self._pump = self._pump, None
+        try:
+            if pump is not None and self._idle and not self._direct.session.connection.closed:
+                pump.close()
+        finally:
+            if pump is not None:
+                pump.stop()
+            self._direct.session.abort()
+
+    def _states(self, ranges: Sequence[ExtentJob], horizon: int) -> Iterator[Sequence[ExtentState]]:
+        locked = self._direct.lock(one.table for one in ranges)
+        found = iter(states(self._direct.session, [one for one in ranges if one.table.oid in locked], horizon))
+        return (next(found) if one.table.oid in locked else () for one in ranges)
+
+    def _fill(self, waiting: deque[tuple[ExtentJob, int]], source: Iterator[ExtentJob]) -> None:
+        while len(waiting) < SMALL_AHEAD and sum(1 for _, number in waiting if number) < LARGE_AHEAD:
+            job = next(source, None)
+            if job is None:
+                return
+            pump = self._pump_for(job)
+            waiting.append((job, pump.feed(job) if pump is not None else 0))
+            if pump is None and job.table.bytes_estimate >= BATCH_BYTES:
+                return
+
+    def _pump_for(self, job: ExtentJob) -> PsqlPump | None:
+        if self._no_pump or job.table.bytes_estimate < self._large_table_bytes:
+            return None
+        if self._pump is None:
+            self._without_pump += _bytes(job) if self._few else self._large_table_bytes
+            if self._without_pump < self._large_table_bytes:
+                return None
+            self._pump = self._open_pump()
+            self._no_pump = self._pump is None
+        return self._pump
+
+    def _large(self, job: ExtentJob, number: int) -> Iterator[ExtentRows]:
+        assert self._pump is not None
+        self._pump.join()
+        rows = PsqlRows(self._pump, job, number)
+        if rows.refused:
+            yield from self._direct.read_refused(job)
+        else:
+            yield rows
+            self._direct.require_unaltered([job.table])
+
+
+def _bytes(job: ExtentJob) -> int:
+    """Estimated text."""
+    return job.table.bytes_estimate * job.blocks // max(1, job.table.blocks) if job.blocks else job.table.bytes_estimate
+
+
+def _batch(waiting: deque[tuple[ExtentJob, int]], jobs_max: int) -> list[ExtentJob]:
+    """Take the small jobs at the head that fit together."""
+    found: list[ExtentJob] = []
+    size = 0
+    while waiting and not waiting[0][1] and len(found) < jobs_max:
+        if found and size + _bytes(waiting[0][0]) > BATCH_BYTES:
+            break
+        job, _ = waiting.popleft()
+        found.append(job)
+        size += _bytes(job)
+    return found

@@ -1,0 +1,246 @@
+"""Rows into a table that may have some: staged in a temporary table, compared with what is there, added or exchanged.
+
+One transaction a table, with triggers and foreign keys off where that is allowed (they may fire against a half-restored
+database); foreign keys are verified afterwards. Rows and keys are compared by their text under the fixed settings, so
+no operator of a type has to be found. Spec 76-selection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, LiteralString
+
+import psycopg
+from psycopg.copy import LibpqWriter
+
+from vault.errors import SourceError
+from vault.model import BrokenReference, MergedRows, TableItem, TableName
+from vault.source.postgres.connection.connect import Connection
+from vault.source.postgres.connection.text import text
+from vault.sql.names import literal, qualified, quote
+
+_STAGE: Final = 'pg_temp."pgvault rows"'
+_ROW: Final = '"pgvault row"'
+_PLACE: Final = '"pgvault place"'
+_COUNT: Final = '"pgvault count"'
+REPLICA: Final = "SET LOCAL session_replication_role TO replica"
+ALLOW_DELETE: Final = "select pg_catalog.set_config('storage.allow_delete_query', 'true', true)"
+"""Supabase guards the tables of its file storage against DELETE; whoever means it says so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Names:
+    """SQL of one table. `source`: its rows that a backup would read."""
+
+    table: str
+    source: str
+    columns: str
+    listed: str
+    key: tuple[str, ...]
+    whole: tuple[str, ...]
+
+    def row(self, alias: str, names: Sequence[str] | None = None) -> str:
+        listed = ", ".join(f"{alias}.{name}" for name in (self.whole if names is None else names))
+        return f'(ROW({listed})::pg_catalog.text COLLATE pg_catalog."C")'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Into:
+    """How rows come in. `encoding` of their text; `replicate`: triggers and foreign keys may be switched off."""
+
+    encoding: str
+    exact: bool
+    replicate: bool
+
+
+def merge(connection: Connection, table: TableItem, blocks: Iterator[bytes], *, rows: int, into: Into) -> MergedRows:
+    """See ports.TargetSession.merge. Raises psycopg.Error, SourceError: nothing was changed"""
+    names = _names(table)
+    with connection.transaction(), connection.cursor() as cursor:
+        if into.replicate:
+            cursor.execute(REPLICA)
+        if into.exact:
+            cursor.execute(ALLOW_DELETE)
+            cursor.execute(text(f"LOCK TABLE {names.table} IN SHARE ROW EXCLUSIVE MODE"))
+        done = _bring(cursor, names, blocks, rows=rows, into=into)
+        fired = _firing(cursor, table.load_via_root or table.name) if into.replicate else ()
+        if into.exact and done.refused:
+            raise SourceError("rows cannot be replaced", why=f"{done.refused} of them would not arrive")
+        if into.exact and done.added + done.removed and fired:
+            raise SourceError("rows cannot be replaced", why=f"{', '.join(fired)} would fire: ENABLE ALWAYS or REPLICA")
+        return replace(done, fired=fired if done.added else ())
+
+
+def _bring(
+    cursor: psycopg.Cursor[tuple[Any, ...]], names: _Names, blocks: Iterator[bytes], *, rows: int, into: Into
+) -> MergedRows:
+    """The stage is not analyzed: types without a collation may not be comparable."""
+    if _first(cursor, f"SELECT NOT EXISTS (SELECT FROM {names.source})"):
+        added = _copy(cursor, names.table, names, blocks, into.encoding)
+        return MergedRows(added=added, refused=rows - added)
+    stage = f"CREATE TEMPORARY TABLE {_STAGE} ON COMMIT DROP AS SELECT {names.columns} FROM {names.source} WITH NO DATA"
+    cursor.execute(text(stage))
+    _copy(cursor, _STAGE, names, blocks, into.encoding)
+    if names.key and not into.exact:
+        return _merge_by_key(cursor, names)
+    removed = _delete_others(cursor, names) if into.exact else 0
+    return replace(_insert_lacking(cursor, names), removed=removed)
+
+
+def _firing(cursor: psycopg.Cursor[tuple[Any, ...]], name: TableName) -> tuple[str, ...]:
+    return tuple(str(row[0]) for row in cursor.execute(_FIRING, (qualified(name),)).fetchall())
+
+
+def _merge_by_key(cursor: psycopg.Cursor[tuple[Any, ...]], names: _Names) -> MergedRows:
+    there = (
+        f"SELECT FROM (SELECT * FROM {names.source}) t WHERE {names.row('t', names.key)} = {names.row('s', names.key)}"
+    )
+    differing = _first(
+        cursor,
+        f"SELECT count(*) FROM {_STAGE} s JOIN (SELECT * FROM {names.source}) t"
+        f" ON {names.row('t', names.key)} = {names.row('s', names.key)} WHERE {names.row('t')} <> {names.row('s')}",
+    )
+    added, refused = _insert(cursor, names, f"FROM {_STAGE} s WHERE NOT EXISTS ({there})")
+    return MergedRows(added=added, differing=differing, refused=refused)
+
+
+def _insert(cursor: psycopg.Cursor[tuple[Any, ...]], names: _Names, lacking: str) -> tuple[int, int]:
+    """Insert the rows of `lacking`, the rest of a query; returns how many, and how many did not arrive."""
+    wanted = int(_first(cursor, f"SELECT count(*) {lacking}"))
+    ruled = _first(cursor, _RULED.format(literal(names.table)))
+    rest = "" if ruled else " ON CONFLICT DO NOTHING"  # PostgreSQL has no ON CONFLICT where there are rules
+    insert = f"INSERT INTO {names.table} {names.listed} OVERRIDING SYSTEM VALUE SELECT {names.columns} {lacking}{rest}"
+    cursor.execute(text(insert))
+    return cursor.rowcount, wanted - cursor.rowcount
+
+
+def _insert_lacking(cursor: psycopg.Cursor[tuple[Any, ...]], names: _Names) -> MergedRows:
+    """Rows of the stage that the table has less often."""
+    numbered = _numbered(names, f"{_STAGE} s", "s", names.columns)
+    counted = (
+        f"SELECT {names.row('t')} AS {_ROW}, count(*) AS {_COUNT} FROM (SELECT * FROM {names.source}) t GROUP BY 1"
+    )
+    added, refused = _insert(
+        cursor,
+        names,
+        f"FROM ({numbered}) n LEFT JOIN ({counted}) c USING ({_ROW}) WHERE {_PLACE} > coalesce({_COUNT}, 0)",
+    )
+    return MergedRows(added=added, refused=refused)
+
+
+def _delete_others(cursor: psycopg.Cursor[tuple[Any, ...]], names: _Names) -> int:
+    """Delete rows that the stage has less often. Without any, no DELETE is sent: a publication may forbid the very word."""
+    physical = f"SELECT tableoid, ctid, * FROM {names.source}"
+    numbered = _numbered(names, f"({physical}) t", "t", "t.tableoid, t.ctid")
+    counted = f"SELECT {names.row('s')} AS {_ROW}, count(*) AS {_COUNT} FROM {_STAGE} s GROUP BY 1"
+    others = (
+        f"SELECT n.tableoid, n.ctid FROM ({numbered}) n LEFT JOIN ({counted}) c USING ({_ROW})"
+        f" WHERE {_PLACE} > coalesce({_COUNT}, 0)"
+    )
+    if not _first(cursor, f"SELECT EXISTS ({others})"):
+        return 0
+    cursor.execute(text(f"DELETE FROM {names.table} WHERE (tableoid, ctid) IN ({others})"))
+    return cursor.rowcount
+
+
+def _numbered(names: _Names, source: str, alias: str, columns: str) -> str:
+    row = names.row(alias)
+    listed = f"{columns}, " if columns else ""
+    return f"SELECT {listed}{row} AS {_ROW}, row_number() OVER (PARTITION BY {row}) AS {_PLACE} FROM {source}"
+
+
+def _names(table: TableItem) -> _Names:
+    columns = tuple(quote(column.name) for column in table.columns)
+    name = qualified(table.load_via_root or table.name)
+    only = name if table.load_via_root else f"ONLY {name}"
+    return _Names(
+        table=name,
+        source=f"{only} {table.condition}",
+        columns=", ".join(columns),
+        listed=f"({', '.join(columns)})" if columns else "",
+        key=tuple(quote(column) for column in table.key_columns),
+        whole=columns,
+    )
+
+
+def _copy(
+    cursor: psycopg.Cursor[tuple[Any, ...]], into: str, names: _Names, blocks: Iterable[bytes], encoding: str
+) -> int:
+    statement = f"COPY {into} {names.listed} FROM STDIN (ENCODING {literal(encoding)})"
+    with cursor.copy(text(statement), writer=QuietWriter(cursor)) as copy:
+        for block in blocks:
+            copy.write(block)
+    return cursor.rowcount
+
+
+def _first(cursor: psycopg.Cursor[tuple[Any, ...]], query: str) -> Any:
+    return cursor.execute(text(query)).fetchall()[0][0]
+
+
+class QuietWriter(LibpqWriter):
+    """Lets the error that ends a COPY stand alone: psycopg would print what then fails at its end on stderr."""
+
+    def finish(self, exc: BaseException | None = None) -> None:
+        try:
+            super().finish(exc)
+        except psycopg.Error:
+            if exc is None:
+                raise
+
+
+_RULED: Final = """select exists (select from pg_catalog.pg_rewrite where ev_class = {}::pg_catalog.regclass and ev_type in ('2', '3'))"""
+
+_FIRING: Final[LiteralString] = """
+with recursive tree as (
+    select pg_catalog.to_regclass(%s)::pg_catalog.oid as oid
+    union select inhrelid from pg_catalog.pg_inherits join tree on inhparent = tree.oid
+)
+select 'trigger ' || tgname from pg_catalog.pg_trigger where tgrelid in (select oid from tree) and tgenabled in ('A', 'R') and not tgisinternal
+union select 'rule ' || rulename from pg_catalog.pg_rewrite where ev_class in (select oid from tree) and ev_enabled in ('A', 'R')
+order by 1
+"""
+"""What fires on a table or below it in spite of session_replication_role = replica."""
+
+# --- foreign keys --------------------------------------------------------------------------------
+
+_REFERENCES: Final[LiteralString] = """
+with wanted as (
+    select c.oid from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = relnamespace
+      join unnest(%s::text[], %s::text[]) as w(schema, name) on w.schema = nspname and w.name = relname
+), family as (
+    select oid from wanted
+    union select a.relid from wanted, pg_catalog.pg_partition_ancestors(wanted.oid) as a(relid)
+), keys as (
+    select f.*, pg_catalog.to_jsonb(f) as all_of from pg_catalog.pg_constraint f
+     where contype = 'f' and convalidated and conparentid = 0
+       and (conrelid in (select oid from family) or confrelid in (select oid from family))
+)
+select conname::text, pg_catalog.format('%%I.%%I', n.nspname, c.relname), coalesce((all_of->>'conperiod')::bool, false),
+       pg_catalog.format('select count(*) from %%s %%I.%%I c where %%s and not exists (select from %%s %%I.%%I p where %%s)',
+           case c.relkind when 'p' then '' else 'only' end, n.nspname, c.relname, columns.given, case p.relkind when 'p' then '' else 'only' end, pn.nspname, p.relname, columns.equal)
+  from keys join pg_catalog.pg_class c on c.oid = conrelid join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  join pg_catalog.pg_class p on p.oid = confrelid join pg_catalog.pg_namespace pn on pn.oid = p.relnamespace,
+       lateral (
+    select pg_catalog.string_agg(pg_catalog.format('c.%%I is not null', a.attname), ' and ') as given,
+           pg_catalog.string_agg(pg_catalog.format('p.%%I operator(%%I.%%s) c.%%I', b.attname, o.nspname, oprname, a.attname), ' and ') as equal
+      from unnest(conkey, confkey, conpfeqop) as k(own, other, operator)
+      join pg_catalog.pg_attribute a on a.attrelid = conrelid and a.attnum = k.own
+      join pg_catalog.pg_attribute b on b.attrelid = confrelid and b.attnum = k.other
+      join pg_catalog.pg_operator on pg_operator.oid = k.operator
+      join pg_catalog.pg_namespace o on o.oid = oprnamespace) columns
+ where coalesce((all_of->>'conenforced')::bool, true)
+ order by 2, 1
+"""
+"""Foreign keys of and to tables, or to what these are partitions of, and the query that counts rows without a partner."""
+
+
+def broken_references(connection: Connection, tables: Sequence[TableName]) -> list[BrokenReference]:
+    """See ports.TargetSession.broken_references; `rows` is -1 for a key with PERIOD, which is not verified."""
+    found = []
+    wanted = ([table.schema for table in tables], [table.name for table in tables])
+    for name, table, period, query in connection.execute(_REFERENCES, wanted).fetchall():
+        rows = -1 if period else int(connection.execute(text(query)).fetchall()[0][0])
+        if rows:
+            found.append(BrokenReference(name=name, table=table, rows=rows))
+    return found

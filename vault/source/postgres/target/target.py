@@ -1,0 +1,266 @@
+"""A database to restore into: what it is and holds before the restore, and connections to it.
+
+Never writes anything itself: sessions do. Invariant: `close` leaves no server process of ours behind. Spec 75-restore.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final, LiteralString
+
+import psycopg
+
+from vault.errors import PermissionMissing, SourceError
+from vault.model import Identity, Present, TableName, TargetFacts, TargetSchema
+from vault.ports import SchemaDump
+from vault.source.postgres.capture import catalog_facts as objects
+from vault.source.postgres.capture.cluster import roles
+from vault.source.postgres.capture.reach import CaptureOptions
+from vault.source.postgres.capture.session import open_capture
+from vault.source.postgres.connection.connect import (
+    Connection,
+    Session,
+    Target,
+    connect,
+    pinned,
+    refuse_pooler,
+    resolve,
+)
+from vault.source.postgres.connection.programs import Programs
+from vault.source.postgres.connection.text import text
+from vault.source.postgres.target.merge import REPLICA
+from vault.source.postgres.target.session import PostgresTargetSession, apply_settings, translate
+
+_FACTS: Final[LiteralString] = """
+select current_setting('server_version_num')::int, current_setting('server_version'), (select system_identifier::text from pg_catalog.pg_control_system()),
+       datname, d.oid::int8, pg_catalog.pg_encoding_to_char(encoding), current_user::text, rolsuper, pg_catalog.pg_is_in_recovery()
+  from pg_catalog.pg_database d, pg_catalog.pg_roles where datname = current_database() and rolname = current_user
+"""
+
+_IN_THE_WAY: Final[LiteralString] = """
+with member as (
+    select classid, objid from pg_catalog.pg_depend where deptype = 'e'
+), found (classid, objid) as (
+    select 'pg_catalog.pg_namespace'::pg_catalog.regclass::oid, oid from pg_catalog.pg_namespace
+     where nspname <> 'public' and nspname <> 'information_schema' and nspname !~ '^pg_'
+    union all
+    select classid, objid from pg_catalog.pg_depend
+     where refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass and deptype = 'n'
+       and refobjid = (select oid from pg_catalog.pg_namespace where nspname = 'public')
+       and classid <> 'pg_catalog.pg_extension'::pg_catalog.regclass
+       and classid <> 'pg_catalog.pg_default_acl'::pg_catalog.regclass
+    union all select 'pg_catalog.pg_event_trigger'::pg_catalog.regclass, oid from pg_catalog.pg_event_trigger
+    union all select 'pg_catalog.pg_publication'::pg_catalog.regclass, oid from pg_catalog.pg_publication
+    union all select 'pg_catalog.pg_foreign_data_wrapper'::pg_catalog.regclass, oid from pg_catalog.pg_foreign_data_wrapper
+    union all select 'pg_catalog.pg_foreign_server'::pg_catalog.regclass, oid from pg_catalog.pg_foreign_server
+    union all select 'pg_catalog.pg_language'::pg_catalog.regclass, oid from pg_catalog.pg_language where oid >= 16384
+    union all select 'pg_catalog.pg_cast'::pg_catalog.regclass, oid from pg_catalog.pg_cast where oid >= 16384
+    union all select 'pg_catalog.pg_am'::pg_catalog.regclass, oid from pg_catalog.pg_am where oid >= 16384
+    union all select 'pg_catalog.pg_transform'::pg_catalog.regclass, oid from pg_catalog.pg_transform where oid >= 16384
+    union all select 'pg_catalog.pg_largeobject'::pg_catalog.regclass, oid from pg_catalog.pg_largeobject_metadata
+)
+select (pg_catalog.pg_identify_object(classid, objid, 0)).type || ' ' || (pg_catalog.pg_identify_object(classid, objid, 0)).identity
+  from found where (classid, objid) not in (select classid, objid from member)
+ union all select 'subscription ' || pg_catalog.quote_ident(subname) from pg_catalog.pg_subscription
+  where subdbid = (select oid from pg_catalog.pg_database where datname = current_database())
+ order by 1
+"""
+"""Anything of a user: schemas, what depends on schema public, and what has no schema. Oids below 16384 come from initdb.
+13 shows pg_subscription.oid to superusers only."""
+
+_ALLOWED: Final[LiteralString] = """
+select array(select rolname::text from pg_catalog.pg_roles r where pg_catalog.pg_has_role(current_user, r.oid, 'MEMBER') order by 1),
+       pg_catalog.has_database_privilege(current_database(), 'CREATE'), rolsuper or rolcreaterole
+  from pg_catalog.pg_roles where rolname = current_user
+"""
+_SCHEMAS: Final[LiteralString] = """
+select nspname::text, pg_catalog.pg_get_userbyid(nspowner)::text, pg_catalog.has_schema_privilege(oid, 'CREATE')
+  from pg_catalog.pg_namespace where nspname <> 'information_schema' and nspname !~ '^pg_' order by 1
+"""
+
+_READ_ONLY: Final[LiteralString] = """
+select n.nspname::text, c.relname::text from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = relnamespace
+ where c.oid >= 16384 and c.relkind in ('r', 'p', 'S') and not (pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+   and case relkind when 'S' then pg_catalog.has_sequence_privilege(c.oid, 'UPDATE')
+                             else pg_catalog.has_table_privilege(c.oid, 'INSERT') end)
+"""
+_UNREADABLE: Final[LiteralString] = """
+select n.nspname::text, c.relname::text from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = relnamespace
+ where c.oid >= 16384 and c.relkind in ('r', 'p') and nspname !~ '^pg_'
+   and not (pg_catalog.has_schema_privilege(n.oid, 'USAGE') and pg_catalog.has_table_privilege(c.oid, 'SELECT'))
+"""
+
+_EXTENSION_VERSIONS: Final[LiteralString] = """
+select name::text, version from pg_catalog.pg_available_extension_versions order by 1, 2
+"""
+
+_CANCEL_TIMEOUT_S: Final = 5
+
+
+def connect_target(
+    conninfo: str, environment: Mapping[str, str], *, programs: Programs | None = None, allow_cleartext: bool = False
+) -> PostgresTarget:
+    """Connect, and look at the target. `programs` are needed to read what one that is not empty has.
+
+    Raises  Unreachable; UsageError, UnsafeError: as for reading; PermissionMissing: the target is a standby
+    """
+    place = resolve(conninfo, environment, allow_cleartext=allow_cleartext)
+    session = connect(place)
+    try:
+        place = pinned(place, session)
+        refuse_pooler(place, session).close()
+        apply_settings(session.connection)
+        reading = _Reading(
+            conninfo=conninfo, environment=environment, programs=programs, allow_cleartext=allow_cleartext
+        )
+        return PostgresTarget(place, _probe(session), reading)
+    except psycopg.Error as error:
+        raise translate(error, "the target could not be examined") from error
+    finally:
+        session.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    """How a target's own definitions are read: as those of a source."""
+
+    conninfo: str
+    environment: Mapping[str, str]
+    programs: Programs | None
+    allow_cleartext: bool
+
+
+class PostgresTarget:
+    """Implements ports.Target."""
+
+    def __init__(self, place: Target, facts: TargetFacts, reading: _Reading) -> None:
+        self._place = place
+        self._facts = facts
+        self._reading = reading
+        self._lock = threading.Lock()
+        self._sessions: list[Session] = []
+
+    @property
+    def facts(self) -> TargetFacts:
+        return self._facts
+
+    def present(self) -> Present:
+        reading = self._reading
+        if reading.programs is None:
+            raise SourceError("the target's definitions cannot be read", why="no pg_dump is at hand")
+        options = CaptureOptions(allow_gaps=True, allow_cleartext=reading.allow_cleartext, definitions_only=True)
+        with open_capture(
+            reading.conninfo,
+            options=options,
+            programs=reading.programs,
+            environment=reading.environment,
+            notify=lambda _: None,
+        ) as capture:
+            session = connect(self._place)
+            try:
+                unreadable, read_only = (_tables(session.connection, query) for query in (_UNREADABLE, _READ_ONLY))
+            finally:
+                session.close()
+            dump = capture.schema()
+            return Present(
+                homes=dict(_homes(dump)),
+                unreadable=unreadable,
+                read_only=read_only,
+                entries={entry.identity: entry for entry in dump.entries},
+                columns={table.name: frozenset(column.name for column in table.columns) for table in capture.tables},
+            )
+
+    def session(self, encoding: str, *, search_paths: Mapping[str, str] | None = None) -> PostgresTargetSession:
+        session = connect(self._place)
+        with self._lock:
+            self._sessions.append(session)
+        try:
+            apply_settings(session.connection)
+            return PostgresTargetSession(
+                session.connection,
+                rows_encoding=encoding,
+                may_replicate=self._facts.may_replicate,
+                search_paths=search_paths,
+            )
+        except psycopg.Error as error:
+            raise translate(error, "the target refused a setting") from error
+
+    def cancel(self) -> None:
+        with self._lock:
+            sessions = list(self._sessions)
+        for session in sessions:
+            with contextlib.suppress(psycopg.Error, OSError):
+                if not session.connection.closed:
+                    session.connection.cancel_safe(timeout=_CANCEL_TIMEOUT_S)
+
+    def close(self) -> None:
+        with self._lock:
+            sessions, self._sessions = self._sessions, []
+        for session in sessions:
+            session.close()
+
+
+def _probe(session: Session) -> TargetFacts:
+    connection = session.connection
+    (row,) = connection.execute(_FACTS).fetchall()
+    version_num, version, system_id, database, database_oid, encoding, user, superuser, standby = row
+    if standby:
+        raise PermissionMissing("the target is a standby and takes no writes", hint="connect to the primary")
+    ((acts_as, may_create_schemas, may_create_roles),) = connection.execute(_ALLOWED).fetchall()
+    known = roles(session, version=version_num)
+    return TargetFacts(
+        version_num=version_num,
+        version=version,
+        system_id=system_id,
+        database=database,
+        database_oid=database_oid,
+        encoding=encoding,
+        user=user,
+        superuser=superuser,
+        roles=replace(known, roles=tuple(replace(role, verifier=None) for role in known.roles)),
+        in_the_way=_names(connection, _IN_THE_WAY),
+        extensions=_names(connection, "select name::text from pg_catalog.pg_available_extensions order by 1"),
+        extensions_installed=_names(connection, "select extname::text from pg_catalog.pg_extension order by 1"),
+        extension_versions=tuple(
+            (str(name), str(number)) for name, number in connection.execute(_EXTENSION_VERSIONS).fetchall()
+        ),
+        properties=objects.database(session, all_collations=True),
+        tablespaces=_names(connection, "select spcname::text from pg_catalog.pg_tablespace order by 1"),
+        acts_as=() if superuser else tuple(acts_as),
+        schemas=tuple(
+            TargetSchema(name=name, owner=owner, may_create=may_create)
+            for name, owner, may_create in connection.execute(_SCHEMAS).fetchall()
+        ),
+        may_create_schemas=may_create_schemas,
+        may_create_roles=may_create_roles,
+        may_replicate=_may_replicate(connection),
+    )
+
+
+def _may_replicate(connection: Connection) -> bool:
+    """Asked by trying: a platform may allow it by other means than a privilege."""
+    try:
+        with connection.transaction(force_rollback=True):
+            connection.execute(REPLICA)
+    except psycopg.errors.InsufficientPrivilege:
+        return False
+    return True
+
+
+def _homes(dump: SchemaDump) -> Iterator[tuple[Identity, tuple[str, ...]]]:
+    for entry, needs in zip(dump.entries, dump.needs, strict=True):
+        if entry.identity.desc in ("INDEX", "STATISTICS"):
+            relations = (dump.entries[need].identity for need in needs)
+            home = next((one.names for one in relations if one.kind in ("table", "materialized view")), ())
+            yield entry.identity, home
+
+
+def _tables(connection: Connection, query: LiteralString) -> frozenset[TableName]:
+    return frozenset(TableName(schema=schema, name=name) for schema, name in connection.execute(query).fetchall())
+
+
+def _names(connection: Connection, query: str) -> tuple[str, ...]:
+    return tuple(str(row[0]) for row in connection.execute(text(query)).fetchall())

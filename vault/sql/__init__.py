@@ -1,0 +1,1 @@
+"""PostgreSQL's language: pure text and values, no connection."""
