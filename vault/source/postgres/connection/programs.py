@@ -33,7 +33,16 @@ STDERR_BYTES_MAX: Final = 4096
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
     path: Path
-    major: int
+    version: tuple[int, int]
+    """Major and minor; a beta's minor is 0."""
+
+    @property
+    def major(self) -> int:
+        return self.version[0]
+
+    def misses_news_of(self, server: int) -> bool:
+        """Whether it is of an older minor of the very major of `server` (server_version_num)."""
+        return self.version[0] == server // 10000 and self.version[1] < server % 10000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,18 +55,18 @@ class Programs:
     system_places: Sequence[str] = field(default=SYSTEM_PLACES)
 
     def find(self, name: str, *, major: int, local: bool) -> Program | None:
-        """The newest program `name` of at least `major`, for a server before 16 that of 15 if there is one.
+        """The newest program `name` of at least `major`, for a server before 16 the newest of 15 if there is one.
 
         The embedded one (it has no TLS) only for a `local` server, and if there is no other.
         """
         fitting = [found for found in self._candidates(name) if found.major >= major]
         if fitting:
             old = major <= PG_DUMP_OF_OLD_SERVERS
-            return max(fitting, key=lambda found: (old and found.major == PG_DUMP_OF_OLD_SERVERS, found.major))
+            return max(fitting, key=lambda found: (old and found.major == PG_DUMP_OF_OLD_SERVERS, found.version))
         if local and self.directory is None and self.embedded is not None:
             program = self.embedded / name
-            if program.exists() and (found_major := version_of(program)) >= major:
-                return Program(path=program, major=found_major)
+            if program.exists() and (version := version_of(program)) >= (major, 0):
+                return Program(path=program, version=version)
         return None
 
     def require(self, name: str, *, major: int, local: bool) -> Program:
@@ -82,19 +91,19 @@ class Programs:
             first = shutil.which(name, path=self.search_path) if self.search_path else None
             if first is not None and Path(first).resolve().name != DEBIAN_WRAPPER:
                 paths.append(Path(first))
-        return [Program(path=path, major=version_of(path)) for path in paths if path.is_file()]
+        return [Program(path=path, version=version_of(path)) for path in paths if path.is_file()]
 
 
-def version_of(program: Path) -> int:
-    """Major version that `program --version` prints. Raises SourceError if it does not run"""
+def version_of(program: Path) -> tuple[int, int]:
+    """Major and minor version that `program --version` prints. Raises SourceError if it does not run"""
     try:
         said = subprocess.run([str(program), "--version"], capture_output=True, check=True, env={"LC_ALL": "C"}).stdout
     except (OSError, subprocess.CalledProcessError) as error:
         raise SourceError(f"{program} does not run", why=str(error)) from error
-    number = re.search(rb"(\d+)(?:\.\d+|devel|beta\d+|rc\d+)", said)
+    number = re.search(rb"(\d+)(?:\.(\d+)|devel|beta\d+|rc\d+)", said)
     if number is None:
         raise SourceError(f"{program} does not say its version")
-    return int(number.group(1))
+    return int(number.group(1)), int(number.group(2) or 0)
 
 
 class Child:

@@ -75,7 +75,7 @@ class EmbeddedServer:
 
     @property
     def major(self) -> int:
-        return version_of(self.bin / "postgres")
+        return version_of(self.bin / "postgres")[0]
 
     def dsn(self, database: str = "postgres") -> str:
         """Connection string as superuser over the Unix socket."""

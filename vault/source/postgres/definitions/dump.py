@@ -18,7 +18,7 @@ from vault.source.postgres.connection.connect import Session
 from vault.source.postgres.connection.exported import Exported
 from vault.source.postgres.connection.programs import Child, Children, Program
 from vault.source.postgres.definitions import extras
-from vault.sql import archive
+from vault.sql import archive, attribute_options
 from vault.sql.encoding import decode
 from vault.sql.names import qualified, quote
 from vault.sql.pattern import Selection
@@ -227,6 +227,8 @@ def _entry(entry: archive.Entry, identity: Identity, encoding: str) -> SchemaEnt
         name = f"{quote(_text(entry.namespace, encoding, what))}.{quote(_text(entry.tag, encoding, what))}"
         definition += f"\nALTER TABLE {name} SET ACCESS METHOD {quote(method)};\n"
         method = ""
+    if identity.desc in attribute_options.WITH_COLUMNS:
+        definition = attribute_options.as_users_set(definition)
     return SchemaEntry(
         identity=identity,
         section=Section(entry.section),

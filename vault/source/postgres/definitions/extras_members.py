@@ -8,8 +8,11 @@ from __future__ import annotations
 from typing import Final
 
 from vault.source.postgres.definitions.extras_sql import by_user, in_member
+from vault.sql.attribute_options import SERVER_ONLY
+from vault.sql.names import literal
 
 _MADE: Final = "m.schema, m.owner"
+_SERVER_ONLY: Final = f"ARRAY[{', '.join(literal(name) for name in sorted(SERVER_ONLY))}]"
 
 _SEQUENCE_OPTIONS: Final = """
 format('START WITH %%s INCREMENT BY %%s MINVALUE %%s MAXVALUE %%s CACHE %%s%%s', q.seqstart, q.seqincrement, q.seqmin, q.seqmax, q.seqcache,
@@ -132,8 +135,9 @@ SELECT 'EXTENSION COLUMN', 1, 'pg_class'::regclass::oid, m.oid, a.attnum::int4, 
        || CASE WHEN a.attstorage <> t.typstorage THEN format(E'ALTER TABLE ONLY %%s ALTER COLUMN %%I SET STORAGE %%s;\\n', m.shown, a.attname,
                CASE a.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'x' THEN 'EXTENDED' ELSE 'MAIN' END) ELSE '' END
        || CASE WHEN a.attstattarget >= 0 THEN format(E'ALTER TABLE ONLY %%s ALTER COLUMN %%I SET STATISTICS %%s;\\n', m.shown, a.attname, a.attstattarget) ELSE '' END
-       || CASE WHEN a.attoptions IS NULL THEN '' ELSE format(E'ALTER TABLE ONLY %%s ALTER COLUMN %%I SET (%%s);\\n', m.shown, a.attname,
-               array_to_string(a.attoptions, ', ')) END
+       || coalesce((SELECT format(E'ALTER TABLE ONLY %%s ALTER COLUMN %%I SET (%%s);\\n', m.shown, a.attname, string_agg(o.option, ', ' ORDER BY o.place))
+             FROM unnest(a.attoptions) WITH ORDINALITY AS o(option, place) WHERE NOT split_part(o.option, '=', 1) = ANY({_SERVER_ONLY})
+           HAVING count(*) > 0), '')
        || CASE WHEN m.added OR a.attgenerated <> '' THEN '' ELSE
           format(E'DO %%L;\\n', format('BEGIN IF (SELECT pg_catalog.format_type(atttypid, atttypmod) FROM pg_catalog.pg_attribute WHERE attrelid = %%L::pg_catalog.regclass AND attname = %%L)'
               ' <> %%L THEN ALTER TABLE %%s ALTER COLUMN %%I TYPE %%s USING %%I::%%s; END IF; END', m.shown, a.attname, format_type(a.atttypid, a.atttypmod),
