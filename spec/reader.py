@@ -762,6 +762,7 @@ def decode_catalog(plain: bytes) -> dict[str, Any]:
         edges=array(tuple_of(text, text, text)),
         extensions=array(tuple_of(text, text, text)),
         functions=array(tuple_of(text, text, text, boolean, boolean)),
+        operators=array(tuple_of(text, text, count)),
         policies=array(tuple_of(text, text, text, texts)),
     )(value, "catalog facts")
     return dict(value)

@@ -117,6 +117,7 @@ catalogs = st.builds(
     extensions=_tuples(st.tuples(texts, texts, texts)),
     database=st.dictionaries(texts, st.none() | texts, max_size=3),
     functions=_tuples(st.tuples(texts, texts, texts, st.booleans(), st.booleans())),
+    operators=_tuples(st.tuples(texts, texts, counts)),
 )
 states = st.sampled_from(State)
 _missing = st.builds(Missing, item=texts, state=states, why=texts, fix=texts)

@@ -26,6 +26,7 @@ from vault.model import (
     TableName,
     TargetFacts,
 )
+from vault.model.meaning import Meanings
 
 # --- storage -------------------------------------------------------------------------------------
 
@@ -340,10 +341,13 @@ class Target(Protocol):
     def present(self) -> Present:
         """Read the definitions that are there. Raises SourceError; Unreachable"""
 
-    def session(self, encoding: str, *, search_paths: Mapping[str, str] | None = None) -> TargetSession:
+    def session(
+        self, encoding: str, *, search_paths: Mapping[str, str] | None = None, meanings: Meanings | None = None
+    ) -> TargetSession:
         """A new connection; rows that it loads are in `encoding`. Thread-safe. Raises Unreachable
 
         search_paths  owner -> search_path in the source, for names in function bodies that the empty one does not find
+        meanings      what expressions called in the source; None: nothing of a user's
         """
 
     def cancel(self) -> None:

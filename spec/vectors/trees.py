@@ -319,6 +319,9 @@ def cluster() -> list[Vector]:
             ("edge_of_2", bad, "malformed", "no type", {"edges": [["a", "b"]]}),
             ("function_of_4", bad, "malformed", "one field less", {"functions": [["public", "f", "", False]]}),
             ("policy_roles_text", bad, "malformed", "roles as text", {"policies": [["public", "item", "own", "app"]]}),
+            ("operator_of_2", bad, "malformed", "no count", {"operators": [["policy a on b.c", "operator b.=(d,d)"]]}),
+            ("operator_count_text", bad, "malformed", "a count as text", {"operators": [["a", "b", "1"]]}),
+            ("operator_count_negative", bad, "malformed", "called less than never", {"operators": [["a", "b", -1]]}),
             ("database_integer", bad, "malformed", "a property that is no text", {"database": {"limit": 1}}),
         ]),
         *_faults("ledger", "ENC-11", ledger, [

@@ -377,5 +377,6 @@ CATALOG_VALUE = {
     "acls": [["table public.item", "postgres", None]], "database": {"collate": "C", "icu": None},
     "edges": [["table public.item", "schema public", "n"]], "extensions": [["plpgsql", "1.0", "pg_catalog"]],
     "functions": [["public", "f", "integer", False, False]], "policies": [["public", "item", "own", ["app"]]],
+    "operators": [["policy own on public.item", "operator public.=(public.citext,public.citext)", 1]],
 }  # fmt: skip
 LEDGER_VALUE = {"rows": ["captured", 2, []], "files": ["failed", 1, [["a/socket", "not_exportable", "socket", ""]]]}

@@ -122,6 +122,7 @@ def encode_catalog(facts: CatalogFacts) -> bytes:
             "edges": facts.edges,
             "extensions": facts.extensions,
             "functions": facts.functions,
+            "operators": facts.operators,
             "policies": facts.policies,
         }
     )
@@ -137,6 +138,7 @@ def decode_catalog(data: bytes) -> CatalogFacts:
         extensions=tuple(_decode_texts3(value) for value in fields.array("extensions")),
         database=_decode_database(fields.value("database")),
         functions=tuple(_decode_function(value) for value in fields.array("functions")),
+        operators=tuple(_decode_operator(value) for value in fields.array("operators")),
     )
     fields.finish()
     return facts
@@ -160,6 +162,11 @@ def _decode_policy(value: Value) -> tuple[str, str, str, tuple[str, ...]]:
 def _decode_function(value: Value) -> tuple[str, str, str, bool, bool]:
     row = Row(value, length=5, what="function")
     return row.text(), row.text(), row.text(), row.flag(), row.flag()
+
+
+def _decode_operator(value: Value) -> tuple[str, str, int]:
+    row = Row(value, length=3, what="operator")
+    return row.text(), row.text(), row.integer()
 
 
 def _decode_database(value: Value) -> Mapping[str, str | None]:

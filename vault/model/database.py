@@ -225,6 +225,7 @@ class CatalogFacts:
     extensions (name, version, schema)
     database   properties of the database itself: encoding, collate, ctype, provider, owner, acl, ...
     functions  (schema, name, identity arguments, is trigger function, is extension's) for counting
+    operators  (object, operator of a user, how often the object's stored expressions call it)
     """
 
     acls: tuple[tuple[str, str, tuple[str, ...] | None], ...] = ()
@@ -233,6 +234,7 @@ class CatalogFacts:
     extensions: tuple[tuple[str, str, str], ...] = ()
     database: Mapping[str, str | None] = field(default_factory=dict)
     functions: tuple[tuple[str, str, str, bool, bool], ...] = ()
+    operators: tuple[tuple[str, str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -94,6 +94,28 @@ def plain_index(entry: SchemaEntry) -> str | None:
     return f"CREATE INDEX {quote(key.name)} ON {qualified(key.table)} USING btree ({columns});"
 
 
+_COMMANDS_OF_USING = frozenset({"all", "select", "update", "delete"})
+_COMMANDS_OF_CHECK = frozenset({"all", "insert", "update"})
+
+
+def closed_policy(entry: SchemaEntry) -> str | None:
+    """A restrictive policy of the same command and roles that admits nothing; None for a permissive one.
+
+    Reads `CREATE POLICY name ON schema.table AS RESTRICTIVE [FOR command] [TO roles] {USING | WITH CHECK} ...`
+    """
+    start: list[str] = []
+    for word in words(entry.definition):
+        if word in ("using", "with"):
+            break
+        start.append(word)
+    if start[:2] != ["create", "policy"] or start[7:9] != ["as", "restrictive"]:
+        return None
+    command = start[10] if start[9:10] == ["for"] else "all"
+    using = " USING (false)" if command in _COMMANDS_OF_USING else ""
+    check = " WITH CHECK (false)" if command in _COMMANDS_OF_CHECK else ""
+    return f"{' '.join(start)}{using}{check};"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
     """A PRIMARY KEY or UNIQUE constraint as its entry defines it."""

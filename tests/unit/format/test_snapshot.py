@@ -240,6 +240,7 @@ def test_catalog_has_the_field_order_of_the_spec() -> None:
         extensions=(("e", "1.0", "s"),),
         database={"encoding": "UTF8", "acl": None},
         functions=(("s", "f", "integer", True, False),),
+        operators=(("o", "p", 2),),
     )
     expected = codec.encode(
         {
@@ -248,6 +249,7 @@ def test_catalog_has_the_field_order_of_the_spec() -> None:
             "edges": (("a", "b", "n"),),
             "extensions": (("e", "1.0", "s"),),
             "functions": (("s", "f", "integer", True, False),),
+            "operators": (("o", "p", 2),),
             "policies": (("s", "t", "p", ("r",)),),
         }
     )

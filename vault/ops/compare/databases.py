@@ -15,6 +15,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Final, TypeVar
 
 from vault.model import CatalogFacts, Membership, Role, Roles, SchemaEntry, TableName
+from vault.model.meaning import are_counts_comparable, meanings, subject
 from vault.ports import Capture, ExtentJob, RowReader, SourceTable
 from vault.sql import privileges
 
@@ -28,7 +29,7 @@ _DIGEST_MODULUS: Final = 1 << 256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """`kind`: entry, privileges, extension, policy, role, membership, setting, sequence, large object, table, rows."""
+    """`kind`: entry, privileges, extension, policy, meaning, role, membership, setting, sequence, large object, table, rows."""
 
     kind: str
     name: str
@@ -109,6 +110,18 @@ def _catalog(source: CatalogFacts, target: CatalogFacts, *, versions: tuple[int,
         for facts in (source, target)
     ]
     yield from _values("policy", policies[0], policies[1], name=".".join)
+    yield from _meanings(source, target, versions=versions)
+
+
+def _meanings(source: CatalogFacts, target: CatalogFacts, *, versions: tuple[int, int]) -> Iterator[Difference]:
+    """Of objects that both have: what one side lacks is told as an entry."""
+    sides = [
+        meanings(facts.edges, facts.operators, counted=are_counts_comparable(*versions)) for facts in (source, target)
+    ]
+    there = {subject(dependent) for dependent, _, _ in target.edges}
+    for name in sorted(there & (sides[0].of.keys() | sides[1].of.keys())):
+        if sides[0].changed({name: sides[1].of.get(name, {})}):
+            yield Difference(kind="meaning", name=name, what="calls another operator, function or collation")
 
 
 _OF_RELATIONS: Final = "arwdDxt"

@@ -75,7 +75,8 @@ def run(plan: RestorePlan, snapshot: Snapshot, *, target: Target, progress: Prog
         failures.add(name, why, known=True)
     contents = plan.contents
     paths = search_paths(contents.roles, {entry.owner for entry in contents.entries})
-    with Sessions(target, encoding=contents.server.encoding, jobs=jobs, search_paths=paths) as sessions:
+    meant = contents.meanings(plan.target.version_num)
+    with Sessions(target, encoding=contents.server.encoding, jobs=jobs, search_paths=paths, meanings=meant) as sessions:
         restore = _Restore(plan, sessions, failures, progress)
         rows = RowLoader(plan, snapshot, sessions=sessions, failures=failures, progress=progress)
         restore.create_roles()

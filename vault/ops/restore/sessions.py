@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from vault.model.meaning import Meanings
 from vault.ports import Progress, Target, TargetSession
 from vault.repo.workers import BoundedPool
 
@@ -48,8 +49,11 @@ class Failures:
 class Sessions:
     """At most `jobs` connections, opened when first needed, each used by one thread at a time."""
 
-    def __init__(self, target: Target, *, encoding: str, jobs: int, search_paths: Mapping[str, str]) -> None:
+    def __init__(
+        self, target: Target, *, encoding: str, jobs: int, search_paths: Mapping[str, str], meanings: Meanings
+    ) -> None:
         self._target = target
+        self._meanings = meanings
         self._search_paths = search_paths
         self._encoding = encoding
         self._jobs = jobs
@@ -60,7 +64,7 @@ class Sessions:
         try:
             session = self._idle.get_nowait()
         except queue.Empty:
-            session = self._target.session(self._encoding, search_paths=self._search_paths)
+            session = self._target.session(self._encoding, search_paths=self._search_paths, meanings=self._meanings)
         try:
             yield session
         finally:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from vault.model import CatalogFacts, OrderItem, Roles, SchemaEntry, ServerFacts, TableItem
+from vault.model.meaning import Meanings, are_counts_comparable, meanings
 
 CLOSED_PUBLIC_VERSION: Final = 150000
 """First server whose initdb lets only the database's owner create in schema public."""
@@ -29,6 +30,12 @@ class Contents:
     def database(self) -> Mapping[str, str | None]:
         """Properties of the source database."""
         return self.catalog.database
+
+    def meanings(self, version_num: int) -> Meanings:
+        """What expressions called, to be compared with a server of `version_num`."""
+        facts = self.catalog
+        counted = are_counts_comparable(self.server.version_num, version_num)
+        return meanings(facts.edges, facts.operators, counted=counted)
 
 
 def rows_of(table: TableItem) -> int:

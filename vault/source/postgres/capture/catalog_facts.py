@@ -11,6 +11,7 @@ from typing import Final
 
 from vault.model import CatalogFacts
 from vault.source.postgres.connection.connect import Row, Session
+from vault.source.postgres.definitions import expressions
 
 OWNED: Final[tuple[tuple[str, str, str], ...]] = (
     ("pg_class", "relowner", "relacl"),
@@ -140,6 +141,7 @@ def facts(session: Session) -> CatalogFacts:
             (schema, name, arguments, trigger, member)
             for schema, name, arguments, trigger, member in sorted(session.rows(_FUNCTIONS, doing=doing))
         ),
+        operators=tuple(sorted(expressions.operators(session))),
     )
 
 

@@ -15,6 +15,7 @@ import psycopg
 
 from vault.errors import PermissionMissing, SourceError
 from vault.model import Identity, Present, TableName, TargetFacts, TargetSchema
+from vault.model.meaning import Meanings
 from vault.ports import SchemaDump
 from vault.source.postgres.capture import catalog_facts as objects
 from vault.source.postgres.capture.cluster import roles
@@ -31,8 +32,9 @@ from vault.source.postgres.connection.connect import (
 )
 from vault.source.postgres.connection.programs import Programs
 from vault.source.postgres.connection.text import text
+from vault.source.postgres.target.attempts import translate
 from vault.source.postgres.target.merge import REPLICA
-from vault.source.postgres.target.session import PostgresTargetSession, apply_settings, translate
+from vault.source.postgres.target.session import PostgresTargetSession, apply_settings
 
 _FACTS: Final[LiteralString] = """
 select current_setting('server_version_num')::int, current_setting('server_version'), (select system_identifier::text from pg_catalog.pg_control_system()),
@@ -173,7 +175,9 @@ class PostgresTarget:
                 columns={table.name: frozenset(column.name for column in table.columns) for table in capture.tables},
             )
 
-    def session(self, encoding: str, *, search_paths: Mapping[str, str] | None = None) -> PostgresTargetSession:
+    def session(
+        self, encoding: str, *, search_paths: Mapping[str, str] | None = None, meanings: Meanings | None = None
+    ) -> PostgresTargetSession:
         session = connect(self._place)
         with self._lock:
             self._sessions.append(session)
@@ -184,6 +188,7 @@ class PostgresTarget:
                 rows_encoding=encoding,
                 may_replicate=self._facts.may_replicate,
                 search_paths=search_paths,
+                meanings=meanings,
             )
         except psycopg.Error as error:
             raise translate(error, "the target refused a setting") from error

@@ -1,0 +1,130 @@
+"""When do two sets of calls mean the same, and which objects may an entry's names be about?"""
+
+from __future__ import annotations
+
+import pytest
+
+from vault.model import Identity, SchemaEntry, Section
+from vault.model.meaning import are_counts_comparable, is_called, meanings
+from vault.source.postgres.definitions.expressions import search_paths
+from vault.sql.statements import closed_policy
+
+EQUAL = "operator ext.=(ext.citext,ext.citext)"
+EDGES = [
+    ("policy p on public.t", EQUAL, "n"),
+    ('table constraint c on "odd on".t', EQUAL, "n"),
+    ("default value for public.g.x", EQUAL, "n"),
+    ("function public.f(ext.citext)", "function public.other()", "n"),
+    ("type public.d", "schema public", "n"),
+    ("index public.i", "operator class ext.citext_ops USING btree", "n"),
+]
+
+
+@pytest.mark.parametrize(
+    ("found", "changed"),
+    [
+        ({"policy p on public.t": {EQUAL: 2}}, False),
+        ({"policy p on public.t": {EQUAL: 1}}, True),  # one place lost it, another one names it
+        ({"policy p on public.t": {}}, True),
+        ({"policy p on public.t": {EQUAL: 2, "function public.g()": 0}}, True),
+        ({"policy q on public.t": {}}, False),
+        ({"policy q on public.t": {EQUAL: 1}}, True),
+        ({}, False),
+    ],
+)
+def test_calls_are_compared_by_what_and_how_often(found: dict[str, dict[str, int]], changed: bool) -> None:
+    recorded = meanings(EDGES, [("policy p on public.t", EQUAL, 2)])
+    assert bool(recorded.changed(found)) is changed
+
+
+def test_counts_of_servers_that_count_otherwise_are_not_compared() -> None:
+    recorded = meanings(EDGES, [("policy p on public.t", EQUAL, 2)], counted=are_counts_comparable(170005, 180001))
+    assert recorded.changed({"policy p on public.t": {EQUAL: 1}}) == {}
+    assert recorded.changed({"policy p on public.t": {}}) == {"policy p on public.t": {EQUAL: 2}}
+    assert are_counts_comparable(130001, 170001)
+    assert are_counts_comparable(180001, 190001)
+
+
+@pytest.mark.parametrize(
+    ("names", "about"),
+    [
+        (["public", "t"], ["policy p on public.t"]),
+        (["public", "t", "another"], ["policy p on public.t"]),
+        (["odd on", "t", "c"], ['table constraint c on "odd on".t']),
+        (["public", "g"], ["table column public.g.x"]),
+        (["public", "f"], ["function public.f(ext.citext)"]),
+        (["public", "i"], []),
+        (["t"], []),
+        (["public.d"], []),
+    ],
+)
+def test_objects_are_found_by_the_name_that_they_lie_under(names: list[str], about: list[str]) -> None:
+    assert list(meanings(EDGES, []).about(names)) == about
+
+
+@pytest.mark.parametrize(
+    ("name", "called"),
+    [
+        ("operator public.=(a,b)", True),
+        ("operator class.=(a,b)", True),
+        ("operator class public.x USING btree", False),
+        ("operator family public.x USING btree", False),
+        ("operator of access method operator 1 (a, a) of public.x USING hash", False),
+        ("collation public.german", True),
+        ("table public.t", False),
+    ],
+)
+def test_what_can_be_called(name: str, called: bool) -> None:
+    assert is_called(name) is called
+
+
+@pytest.mark.parametrize(
+    ("operators", "paths"),
+    [
+        ([EQUAL], ["ext", "ext, pg_catalog"]),
+        ([EQUAL, "operator b.<>(a,a)"], ["b, ext", "ext, b", "b, ext, pg_catalog", "ext, b, pg_catalog"]),
+        (['operator "odd.""x".=(a,a)'], ['"odd.""x"', '"odd.""x", pg_catalog']),
+        (["function a.f()", "collation b.c"], []),
+        ([], []),
+    ],
+)
+def test_paths_lead_to_the_schemas_of_operators(operators: list[str], paths: list[str]) -> None:
+    assert list(search_paths({"policy p on public.t": dict.fromkeys(operators, 1)})) == paths
+
+
+@pytest.mark.parametrize(
+    ("definition", "closed"),
+    [
+        ("CREATE POLICY p ON public.t USING (true);", None),
+        ("CREATE POLICY p ON public.t FOR SELECT USING ((x = 'as restrictive'::text));", None),
+        (
+            "CREATE POLICY p ON public.t AS RESTRICTIVE USING (f());",
+            "create policy p on public . t as restrictive USING (false) WITH CHECK (false);",
+        ),
+        (
+            'CREATE POLICY "p q" ON "S".t AS RESTRICTIVE FOR INSERT TO "A b", web WITH CHECK ((a > 1));',
+            'create policy "p q" on "S" . t as restrictive for insert to "A b" , web WITH CHECK (false);',
+        ),
+        (
+            "CREATE POLICY p ON public.t AS RESTRICTIVE FOR DELETE TO a USING (f());",
+            "create policy p on public . t as restrictive for delete to a USING (false);",
+        ),
+        (
+            "CREATE POLICY p ON public.t AS RESTRICTIVE FOR UPDATE USING (f()) WITH CHECK (g());",
+            "create policy p on public . t as restrictive for update USING (false) WITH CHECK (false);",
+        ),
+    ],
+)
+def test_a_restrictive_policy_is_closed_for_its_command_and_roles(definition: str, closed: str | None) -> None:
+    entry = SchemaEntry(
+        identity=Identity(desc="POLICY", kind="policy", names=("public", "t", "p")),
+        section=Section.POST_DATA,
+        tag="t p",
+        namespace="public",
+        owner="",
+        definition=definition,
+        drop="",
+        tablespace="",
+        table_access_method="",
+    )
+    assert closed_policy(entry) == closed

@@ -1,0 +1,282 @@
+"""Definitions on one connection of a target: an entry with its owner, exact privileges, and the meaning that it had.
+
+Follows pg_backup_archiver.c (_printTocEntry), except where its way leaves a database open or lets an expression call another
+operator than it did: spec 75-restore. Invariant: each method is one transaction; what it raises for left nothing behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, Final
+
+import psycopg
+
+from vault.errors import SourceError, Unreachable
+from vault.model import Identity, SchemaEntry
+from vault.model.meaning import Calls, Meanings
+from vault.source.postgres.connection.connect import Connection, Session
+from vault.source.postgres.connection.text import text
+from vault.source.postgres.definitions import expressions, extras
+from vault.source.postgres.target.attempts import UNIQUE_VIOLATION, Attempts, translate
+from vault.sql import privileges, statements
+from vault.sql.names import qualified, quote
+
+_NOT_NULL_VIOLATION: Final = "23502"
+_FOREIGN_KEY_VIOLATION: Final = "23503"
+_CHECK_VIOLATION: Final = "23514"
+_ALREADY_THERE: Final = frozenset({"42710", "42P07", "42P16"})
+NOT_FOUND: Final = frozenset({"42883", "42P01", "42704"})
+"""A function, operator, relation or type. Every name in a definition is qualified, so these come from inside functions' bodies,
+or are operators that nothing but a path can name."""
+SET_PATH: Final = "select pg_catalog.set_config('search_path', %s, true)"
+_HOLD_ROWS: Final = frozenset({"TABLE", "FOREIGN TABLE", "DOMAIN", "TYPE"})
+"""Made even where an expression of theirs calls something else: rows depend on them."""
+_WITH_EXPRESSIONS: Final = _HOLD_ROWS | {
+    *("VIEW", "MATERIALIZED VIEW", "RULE", "TRIGGER", "POLICY", "INDEX", "CONSTRAINT", "CHECK CONSTRAINT", "DEFAULT"),
+    *("FUNCTION", "PROCEDURE", "STATISTICS", "PUBLICATION TABLE"),
+}
+
+
+class Otherwise(SourceError):
+    """An object was made of a definition and calls something else than it did. `lost`: what it should call."""
+
+    def __init__(self, doing: str, lost: Mapping[str, Calls]) -> None:
+        called = sorted({call for calls in lost.values() for call in calls}) or ["nothing of a user's"]
+        why = f"{', '.join(sorted(lost))} would no longer call {', '.join(called)} as it did, but something else"
+        super().__init__(doing, why=why)
+        self.lost = lost
+
+
+class EntryWriter(Attempts):
+    """`search_paths`: owner -> the one that it had; `meanings`: what expressions called in the source."""
+
+    def __init__(self, connection: Connection, *, search_paths: Mapping[str, str], meanings: Meanings) -> None:
+        super().__init__(connection)
+        self._search_paths = search_paths
+        self._meanings = meanings
+        self._placed = {"default_tablespace": "", "default_table_access_method": "heap"}
+        self._on_members: dict[Identity, str] | None = None
+        self._grouped = False
+        self._on_a_path = False
+        self._reset = frozenset(str(row[0]) for row in connection.execute(privileges.OWN_DEFAULTS))
+
+    def create(self, entry: SchemaEntry, *, then: Sequence[str] = ()) -> Sequence[str]:
+        notes = self._place(entry)
+        owner = statements.set_owner(entry)
+        try:
+            self._alike(entry, lambda: self._create(entry, owner, then))
+        except Unreachable:
+            raise
+        except Otherwise as error:
+            if entry.identity.desc not in _HOLD_ROWS:
+                raise
+            self._attempt(error.message, lambda: self._create(entry, owner, then, alike=False))
+            notes.append(f"made, but {error.why}")
+        except SourceError as error:
+            if error.sqlstate in _ALREADY_THERE and self._adopt(entry):
+                return notes
+            if owner is None:
+                raise
+            try:
+                self._alike(entry, lambda: self._create(entry, None, then))
+            except SourceError:
+                raise error from error.__cause__
+            notes.append(f"owner {entry.owner} not set: {error.why}")
+        return notes
+
+    def create_weaker(self, entry: SchemaEntry, why: SourceError) -> str | None:
+        desc = entry.identity.desc
+        statement, done = None, ""
+        if (desc, why.sqlstate) in (("FK CONSTRAINT", _FOREIGN_KEY_VIOLATION), ("CHECK CONSTRAINT", _CHECK_VIOLATION)):
+            statement, done = statements.append_not_valid(entry.definition), "created NOT VALID: rows violate it"
+        elif desc in ("CONSTRAINT", "INDEX") and why.sqlstate in (UNIQUE_VIOLATION, _NOT_NULL_VIOLATION):
+            statement, done = statements.plain_index(entry), "created as a plain index: rows violate it"
+        elif desc == "POLICY":
+            statement = statements.closed_policy(entry)
+            done = f"restrictive, so made `false`, and admits nothing until you create it: {why.why or why.message}"
+        if statement is None:
+            return None
+        self._attempt(f"{desc} {entry.tag}", lambda: self._run([statement]))
+        key = statements.read_key(entry) if desc == "CONSTRAINT" else None
+        return done if key is None else f"{done} ({self._count_violations(key)})"
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        try:
+            self._grouped = True
+            with self._connection.transaction():
+                yield
+        except psycopg.Error as error:
+            raise translate(error, "the exchange could not be ended") from error
+        finally:
+            self._grouped = False
+            self._placed = {"default_tablespace": "?", "default_table_access_method": "?"}
+
+    def replace(self, entry: SchemaEntry, present: SchemaEntry, *, again: Sequence[str] = ()) -> Sequence[str]:
+        owner = statements.set_owner(entry)
+        if entry.definition == present.definition:
+            self._attempt(f"{entry.identity.desc} {entry.tag}", lambda: self._run([] if owner is None else [owner]))
+            return []
+        changed = statements.create_or_replace(entry)
+        if changed is None:
+            return self.create(entry)
+        try:
+            self._alike(entry, lambda: self._replace(entry, f"{changed}\n{owner or ''}"))
+        except Unreachable:
+            raise
+        except SourceError:  # another result type or other columns: only dropping it helps
+            self._alike(entry, lambda: self._drop_and_create(entry, present, owner, again))
+        return []
+
+    def _replace(self, entry: SchemaEntry, statement: str) -> None:
+        with self._connection.transaction():
+            self._run_inside([statement])
+            self._refuse_otherwise(entry)
+
+    def _drop_and_create(
+        self, entry: SchemaEntry, present: SchemaEntry, owner: str | None, again: Sequence[str]
+    ) -> None:
+        with self._connection.transaction():
+            self._run_inside([present.drop])
+            self._create(entry, owner, ())
+            self._run_inside(again)
+
+    def reset_privileges(self, kind: str, names: Sequence[str], args: Sequence[str] = ()) -> None:
+        def reset() -> None:
+            with self._connection.transaction():
+                self._run_inside(
+                    self._first(self._connection.execute(privileges.RESET_COLUMNS, (kind, list(names), list(args))))
+                )
+                self._run_inside(self._resetting(kind, names, args))
+
+        self._attempt(f"privileges of {kind} {'.'.join(names)}", reset)
+
+    def _alike(self, entry: SchemaEntry, action: Callable[[], None]) -> None:
+        """Run `action` under the empty search path, else under one that finds what the entry called. Raises  the first error"""
+        name = f"{entry.identity.desc} {entry.tag}"
+        try:
+            self._attempt(name, action)
+            return
+        except Unreachable:
+            raise
+        except SourceError as error:
+            if not isinstance(error, Otherwise) and error.sqlstate not in NOT_FOUND:
+                raise
+            first = error
+        for path in self._paths(entry, first):
+            try:
+                self._attempt(name, partial(self._on_path, path, action))
+                return
+            except Unreachable:
+                raise
+            except SourceError:
+                continue
+        raise first from first.__cause__
+
+    def _paths(self, entry: SchemaEntry, why: SourceError) -> Iterator[str]:
+        """Where a name that was not found may be: in the path of the entry's owner, or where its operators are."""
+        if isinstance(why, Otherwise):
+            yield from expressions.search_paths(why.lost)
+            return
+        if entry.owner in self._search_paths:
+            yield self._search_paths[entry.owner]
+        yield from expressions.search_paths(self._meanings.about(entry.identity.names))
+
+    def _on_path(self, path: str, function: Callable[[], None]) -> None:
+        self._on_a_path = True
+        try:
+            with self._connection.transaction():
+                self._connection.execute(SET_PATH, (path,))
+                function()
+        finally:
+            self._on_a_path = False
+
+    def _create(self, entry: SchemaEntry, owner: str | None, then: Sequence[str], *, alike: bool = True) -> None:
+        definition = f"{entry.definition}\n{owner or ''}"
+        desc = entry.identity.desc
+        reset = privileges.KINDS.get(desc) in self._reset or (desc == "EXTENSION" and bool(self._reset))
+        refresh = desc == "MATERIALIZED VIEW DATA"
+        looked_at = alike and self._is_looked_at(entry)
+        if not (reset or refresh or then or looked_at or self._grouped):
+            self._connection.execute(text(definition))
+            return
+        with self._connection.transaction():
+            if refresh:
+                self._connection.execute("SET LOCAL row_security TO on")
+            self._connection.execute(text(definition))
+            if looked_at:
+                self._refuse_otherwise(entry)
+            if reset:
+                self._run_inside(self._resetting_entry(entry))
+            self._run_inside(then)
+
+    def _is_looked_at(self, entry: SchemaEntry) -> bool:
+        """Under the empty path an expression finds nothing outside of pg_catalog that it does not name."""
+        if entry.identity.desc not in _WITH_EXPRESSIONS:
+            return False
+        return self._on_a_path or bool(self._meanings.about(entry.identity.names))
+
+    def _refuse_otherwise(self, entry: SchemaEntry) -> None:
+        """Raises  Otherwise"""
+        if self._is_looked_at(entry):
+            changed = self._meanings.changed(expressions.calls_of(self._connection, entry.identity))
+            if changed:
+                raise Otherwise(f"{entry.identity.desc} {entry.tag}", changed)
+
+    def _adopt(self, entry: SchemaEntry) -> bool:
+        """Whether what is there belongs to an extension's table; where it differs, the recorded one takes its place.
+
+        Nothing in a catalog says which of them an extension's script made, so that a snapshot can hold one too many.
+        """
+        if self._on_members is None:
+            self._on_members = extras.on_members(Session(self._connection))
+        definition = self._on_members.get(entry.identity)
+        if definition is not None and definition != entry.definition and entry.drop:
+            self._attempt(f"{entry.identity.desc} {entry.tag}", lambda: self._run([entry.drop, entry.definition]))
+        return definition == entry.definition or (definition is not None and bool(entry.drop))
+
+    def _resetting_entry(self, entry: SchemaEntry) -> list[str]:
+        if entry.identity.desc == "EXTENSION":
+            return self._first(self._connection.execute(privileges.RESET_MEMBERS, (entry.tag,)))
+        return self._resetting(entry.identity.kind, entry.identity.names, entry.identity.args)
+
+    def _resetting(self, kind: str, names: Sequence[str], args: Sequence[str]) -> list[str]:
+        return self._first(self._connection.execute(privileges.RESET, (kind, list(names), list(args))))
+
+    @staticmethod
+    def _first(cursor: psycopg.Cursor[tuple[Any, ...]]) -> list[str]:
+        return [str(row[0]) for row in cursor.fetchall()]
+
+    def _place(self, entry: SchemaEntry) -> list[str]:
+        """Set the defaults that decide where an entry's storage goes; a place that is not there is noted and left out."""
+        notes: list[str] = []
+        wanted = {
+            "default_tablespace": entry.tablespace,
+            "default_table_access_method": entry.table_access_method or "heap",
+        }
+        for setting, value in wanted.items():
+            if self._placed[setting] == value:
+                continue
+            try:
+                with self._connection.transaction():
+                    self._connection.execute("select pg_catalog.set_config(%s, %s, false)", (setting, value))
+                self._placed[setting] = value
+            except psycopg.Error as error:
+                notes.append(f"{setting.removeprefix('default_').replace('_', ' ')} {value} is not there: default used")
+                translated = translate(error, setting)
+                if isinstance(translated, Unreachable):
+                    raise translated from error
+                self._placed[setting] = ""
+                self._connection.execute(text(f"RESET {setting}"))
+        return notes
+
+    def _count_violations(self, key: statements.Key) -> str:
+        columns = ", ".join(quote(column) for column in key.columns)
+        query = (
+            f"select count(*) from (select from only {qualified(key.table)}"
+            f" group by {columns} having count(*) > 1) duplicate"
+        )
+        duplicates = int(self._query("keys", query)[0][0])
+        return f"columns {', '.join(key.columns)}; {duplicates} keys more than once"
