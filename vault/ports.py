@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import TracebackType
@@ -69,6 +69,22 @@ class ObjectStore(Protocol):
         """Return when every name put so far is durable."""
 
 
+class DirectoryTarget(Protocol):
+    """A directory that is written into, by relative paths that never lead outside. Used by one thread."""
+
+    def make_directory(self, path: bytes, *, mode: int, mtime_ns: int) -> None:
+        """Raises  UnsafeError: not a safe path, or a link or file is in the way; SourceError; PermissionMissing"""
+
+    def write_file(self, path: bytes, blocks: Iterable[bytes], *, mode: int, mtime_ns: int) -> None:
+        """The file has its name only with all of `blocks`. Raises  as make_directory"""
+
+    def make_symlink(self, path: bytes, target: bytes, *, mtime_ns: int) -> None:
+        """Raises  as make_directory"""
+
+    def finish(self) -> Sequence[Missing]:
+        """Called once, at the end: what is otherwise than it was captured. Raises  as make_directory"""
+
+
 class Clock(Protocol):
     def now_ms(self) -> int: ...
 
@@ -84,10 +100,6 @@ class Progress(Protocol):
     def stage(self, name: str, total_bytes: int | None = None) -> None: ...
     def advance(self, done_bytes: int) -> None: ...
     def event(self, kind: str, text: str) -> None: ...
-
-
-class Ask(Protocol):
-    def __call__(self, question: str) -> bool: ...
 
 
 # --- the database that is read -------------------------------------------------------------------

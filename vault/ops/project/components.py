@@ -127,3 +127,25 @@ def _trigger_functions(catalog: CatalogFacts) -> set[tuple[str, str]]:
 def tables_of(component: str, tables: Iterable[TableName], selectors: Selectors = SUPABASE) -> Iterator[TableName]:
     """Those of `tables` whose rows belong to `component`, in the same order."""
     return (name for name in tables if component in selectors.table_components(name))
+
+
+def dependents(catalog: CatalogFacts, names: Iterable[str]) -> set[str]:
+    """Triggers and views, as CatalogFacts names them, that depend on one of `names`, also through other views."""
+    needed_by: dict[str, list[str]] = {}
+    view_of: dict[str, str] = {}
+    for dependent, referenced, kind in catalog.edges:
+        if kind == "i" and dependent.startswith("rule "):
+            view_of[dependent] = referenced
+        needed_by.setdefault(referenced, []).append(dependent)
+        view, dot, _ = referenced.replace("view column ", "view ", 1).rpartition(".")
+        if dot and " column " in referenced:
+            needed_by.setdefault(view, []).append(dependent)
+    found: set[str] = set()
+    left = list(names)
+    while left:
+        for dependent in needed_by.get(left.pop(), ()):
+            name = view_of.get(dependent, dependent)
+            if name not in found and name.startswith(("trigger ", "view ", "materialized view ")):
+                found.add(name)
+                left.append(name)
+    return found

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from vault.model import FileType, Missing
-from vault.ports import Progress
+from vault.ports import DirectoryTarget, Progress
 from vault.repo.snapshot import Snapshot
-from vault.source.files.target import DirectoryTarget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

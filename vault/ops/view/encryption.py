@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from vault.model import CatalogFacts, SchemaEntry
-from vault.ops.project.components import EntrySelector, Selectors
+from vault.model import SchemaEntry
+from vault.ops.project.components import EntrySelector, Selectors, dependents
 from vault.ops.view.script import dollar_quoted, entries, foot, head, owner, text, title
 from vault.repo.snapshot import Snapshot
 from vault.sql.catalog_names import texts
@@ -48,28 +48,6 @@ def encryption_sql(snapshot: Snapshot, selectors: Selectors) -> Iterator[bytes]:
         elif identity.desc in _ABOUT and subject in subjects:
             yield title(entry) + text(entry.definition)
     yield foot(snapshot)
-
-
-def dependents(catalog: CatalogFacts, names: Iterable[str]) -> set[str]:
-    """Triggers and views, as CatalogFacts names them, that depend on one of `names`, also through other views."""
-    needed_by: dict[str, list[str]] = {}
-    view_of: dict[str, str] = {}
-    for dependent, referenced, kind in catalog.edges:
-        if kind == "i" and dependent.startswith("rule "):
-            view_of[dependent] = referenced
-        needed_by.setdefault(referenced, []).append(dependent)
-        view, dot, _ = referenced.replace("view column ", "view ", 1).rpartition(".")
-        if dot and " column " in referenced:
-            needed_by.setdefault(view, []).append(dependent)
-    found: set[str] = set()
-    left = list(names)
-    while left:
-        for dependent in needed_by.get(left.pop(), ()):
-            name = view_of.get(dependent, dependent)
-            if name not in found and name.startswith(("trigger ", "view ", "materialized view ")):
-                found.add(name)
-                left.append(name)
-    return found
 
 
 def _function(entry: SchemaEntry) -> bytes:

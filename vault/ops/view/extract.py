@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from vault.model import FileType, Missing
 from vault.ops.view.tree import View, ViewEntry
-from vault.ports import Progress
-from vault.source.files.target import DirectoryTarget
+from vault.ports import DirectoryTarget, Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

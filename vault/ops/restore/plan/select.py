@@ -14,10 +14,9 @@ from typing import Final
 
 from vault.errors import NotThere, UsageError
 from vault.model import Identity, SchemaEntry, TableItem, TableName
-from vault.ops.project.components import COMPONENTS, SUPABASE, EntrySelector, Selectors
+from vault.ops.project.components import COMPONENTS, SUPABASE, EntrySelector, Selectors, dependents
 from vault.ops.restore.plan.contents import Contents
 from vault.ops.restore.plan.graph import LINKS, EntryGraph
-from vault.ops.view.encryption import dependents
 from vault.sql.catalog_names import texts
 from vault.sql.names import split_name
 from vault.sql.statements import read_acl_item

@@ -1,0 +1,88 @@
+"""A folder is used by its public modules; everything else in it is private to it. One table, so that a new use is a decision."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from tests.architecture.sources import ROOT, modules
+
+PUBLIC = {
+    "vault.app": "backup backup_request conninfo secret settings wiring",
+    "vault.demo": "stage story",
+    "vault.ops.backup": "run why_read",
+    "vault.ops.check": "run",
+    "vault.ops.compare": "databases",
+    "vault.ops.project": "components counts outside summary supabase",
+    "vault.ops.repository": "keys stats",
+    "vault.ops.restore": "files run sessions",
+    "vault.ops.restore.plan": "contents decision extensions graph plan select show",
+    "vault.ops.view": "export extract paths table tree",
+    "vault.source.files": "directory target",
+    "vault.source.postgres.capture": "catalog_facts cluster reach session",
+    "vault.source.postgres.connection": "connect exported facts programs server text",
+    "vault.source.postgres.definitions": "dump expressions extras fingerprint",
+    "vault.source.postgres.rows": "direct fingerprint proof psql reader sparing worker",
+    "vault.source.postgres.target": "target",
+}
+"""Folder -> its modules that others may import. `vault.sql` and the packages below it are public as a whole."""
+
+BY_ALL = {
+    "vault.source.postgres.connection": ("vault.app", "vault.demo", "vault.source.postgres"),
+    "vault.source.postgres.definitions": ("vault.source.postgres",),
+    "vault.source.postgres.rows": ("vault.source.postgres",),
+    "vault.ops.restore.plan": ("vault.app", "vault.cli", "vault.demo", "vault.ops.restore"),
+}
+"""Folder -> who may use it at all, where that is narrower than the layers."""
+
+
+def inside(module: str, package: str) -> bool:
+    return module == package or module.startswith(package + ".")
+
+
+def folder_of(module: str) -> str | None:
+    return max((folder for folder in PUBLIC if inside(module, folder)), key=len, default=None)
+
+
+def imported(tree: ast.Module) -> Iterator[str]:
+    """Full names of the modules of vault that a file imports, `from package import module` included."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}"
+                yield name if (ROOT / (name.replace(".", "/") + ".py")).exists() else node.module
+
+
+def uses() -> Iterator[tuple[str, str, str]]:
+    """(importing module, folder, module of it) for every import across the border of a folder."""
+    for module, tree in modules():
+        for name in imported(tree):
+            folder = folder_of(name)
+            if folder is not None and name != folder and not inside(module, folder):
+                yield module, folder, name.removeprefix(folder + ".")
+
+
+def test_folders_are_used_by_their_public_modules() -> None:
+    wrong = [
+        f"{module} imports {name} of {folder}"
+        for module, folder, name in uses()
+        if name not in PUBLIC[folder].split()
+        or not any(inside(module, user) for user in BY_ALL.get(folder, ("vault",)))
+    ]
+    assert wrong == []
+
+
+def test_what_is_public_is_used() -> None:
+    used = {(folder, name) for _, folder, name in uses()}
+    unused = [
+        f"{folder}.{name}" for folder, names in PUBLIC.items() for name in names.split() if (folder, name) not in used
+    ]
+    assert unused == []
+
+
+def test_every_folder_with_modules_has_its_line() -> None:
+    parents = ("vault.ops", "vault.source", "vault.source.postgres")
+    folders = {name.rpartition(".")[0] for name, _ in modules() if name.count(".") >= 2}
+    assert {folder for folder in folders if folder.rpartition(".")[0] in parents} - set(PUBLIC) - set(parents) == set()
