@@ -72,6 +72,7 @@ NODE_ITEMS_MAX = 512
 TREE_LEVEL_MAX = 12
 INLINE_CHUNKS_MAX = 8
 DELTA_DEPTH_MAX = 64
+DELTA_BASE_BYTES_MIN = 8
 TRAILER_ORDINAL = 2**32 - 1
 TAG_BYTES = 16
 ZEROS = bytes(32)
@@ -373,7 +374,8 @@ def decompress(frame: bytes, plain_length: int | None, bytes_max: int, base: byt
         need(plain_length in (None, claimed), "content size differs from the record")
         need(claimed <= bytes_max, f"frame of {claimed} bytes", "limit")
         dictionary = None
-        if base:
+        if base is not None:
+            need(len(base) >= DELTA_BASE_BYTES_MIN, "base of a delta is too short", "limit")  # [OBJ-16]
             dictionary = zstandard.ZstdCompressionDict(base, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
         decompressor = zstandard.ZstdDecompressor(dict_data=dictionary)
         if claimed:

@@ -45,7 +45,7 @@ ON_NEWEST_MINORS = tuple(
     )
 )
 TOP_LEVEL = {"pyproject.toml", "README.md", "LICENSE", "vault", "tests", "spec", "benchmarks"}
-HEAVY_MODULES = ("psycopg", "cryptography", "zstandard", "blake3", "pyfastcdc", "msgpack", "rich")
+HEAVY_MODULES = ("psycopg", "cryptography", "backports", "blake3", "pyfastcdc", "msgpack", "rich")
 HELP_MODULES_MAX = 200
 """Of `pgvault --help`, of which an empty Python has 70."""
 WITHOUT_SERVER = ("tests/architecture", "tests/unit", "tests/properties", "tests/vectors", "tests/conformance")

@@ -19,6 +19,8 @@ META_BYTES_MAX: Final = 64 * MIB
 """Any other object: a schema entry, the schema order, a node."""
 DELTA_DEPTH_MAX: Final = 64
 """Reading a chain costs 0.055 ms per MiB and step."""
+DELTA_BASE_BYTES_MIN: Final = 8
+"""Shorter prefixes are not taken by every zstd library, and gain nothing."""
 ZSTD_LEVEL: Final = 3
 """Files, definitions, and every delta: level 1 cannot index a delta's prefix."""
 ZSTD_LEVEL_ROWS: Final = 1

@@ -109,6 +109,9 @@ def objects() -> list[Vector]:
     wrong = text[:-2] + b"0\n"
     c.refuse("delta_wrong_base", "OBJ-6", "mismatch", "another base of the same length", **delta,
              base=bytes(reversed(wrong)))  # fmt: skip
+    short = text[:7]
+    on_short = sealed(ROW_CHUNK, newer, base=(write.object_id(ROW_CHUNK, short), short), depth=1)
+    c.refuse("delta_short_base", "OBJ-16", "limit", "a base of seven bytes", **on_short, base=short)
     for name, spec, layer, comment, options in (
         ("zstd_two_frames", "OBJ-4", "malformed", "the frame twice", {"stored": frame + frame}),
         ("zstd_trailing_byte", "OBJ-4", "malformed", "a byte after the frame", {"stored": frame + b"\0"}),

@@ -13,14 +13,15 @@ import pytest
 from tests.architecture.sources import ROOT, imports, modules
 
 ALLOWED = {
+    "backports": "vault.pipeline.compress",
     "blake3": "vault.crypto",
+    "compression": "vault.pipeline.compress",
     "click": "vault.cli",
     "cryptography": "vault.crypto",
     "msgpack": "vault.format.codec",
     "psycopg": "vault.source.postgres",
     "pyfastcdc": "vault.pipeline.cut",
     "rich": "vault.cli.progress",
-    "zstandard": "vault.pipeline.compress",
 }
 """Every third party, and the one package or module that may know it."""
 

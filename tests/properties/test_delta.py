@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vault.limits import CHUNK_BYTES_MAX, KIB
+from vault.limits import CHUNK_BYTES_MAX, DELTA_BASE_BYTES_MIN, DELTA_WINDOW_LOG, KIB
 from vault.model import Codec
 from vault.pipeline.compress import compress, compress_delta, decompress, frame_length
 
@@ -31,7 +32,7 @@ def test_compressed_object_comes_back(plain: bytes) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(contents.filter(bool), contents.filter(bool))
+@given(contents.filter(bool), contents.filter(lambda base: len(base) >= DELTA_BASE_BYTES_MIN))
 def test_delta_comes_back_whatever_its_base(plain: bytes, base: bytes) -> None:
     stored = compress_delta(plain, base)
     assert decompress(stored, Codec.ZSTD_DELTA, plain_length=len(plain), base=base) == plain
@@ -75,3 +76,21 @@ def test_base_that_looks_like_a_trained_dictionary_is_raw_content() -> None:
     base = b"\x37\xa4\x30\xec" + os.urandom(10_000)
     plain = edited(base, 0.01)
     assert decompress(compress_delta(plain, base), Codec.ZSTD_DELTA, plain_length=len(plain), base=base) == plain
+
+
+@settings(max_examples=50, deadline=None)
+@given(contents.filter(bool), contents.filter(lambda base: len(base) >= DELTA_BASE_BYTES_MIN))
+def test_another_library_reads_what_this_one_writes_and_back(plain: bytes, base: bytes) -> None:
+    prefix = zstandard.ZstdCompressionDict(base, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+    read = zstandard.ZstdDecompressor(dict_data=prefix, max_window_size=1 << DELTA_WINDOW_LOG)
+    assert read.decompress(compress_delta(plain, base), allow_extra_data=False) == plain
+    written = zstandard.ZstdCompressor(dict_data=prefix, write_dict_id=False).compress(plain)
+    assert decompress(written, Codec.ZSTD_DELTA, plain_length=len(plain), base=base) == plain
+
+
+def test_frame_that_ends_with_an_empty_block_is_read() -> None:
+    """Encoders that stream close a frame so; the last bytes of content are out before it is met."""
+    header = b"\x28\xb5\x2f\xfd" + bytes((0x20, 5))
+    frame = header + (5 << 3).to_bytes(3, "little") + b"bytes" + (1).to_bytes(3, "little")
+    assert zstandard.ZstdDecompressor().decompress(frame) == b"bytes"
+    assert decompress(frame, Codec.ZSTD, plain_length=5) == b"bytes"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from vault.errors import IntegrityError
 from vault.ids import ObjectId, PackId
-from vault.limits import DELTA_DEPTH_MAX, TAG_BYTES, ZSTD_LEVEL, ZSTD_LEVEL_ROWS
+from vault.limits import DELTA_BASE_BYTES_MIN, DELTA_DEPTH_MAX, TAG_BYTES, ZSTD_LEVEL, ZSTD_LEVEL_ROWS
 from vault.model import Codec, ObjectType
 from vault.pipeline.compress import compress, compress_delta
 from vault.repo.index import Index
@@ -85,7 +85,7 @@ class Deltas:
             base_plain = self._reader.get(base, ObjectType.ROW_CHUNK)
         except IntegrityError:
             return None  # a damaged base must not stop a backup; storing whole heals it for this chunk
-        if not base_plain or self._index.chain(base) != chain:
+        if len(base_plain) < DELTA_BASE_BYTES_MIN or self._index.chain(base) != chain:
             return None  # a location failed while it was read: the depth that it promised is no longer to be had
         frame = compress_delta(plain, base_plain)
         fitted = len(frame) <= expected * _SHARE_OF_FULL_MAX

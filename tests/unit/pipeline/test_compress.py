@@ -11,7 +11,7 @@ import pytest
 import zstandard
 
 from vault.errors import IntegrityError, LimitExceeded, Malformed
-from vault.limits import CHUNK_BYTES_MAX, META_BYTES_MAX
+from vault.limits import CHUNK_BYTES_MAX, DELTA_BASE_BYTES_MIN, META_BYTES_MAX
 from vault.model import Codec
 from vault.pipeline.compress import compress, compress_delta, decompress, frame_length
 
@@ -116,12 +116,12 @@ def test_frame_of_nothing_with_bytes_behind_it_is_refused(behind: bytes) -> None
 
 def test_delta_without_a_base_is_refused() -> None:
     with pytest.raises(Malformed):
-        decompress(compress_delta(PLAIN, b"base"), Codec.ZSTD_DELTA, plain_length=len(PLAIN))
+        decompress(compress_delta(PLAIN, b"the base"), Codec.ZSTD_DELTA, plain_length=len(PLAIN))
 
 
-@pytest.mark.parametrize("length", [0, CHUNK_BYTES_MAX + 1])
+@pytest.mark.parametrize("length", [0, DELTA_BASE_BYTES_MIN - 1, CHUNK_BYTES_MAX + 1])
 def test_base_outside_the_bounds_of_a_chunk_is_refused(length: int) -> None:
-    stored = compress_delta(PLAIN, b"base")
+    stored = compress_delta(PLAIN, b"the base")
     with pytest.raises(LimitExceeded):
         decompress(stored, Codec.ZSTD_DELTA, plain_length=len(PLAIN), base=bytes(length))
 
@@ -130,7 +130,7 @@ def test_delta_on_a_wrong_base_never_crashes() -> None:
     base = os.urandom(50_000)
     plain = base[:20_000] + b"changed" + base[20_000:]
     stored = compress_delta(plain, base)
-    for wrong in (os.urandom(50_000), base[::-1], b"x"):
+    for wrong in (os.urandom(50_000), base[::-1], b"xxxxxxxx"):
         try:
             assert decompress(stored, Codec.ZSTD_DELTA, plain_length=len(plain), base=wrong) != plain
         except IntegrityError:
