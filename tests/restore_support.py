@@ -9,7 +9,7 @@ from functools import partial
 from tests.fix_views import Listener, ViewRepository
 from vault.ops.compare.databases import Difference, compare
 from vault.ops.restore import run as restore
-from vault.ops.restore.plan.plan import RestoreOptions, RestorePlan, plan
+from vault.ops.restore.plan.plan import RestoreOptions, RestorePlan, is_read_first, plan
 from vault.ops.restore.plan.select import Wanted, read_words
 from vault.ops.restore.plan.show import lines
 from vault.ops.restore.run import RestoreReport
@@ -80,7 +80,7 @@ def restored(
             components=words.components, schemas=words.schemas, names=words.names, definitions=definitions, data=data
         )
         options = RestoreOptions(wanted=wanted, replace=replace, into_source=into_source)
-        present = target.present() if target.facts.in_the_way else None
+        present = target.present() if is_read_first(target.facts, options.wanted) else None
         made = plan(contents, target.facts, options, present=present)
         report = restore.run(made, snapshot, target=target, progress=Listener())
     finally:

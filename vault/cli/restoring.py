@@ -275,7 +275,7 @@ def open_restore(settings: Settings, snapshot: Snapshot, asked: RestoreRequest) 
             selectors=planned.selectors,
         )
         restore_plan.refuse(contents, target.facts, options)
-        present = target.present() if target.facts.in_the_way else None
+        present = target.present() if restore_plan.is_read_first(target.facts, options.wanted) else None
         plan = restore_plan.plan(contents, target.facts, options, present=present)
         yield replace(planned, plan=plan, target=target)
 

@@ -56,7 +56,8 @@ class Present:
     """Definitions that a target has; empty for an empty database. `columns`: of every table that can be read.
 
     `unreadable`: tables of which nothing is known but that they are there; `read_only`: tables and sequences that the
-    restoring role may not write; `homes`: schema and name of the relation of each index and statistics object.
+    restoring role may not write; `homes`: schema and name of the relation of each index and statistics object; `acls`: as in
+    CatalogFacts.
     """
 
     entries: Mapping[Identity, SchemaEntry] = field(default_factory=dict)
@@ -64,6 +65,7 @@ class Present:
     unreadable: frozenset[TableName] = frozenset()
     read_only: frozenset[TableName] = frozenset()
     homes: Mapping[Identity, tuple[str, ...]] = field(default_factory=dict)
+    acls: tuple[tuple[str, str, tuple[str, ...] | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

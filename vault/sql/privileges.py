@@ -52,7 +52,19 @@ with object as (
       from address a join pg_catalog.pg_largeobject_metadata l
         on a.classid = 'pg_catalog.pg_largeobject'::pg_catalog.regclass and l.oid = a.objid
     union all
-    select a.classid, a.objid, nspacl,
+    select a.classid, a.objid, lanacl, pg_catalog.acldefault('l', lanowner), 'LANGUAGE'
+      from address a join pg_catalog.pg_language l
+        on a.classid = 'pg_catalog.pg_language'::pg_catalog.regclass and l.oid = a.objid
+    union all
+    select a.classid, a.objid, fdwacl, pg_catalog.acldefault('F', fdwowner), 'FOREIGN DATA WRAPPER'
+      from address a join pg_catalog.pg_foreign_data_wrapper w
+        on a.classid = 'pg_catalog.pg_foreign_data_wrapper'::pg_catalog.regclass and w.oid = a.objid
+    union all
+    select a.classid, a.objid, srvacl, pg_catalog.acldefault('S', srvowner), 'FOREIGN SERVER'
+      from address a join pg_catalog.pg_foreign_server s
+        on a.classid = 'pg_catalog.pg_foreign_server'::pg_catalog.regclass and s.oid = a.objid
+    union all
+    select a.classid, a.objid, coalesce(nspacl, pg_catalog.acldefault('n', nspowner)),
            case nspname when 'public'
                 then array[(owner || '=UC/' || owner)::pg_catalog.aclitem, ('=U/' || owner)::pg_catalog.aclitem]
                 else pg_catalog.acldefault('n', nspowner) end,
@@ -65,6 +77,8 @@ with object as (
       from object left join pg_catalog.pg_init_privs i on i.classoid = classid and i.objoid = objid and i.objsubid = 0
      where acl is not null and not (acl @> coalesce(initprivs, base) and coalesce(initprivs, base) @> acl)
 )
+"""
+_STATEMENTS: Final[LiteralString] = """
 select statement from (
     select distinct 1 as step, pg_catalog.format('REVOKE ALL ON %%s FROM %%s CASCADE', name, who(grantee)) as statement
       from subject, pg_catalog.aclexplode(acl)
@@ -77,7 +91,8 @@ _WHO: Final[LiteralString] = (
     "case grantee when 0 then 'PUBLIC' else pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(grantee)) end"
 )
 
-_REST: Final[LiteralString] = _OBJECTS.replace("who(grantee)", _WHO).lstrip().removeprefix("with ")
+_OF_ALL: Final[LiteralString] = _OBJECTS.lstrip().removeprefix("with ")
+_REST: Final[LiteralString] = _OF_ALL + _STATEMENTS.replace("who(grantee)", _WHO)
 
 _PARTS: Final[LiteralString] = """
 with recursive address as (
@@ -93,6 +108,17 @@ RESET: Final[LiteralString] = _PARTS + _REST
 
 With a range type come its multirange and the constructors of both. Schema public has initdb's instead: {owner=UC/owner,=U/owner}, which is what pg_dump takes for it.
 """
+
+BEYOND: Final[LiteralString] = (
+    _PARTS
+    + _OF_ALL
+    + """
+select distinct pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantor)) from subject, pg_catalog.aclexplode(acl) a
+ where not exists (select from pg_catalog.aclexplode(base) b where b.grantee = a.grantee and b.privilege_type = a.privilege_type)
+ order by 1
+"""
+)
+"""The same parameters. Who granted what is there beside the built-in privileges; a REVOKE of those who may not is a mere warning."""
 
 RESET_COLUMNS: Final[LiteralString] = """
 select distinct pg_catalog.format('REVOKE ALL (%%I) ON TABLE %%s FROM %%s CASCADE', attname, c.oid::pg_catalog.regclass::text,

@@ -9,7 +9,7 @@ Not compared: what a logical copy cannot keep (oids, physical order, statistics)
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from typing import Final, TypeVar
@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 from vault.model import CatalogFacts, Membership, Role, Roles, SchemaEntry, TableName
 from vault.model.meaning import are_counts_comparable, meanings, subject
 from vault.ports import Capture, ExtentJob, RowReader, SourceTable
-from vault.sql import privileges
+from vault.sql.in_force import in_force
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -97,7 +97,7 @@ def _catalog(source: CatalogFacts, target: CatalogFacts, *, versions: tuple[int,
     sides = []
     for facts in (source, target):
         owned = {
-            name: (owner, frozenset(_effective(name, owner, acl, min(versions))))
+            name: (owner, frozenset(in_force(name, owner, acl, min(versions))))
             for name, owner, acl in facts.acls
             if _OF_INITDB not in name
         }
@@ -122,47 +122,6 @@ def _meanings(source: CatalogFacts, target: CatalogFacts, *, versions: tuple[int
     for name in sorted(there & (sides[0].of.keys() | sides[1].of.keys())):
         if sides[0].changed({name: sides[1].of.get(name, {})}):
             yield Difference(kind="meaning", name=name, what="calls another operator, function or collation")
-
-
-_OF_RELATIONS: Final = "arwdDxt"
-_BUILT_IN: Final = {
-    "aggregate": ("X", "X"),
-    "domain": ("U", "U"),
-    "foreign-data wrapper": ("U", ""),
-    "foreign table": (_OF_RELATIONS, ""),
-    "function": ("X", "X"),
-    "language": ("U", "U"),
-    "large object": ("rw", ""),
-    "materialized view": (_OF_RELATIONS, ""),
-    "procedure": ("X", "X"),
-    "schema": ("UC", ""),
-    "sequence": ("rwU", ""),
-    "server": ("U", ""),
-    "table": (_OF_RELATIONS, ""),
-    "type": ("U", "U"),
-    "view": (_OF_RELATIONS, ""),
-}
-"""Kind of object -> privileges of its owner and of PUBLIC where it has no ACL (acldefault)."""
-
-
-def _effective(name: str, owner: str, acl: tuple[str, ...] | None, version_num: int) -> Iterable[str]:
-    """The privileges in force, as a server of `version_num` knows them: no ACL means the built-in ones.
-
-    Before 17 an owner could not be without what MAINTAIN is now, so it is not looked at; anybody else's is.
-    """
-    kind = next((kind for kind in _BUILT_IN if name.startswith(f"{kind} ")), "")
-    own, public = _BUILT_IN.get(kind, ("", ""))
-    role = owner if owner.replace("_", "").isalnum() and owner.isascii() else '"' + owner.replace('"', '""') + '"'
-    knows = own != _OF_RELATIONS or version_num >= privileges.MAINTAIN_VERSION
-    if acl is not None:
-        return acl if knows else (_without_maintain(item, of=role) for item in acl)
-    own += "m" if own == _OF_RELATIONS and knows else ""
-    return [f"{who}={letters}/{role}" for who, letters in ((role, own), ("", public)) if letters]
-
-
-def _without_maintain(item: str, *, of: str) -> str:
-    who, letters = f"{of}=", item.removeprefix(f"{of}=").partition("/")
-    return f"{who}{letters[0].replace('m', '')}/{letters[2]}" if item.startswith(who) else item
 
 
 # --- roles ---------------------------------------------------------------------------------------
@@ -215,7 +174,7 @@ def _large_objects(source: Capture, target: Capture) -> Iterator[Difference]:
             for block in large.blocks():
                 digest.update(block)
             item = large.item
-            acl = frozenset(_effective("large object ", item.owner, item.acl, side.server.version_num))
+            acl = frozenset(in_force("large object ", item.owner, item.acl, side.server.version_num))
             found[item.oid] = (item.owner, acl, item.comment, digest.digest())
         sides.append(found)
     yield from _values("large object", sides[0], sides[1], name=str)

@@ -14,7 +14,7 @@ from typing import Final
 
 from vault.errors import NotThere, SourceError, Unreachable
 from vault.model import Identity, Membership, MergedRows, Role, RoleSetting, SchemaEntry, TableName
-from vault.ops.restore.plan.contents import CLOSED_PUBLIC_VERSION, Contents, public_was_open
+from vault.ops.restore.plan.contents import Contents
 from vault.ops.restore.plan.decision import Action
 from vault.ops.restore.plan.extensions import Extensions
 from vault.ops.restore.plan.graph import EntryGraph
@@ -325,8 +325,6 @@ class _Restore:
         version_num = self._plan.target.version_num
         session.run(role_statements.standard_public(version_num))
         session.reset_privileges("schema", ["public"])
-        if version_num >= CLOSED_PUBLIC_VERSION > self._contents.server.version_num and public_was_open(self._contents):
-            session.run(["GRANT CREATE ON SCHEMA public TO PUBLIC;"])
 
     def _grant(self, session: TargetSession, membership: Membership) -> None:
         """As its recorded grantor where that is allowed, else as the restoring role."""

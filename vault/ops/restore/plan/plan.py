@@ -19,6 +19,7 @@ from vault.ops.restore.plan.decision import Action, Decision, Exchange, RowMode,
 from vault.ops.restore.plan.exchange import exchanges
 from vault.ops.restore.plan.graph import EntryGraph
 from vault.ops.restore.plan.privileges import decide_privileges
+from vault.ops.restore.plan.public import with_public
 from vault.ops.restore.plan.roles import RoleSteps, role_steps
 from vault.ops.restore.plan.select import Picked, Wanted, pick
 from vault.ops.restore.plan.warnings import OF_THE_DATABASE, warnings
@@ -154,6 +155,11 @@ class RestorePlan:
         return sorted(at for at, one in self.decisions.items() if one.action in actions and at not in self.left_out)
 
 
+def is_read_first(target: TargetFacts, wanted: Wanted) -> bool:
+    """Whether a plan needs the target's definitions: only a whole restore takes an empty database for what initdb makes."""
+    return bool(target.in_the_way) or not wanted.everything
+
+
 def plan(
     contents: Contents,
     target: TargetFacts,
@@ -163,16 +169,16 @@ def plan(
 ) -> RestorePlan:
     """The steps that bring what is wanted of `contents` into `target`.
 
-    present  the target's definitions; needed where it is not empty
+    present  the target's definitions; needed where it is not empty, and where not everything is wanted
     Raises   UnsafeError: the target holds something else, or is the source
     """
     options = options or RestoreOptions()
-    present = present or Present()
     refuse(contents, target, options)
+    contents, present = with_public(contents, present, target)
     now = _situation(contents, target, options, present)
     picked = now.picked
     decisions = decide(now)
-    wider = decide_privileges(now, decisions)
+    built_in = decide_privileges(now, decisions)
     exchanged = [_exchange_steps(now, one) for one in exchanges(now, decisions)]
     apart = {at for one in exchanged for at in one.exchange.entries}
     rows, not_loaded = rows_into(now, decisions, {item.name for one in exchanged for item in one.tables})
@@ -201,10 +207,10 @@ def plan(
         last=tuple(steps["last"]),
         left_out=tuple(steps["left out"]),
         exchanges=tuple(exchanged),
-        resets=tuple(wider) if options.replace else (),
+        resets=(*built_in.lacking, *(built_in.wider if options.replace else ())),
         refused=(
             *_refused(now, decisions, not_loaded, left_out=set(steps["left out"])),
-            *(() if options.replace else map(_wider, wider)),
+            *(() if options.replace else map(_wider, built_in.wider)),
             *(_narrowed(one) for one in rows if one.without),
         ),
         warnings=tuple(warnings(contents, target, roles=roles, picked=picked)),
@@ -303,7 +309,9 @@ def _refused(
     for at, one in sorted(decisions.items()):
         if one.lacking and at not in left_out:
             entry = now.contents.entries[at]
-            hint = "; -c replaces it" if one.action is Action.KEEP else ""
+            hint = (
+                "; -c replaces it" if one.action is Action.KEEP and one.present is not None and not now.replace else ""
+            )
             found.append((f"{entry.identity.desc} {entry.tag}", f"{one.why}{hint}"))
     for item in now.picked.tables:
         if item.name in not_loaded:

@@ -47,6 +47,7 @@ class Picked:
     """Positions and names that come. `explicit` were asked for, the rest of `entries` is needed by them.
 
     left        position -> why an entry that belongs to the selection does not come
+    privileges  of all that is there: also of what has no entry
     dependents  not asked for and missing on the target, though they depend on something that comes
     tables      whose rows come
     sequences   whose values come
@@ -60,6 +61,7 @@ class Picked:
     sequences: frozenset[TableName] | None = None
     large_objects: bool = True
     roles: frozenset[str] | None = None
+    privileges: bool = False
     dependents: tuple[int, ...] = ()
 
 
@@ -127,6 +129,7 @@ def pick(
             sequences=_sequences(contents, wanted, graph, tables, ()),
             large_objects=_large_objects(wanted),
             roles=None if wanted.definitions else frozenset(),
+            privileges=wanted.everything and wanted.definitions,
         )
     closure = _Closure(contents, graph, there)
     closure.add_explicit(_explicit(contents, wanted, named, selectors))
@@ -143,6 +146,7 @@ def pick(
         sequences=_sequences(contents, wanted, graph, tables, closure.entries),
         large_objects=_large_objects(wanted),
         roles=None if whole else _roles_of(contents, closure.entries, there),
+        privileges=not wanted.components.isdisjoint({"user_roles", "schema"}),
         dependents=tuple(closure.dependents()),
     )
 

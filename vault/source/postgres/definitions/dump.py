@@ -1,7 +1,7 @@
 """Definitions: pg_dump's archive, read from its output, as typed entries with identities that survive a dump.
 
 An entry with a catalog id is named by pg_identify_object_as_address; one without (ACL, COMMENT, SEQUENCE OWNED BY, ...) by the
-address of the first entry that it depends on, and its tag; an attachment by the child, and then by the parent. Never by tag
+address of the first entry that it depends on, else of the object that its tag names, and its tag; an attachment by the child, and then by the parent. Never by tag
 alone [B5]; two entries of one identity are an error. Dump ids and oids leave the entry, so that equal definitions are equal objects.
 """
 
@@ -18,6 +18,7 @@ from vault.source.postgres.connection.connect import Session
 from vault.source.postgres.connection.exported import Exported
 from vault.source.postgres.connection.programs import Child, Children, Program
 from vault.source.postgres.definitions import extras
+from vault.source.postgres.definitions.subjects import Subject, subjects
 from vault.sql import archive, attribute_options
 from vault.sql.encoding import decode
 from vault.sql.names import qualified, quote
@@ -45,7 +46,8 @@ _FUNCTIONS: Final = """
 SELECT oid::text, pg_get_functiondef(oid) FROM pg_proc WHERE oid = ANY(%s::oid[]) AND prokind <> 'a'
 """
 
-Address = tuple[str, tuple[str, ...], tuple[str, ...]]
+ABOUT: Final = frozenset({"ACL", "COMMENT", "SECURITY LABEL"})
+CATALOG_EXTENSION: Final = "3079"
 
 
 _DATA: Final = """
@@ -102,7 +104,7 @@ def collect(raw: bytes, session: Session, encoding: str, scope: extras.Scope, *,
     except (Malformed, Unsupported) as error:
         raise SourceError("the output of pg_dump could not be read", why=error.message) from error
     entries = [entry for entry in parsed.entries if entry.section != Section.DATA]
-    identities = _identities(session, entries, encoding)
+    identities, members = _identities(session, entries, encoding)
     functions = _functions(session, entries)
     places = {entry.dump_id: place for place, entry in enumerate(entries)}
     found = tuple(
@@ -112,7 +114,8 @@ def collect(raw: bytes, session: Session, encoding: str, scope: extras.Scope, *,
         for entry, identity in zip(entries, identities, strict=True)
     )
     needs = tuple(
-        tuple(sorted({places[int(need)] for need in entry.needs if int(need) in places})) for entry in entries
+        tuple(sorted({places[int(need)] for need in entry.needs if int(need) in places} | members.get(place, set())))
+        for place, entry in enumerate(entries)
     )
     ids = {_catalog_id(entry): place for place, entry in enumerate(entries) if "0" not in _catalog_id(entry)}
     objects = {(int(catalog), int(oid)): place for (catalog, oid), place in ids.items()}
@@ -139,24 +142,51 @@ def read(child: Child) -> bytes:
     return b"".join(parts)
 
 
-def _identities(session: Session, entries: Sequence[archive.Entry], encoding: str) -> list[Identity]:
+def _identities(
+    session: Session, entries: Sequence[archive.Entry], encoding: str
+) -> tuple[list[Identity], dict[int, set[int]]]:
+    """One each, in their order; and of entries about members of extensions the place of the extension's entry."""
     addresses = _addresses(session, entries)
     by_dump_id = {entry.dump_id: entry for entry in entries}
-    found: dict[Identity, int] = {}
-    for place, entry in enumerate(entries):
-        identity = _identity(entry, addresses, by_dump_id, encoding)
+    made = [_identity(entry, addresses, by_dump_id, encoding) for entry in entries]
+    members = _name_subjects(session, entries, made, encoding)
+    found: set[Identity] = set()
+    for identity in made:
         if identity in found:
             raise SourceError(
                 f"two definitions have one identity: {identity.desc} {'.'.join(identity.names)} {identity.sub}",
                 why="pgvault cannot tell them apart in a backup",
             )
-        found[identity] = place
-    return list(found)
+        found.add(identity)
+    return made, members
+
+
+def _name_subjects(
+    session: Session, entries: Sequence[archive.Entry], made: list[Identity], encoding: str
+) -> dict[int, set[int]]:
+    """Put into `made` the addresses of what has no entry; returns place -> place of the extension that it belongs to."""
+    nameless = {
+        place: (_text(entry.namespace, encoding, "an entry"), _text(entry.tag, encoding, "an entry"))
+        for place, entry in enumerate(entries)
+        if made[place].desc in ABOUT and not made[place].kind
+    }
+    found = subjects(session, [*nameless.values()])
+    extensions = {
+        int(entry.oid or 0): place for place, entry in enumerate(entries) if _catalog_id(entry)[0] == CATALOG_EXTENSION
+    }
+    members: dict[int, set[int]] = {}
+    for place, said in nameless.items():
+        if said in found:
+            (kind, names, args), extension = found[said]
+            made[place] = Identity(desc=made[place].desc, kind=kind, names=names, args=args, sub=said[1])
+            if extension in extensions:
+                members[place] = {extensions[extension]}
+    return members
 
 
 def _identity(
     entry: archive.Entry,
-    addresses: Mapping[tuple[str, str], Address],
+    addresses: Mapping[tuple[str, str], Subject],
     by_dump_id: Mapping[int, archive.Entry],
     encoding: str,
 ) -> Identity:
@@ -177,7 +207,7 @@ def _identity(
     return Identity(desc=desc, kind="", names=(), sub=f"{quote(namespace)}.{quote(tag)}" if namespace else tag)
 
 
-def _attachment(desc: str, child: tuple[str, str], needed: Sequence[tuple[bytes | None, Address | None]]) -> Identity:
+def _attachment(desc: str, child: tuple[str, str], needed: Sequence[tuple[bytes | None, Subject | None]]) -> Identity:
     """Whatever the order of `needed`. An index behind a constraint has the constraint's name and the table's schema."""
     kind, defining = ATTACHMENTS[desc]
     relations = {
@@ -195,12 +225,12 @@ def _catalog_id(entry: archive.Entry) -> tuple[str, str]:
     return ((entry.table_oid or b"0").decode("ascii"), (entry.oid or b"0").decode("ascii"))
 
 
-def _addresses(session: Session, entries: Sequence[archive.Entry]) -> dict[tuple[str, str], Address]:
+def _addresses(session: Session, entries: Sequence[archive.Entry]) -> dict[tuple[str, str], Subject]:
     wanted = sorted({_catalog_id(entry) for entry in entries if "0" not in _catalog_id(entry)})
     rows = session.rows(
         _ADDRESSES, [[int(key[0]) for key in wanted], [int(key[1]) for key in wanted]], doing="identifying definitions"
     )
-    found: dict[tuple[str, str], Address] = {}
+    found: dict[tuple[str, str], Subject] = {}
     for classid, objid, kind, names, args in rows:
         if kind is None or names is None:
             raise Incoherent(

@@ -144,14 +144,16 @@ class EntryWriter(Attempts):
             self._run_inside(again)
 
     def reset_privileges(self, kind: str, names: Sequence[str], args: Sequence[str] = ()) -> None:
+        doing, address = f"privileges of {kind} {'.'.join(names)}", (kind, list(names), list(args))
+
         def reset() -> None:
             with self._connection.transaction():
-                self._run_inside(
-                    self._first(self._connection.execute(privileges.RESET_COLUMNS, (kind, list(names), list(args))))
-                )
+                self._run_inside(self._first(self._connection.execute(privileges.RESET_COLUMNS, address)))
                 self._run_inside(self._resetting(kind, names, args))
+                if left := ", ".join(self._first(self._connection.execute(privileges.BEYOND, address))):
+                    raise SourceError(doing, why=f"the restoring role may not take back what {left} granted")
 
-        self._attempt(f"privileges of {kind} {'.'.join(names)}", reset)
+        self._attempt(doing, reset)
 
     def _alike(self, entry: SchemaEntry, action: Callable[[], None]) -> None:
         """Run `action` under the empty search path, else under one that finds what the entry called. Raises  the first error"""

@@ -173,6 +173,7 @@ class PostgresTarget:
                 read_only=read_only,
                 entries={entry.identity: entry for entry in dump.entries},
                 columns={table.name: frozenset(column.name for column in table.columns) for table in capture.tables},
+                acls=capture.catalog().acls,
             )
 
     def session(

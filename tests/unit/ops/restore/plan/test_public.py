@@ -1,0 +1,130 @@
+"""Schema public as an entry, and which privileges a missing grant may bring. No database."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.unit.ops.restore.plan.test_plan import NONE, PRE, TARGET, contents
+from vault.model import CatalogFacts, Identity, Present, SchemaEntry, TargetSchema
+from vault.ops.restore.plan.contents import Contents
+from vault.ops.restore.plan.public import with_public
+from vault.sql.in_force import Privileges
+
+PUBLIC = TargetSchema(name="public", owner="pg_database_owner", may_create=True)
+ACL = ("pg_database_owner=UC/pg_database_owner", "=U/pg_database_owner")
+
+
+def project(*, version_num: int = 150018, acl: tuple[str, ...] = ACL) -> Contents:
+    made = contents(("TABLE", "t", PRE, ()), ("COMMENT", "t", NONE, (0,)))
+    return replace(
+        made,
+        entries=tuple(replace(one, namespace="public") for one in made.entries),
+        catalog=CatalogFacts(acls=(("schema public", "pg_database_owner", acl),)),
+        server=replace(made.server, version_num=version_num),
+    )
+
+
+def test_all_that_lies_in_public_needs_its_entry() -> None:
+    made, present = with_public(project(), None, replace(TARGET, schemas=(PUBLIC,)))
+    assert [(one.identity.desc, one.needs) for one in made.order] == [
+        ("SCHEMA", ()),
+        ("COMMENT", (0,)),
+        ("TABLE", (0,)),
+        ("COMMENT", (0, 2)),
+    ]
+    assert [one.desc for one in present.entries] == ["SCHEMA", "COMMENT"], "an empty target has it as initdb makes it"
+
+
+@pytest.mark.parametrize(
+    ("target", "owner"), [(130000, ""), (140000, ""), (150000, "pg_database_owner"), (180000, "pg_database_owner")]
+)
+def test_the_owner_is_that_of_the_targets_initdb(target: int, owner: str) -> None:
+    made, present = with_public(project(version_num=140000), Present(), replace(TARGET, version_num=target))
+    assert (made.entries[0].owner, made.entries[0].definition.split("\n")[0]) == (owner, "CREATE SCHEMA public;")
+    assert present.entries == {}, "the target has no such schema"
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "acl", "opened"),
+    [
+        (140000, 150000, ("postgres=UC/postgres", "=UC/postgres"), True),
+        (140000, 150000, ("postgres=UC/postgres", "=U/postgres"), False),
+        (140000, 140000, ("postgres=UC/postgres", "=UC/postgres"), False),
+        (150000, 150000, ("postgres=UC/postgres", "=UC/postgres"), False),
+    ],
+)
+def test_a_public_that_was_open_stays_so(source: int, target: int, acl: tuple[str, ...], opened: bool) -> None:
+    made, _ = with_public(
+        project(version_num=source, acl=acl), None, replace(TARGET, version_num=target, schemas=(PUBLIC,))
+    )
+    assert any(one.definition == "GRANT CREATE ON SCHEMA public TO PUBLIC;\n" for one in made.entries) is opened
+
+
+def test_a_source_without_public_brings_none() -> None:
+    made, _ = with_public(contents(("TABLE", "t", PRE, ())), None, replace(TARGET, schemas=(PUBLIC,)))
+    assert [one.identity.desc for one in made.order] == ["TABLE"]
+
+
+def test_an_empty_comment_is_none_and_an_owner_is_compared() -> None:
+    def entry(desc: str, definition: str, owner: str) -> tuple[Identity, SchemaEntry]:
+        sub = "SCHEMA public" if desc == "COMMENT" else ""
+        identity = Identity(desc=desc, kind="schema", names=("public",), sub=sub)
+        made = contents(("TABLE", "t", PRE, ())).entries[0]
+        return identity, replace(made, identity=identity, definition=definition, owner=owner)
+
+    read = Present(
+        entries=dict(
+            [
+                entry("SCHEMA", "CREATE SCHEMA public;\n", "me"),
+                entry("COMMENT", "COMMENT ON SCHEMA public IS '';\n", "me"),
+            ]
+        )
+    )
+    _, present = with_public(project(), read, replace(TARGET, schemas=(PUBLIC,), in_the_way=("table a.b",)))
+    assert [(one.desc, found.definition, found.owner) for one, found in present.entries.items()] == [
+        ("SCHEMA", "", "me")
+    ]
+
+
+def names(kind: str, *names: str) -> Identity:
+    return Identity(desc="", kind=kind, names=names, args=("integer",) if kind == "function" else ())
+
+
+FACTS = {
+    "nothing recorded is the built-in": (("function s.f(integer)", "o", None), {("*", "X"), ("", "X")}),
+    "an owner has another name": (("function s.f(integer)", "a b", ('"a b"=X/"a b"',)), {("*", "X")}),
+    "who granted it does not matter": (
+        ("function s.f(integer)", "o", ("o=X/o", "=X/x")),
+        {("*", "X"), ("", "X")},
+    ),
+    "a keyword is quoted": (('function s."f"(integer)', "o", ("o=X/o",)), {("*", "X")}),
+}
+
+
+@pytest.mark.parametrize("case", FACTS)
+def test_privileges_in_force_are_those_of_the_catalog(case: str) -> None:
+    fact, expected = FACTS[case]
+    found = Privileges.of([fact]).grants(names("function", "s", "f"), 150000)
+    assert found is not None
+    assert {(grantee, letter) for _, grantee, letter, _ in found} == expected
+
+
+def test_privileges_of_columns_belong_to_their_table() -> None:
+    facts = Privileges.of([("table s.t", "o", ("o=r/o",)), ("table column s.t.c", "", ("x=w*/o",))])
+    assert facts.grants(names("table", "s", "t"), 150000) == frozenset(
+        {
+            ("", "*", "r", False),
+            ("table column s.t.c", "x", "w", True),
+        }
+    )
+    assert facts.grants(names("table", "s", "u"), 150000) is None
+
+
+def test_maintain_of_an_owner_counts_only_where_both_know_it() -> None:
+    facts = Privileges.of([("table s.t", "o", ("o=rm/o", "x=m/o"))])
+    old, new = (facts.grants(names("table", "s", "t"), version) for version in (160000, 170000))
+    assert old is not None
+    assert new is not None
+    assert new - old == {("", "*", "m", False)}

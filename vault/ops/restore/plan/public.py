@@ -1,0 +1,93 @@
+"""Schema public as an entry like any other, in the snapshot and in the target. Pure.
+
+pg_dump tells of it only what differs from initdb: without an entry nothing would select it, create it where it was dropped, or
+compare its owner and comment. Invariant: afterwards a snapshot that has the schema has one SCHEMA and one COMMENT entry of it,
+which all that lies in it needs; and so has a target. Spec 76-selection, "What has no entry".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from vault.ids import ObjectId
+from vault.model import Identity, OrderItem, Present, SchemaEntry, Section, TargetFacts
+from vault.ops.restore.plan.contents import CLOSED_PUBLIC_VERSION, Contents, public_was_open
+
+NAME: Final = "public"
+_SCHEMA: Final = Identity(desc="SCHEMA", kind="schema", names=(NAME,))
+_ABOUT: Final = f"SCHEMA {NAME}"
+_COMMENT: Final = Identity(desc="COMMENT", kind="schema", names=(NAME,), sub=_ABOUT)
+_ACL: Final = Identity(desc="ACL", kind="schema", names=(NAME,), sub=_ABOUT)
+_STANDARD_COMMENT: Final = f"COMMENT ON SCHEMA {NAME} IS 'standard public schema';\n"
+_NO_COMMENT: Final = f"COMMENT ON SCHEMA {NAME} IS '';\n"
+_OPEN: Final = f"GRANT CREATE ON SCHEMA {NAME} TO PUBLIC;\n"
+
+
+def with_public(contents: Contents, read: Present | None, target: TargetFacts) -> tuple[Contents, Present]:
+    """Both with what pg_dump leaves out. A target of which nothing was read, for it is empty, counts as initdb made it."""
+    present = read or Present()
+    there = any(schema.name == NAME for schema in target.schemas)
+    given = {entry.identity: at for at, entry in enumerate(contents.entries)}
+    if _SCHEMA not in given and all(name != _ABOUT.lower() for name, _, _ in contents.catalog.acls):
+        return contents, present
+    standard = _entry(_SCHEMA, "", owner="pg_database_owner" if target.version_num >= CLOSED_PUBLIC_VERSION else "")
+    comment = _entry(_COMMENT, _STANDARD_COMMENT)
+    opened = _entry(_ACL, _OPEN) if target.version_num >= CLOSED_PUBLIC_VERSION and _was_open(contents) else None
+    new = [one for one in (standard, comment, opened) if one is not None and one.identity not in given]
+    definition = "" if there else f"CREATE SCHEMA {NAME};\nGRANT USAGE ON SCHEMA {NAME} TO PUBLIC;\n"
+    made = _inserted(contents, new)
+    entries = tuple(replace(one, definition=definition) if one.identity == _SCHEMA else one for one in made.entries)
+    made = replace(made, entries=entries)
+    if not there:
+        return made, present
+    if read is None:
+        return made, replace(present, entries={one.identity: one for one in new if one.identity != _ACL})
+    return made, replace(present, entries=_present(present.entries, standard, comment))
+
+
+def _was_open(contents: Contents) -> bool:
+    return contents.server.version_num < CLOSED_PUBLIC_VERSION and public_was_open(contents)
+
+
+def _present(
+    entries: Mapping[Identity, SchemaEntry], standard: SchemaEntry, comment: SchemaEntry
+) -> dict[Identity, SchemaEntry]:
+    found = {_SCHEMA: standard, _COMMENT: comment, **entries}
+    found[_SCHEMA] = replace(found[_SCHEMA], definition="")
+    if found[_COMMENT].definition == _NO_COMMENT:
+        del found[_COMMENT]
+    return found
+
+
+def _entry(identity: Identity, definition: str, *, owner: str = "") -> SchemaEntry:
+    return SchemaEntry(
+        identity=identity,
+        section=Section.PRE_DATA if identity == _SCHEMA else Section.NONE,
+        tag=NAME if identity == _SCHEMA else _ABOUT,
+        namespace="",
+        owner=owner,
+        definition=definition,
+        drop=f"DROP SCHEMA {NAME};\n" if identity == _SCHEMA else "",
+        tablespace="",
+        table_access_method="",
+    )
+
+
+def _inserted(contents: Contents, new: list[SchemaEntry]) -> Contents:
+    """`new` before all others; what lies in the schema, and what is about it, needs it."""
+    entries = (*new, *contents.entries)
+    home = next(at for at, entry in enumerate(entries) if entry.identity == _SCHEMA)
+    moved = [
+        *(OrderItem(identity=one.identity, section=one.section, entry=ObjectId(b""), needs=()) for one in new),
+        *(replace(item, needs=tuple(need + len(new) for need in item.needs)) for item in contents.order),
+    ]
+    order = tuple(
+        replace(item, needs=tuple(sorted({home, *item.needs})))
+        if at != home
+        and (entry.namespace == NAME or (entry.identity.kind, entry.identity.names) == ("schema", (NAME,)))
+        else item
+        for at, (item, entry) in enumerate(zip(moved, entries, strict=True))
+    )
+    return replace(contents, order=order, entries=entries)
