@@ -56,7 +56,7 @@ def content(root: Path) -> dict[str, bytes | str]:
     }
 
 
-def test_layout_is_the_missions_directory(saved: Command, tmp_path: Path) -> None:
+def test_layout_is_the_fixed_directory(saved: Command, tmp_path: Path) -> None:
     told = exported(saved, "layout", tmp_path / "out")
     found = content(tmp_path / "out")
     assert {"BACKUP_MANIFEST.md", "complete_database_with_data.dump", "restore_complete_backup.sh"} <= found.keys()

@@ -49,7 +49,7 @@ def test_what_was_restored_equals_what_was_there(told: tuple[story.DemoReport, L
     assert report.restored_equal
 
 
-def test_backup_and_restore_count_the_missions_inventory(
+def test_backup_and_restore_count_the_inventory_of_a_real_project(
     told: tuple[story.DemoReport, Listener, MemoryStore],
 ) -> None:
     report, _, _ = told

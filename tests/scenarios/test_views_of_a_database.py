@@ -100,7 +100,7 @@ def demo(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return Demo(cluster, db, snapshot, View(snapshot))
 
 
-def test_the_snapshot_counts_the_missions_inventory(demo: Demo) -> None:
+def test_the_snapshot_counts_the_inventory_of_a_real_project(demo: Demo) -> None:
     counts = demo.snapshot.manifest.counts
     assert replace(counts, records=0) == project.INVENTORY
     with demo.cluster.connect(demo.db) as connection:
@@ -108,7 +108,7 @@ def test_the_snapshot_counts_the_missions_inventory(demo: Demo) -> None:
     assert counts.records == here.records
 
 
-def test_the_root_has_the_missions_names(demo: Demo) -> None:
+def test_the_root_has_the_fixed_names(demo: Demo) -> None:
     names = {entry.path for entry in demo.view.ls()}
     assert names == {
         "BACKUP_MANIFEST.md",
@@ -131,7 +131,7 @@ def test_the_root_has_the_missions_names(demo: Demo) -> None:
     assert "data_records/public.ai_providers_unified.csv" in {entry.path for entry in demo.view.ls("data_records")}
 
 
-def test_the_manifest_holds_the_missions_lines_with_true_counts(demo: Demo) -> None:
+def test_the_manifest_holds_the_fixed_lines_with_true_counts(demo: Demo) -> None:
     text = demo.text("BACKUP_MANIFEST.md")
     for line in (
         "- Total Users: 6",

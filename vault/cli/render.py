@@ -68,7 +68,7 @@ class Renderer:
             self.line("  ".join(parts).rstrip())
 
     def summary(self, counts: Counts, states: Mapping[str, str], *, every_line: bool = True) -> None:
-        """The nine lines in the mission's words; a component that is not wholly there has another mark.
+        """The nine lines, whose words are fixed; a component that is not wholly there has another mark.
 
         Without `every_line`, for a snapshot of directories, what was not selected is left out.
         """

@@ -1,6 +1,6 @@
 """The demo project: its migrations, its edge functions, and the SQL that builds and fills its database.
 
-Everything is generated and always equal. The inventory is that of the mission's document; a test counts it in a server.
+Everything is generated and always equal. The inventory is that of a real project, as its owner described it: tables, policies, functions, users; a test counts it in a server.
 """
 
 from __future__ import annotations

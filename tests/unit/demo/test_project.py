@@ -42,7 +42,7 @@ def digest(cluster: Cluster, db: str) -> str:
 
 
 @pytest.mark.postgres
-def test_the_project_has_the_missions_inventory(demo: tuple[Cluster, str]) -> None:
+def test_the_project_has_the_inventory_of_a_real_project(demo: tuple[Cluster, str]) -> None:
     cluster, db = demo
     files = {
         "migrations": count_migrations(name.encode() for name in project.migrations()),

@@ -1,6 +1,6 @@
 """The nine lines that end a backup and a restore, and the same nine numbers counted in a live database.
 
-The texts are the mission's, word for word; the command line puts the sign before them.
+The texts are fixed, word for word, since people search their logs for them; the command line puts the sign before them.
 """
 
 from __future__ import annotations

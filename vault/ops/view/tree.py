@@ -1,4 +1,4 @@
-"""A snapshot as the user sees it: a tree of files with the names of the mission's document.
+"""A snapshot as the user sees it: a tree of files whose names are fixed, so that scripts can rely on them.
 
 Files of captured directories are what they were; everything else is rendered while it is read and stored nowhere.
 Nothing here writes. Memory: a few chunks, the names of the tables, and the order of the schema.

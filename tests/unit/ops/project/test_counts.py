@@ -236,7 +236,7 @@ def test_tables_of_a_component() -> None:
     assert list(tables_of("data", tables)) == tables
 
 
-def test_the_nine_lines_are_the_missions() -> None:
+def test_the_nine_lines_have_their_fixed_words() -> None:
     counts = Counts(
         tables=23,
         records=5,
