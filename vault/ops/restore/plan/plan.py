@@ -189,7 +189,7 @@ def plan(
     early = {at for positions in row_security.values() for at in positions}
     late = _attachments(now, decisions, apart)
     named = picked.roles is None and not options.wanted.everything
-    roles = role_steps(contents.roles, target, only=picked.roles, add_memberships=named)
+    roles = role_steps(contents.roles, target, only=picked.roles, add_memberships=named, replace=options.replace)
     return RestorePlan(
         contents=contents,
         target=target,
@@ -211,6 +211,7 @@ def plan(
         refused=(
             *_refused(now, decisions, not_loaded, left_out=set(steps["left out"])),
             *(() if options.replace else map(_wider, built_in.wider)),
+            *roles.kept,
             *(_narrowed(one) for one in rows if one.without),
         ),
         warnings=tuple(warnings(contents, target, roles=roles, picked=picked)),

@@ -210,7 +210,11 @@ def test_only_missing_roles_are_created_and_existing_ones_never_altered() -> Non
     assert [one.name for one in steps.create] == ["a"]
     assert [(one.role, one.member) for one in steps.memberships] == [("b", "a")]
     assert [(one.role, one.here) for one in steps.settings] == [("a", False), ("b", True), ("", True)]
-    assert set(steps.differences) == {"role b: superuser is False, was True", "c is not a member of b"}
+    assert set(steps.differences) == {
+        "role b: superuser is False, was True",
+        "c is not a member of b",
+        "role b: setting work_mem is not set",
+    }
 
 
 def test_plan_warns_of_what_will_not_come_as_it_was() -> None:

@@ -1,0 +1,131 @@
+"""What is said about roles that exist, and which settings a restore makes [RST-3]. No database."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.unit.ops.restore.plan.test_plan import TARGET, role
+from vault.model import Membership, ParameterAcl, Roles, RoleSetting, Tablespace
+from vault.ops.restore.plan.role_differences import differences
+from vault.ops.restore.plan.roles import role_steps
+
+
+def member(of: str, who: str, **fields: Any) -> Membership:
+    values: dict[str, Any] = {"grantor": "boss", "admin": False, "inherit": True, "set": True, **fields}
+    return Membership(role=of, member=who, **values)
+
+
+def setting(who: str, name: str, value: str, *, here: bool = False) -> RoleSetting:
+    return RoleSetting(role=who, here=here, name=name, value=value)
+
+
+ROLES = (role("a"), role("b"), role("boss", superuser=True))
+CASES: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
+    "nothing": ({}, {}, []),
+    "setting missing": (
+        {"settings": (setting("a", "pgrst.db_schemas", "x"),)},
+        {},
+        ["role a: setting pgrst.db_schemas is not set"],
+    ),
+    "setting differs": (
+        {"settings": (setting("a", "app.key", "secret"),)},
+        {"settings": (setting("a", "app.key", "hidden"),)},
+        ["role a: setting app.key has another value"],
+    ),
+    "setting of all roles": (
+        {"settings": (setting("", "work_mem", "1MB"),)},
+        {},
+        ["all roles: setting work_mem is not set"],
+    ),
+    "setting of the target alone": (
+        {},
+        {"settings": (setting("a", "role", "boss"), setting("", "x.y", "1", here=True), setting("other", "x", "1"))},
+        ["the database: setting x.y is set here, and was not", "role a: setting role is set here, and was not"],
+    ),
+    "membership missing": ({"memberships": (member("a", "b"),)}, {}, ["b is not a member of a"]),
+    "membership of the target alone": (
+        {},
+        {"memberships": (member("a", "b"), member("x", "y"))},
+        ["b is a member of a here, and was not"],
+    ),
+    "admin option": (
+        {"memberships": (member("a", "b", admin=True),)},
+        {"memberships": (member("a", "b"),)},
+        ["b is a member of a without the option ADMIN"],
+    ),
+    "inherit and set": (
+        {"memberships": (member("a", "b", inherit=False, set=False),)},
+        {"memberships": (member("a", "b"),)},
+        ["b is a member of a with the option INHERIT", "b is a member of a with the option SET"],
+    ),
+    "options that one server does not know": (
+        {"memberships": (member("a", "b", inherit=False, set=None),)},
+        {"memberships": (member("a", "b", inherit=None, set=True),)},
+        [],
+    ),
+    "options of several grantors add up": (
+        {"memberships": (member("a", "b", admin=True), member("a", "b", grantor="c"))},
+        {"memberships": (member("a", "b"), member("a", "b", grantor="c", admin=True))},
+        [],
+    ),
+    "grantors are told once": (
+        {"memberships": (member("a", "b"), member("b", "c"))},
+        {"memberships": (member("a", "b", grantor="x"), member("b", "c", grantor="x"))},
+        ["2 memberships granted by boss are granted by x here"],
+    ),
+    "parameters": (
+        {"parameter_acls": (ParameterAcl(name="log_min_messages", acl=("boss=sA/boss", "a=s/boss")),)},
+        {"parameter_acls": (ParameterAcl(name="work_mem", acl=("b=A*/boss", "=s/boss", "other=s/boss")),)},
+        [
+            "role a may not SET log_min_messages here, and might",
+            "PUBLIC may SET work_mem here, and might not",
+            "role b may ALTER SYSTEM SET work_mem and grant it here, and might not",
+        ],
+    ),
+    "comments are not shown": (
+        {"roles": (role("a", comment="one"),)},
+        {"roles": (role("a", comment="two"),)},
+        ["role a: its comment is another"],
+    ),
+    "tablespaces": (
+        {"tablespaces": (Tablespace(name="fast", owner="a", location="/x", acl=("b=C/a",), options=()),)},
+        {"tablespaces": (Tablespace(name="fast", owner="b", location="/y", acl=None, options=()),)},
+        ["tablespace fast: owner is not as recorded", "tablespace fast: privileges are not as recorded"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_existing_roles_are_compared_in_all_that_makes_them(case: str) -> None:
+    source, target, expected = CASES[case]
+    sides = [Roles(**{"roles": ROLES, **fields}) for fields in (source, target)]
+    assert list(differences(*sides)) == expected
+    assert role_steps(sides[0], replace(TARGET, roles=sides[1])).create == ()
+
+
+SETTINGS = {
+    "missing": (None, False, (1, 0)),
+    "equal": ("1", False, (0, 0)),
+    "other": ("2", False, (0, 1)),
+    "other, replaced": ("2", True, (1, 0)),
+}
+
+
+@pytest.mark.parametrize("case", SETTINGS)
+@pytest.mark.parametrize("who", ["", "a"])
+def test_a_setting_of_the_database_is_replaced_on_request_alone(case: str, who: str) -> None:
+    value, replacing, expected = SETTINGS[case]
+    there = () if value is None else (setting(who, "app.x", value, here=True),)
+    wanted = Roles(roles=ROLES, settings=(setting(who, "app.x", "1", here=True),))
+    steps = role_steps(wanted, replace(TARGET, roles=Roles(roles=ROLES, settings=there)), replace=replacing)
+    assert (len(steps.settings), len(steps.kept)) == expected
+    assert all("1" not in why and "2" not in why for _, why in steps.kept), "values can be secrets"
+
+
+def test_roles_that_only_entries_name_say_nothing_of_the_cluster() -> None:
+    wanted = Roles(roles=ROLES, settings=(setting("", "app.x", "1", here=True), setting("a", "x", "1")))
+    steps = role_steps(wanted, replace(TARGET, roles=Roles(roles=ROLES)), only=frozenset({"a"}))
+    assert (steps.settings, steps.kept, steps.differences) == ((), (), ())
