@@ -57,6 +57,7 @@ class FakeDatabase:
     missing: tuple[Missing, ...] = ()
     changed: tuple[tuple[str, ...], ...] = ()
     earlier: FakeDatabase | None = None
+    system_id: str = "1"
 
     def name(self, table: str) -> TableName:
         schema, _, name = table.partition(".")
@@ -79,7 +80,7 @@ class FakeCapture:
 
     @property
     def server(self) -> ServerFacts:
-        return _SERVER
+        return replace(_SERVER, system_id=self.database.system_id)
 
     @property
     def tables(self) -> Sequence[SourceTable]:

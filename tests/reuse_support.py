@@ -117,7 +117,7 @@ class Series:
 
         report = backup.run(
             self.open.indexed(None),
-            request=backup.BackupRequest(source="s", selection="", program="test", full=full, jobs=jobs),
+            request=backup.BackupRequest(source="s", selection="", program="test", full=full, jobs=jobs, moved=True),
             open_capture=open_capture,
             directories={},
             clock=CLOCK,

@@ -104,12 +104,16 @@ def take(
     cache_dir: Path | None = None,
     progress: Quiet | None = None,
     clock: Clock | None = None,
+    moved: bool = False,
+    attended: bool = False,
 ) -> backup.BackupReport:
     """One backup."""
     opener = FakeOpener(database) if isinstance(database, FakeDatabase) else database
     return backup.run(
         repo if isinstance(repo, Indexed) else repo.indexed(cache_dir),
-        request=backup.BackupRequest(source=source, selection=selection, program="test", tags=tags or {}),
+        request=backup.BackupRequest(
+            source=source, selection=selection, program="test", tags=tags or {}, moved=moved, attended=attended
+        ),
         open_capture=opener,
         directories=directories or {},
         clock=clock or CLOCK,

@@ -40,6 +40,7 @@ COVERAGE = {
 SNAPSHOT = fields(
     id=SNAPSHOT_ID, time=TIME, source=TEXT, parent=nullable(SNAPSHOT_ID), rows=COUNT, source_bytes=COUNT,
     new_bytes=COUNT, tags={"type": "object", "additionalProperties": TEXT}, sequence=COUNT, warnings=listed(TEXT),
+    server=nullable(fields(version=TEXT, system_id=TEXT, database=TEXT, database_oid=COUNT)),
 )  # fmt: skip
 TABLE = fields(
     name=TEXT, rows=COUNT, source_bytes=COUNT, extents=COUNT, extents_reused=nullable(COUNT), why_read=nullable(TEXT)
@@ -50,7 +51,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     "backup": result(
         snapshot=SNAPSHOT_ID, parent=nullable(SNAPSHOT_ID), duration_s=SECONDS, tables=COUNT, rows=COUNT,
         source_bytes=COUNT, read_bytes=COUNT, new_bytes=COUNT, extents=COUNT, extents_reused=COUNT, files=COUNT,
-        file_bytes=COUNT, coverage=COVERAGE,
+        file_bytes=COUNT, coverage=COVERAGE, source=TEXT, sequence=COUNT, warnings=listed(TEXT),
     ),
     "snapshots": result(snapshots=listed(SNAPSHOT), damage=listed(fields(file=TEXT, kind=TEXT, why=TEXT))),
     "show": result(snapshot=SNAPSHOT, coverage=COVERAGE, tables=listed(TABLE), server=nullable({"type": "object"})),

@@ -73,7 +73,7 @@ def test_backup_tells_what_it_did(saved: Command, postgres: Cluster, database: s
         'public.Odd "Name': 300,
         "public.items": 5000,
     }
-    assert shown["snapshot"]["source"] == database
+    assert shown["snapshot"]["source"].startswith(f"{database}@")
     sizes = conforming(saved("stats", "--json").json(), "stats")
     assert sizes["snapshots"] == 2
     assert {table["rows"] for table in sizes["tables"]} == {300, 5000}

@@ -8,8 +8,9 @@ from __future__ import annotations
 import gc
 import os
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from vault.app import wiring
@@ -18,15 +19,14 @@ from vault.errors import VaultError
 if TYPE_CHECKING:
     from vault.app.backup_request import BackupPlan
     from vault.app.settings import Settings
-    from vault.ops.backup.run import BackupReport
+    from vault.ops.backup.run import BackupReport, BackupRequest
     from vault.ops.project.components import Selectors
-    from vault.ports import Capture, DirectorySource, Progress
-    from vault.repo.state import Indexed
+    from vault.ports import Capture, Progress
     from vault.source.postgres.capture.reach import CaptureOptions, Reached
 
 
-def run_backup(settings: Settings, plan: BackupPlan, *, progress: Progress) -> BackupReport:
-    """Open what the plan names and take the snapshot. Raises as vault.ops.backup.run.run"""
+def run_backup(settings: Settings, plan: BackupPlan, *, attended: bool, progress: Progress) -> BackupReport:
+    """Open what the plan names and take the snapshot; `attended`: somebody sees what it says. Raises as vault.ops.backup.run.run"""
     wiring.refuse_own_repository(plan.directories, wiring.repository_path(settings))
     sources = wiring.directory_sources(plan.directories)
     unlock = wiring.repository_unlocker(settings)
@@ -38,8 +38,18 @@ def run_backup(settings: Settings, plan: BackupPlan, *, progress: Progress) -> B
             opened = unlock()
         indexed = opened.indexed(settings.cache_dir)
         wiring.sweep_leftovers(settings, progress)
-        selectors, opener = settings.selectors(plan.source), ahead.opener(progress)
-        return _take(indexed, plan, sources=sources, selectors=selectors, opener=opener, progress=progress)
+        from vault.ops.backup import run as backup
+
+        request = replace(_request(plan, settings.selectors(plan.source)), attended=attended)
+        return backup.run(
+            indexed,
+            request=request,
+            open_capture=ahead.opener(progress),
+            directories=sources,
+            clock=wiring.SystemClock(),
+            entropy=wiring.system_entropy,
+            progress=progress,
+        )
 
 
 @contextmanager
@@ -53,24 +63,17 @@ def _no_collection() -> Iterator[None]:
         gc.enable()
 
 
-def _take(
-    indexed: Indexed,
-    plan: BackupPlan,
-    *,
-    sources: Mapping[str, DirectorySource],
-    selectors: Selectors,
-    opener: Callable[[], Capture] | None,
-    progress: Progress,
-) -> BackupReport:
+def _request(plan: BackupPlan, selectors: Selectors) -> BackupRequest:
     from vault import __version__
     from vault.ops.backup import run as backup
 
-    request = backup.BackupRequest(
+    return backup.BackupRequest(
         source=plan.source,
         selection=plan.selection,
         program=f"pgvault {__version__}",
         tags=plan.tags,
         full=plan.options.full,
+        moved=plan.options.server_moved,
         patterns=plan.patterns,
         outside=not (plan.include_schemas or plan.include_tables),
         selectors=selectors,
@@ -78,15 +81,6 @@ def _take(
         jobs=plan.options.jobs,
         host=socket.gethostname(),
         pid=os.getpid(),
-    )
-    return backup.run(
-        indexed,
-        request=request,
-        open_capture=opener,
-        directories=sources,
-        clock=wiring.SystemClock(),
-        entropy=wiring.system_entropy,
-        progress=progress,
     )
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from vault.app.conninfo import as_conninfo, database_name, refuse_unusable, settings_of
+from vault.app.conninfo import as_conninfo, database_name, place_of, project_of, refuse_unusable, settings_of
 from vault.app.settings import Settings, SourceSettings
 from vault.errors import UsageError
 
@@ -26,6 +26,7 @@ class BackupOptions:
     full: bool = False
     allow_gaps: bool = False
     allow_cleartext: bool = False
+    server_moved: bool = False
     jobs: int = 2
 
 
@@ -118,14 +119,28 @@ def _selection(database: bool, directories: Sequence[str], chosen: Mapping[str, 
 
 
 def _source_name(settings: Settings, conninfo: str | None, directories: Mapping[str, str]) -> str:
+    """What tells projects apart: every Supabase database is called postgres.
+
+    The project's reference or id, with the database's name where that is another; else database@host:port.
+    """
     if conninfo is None:
         return "+".join(sorted(directories))
     environment = settings.environment
+    project = project_of(conninfo, environment) or settings.project_id()
+    name = _database_name(conninfo, environment)
+    if project is not None:
+        return project if name in (None, _PLATFORM_DATABASE) else f"{name}@{project}"
+    place = place_of(conninfo, environment)
+    return place if name is None else f"{name}@{place}"
+
+
+_PLATFORM_DATABASE = "postgres"
+
+
+def _database_name(conninfo: str, environment: Mapping[str, str]) -> str | None:
+    """As libpq finds it; None if only a service file tells."""
     keywords = dict(settings_of(conninfo)) if conninfo else {}
-    names = (
-        database_name(conninfo) if conninfo else None,
-        environment.get("PGDATABASE"),
-        keywords.get("service") or environment.get("PGSERVICE"),
-        keywords.get("user") or environment.get("PGUSER") or environment.get("USER"),
-    )
-    return next((name for name in names if name), "database")
+    named = (database_name(conninfo) if conninfo else None) or environment.get("PGDATABASE")
+    if named or keywords.get("service") or environment.get("PGSERVICE"):
+        return named
+    return keywords.get("user") or environment.get("PGUSER") or environment.get("USER")

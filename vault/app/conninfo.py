@@ -6,6 +6,7 @@ Pure text. Never connects; never repeats a string that it refuses.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -51,6 +52,44 @@ def settings_of(text: str) -> list[tuple[str, str]]:
 def database_name(text: str) -> str | None:
     names = [value for key, value in settings_of(text) if key == "dbname" and value]
     return names[-1] if names else None
+
+
+_LOOPBACK: Final = frozenset({"", "localhost", "127.0.0.1", "::1", "[::1]"})
+_PORT: Final = "5432"
+_PLATFORM_HOST: Final = re.compile(r"db\.([a-z0-9]{16,32})\.supabase\.(?:co|red|net)")
+_PLATFORM_USER: Final = re.compile(r"[^.]+\.([a-z0-9]{16,32})")
+
+
+def project_of(text: str, environment: Mapping[str, str]) -> str | None:
+    """The reference of a hosted Supabase project, which stands in the host's name, or before a pooler's in the user's."""
+    given = dict(settings_of(text)) if text else {}
+    host = (given.get("host") or environment.get("PGHOST") or "").lower()
+    if match := _PLATFORM_HOST.match(host):
+        return match[1]
+    user = given.get("user") or environment.get("PGUSER") or ""
+    match = _PLATFORM_USER.fullmatch(user) if ".pooler.supabase." in host else None
+    return None if match is None else match[1]
+
+
+def place_of(text: str, environment: Mapping[str, str]) -> str:
+    """`HOST:PORT`, of several hosts all; one spelling for this machine. A service alone is its name."""
+    given = dict(settings_of(text)) if text else {}
+    service = given.get("service") or environment.get("PGSERVICE")
+    hosts = given.get("host") or given.get("hostaddr")
+    if not hosts and service:
+        return service
+    hosts = hosts or environment.get("PGHOST") or environment.get("PGHOSTADDR") or ""
+    ports = (given.get("port") or environment.get("PGPORT") or _PORT).split(",")
+    named = [host.lower() if "/" not in host else host for host in hosts.split(",")]
+    return ",".join(_with_port(host, ports[min(at, len(ports) - 1)]) for at, host in enumerate(named))
+
+
+def _with_port(host: str, port: str) -> str:
+    """A host of a URL may bring its own."""
+    name, colon, own = host.rpartition(":")
+    if colon and own.isdigit() and (host.count(":") == 1 or name.endswith("]")):
+        host, port = name, own
+    return f"{'localhost' if host in _LOOPBACK else host}:{port or _PORT}"
 
 
 def as_conninfo(text: str) -> str:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from vault.ops.project.components import Selectors
 
 CONFIG_NAME: Final = "pgvault.toml"
+_SUPABASE_CONFIG: Final = Path("supabase", "config.toml")
+_FROM_ENVIRONMENT: Final = re.compile(r"env\((\w+)\)")
 SECRET_VARIABLES: Final = frozenset(
     f"PGVAULT_{kind}{suffix}" for kind in ("PASSWORD", "NEW_PASSWORD") for suffix in ("", "_FILE", "_COMMAND")
 )
@@ -77,6 +79,16 @@ class Settings:
     def source_name(self) -> str | None:
         return self.source or (next(iter(self.sources)) if len(self.sources) == 1 else None)
 
+    def project_id(self) -> str | None:
+        """Of the Supabase project around the working directory. Raises  UsageError: its config.toml cannot be read"""
+        here = Path.cwd()
+        found = next((one for folder in (here, *here.parents) if (one := folder / _SUPABASE_CONFIG).is_file()), None)
+        named = None if found is None else _parsed(found).get("project_id")
+        if not isinstance(named, str) or not named:
+            return None
+        match = _FROM_ENVIRONMENT.fullmatch(named)
+        return named if match is None else self.environment.get(match[1]) or None
+
     def child_environment(self) -> dict[str, str]:
         """For programs that pgvault starts: everything but our own secrets."""
         return {name: value for name, value in self.environment.items() if name not in SECRET_VARIABLES}
@@ -128,14 +140,17 @@ def _config_files(environment: Mapping[str, str]) -> list[Path]:
     return [path for path in found if path.is_file()]
 
 
-def _with_file(settings: Settings, path: Path) -> Settings:
+def _parsed(path: Path) -> dict[str, Any]:
     try:
-        parsed = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"cannot read {path}", why=error.strerror or "") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{path} is no TOML", why=str(error)) from error
-    reader = _Table(path, "", parsed)
+
+
+def _with_file(settings: Settings, path: Path) -> Settings:
+    reader = _Table(path, "", _parsed(path))
     reader.only("version", "repository", "source", "cache_dir")
     if reader.integer("version", 1) != 1:
         raise UsageError(f"{path}: version is not 1", why="this program knows version 1 only")

@@ -153,6 +153,15 @@ def open_snapshot(settings: Settings, spec: str) -> Snapshot:
     return opened.indexed(settings.cache_dir).snapshot(opened.resolve(spec, settings.source))
 
 
+def open_among(settings: Settings, spec: str) -> tuple[Snapshot, dict[tuple[str, int], str]]:
+    """As `open_snapshot`, and the databases that the repository has snapshots of, each with the name of its source."""
+    from vault.repo.lineage import sources_of
+
+    opened = open_repository(settings)
+    found = opened.indexed(settings.cache_dir).snapshot(opened.resolve(spec, settings.source))
+    return found, sources_of(opened.snapshots())
+
+
 def open_view(settings: Settings, spec: str) -> View:
     """The same snapshot as files, with what the configuration calls its components."""
     from vault.ops.view.tree import View

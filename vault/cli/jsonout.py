@@ -15,6 +15,7 @@ from vault.repo.lineage import Known, calendar, is_ahead
 
 if TYPE_CHECKING:
     from vault.cli.restoring import Restored
+    from vault.ops.backup.run import BackupReport
     from vault.ops.repository.stats import Stats
     from vault.ops.view.tree import ViewEntry
     from vault.repo.snapshot import Snapshot
@@ -67,6 +68,7 @@ def snapshot(id: SnapshotId, manifest: Manifest, now_ms: int) -> Json:
         "time": instant(manifest.created_ms),
         "source": manifest.source,
         "sequence": manifest.sequence,
+        "server": server(manifest),
         "parent": manifest.parent.hex() if manifest.parent is not None else None,
         "rows": rows(manifest),
         "source_bytes": source_bytes(manifest),
@@ -99,10 +101,14 @@ def file_bytes(manifest: Manifest) -> int:
     return sum(listed.sums.bytes for listed in manifest.directories.values())
 
 
-def backup(id: SnapshotId, manifest: Manifest, ledger: Ledger) -> Json:
+def backup(report: BackupReport) -> Json:
+    manifest = report.manifest
     effort = manifest.effort
     return result(
-        snapshot=id.hex(),
+        snapshot=report.id.hex(),
+        source=manifest.source,
+        sequence=manifest.sequence,
+        warnings=[text for text in (report.apart, manifest.suspect) if text],
         parent=manifest.parent.hex() if manifest.parent is not None else None,
         duration_s=effort.duration_ms / 1000,
         tables=tables(manifest),
@@ -114,7 +120,7 @@ def backup(id: SnapshotId, manifest: Manifest, ledger: Ledger) -> Json:
         extents_reused=effort.extents_reused,
         files=files(manifest),
         file_bytes=file_bytes(manifest),
-        coverage=coverage(ledger),
+        coverage=coverage(report.ledger),
         counts=counts(manifest.counts),
     )
 
@@ -146,6 +152,14 @@ def keys(slots: Iterable[SlotInfo]) -> Json:
 
 
 def server(manifest: Manifest) -> Mapping[str, object] | None:
+    """What tells a database apart, for lists."""
+    if manifest.database is None:
+        return None
+    facts = manifest.database.server
+    return {name: getattr(facts, name) for name in ("version", "system_id", "database", "database_oid")}
+
+
+def server_facts(manifest: Manifest) -> Mapping[str, object] | None:
     if manifest.database is None:
         return None
     facts = manifest.database.server
@@ -169,7 +183,7 @@ def shown(found: Snapshot, parent: Snapshot | None, now_ms: int) -> Json:
             }
             for table, reading in readings(found, parent)
         ],
-        server=server(found.manifest),
+        server=server_facts(found.manifest),
         counts=counts(found.manifest.counts),
     )
 

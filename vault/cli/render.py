@@ -80,21 +80,27 @@ class Renderer:
                 self.line(f"{mark(state)} {words}")
 
     def missing(self, ledger: Ledger) -> None:
-        """What was selected and is not there, with the reason and the way to mend it."""
+        """What was selected and is not there, with the reason and the way to mend it; what nobody asked for with -v."""
         from vault.model import State
 
         for component, coverage in sorted(ledger.items()):
             for item in coverage.missing:
-                if item.state not in (State.EMPTY, State.NOT_SELECTED) or self.verbosity:
-                    self.talk(f"{component}: {item.item}: {item.state.value.replace('_', ' ')}: {item.why}")
+                wanted = item.state not in (State.EMPTY, State.NOT_SELECTED)
+                if wanted or self.verbosity:
+                    tell = self.insist if wanted else self.talk
+                    tell(f"{component}: {item.item}: {item.state.value.replace('_', ' ')}: {item.why}")
                     if item.fix:
-                        self.talk(f"  next: {item.fix}")
+                        tell(f"  next: {item.fix}")
 
     # --- talk: stderr
 
     def talk(self, text: str) -> None:
         if not self.quiet:
-            print(encodable(printable(redacted(text)), sys.stderr), file=sys.stderr, flush=True)
+            self.insist(text)
+
+    def insist(self, text: str) -> None:
+        """Shown even when quiet: why the exit code is not 0."""
+        print(encodable(printable(redacted(text)), sys.stderr), file=sys.stderr, flush=True)
 
     def error(self, message: str, *, why: str, fix: str) -> None:
         """Shown even when quiet."""
@@ -160,8 +166,12 @@ def size(count: int) -> str:
 def age(then_ms: int, now_ms: int) -> str:
     """How long ago: `12 s`, `5 min`, `3 h`, `9 d`; what is still to come as `in 9 d`."""
     seconds = abs(now_ms - then_ms) // 1000
-    to_come = "in " if then_ms > now_ms and seconds else ""
-    for limit, length, unit in ((60, 1, "s"), (3600, 60, "min"), (172_800, 3600, "h")):
-        if seconds < limit:
-            return f"{to_come}{seconds // length} {unit}"
-    return f"{to_come}{seconds // 86_400} d"
+    units = ((60, 1, "s"), (3600, 60, "min"), (172_800, 3600, "h"))
+    length, unit = next(((length, unit) for limit, length, unit in units if seconds < limit), (86_400, "d"))
+    return f"{'in ' if then_ms > now_ms and seconds else ''}{seconds // length} {unit}"
+
+
+def when(then_ms: int, now_ms: int) -> str:
+    """In a sentence: `9 d ago`, `in 9 d`."""
+    shown = age(then_ms, now_ms)
+    return shown if shown.startswith("in ") else f"{shown} ago"

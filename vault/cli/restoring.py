@@ -14,7 +14,7 @@ from vault.app import wiring
 from vault.app.backup_request import pairs
 from vault.app.conninfo import as_conninfo, refuse_unusable
 from vault.app.settings import Settings
-from vault.cli import render
+from vault.cli import jsonout, render
 from vault.errors import Interrupted, SourceError, UsageError
 from vault.model import Counts
 
@@ -108,7 +108,7 @@ class PlannedRestore:
     plan: RestorePlan | None = None
     target: Target | None = None
 
-    def show(self, out: Renderer) -> None:
+    def show(self, out: Renderer, *, now_ms: int) -> None:
         from vault.ops.restore.plan.show import lines as plan_lines
 
         lines = [] if self.plan is None else list(plan_lines(self.plan))
@@ -117,10 +117,11 @@ class PlannedRestore:
             lines.append(f"directory {name} into {path}: {listed.sums.items} paths, {render.size(listed.sums.bytes)}")
         lines += _lacking(self.snapshot)
         if out.json:
-            out.json_line({"type": "plan", "snapshot": self.snapshot.id.hex(), "lines": lines})
+            about = jsonout.snapshot(self.snapshot.id, self.snapshot.manifest, now_ms)
+            about = {name: about[name] for name in ("source", "sequence", "server", "time", "warnings")}
+            out.json_line({"type": "plan", "snapshot": self.snapshot.id.hex(), **about, "lines": lines})
         else:
-            out.talk(f"restore of snapshot {self.snapshot.id.hex()[:12]}")
-            for line in lines:
+            for line in (*_header(self.snapshot, now_ms), *lines):
                 out.line(line)
 
     @property
@@ -212,6 +213,17 @@ class PlannedRestore:
         return {"migrations": selectors.migrations_directory, "edge_functions": selectors.edge_functions_directory}
 
 
+def _header(snapshot: Snapshot, now_ms: int) -> Iterator[str]:
+    """Whose snapshot this is, and of when: the last chance to see that it is another one."""
+    manifest = snapshot.manifest
+    yield f"restore of snapshot {snapshot.id.hex()[:12]}, number {manifest.sequence} of source {manifest.source}"
+    yield f"  taken {jsonout.instant(manifest.created_ms)}, {render.when(manifest.created_ms, now_ms)}"
+    if manifest.database is not None:
+        server = manifest.database.server
+        yield f"  of database {server.database} on PostgreSQL {server.version}, system {server.system_id}"
+    yield from (f"  warning: {text}" for text in jsonout.warnings(manifest, now_ms))
+
+
 def _lacking(snapshot: Snapshot) -> Iterator[str]:
     """What no restore brings back, because the backup did not get it."""
     from vault.ops.project.outside import gaps
@@ -246,10 +258,12 @@ def _differences(counts: Counts, expected: Counts, states: Mapping[str, str]) ->
 
 
 @contextmanager
-def open_restore(settings: Settings, snapshot: Snapshot, asked: RestoreRequest) -> Iterator[PlannedRestore]:
-    """Connect, look at the target, and plan.
+def open_restore(
+    settings: Settings, snapshot: Snapshot, asked: RestoreRequest, *, sources: Mapping[tuple[str, int], str]
+) -> Iterator[PlannedRestore]:
+    """Connect, look at the target, and plan. `sources`: as in the plan's options.
 
-    Raises  UnsafeError: the target is not empty, or is the source; NotThere: the snapshot lacks what is asked for
+    Raises  UnsafeError: the target is not empty, or is a source; NotThere: the snapshot lacks what is asked for
     """
     from vault.ops.restore import run as restore
     from vault.ops.restore.plan import plan as restore_plan
@@ -272,6 +286,7 @@ def open_restore(settings: Settings, snapshot: Snapshot, asked: RestoreRequest) 
             wanted=wanted,
             replace=asked.options.clean,
             into_source=asked.options.into_source,
+            sources=sources,
             selectors=planned.selectors,
         )
         restore_plan.refuse(contents, target.facts, options)

@@ -256,3 +256,8 @@ class ServerFacts:
     insert_lsn: int
     flush_lsn: int
     insert_lsn_before: int
+
+    @property
+    def database_key(self) -> tuple[str, int]:
+        """System identifier and oid: what a database is told by, whatever its name."""
+        return self.system_id, self.database_oid

@@ -50,6 +50,11 @@ class TargetFacts:
     may_create_roles: bool = True
     may_replicate: bool = True
 
+    @property
+    def database_key(self) -> tuple[str, int]:
+        """As ServerFacts.database_key."""
+        return self.system_id, self.database_oid
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Present:

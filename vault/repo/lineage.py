@@ -43,3 +43,12 @@ def calendar(time_ms: int) -> datetime:
     """In UTC; what lies beyond the year 9999, where no calendar of ours goes on, as its last millisecond: a file may hold any number."""
     shown_ms = min(time_ms, _CALENDAR_MS_MAX)
     return datetime.fromtimestamp(shown_ms // 1000, UTC) + timedelta(milliseconds=shown_ms % 1000)
+
+
+def sources_of(known: Iterable[Known]) -> dict[tuple[str, int], str]:
+    """Key of each database that there are snapshots of -> the source of the latest."""
+    return {
+        manifest.database.server.database_key: manifest.source
+        for _, manifest in in_order(known)
+        if manifest.database is not None
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -39,24 +40,29 @@ if TYPE_CHECKING:
 @click.option("--full", is_flag=True, help="Read everything, also what is known to be unchanged.")
 @click.option("--allow-gaps", is_flag=True, help="Leave out and report what cannot be read (exit 3).")
 @click.option("--allow-cleartext", is_flag=True, help="Accept a connection to another host without TLS.")
+@click.option("--server-moved", is_flag=True, help="The source's database is on another server now, or was made anew.")
 @click.option("-j", "--jobs", type=click.IntRange(1, 32), default=2, show_default=True, help="Reading connections.")
 def backup(invocation: Invocation, directories: Sequence[str], tags: Sequence[str], **options: Any) -> int:
     settings, out = invocation.settings(), invocation.renderer()
     plan = plan_backup(settings, BackupOptions(directories=tuple(directories), tags=tuple(tags), **options))
     with shown(out) as progress:
-        report = run_backup(settings, plan, progress=progress)
+        report = run_backup(settings, plan, attended=out.can_ask(), progress=progress)
     from vault.cli import jsonout
+    from vault.ops.backup.line import WAYS_OUT
     from vault.ops.project.outside import gaps
 
     incomplete = gaps(report.ledger)
     if invocation.json:
-        out.json_line(jsonout.backup(report.id, report.manifest, report.ledger))
+        out.json_line(jsonout.backup(report))
     else:
         _draw(invocation, report)
+    if report.apart:
+        out.insist(f"warning: {report.apart}")
+        out.insist(f"  next: {WAYS_OUT}")
     if report.manifest.suspect:
-        out.talk(f"warning: {report.manifest.suspect}; the next backup reads everything again")
+        out.insist(f"warning: {report.manifest.suspect}; the next backup reads everything again")
         return ExitCode.DAMAGE
-    return ExitCode.INCOMPLETE if incomplete else ExitCode.OK
+    return ExitCode.INCOMPLETE if incomplete or report.apart else ExitCode.OK
 
 
 def _draw(invocation: Invocation, report: BackupReport) -> None:
@@ -82,11 +88,10 @@ def _tell_how_to_accept(invocation: Invocation, report: BackupReport) -> None:
 
     names = [gap.item for gap in gaps(report.ledger) if gap.state in ACCEPTABLE]
     if names:
-        line = f"accepted_gaps = {json.dumps(names, ensure_ascii=False)}"
-        invocation.renderer().talk(
-            f"what is meant to be so is accepted in pgvault.toml, [source.{report.manifest.source}]:"
-        )
-        invocation.renderer().talk(f"  {line}")
+        out, source = invocation.renderer(), report.manifest.source
+        key = source if re.fullmatch(r"[A-Za-z0-9_-]+", source) else json.dumps(source)
+        out.talk(f"what is meant to be so is accepted in pgvault.toml, [source.{key}]:")
+        out.talk(f"  accepted_gaps = {json.dumps(names, ensure_ascii=False)}")
 
 
 COMMAND = backup

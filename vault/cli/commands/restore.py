@@ -44,7 +44,7 @@ AGAIN_THERE = "restore again: what has come is there and equal, the rest comes"
 @click.option("-s", "--schema-only", is_flag=True, help="Definitions, no rows.")
 @click.option("-a", "--data-only", is_flag=True, help="Rows, into tables that are there.")
 @click.option("-c", "--clean", is_flag=True, help="Replace what differs; rows of tables that are there, too.")
-@click.option("--into-source", is_flag=True, help="Allow the very database that was backed up.")
+@click.option("--into-source", is_flag=True, help="Allow a database that is backed up here.")
 @click.option("--allow-cleartext", is_flag=True, help="Accept a connection to another host without TLS.")
 @click.option("-j", "--jobs", type=click.IntRange(1, 32), default=2, show_default=True, help="Connections.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
@@ -54,9 +54,9 @@ def restore(invocation: Invocation, snapshot: str, **flags: Any) -> int:
     clock, out, settings = wiring.SystemClock(), invocation.renderer(), invocation.settings()
     started_ms = clock.now_ms()
     request = restoring.request(options, settings)
-    found = wiring.open_snapshot(settings, snapshot)
-    with restoring.open_restore(settings, found, request) as planned:
-        planned.show(out)
+    found, sources = wiring.open_among(settings, snapshot)
+    with restoring.open_restore(settings, found, request, sources=sources) as planned:
+        planned.show(out, now_ms=started_ms)
         if options.dry_run:
             return ExitCode.OK
         restoring.confirm(out, yes=options.yes)

@@ -51,7 +51,7 @@ def _draw(invocation: Invocation, found: Snapshot, parent: Snapshot | None, now_
     out, manifest = invocation.renderer(), found.manifest
     out.line(f"snapshot  {found.id.hex()}")
     out.line(f"source    {manifest.source}, number {manifest.sequence}")
-    out.line(f"time      {jsonout.instant(manifest.created_ms)}, {render.age(manifest.created_ms, now_ms)}")
+    out.line(f"time      {jsonout.instant(manifest.created_ms)}, {render.when(manifest.created_ms, now_ms)}")
     out.line(f"parent    {manifest.parent.hex() if manifest.parent is not None else 'none'}")
     if manifest.tags:
         out.line("tags      " + " ".join(f"{key}={value}" for key, value in sorted(manifest.tags.items())))
@@ -59,7 +59,8 @@ def _draw(invocation: Invocation, found: Snapshot, parent: Snapshot | None, now_
         out.line(f"{word:<9} {text}")
     if manifest.database is not None:
         server = manifest.database.server
-        out.line(f"server    PostgreSQL {server.version}, database {server.database}")
+        out.line(f"database  {server.database} (oid {server.database_oid})")
+        out.line(f"server    PostgreSQL {server.version}, system {server.system_id}")
     for name, listed in sorted(manifest.directories.items()):
         out.line(f"directory {name}: {listed.sums.items} paths, {render.size(listed.sums.bytes)}")
     out.line(f"effort    {manifest.effort.duration_ms / 1000:.1f} s, {render.size(manifest.effort.new_bytes)} new")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from vault.ids import SnapshotId
     from vault.model import Manifest
 
-TITLES = ("id", "time (UTC)", "age", "source", "tables", "rows", "size", "new", "tags")
+TITLES = ("id", "time (UTC)", "age", "source", "database", "server", "tables", "rows", "size", "new", "tags")
 
 
 @command(
@@ -48,6 +48,7 @@ def _row(id: SnapshotId, manifest: Manifest, now_ms: int) -> tuple[str, ...]:
         jsonout.instant(manifest.created_ms)[:19].replace("T", " "),
         render.age(manifest.created_ms, now_ms),
         manifest.source,
+        *_server(manifest),
         str(jsonout.tables(manifest)),
         str(jsonout.rows(manifest)),
         render.size(jsonout.source_bytes(manifest) + jsonout.file_bytes(manifest)),
@@ -56,6 +57,14 @@ def _row(id: SnapshotId, manifest: Manifest, now_ms: int) -> tuple[str, ...]:
             [*(f"{key}={value}" for key, value in sorted(manifest.tags.items())), *jsonout.marks(manifest, now_ms)]
         ),
     )
+
+
+def _server(manifest: Manifest) -> tuple[str, str]:
+    """Database and server; the end of its system identifier is what differs."""
+    if manifest.database is None:
+        return "", ""
+    facts = manifest.database.server
+    return facts.database, f"{facts.version}, system ..{facts.system_id[-6:]}"
 
 
 COMMAND = snapshots

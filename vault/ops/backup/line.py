@@ -1,6 +1,7 @@
-"""Where a new snapshot stands among those of its source: its parent, its number, and what of its parent is not to be believed. Pure.
+"""Where a new snapshot stands among those of its source: its parent, its number, and whether it is the same database at all. Pure.
 
-Spec 60-snapshot, 85-reuse.
+A source is a name and the database behind it. Every Supabase database is called postgres, so the name alone proves nothing: where the
+database is another one, nobody but the user can say whether it moved or is another project's. Spec 60-snapshot, 85-reuse.
 """
 
 from __future__ import annotations
@@ -8,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from vault.repo.lineage import Known, in_order
+from vault.errors import UnsafeError
+from vault.model import Manifest, ServerFacts
+from vault.repo.lineage import Known, calendar, in_order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,3 +42,57 @@ def choose_line(known: Iterable[Known], *, source: str, selection: str) -> Line:
         sequence=max((manifest.sequence for _, manifest in same), default=0) + 1,
         distrust="a newer snapshot is suspect" if doubted else "",
     )
+
+
+class OtherDatabase(Exception):
+    """The database that was reached is not the one of the source's snapshots."""
+
+    def __init__(self, server: ServerFacts, newest: Known) -> None:
+        super().__init__("another database")
+        self.server = server
+        self.newest = newest
+
+
+def require_same(known: Iterable[Known], source: str, server: ServerFacts) -> None:
+    """Raises  OtherDatabase: a snapshot of the source that is not older than the newest of this database is of another one"""
+    same = [pair for pair in in_order(known) if pair[1].source == source and pair[1].database is not None]
+    own = [manifest.sequence for _, manifest in same if _key(manifest) == server.database_key]
+    others = [pair for pair in same if _key(pair[1]) != server.database_key]
+    if others and others[-1][1].sequence >= max(own, default=0):
+        raise OtherDatabase(server, others[-1])
+
+
+def _key(manifest: Manifest) -> tuple[str, int] | None:
+    return None if manifest.database is None else manifest.database.server.database_key
+
+
+def own_name(source: str, server: ServerFacts) -> str:
+    """Of the line of snapshots that a database gets until somebody says whose it is; the same every night."""
+    return f"{source}~{server.system_id}.{server.database_oid}"
+
+
+def apart(source: str, other: OtherDatabase) -> str:
+    """Why a snapshot was saved under `own_name`, for the user."""
+    return f"{_difference(source, other)}; so this snapshot is of the new source {own_name(source, other.server)}"
+
+
+WAYS_OUT = (
+    "another project: give it a name with --source NAME; this one, on another server now: say --server-moved, once"
+)
+
+
+def refusal(source: str, other: OtherDatabase) -> UnsafeError:
+    return UnsafeError(f"{source} is the source of another database", why=_difference(source, other), hint=WAYS_OUT)
+
+
+def _difference(source: str, other: OtherDatabase) -> str:
+    snapshot_id, manifest = other.newest
+    assert manifest.database is not None, "a snapshot without one is no other database's"
+    return (
+        f"its snapshot {snapshot_id.hex()[:12]} of {calendar(manifest.created_ms):%Y-%m-%d %H:%M} is of "
+        f"{_shown(manifest.database.server)}, and this is {_shown(other.server)}"
+    )
+
+
+def _shown(server: ServerFacts) -> str:
+    return f"database {server.database} (oid {server.database_oid}) of PostgreSQL system {server.system_id}"

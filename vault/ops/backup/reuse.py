@@ -29,7 +29,7 @@ def snapshot_reason(parent: Manifest | None, server: ServerFacts) -> str:
         return "the earlier snapshot is suspect"
     refusals = (
         (_incoherent(parent), "definitions changed while the earlier snapshot was taken"),
-        ((old.system_id, old.database_oid) != (server.system_id, server.database_oid), "it is another database"),
+        (old.database_key != server.database_key, "it is another database"),
         (old.version_num != server.version_num, "the server's version changed"),
         (old.encoding != server.encoding, "the database's encoding changed"),
         (server.version_num < _TID_RANGES_SINCE, "the server is older than 14"),

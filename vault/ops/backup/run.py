@@ -29,7 +29,7 @@ from vault.model import (
 )
 from vault.ops.backup.database import DatabaseCapture, capture_database
 from vault.ops.backup.files import FilesCapture, capture_files
-from vault.ops.backup.line import choose_line
+from vault.ops.backup.line import OtherDatabase, apart, choose_line, own_name, refusal, require_same
 from vault.ops.backup.rows import RowOptions
 from vault.ops.project.components import SUPABASE, Selectors
 from vault.ops.project.counts import Captured, count, coverage
@@ -49,6 +49,7 @@ _ATTEMPTS_MAX = 3
 class BackupRequest:
     """`selection`: what was asked for, canonical text; equal text makes snapshots comparable. `jobs`: reading connections.
 
+    `moved`: the source's database may be another one than before; `attended`: somebody is there to be asked which it is.
     `patterns`: options that narrow the database, for the ledger; `outside`: whether objects in no schema are taken all the same;
     `selectors`: what the project calls its things; `accepted`: names of gaps that are no reason to complain.
     """
@@ -58,6 +59,8 @@ class BackupRequest:
     program: str
     tags: Mapping[str, str] = field(default_factory=dict)
     full: bool = False
+    moved: bool = False
+    attended: bool = False
     patterns: tuple[str, ...] = ()
     outside: bool = True
     selectors: Selectors = SUPABASE
@@ -69,9 +72,12 @@ class BackupRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupReport:
+    """`apart`: why the snapshot is of another source than was asked for, or empty."""
+
     id: SnapshotId
     manifest: Manifest
     ledger: Ledger
+    apart: str = ""
 
 
 def run(
@@ -87,18 +93,52 @@ def run(
     """Take a snapshot and return it as committed.
 
     open_capture  opens a consistent view of the database; called after the parent was chosen, again if definitions change
-    Raises        SourceError, StoreError, IntegrityError: no snapshot was written; Locked: a prune got in the way
+    Raises        SourceError, StoreError, IntegrityError: no snapshot was written; Locked: a prune got in the way;
+                  UnsafeError: the source is another database's, and somebody is there to say what to do
     """
-    started = clock.now_ms()
-    line = choose_line(repo.open.snapshots(), source=request.source, selection=request.selection)
-    if line.parent is not None and is_ahead(line.parent[1], started):
-        progress.event("warning", _clock_warning(line.parent[1], started))
-    name = lease.publish(repo.open, _lease(request, line.parent, started), entropy=entropy)
+    known = repo.open.snapshots()
+    take = partial(
+        _run,
+        repo,
+        known,
+        open_capture=open_capture,
+        directories=directories,
+        clock=clock,
+        tools=_Tools(entropy=entropy, progress=progress),
+    )
     try:
-        with repo.writer(entropy=entropy) as writer:
+        return take(request=request)
+    except OtherDatabase as other:
+        if request.attended:
+            raise refusal(request.source, other) from None
+        named = replace(request, source=own_name(request.source, other.server))
+        why = apart(request.source, other)
+    try:
+        return replace(take(request=named), apart=why)
+    except OtherDatabase as other:
+        raise Incoherent("the connection leads now to one database and now to another", why=str(other)) from other
+
+
+def _run(
+    repo: Indexed,
+    known: Sequence[Known],
+    *,
+    request: BackupRequest,
+    open_capture: Callable[[], Capture] | None,
+    directories: Mapping[str, DirectorySource],
+    clock: Clock,
+    tools: _Tools,
+) -> BackupReport:
+    """As `run`. Raises OtherDatabase: nothing was read of it"""
+    started = clock.now_ms()
+    line = choose_line(known, source=request.source, selection=request.selection)
+    if line.parent is not None and is_ahead(line.parent[1], started):
+        tools.progress.event("warning", _clock_warning(line.parent[1], started))
+    name = lease.publish(repo.open, _lease(request, line.parent, started), entropy=tools.entropy)
+    try:
+        with repo.writer(entropy=tools.entropy) as writer:
             before = None if line.parent is None else repo.snapshot(line.parent[0])
-            tools = _Tools(entropy=entropy, progress=progress, distrust=line.distrust)
-            take = _Take(repo, writer, request, before=before, tools=tools)
+            take = _Take(repo, writer, request, known, before=before, tools=replace(tools, distrust=line.distrust))
             database = take.database(open_capture) if open_capture is not None else None
             files = take.directories(directories)
             manifest, ledger = _describe(request, line.parent, database, files, put=writer.put)
@@ -119,7 +159,7 @@ def run(
             )
         return BackupReport(id=done.id, manifest=done.manifest, ledger=ledger)
     finally:
-        _withdraw(repo, name, progress)
+        _withdraw(repo, name, tools.progress)
 
 
 def _withdraw(repo: Indexed, name: str, progress: Progress) -> None:
@@ -152,16 +192,24 @@ def _lease(request: BackupRequest, parent: Known | None, now_ms: int) -> Lease:
 class _Tools:
     entropy: Entropy
     progress: Progress
-    distrust: str
+    distrust: str = ""
 
 
 class _Take:
     """Reads the sources into the writer."""
 
     def __init__(
-        self, repo: Indexed, writer: Writer, request: BackupRequest, *, before: Snapshot | None, tools: _Tools
+        self,
+        repo: Indexed,
+        writer: Writer,
+        request: BackupRequest,
+        known: Sequence[Known],
+        *,
+        before: Snapshot | None,
+        tools: _Tools,
     ) -> None:
         self._before = before
+        self._known = known
         self._repo = repo
         self._writer = writer
         self._request = request
@@ -196,17 +244,20 @@ class _Take:
     def _attempt(self, open_capture: Callable[[], Capture]) -> tuple[DatabaseCapture, Sequence[str]]:
         """One view of the database, and which definitions changed under it."""
         tell = partial(self._progress.event, "warning")
-        with open_capture() as capture, alongside(partial(capture.watch, tell), cancel=capture.abort):
-            taken = capture_database(
-                capture,
-                self._writer,
-                keys=self._repo.open.keys,
-                before=self._before,
-                options=self._options,
-                progress=self._progress,
-            )
-            changed = capture.finish()
-            return replace(taken, part=replace(taken.part, server=capture.server)), changed
+        with open_capture() as capture:
+            if not self._request.moved:
+                require_same(self._known, self._request.source, capture.server)
+            with alongside(partial(capture.watch, tell), cancel=capture.abort):
+                taken = capture_database(
+                    capture,
+                    self._writer,
+                    keys=self._repo.open.keys,
+                    before=self._before,
+                    options=self._options,
+                    progress=self._progress,
+                )
+                changed = capture.finish()
+                return replace(taken, part=replace(taken.part, server=capture.server)), changed
 
     def directories(self, sources: Mapping[str, DirectorySource]) -> dict[str, FilesCapture]:
         before = None if self._request.full else self._before

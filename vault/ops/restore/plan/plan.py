@@ -40,11 +40,15 @@ _STARTING_JOBS: Final = frozenset({"cron"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreOptions:
-    """`replace`: what differs becomes as recorded, rows too (-c). `into_source`: the source may be the target."""
+    """`replace`: what differs becomes as recorded, rows too (-c). `into_source`: a source may be the target.
+
+    `sources`: key of each database that the repository has snapshots of -> name of its source.
+    """
 
     wanted: Wanted = field(default_factory=Wanted)
     replace: bool = False
     into_source: bool = False
+    sources: Mapping[tuple[str, int], str] = field(default_factory=dict)
     selectors: Selectors = SUPABASE
 
 
@@ -321,9 +325,9 @@ def _refused(
 
 
 def refuse(contents: Contents, target: TargetFacts, options: RestoreOptions) -> None:
-    """Raises  UnsafeError: the target is the source; it is not empty, and neither a selection nor -c was asked for"""
-    server = contents.server
-    if (server.system_id, server.database_oid) == (target.system_id, target.database_oid) and not options.into_source:
+    """Raises  UnsafeError: the target is the source, or a part comes into another snapshot's, or -c, and --into-source was not said;
+    it is not empty, and neither a selection nor -c was asked for"""
+    if contents.server.database_key == target.database_key and not options.into_source:
         raise UnsafeError(
             f"database {target.database} is the one that the snapshot was taken from",
             why="a restore over the source can destroy what it should save",
@@ -331,6 +335,13 @@ def refuse(contents: Contents, target: TargetFacts, options: RestoreOptions) -> 
         )
     wanted = options.wanted
     if options.replace or not (wanted.everything and wanted.definitions):
+        other = options.sources.get(target.database_key)
+        if other is not None and not options.into_source:
+            raise UnsafeError(
+                f"database {target.database} is one that is backed up here, as source {other}",
+                why="the snapshot is of another database, and would bring its rows and definitions into this one",
+                hint=f"restore a snapshot of {other} (pgvault snapshots --source {other}), or say --into-source",
+            )
         return
     in_the_way = beside_the_platform(target, options.selectors)
     if in_the_way:

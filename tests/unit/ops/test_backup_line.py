@@ -1,0 +1,106 @@
+"""A source is a name and a database: which snapshots say that it is another one (spec 60-snapshot)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.fake_source import FakeDatabase
+from tests.small_repository import new_repository, rows, take
+from vault.errors import UnsafeError
+from vault.ids import SnapshotId
+from vault.model import DatabasePart, Manifest
+from vault.ops.backup.line import OtherDatabase, require_same
+from vault.repo.state import Open
+from vault.store.memory import MemoryStore
+
+OURS = FakeDatabase(tables={"public.t": [rows(1, 20)]})
+THEIRS = replace(OURS, system_id="2")
+
+
+@pytest.fixture
+def repo() -> Open:
+    return new_repository(MemoryStore())
+
+
+def history(text: str) -> list[tuple[SnapshotId, Manifest]]:
+    """`1a 2b 2a 3-`: numbers of source s, with the system of each or - for directories alone."""
+    repo = new_repository(MemoryStore())
+    with_database = take(repo, OURS).manifest
+    assert with_database.database is not None
+    pairs = []
+    for at, word in enumerate(text.split()):
+        server = replace(with_database.database.server, system_id=word[1:])
+        part: DatabasePart | None = replace(with_database.database, server=server)
+        manifest = replace(with_database, source="s", sequence=int(word[0]), database=None if word[1] == "-" else part)
+        pairs.append((SnapshotId(bytes([at]) * 32), manifest))
+    return pairs
+
+
+@pytest.mark.parametrize(
+    ("snapshots", "same"),
+    [
+        ("", True),
+        ("1-", True),
+        ("1a", True),
+        ("1b", False),
+        ("1b 2-", False),
+        ("1b 2a", True),
+        ("1a 2b", False),
+        ("1a 2b 3a", True),
+        ("1b 2a 3-", True),
+        ("1a 1b", False),
+        ("1b 1a", False),
+        ("1a 1b 2a", True),
+        ("1a 1b 2b", False),
+        ("1a 2b 2a", False),
+    ],
+)
+def test_the_database_of_the_greatest_number_alone_is_the_sources(snapshots: str, same: bool) -> None:
+    known = history(snapshots)
+    server = history("1a")[0][1].database
+    assert server is not None
+    if same:
+        require_same(known, "s", server.server)
+    else:
+        with pytest.raises(OtherDatabase):
+            require_same(known, "s", server.server)
+    require_same(known, "another source", server.server)
+
+
+def test_the_same_oid_on_another_system_is_saved_apart_and_nothing_is_taken_over(repo: Open) -> None:
+    first = take(repo, OURS)
+    other = take(repo, replace(THEIRS, earlier=OURS))
+    assert (first.apart, first.manifest.source) == ("", "project")
+    assert other.manifest.source == "project~2.5"
+    assert (other.manifest.parent, other.manifest.effort.extents_reused) == (None, 0)
+    assert "is of database project (oid 5) of PostgreSQL system 1" in other.apart
+    again = take(repo, replace(THEIRS, earlier=THEIRS))
+    assert (again.manifest.parent, again.manifest.effort.extents_reused) == (other.id, 1)
+    assert again.apart
+    assert take(repo, replace(THEIRS), source="project~2.5").apart == ""
+    assert take(repo, OURS).manifest.parent == first.id
+
+
+def test_somebody_who_is_there_is_asked(repo: Open) -> None:
+    take(repo, OURS)
+    before = dict(repo.store.files)  # type: ignore[attr-defined]
+    with pytest.raises(UnsafeError, match="another database") as refused:
+        take(repo, THEIRS, attended=True)
+    assert "--server-moved" in refused.value.hint
+    assert before == repo.store.files  # type: ignore[attr-defined]
+
+
+def test_a_server_that_moved_is_said_once(repo: Open) -> None:
+    first = take(repo, OURS)
+    moved = take(repo, THEIRS, moved=True, attended=True)
+    assert (moved.manifest.parent, moved.manifest.source) == (first.id, "project")
+    assert take(repo, THEIRS, attended=True).manifest.parent == moved.id
+    assert take(repo, OURS).apart
+
+
+def test_directories_alone_are_of_no_server(repo: Open) -> None:
+    take(repo, OURS)
+    assert take(repo, None).apart == ""
+    assert take(repo, THEIRS).apart
