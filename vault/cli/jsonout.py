@@ -8,16 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from vault.cli import about
 from vault.errors import IntegrityError
 from vault.ids import SnapshotId
 from vault.model import Counts, Ledger, Manifest, SlotInfo
-from vault.repo.lineage import Known, calendar, is_ahead
 
 if TYPE_CHECKING:
     from vault.cli.restoring import Restored
     from vault.ops.backup.run import BackupReport
     from vault.ops.repository.stats import Stats
     from vault.ops.view.tree import ViewEntry
+    from vault.repo.lineage import Known
     from vault.repo.snapshot import Snapshot
 
 Json = dict[str, Any]
@@ -25,11 +26,6 @@ Json = dict[str, Any]
 
 def result(**fields: object) -> Json:
     return {"type": "result", **fields}
-
-
-def instant(time_ms: int) -> str:
-    """`2026-11-22T23:15:02.123Z`."""
-    return calendar(time_ms).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def coverage(ledger: Ledger) -> Json:
@@ -49,26 +45,10 @@ def counts(value: Counts) -> Json:
     return {name: getattr(value, name) for name in Counts.__dataclass_fields__}
 
 
-def marks(manifest: Manifest, now_ms: int) -> list[str]:
-    """What a list of snapshots says beside one, in a word each."""
-    found = (("SUSPECT", manifest.suspect), ("FUTURE", is_ahead(manifest, now_ms)))
-    return [word for word, holds in found if holds]
-
-
-def warnings(manifest: Manifest, now_ms: int) -> list[str]:
-    """The same in sentences."""
-    ahead = "its time is in the future: its clock was ahead, or this one is behind; the order is that of the numbers"
-    found = ((manifest.suspect, manifest.suspect), (ahead, is_ahead(manifest, now_ms)))
-    return [text for text, holds in found if holds]
-
-
 def snapshot(id: SnapshotId, manifest: Manifest, now_ms: int) -> Json:
     return {
         "id": id.hex(),
-        "time": instant(manifest.created_ms),
-        "source": manifest.source,
-        "sequence": manifest.sequence,
-        "server": server(manifest),
+        **about.fields(manifest, now_ms),
         "parent": manifest.parent.hex() if manifest.parent is not None else None,
         "rows": rows(manifest),
         "source_bytes": source_bytes(manifest),
@@ -77,7 +57,6 @@ def snapshot(id: SnapshotId, manifest: Manifest, now_ms: int) -> Json:
         "files": files(manifest),
         "file_bytes": file_bytes(manifest),
         "suspect": manifest.suspect or None,
-        "warnings": warnings(manifest, now_ms),
     }
 
 
@@ -138,7 +117,7 @@ def keys(slots: Iterable[SlotInfo]) -> Json:
             {
                 "id": slot.id.hex(),
                 "label": slot.label,
-                "created": instant(slot.created_ms),
+                "created": about.instant(slot.created_ms),
                 "kdf": {
                     "name": "argon2id",
                     "passes": slot.kdf.passes,
@@ -149,14 +128,6 @@ def keys(slots: Iterable[SlotInfo]) -> Json:
             for slot in slots
         ]
     )
-
-
-def server(manifest: Manifest) -> Mapping[str, object] | None:
-    """What tells a database apart, for lists."""
-    if manifest.database is None:
-        return None
-    facts = manifest.database.server
-    return {name: getattr(facts, name) for name in ("version", "system_id", "database", "database_oid")}
 
 
 def server_facts(manifest: Manifest) -> Mapping[str, object] | None:
@@ -193,7 +164,7 @@ def view_entry(entry: ViewEntry) -> Json:
         "path": entry.path,
         "kind": entry.kind,
         "size_bytes": entry.size_bytes,
-        "mtime": instant(entry.mtime_ns // 1_000_000),
+        "mtime": about.instant(entry.mtime_ns // 1_000_000),
         "mode": f"{entry.mode:04o}",
     }
 
@@ -240,7 +211,7 @@ def stats(found: Stats) -> Json:
         growth=[
             {
                 "id": one.id.hex(),
-                "time": instant(one.created_ms),
+                "time": about.instant(one.created_ms),
                 "source": one.source,
                 "source_bytes": one.source_bytes,
                 "new_bytes": one.new_bytes,

@@ -14,7 +14,7 @@ from vault.app import wiring
 from vault.app.backup_request import pairs
 from vault.app.conninfo import as_conninfo, refuse_unusable
 from vault.app.settings import Settings
-from vault.cli import jsonout, render
+from vault.cli import about, render
 from vault.errors import Interrupted, SourceError, UsageError
 from vault.model import Counts
 
@@ -116,12 +116,13 @@ class PlannedRestore:
             listed = self.snapshot.directory(name)
             lines.append(f"directory {name} into {path}: {listed.sums.items} paths, {render.size(listed.sums.bytes)}")
         lines += _lacking(self.snapshot)
+        manifest = self.snapshot.manifest
         if out.json:
-            about = jsonout.snapshot(self.snapshot.id, self.snapshot.manifest, now_ms)
-            about = {name: about[name] for name in ("source", "sequence", "server", "time", "warnings")}
-            out.json_line({"type": "plan", "snapshot": self.snapshot.id.hex(), **about, "lines": lines})
+            out.json_line(
+                {"type": "plan", "snapshot": self.snapshot.id.hex(), **about.fields(manifest, now_ms), "lines": lines}
+            )
         else:
-            for line in (*_header(self.snapshot, now_ms), *lines):
+            for line in (*about.header(self.snapshot.id, manifest, now_ms), *lines):
                 out.line(line)
 
     @property
@@ -211,17 +212,6 @@ class PlannedRestore:
         """Number -> directory in which its files are."""
         selectors = self.selectors
         return {"migrations": selectors.migrations_directory, "edge_functions": selectors.edge_functions_directory}
-
-
-def _header(snapshot: Snapshot, now_ms: int) -> Iterator[str]:
-    """Whose snapshot this is, and of when: the last chance to see that it is another one."""
-    manifest = snapshot.manifest
-    yield f"restore of snapshot {snapshot.id.hex()[:12]}, number {manifest.sequence} of source {manifest.source}"
-    yield f"  taken {jsonout.instant(manifest.created_ms)}, {render.when(manifest.created_ms, now_ms)}"
-    if manifest.database is not None:
-        server = manifest.database.server
-        yield f"  of database {server.database} on PostgreSQL {server.version}, system {server.system_id}"
-    yield from (f"  warning: {text}" for text in jsonout.warnings(manifest, now_ms))
 
 
 def _lacking(snapshot: Snapshot) -> Iterator[str]:

@@ -48,7 +48,6 @@ def backup(invocation: Invocation, directories: Sequence[str], tags: Sequence[st
     with shown(out) as progress:
         report = run_backup(settings, plan, attended=out.can_ask(), progress=progress)
     from vault.cli import jsonout
-    from vault.ops.backup.line import WAYS_OUT
     from vault.ops.project.outside import gaps
 
     incomplete = gaps(report.ledger)
@@ -58,7 +57,6 @@ def backup(invocation: Invocation, directories: Sequence[str], tags: Sequence[st
         _draw(invocation, report)
     if report.apart:
         out.insist(f"warning: {report.apart}")
-        out.insist(f"  next: {WAYS_OUT}")
     if report.manifest.suspect:
         out.insist(f"warning: {report.manifest.suspect}; the next backup reads everything again")
         return ExitCode.DAMAGE

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vault.app import secret, wiring
-from vault.cli import jsonout
+from vault.cli import about, jsonout
 from vault.cli.exit_codes import ExitCode
 from vault.cli.kit import KitFile, require_terminal
 from vault.cli.options import Group, Invocation, command
@@ -36,7 +36,7 @@ def list_keys(invocation: Invocation) -> int:
         out.json_line(jsonout.keys(listed.slots) | {"damage": damage, "left_behind": left_behind})
     else:
         rows = [
-            (slot.id.hex()[:12], slot.label, jsonout.instant(slot.created_ms)[:19].replace("T", " "), _kdf(slot.kdf))
+            (slot.id.hex()[:12], slot.label, about.instant(slot.created_ms)[:19].replace("T", " "), _kdf(slot.kdf))
             for slot in listed.slots
         ]
         out.table(TITLES, rows)

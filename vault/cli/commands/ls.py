@@ -7,7 +7,7 @@ import stat
 import click
 
 from vault.app import wiring
-from vault.cli import jsonout, names
+from vault.cli import about, jsonout, names
 from vault.cli.options import Invocation, command
 
 KINDS = {"file": stat.S_IFREG, "directory": stat.S_IFDIR, "symlink": stat.S_IFLNK}
@@ -30,7 +30,7 @@ def ls(invocation: Invocation, place: str, recursive: bool) -> None:
         return
     for item in items:
         size = "-" if item.size_bytes is None else str(item.size_bytes)
-        when = jsonout.instant(item.mtime_ns // 1_000_000)[:19].replace("T", " ")
+        when = about.instant(item.mtime_ns // 1_000_000)[:19].replace("T", " ")
         out.line(f"{stat.filemode(item.mode | KINDS[item.kind])} {size:>12} {when} {_typeable(item.path)}")
 
 

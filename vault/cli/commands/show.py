@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vault.app import wiring
-from vault.cli import jsonout, render
+from vault.cli import about, jsonout, render
 from vault.cli.options import Invocation, command
 from vault.errors import IntegrityError, NotFound, NotThere
 
@@ -51,11 +51,11 @@ def _draw(invocation: Invocation, found: Snapshot, parent: Snapshot | None, now_
     out, manifest = invocation.renderer(), found.manifest
     out.line(f"snapshot  {found.id.hex()}")
     out.line(f"source    {manifest.source}, number {manifest.sequence}")
-    out.line(f"time      {jsonout.instant(manifest.created_ms)}, {render.when(manifest.created_ms, now_ms)}")
+    out.line(f"time      {about.instant(manifest.created_ms)}, {render.when(manifest.created_ms, now_ms)}")
     out.line(f"parent    {manifest.parent.hex() if manifest.parent is not None else 'none'}")
     if manifest.tags:
         out.line("tags      " + " ".join(f"{key}={value}" for key, value in sorted(manifest.tags.items())))
-    for word, text in zip(jsonout.marks(manifest, now_ms), jsonout.warnings(manifest, now_ms), strict=True):
+    for word, text in zip(about.marks(manifest, now_ms), about.warnings(manifest, now_ms), strict=True):
         out.line(f"{word:<9} {text}")
     if manifest.database is not None:
         server = manifest.database.server

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vault.app import wiring
-from vault.cli import jsonout, render
+from vault.cli import about, jsonout, render
 from vault.cli.exit_codes import ExitCode
 from vault.cli.options import Invocation, command
 
@@ -45,7 +45,7 @@ def snapshots(invocation: Invocation) -> int:
 def _row(id: SnapshotId, manifest: Manifest, now_ms: int) -> tuple[str, ...]:
     return (
         id.hex()[:12],
-        jsonout.instant(manifest.created_ms)[:19].replace("T", " "),
+        about.instant(manifest.created_ms)[:19].replace("T", " "),
         render.age(manifest.created_ms, now_ms),
         manifest.source,
         *_server(manifest),
@@ -53,9 +53,7 @@ def _row(id: SnapshotId, manifest: Manifest, now_ms: int) -> tuple[str, ...]:
         str(jsonout.rows(manifest)),
         render.size(jsonout.source_bytes(manifest) + jsonout.file_bytes(manifest)),
         render.size(manifest.effort.new_bytes),
-        " ".join(
-            [*(f"{key}={value}" for key, value in sorted(manifest.tags.items())), *jsonout.marks(manifest, now_ms)]
-        ),
+        " ".join([*(f"{key}={value}" for key, value in sorted(manifest.tags.items())), *about.marks(manifest, now_ms)]),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vault.app import wiring
-from vault.cli import jsonout, render
+from vault.cli import about, jsonout, render
 from vault.cli.options import Invocation, command
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def _draw(invocation: Invocation, found: Stats) -> None:
         rows = [
             (
                 one.id.hex()[:12],
-                jsonout.instant(one.created_ms)[:19].replace("T", " "),
+                about.instant(one.created_ms)[:19].replace("T", " "),
                 one.source,
                 render.size(one.source_bytes),
                 render.size(one.new_bytes),

@@ -73,16 +73,16 @@ def own_name(source: str, server: ServerFacts) -> str:
 
 def apart(source: str, other: OtherDatabase) -> str:
     """Why a snapshot was saved under `own_name`, for the user."""
-    return f"{_difference(source, other)}; so this snapshot is of the new source {own_name(source, other.server)}"
+    return f"{_difference(source, other)}; so this snapshot is of source {own_name(source, other.server)}. {_WAYS_OUT}"
 
 
-WAYS_OUT = (
-    "another project: give it a name with --source NAME; this one, on another server now: say --server-moved, once"
+_WAYS_OUT = (
+    "Another project: give it a name with --source NAME; this one, on another server now: say --server-moved, once"
 )
 
 
 def refusal(source: str, other: OtherDatabase) -> UnsafeError:
-    return UnsafeError(f"{source} is the source of another database", why=_difference(source, other), hint=WAYS_OUT)
+    return UnsafeError(f"{source} is the source of another database", why=_difference(source, other), hint=_WAYS_OUT)
 
 
 def _difference(source: str, other: OtherDatabase) -> str:

@@ -325,7 +325,7 @@ def _refused(
 
 
 def refuse(contents: Contents, target: TargetFacts, options: RestoreOptions) -> None:
-    """Raises  UnsafeError: the target is the source, or a part comes into another snapshot's, or -c, and --into-source was not said;
+    """Raises  UnsafeError: the target is the source, or what is there is another snapshot's source, and --into-source was not said;
     it is not empty, and neither a selection nor -c was asked for"""
     if contents.server.database_key == target.database_key and not options.into_source:
         raise UnsafeError(
@@ -333,17 +333,15 @@ def refuse(contents: Contents, target: TargetFacts, options: RestoreOptions) -> 
             why="a restore over the source can destroy what it should save",
             hint="restore into a new database, or say --into-source",
         )
-    wanted = options.wanted
-    if options.replace or not (wanted.everything and wanted.definitions):
-        other = options.sources.get(target.database_key)
-        if other is not None and not options.into_source:
-            raise UnsafeError(
-                f"database {target.database} is one that is backed up here, as source {other}",
-                why="the snapshot is of another database, and would bring its rows and definitions into this one",
-                hint=f"restore a snapshot of {other} (pgvault snapshots --source {other}), or say --into-source",
-            )
-        return
-    in_the_way = beside_the_platform(target, options.selectors)
+    part = options.replace or not (options.wanted.everything and options.wanted.definitions)
+    other = options.sources.get(target.database_key)
+    if other is not None and not options.into_source and (part or target.in_the_way):
+        raise UnsafeError(
+            f"database {target.database} is one that is backed up here, as source {other}",
+            why="the snapshot is of another database, and would bring its rows and definitions into this one",
+            hint=f"restore a snapshot of {other} (pgvault snapshots --source {other}), or say --into-source",
+        )
+    in_the_way = [] if part else beside_the_platform(target, options.selectors)
     if in_the_way:
         shown = ", ".join(in_the_way[:_SHOWN_MAX])
         more = len(in_the_way) - _SHOWN_MAX

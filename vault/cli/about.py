@@ -1,0 +1,58 @@
+"""Whose snapshot it is, of when, and what to know about it: the same in lists, plans and JSON. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from vault.cli import render
+from vault.ids import SnapshotId
+from vault.model import Manifest
+from vault.repo.lineage import calendar, is_ahead
+
+
+def instant(time_ms: int) -> str:
+    """`2026-11-22T23:15:02.123Z`."""
+    return calendar(time_ms).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def marks(manifest: Manifest, now_ms: int) -> list[str]:
+    """What a list of snapshots says beside one, in a word each."""
+    found = (("SUSPECT", manifest.suspect), ("FUTURE", is_ahead(manifest, now_ms)))
+    return [word for word, holds in found if holds]
+
+
+def warnings(manifest: Manifest, now_ms: int) -> list[str]:
+    """The same in sentences."""
+    ahead = "its time is in the future: its clock was ahead, or this one is behind; the order is that of the numbers"
+    found = ((manifest.suspect, manifest.suspect), (ahead, is_ahead(manifest, now_ms)))
+    return [text for text, holds in found if holds]
+
+
+def server(manifest: Manifest) -> Mapping[str, object] | None:
+    """What tells a database apart, for lists."""
+    if manifest.database is None:
+        return None
+    facts = manifest.database.server
+    return {name: getattr(facts, name) for name in ("version", "system_id", "database", "database_oid")}
+
+
+def header(id: SnapshotId, manifest: Manifest, now_ms: int) -> Iterator[str]:
+    """Above a plan: the last chance to see that it is another snapshot."""
+    yield f"restore of snapshot {id.hex()[:12]}, number {manifest.sequence} of source {manifest.source}"
+    yield f"  taken {instant(manifest.created_ms)}, {render.when(manifest.created_ms, now_ms)}"
+    if manifest.database is not None:
+        server = manifest.database.server
+        yield f"  of database {server.database} on PostgreSQL {server.version}, system {server.system_id}"
+    yield from (f"  warning: {text}" for text in warnings(manifest, now_ms))
+
+
+def fields(manifest: Manifest, now_ms: int) -> dict[str, object]:
+    """The same for programs."""
+    return {
+        "source": manifest.source,
+        "sequence": manifest.sequence,
+        "server": server(manifest),
+        "time": instant(manifest.created_ms),
+        "age_s": (now_ms - manifest.created_ms) / 1000,
+        "warnings": warnings(manifest, now_ms),
+    }
