@@ -53,9 +53,8 @@ def dump(dsn: str, capture: PostgresCapture) -> Dump:
         connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(capture.exported))
         for table in capture.tables:
             columns = sql.SQL(", ").join(sql.Identifier(column.name) for column in table.columns)
-            query = sql.SQL("COPY (SELECT {} FROM ONLY {}) TO STDOUT").format(
-                columns, sql.Identifier(table.name.schema, table.name.name)
-            )
+            listed = sql.SQL("({})").format(columns) if table.columns else sql.SQL("")
+            query = sql.SQL("COPY {} {} TO STDOUT").format(sql.Identifier(table.name.schema, table.name.name), listed)
             with connection.cursor().copy(query) as stream:
                 text = b"".join(bytes(part) for part in stream)
             found[f"{table.name.schema}.{table.name.name}"] = sorted(text.splitlines())

@@ -122,7 +122,9 @@ class SourceTable:
     blocks: int
     bytes_estimate: int
     ranges: bool
-    """False: no TID range scans (server 13, other access methods, a condition): one extent with blocks = 0."""
+    """False: no TID range scans (server 13, other access methods, a condition, unplanned): one extent with blocks = 0."""
+    unplanned: str = ""
+    """Why no query on it may be planned: that would run code of its owner. It is read by plain COPY, whose tag is the count."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

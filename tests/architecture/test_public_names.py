@@ -22,7 +22,7 @@ PUBLIC = {
     "vault.source.postgres.capture": "catalog_facts cluster reach session",
     "vault.source.postgres.connection": "connect exported facts programs server text",
     "vault.source.postgres.definitions": "dump expressions extras fingerprint",
-    "vault.source.postgres.rows": "direct fingerprint proof psql reader sparing worker",
+    "vault.source.postgres.rows": "direct fingerprint planning proof psql reader sparing worker",
     "vault.source.postgres.target": "target",
 }
 """Folder -> its modules that others may import. `vault.sql` and the packages below it are public as a whole."""

@@ -8,6 +8,7 @@ from tests.fix_postgres import Cluster
 from tests.reuse_support import Series
 from tests.scenarios.capture_support import database
 from vault.ops.project.summary import count_target
+from vault.source.postgres.connection.connect import Session
 
 pytestmark = pytest.mark.postgres
 
@@ -31,6 +32,6 @@ def test_target_is_counted_as_a_backup_counts(pg15: Cluster, more: str) -> None:
     with database(pg15, PARTITIONS, more) as name:
         counts = Series(pg15.dsn(name)).take().report.manifest.counts
         with pg15.connect(name) as connection:
-            here = count_target(lambda query: connection.execute(query.encode()).fetchall(), files={})
+            here = count_target(Session(connection), files={})
     assert here == counts
     assert (here.tables, here.records) == (3 + (more == ROLES), 9 + 2 * (more == ROLES))

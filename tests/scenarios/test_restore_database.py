@@ -22,6 +22,7 @@ from vault.ops.restore import run as restore
 from vault.ops.restore.plan.plan import RestoreOptions, plan
 from vault.ops.restore.run import RestoreReport
 from vault.repo.snapshot import Snapshot
+from vault.source.postgres.connection.connect import Session
 from vault.source.postgres.target.target import connect_target
 
 pytestmark = pytest.mark.postgres
@@ -240,7 +241,7 @@ def test_rows_in_tables_of_extensions_come_back() -> None:
             assert differences((own, source), (own, ours)) == []
             assert ask(own, ours, "select count(*) from conf") == 2
             with own.connect(ours) as connection:
-                here = count_target(lambda query: connection.execute(query.encode()).fetchall(), files={})
+                here = count_target(Session(connection), files={})
             assert snapshot.manifest.counts == here
             assert here.records == 3
             with own.connect(used) as connection:

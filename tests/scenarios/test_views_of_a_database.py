@@ -24,6 +24,7 @@ from vault.ports import Capture
 from vault.repo.snapshot import Snapshot
 from vault.source.postgres.capture.reach import CaptureOptions
 from vault.source.postgres.capture.session import open_capture
+from vault.source.postgres.connection.connect import Session
 from vault.source.postgres.connection.programs import Programs
 from vault.source.postgres.connection.server import embedded_bin
 
@@ -104,7 +105,7 @@ def test_the_snapshot_counts_the_inventory_of_a_real_project(demo: Demo) -> None
     counts = demo.snapshot.manifest.counts
     assert replace(counts, records=0) == project.INVENTORY
     with demo.cluster.connect(demo.db) as connection:
-        here = count_target(lambda query: connection.execute(query.encode()).fetchall(), files={})
+        here = count_target(Session(connection), files={})
     assert counts.records == here.records
 
 

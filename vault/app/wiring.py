@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from vault.repo.snapshot import Snapshot
     from vault.repo.state import Indexed, Open
     from vault.source.files.target import DirectoryTarget
+    from vault.source.postgres.connection.connect import Session
     from vault.source.postgres.connection.programs import Programs
 
 LATER = {"s3": "s3", "gs": "s3", "az": "s3"}
@@ -227,15 +228,14 @@ def open_target(settings: Settings, conninfo: str, *, allow_cleartext: bool) -> 
 
 
 @contextmanager
-def queries(
-    settings: Settings, conninfo: str, *, allow_cleartext: bool
-) -> Iterator[Callable[[str], Sequence[Sequence[object]]]]:
-    """A function that runs one query in a session of its own."""
+def queries(settings: Settings, conninfo: str, *, allow_cleartext: bool) -> Iterator[Session]:
+    """A session of its own to ask, with an empty search path."""
     from vault.source.postgres.connection.connect import connect, resolve
 
     session = connect(resolve(conninfo, settings.environment, allow_cleartext=allow_cleartext))
     try:
-        yield partial(session.rows, doing="counting what was restored")
+        with session.apart(doing="counting what was restored"):
+            yield session
     finally:
         session.close()
 

@@ -194,8 +194,8 @@ class PlannedRestore:
             return replace(Counts(), **files)
         with wiring.queries(
             self.settings, self.request.conninfo, allow_cleartext=self.request.allow_cleartext
-        ) as execute:
-            return count_target(execute, files=files, selectors=self.selectors)
+        ) as asked:
+            return count_target(asked, files=files, selectors=self.selectors)
 
     def _came(self, paths: Collection[str]) -> set[str]:
         """Numbers that say something: those of directories that were restored, the others if their component was."""

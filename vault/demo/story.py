@@ -228,7 +228,7 @@ class _Tale:
             "edge_functions": count_edge_functions(paths["edge_functions"]),
         }
         with self._session(RESTORED) as session:
-            return count_target(partial(session.rows, doing="counting what was restored"), files=counted)
+            return count_target(session, files=counted)
 
     def _restore_files(self, good: Snapshot, name: str) -> tuple[bytes, ...]:
         with DirectoryTarget(self._restored / name, self._stage.entropy) as target:

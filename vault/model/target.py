@@ -90,11 +90,12 @@ class MergedRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokenReference:
-    """A foreign key that rows violate."""
+    """A foreign key that `rows` violate, or of which that is not known: `unverified` says why."""
 
     name: str
     table: str
     rows: int
+    unverified: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

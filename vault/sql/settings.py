@@ -26,6 +26,7 @@ SHARED: Final[Pairs] = (
     ("search_path", ""),
     ("standard_conforming_strings", "on"),
     ("row_security", "off"),
+    ("constraint_exclusion", "off"),
     ("statement_timeout", "0"),
     ("lock_timeout", "0"),
     ("idle_in_transaction_session_timeout", "0"),

@@ -12,6 +12,7 @@ from vault.demo import project
 from vault.demo.rows import DAMAGE, day_sql
 from vault.ops.project.counts import count_edge_functions, count_migrations
 from vault.ops.project.summary import count_target
+from vault.source.postgres.connection.connect import Session
 
 
 @pytest.fixture(scope="module", params=[15, 18])
@@ -49,7 +50,7 @@ def test_the_project_has_the_inventory_of_a_real_project(demo: tuple[Cluster, st
         "edge_functions": count_edge_functions(name.encode() for name in project.edge_functions()),
     }
     with cluster.connect(db) as connection:
-        counts = count_target(lambda query: connection.execute(query.encode()).fetchall(), files=files)
+        counts = count_target(Session(connection), files=files)
         assert replace(counts, records=0) == project.INVENTORY
         assert counts.records > 20_000
         history = connection.execute("SELECT count(*) FROM supabase_migrations.schema_migrations").fetchone()

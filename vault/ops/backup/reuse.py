@@ -13,10 +13,11 @@ from vault.limits import EXTENT_BLOCKS
 from vault.model import Extent, Manifest, ServerFacts, State, TableItem
 from vault.ports import ExtentState, SourceTable
 
-_HEAP = "heap"
+HEAP = "heap"
 _TID_RANGES_SINCE = 140_000
 _XID_DISTANCE_MAX = 2**30
 """Ages are 32-bit and signed; the server may hand out many more ids between the snapshot and the statement that compares them."""
+UNPLANNED = "planning a query on it would run functions that its owner wrote, or fail in them"
 _OF_FILES = frozenset({"migrations", "edge_functions"})
 
 
@@ -61,7 +62,8 @@ def table_reason(old: TableItem | None, table: SourceTable) -> str:
     if old is None:
         return "the table is new"
     refusals = (
-        (not table.ranges or table.access_method != _HEAP, "its storage cannot be compared"),
+        (bool(table.unplanned), UNPLANNED),
+        (not table.ranges or table.access_method != HEAP, "its storage cannot be compared"),
         (bool(table.condition or old.condition), "only a part of it is captured"),
         (old.access_method != table.access_method, "its access method changed"),
         (old.oid != table.oid, "it was created again"),

@@ -76,6 +76,7 @@ class RowCapture:
 
     def tables(self, *, cancel: Callable[[], None]) -> Generator[TableItem, None, None]:
         """Every table in list order. `cancel`: ends the capture when reading fails. Raises  SourceError, StoreError, IntegrityError"""
+        self._tell_unplanned()
         plans = self._draw_sample(self._plans(sorted(self._capture.tables, key=_table_key), cancel))
         reading = ordered(
             self._read_batch,
@@ -93,6 +94,12 @@ class RowCapture:
             assert next(read, None) is None, "every extent belongs to a table; taking the last one ends the reading"
         for reader in self._readers.drain():
             reader.close()
+
+    def _tell_unplanned(self) -> None:
+        for table in self._capture.tables:
+            if table.unplanned:
+                name = f"{table.name.schema}.{table.name.name}"
+                self._progress.event("note", f"{name} is read whole, by plain COPY: {table.unplanned}")
 
     def _plans(self, tables: Sequence[SourceTable], cancel: Callable[[], None]) -> list[TablePlan]:
         if self._options.distrust or snapshot_reason(self._parent, self._capture.server):

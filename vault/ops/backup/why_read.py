@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from vault.errors import IntegrityError, NotThere
 from vault.model import TableItem
-from vault.ops.backup.reuse import snapshot_reason, table_reason
+from vault.ops.backup.reuse import HEAP, UNPLANNED, snapshot_reason, table_reason
 from vault.ports import SourceTable
 from vault.repo.snapshot import Snapshot
 
@@ -69,7 +69,9 @@ def _same(item: TableItem, old: TableItem) -> bool:
 
 
 def _as_read(item: TableItem) -> SourceTable:
-    """The table as the backup found it, as far as the rule asks for it."""
+    """The table as the backup found it, as far as the rule asks for it, on a server that has TID ranges."""
+    whole = item.inline is not None and not item.inline.blocks
+    barred = whole and item.access_method == HEAP and not item.condition
     return SourceTable(
         name=item.name,
         oid=item.oid,
@@ -83,5 +85,6 @@ def _as_read(item: TableItem) -> SourceTable:
         condition=item.condition,
         blocks=0,
         bytes_estimate=0,
-        ranges=item.inline is None or item.inline.blocks > 0,
+        ranges=not whole,
+        unplanned=UNPLANNED if barred else "",
     )

@@ -5,21 +5,32 @@ The texts are fixed, word for word, since people search their logs for them; the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from collections.abc import Container, Mapping, Sequence
+from typing import Final, Protocol
 
 from vault.model import CatalogFacts, Counts
 from vault.ops.project.components import SUPABASE, Selectors
 from vault.ops.project.counts import count
 from vault.repo.snapshot import Snapshot
 from vault.sql.names import quote
+from vault.sql.planning import reached
 
-Execute = Callable[[str], Sequence[Sequence[object]]]
-"""Runs one query and returns its rows."""
+
+class Asked(Protocol):
+    """A session of the database that is counted, with an empty search path."""
+
+    def rows(self, query: str, *, doing: str) -> Sequence[Sequence[object]]: ...
+    def copied(self, statement: str, *, doing: str) -> int:
+        """Rows that a COPY ... TO STDOUT gives; they are thrown away."""
+
+
+_DOING: Final = "counting what was restored"
 
 _TABLES: Final = """
 SELECT n.nspname, c.relname, c.relkind = 'r', c.relispartition, e.oid IS NOT NULL,
-  coalesce(e.extcondition[pg_catalog.array_position(e.extconfig, c.oid)], '')
+  coalesce(e.extcondition[pg_catalog.array_position(e.extconfig, c.oid)], ''), c.oid, (
+    SELECT a.attname FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+       AND a.attgenerated = '' ORDER BY a.attlen < 0, a.attnum LIMIT 1)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid
   AND d.objsubid = 0 AND d.deptype = 'e'
@@ -27,7 +38,9 @@ LEFT JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
 WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
   AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
 ORDER BY 1, 2"""
-"""Schema, name, has rows of its own, partition, an extension's, which of its rows are the user's: the tables that a backup has."""
+"""Schema, name, has rows of its own, partition, an extension's, which of its rows are the user's, oid, a column: the tables that a backup has."""
+
+_FOREIGN: Final = reached("ANY(ARRAY(SELECT oid FROM pg_class WHERE relkind = 'r'))")
 
 _FUNCTIONS: Final = """
 SELECT n.nspname, p.proname, p.prorettype IN ('pg_catalog.trigger'::pg_catalog.regtype, 'pg_catalog.event_trigger'::pg_catalog.regtype)
@@ -66,23 +79,26 @@ def count_snapshot(snapshot: Snapshot, selectors: Selectors = SUPABASE) -> Count
     )
 
 
-def count_target(execute: Execute, *, files: Mapping[str, int], selectors: Selectors = SUPABASE) -> Counts:
+def count_target(asked: Asked, *, files: Mapping[str, int], selectors: Selectors = SUPABASE) -> Counts:
     """Count a database as it is now. `files`: `migrations` and `edge_functions`, counted by the caller, who knows where.
 
     Records are the rows of all tables that a backup would read, each by itself: a partition may be a foreign table, whose rows are
-    elsewhere, so no root is asked.
+    elsewhere, so no root is asked. Nor is a query planned that would run somebody else's function.
     """
-    tables = execute(_TABLES)
-    rows = {(str(table[0]), str(table[1])): _rows(execute, table) for table in tables if table[2]}
-    own = [(str(schema), str(name)) for schema, name, _, part, extension, _ in tables if not (part or extension)]
-    functions = [(str(schema), str(name), bool(trigger)) for schema, name, trigger in execute(_FUNCTIONS)]
+    tables = asked.rows(_TABLES, doing=_DOING)
+    foreign = {row[0] for row in asked.rows(_FOREIGN, doing=_DOING) if not row[6]}
+    rows = {(str(table[0]), str(table[1])): _rows(asked, table, foreign) for table in tables if table[2]}
+    own = [(str(schema), str(name)) for schema, name, _, part, extension, *_ in tables if not (part or extension)]
+    functions = [
+        (str(schema), str(name), bool(trigger)) for schema, name, trigger in asked.rows(_FUNCTIONS, doing=_DOING)
+    ]
     users = (selectors.users_table.schema, selectors.users_table.name)
     return Counts(
         tables=sum(name == users or name[0] not in selectors.platform_schemas for name in own),
         records=sum(rows.values()),
         users=rows.get(users, 0),
         user_roles=sum(rows.get((name.schema, name.name), 0) for name in selectors.role_tables),
-        rls_policies=_number(execute("SELECT pg_catalog.count(*) FROM pg_catalog.pg_policy")),
+        rls_policies=_number(asked, "SELECT pg_catalog.count(*) FROM pg_catalog.pg_policy"),
         rpc_functions=sum(schema in selectors.exposed_schemas and not trigger for schema, _, trigger in functions),
         migrations=files.get("migrations", 0),
         edge_functions=files.get("edge_functions", 0),
@@ -93,11 +109,14 @@ def count_target(execute: Execute, *, files: Mapping[str, int], selectors: Selec
     )
 
 
-def _rows(execute: Execute, table: Sequence[object]) -> int:
-    schema, name, *_, condition = table
+def _rows(asked: Asked, table: Sequence[object], foreign: Container[object]) -> int:
+    schema, name, _, _, _, condition, oid, column = table
     target = f"{quote(str(schema))}.{quote(str(name))}"
-    return _number(execute(f"SELECT pg_catalog.count(*) FROM ONLY {target} {condition}"))
+    if oid in foreign:
+        listed = "" if column is None else f"({quote(str(column))})"
+        return asked.copied(f"COPY {target} {listed} TO STDOUT", doing=_DOING)
+    return _number(asked, f"SELECT pg_catalog.count(*) FROM ONLY {target} {condition}")
 
 
-def _number(rows: Sequence[Sequence[object]]) -> int:
-    return int(str(rows[0][0]))
+def _number(asked: Asked, query: str) -> int:
+    return int(str(asked.rows(query, doing=_DOING)[0][0]))

@@ -107,7 +107,7 @@ class RowLoader:
             if one.rows > 0:
                 self._failures.add(name, f"{one.rows} rows refer to rows that are not there")
             elif changed:
-                self._failures.add(name, "has PERIOD: not verified")
+                self._failures.add(name, f"not verified: {one.unverified}")
 
     def load_all(self, session: TargetSession, table: TableItem) -> None:
         """Every row of a table that is created anew, in the caller's transaction. Raises  SourceError: not all arrived"""

@@ -155,7 +155,9 @@ def _lock(leader: Session, target: Target, relations: Sequence[Relation], timeou
 def _blocked(target: Target, batch: Sequence[Relation], timeout_s: float) -> SourceError:
     observer = connect(target)
     try:
-        found = observer.rows(_BLOCKERS, [[relation.oid for relation in batch]], doing="looking for who blocks")
+        doing = "looking for who blocks"
+        with observer.apart(doing=doing):
+            found = observer.rows(_BLOCKERS, [[relation.oid for relation in batch]], doing=doing)
     finally:
         observer.close()
     who = ", ".join(f"pid {pid} of {user} ({state})" for pid, user, state in found) or "a session that has ended since"

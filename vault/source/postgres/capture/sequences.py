@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from vault.errors import Incoherent
 from vault.model import Missing, SequenceItem, State, TableName
 from vault.source.postgres.capture.tables import IN_SCOPE
 from vault.source.postgres.connection.connect import Session
@@ -22,6 +23,14 @@ SELECT n.nspname::text, c.relname::text,
        SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i')
           AND d.refclassid = 'pg_class'::regclass AND d.refobjid = ANY(%s::oid[])))
  ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"
+"""
+
+
+_EXCHANGED: Final = """
+SELECT x.name FROM unnest(%s::text[], %s::text[]) AS x(schema, name)
+ WHERE to_regclass(format('%%I.%%I', x.schema, x.name))::oid IS DISTINCT FROM (
+       SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = x.schema AND c.relname = x.name AND c.relkind = 'S')
 """
 
 
@@ -52,6 +61,7 @@ def read(
     ours = [name for name, state in found if state is State.CAPTURED]
     for start in range(0, len(ours), BATCH):
         batch = ours[start : start + BATCH]
+        _require_same(session, batch)
         query = " UNION ALL ".join(
             f"SELECT {place}, last_value, is_called FROM {qualified(name)}" for place, name in enumerate(batch)
         )
@@ -59,3 +69,10 @@ def read(
         for place, last_value, is_called in sorted(rows):
             yield SequenceItem(name=batch[place], last_value=last_value, is_called=is_called)
         give_back()
+
+
+def _require_same(session: Session, names: Sequence[TableName]) -> None:
+    """Nothing else, which might run code, has come in a sequence's place. Raises Incoherent"""
+    listed = [[name.schema for name in names], [name.name for name in names]]
+    for (name,) in session.rows(_EXCHANGED, listed, doing="checking sequences"):
+        raise Incoherent(f"sequence {quote(name)} was replaced during the backup", hint="run the backup again")

@@ -232,7 +232,9 @@ class PostgresCapture:
         sparing = None if self._parts.view.held else self._spare()
         imported = self._import()
         session = self._kept(open_worker(imported))
-        direct = DirectReader(session, self._parts.leader, imported.encoding, sparing=sparing)
+        direct = DirectReader(
+            session, self._parts.leader, imported.encoding, observer=self._observer(), sparing=sparing
+        )
         large = self._parts.options.large_table_bytes
         return SnapshotReader(direct, lambda: self._pump(imported, sparing), large_table_bytes=large)
 

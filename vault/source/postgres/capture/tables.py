@@ -15,6 +15,7 @@ from vault.ports import SourceTable
 from vault.source.postgres.connection.connect import Row, Session
 from vault.source.postgres.connection.exported import Relation
 from vault.source.postgres.rows.fingerprint import fingerprints
+from vault.source.postgres.rows.planning import unplanned
 
 TID_RANGE_VERSION: Final = 140000
 """First server with TID range scans."""
@@ -102,6 +103,7 @@ def tables(session: Session, found: Sequence[Relation], *, version: int) -> list
     toasts = [relation.toast for relation in found]
     sizes = {row[0]: (row[1], row[2]) for row in session.rows(_SIZES, [oids, toasts], doing="measuring tables")}
     prints = fingerprints(session, oids)
+    barred = unplanned(session, oids)
     return [
         SourceTable(
             name=relation.name,
@@ -113,10 +115,15 @@ def tables(session: Session, found: Sequence[Relation], *, version: int) -> list
             key_columns=tuple(keys.get(relation.oid, ())),
             fingerprint=prints[relation.oid],
             load_via_root=relation.root,
-            condition=relation.condition,
+            condition="" if relation.oid in barred else relation.condition,
             blocks=sizes[relation.oid][0] or 0,
             bytes_estimate=sizes[relation.oid][1] or 0,
-            ranges=relation.access_method == "heap" and version >= TID_RANGE_VERSION and not relation.condition,
+            ranges=_has_ranges(relation, version) and relation.oid not in barred,
+            unplanned=barred.get(relation.oid, ""),
         )
         for relation in found
     ]
+
+
+def _has_ranges(relation: Relation, version: int) -> bool:
+    return relation.access_method == "heap" and version >= TID_RANGE_VERSION and not relation.condition

@@ -48,7 +48,9 @@ def until(ended: Event, observer: Session, *, stall_s: float, tell: Callable[[st
     told: set[int] = set()
     while not ended.wait(min(POLL_S, stall_s / 2)):
         now = time.monotonic()
-        blocked = observer.rows(_BLOCKED, [APPLICATION_NAME], doing="looking for sessions that wait for the backup")
+        doing = "looking for sessions that wait for the backup"
+        with observer.apart(doing=doing):
+            blocked = observer.rows(_BLOCKED, [APPLICATION_NAME], doing=doing)
         since = {pid: since.get(pid, now) for pid, _, _ in blocked}
         for pid, user, what in blocked:
             waited = now - since[pid]
@@ -68,6 +70,9 @@ def until(ended: Event, observer: Session, *, stall_s: float, tell: Callable[[st
 def tell_holder(observer: Session, server: ServerFacts, *, old_s: float, tell: Callable[[str], None]) -> None:
     """Say which transaction of at least `old_s` keeps the horizon where it is, if one does."""
     xid = str(server.horizon % (1 << _XID_BITS))
-    for who, age_s in observer.rows(_HOLDER, [xid, xid], doing="looking for old transactions"):
+    doing = "looking for old transactions"
+    with observer.apart(doing=doing):
+        holders = observer.rows(_HOLDER, [xid, xid], doing=doing)
+    for who, age_s in holders:
         if (age_s or 0) >= old_s:
             tell(f"{who} has been open for {age_s:.0f} s: what is written until it ends, the next backup reads again")

@@ -21,6 +21,7 @@ import psycopg
 from psycopg import pq
 
 from vault.errors import Incoherent, PermissionMissing, SourceError, Unreachable, UnsafeError, UsageError
+from vault.source.postgres.connection.text import text
 
 APPLICATION_NAME: Final = "pgvault"
 CONNECT_TIMEOUT_S: Final = "15"
@@ -31,7 +32,14 @@ NOT_FOR_CHILDREN: Final = frozenset(
 )
 ENDED_BY_SERVER: Final = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03", "25P04"})
 """Shutdowns, and the timeouts that end a session instead of a statement."""
+_NOT_FOUND: Final = frozenset({"42883", "42P01", "42704"})
+"""A function, relation or type. Our own names are qualified: with a context the name stands in a function that the server ran."""
+_QUALIFY: Final = (
+    "an index, statistics or a type calls it; write SCHEMA.NAME in its body, since backups have an empty search path"
+)
 KEEPALIVE: Final = {"keepalives": "1", "keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "6"}
+
+_APART: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET LOCAL search_path = ''"
 
 Row = tuple[Any, ...]
 Connection = psycopg.Connection[Row]
@@ -66,7 +74,9 @@ def translate(error: psycopg.Error, doing: str) -> SourceError:
         return PermissionMissing(f"no permission while {doing}", why=why, sqlstate=state)
     if not state or state[:2] == "08" or state in ENDED_BY_SERVER:
         return Unreachable(f"the connection to the server was lost while {doing}", why=why, sqlstate=state)
-    if state == "XX000" or state in {"42P01", "42704", "42883", "55000"}:
+    if state in _NOT_FOUND and error.diag.context:
+        return SourceError(f"a function of the database failed while {doing}", why=why, hint=_QUALIFY, sqlstate=state)
+    if state == "XX000" or state in {*_NOT_FOUND, "55000"}:
         return Incoherent(f"the database changed while {doing}", why=why, sqlstate=state)
     return SourceError(f"the server refused while {doing}", why=why, sqlstate=state)
 
@@ -96,6 +106,31 @@ class Session:
         if len(found) != 1:
             raise SourceError(f"the server gave {len(found)} rows instead of one while {doing}")
         return found[0]
+
+    def copied(self, statement: str, *, doing: str) -> int:
+        """Rows of a COPY ... TO STDOUT by its tag; what comes is thrown away."""
+        with self.lock, translated(doing):
+            cursor = self.connection.cursor()
+            with cursor.copy(text(statement)) as stream:
+                while stream.read():
+                    pass
+            return cursor.rowcount
+
+    @contextmanager
+    def apart(self, *, doing: str) -> Iterator[None]:
+        """A short transaction that sees what is newest, and in which names and operators are PostgreSQL's own.
+
+        Whoever owns a database, or may create in a schema of its search path, decides what they mean outside of one [CVE-2018-1058].
+        """
+        with self.lock:
+            self.run(_APART, doing=doing)
+            try:
+                yield
+            except BaseException:
+                if not self.connection.closed:
+                    self.run("ROLLBACK", doing=doing)
+                raise
+            self.run("COMMIT", doing=doing)
 
     def close(self) -> None:
         with self.lock:
@@ -291,7 +326,7 @@ def refuse_pooler(target: Target, first: Session) -> Session:
     """A second session of the same server. Raises SourceError: statements of one client can meet different server sessions [C4]"""
     second = connect(target)
     try:
-        query = "SELECT pg_backend_pid()"
+        query = "SELECT pg_catalog.pg_backend_pid()"
         before = first.row(query, doing="looking for a pooler")[0]
         second.run("BEGIN", doing="looking for a pooler")
         other = second.row(query, doing="looking for a pooler")[0]

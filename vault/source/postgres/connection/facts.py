@@ -14,7 +14,6 @@ from vault.sql.settings import WHERE_KNOWN
 _BASICS: Final = """
 SELECT current_setting('server_version_num')::int, current_setting('server_version'), current_setting('server_encoding'),
        pg_is_in_recovery(), current_database()::text, current_user::text, r.rolsuper, r.rolsuper OR r.rolbypassrls,
-       current_schemas(false)::text[],
        ARRAY(SELECT name FROM pg_settings WHERE name = ANY(%s)),
        current_setting('max_locks_per_transaction')::int8,
        current_setting('max_connections')::int8 + current_setting('max_prepared_transactions')::int8,
@@ -22,6 +21,8 @@ SELECT current_setting('server_version_num')::int, current_setting('server_versi
          + current_setting('max_worker_processes')::int8 + current_setting('max_wal_senders')::int8
   FROM pg_roles r WHERE r.rolname = current_user
 """
+
+_SEARCH_PATH: Final = "SELECT pg_catalog.current_schemas(false)::pg_catalog.text[]"
 
 _LSN: Final = {
     False: "(pg_current_wal_insert_lsn() - '0/0')::int8",
@@ -40,7 +41,7 @@ SERVER_IDENTITY: Final = (
 """Equal in two sessions exactly when one running server serves both (TimeZone fixed)."""
 
 FLUSH_STATEMENTS: Final = """
-BEGIN READ WRITE; SET LOCAL statement_timeout = 0; SET LOCAL synchronous_commit = 'local';
+BEGIN READ WRITE; SET LOCAL search_path = ''; SET LOCAL statement_timeout = 0; SET LOCAL synchronous_commit = 'local';
 SELECT pg_logical_emit_message(true, 'pgvault', ''); COMMIT
 """
 
@@ -70,8 +71,11 @@ class Basics:
 
 
 def basics(session: Session) -> Basics:
-    row = session.row(_BASICS, [[name for name, _ in WHERE_KNOWN]], doing="asking for the server's version")
-    version, text, encoding, recovery, database, user, superuser, all_rows, path, known, each, clients, others = row
+    doing = "asking for the server's version"
+    path = session.row(_SEARCH_PATH, doing=doing)[0]
+    with session.apart(doing=doing):
+        row = session.row(_BASICS, [[name for name, _ in WHERE_KNOWN]], doing=doing)
+    version, text, encoding, recovery, database, user, superuser, all_rows, known, each, clients, others = row
     return Basics(
         version=version,
         version_text=text,
@@ -99,8 +103,7 @@ def require_unfiltered(found: Basics) -> None:
 
 
 def insert_lsn(session: Session, *, in_recovery: bool) -> int:
-    lsn: int = session.row(f"SELECT {_LSN[in_recovery]}", doing="reading the WAL position")[0]
-    return lsn
+    return _position(session, _LSN[in_recovery])
 
 
 def server_facts(session: Session, known: Basics, *, before: int) -> ServerFacts:
@@ -141,9 +144,16 @@ def flushed(session: Session, facts: ServerFacts) -> ServerFacts:
     if facts.in_recovery:
         return facts
     session.run(FLUSH_STATEMENTS, doing="flushing the WAL")
-    flush: int = session.row(f"SELECT {_FLUSH[False]}", doing="reading the WAL position")[0]
+    flush = _position(session, _FLUSH[False])
     if flush < facts.insert_lsn:
         raise Incoherent(
             "the server did not flush its WAL past the snapshot", why="a crash now could reuse transaction ids"
         )
     return replace(facts, flush_lsn=flush)
+
+
+def _position(session: Session, expression: str) -> int:
+    doing = "reading the WAL position"
+    with session.apart(doing=doing):
+        lsn: int = session.row(f"SELECT {expression}", doing=doing)[0]
+    return lsn

@@ -19,6 +19,7 @@ from vault.errors import Incoherent, SourceError
 from vault.ports import ExtentJob, SourceTable
 from vault.source.postgres.connection.connect import Session, translate, translated
 from vault.source.postgres.rows import jobs
+from vault.source.postgres.rows.planning import require_harmless
 from vault.source.postgres.rows.proof import require_same
 from vault.source.postgres.rows.sparing import TABLES_HELD_MAX, Sparing
 
@@ -38,8 +39,15 @@ class DirectRows:
     """Rows of one job over psycopg; implements ports.ExtentRows."""
 
     def __init__(
-        self, session: Session, job: ExtentJob, *, encoding: str, counted: int, turn: AbstractContextManager[object]
+        self,
+        session: Session,
+        job: ExtentJob,
+        *,
+        encoding: str,
+        counted: int | None,
+        turn: AbstractContextManager[object],
     ) -> None:
+        """`counted`: the server's count(*); None: COPY's own tag has to do."""
         self.job = job
         self._session = session
         self._encoding = encoding
@@ -59,7 +67,7 @@ class DirectRows:
                 while piece := self._piece(stream):
                     self._rows += piece.count(b"\n")
                     yield piece
-        jobs.require_equal(self.job, self._rows, self._counted)
+        jobs.require_equal(self.job, self._rows, cursor.rowcount if self._counted is None else self._counted)
 
     @contextmanager
     def _naming(self) -> Iterator[None]:
@@ -84,11 +92,14 @@ class DirectRows:
 class DirectReader:
     """Reads batches of jobs on one session inside the snapshot."""
 
-    def __init__(self, session: Session, leader: Leader, encoding: str, *, sparing: Sparing | None) -> None:
-        """`sparing`: the leader holds no locks."""
+    def __init__(
+        self, session: Session, leader: Leader, encoding: str, *, observer: Session, sparing: Sparing | None
+    ) -> None:
+        """`observer` sees the newest catalog. `sparing`: the leader holds no locks."""
         self.session = session
         self._leader = leader
         self._encoding = encoding
+        self._observer = observer
         self._sparing = sparing
         self._locked: set[int] = set()
         self._refused: set[int] = set()
@@ -106,10 +117,11 @@ class DirectReader:
                 yield from self.read_refused(job)
             return
         ours = [job for job in batch if job.table.oid in self._locked]
-        counts = dict(zip(map(id, ours), _counts(self.session, ours), strict=True))
+        self.require_harmless(job.table for job in ours)
+        counts = _counts(self.session, ours)
         for job in batch:
             if job.table.oid in self._locked:
-                yield self._rows(job, counts[id(job)])
+                yield self._rows(job, counts.get(id(job)))
             else:
                 yield from self.read_refused(job)
         require_same(self.session, (job.table for job in ours))
@@ -125,18 +137,23 @@ class DirectReader:
         self._locked.add(job.table.oid)
         yield from self.read([job])
 
+    def require_harmless(self, tables: Iterable[SourceTable]) -> None:
+        """Raises Incoherent if a query on one of `tables` may no longer be planned"""
+        require_harmless(self._observer, tables)
+
     def require_unaltered(self, tables: Iterable[SourceTable]) -> None:
         """Raises Incoherent if columns changed between the snapshot and the lock, which a table held by the leader cannot do"""
         if self._sparing is not None:
             self._sparing.require_unaltered(tables)
 
-    def _rows(self, job: ExtentJob, counted: int) -> DirectRows:
+    def _rows(self, job: ExtentJob, counted: int | None) -> DirectRows:
         return DirectRows(self.session, job, encoding=self._encoding, counted=counted, turn=nullcontext())
 
     def _by_leader(self, job: ExtentJob) -> Iterator[DirectRows]:
         leader = self._leader
+        self.require_harmless([job.table])
         with leader.turn:
-            counted = _counts(leader.session, [job])[0]
+            counted = _counts(leader.session, [job]).get(id(job))
         yield DirectRows(leader.session, job, encoding=self._encoding, counted=counted, turn=leader.turn)
         with leader.turn:
             require_same(leader.session, [job.table])
@@ -180,8 +197,11 @@ class DirectReader:
         return True
 
 
-def _counts(session: Session, batch: Sequence[ExtentJob]) -> list[int]:
-    """Rows of each job by count(*); every table is checked to be the snapshot's. Raises Incoherent"""
+def _counts(session: Session, batch: Sequence[ExtentJob]) -> dict[int, int]:
+    """id of a job -> its rows by count(*), of jobs that may be planned; every table is checked to be the snapshot's. Raises Incoherent"""
     require_same(session, (job.table for job in batch))
-    query = " UNION ALL ".join(f"SELECT {place}, {jobs.count(job)}" for place, job in enumerate(batch))
-    return [number for _, number in sorted(session.rows(query, doing="counting rows"))] if batch else []
+    planned = [job for job in batch if not job.table.unplanned]
+    query = " UNION ALL ".join(f"SELECT {place}, {jobs.count(job)}" for place, job in enumerate(planned))
+    return (
+        {id(planned[place]): number for place, number in session.rows(query, doing="counting rows")} if planned else {}
+    )

@@ -25,6 +25,9 @@ def source(job: ExtentJob) -> str:
 def copy(job: ExtentJob, encoding: str) -> str:
     """The COPY statement; rows come in `encoding`, which is the server's, so nothing is converted."""
     columns = ", ".join(quote(column.name) for column in job.table.columns)
+    if job.table.unplanned:
+        listed = f" ({columns})" if columns else ""
+        return f"COPY {qualified(job.table.name)}{listed} TO STDOUT (ENCODING {literal(encoding)})"
     return f"COPY (SELECT {columns} {source(job)}) TO STDOUT (ENCODING {literal(encoding)})"
 
 
@@ -70,7 +73,7 @@ def too_long(job: ExtentJob, *, why: str, sqlstate: str) -> SourceError:
 
 
 def require_equal(job: ExtentJob, delivered: int, counted: int) -> None:
-    """Raise SourceError if COPY delivered another number of rows than count(*) says."""
+    """Raise SourceError if COPY delivered another number of rows than count(*), or its own tag, says."""
     if delivered != counted:
         raise SourceError(
             f"table {qualified(job.table.name)} gave {delivered} rows in blocks from {job.start} on, and has {counted}",

@@ -74,6 +74,7 @@ class SnapshotReader:
 
     def _states(self, ranges: Sequence[ExtentJob], horizon: int) -> Iterator[Sequence[ExtentState]]:
         locked = self._direct.lock(one.table for one in ranges)
+        self._direct.require_harmless(one.table for one in ranges)
         found = iter(states(self._direct.session, [one for one in ranges if one.table.oid in locked], horizon))
         return (next(found) if one.table.oid in locked else () for one in ranges)
 
@@ -83,12 +84,14 @@ class SnapshotReader:
             if job is None:
                 return
             pump = self._pump_for(job)
+            if pump is not None:
+                self._direct.require_harmless([job.table])
             waiting.append((job, pump.feed(job) if pump is not None else 0))
             if pump is None and job.table.bytes_estimate >= BATCH_BYTES:
                 return
 
     def _pump_for(self, job: ExtentJob) -> PsqlPump | None:
-        if self._no_pump or job.table.bytes_estimate < self._large_table_bytes:
+        if self._no_pump or job.table.unplanned or job.table.bytes_estimate < self._large_table_bytes:
             return None
         if self._pump is None:
             self._without_pump += _bytes(job) if self._few else self._large_table_bytes

@@ -16,8 +16,9 @@ from psycopg.copy import LibpqWriter
 
 from vault.errors import SourceError
 from vault.model import BrokenReference, MergedRows, TableItem, TableName
-from vault.source.postgres.connection.connect import Connection
+from vault.source.postgres.connection.connect import Connection, Session
 from vault.source.postgres.connection.text import text
+from vault.source.postgres.rows.planning import foreign
 from vault.sql.names import literal, qualified, quote
 
 _STAGE: Final = 'pg_temp."pgvault rows"'
@@ -217,6 +218,7 @@ with wanted as (
        and (conrelid in (select oid from family) or confrelid in (select oid from family))
 )
 select conname::text, pg_catalog.format('%%I.%%I', n.nspname, c.relname), coalesce((all_of->>'conperiod')::bool, false),
+       array(select r::pg_catalog.int8 from unnest(array[conrelid, confrelid]) as r where r not in (select oid from wanted)),
        pg_catalog.format('select count(*) from %%s %%I.%%I c where %%s and not exists (select from %%s %%I.%%I p where %%s)',
            case c.relkind when 'p' then '' else 'only' end, n.nspname, c.relname, columns.given, case p.relkind when 'p' then '' else 'only' end, pn.nspname, p.relname, columns.equal)
   from keys join pg_catalog.pg_class c on c.oid = conrelid join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -236,11 +238,15 @@ select conname::text, pg_catalog.format('%%I.%%I', n.nspname, c.relname), coales
 
 
 def broken_references(connection: Connection, tables: Sequence[TableName]) -> list[BrokenReference]:
-    """See ports.TargetSession.broken_references; `rows` is -1 for a key with PERIOD, which is not verified."""
+    """See ports.TargetSession.broken_references. Of tables that the restore does not write to, none is planned that would run others' code."""
     found = []
     wanted = ([table.schema for table in tables], [table.name for table in tables])
-    for name, table, period, query in connection.execute(_REFERENCES, wanted).fetchall():
-        rows = -1 if period else int(connection.execute(text(query)).fetchall()[0][0])
-        if rows:
-            found.append(BrokenReference(name=name, table=table, rows=rows))
+    keys = connection.execute(_REFERENCES, wanted).fetchall()
+    barred = foreign(Session(connection), [oid for _, _, _, others, _ in keys for oid in others])
+    for name, table, period, others, query in keys:
+        functions = [barred[oid] for oid in others if oid in barred]
+        unverified = "it has PERIOD" if period else f"that would run {functions[0]}" if functions else ""
+        rows = 0 if unverified else int(connection.execute(text(query)).fetchall()[0][0])
+        if rows or unverified:
+            found.append(BrokenReference(name=name, table=table, rows=rows, unverified=unverified))
     return found

@@ -39,6 +39,7 @@ _CHECK_VIOLATION: Final = "23514"
 
 def apply_settings(connection: Connection) -> None:
     """The fixed state in which every statement of a restore runs; what the server's version does not have is left out."""
+    connection.execute("select pg_catalog.set_config('search_path', '', false)")  # first: the next has operators
     names, values = zip(*RESTORING, strict=True)
     connection.execute(
         "select pg_catalog.set_config(name, value, false)"

@@ -163,6 +163,7 @@ class PostgresTarget:
         ) as capture:
             session = connect(self._place)
             try:
+                apply_settings(session.connection)
                 unreadable, read_only = (_tables(session.connection, query) for query in (_UNREADABLE, _READ_ONLY))
             finally:
                 session.close()
