@@ -12,6 +12,7 @@ from importlib import import_module
 import pytest
 
 CHANGES = "tests.scenarios.test_reuse_counterexamples"
+CLONES = "tests.scenarios.test_reuse_clones"
 HISTORY = "tests.scenarios.test_reuse_history"
 RECOVERY = "tests.scenarios.test_reuse_recovery"
 READING = "tests.scenarios.test_reuse_reading"
@@ -105,6 +106,12 @@ PROOFS: dict[str, tuple[str, ...]] = {
     # 9-14, 16: history
     "a renamed clone of the database": (
         f"{CHANGES}::test_a_clone_that_was_given_the_databases_name_is_another_database",
+    ),
+    "a clone that was given the database's oid": (
+        f"{CLONES}::test_a_clone_that_was_given_the_databases_oid_is_another_database",
+    ),
+    "what touches the database's own row and copies nothing": (
+        f"{CLONES}::test_what_happens_to_a_database_every_day_costs_no_full_read",
     ),
     "asynchronous commit and a crash": (f"{HISTORY}::test_commits_that_a_crash_took_back_were_flushed_by_the_backup",),
     "promotion, stale control file; a standby": (
