@@ -18,8 +18,8 @@ RECOVERY = "tests.scenarios.test_reuse_recovery"
 READING = "tests.scenarios.test_reuse_reading"
 CAPTURE = "tests.scenarios.test_capture_changes"
 FAILURES = "tests.scenarios.test_capture_failures"
-TRUST = "tests.unit.ops.test_backup_trust"
-RULE = "tests.unit.ops.test_backup_reuse"
+TRUST = "tests.unit.ops.backup.test_trust"
+RULE = "tests.unit.ops.backup.test_reuse"
 WRITES = f"{CHANGES}::test_only_extents_with_changed_rows_are_read"
 READ = f"{CHANGES}::test_other_storage_or_other_text_is_read_again"
 REUSED = f"{CHANGES}::test_what_writes_no_row_leaves_all_reused"
@@ -140,7 +140,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
         f"{READING}::test_rows_that_surgery_exchanged_are_found_by_the_sample",
     ),
     "a suspect base": (f"{TRUST}::test_after_a_suspect_snapshot_everything_is_read_and_then_reuse_goes_on",),
-    "chunks that are gone": ("tests.unit.ops.test_backup::test_extents_of_which_something_is_gone_are_read_again",),
+    "chunks that are gone": ("tests.unit.ops.backup.test_run::test_extents_of_which_something_is_gone_are_read_again",),
 }
 """Counter-example -> tests, as pytest names them."""
 
