@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.fix_postgres import Cluster
 from vault.source.postgres.connection.server import EmbeddedServer
+from vault.source.postgres.connection.throwaway import throwaway_directory
 
 
 @contextmanager
@@ -23,24 +21,23 @@ def copy_of(
     standby   it follows the server that it was copied from
     settings  how it recovers otherwise; with any, it recovers from an archive
     """
-    place = Path(tempfile.mkdtemp(prefix="pgvault-test-"))
-    place.chmod(0o755)
-    data = place / "server" / "data"
-    data.mkdir(parents=True)
-    data.chmod(0o700)
+    with throwaway_directory() as place:
+        copied = _copy(cluster, place / "server", standby=standby, settings=settings or {})
+        try:
+            yield copied
+        finally:
+            copied.stop("immediate")
+
+
+def _copy(cluster: Cluster, place: Path, *, standby: bool, settings: Mapping[str, str]) -> EmbeddedServer:
+    data = place / "data"
+    data.mkdir(parents=True, mode=0o700)
     command = [str(cluster.bin / "pg_basebackup"), "-D", str(data), "-c", "fast", "-d", cluster.dsn()]
     subprocess.run([*command, "-R"] if standby else command, check=True, capture_output=True)
     with (data / "postgresql.conf").open("a", encoding="utf-8") as file:
         if standby:  # the server's own settings replace what -R wrote
             file.write((data / "postgresql.auto.conf").read_text(encoding="utf-8"))
-        file.writelines(f"{name} = '{value}'\n" for name, value in (settings or {}).items())
+        file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
     if settings:
         (data / "recovery.signal").touch()
-    if os.geteuid() == 0:
-        subprocess.run(["chown", "-R", "postgres", str(place / "server")], check=True)
-    copied = EmbeddedServer(place / "server", binaries=cluster.bin)
-    try:
-        yield copied
-    finally:
-        copied.stop("immediate")
-        shutil.rmtree(place, ignore_errors=True)
+    return cluster.beside(place)

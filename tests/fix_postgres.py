@@ -11,8 +11,6 @@ from __future__ import annotations
 import atexit
 import itertools
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -24,6 +22,7 @@ from psycopg import sql
 
 from tests.other_majors import newest_bin, usual_bin
 from vault.source.postgres.connection.server import EmbeddedServer
+from vault.source.postgres.connection.throwaway import throwaway_directory
 
 SUPPORTED = (13, 14, 15, 16, 17, 18)
 
@@ -32,10 +31,10 @@ class Cluster:
     """A running throwaway server. `dsn(database)`, `createdb()`, `bin`, `major`, `stop()`."""
 
     def __init__(self, binaries: Path, settings: Mapping[str, str]) -> None:
-        self._place = Path(tempfile.mkdtemp(prefix="pgvault-test-"))
-        self._place.chmod(0o755)
+        self._place = ExitStack()
         self._numbers = itertools.count(1)
-        self._server = EmbeddedServer(self._place / "server", binaries=binaries, settings=settings)
+        directory = self._place.enter_context(throwaway_directory()) / "server"
+        self._server = EmbeddedServer(directory, binaries=binaries, settings=settings)
         atexit.register(self.stop)
         self._server.start()
 
@@ -74,7 +73,7 @@ class Cluster:
     def stop(self, mode: str = "immediate") -> None:
         """Stop the server and delete it; again is no error."""
         self._server.stop(mode)
-        shutil.rmtree(self._place, ignore_errors=True)
+        self._place.close()
         atexit.unregister(self.stop)
 
     def crash(self) -> None:
@@ -83,6 +82,14 @@ class Cluster:
 
     def start(self) -> None:
         self._server.start()
+
+    def run(self, program: str, *arguments: str) -> None:
+        """Run one of the server's programs as the server's user."""
+        self._server.run(program, *arguments)
+
+    def beside(self, directory: Path, *, settings: Mapping[str, str] | None = None) -> EmbeddedServer:
+        """Another server of the same programs, not started yet, that may use this one's files and socket."""
+        return EmbeddedServer(directory, binaries=self.bin, settings=settings, beside=self._server)
 
 
 def binaries_of(major: int) -> Path | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import tempfile
@@ -32,21 +31,16 @@ SELECT lo_from_bytea(6001, 'large');
 @contextmanager
 def standby_of(primary: Cluster, place: Path) -> Iterator[EmbeddedServer]:
     """A streaming standby that has replayed all of the primary."""
-    place.mkdir()
+    place.mkdir(mode=0o700)
     socket = str(psycopg.conninfo.conninfo_to_dict(primary.superuser)["host"])
-    owner = Path(socket).stat()
-    os.chown(place, owner.st_uid, owner.st_gid)
     subprocess.run(
         [str(primary.bin / "pg_basebackup"), "-h", socket, "-U", "postgres", "-D", str(place / "data"), "-c", "fast"],
-        user=owner.st_uid,
-        group=owner.st_gid,
-        cwd=place,
         check=True,
         capture_output=True,
     )
     (place / "data" / "standby.signal").touch()
     settings = {"primary_conninfo": f"host={socket} user=postgres"}
-    with EmbeddedServer(place, binaries=primary.bin, settings=settings) as standby:
+    with primary.beside(place, settings=settings) as standby:
         with primary.connect() as one, psycopg.connect(standby.dsn(), autocommit=True) as other:
             (position,) = one.execute("SELECT pg_current_wal_flush_lsn()").fetchone() or ("",)
             while not (other.execute("SELECT pg_last_wal_replay_lsn() >= %s", [position]).fetchone() or (False,))[0]:

@@ -6,8 +6,6 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -16,6 +14,7 @@ from vault.demo import project, story
 from vault.repo.state import Closed
 from vault.source.postgres.connection.programs import Programs
 from vault.source.postgres.connection.server import EmbeddedServer, embedded_bin
+from vault.source.postgres.connection.throwaway import throwaway_directory
 from vault.store.memory import MemoryStore
 
 pytestmark = pytest.mark.postgres
@@ -24,9 +23,7 @@ pytestmark = pytest.mark.postgres
 @pytest.fixture(scope="module")
 def told() -> Iterator[tuple[story.DemoReport, Listener, MemoryStore]]:
     listener, store = Listener(), MemoryStore()
-    with TemporaryDirectory(prefix="pgvault-demo-") as name:
-        place = Path(name)
-        place.chmod(0o755)
+    with throwaway_directory() as place:
         with EmbeddedServer(place / "server") as server:
             stage = story.Stage(
                 store=store,

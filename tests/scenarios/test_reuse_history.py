@@ -5,7 +5,6 @@ As in test_reuse_counterexamples every backup is compared with a dump of the sam
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -175,7 +174,5 @@ def test_rows_older_than_half_of_all_transaction_ids_are_old() -> None:
 def _move_on(cluster: Cluster, data: Path, next_xid: int) -> None:
     run(cluster, "CHECKPOINT")
     cluster._server.stop("fast")
-    user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    command = [*user, str(cluster.bin / "pg_resetwal"), "-x", str(next_xid), "-D", str(data)]
-    subprocess.run(command, check=True, capture_output=True, cwd="/")
+    cluster.run("pg_resetwal", "-x", str(next_xid), "-D", str(data))
     cluster.start()

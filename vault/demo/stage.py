@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -26,18 +25,18 @@ def demo_stage(keep: str | None, settings: Settings) -> Iterator[Stage]:
     """
     from vault.demo.story import Stage
     from vault.source.postgres.connection.server import EmbeddedServer
+    from vault.source.postgres.connection.throwaway import throwaway_directory
     from vault.store.local import LocalStore, create_local
 
-    with tempfile.TemporaryDirectory(prefix="pgvault-demo-") as temporary:
-        Path(temporary).chmod(0o711)  # as root the server runs as another user, who must get through to its directory
-        place = Path(temporary) / "kept" if keep is None else Path(keep)
+    with throwaway_directory() as temporary:
+        place = temporary / "kept" if keep is None else Path(keep)
         if keep is not None and place.exists() and any(place.iterdir()):
             raise UnsafeError(f"{keep} is not empty", hint="name a new or empty directory")
         project = place / "project"
         project.mkdir(parents=True, mode=0o700)
         create_local(place / "repository")
         programs = client_programs(settings)
-        with EmbeddedServer(Path(temporary) / "server", binaries=server_binaries(programs)) as server:
+        with EmbeddedServer(temporary / "server", binaries=server_binaries(programs)) as server:
             yield Stage(
                 store=LocalStore(place / "repository", system_entropy),
                 server=server,

