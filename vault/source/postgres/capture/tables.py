@@ -52,10 +52,11 @@ SELECT DISTINCT ON (i.indrelid) i.indrelid::int8,
                JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
               WHERE k.place <= i.indnkeyatts ORDER BY k.place)
   FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
- WHERE i.indrelid = ANY(%s::oid[]) AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL
-   AND NOT EXISTS (SELECT FROM unnest(i.indkey::int2[]) AS k(attnum)
-                     JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum WHERE NOT a.attnotnull)
- ORDER BY i.indrelid, i.indisprimary DESC, i.indisreplident DESC, i.indnkeyatts, x.relname COLLATE "C"
+ WHERE i.indrelid = ANY(%s::oid[]) AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+   AND NOT EXISTS (SELECT FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, place)
+                     JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+                    WHERE k.place <= i.indnkeyatts AND NOT a.attnotnull)
+ ORDER BY i.indrelid, i.indisprimary DESC, i.indimmediate DESC, i.indisreplident DESC, i.indnkeyatts, x.relname COLLATE "C"
 """
 
 _COLUMNS: Final = """

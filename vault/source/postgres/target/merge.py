@@ -1,8 +1,8 @@
 """Rows into a table that may have some: staged in a temporary table, compared with what is there, added or exchanged.
 
 One transaction a table, with triggers and foreign keys off where that is allowed (they may fire against a half-restored
-database); foreign keys are verified afterwards. Rows and keys are compared by their text under the fixed settings, so
-no operator of a type has to be found. Spec 76-selection.
+database); foreign keys are verified afterwards. Rows are compared by their text under the fixed settings; keys by the operators
+of the key's own index, and by text where the table has no such key. Spec 76-selection.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from vault.model import BrokenReference, MergedRows, TableItem, TableName
 from vault.source.postgres.connection.connect import Connection, Session
 from vault.source.postgres.connection.text import text
 from vault.source.postgres.rows.planning import foreign
+from vault.source.postgres.target.unique_keys import UniqueKey, key_of, unique_keys
 from vault.sql.names import literal, qualified, quote
 
 _STAGE: Final = 'pg_temp."pgvault rows"'
+_NEW: Final = 'pg_temp."pgvault new rows"'
 _ROW: Final = '"pgvault row"'
 _PLACE: Final = '"pgvault place"'
 _COUNT: Final = '"pgvault count"'
@@ -32,7 +34,7 @@ ALLOW_DELETE: Final = "select pg_catalog.set_config('storage.allow_delete_query'
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Names:
-    """SQL of one table. `source`: its rows that a backup would read."""
+    """SQL of one table. `source`: its rows that a backup would read; `by`: the key that `key` names; `known`: columns that come."""
 
     table: str
     source: str
@@ -40,10 +42,23 @@ class _Names:
     listed: str
     key: tuple[str, ...]
     whole: tuple[str, ...]
+    unique: tuple[UniqueKey, ...]
+    by: UniqueKey | None
+    known: frozenset[str]
 
     def row(self, alias: str, names: Sequence[str] | None = None) -> str:
         listed = ", ".join(f"{alias}.{name}" for name in (self.whole if names is None else names))
         return f'(ROW({listed})::pg_catalog.text COLLATE pg_catalog."C")'
+
+    def same_key(self, one: str, other: str) -> str:
+        if self.by is not None:
+            return self.by.same(one, other)
+        return f"{self.row(one, self.key)} = {self.row(other, self.key)}"
+
+    @property
+    def deferrable(self) -> bool:
+        """ON CONFLICT is refused where a key is deferrable, and replicas do not check such a key afterwards."""
+        return any(key.deferrable for key in self.unique)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +72,13 @@ class Into:
 
 def merge(connection: Connection, table: TableItem, blocks: Iterator[bytes], *, rows: int, into: Into) -> MergedRows:
     """See ports.TargetSession.merge. Raises psycopg.Error, SourceError: nothing was changed"""
-    names = _names(table)
     with connection.transaction(), connection.cursor() as cursor:
+        names = _names(table, unique_keys(connection, table.load_via_root or table.name))
         if into.replicate:
             cursor.execute(REPLICA)
         if into.exact:
             cursor.execute(ALLOW_DELETE)
+        if into.exact or names.deferrable:
             cursor.execute(text(f"LOCK TABLE {names.table} IN SHARE ROW EXCLUSIVE MODE"))
         done = _bring(cursor, names, blocks, rows=rows, into=into)
         fired = _firing(cursor, table.load_via_root or table.name) if into.replicate else ()
@@ -77,7 +93,7 @@ def _bring(
     cursor: psycopg.Cursor[tuple[Any, ...]], names: _Names, blocks: Iterator[bytes], *, rows: int, into: Into
 ) -> MergedRows:
     """The stage is not analyzed: types without a collation may not be comparable."""
-    if _first(cursor, f"SELECT NOT EXISTS (SELECT FROM {names.source})"):
+    if not names.deferrable and _first(cursor, f"SELECT NOT EXISTS (SELECT FROM {names.source})"):
         added = _copy(cursor, names.table, names, blocks, into.encoding)
         return MergedRows(added=added, refused=rows - added)
     stage = f"CREATE TEMPORARY TABLE {_STAGE} ON COMMIT DROP AS SELECT {names.columns} FROM {names.source} WITH NO DATA"
@@ -94,13 +110,11 @@ def _firing(cursor: psycopg.Cursor[tuple[Any, ...]], name: TableName) -> tuple[s
 
 
 def _merge_by_key(cursor: psycopg.Cursor[tuple[Any, ...]], names: _Names) -> MergedRows:
-    there = (
-        f"SELECT FROM (SELECT * FROM {names.source}) t WHERE {names.row('t', names.key)} = {names.row('s', names.key)}"
-    )
+    there = f"SELECT FROM (SELECT * FROM {names.source}) t WHERE {names.same_key('t', 's')}"
     differing = _first(
         cursor,
         f"SELECT count(*) FROM {_STAGE} s JOIN (SELECT * FROM {names.source}) t"
-        f" ON {names.row('t', names.key)} = {names.row('s', names.key)} WHERE {names.row('t')} <> {names.row('s')}",
+        f" ON {names.same_key('t', 's')} WHERE {names.row('t')} <> {names.row('s')}",
     )
     added, refused = _insert(cursor, names, f"FROM {_STAGE} s WHERE NOT EXISTS ({there})")
     return MergedRows(added=added, differing=differing, refused=refused)
@@ -110,10 +124,39 @@ def _insert(cursor: psycopg.Cursor[tuple[Any, ...]], names: _Names, lacking: str
     """Insert the rows of `lacking`, the rest of a query; returns how many, and how many did not arrive."""
     wanted = int(_first(cursor, f"SELECT count(*) {lacking}"))
     ruled = _first(cursor, _RULED.format(literal(names.table)))
-    rest = "" if ruled else " ON CONFLICT DO NOTHING"  # PostgreSQL has no ON CONFLICT where there are rules
-    insert = f"INSERT INTO {names.table} {names.listed} OVERRIDING SYSTEM VALUE SELECT {names.columns} {lacking}{rest}"
-    cursor.execute(text(insert))
-    return cursor.rowcount, wanted - cursor.rowcount
+    insert = f"INSERT INTO {names.table} {names.listed} OVERRIDING SYSTEM VALUE SELECT {names.columns} "
+    if not (ruled or names.deferrable):
+        cursor.execute(text(f"{insert}{lacking} ON CONFLICT DO NOTHING"))
+        return cursor.rowcount, wanted - cursor.rowcount
+    cursor.execute(text(f"CREATE TEMPORARY TABLE {_NEW} ON COMMIT DROP AS SELECT {names.columns} {lacking}"))
+    _leave_out_conflicts(cursor, names)
+    cursor.execute(text(f"{insert} FROM {_NEW}"))
+    added = cursor.rowcount
+    _refuse_duplicates(cursor, names)
+    return added, wanted - added
+
+
+def _leave_out_conflicts(cursor: psycopg.Cursor[tuple[Any, ...]], names: _Names) -> None:
+    """What ON CONFLICT DO NOTHING does, which PostgreSQL does not have where there are rules or deferrable keys."""
+    for key in names.unique:
+        if not key.needs <= names.known:
+            continue
+        there = f"SELECT FROM (SELECT * FROM {names.source}) t WHERE {key.same('t', 's')}"
+        before = f"SELECT FROM {_NEW} b WHERE b.ctid < s.ctid AND {key.same('b', 's')}"
+        cursor.execute(text(f"DELETE FROM {_NEW} s WHERE EXISTS ({there}) OR EXISTS ({before})"))
+
+
+def _refuse_duplicates(cursor: psycopg.Cursor[tuple[Any, ...]], names: _Names) -> None:
+    """Of deferrable keys over columns that the server computes; it checks the others, or they were looked up.
+
+    Raises  SourceError
+    """
+    for key in names.unique:
+        if key.deferrable and not key.needs <= names.known:
+            same = key.same("t", "o")
+            twice = f"SELECT EXISTS (SELECT FROM {names.table} t JOIN {names.table} o ON (t.tableoid, t.ctid) < (o.tableoid, o.ctid) AND {same})"
+            if _first(cursor, twice):
+                raise SourceError("rows cannot be added", why=f"they would violate {key.name}, which is deferrable")
 
 
 def _insert_lacking(cursor: psycopg.Cursor[tuple[Any, ...]], names: _Names) -> MergedRows:
@@ -151,7 +194,7 @@ def _numbered(names: _Names, source: str, alias: str, columns: str) -> str:
     return f"SELECT {listed}{row} AS {_ROW}, row_number() OVER (PARTITION BY {row}) AS {_PLACE} FROM {source}"
 
 
-def _names(table: TableItem) -> _Names:
+def _names(table: TableItem, unique: Sequence[UniqueKey]) -> _Names:
     columns = tuple(quote(column.name) for column in table.columns)
     name = qualified(table.load_via_root or table.name)
     only = name if table.load_via_root else f"ONLY {name}"
@@ -162,6 +205,9 @@ def _names(table: TableItem) -> _Names:
         listed=f"({', '.join(columns)})" if columns else "",
         key=tuple(quote(column) for column in table.key_columns),
         whole=columns,
+        unique=tuple(unique),
+        by=key_of(unique, table.key_columns),
+        known=frozenset(column.name for column in table.columns),
     )
 
 
