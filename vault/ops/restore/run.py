@@ -14,6 +14,7 @@ from typing import Final
 
 from vault.errors import NotThere, SourceError, Unreachable
 from vault.model import Identity, Membership, MergedRows, Role, RoleSetting, SchemaEntry, TableName
+from vault.ops.restore.circular import CircularDefaults
 from vault.ops.restore.plan.contents import Contents
 from vault.ops.restore.plan.decision import Action
 from vault.ops.restore.plan.extensions import Extensions
@@ -114,6 +115,8 @@ class _Restore:
         self._progress = progress
         self.failed: set[int] = set()
         self._done: set[int] = set()
+        self._waiting = set(plan.definitions)
+        self._circular = CircularDefaults(plan.contents, self._waiting)
         self._postponed: list[int] | None = None
         """While what comes after the rows is created: entries that failed for want of a privilege or a name."""
         self._unowned: dict[int, str] = {}
@@ -203,6 +206,9 @@ class _Restore:
         except Unreachable:
             raise
         except SourceError as error:
+            if self._circular.open(session, at, error):
+                self._create(session, at)
+                return
             if self._postponed is not None and error.sqlstate in _MAY_COME_LATER:
                 self._postponed.append(at)
                 return
@@ -210,6 +216,7 @@ class _Restore:
             self._fail(at, name, weaker or error.why or error.message)
             return
         self._done.update((at, *early))
+        self._waiting.difference_update((at, *early))
         for note in notes:
             if note.startswith(f"owner {entry.owner} not set"):
                 self._unowned[at] = note
@@ -236,6 +243,10 @@ class _Restore:
                 self._reset(session, entry.identity)
                 return session.create(entry, then=then)
             return session.replace(entry, decision.present, again=self._again(at))
+        if (stand_in := self._circular.provisional(at)) is not None:
+            notes = session.replace(entry, stand_in)
+            self._reset(session, entry.identity)
+            return notes
         versioned = self._extensions.executed(entry)
         if versioned is entry:
             return session.create(entry, then=then)

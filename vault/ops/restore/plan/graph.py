@@ -80,6 +80,26 @@ class EntryGraph:
             below, at = below + 1, above
         return below
 
+    def above(self, attachment: int) -> list[int]:
+        """Partitioned tables that a TABLE ATTACH puts its table below."""
+        found: list[int] = []
+        at = self.relation(self._order[attachment].identity.relation)
+        while at is not None and (at := self._above.get(at)) is not None:
+            found.append(at)
+        return found
+
+    def depth_of_index(self, at: int) -> int:
+        """Of what an INDEX ATTACH attaches: how many partitioned tables its table lies below.
+
+        An index that stands for a constraint has the constraint's name and the table's schema.
+        """
+        child = self._order[at].identity.names
+        for need in self._order[at].needs:
+            names = self._order[need].identity.names
+            if names and (names[0], names[-1]) == child and (home := self._home(need)) is not None:
+                return self.depth(home)
+        return 0
+
     def relation(self, name: TableName) -> int | None:
         return self._relations.get((name.schema, name.name))
 

@@ -13,6 +13,7 @@ from typing import Final
 from vault.errors import UnsafeError
 from vault.model import Identity, OrderItem, Present, SchemaEntry, Section, TableItem, TableName, TargetFacts
 from vault.ops.project.components import COMPONENTS, SUPABASE, Selectors
+from vault.ops.restore.plan.attachments import attachments
 from vault.ops.restore.plan.contents import Contents, bytes_of, rows_of
 from vault.ops.restore.plan.decide import brings_extensions, decide, rows_into
 from vault.ops.restore.plan.decision import Action, Decision, Exchange, RowMode, Situation, TableRows
@@ -191,7 +192,7 @@ def plan(
     steps = _steps(contents, active - apart)
     row_security = _row_security(contents, steps["first"], steps["after"])
     early = {at for positions in row_security.values() for at in positions}
-    late = _attachments(now, decisions, apart)
+    late = attachments(now, decisions, apart)
     named = picked.roles is None and not options.wanted.everything
     roles = role_steps(contents.roles, target, only=picked.roles, add_memberships=named, replace=options.replace)
     return RestorePlan(
@@ -266,36 +267,6 @@ def _wider(identity: Identity) -> tuple[str, str]:
 
 def _largest_first(rows: Iterable[TableRows]) -> tuple[TableRows, ...]:
     return tuple(sorted(rows, key=lambda one: (-bytes_of(one.item), one.item.name)))
-
-
-def _attachments(now: Situation, decisions: Mapping[int, Decision], apart: set[int]) -> tuple[int, ...]:
-    """A table that is there gives a new partition the keys and indexes that it lacks: so it comes with its own first.
-
-    The lowest come first, for an index is whole only with those below it. Rows that find their partition through the root
-    need it attached before.
-    """
-    order, through_root = now.contents.order, {item.name for item in now.picked.tables if item.load_via_root}
-    late: dict[int, int] = {}
-    for at, one in decisions.items():
-        identity = order[at].identity
-        if identity.desc != "TABLE ATTACH" or one.action is not Action.CREATE:
-            continue
-        child = identity.relation
-        home = now.graph.relation(child)
-        parents = [need for need in order[at].needs if need != home and order[need].identity.desc == "TABLE"]
-        if (
-            home is None
-            or child in through_root
-            or not any(order[one].identity in now.present.entries for one in parents)
-        ):
-            continue
-        depth = now.graph.depth(home)
-        late[at] = depth
-        for part in now.graph.parts(home):
-            if part in decisions and order[part].identity.desc == "INDEX ATTACH":
-                late[part] = max(depth, late.get(part, 0))
-    done = (at for at in late.keys() - apart if decisions[at].action is Action.CREATE)
-    return tuple(sorted(done, key=lambda at: (-late[at], at)))
 
 
 def _narrowed(rows: TableRows) -> tuple[str, str]:

@@ -1,0 +1,76 @@
+"""Functions whose arguments' defaults call each other: no order creates them, so the later one comes first with NULL defaults.
+
+pg_dump breaks such a circle somewhere and its restore loses a function. Every call finds the provisional one, as it has as many
+defaults; the true ones come by CREATE OR REPLACE at its place in the order. Spec 75-restore, RST-14.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import Final
+
+from vault.errors import SourceError, Unreachable
+from vault.model import SchemaEntry
+from vault.ops.restore.plan.contents import Contents
+from vault.ports import TargetSession
+from vault.sql.arguments import with_null_defaults
+from vault.sql.catalog_names import texts
+
+_ROUTINES: Final = frozenset({"FUNCTION", "PROCEDURE"})
+_NOT_FOUND: Final = "42883"
+
+
+class CircularDefaults:
+    """`waiting`: positions of entries that this restore creates and has not created yet; its owner keeps it up to date."""
+
+    def __init__(self, contents: Contents, waiting: Collection[int]) -> None:
+        self._contents = contents
+        self._waiting = waiting
+        self._provisional: dict[int, SchemaEntry] = {}
+
+    def provisional(self, at: int) -> SchemaEntry | None:
+        """What stands in for an entry until its turn."""
+        return self._provisional.get(at)
+
+    def open(self, session: TargetSession, at: int, why: SourceError) -> bool:
+        """After a routine failed with `why`: create those that its defaults call; True: try again. Raises Unreachable"""
+        if self._contents.entries[at].identity.desc not in _ROUTINES or why.sqlstate != _NOT_FOUND:
+            return False
+        return sum(self._stand_in(session, other) for other in self._called(at)) > 0
+
+    def _stand_in(self, session: TargetSession, at: int) -> bool:
+        entry = self._contents.entries[at]
+        definition = with_null_defaults(entry.definition)
+        if definition is None or at in self._provisional or at not in self._waiting:
+            return False
+        stand_in = replace(entry, definition=definition)
+        try:
+            session.run([definition])  # what it calls is not what the recorded one calls, so it is no entry
+        except Unreachable:
+            raise
+        except SourceError:
+            return False
+        self._provisional[at] = stand_in
+        return True
+
+    def _called(self, at: int) -> Iterator[int]:
+        for name in texts(self._contents.order[at].identity):
+            for called in self._calls.get(name, ()):
+                if called in self._routines:
+                    yield self._routines[called]
+
+    @cached_property
+    def _routines(self) -> Mapping[str, int]:
+        order = self._contents.order
+        routines = (at for at, item in enumerate(order) if item.identity.desc in _ROUTINES)
+        return {name: at for at in routines for name in texts(order[at].identity)}
+
+    @cached_property
+    def _calls(self) -> Mapping[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for dependent, referenced, _ in self._contents.catalog.edges:
+            if dependent in self._routines:
+                found.setdefault(dependent, []).append(referenced)
+        return found

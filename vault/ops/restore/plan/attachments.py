@@ -1,0 +1,45 @@
+"""Which attachments of partitions wait for what makes them whole, and in which order they come. Pure. Spec 76-selection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from vault.ops.restore.plan.decision import Action, Decision, Situation
+
+_AFTER_ALL: Final = -1
+
+
+def attachments(now: Situation, decisions: Mapping[int, Decision], apart: set[int]) -> tuple[int, ...]:
+    """A table that is there gives a new partition the keys and indexes that it lacks: so it comes with its own first.
+
+    The lowest come first, for an index is whole only with those below it, and ATTACH leaves aside one that is not whole. Foreign
+    keys to the tables above come last: the rows that they look for are not theirs before. Rows that find their partition through the root
+    need it attached before.
+    """
+    order, through_root = now.contents.order, {item.name for item in now.picked.tables if item.load_via_root}
+    late: dict[int, int] = {}
+    for at, one in decisions.items():
+        identity = order[at].identity
+        if identity.desc != "TABLE ATTACH" or one.action is not Action.CREATE:
+            continue
+        child = identity.relation
+        home = now.graph.relation(child)
+        parents = [need for need in order[at].needs if need != home and order[need].identity.desc == "TABLE"]
+        if (
+            home is None
+            or child in through_root
+            or not any(order[one].identity in now.present.entries for one in parents)
+        ):
+            continue
+        depth = now.graph.depth(home)
+        late[at] = depth
+        for part in now.graph.parts(home):
+            if part in decisions and order[part].identity.desc == "INDEX ATTACH":
+                late[part] = now.graph.depth_of_index(part)
+    above = {one for at in late if order[at].identity.desc == "TABLE ATTACH" for one in now.graph.above(at)}
+    for at in decisions:
+        if order[at].identity.desc == "FK CONSTRAINT" and not above.isdisjoint(order[at].needs):
+            late[at] = _AFTER_ALL
+    done = (at for at in late.keys() - apart if decisions[at].action is Action.CREATE)
+    return tuple(sorted(done, key=lambda at: (-late[at], at)))
