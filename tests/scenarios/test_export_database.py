@@ -12,6 +12,7 @@ import pytest
 from tests.fix_postgres import Cluster
 from tests.fix_views import ViewRepository
 from tests.fix_zoo import Zoo, Zoos, empty, pg_restore
+from tests.restore_support import restored
 from tests.scenarios.test_restore_database import differences, snapshot_of, text
 from vault.errors import NotThere
 from vault.ops.view.archive import archive_blocks, archive_bytes
@@ -82,7 +83,7 @@ def test_psql_restores_the_script(zoo: Zoo, tmp_path: Path) -> None:
 def test_script_restores_from_its_own_directory(zoo: Zoo, tmp_path: Path) -> None:
     place = tmp_path / "with 'quotes' $(touch owned)\n"
     place.mkdir()
-    for path in (SCRIPT, DUMP, SQL, "roles.sql"):
+    for path in (SCRIPT, DUMP, SQL, "roles.sql", "database_settings.sql"):
         (place / path).write_bytes(zoo.file(path))
     (place / SCRIPT).chmod(0o700)
     environment = {"PATH": f"{zoo.cluster.bin}:{os.defpath}"}
@@ -96,15 +97,27 @@ def test_script_restores_from_its_own_directory(zoo: Zoo, tmp_path: Path) -> Non
     assert not list(tmp_path.rglob("owned"))
 
 
-def test_dump_of_15_becomes_in_18_what_pg_dump_makes_of_it(zoos: Zoos, pg18: Cluster, tmp_path: Path) -> None:
-    for path in (SCRIPT, DUMP, "roles.sql"):
-        (tmp_path / path).write_bytes(zoos[15].file(path))
+def test_dump_of_15_becomes_in_18_what_pg_dump_makes_of_it(zoos: Zoos, pg18: Cluster) -> None:
+    roles = [str(pg18.bin / "psql"), "-X", "-q", "-d", pg18.dsn()]
+    subprocess.run(roles, input=zoos[15].file("roles.sql"), check=True, capture_output=True)
     with empty(pg18) as ours, empty(pg18) as stock:
-        environment = {"PATH": f"{pg18.bin}:{os.defpath}", "PGDATABASE": pg18.dsn(ours)}
-        done = subprocess.run(["sh", str(tmp_path / SCRIPT), "-r"], capture_output=True, env=environment)
-        assert done.returncode == 0, done.stderr.decode()
+        assert pg_restore(pg18.bin / "pg_restore", "-d", pg18.dsn(ours), stdin=zoos[15].file(DUMP)) == ""
         assert pg_restore(pg18.bin / "pg_restore", "-d", pg18.dsn(stock), stdin=zoos[15].stock_archive()) == ""
         assert differences((pg18, stock), (pg18, ours)) == []
+
+
+@pytest.mark.parametrize("form", ["-r", "-rs"])
+def test_script_makes_of_15_in_18_what_a_restore_makes_of_it(
+    zoos: Zoos, pg18: Cluster, tmp_path: Path, form: str
+) -> None:
+    for path in (SCRIPT, DUMP, SQL, "roles.sql", "database_settings.sql"):
+        (tmp_path / path).write_bytes(zoos[15].file(path))
+    with empty(pg18) as ours, empty(pg18) as other:
+        environment = {"PATH": f"{pg18.bin}:{os.defpath}", "PGDATABASE": pg18.dsn(ours)}
+        done = subprocess.run(["sh", str(tmp_path / SCRIPT), form], capture_output=True, env=environment)
+        assert done.returncode == 0, done.stderr.decode()
+        assert restored(zoos[15].snapshot, pg18.dsn(other)).failed == {}
+        assert differences((pg18, other), (pg18, ours)) == []
 
 
 def test_snapshot_without_a_database_has_neither(tmp_path: Path) -> None:

@@ -116,6 +116,7 @@ def test_the_root_has_the_fixed_names(demo: Demo) -> None:
         "complete_database_with_data.dump",
         "complete_database_with_data.sql",
         "data_records",
+        "database_settings.sql",
         "edge_functions",
         "encryption_system.sql",
         "migration_history.sql",

@@ -15,6 +15,14 @@ _CALLED: Final = frozenset({"function", "procedure", "aggregate"})
 _BARE: Final = re.compile(r"[a-z_][a-z0-9_]*")
 
 
+Key = tuple[str, tuple[str, ...], tuple[str, ...]]
+
+
+def subject(identity: Identity) -> Key:
+    """The object that an entry is, or is about. Where pg_dump does not tell it (members of extensions), its tag stands for it."""
+    return (identity.kind, identity.names, identity.args) if identity.kind else ("", (identity.sub,), ())
+
+
 def texts(identity: Identity) -> Iterator[str]:
     """How the facts may name the object: a name that needs no quotes still has them if it is a keyword."""
     if identity.kind == "type" and len(identity.names) == 1:

@@ -6,9 +6,10 @@ that has those. ALTER DEFAULT PRIVILEGES of the target silently adds to them or 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, LiteralString
 
-from vault.model import Identity
+from vault.model import CatalogFacts, Identity, OrderItem
 from vault.sql.names import literal, quote
 
 KINDS: Final = {
@@ -161,6 +162,8 @@ select 'DOMAIN ' || pg_catalog.format('%%I.%%I', nspname, typname), pg_catalog.p
  where contype = 'c' and conname = %(name)s and nspname = %(schema)s and typname = %(subject)s
 """
 
+CLOSED_PUBLIC_VERSION: Final = 150000
+"""First server whose initdb lets only the database's owner create in schema public."""
 MAINTAIN_VERSION: Final = 170000
 """First server with the privilege MAINTAIN, which ALL includes there."""
 _RELATIONS: Final = frozenset({"table", "view", "materialized view", "foreign table"})
@@ -211,3 +214,11 @@ def without_maintain(identity: Identity, *, before: int, after: int) -> list[str
     else:
         return []
     return [f"DO {literal(body)}"]
+
+
+def public_was_open(order: Iterable[OrderItem], catalog: CatalogFacts) -> bool:
+    """Everybody could create in schema public, as initdb before 15 makes it, and no entry says so: pg_dump before 15 wrote them."""
+    if any(item.identity.desc == "SCHEMA" and item.identity.names == ("public",) for item in order):
+        return False
+    acl = next((acl for name, _, acl in catalog.acls if name == "schema public"), None)
+    return any(item.startswith("=") and "C" in item.partition("/")[0] for item in acl or ())

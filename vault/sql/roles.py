@@ -66,6 +66,18 @@ def grant_role(membership: Membership, *, version_num: int, grantor: bool) -> st
     return f"GRANT {quote(membership.role)} TO {quote(membership.member)}{clause}{by};"
 
 
+def in_granting_order(memberships: Sequence[Membership]) -> list[Membership]:
+    """Those first that give their grantors the right to grant; among equals, as recorded."""
+    left, found = list(memberships), list[Membership]()
+    while left:
+        giving = {(one.role, one.member) for one in left if one.admin}
+        ready = [one for one in left if (one.role, one.grantor) not in giving or one.grantor == one.member] or left
+        taken = set(map(id, ready))
+        found += ready
+        left = [one for one in left if id(one) not in taken]
+    return found
+
+
 def grant_parameter(parameter: ParameterAcl) -> list[str]:
     """Grants on a setting, as the restoring role."""
     found: list[str] = []
@@ -96,6 +108,12 @@ def set_setting(setting: RoleSetting, *, database: str) -> str:
     else:
         subject = f"DATABASE {quote(database)}" if setting.here else "ROLE ALL"
     return f"ALTER {subject} SET {_setting_name(setting.name)} TO {_setting_value(setting)};"
+
+
+def setting_here(setting: RoleSetting) -> tuple[str, str]:
+    """What stands before and after the quoted name of the database in the statement of a setting that is of one."""
+    subject = f"ROLE {quote(setting.role)} IN DATABASE " if setting.role else "DATABASE "
+    return f"ALTER {subject}", f" SET {_setting_name(setting.name)} TO {_setting_value(setting)};"
 
 
 def set_routine(name: str, *, definer: bool, settings: Sequence[str]) -> str:

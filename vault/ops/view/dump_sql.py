@@ -6,7 +6,7 @@ edited. The file is UTF-8 whatever the source's encoding; large objects are hexa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Final
 
@@ -14,12 +14,15 @@ from vault.errors import Malformed
 from vault.model import LargeObjectItem, SchemaEntry, Section, TableItem
 from vault.ops.view.archive import copy_statement
 from vault.ops.view.members import REMEMBER_EXTENSIONS, clear_member, executable_entries, member_tables
-from vault.ops.view.script import EntryScript, foot, head
+from vault.ops.view.roles import COUNT_UNDONE, FAIL_IF_UNDONE, database_settings
+from vault.ops.view.script import EntryScript, foot, head, version_of
 from vault.pipeline import copytext
 from vault.repo.snapshot import Snapshot
 from vault.sql import statements
+from vault.sql.emptiness import REFUSE_UNFIT
 from vault.sql.encoding import codec_of
 from vault.sql.names import one_line
+from vault.sql.privileges import CLOSED_PUBLIC_VERSION, public_was_open
 
 _PRIVILEGES: Final = frozenset({"ACL", "DEFAULT ACL"})
 _LAST: Final = frozenset({"EVENT TRIGGER", "MATERIALIZED VIEW DATA"})
@@ -30,24 +33,50 @@ def complete_sql(snapshot: Snapshot) -> Iterator[bytes]:
     """The script. Raises  NotThere: no database; UsageError: a row is not valid in the source's encoding"""
     yield head(
         snapshot,
-        "The whole database: definitions, rows, sequences, large objects, privileges.",
-        "Into an empty database, by a superuser: psql -X -v ON_ERROR_STOP=1 -d DATABASE -f complete_database_with_data.sql",
-        "Roles belong to the cluster and must exist: roles.sql.",
+        "The whole database: definitions, rows, sequences, large objects, privileges, settings.",
+        "Into a new database (createdb -T template0), by a superuser: psql -X -d DATABASE -f complete_database_with_data.sql",
+        "Anything else is refused by the first statement, before anything is changed. Roles belong to the cluster and must exist: roles.sql.",
     )
-    yield f"\n{REMEMBER_EXTENSIONS}".encode()
-    script = EntryScript()
+    yield from _whole(snapshot, chain(_rows(snapshot), _sequences(snapshot), _large_objects(snapshot)))
+    yield b"\n-- A refresh sees what the view's owner sees.\nSET row_security = on;\n"
+    script = EntryScript(snapshot)
+    for entry in _step(snapshot, "last"):
+        yield script.lines(entry)
+    yield from (COUNT_UNDONE.encode(), *database_settings(snapshot), FAIL_IF_UNDONE.encode())
+    yield foot(snapshot)
+
+
+def schema_sql(snapshot: Snapshot) -> Iterator[bytes]:
+    """The same without rows, and without what is computed from them. Raises  NotThere: no database"""
+    yield head(
+        snapshot,
+        "Every definition of the database in the order in which it can be executed, and its settings; no rows.",
+        "Into a new database (createdb -T template0), by a superuser: psql -X -d DATABASE -f schema.sql",
+        "Anything else is refused by the first statement, before anything is changed. Roles belong to the cluster and must exist: roles.sql.",
+    )
+    yield from _whole(snapshot, ())
+    script = EntryScript(snapshot)
+    for entry in _step(snapshot, "last"):
+        if entry.identity.desc != "MATERIALIZED VIEW DATA":
+            yield script.lines(entry)
+    yield from (COUNT_UNDONE.encode(), *database_settings(snapshot), FAIL_IF_UNDONE.encode())
+    yield foot(snapshot)
+
+
+def _whole(snapshot: Snapshot, rows: Iterable[bytes]) -> Iterator[bytes]:
+    """Everything but what would fire or recompute."""
+    yield f"\n{REFUSE_UNFIT}{REMEMBER_EXTENSIONS}".encode()
+    script = EntryScript(snapshot)
+    if version_of(snapshot) < CLOSED_PUBLIC_VERSION and public_was_open(snapshot.order(), snapshot.catalog()):
+        yield b"\nGRANT CREATE ON SCHEMA public TO PUBLIC;\n"
     for entry in _step(snapshot, "before"):
         yield script.lines(entry)
     for item in member_tables(snapshot.order(), snapshot.tables()):
         yield clear_member(item).encode()
-    yield from chain(_rows(snapshot), _sequences(snapshot), _large_objects(snapshot))
+    yield from rows
     for step in ("after", "privileges"):
         for entry in _step(snapshot, step):
             yield script.lines(entry)
-    yield b"\n-- A refresh sees what the view's owner sees.\nSET row_security = on;\n"
-    for entry in _step(snapshot, "last"):
-        yield script.lines(entry)
-    yield foot(snapshot)
 
 
 def _step(snapshot: Snapshot, wanted: str) -> Iterator[SchemaEntry]:

@@ -28,6 +28,7 @@ _COMPLETE: Final = [
     "complete_database_with_data.dump - Binary format, for pg_restore",
     "complete_database_with_data.sql - SQL format (readable), for psql",
     "roles.sql - roles of the cluster, which both need",
+    "database_settings.sql - settings of the database, which the binary format lacks",
     "schema.sql - every definition, without rows",
     "restore_complete_backup.sh - restores the dump from its directory",
 ]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-RESTORE_SH: Final = r"""#!/bin/sh
-# Restores the backup in this script's directory into an empty database.
+from vault.sql.emptiness import REFUSE_UNFIT
+
+_TEXT: Final = r"""#!/bin/sh
+# Restores the backup in this script's directory into a new database (createdb -T template0 NAME), as a superuser.
+# Anything else is refused before anything is changed: another role, or a part, is for `pgvault restore`.
 #
 #   ./restore_complete_backup.sh [-r] [-s] [-j JOBS] [DATABASE]
 #
@@ -44,16 +47,22 @@ shift $((OPTIND - 1))
 database=${1:-${PGDATABASE:-}}
 [ -n "$database" ] || usage
 
+psql -X -q -v ON_ERROR_STOP=1 -d "$database" <<'PGVAULT'
+@REFUSE@PGVAULT
 if [ "$roles" = yes ]; then
     psql -X -q -d "$database" -f "$here/roles.sql"
 fi
 if [ "$form" = dump ]; then
     pg_restore --jobs="$jobs" --dbname="$database" "$here/complete_database_with_data.dump"
+    psql -X -q -d "$database" -f "$here/database_settings.sql" >/dev/null
 else
-    psql -X -q -v ON_ERROR_STOP=1 -d "$database" -f "$here/complete_database_with_data.sql" >/dev/null
+    psql -X -q -d "$database" -f "$here/complete_database_with_data.sql" >/dev/null
 fi
 echo "restored" >&2
 """
+
+
+RESTORE_SH: Final = _TEXT.replace("@REFUSE@", REFUSE_UNFIT)
 
 
 def restore_sh() -> bytes:

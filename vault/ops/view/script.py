@@ -1,7 +1,8 @@
 """What the SQL files of the view have in common: head and foot, titles, one entry as psql executes it. No SQL text is edited.
 
 Invariants: names in comments hold no control character, so no comment can end its line (CVE-2025-8714 and 8715); every
-file is fenced by `\\restrict` with a key that who wrote the definitions could not know.
+file is fenced by `\\restrict` with a key that who wrote the definitions could not know, and psql stops at its first error with
+exit status 3, without being asked to.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Final
 from vault.errors import NotThere
 from vault.model import SchemaEntry
 from vault.repo.snapshot import Snapshot
-from vault.sql import statements
+from vault.sql import privileges, statements
 from vault.sql.names import one_line, quote
 
 OF_THE_ARCHIVE: Final = frozenset({"ENCODING", "STDSTRINGS", "SEARCHPATH"})
@@ -28,6 +29,8 @@ SET xmloption = content;
 SET client_min_messages = warning;
 SET row_security = off;
 """
+_STOP: Final = "\\set ON_ERROR_STOP on\n"
+"""Before the fence, behind which psql takes no commands. A psql from before August 2025, which knows no fence, stops there."""
 _OF_THE_DATABASE: Final = frozenset({"DATABASE", "DATABASE PROPERTIES"})
 _ABOUT: Final = frozenset({"ACL", "COMMENT", "SECURITY LABEL"})
 _IN_A_TABLESPACE: Final = frozenset({"TABLE", "MATERIALIZED VIEW", "INDEX", "CONSTRAINT"})
@@ -44,7 +47,7 @@ def head(snapshot: Snapshot, *what: str) -> bytes:
     if snapshot.manifest.database is None:
         raise NotThere("the snapshot holds no database")
     said = "".join(f"-- {line}\n" for line in what)
-    return f"--\n{said}-- pgvault snapshot {snapshot.id.hex()}\n--\n\n\\restrict {_key(snapshot)}\n\n{_SETTINGS}\n".encode()
+    return f"--\n{said}-- pgvault snapshot {snapshot.id.hex()}\n--\n\n{_STOP}\\restrict {_key(snapshot)}\n\n{_SETTINGS}\n".encode()
 
 
 def foot(snapshot: Snapshot) -> bytes:
@@ -82,7 +85,8 @@ def is_of_the_database(entry: SchemaEntry) -> bool:
 class EntryScript:
     """Entries one after another, as pg_restore prints them: tablespace, access method, definition, owner."""
 
-    def __init__(self) -> None:
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._version = version_of(snapshot)
         self._tablespace = ""
         self._method = ""
 
@@ -91,7 +95,10 @@ class EntryScript:
         if entry.identity.desc in OF_THE_ARCHIVE:
             return b""
         if is_of_the_database(entry):
-            return title(entry) + b"-- Belongs to the database itself and carries its name; see BACKUP_MANIFEST.md.\n"
+            return (
+                title(entry)
+                + b"-- Belongs to the database itself and carries its name. Settings follow at the end; owner, privileges and comment are the new one's.\n"
+            )
         found = title(entry)
         if entry.definition and entry.tablespace != self._tablespace and entry.identity.desc in _IN_A_TABLESPACE:
             self._tablespace = entry.tablespace
@@ -100,7 +107,19 @@ class EntryScript:
         if entry.table_access_method and entry.table_access_method != self._method:
             self._method = entry.table_access_method
             found += f"SET default_table_access_method = {quote(entry.table_access_method)};\n".encode()
-        return found + text(entry.definition) + owner(entry)
+        return found + text(entry.definition) + owner(entry) + without_new_privileges(entry, self._version)
+
+
+def version_of(snapshot: Snapshot) -> int:
+    """Of the server that was saved; 0 without one."""
+    database = snapshot.manifest.database
+    return database.server.version_num if database else 0
+
+
+def without_new_privileges(entry: SchemaEntry, version: int) -> bytes:
+    """What takes back after an entry of a server of `version` what GRANT ALL means since. Does nothing on servers before 17."""
+    found = privileges.without_maintain(entry.identity, before=version, after=privileges.MAINTAIN_VERSION)
+    return "".join(f"{line};\n" for line in found).encode()
 
 
 def owner(entry: SchemaEntry) -> bytes:

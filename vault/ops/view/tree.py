@@ -16,14 +16,16 @@ from vault.errors import NotThere, UsageError
 from vault.model import FileItem, FileType, TableName
 from vault.model.files import path_text
 from vault.ops.project.components import SUPABASE, Selectors, tables_of
-from vault.ops.view import definitions as view_sql
 from vault.ops.view import users as view_rows
 from vault.ops.view.archive import archive_blocks, archive_bytes
-from vault.ops.view.dump_sql import complete_sql
+from vault.ops.view.dump_sql import complete_sql, schema_sql
 from vault.ops.view.encryption import encryption_sql
 from vault.ops.view.manifest import manifest_md
 from vault.ops.view.paths import MANIFEST, RECORDS, read_path, table_files
+from vault.ops.view.policies import policies_sql
 from vault.ops.view.restore_script import restore_sh
+from vault.ops.view.roles import roles_sql, settings_sql
+from vault.ops.view.routines import functions_sql
 from vault.ops.view.table import table_rows
 from vault.repo.snapshot import Snapshot
 from vault.sql.names import one_line
@@ -43,12 +45,13 @@ _OF_A_DATABASE: Final[dict[str, _Renderer]] = {
     DUMP: lambda snapshot, _: archive_blocks(snapshot),
     SQL: lambda snapshot, _: complete_sql(snapshot),
     SCRIPT: lambda *_: iter((restore_sh(),)),
+    "database_settings.sql": settings_sql,
     "encryption_system.sql": encryption_sql,
-    "migration_history.sql": view_sql.history_sql,
-    "rls_policies_complete.sql": view_sql.policies_sql,
-    "roles.sql": view_sql.roles_sql,
-    "rpc_functions_complete.sql": view_sql.functions_sql,
-    "schema.sql": view_sql.schema_sql,
+    "migration_history.sql": view_rows.history_sql,
+    "rls_policies_complete.sql": policies_sql,
+    "roles.sql": roles_sql,
+    "rpc_functions_complete.sql": functions_sql,
+    "schema.sql": lambda snapshot, _: schema_sql(snapshot),
     "user_roles_complete.sql": view_rows.user_roles_sql,
     "users_with_encrypted_passwords.sql": view_rows.users_sql,
 }

@@ -1,4 +1,4 @@
-"""SQL files of the view that bring back rows of a few tables: users, and their roles. Streams.
+"""SQL files of the view that bring back rows of a few tables: users, their roles, applied migrations. Streams.
 
 Each file is one transaction and may run again: a row whose key is there stays as it is. Triggers do not fire, so foreign keys are
 checked by the file itself, and a row without its counterpart undoes all of it.
@@ -19,6 +19,12 @@ from vault.sql.names import literal, one_line, qualified
 
 _IDENTITIES: Final = "identities"
 """Where the platform keeps how users sign in, beside the users."""
+
+_TIMES: Final = ("timestamp", "date")
+_WITHOUT_TIMES: Final = (
+    "This table has no column for the time of application, so nothing can say when a migration was applied.",
+    "The version, which starts each file's name, is the time at which the migration was written.",
+)
 
 _CHECK: Final = """
 DECLARE
@@ -53,13 +59,20 @@ END
 def users_sql(snapshot: Snapshot, selectors: Selectors) -> Iterator[bytes]:
     """Rows of the users' table and of their identities."""
     what = "Users with their encrypted passwords (hashes, as they were), and how they sign in."
-    return _script(snapshot, what, users_tables(snapshot, selectors))
+    return rows_script(snapshot, what, users_tables(snapshot, selectors))
 
 
 def user_roles_sql(snapshot: Snapshot, selectors: Selectors) -> Iterator[bytes]:
     """Rows of the application's role tables."""
     what = "Roles of the application's users: assignments, permissions, trail. Roles of the cluster are in roles.sql."
-    return _script(snapshot, what, role_tables(snapshot, selectors))
+    return rows_script(snapshot, what, role_tables(snapshot, selectors))
+
+
+def history_sql(snapshot: Snapshot, selectors: Selectors) -> Iterator[bytes]:
+    """The table of applied migrations as INSERT statements."""
+    item = snapshot.table(selectors.history_table)
+    notes = () if _has_time(item) else _WITHOUT_TIMES
+    yield from rows_script(snapshot, f"Applied migrations: the rows of {qualified(item.name)}.", [item], *notes)
 
 
 def users_tables(snapshot: Snapshot, selectors: Selectors) -> list[TableItem]:
@@ -75,11 +88,13 @@ def role_tables(snapshot: Snapshot, selectors: Selectors) -> list[TableItem]:
     return [found[name] for name in tables_of("user_roles", found, selectors)]
 
 
-def _script(snapshot: Snapshot, what: str, items: Sequence[TableItem]) -> Iterator[bytes]:
+def rows_script(snapshot: Snapshot, what: str, items: Sequence[TableItem], *notes: str) -> Iterator[bytes]:
+    """One transaction that inserts the rows of `items` that are not there."""
     yield head(
         snapshot,
         what,
-        "For a database that has these tables: psql -X -v ON_ERROR_STOP=1 -d DATABASE -f FILE",
+        *notes,
+        "For a database that has these tables: psql -X -d DATABASE -f FILE",
         "One transaction, which may run again: a row whose key is there already stays as it is.",
         "Triggers do not fire (session_replication_role); foreign keys are checked at the end.",
     )
@@ -119,3 +134,7 @@ def _at_least(item: SequenceItem) -> str:
     name = qualified(item.name)
     setval = f"SELECT pg_catalog.setval({literal(name)}, {item.last_value})"
     return f"{setval} FROM {name} WHERE last_value < {item.last_value};\n"
+
+
+def _has_time(item: TableItem) -> bool:
+    return any(column.type.startswith(_TIMES) for column in item.columns)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from vault.model import Identity, TableName
+from vault.model import TableName
 from vault.ops.restore.plan.contents import Contents
-from vault.sql.catalog_names import relation_in
+from vault.sql.catalog_names import Key, relation_in, subject
 
 RELATIONS: Final = frozenset({"TABLE", "VIEW", "MATERIALIZED VIEW", "FOREIGN TABLE"})
 _ABOUT: Final = frozenset({"ACL", "COMMENT", "SECURITY LABEL"})
@@ -22,8 +22,6 @@ _NEEDS_RELATION: Final = frozenset({"INDEX", "STATISTICS"})
 
 LINKS: Final = frozenset({"FK CONSTRAINT", "PUBLICATION TABLE", "TABLE ATTACH", "INDEX ATTACH"})
 """Entries that tie an object to another: they come only if the other one is there or comes too."""
-
-Key = tuple[str, tuple[str, ...], tuple[str, ...]]
 
 
 class EntryGraph:
@@ -149,8 +147,3 @@ def _owned_sequences(contents: Contents) -> dict[TableName, TableName]:
             if sequence is not None and table is not None:
                 found[sequence] = table
     return found
-
-
-def subject(identity: Identity) -> Key:
-    """The object that an entry is, or is about. Where pg_dump does not tell it (members of extensions), its tag stands for it."""
-    return (identity.kind, identity.names, identity.args) if identity.kind else ("", (identity.sub,), ())

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from vault.model import Identity, SchemaEntry
 from vault.ops.restore.plan.decision import Action, Decision, Situation
-from vault.ops.restore.plan.graph import Key, subject
+from vault.sql.catalog_names import Key, subject
 from vault.sql.in_force import Privileges
 
 _ABOUT = frozenset({"ACL", "COMMENT", "SECURITY LABEL"})

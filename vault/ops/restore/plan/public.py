@@ -13,7 +13,8 @@ from typing import Final
 
 from vault.ids import ObjectId
 from vault.model import Identity, OrderItem, Present, SchemaEntry, Section, TargetFacts
-from vault.ops.restore.plan.contents import CLOSED_PUBLIC_VERSION, Contents, public_was_open
+from vault.ops.restore.plan.contents import Contents
+from vault.sql.privileges import CLOSED_PUBLIC_VERSION, public_was_open
 
 NAME: Final = "public"
 _SCHEMA: Final = Identity(desc="SCHEMA", kind="schema", names=(NAME,))
@@ -48,7 +49,7 @@ def with_public(contents: Contents, read: Present | None, target: TargetFacts) -
 
 
 def _was_open(contents: Contents) -> bool:
-    return contents.server.version_num < CLOSED_PUBLIC_VERSION and public_was_open(contents)
+    return contents.server.version_num < CLOSED_PUBLIC_VERSION and public_was_open(contents.order, contents.catalog)
 
 
 def _present(

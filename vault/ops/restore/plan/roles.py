@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from vault.model import Membership, ParameterAcl, Role, Roles, RoleSetting, TargetFacts
 from vault.ops.restore.plan.role_differences import differences
+from vault.sql.statements import read_acl_item
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,5 +82,5 @@ def _settings(
 
 def _own(parameter: ParameterAcl, created: set[str]) -> ParameterAcl:
     """The grants to roles that the restore creates."""
-    acl = tuple(item for item in parameter.acl if item.partition("=")[0].strip('"') in created)
+    acl = tuple(item for item in parameter.acl if read_acl_item(item).grantee in created)
     return ParameterAcl(name=parameter.name, acl=acl)

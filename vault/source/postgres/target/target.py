@@ -35,43 +35,13 @@ from vault.source.postgres.connection.text import text
 from vault.source.postgres.target.attempts import translate
 from vault.source.postgres.target.merge import REPLICA
 from vault.source.postgres.target.session import PostgresTargetSession, apply_settings
+from vault.sql.emptiness import IN_THE_WAY
 
 _FACTS: Final[LiteralString] = """
 select current_setting('server_version_num')::int, current_setting('server_version'), (select system_identifier::text from pg_catalog.pg_control_system()),
        datname, d.oid::int8, pg_catalog.pg_encoding_to_char(encoding), current_user::text, rolsuper, pg_catalog.pg_is_in_recovery()
   from pg_catalog.pg_database d, pg_catalog.pg_roles where datname = current_database() and rolname = current_user
 """
-
-_IN_THE_WAY: Final[LiteralString] = """
-with member as (
-    select classid, objid from pg_catalog.pg_depend where deptype = 'e'
-), found (classid, objid) as (
-    select 'pg_catalog.pg_namespace'::pg_catalog.regclass::oid, oid from pg_catalog.pg_namespace
-     where nspname <> 'public' and nspname <> 'information_schema' and nspname !~ '^pg_'
-    union all
-    select classid, objid from pg_catalog.pg_depend
-     where refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass and deptype = 'n'
-       and refobjid = (select oid from pg_catalog.pg_namespace where nspname = 'public')
-       and classid <> 'pg_catalog.pg_extension'::pg_catalog.regclass
-       and classid <> 'pg_catalog.pg_default_acl'::pg_catalog.regclass
-    union all select 'pg_catalog.pg_event_trigger'::pg_catalog.regclass, oid from pg_catalog.pg_event_trigger
-    union all select 'pg_catalog.pg_publication'::pg_catalog.regclass, oid from pg_catalog.pg_publication
-    union all select 'pg_catalog.pg_foreign_data_wrapper'::pg_catalog.regclass, oid from pg_catalog.pg_foreign_data_wrapper
-    union all select 'pg_catalog.pg_foreign_server'::pg_catalog.regclass, oid from pg_catalog.pg_foreign_server
-    union all select 'pg_catalog.pg_language'::pg_catalog.regclass, oid from pg_catalog.pg_language where oid >= 16384
-    union all select 'pg_catalog.pg_cast'::pg_catalog.regclass, oid from pg_catalog.pg_cast where oid >= 16384
-    union all select 'pg_catalog.pg_am'::pg_catalog.regclass, oid from pg_catalog.pg_am where oid >= 16384
-    union all select 'pg_catalog.pg_transform'::pg_catalog.regclass, oid from pg_catalog.pg_transform where oid >= 16384
-    union all select 'pg_catalog.pg_largeobject'::pg_catalog.regclass, oid from pg_catalog.pg_largeobject_metadata
-)
-select (pg_catalog.pg_identify_object(classid, objid, 0)).type || ' ' || (pg_catalog.pg_identify_object(classid, objid, 0)).identity
-  from found where (classid, objid) not in (select classid, objid from member)
- union all select 'subscription ' || pg_catalog.quote_ident(subname) from pg_catalog.pg_subscription
-  where subdbid = (select oid from pg_catalog.pg_database where datname = current_database())
- order by 1
-"""
-"""Anything of a user: schemas, what depends on schema public, and what has no schema. Oids below 16384 come from initdb.
-13 shows pg_subscription.oid to superusers only."""
 
 _ALLOWED: Final[LiteralString] = """
 select array(select rolname::text from pg_catalog.pg_roles r where pg_catalog.pg_has_role(current_user, r.oid, 'MEMBER') order by 1),
@@ -228,7 +198,7 @@ def _probe(session: Session) -> TargetFacts:
         user=user,
         superuser=superuser,
         roles=replace(known, roles=tuple(replace(role, verifier=None) for role in known.roles)),
-        in_the_way=_names(connection, _IN_THE_WAY),
+        in_the_way=_names(connection, IN_THE_WAY),
         extensions=_names(connection, "select name::text from pg_catalog.pg_available_extensions order by 1"),
         extensions_installed=_names(connection, "select extname::text from pg_catalog.pg_extension order by 1"),
         extension_versions=tuple(
