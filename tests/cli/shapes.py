@@ -46,6 +46,8 @@ TABLE = fields(
     name=TEXT, rows=COUNT, source_bytes=COUNT, extents=COUNT, extents_reused=nullable(COUNT), why_read=nullable(TEXT)
 )
 
+KEY = fields(id=SNAPSHOT_ID, label=TEXT, created=TIME, kdf={"type": "object"})
+
 SHAPES: dict[str, dict[str, Any]] = {
     "init": result(repository={"type": "string", "pattern": "^[0-9a-f]{32}$"}, url=TEXT, kit=nullable(TEXT)),
     "backup": result(
@@ -63,7 +65,7 @@ SHAPES: dict[str, dict[str, Any]] = {
             )
         )
     ),
-    "export": result(format={"enum": ["layout", "pgdump", "sql", "tar"]}, path=TEXT, files=COUNT, bytes=COUNT),
+    "export": result(format={"enum": ["layout", "pgdump", "sql", "tar"]}, path=TEXT, files=COUNT, bytes=COUNT, duration_s=SECONDS),
     "extract": result(files=COUNT, bytes=COUNT),
     "restore": result(
         tables=COUNT, rows=COUNT, entries=COUNT, failed=listed(fields(entry=TEXT, why=TEXT)), duration_s=SECONDS,
@@ -73,7 +75,8 @@ SHAPES: dict[str, dict[str, Any]] = {
         objects=COUNT, read_bytes=COUNT, duration_s=SECONDS,
         damage=listed(fields(file=TEXT, kind=TEXT, object=nullable(TEXT), why=TEXT, affects=listed(TEXT))),
     ),
-    "key": result(keys=listed(fields(id=SNAPSHOT_ID, label=TEXT, created=TIME, kdf={"type": "object"}))),
+    "key": result(keys=listed(KEY)),
+    "key list": result(keys=listed(KEY), left_behind=listed(SNAPSHOT_ID), damage=listed(fields(file=TEXT, why=TEXT))),
     "stats": result(
         snapshots=COUNT, source_bytes=COUNT, stored_bytes=COUNT, objects=COUNT, tables=listed({"type": "object"})
     ),

@@ -49,7 +49,7 @@ def test_every_result_has_its_shape(saved: Command, documents: Path) -> None:
     assert [one["tags"] for one in listed["snapshots"]] == [{"release": "1.4"}, {}]
     conforming(saved("show", "latest", "--json").json(), "show")
     conforming(saved("check", "--json").json(), "check")
-    conforming(saved("key", "list", "--json").json(), "key")
+    conforming(saved("key", "list", "--json").json(), "key list")
     conforming(saved("show", "latest~7", "--json").json(), "error")
     assert saved("--json", "snapshots").json() == listed
 

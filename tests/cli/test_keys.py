@@ -76,7 +76,7 @@ def test_init_warns_inside_a_git_work_tree(pgvault: Command) -> None:
 
 def test_added_passphrase_opens_and_removed_one_does_not(pgvault_ready: Command) -> None:
     assert pgvault_ready("key", "add", "--label", "ci", PGVAULT_NEW_PASSWORD="second").code == 0
-    keys = conforming(pgvault_ready("key", "list", "--json").json(), "key")["keys"]
+    keys = conforming(pgvault_ready("key", "list", "--json").json(), "key list")["keys"]
     assert [key["label"] for key in keys] == ["first", "ci"]
     assert pgvault_ready("snapshots", PGVAULT_PASSWORD="second").code == 0
     assert pgvault_ready("key", "remove", keys[0]["id"][:10], PGVAULT_PASSWORD="second").code == 0

@@ -23,9 +23,12 @@ from vault.cli.options import Invocation, command
     "-o", "--output", "path", required=True, metavar="PATH", help="A new file, or for layout a new directory."
 )
 def export(invocation: Invocation, snapshot: str, form: str, path: str) -> int:
+    import time
+
     from vault.ops.view import extract
     from vault.ops.view.export import FILES, Tar
 
+    started = time.monotonic()
     view = wiring.open_view(invocation.settings(), snapshot)
     out = invocation.renderer()
     changed: list[dict[str, str]] = []
@@ -43,7 +46,9 @@ def export(invocation: Invocation, snapshot: str, form: str, path: str) -> int:
     for one in changed:
         out.talk(f"{one['item']}: {one['why']}")
     if invocation.json:
-        out.json_line(jsonout.result(format=form, path=path, files=files, bytes=written, changed=changed))
+        duration_s = time.monotonic() - started
+        told = jsonout.result(format=form, path=path, files=files, bytes=written, duration_s=duration_s)
+        out.json_line(told | {"changed": changed})
     else:
         out.line(f"{files} files, {render.size(written)}, written to {path}")
     return ExitCode.RESTORE_INCOMPLETE if changed else ExitCode.OK
