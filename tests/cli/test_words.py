@@ -38,6 +38,36 @@ def test_secret_in_a_connection_string_is_refused_without_repeating_it(text: str
 
 
 @pytest.mark.parametrize(
+    ("text", "host"),
+    [
+        ("postgresql://postgres:postgres@127.0.0.1:54322/postgres", "127.0.0.1"),
+        ("postgres://postgres:postgres@localhost:54322/postgres", "localhost"),
+        ("host=localhost port=54322 user=postgres password=postgres dbname=postgres", "localhost"),
+    ],
+)
+def test_refusal_for_the_local_supabase_database_shows_the_line_that_works(text: str, host: str) -> None:
+    with pytest.raises(UsageError) as refusal:
+        refuse_password(text, where="-d")
+    assert refusal.value.hint == f"PGPASSWORD=postgres pgvault backup -d postgresql://postgres@{host}:54322/postgres"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql://postgres:other@127.0.0.1:54322/postgres",
+        "postgresql://postgres:postgres@db.example.org:54322/postgres",
+        "postgresql://postgres:postgres@127.0.0.1:5432/postgres",
+        "postgresql://postgres:postgres@127.0.0.1:54322/postgres?sslpassword=postgres",
+        "postgresql://postgres:postgres@127.0.0.1:54322,127.0.0.1:54322/postgres",
+    ],
+)
+def test_refusal_of_any_other_password_repeats_nothing(text: str) -> None:
+    with pytest.raises(UsageError) as refusal:
+        refuse_password(text, where="-d")
+    assert refusal.value.hint == "leave it out, and set PGPASSFILE (a 0600 file) or PGPASSWORD in the environment"
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "app",

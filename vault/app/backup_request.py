@@ -64,7 +64,7 @@ def plan_backup(settings: Settings, options: BackupOptions) -> BackupPlan:
 
     configured = settings.chosen_source()
     if options.database is not None:
-        refuse_unusable(options.database)
+        refuse_unusable(options.database, command="backup")
     given = options.database if options.database is not None else configured.database
     conninfo = as_conninfo(given) if given is not None else ("" if settings.names_database() else None)
     directories = {**configured.directories, **pairs("--dir", options.directories, "edge_functions=supabase/functions")}

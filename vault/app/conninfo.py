@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from vault.errors import UsageError
 
+LOCAL_HOSTS: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
 SECRET_KEYS: Final = frozenset({"password", "sslpassword", "oauth_client_secret"})
 _PAIR: Final = re.compile(r"\s*([^\s=]+)\s*=\s*('(?:[^'\\]|\\.)*'|(?:[^\s\\]|\\.)*)", re.DOTALL)
 _USERINFO: Final = re.compile(r"(://[^/\s:@]*):[^/\s]*@")
@@ -19,21 +20,36 @@ _QUERY: Final = re.compile(r"([?&])([^=&\s]+)=[^&\s]*")
 _KEYWORD: Final = re.compile(r"((?:ssl)?password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&]+)", re.IGNORECASE)
 
 
-def refuse_password(text: str, *, where: str) -> None:
+def refuse_password(text: str, *, where: str, command: str = "backup") -> None:
     """Raises  UsageError: the string carries a secret, which a process list or a file would show to others"""
     if SECRET_KEYS & {key for key, value in settings_of(text) if value}:
         raise UsageError(
             f"{where} holds a password",
             why="a secret is never a flag's value: every user of the machine can read it in the process list",
-            hint="leave it out, and set PGPASSFILE (a 0600 file) or PGPASSWORD in the environment",
+            hint=_line_that_works(text, command)
+            or "leave it out, and set PGPASSFILE (a 0600 file) or PGPASSWORD in the environment",
         )
 
 
-def refuse_unusable(database: str) -> None:
+def _line_that_works(text: str, command: str) -> str:
+    """For the database of `supabase start`, whose password is the same on every machine; for others nothing is repeated."""
+    given = {key: value for key, value in settings_of(text) if value}
+    host, _, port = (
+        given.pop("host", "").rpartition(":") if "://" in text else (given.pop("host", ""), "", given.pop("port", ""))
+    )
+    name, user = given.pop("dbname", ""), given.pop("user", "")
+    known = (user, given.pop("password", ""), name, port) == ("postgres", "postgres", "postgres", "54322")
+    if not known or host not in LOCAL_HOSTS or given:
+        return ""
+    url = f"postgresql://postgres@{host}:54322/postgres"
+    return f"PGPASSWORD=postgres pgvault {command} -d {url}"
+
+
+def refuse_unusable(database: str, *, command: str) -> None:
     """What -d may not be. Raises  UsageError: empty, as from an unset variable, where libpq would guess; a password in it"""
     if not database.strip():
         raise UsageError("-d/--database is empty", why="it names no database", hint="-d DATABASE, or leave -d out")
-    refuse_password(database, where="-d/--database")
+    refuse_password(database, where="-d/--database", command=command)
 
 
 def settings_of(text: str) -> list[tuple[str, str]]:

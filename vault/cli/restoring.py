@@ -76,7 +76,7 @@ def request(options: RestoreOptions, settings: Settings) -> RestoreRequest:
     if database is None and (options.only or options.schema_only or options.data_only or options.clean):
         raise UsageError("--only, -s, -a and -c are about a database", hint="add -d DATABASE")
     if database is not None:
-        refuse_unusable(database)
+        refuse_unusable(database, command="restore SNAP")
     return RestoreRequest(
         conninfo=as_conninfo(database) if database is not None else None, directories=directories, options=options
     )
