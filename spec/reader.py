@@ -276,11 +276,20 @@ def decode_slot(data: bytes) -> dict[str, Any]:
     return dict(value)
 
 
+def without_line_end(text: str) -> str:
+    """A passphrase as a file or a variable gives it."""
+    return text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")  # [KEY-10]
+
+
+def password_bytes(passphrase: str) -> bytes:
+    return unicodedata.normalize("NFC", passphrase).encode()
+
+
 def open_slot(data: bytes, passphrase: str) -> tuple[Keys, bytes]:
     """Keys and the id of the repository that the slot belongs to."""
     slot = decode_slot(data)
     kdf = slot["kdf"]
-    password = unicodedata.normalize("NFC", passphrase).encode()
+    password = password_bytes(passphrase)
     parameters = {"salt": kdf["salt"], "iterations": kdf["passes"], "lanes": kdf["lanes"], "memory_cost": kdf["memory"]}
     kek = Argon2id(length=32, **parameters).derive(password)
     aad = data[:8] + encode({name: value for name, value in slot.items() if name != "wrapped"})
@@ -369,7 +378,9 @@ def decompress(frame: bytes, plain_length: int | None, bytes_max: int, base: byt
     """One zstd frame; `plain_length` None: whatever its header claims, up to `bytes_max`."""
     need(frame[:4] == b"\x28\xb5\x2f\xfd", "not a zstd frame")
     try:
-        claimed = zstandard.get_frame_parameters(frame).content_size
+        parameters = zstandard.get_frame_parameters(frame)
+        need(not parameters.dict_id and not parameters.has_checksum, "frame with dictionary id or checksum")  # [OBJ-17]
+        claimed = parameters.content_size
         need(claimed != zstandard.CONTENTSIZE_UNKNOWN, "frame without content size")  # [OBJ-3]
         need(plain_length in (None, claimed), "content size differs from the record")
         need(claimed <= bytes_max, f"frame of {claimed} bytes", "limit")
@@ -1293,9 +1304,9 @@ def _json_default(value: Any) -> str:
 
 def _passphrase() -> str:
     if "PGVAULT_PASSWORD" in os.environ:
-        return os.environ["PGVAULT_PASSWORD"]
+        return without_line_end(os.environ["PGVAULT_PASSWORD"])
     if "PGVAULT_PASSWORD_FILE" in os.environ:
-        return Path(os.environ["PGVAULT_PASSWORD_FILE"]).read_text(encoding="utf-8").rstrip("\r\n")
+        return without_line_end(Path(os.environ["PGVAULT_PASSWORD_FILE"]).read_bytes().decode())
     return getpass.getpass("passphrase: ")
 
 

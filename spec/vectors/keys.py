@@ -92,6 +92,27 @@ def bundle() -> list[Vector]:
     return c.vectors
 
 
+def passphrase() -> list[Vector]:
+    c = Collection("passphrase")
+    for name, comment, given, password in (
+        ("plain", "no line end", "secret", "secret"),
+        ("lf", "one LF", "secret\n", "secret"),
+        ("crlf", "one CR LF", "secret\r\n", "secret"),
+        ("lf_twice", "only the last goes", "secret\n\n", "secret\n"),
+        ("crlf_twice", "only the last goes", "secret\r\n\r\n", "secret\r\n"),
+        ("lf_crlf", "only the last goes", "secret\n\r\n", "secret\n"),
+        ("cr", "a CR alone is no line end", "secret\r", "secret\r"),
+        ("line_before", "a line end before the end stays", "\nse\ncret", "\nse\ncret"),
+        ("blanks", "blanks stay", " secret \t\n", " secret \t"),
+        ("mark", "a byte order mark stays", "\ufeffsecret\n", "\ufeffsecret"),
+        ("nfd", "composed", "pa\u0308ss\n", "p\u00e4ss"),
+        ("singleton", "the Kelvin sign is a K", "\u212a", "K"),
+    ):
+        made = {"value": {"password": password.encode()}}
+        c.ok(name, "KEY-10", comment, made, data=given.encode())
+    return c.vectors
+
+
 def slot() -> list[Vector]:
     c = Collection("slot", passphrase=write.PASSPHRASE)
     kdf: dict[str, Any]
@@ -269,6 +290,7 @@ def envelope() -> list[Vector]:
         ("zstd_trailing_byte", "OBJ-4", "malformed", "one byte after the frame", frame + b"\0"),
         ("zstd_no_size", "OBJ-3", "malformed", "no content size", write.zstd(plain, size=False)),
         ("zstd_truncated", "OBJ-4", "malformed", "frame without its end", frame[:-1]),
+        ("zstd_checksum", "OBJ-17", "malformed", "a frame with its checksum", write.zstd(plain, checksum=True)),
         ("zstd_garbage", "OBJ-3", "malformed", "no frame", b"no frame at all"),
         ("zstd_bomb", "OBJ-3", "limit", "claims 64 MiB + 1 byte", bomb),
     ):
@@ -282,4 +304,4 @@ def _relabel(data: bytes) -> bytes:
 
 
 def vectors() -> list[Vector]:
-    return [*encoding(), *bundle(), *slot(), *kit(), *config(), *envelope()]
+    return [*encoding(), *bundle(), *passphrase(), *slot(), *kit(), *config(), *envelope()]

@@ -238,7 +238,7 @@ def indexes(case: Any) -> None:
         (repo, rest | index_file(wrong)),
     )
     case("names_foreign", "STORE-6", "ok", "files of other names do not count",
-         (repo, files | {"packs/tmp-1": b"x", "snapshots/notes.txt": b"x", "index/x": b"x", "keys/.hidden": b"x"}))  # fmt: skip
+         (repo, files | {"tmp/0a1b": files[name], "packs/tmp-1": b"x", "snapshots/notes.txt": b"x", "index/x": b"x", "keys/.hidden": b"x"}))  # fmt: skip
 
 
 def keys(case: Any) -> None:

@@ -149,10 +149,10 @@ def object_id(object_type: int, plain: bytes) -> bytes:
     return blake3(bytes([object_type]) + plain, key=ID_KEY).digest()
 
 
-def zstd(plain: bytes, base: bytes | None = None, *, size: bool = True) -> bytes:
+def zstd(plain: bytes, base: bytes | None = None, *, size: bool = True, checksum: bool = False) -> bytes:
     prefix = zstandard.ZstdCompressionDict(base, dict_type=zstandard.DICT_TYPE_RAWCONTENT) if base else None
     return zstandard.ZstdCompressor(
-        level=3, dict_data=prefix, write_content_size=size, write_checksum=False, write_dict_id=False
+        level=3, dict_data=prefix, write_content_size=size, write_checksum=checksum, write_dict_id=False
     ).compress(plain)
 
 

@@ -101,9 +101,14 @@ def _drain(opened: reader.Repository, manifest: dict[str, Any]) -> dict[str, str
     return outputs
 
 
+def passphrase(inputs: Inputs) -> Any:
+    return {"value": {"password": reader.password_bytes(reader.without_line_end(inputs["data"].decode())).hex()}}
+
+
 READERS: dict[str, Callable[[Inputs], Any]] = {
     "encoding": lambda i: reader.decode(i["data"], "vector", 1024),
     "bundle": lambda i: reader.decode_bundle(i["data"]),
+    "passphrase": passphrase,
     "slot": slot,
     "kit": kit,
     "config": config,

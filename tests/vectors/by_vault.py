@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
-from vault.crypto import keyed
+from vault.crypto import kdf, keyed
 from vault.crypto.keys import Keys
 from vault.errors import (
     AuthenticationFailed,
@@ -187,9 +187,14 @@ def _drain(read: Snapshot) -> dict[str, str]:
     return outputs
 
 
+def read_passphrase(inputs: Inputs) -> Any:
+    return {"value": {"password": kdf.password_bytes(kdf.without_line_end(inputs["data"].decode())).hex()}}
+
+
 READERS: dict[str, Callable[[Inputs], Any]] = {
     "encoding": lambda i: codec.decode(i["data"], what="vector", bytes_max=1024),
     "bundle": lambda i: keyslot.decode_bundle(i["data"]),
+    "passphrase": read_passphrase,
     "slot": open_slot,
     "kit": open_kit,
     "config": open_config,

@@ -14,6 +14,7 @@ from getpass import getpass
 from pathlib import Path
 
 from vault.app.settings import Settings
+from vault.crypto.kdf import without_line_end
 from vault.errors import SecretUnavailable
 
 SECRET_BYTES_MAX = 64 * 1024
@@ -58,7 +59,7 @@ def _obtain(settings: Settings, variable: str, prompt: str, *, twice: bool) -> s
         found = _output_of(settings.password_command, settings, "repository.password_command")
     else:
         found = _typed(variable, prompt, twice=twice)
-    found = found.removesuffix("\n").removesuffix("\r")
+    found = without_line_end(found)
     if not found:
         raise SecretUnavailable("the passphrase is empty", why=f"{variable}, its file or its command gave no text")
     try:

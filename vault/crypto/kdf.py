@@ -14,6 +14,19 @@ _SALT_BYTES = 32
 _KEK_BYTES = 32
 
 
+def without_line_end(text: str) -> str:
+    """A passphrase as a file, a command or a variable gives it: less one LF or CR LF at its very end, and nothing else."""
+    return text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
+
+
+def password_bytes(passphrase: str) -> bytes:
+    """What goes into Argon2id. Raises  UsageError: the passphrase is not Unicode text"""
+    try:
+        return unicodedata.normalize("NFC", passphrase).encode("utf-8")
+    except UnicodeEncodeError:
+        raise UsageError("the passphrase is not valid UTF-8 text") from None
+
+
 def derive_kek(passphrase: str, kdf: Kdf) -> bytes:
     """Derive 32 bytes from the NFC form of `passphrase`. Takes `kdf.memory_kib` of memory.
 
@@ -21,10 +34,7 @@ def derive_kek(passphrase: str, kdf: Kdf) -> bytes:
             UsageError: the passphrase is not Unicode text; KeyUnavailable: not enough memory
     """
     _check(kdf)
-    try:
-        secret = unicodedata.normalize("NFC", passphrase).encode("utf-8")
-    except UnicodeEncodeError:
-        raise UsageError("the passphrase is not valid UTF-8 text") from None
+    secret = password_bytes(passphrase)
     derivation = Argon2id(
         salt=kdf.salt, length=_KEK_BYTES, iterations=kdf.passes, lanes=kdf.lanes, memory_cost=kdf.memory_kib
     )

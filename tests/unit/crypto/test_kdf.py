@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from vault import limits
-from vault.crypto.kdf import derive_kek
+from vault.crypto.kdf import derive_kek, without_line_end
 from vault.errors import LimitExceeded, Malformed, UsageError
 from vault.model import Kdf
 
@@ -38,6 +38,24 @@ def test_passphrases_equal_in_nfc_open_the_same_slot() -> None:
     plain = Argon2id(salt=CHEAP.salt, length=32, iterations=1, lanes=1, memory_cost=CHEAP.memory_kib)
     expected = plain.derive("caf\u00e9".encode())
     assert derive_kek("caf\u00e9", CHEAP) == derive_kek("cafe\u0301", CHEAP) == expected
+
+
+@pytest.mark.spec("KEY-10")
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("p", "p"),
+        ("p\n", "p"),
+        ("p\r\n", "p"),
+        ("p\n\n", "p\n"),
+        ("p\r", "p\r"),
+        (" p \n", " p "),
+        ("\n", ""),
+        ("", ""),
+    ],
+)
+def test_one_line_end_is_no_part_of_a_passphrase(given: str, kept: str) -> None:
+    assert without_line_end(given) == kept
 
 
 def test_passphrase_that_is_not_unicode_is_a_usage_error() -> None:
