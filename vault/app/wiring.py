@@ -100,7 +100,18 @@ def open_repository(settings: Settings) -> Open:
 
     Raises  NoRepository, WrongPassphrase, SecretUnavailable, IntegrityError, StoreError
     """
-    return repository_unlocker(settings)()
+    unlock = repository_unlocker(settings)
+    from vault.repo.workers import alongside
+
+    # Deriving the key takes 0.1 s without Python's lock: what will read the repository is loaded meanwhile.
+    with alongside(_load_readers, cancel=lambda: None):
+        return unlock()
+
+
+def _load_readers() -> None:
+    import vault.repo.snapshot
+    import vault.repo.state
+    import vault.store.local  # noqa: F401
 
 
 def repository_unlocker(settings: Settings) -> Callable[[], Open]:
