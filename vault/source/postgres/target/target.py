@@ -32,6 +32,7 @@ from vault.source.postgres.connection.connect import (
 )
 from vault.source.postgres.connection.programs import Programs
 from vault.source.postgres.connection.text import text
+from vault.source.postgres.target import memory
 from vault.source.postgres.target.attempts import translate
 from vault.source.postgres.target.merge import REPLICA
 from vault.source.postgres.target.session import PostgresTargetSession, apply_settings
@@ -155,6 +156,8 @@ class PostgresTarget:
             self._sessions.append(session)
         try:
             apply_settings(session.connection)
+            if self._place.local and (kib := memory.index_kib()) is not None:
+                session.connection.execute(memory.RAISE, (kib, kib))
             return PostgresTargetSession(
                 session.connection,
                 rows_encoding=encoding,
