@@ -20,7 +20,7 @@ from vault.model import FileKind, Manifest, ObjectType
 from vault.ops.backup import run as backup
 from vault.ops.check import run as check
 from vault.ops.repository import keys
-from vault.ports import Clock, DirectorySource, ObjectStore
+from vault.ports import Clock, DirectorySource, Entropy, ObjectStore
 from vault.repo import keyring
 from vault.repo.state import Closed, Indexed, Open
 from vault.store.memory import MemoryStore
@@ -106,6 +106,7 @@ def take(
     clock: Clock | None = None,
     moved: bool = False,
     attended: bool = False,
+    entropy: Entropy = os.urandom,
 ) -> backup.BackupReport:
     """One backup."""
     opener = FakeOpener(database) if isinstance(database, FakeDatabase) else database
@@ -117,7 +118,7 @@ def take(
         open_capture=opener,
         directories=directories or {},
         clock=clock or CLOCK,
-        entropy=os.urandom,
+        entropy=entropy,
         progress=progress or Quiet(),
     )
 

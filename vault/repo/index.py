@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vault.crypto import keyed
 from vault.crypto.keys import Keys
-from vault.errors import ContentMismatch, IntegrityError, NotFound
+from vault.errors import ContentMismatch, IntegrityError, MissingObject, NotFound
 from vault.format.index import Fragment, decode_fragment, parse_fragment_name
 from vault.format.pack import parse_pack_name
 from vault.ids import FragmentId, ObjectId, PackId
@@ -23,6 +23,8 @@ from vault.repo import runs
 from vault.repo.keyring import unseal_file
 from vault.repo.runs import MERGED, Link, Run, RunCache, name_of
 
+_LISTINGS_MAX = 5
+"""A listing that names what is gone this often is no race with a prune: it lies, or it is a cache."""
 _RUNS_MAX = 16
 """More small runs than this are merged in the cache: a look-up bisects every run."""
 
@@ -40,27 +42,24 @@ class Index:
 
     @classmethod
     def open(cls, store: ObjectStore, keys: Keys, *, cache_dir: Path | None) -> Index:
-        """List packs and fragments, and load every live fragment, from the cache where it is intact there."""
-        names = {}
-        generation = 0
-        for stored in store.list("index/"):
-            parsed = parse_fragment_name(stored.name)
-            if parsed is not None:
-                generation = max(generation, parsed[0])
-                names[parsed[1]] = stored.name
-        sizes = {}
-        for stored in store.list("packs/"):
-            pack = parse_pack_name(stored.name)
-            if pack is not None:
-                sizes[pack] = stored.size
+        """List packs and fragments, and load every live fragment, from the cache where it is intact there.
+
+        A listed fragment that is gone was merged into one that the listing did not have yet: both are listed again (LEASE-8).
+        """
         cache = RunCache(cache_dir)
-        found, damage = _load(store, keys, names, cache)
+        for _ in range(_LISTINGS_MAX):
+            names, generation = _fragments(store)
+            sizes = _pack_sizes(store)
+            found, damage, gone = _load(store, keys, names, cache)
+            if not gone:
+                break
+        damage += [MissingObject("index fragment is gone", why="each listing names it", file=name) for name in gone]
         superseded = {old for run in found for old in run.supersedes}
         if any(0 < len(superseded.intersection(run.covers)) < len(run.covers) for run in found):
             # A merged run that is superseded in part would bring back entries that were dropped on purpose.
             for name in cache.names(MERGED):
                 cache.remove(name)
-            found, damage = _load(store, keys, names, cache)
+            found, damage, _ = _load(store, keys, names, cache)
         live = [run for run in found if not superseded.issuperset(run.covers)]
         live = _merge_small(live, cache)
         for run in live:
@@ -167,11 +166,30 @@ class Index:
                     yield row.id, row.size
 
 
+def _fragments(store: ObjectStore) -> tuple[dict[FragmentId, str], int]:
+    """Names of fragments, and the highest generation."""
+    names = {}
+    generation = 0
+    for stored in store.list("index/"):
+        parsed = parse_fragment_name(stored.name)
+        if parsed is not None:
+            generation = max(generation, parsed[0])
+            names[parsed[1]] = stored.name
+    return names, generation
+
+
+def _pack_sizes(store: ObjectStore) -> dict[PackId, int]:
+    packs = ((parse_pack_name(stored.name), stored.size) for stored in store.list("packs/"))
+    return {pack: size for pack, size in packs if pack is not None}
+
+
 def _load(
     store: ObjectStore, keys: Keys, names: dict[FragmentId, str], cache: RunCache
-) -> tuple[list[Run], list[IntegrityError]]:
+) -> tuple[list[Run], list[IntegrityError], list[str]]:
+    """Runs, what is wrong with fragments that are there, and names of those that are not."""
     found: list[Run] = []
     damage: list[IntegrityError] = []
+    gone: list[str] = []
     todo = dict(names)
     for name in cache.names(MERGED):
         run = cache.load(name)
@@ -187,6 +205,7 @@ def _load(
             try:
                 data = runs.from_fragment(read_fragment(store, keys, name, fragment_id), fragment_id)
             except NotFound:
+                gone.append(name)
                 continue
             except IntegrityError as error:
                 error.file = name
@@ -194,7 +213,7 @@ def _load(
                 continue
             run = cache.save(name_of([fragment_id]), data)
         found.append(run)
-    return found, damage
+    return found, damage, gone
 
 
 def damaged_fragments(store: ObjectStore, keys: Keys) -> Iterator[IntegrityError]:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 from vault.crypto import keyed
 from vault.errors import IntegrityError, Locked, MissingObject, NotFound, StoreError
 from vault.format import upkeep
 from vault.format.pack import pack_name
+from vault.format.snapshot import snapshot_name
 from vault.ids import PackId
-from vault.model import FileKind, Lease, Sweep
+from vault.model import FileKind, Forgotten, ForgottenSnapshot, Lease, Sweep
 from vault.ports import Entropy
 from vault.repo.keyring import seal_file, unseal_file
 from vault.repo.state import Indexed, Open
@@ -38,8 +40,39 @@ def withdraw(repo: Open, name: str) -> None:
     repo.store.delete(name)
 
 
-def is_there(repo: Open, name: str) -> bool:
-    return any(stored.name == name for stored in repo.store.list("leases/"))
+class Held:
+    """A writer's lease, from the first one, which names no packs, to its end."""
+
+    def __init__(self, repo: Open, lease: Lease, *, entropy: Entropy) -> None:
+        self._repo = repo
+        self._lease = lease
+        self._entropy = entropy
+        self.name = publish(repo, lease, entropy=entropy)
+
+    def name_packs(self, packs: Iterable[PackId]) -> None:
+        """Publish it anew with all that the snapshot relies on; the first one goes when the second is durable."""
+        earlier = self.name
+        self.name = publish(self._repo, replace(self._lease, packs=tuple(sorted(set(packs)))), entropy=self._entropy)
+        withdraw(self._repo, earlier)
+
+    def is_there(self) -> bool:
+        return any(stored.name == self.name for stored in self._repo.store.list("leases/"))
+
+    def withdraw(self) -> None:
+        withdraw(self._repo, self.name)
+
+
+def take_back(repo: Open, snapshot: ForgottenSnapshot, *, now_ms: int, entropy: Entropy) -> None:
+    """Remove a snapshot that may rely on packs that are gone; a record says that this was on purpose."""
+    record = upkeep.encode_forgotten(Forgotten(created_ms=now_ms, snapshots=(snapshot,)))
+    data = seal_file(record, FileKind.FORGOTTEN, repo.keys, salt=entropy(24), squeeze=False)
+    with suppress(
+        StoreError
+    ):  # without the record a check names a lost snapshot; with the snapshot it would be taken for a whole one
+        repo.store.put(upkeep.upkeep_name(FileKind.FORGOTTEN, keyed.sha256(data)), data)
+        repo.store.barrier()
+    repo.store.delete(snapshot_name(snapshot.id))
+    repo.store.barrier()
 
 
 def sweeps(repo: Open) -> Iterator[Sweep]:

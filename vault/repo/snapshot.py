@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
-from vault.errors import Malformed, NotThere
+from vault.errors import Malformed, MissingObject, NotThere
 from vault.format.cluster import decode_catalog, decode_roles
 from vault.format.ledger import decode_ledger
 from vault.format.lists import CHUNKS, ENTRIES, EXTENTS, FILES, LARGE_OBJECTS, SEQUENCES, TABLES
@@ -34,8 +34,11 @@ from vault.model import (
     TableItem,
     TableName,
 )
-from vault.pipeline.lists import find, leaf, walk
+from vault.pipeline.lists import Load, find, leaf, walk
 from vault.repo.reader import Reader
+
+Adopt = Callable[[ObjectId], bool]
+"""Whether the repository has an object, which then counts as relied on (`Writer.adopt`)."""
 
 
 class Snapshot:
@@ -80,11 +83,26 @@ class Snapshot:
             return table.inline if table.inline.start == start else None
         return find(table.extents, start.to_bytes(8, "big"), EXTENTS, self._reader.get_many)
 
-    def whole_extents(self, table: TableItem, there: Callable[[ObjectId], bool]) -> Iterator[Extent]:
-        """Extents all of whose chunks are `there`."""
-        for extent in self.extents(table):
-            if all(there(ref.id) for ref in self.chunk_refs(extent.chunks)):
-                yield extent
+    def taken_over(self, table: TableItem, adopt: Adopt) -> Iterator[Extent]:
+        """Extents that are `adopt`ed with every chunk and node, those that lead to them included. Raises MissingObject: such a node is not"""
+        extents = walk(table.extents, EXTENTS, self._adopting(adopt)) if table.inline is None else iter([table.inline])
+        return (extent for extent in extents if self.adopts(extent.chunks, adopt))
+
+    def adopts(self, chunks: ChunkList, adopt: Adopt) -> bool:
+        """Whether `adopt` takes every chunk and every node of their list. Raises  IntegrityError"""
+        refs = iter(chunks.inline) if chunks.more is None else walk(chunks.more, CHUNKS, self._adopting(adopt))
+        return all(adopt(ref.id) for ref in refs)
+
+    def _adopting(self, adopt: Adopt) -> Load:
+        """Loads nodes that a new snapshot will rely on too."""
+
+        def adopted(ids: Iterable[ObjectId]) -> Iterator[ObjectId]:
+            for object_id in ids:
+                if not adopt(object_id):
+                    raise MissingObject("a node that would be taken over is missing", object_id=object_id.hex())
+                yield object_id
+
+        return lambda ids, node_type: self._reader.get_many(adopted(ids), node_type)
 
     def rows(self, table: TableItem) -> Iterator[bytes]:
         """COPY text of the whole table in order, whole chunks. Raises  Malformed: another number of rows than recorded"""

@@ -14,7 +14,7 @@ from typing import Self
 
 from vault.crypto import keyed
 from vault.crypto.keys import Keys
-from vault.errors import ContentMismatch
+from vault.errors import AlreadyExists, ContentMismatch
 from vault.format.index import build_fragment, encode_fragment, fragment_name
 from vault.format.object import pack_class, plain_bytes_max
 from vault.format.pack import encode_header, pack_name
@@ -85,6 +85,8 @@ class Writer:
         self._unpublished_objects = 0
         self._new_bytes = 0
         self.packs_used: set[PackId] = set()
+        self.unanswered = False
+        """The snapshot's put was begun, and nobody knows how it ended: it may still land."""
 
     @property
     def new_bytes(self) -> int:
@@ -249,10 +251,19 @@ class Writer:
         before()
         manifest, plain, data = self._sealed_manifest(manifest_at)
         snapshot_id = SnapshotId(keyed.object_id(self._keys.id_key, ObjectType.SNAPSHOT, plain))
-        self._store.put(snapshot_name(snapshot_id), data)
-        self._store.barrier()
+        self._put_snapshot(snapshot_name(snapshot_id), data)
         self._new_bytes += len(data)
         return Committed(id=snapshot_id, manifest=manifest)
+
+    def _put_snapshot(self, name: str, data: bytes) -> None:
+        self.unanswered = True
+        try:
+            self._store.put(name, data)
+        except AlreadyExists:
+            self.unanswered = False  # an answer; any other error may follow a try that still lands
+            raise
+        self._store.barrier()
+        self.unanswered = False
 
     def _sealed_manifest(self, manifest_at: Callable[[int], Manifest]) -> tuple[Manifest, bytes, bytes]:
         total = self._new_bytes

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.fake_source import FakeDatabase, FakeDirectory
-from tests.faults import RecordingStore
+from tests.faults import FaultStore, RecordingStore
 from tests.packs import Made, object_id, put_fragment, put_pack
 from tests.small_repository import contents, damage, new_repository, opened, rows, take
 from vault.format.pack import pack_name
 from vault.ids import PackId
 from vault.model import PackEntry
+from vault.ports import StoredFile
 from vault.repo.index import Index
 from vault.repo.runs import MERGED
 from vault.repo.state import Open
@@ -215,3 +216,41 @@ def test_names_that_are_no_fragments_or_packs_are_passed_over(repo: Open) -> Non
     assert index.damage == []
     assert len(index.pack_sizes) == 1
     assert index.generation == 1
+
+
+class MergedMeanwhile(FaultStore):
+    """After the first listing of index/ somebody merges all fragments into one, as a pruner does; `lying`: each listing is that one."""
+
+    def __init__(self, next_store: MemoryStore, merge: Callable[[], None], *, lying: bool = False) -> None:
+        super().__init__(next_store)
+        self._merge, self._lying = merge, lying
+        self._listed: list[StoredFile] | None = None
+
+    def list(self, prefix: str) -> Iterator[StoredFile]:
+        if prefix != "index/" or (self._listed is not None and not self._lying):
+            return super().list(prefix)
+        if self._listed is None:
+            self._listed = list(super().list(prefix))
+            self._merge()
+        return iter(self._listed)
+
+
+@pytest.mark.parametrize("lying", [False, True])
+def test_fragment_that_is_gone_between_listing_and_reading_is_looked_for_again(repo: Open, lying: bool) -> None:
+    """What superseded it was not in the first listing; skipping it would lose what it tells."""
+    assert isinstance(repo.store, MemoryStore)
+    store = repo.store
+    packs = several(repo, 3)
+    old = [name for name in store.files if name.startswith("index/")]
+
+    def merge() -> None:
+        put_fragment(repo, packs, generation=9)
+        for name in old:
+            store.delete(name)
+
+    index = opened(MergedMeanwhile(store, merge, lying=lying)).indexed(None).index
+    if lying:
+        assert sorted(error.file for error in index.damage) == sorted(old)
+    else:
+        assert has(repo, index, range(3))
+        assert index.damage == []

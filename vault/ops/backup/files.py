@@ -76,9 +76,8 @@ class _Previous:
 
     def _all_there(self, chunks: ChunkList) -> bool:
         assert self._before is not None
-        root_there = chunks.more is None or chunks.more.root is None or self._writer.adopt(chunks.more.root)
         try:
-            return root_there and all(self._writer.adopt(ref.id) for ref in self._before.chunk_refs(chunks))
+            return self._before.adopts(chunks, self._writer.adopt)
         except IntegrityError:
             return False  # reading the file again heals what is damaged
 

@@ -13,7 +13,7 @@ from itertools import accumulate
 from vault.errors import IntegrityError
 from vault.ids import ObjectId
 from vault.model import Extent, TableItem, TableName
-from vault.repo.snapshot import Snapshot
+from vault.repo.snapshot import Adopt, Snapshot
 
 BaseOf = Callable[[int, int], ObjectId | None]
 """(offset in the extent, length) of a new chunk -> the old chunk that overlaps it most."""
@@ -52,10 +52,10 @@ class Previous:
         assert self._snapshot is not None, "a table item came from it"
         return self._snapshot.extents(table)
 
-    def whole_extents(self, table: TableItem, there: Callable[[ObjectId], bool]) -> Iterator[Extent]:
-        """Those all of whose chunks are `there`, so that they may be taken over. Raises  IntegrityError"""
+    def taken_over(self, table: TableItem, adopt: Adopt) -> Iterator[Extent]:
+        """Those that may be taken over, adopted with all that they need. Raises  IntegrityError"""
         assert self._snapshot is not None, "a table item came from it"
-        return self._snapshot.whole_extents(table, there)
+        return self._snapshot.taken_over(table, adopt)
 
     def extent(self, table: TableName, start: int) -> Extent | None:
         """The extent of the same table that starts at the same block."""

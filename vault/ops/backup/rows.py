@@ -129,7 +129,7 @@ class RowCapture:
                 continue
             probed = {state.start for state in one.states}
             try:
-                for extent in self._previous.whole_extents(one.old, self._lists.adopt):
+                for extent in self._previous.taken_over(one.old, self._lists.adopt):
                     if extent.start < one.table.blocks:
                         one.extents.append(extent)
                         if extent.start not in probed:

@@ -12,13 +12,13 @@ from functools import partial
 
 from vault.errors import Incoherent, Locked, StoreError
 from vault.format.ledger import encode_ledger
-from vault.format.snapshot import snapshot_name
 from vault.ids import ObjectId, SnapshotId
 from vault.model import (
     CatalogFacts,
     Counts,
     DatabasePart,
     Effort,
+    ForgottenSnapshot,
     Lease,
     Ledger,
     ListRef,
@@ -134,9 +134,10 @@ def _run(
     line = choose_line(known, source=request.source, selection=request.selection)
     if line.parent is not None and is_ahead(line.parent[1], started):
         tools.progress.event("warning", _clock_warning(line.parent[1], started))
-    name = lease.publish(repo.open, _lease(request, line.parent, started), entropy=tools.entropy)
+    held = lease.Held(repo.open, _lease(request, line.parent, started), entropy=tools.entropy)
+    writer = repo.writer(entropy=tools.entropy)
     try:
-        with repo.writer(entropy=tools.entropy) as writer:
+        with writer:
             before = None if line.parent is None else repo.snapshot(line.parent[0])
             take = _Take(repo, writer, request, known, before=before, tools=replace(tools, distrust=line.distrust))
             database = take.database(open_capture) if open_capture is not None else None
@@ -148,10 +149,10 @@ def _run(
                 duration_ms = max(0, clock.now_ms() - started)  # clocks are put back under a running backup
                 return replace(manifest, effort=replace(manifest.effort, new_bytes=new_bytes, duration_ms=duration_ms))
 
-            done = writer.commit(at, before=partial(lease.refuse_lost, repo, writer.packs_used))
-        if not lease.is_there(repo.open, name):
-            repo.open.store.delete(snapshot_name(done.id))
-            repo.open.store.barrier()
+            done = writer.commit(at, before=partial(_look_again, repo, held, writer))
+        if not held.is_there():
+            made = ForgottenSnapshot(id=done.id, source=line.source, sequence=line.sequence, created_ms=started)
+            lease.take_back(repo.open, made, now_ms=max(0, clock.now_ms()), entropy=tools.entropy)
             raise Locked(
                 "the lease of this backup was removed while it ran",
                 why="a prune may have deleted what it relied on, so its snapshot was withdrawn",
@@ -159,15 +160,26 @@ def _run(
             )
         return BackupReport(id=done.id, manifest=done.manifest, ledger=ledger)
     finally:
-        _withdraw(repo, name, tools.progress)
+        _end(held, writer, tools.progress)
 
 
-def _withdraw(repo: Indexed, name: str, progress: Progress) -> None:
+def _look_again(repo: Indexed, held: lease.Held, writer: Writer) -> None:
+    """Say what the snapshot relies on, then look whether it is there and stays. Raises  as lease.refuse_lost"""
+    held.name_packs(writer.packs_used)
+    lease.refuse_lost(repo, writer.packs_used)
+
+
+def _end(held: lease.Held, writer: Writer, progress: Progress) -> None:
     """A lease that stays behind holds nothing up but a prune; it must not hide how the backup ended."""
+    if writer.unanswered:
+        progress.event(
+            "warning", f"the snapshot may still come: {held.name} stays, so that no prune takes what it needs"
+        )
+        return
     try:
-        lease.withdraw(repo.open, name)
+        held.withdraw()
     except StoreError as error:
-        progress.event("warning", f"{name} could not be removed ({error.message}); delete that file")
+        progress.event("warning", f"{held.name} could not be removed ({error.message}); delete that file")
 
 
 def _clock_warning(parent: Manifest, now_ms: int) -> str:

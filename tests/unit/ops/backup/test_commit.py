@@ -7,16 +7,16 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.fake_source import FakeDatabase
-from tests.faults import FaultStore, RecordingStore
-from tests.small_repository import contents, new_repository, opened, rows, take
+from tests.fake_source import FakeDatabase, FakeDirectory
+from tests.faults import Fault, FaultStore, RecordingStore
+from tests.small_repository import Quiet, contents, new_repository, opened, rows, take
 from vault.crypto import keyed
-from vault.errors import Locked, MissingObject
-from vault.format.upkeep import encode_sweep, upkeep_name
-from vault.ids import ObjectId, PackId
-from vault.model import Codec, FileKind, Sweep
+from vault.errors import Locked, MissingObject, StoreError, StoreFull, Unavailable
+from vault.format.upkeep import decode_forgotten, decode_lease, encode_sweep, upkeep_name
+from vault.ids import ObjectId, PackId, SnapshotId
+from vault.model import Codec, FileKind, Lease, Sweep
 from vault.ops.backup.run import BackupReport
-from vault.repo.keyring import seal_file
+from vault.repo.keyring import seal_file, unseal_file
 from vault.repo.state import Open
 from vault.store.memory import MemoryStore
 
@@ -71,11 +71,22 @@ def sweep(store: MemoryStore, packs: set[PackId]) -> None:
     store.put(upkeep_name(FileKind.SWEEP, keyed.sha256(data)), data)
 
 
-def refused(store: MemoryStore, first: BackupReport, second: FakeDatabase, action: Callable[[], None]) -> None:
-    """The index is open and the lease is about to be written when `action` happens; no snapshot may come of it."""
+def first_sample(length: int) -> bytes:
+    """Draws the first extent of the first table as the sample that is read again, and so that table's list is put anew."""
+    return bytes(8) if length == 8 else os.urandom(length)
+
+
+def refused(
+    store: MemoryStore,
+    known: BackupReport | list[SnapshotId],
+    second: FakeDatabase,
+    action: Callable[[], None],
+    at: str = "leases/",
+) -> None:
+    """The index is open, and the file `at` is about to be written, when `action` happens; no snapshot may come of it."""
     with pytest.raises((Locked, MissingObject), match="that this backup relies on"):
-        take(opened(Before(store, "leases/", action)), second)
-    assert [snapshot for snapshot, _ in opened(store).snapshots()] == [first.id]
+        take(opened(Before(store, at, action)), second, entropy=first_sample)
+    assert [snapshot for snapshot, _ in opened(store).snapshots()] == (known if isinstance(known, list) else [known.id])
     assert [name for name in store.files if name.startswith("leases/")] == []
 
 
@@ -132,3 +143,97 @@ def test_withdrawn_snapshot_is_durably_gone_before_the_backup_fails(store: Memor
     kinds = [call.kind + " " + call.name.partition("/")[0] for call in recording.calls]
     assert "barrier " in kinds[kinds.index("delete snapshots") :]
     assert opened(store).snapshots() == []
+
+
+@pytest.mark.parametrize("inner", [False, True], ids=["one node", "nodes above nodes"])
+def test_nodes_of_a_table_that_is_taken_over_are_relied_on(store: MemoryStore, inner: bool) -> None:
+    """They lie in a pack of the second day; on the third only another table changes, so nothing else of that pack is needed."""
+    extents = [rows(n, 20) for n in range(600 if inner else 5)]
+    first = {"public.a": [rows(800, 9)], "public.t": extents[:-1], "public.other": [rows(900, 50)]}
+    second = {**first, "public.t": extents}
+    third = {**second, "public.other": [rows(901, 50)]}
+    repo = new_repository(store)
+    take(repo, FakeDatabase(tables=first))
+    before = set(store.files)
+    saved = take(repo, FakeDatabase(tables=second, earlier=FakeDatabase(tables=first)))
+    fresh = {name for name in set(store.files) - before if name.startswith("packs/")}
+    again = FakeDatabase(tables=third, earlier=FakeDatabase(tables=second))
+    for name in sorted(fresh):
+        kept = dict(store.files)
+        refused(store, [known for known, _ in repo.snapshots()], again, lambda name=name: store.delete(name), "packs/")  # type: ignore[misc]
+        store.files.clear()
+        store.files.update(kept)
+    report = take(opened(store), again, entropy=first_sample)
+    assert report.manifest.parent == saved.id
+    assert report.manifest.effort.extents_reused == len(extents) + 1
+
+
+def test_nodes_of_a_long_file_that_is_taken_over_are_relied_on(store: MemoryStore) -> None:
+    """Its list of chunks has nodes; the list of files is written anew beside it."""
+    directory = FakeDirectory({b"long": os.urandom(12_000_000)})
+    repo = new_repository(store)
+    first = take(repo, None, {"lib": directory})
+    (long,) = repo.indexed(None).snapshot(first.id).files("lib")
+    assert long.chunks.more is not None
+    directory.write(b"another", b"text")
+    directory.rest()
+    take(repo, None, {"lib": directory})
+
+
+def leases(store: MemoryStore) -> list[Lease]:
+    keys = opened(store).keys
+    return [
+        decode_lease(unseal_file(data, FileKind.LEASE, keys))
+        for name, data in store.files.items()
+        if name.startswith("leases/")
+    ]
+
+
+def test_lease_names_every_pack_before_the_snapshot_is_put(store: MemoryStore, first: BackupReport) -> None:
+    seen: list[Lease] = []
+    take(opened(Before(store, "snapshots/", lambda: seen.extend(leases(store)))), SAME)
+    (named,) = seen
+    packs = {PackId(bytes.fromhex(name[6:])) for name in store.files if name.startswith("packs/")}
+    assert set(named.packs) == packs
+    assert named.parent == first.id
+    assert leases(store) == []
+
+
+@pytest.mark.parametrize("lands", [False, True])
+@pytest.mark.parametrize("error", [Unavailable("no answer"), StoreError("cut"), StoreFull("full"), KeyboardInterrupt()])
+def test_lease_stays_where_the_put_of_the_snapshot_ended_without_an_answer(
+    store: MemoryStore, lands: bool, error: BaseException
+) -> None:
+    new_repository(store)
+    progress = Quiet()
+    faulty = FaultStore(store, [Fault(kind="put", prefix="snapshots/", error=error, after=lands)])
+    with pytest.raises(type(error)):
+        take(opened(faulty), FIRST, progress=progress)
+    (stays,) = leases(store)
+    assert {PackId(bytes.fromhex(name[6:])) for name in store.files if name.startswith("packs/")} == set(stays.packs)
+    assert [event for event in progress.events if "stays" in event]
+    assert len(opened(store).snapshots()) == int(lands)
+
+
+@pytest.mark.parametrize("prefix", ["packs/", "index/", "leases/"])
+def test_lease_goes_where_any_other_put_fails(store: MemoryStore, prefix: str) -> None:
+    new_repository(store)
+    at = 2 if prefix == "leases/" else 1
+    with pytest.raises(Unavailable):
+        take(opened(FaultStore(store, [Fault(kind="put", prefix=prefix, at=at, error=Unavailable("gone"))])), FIRST)
+    assert leases(store) == []
+
+
+def test_withdrawn_snapshot_leaves_a_record(store: MemoryStore) -> None:
+    """So that a later check does not call it lost."""
+    new_repository(store)
+
+    def unlock() -> None:
+        for name in [name for name in store.files if name.startswith("leases/")]:
+            store.delete(name)
+
+    with pytest.raises(Locked):
+        take(opened(Before(store, "snapshots/", unlock)), FIRST)
+    (record,) = [data for name, data in store.files.items() if name.startswith("forgotten/")]
+    (one,) = decode_forgotten(unseal_file(record, FileKind.FORGOTTEN, opened(store).keys)).snapshots
+    assert (one.source, one.sequence) == ("project", 1)
