@@ -609,7 +609,7 @@ def extent_item(value: Any, where: str) -> None:
 
 
 def table_item(value: Any, where: str) -> None:
-    column = tuple_of(text, text, integer(-(2**15), 2**15 - 1), boolean)
+    column = tuple_of(text, text, integer(1, 2**15 - 1), boolean)
     tuple_of(
         text, text, u32, u32, text, text, array(column), texts, binary(),
         optional(tuple_of(text, text)), text, list_reference, optional(extent_item),
@@ -1023,6 +1023,25 @@ class Repository:
             need(not open_row, "the last row of an extent has no end")
             need(seen == rows, "an extent holds another number of rows than it says")  # [TREE-10]
 
+    def ledger(self, manifest: dict[str, Any]) -> dict[str, Any]:
+        ledger = decode_ledger(self.get(manifest["ledger"], LEDGER))
+        coverage = {name: item[:2] for name, item in ledger.items()}
+        need(coverage == manifest["coverage"], "coverage of manifest and ledger differ")  # [SNAP-4]
+        return ledger
+
+    def files(self, reference: list[Any]) -> Iterator[list[Any]]:
+        """File items by path, none below one that is no directory."""
+        above: list[bytes] = []
+        for item in self.walk(reference, FILES):
+            while above and not item[0].startswith(above[-1]):
+                above.pop()
+            need(
+                not any(item[0].startswith(path + b"/") for path in above), "a path below a file or a link"
+            )  # [TREE-13]
+            if item[1] != "d":
+                above.append(item[0])
+            yield item
+
     def entries(self, database: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Schema entries in the recorded order, each equal to its place in the entry list."""
         order = decode_order(self.get(database["order"], ORDER))
@@ -1139,9 +1158,7 @@ class Restore:
     def run(self) -> None:
         self.target.mkdir(parents=True, exist_ok=True)
         need(not any(self.target.iterdir()), f"{self.target} is not empty", "usage")
-        ledger = decode_ledger(self.repository.get(self.manifest["ledger"], LEDGER))
-        coverage = {name: item[:2] for name, item in ledger.items()}
-        need(coverage == self.manifest["coverage"], "coverage of manifest and ledger differ")  # [SNAP-4]
+        ledger = self.repository.ledger(self.manifest)
         self._json("snapshot.json", self.manifest)
         self._json("coverage.json", ledger)
         for name, reference in self.manifest["directories"].items():
@@ -1172,9 +1189,7 @@ class Restore:
         root = os.fsencode(self.target / "directories" / name)
         os.makedirs(root)
         finished: list[tuple[bytes, int, int]] = []  # directories get their modes and times last
-        for path, kind, mode, mtime, size, _ctime, _inode, _racy, link, chunks in self.repository.walk(
-            reference, FILES
-        ):
+        for path, kind, mode, mtime, size, _ctime, _inode, _racy, link, chunks in self.repository.files(reference):
             full = self._place(root, path)
             if kind == "d":
                 os.makedirs(full, exist_ok=True)
@@ -1323,7 +1338,7 @@ def _list(repository: Repository) -> int:
 
 def _ls(repository: Repository, manifest: dict[str, Any]) -> None:
     for name, reference in manifest["directories"].items():
-        for item in repository.walk(reference, FILES):
+        for item in repository.files(reference):
             path = re.sub(r"[\x00-\x1f\x7f]", "?", item[0].decode(errors="backslashreplace"))
             print(f"directories/{name}/{path}", item[1], item[4])
     if manifest["database"]:

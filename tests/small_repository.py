@@ -145,7 +145,7 @@ def contents(repo: Open | Indexed, snapshot_id: SnapshotId) -> dict[str, bytes]:
             found[f"large object {large_object.oid}"] = b"".join(snapshot.large_object_blocks(large_object))
         for item in snapshot.sequences():
             found[f"sequence {item.name.schema}.{item.name.name}"] = str(item.last_value).encode()
-        for entry in snapshot.entries(order.entry for order in snapshot.order()):
+        for entry in snapshot.entries(snapshot.order()):
             found[f"entry {entry.tag}"] = entry.definition.encode()
         found["roles"] = repr(snapshot.roles()).encode()
         found["catalog"] = repr(snapshot.catalog()).encode()

@@ -38,6 +38,8 @@ def vectors() -> list[Vector]:
     case("entry_twice", "IDX-2", "malformed", "one twice", entries=b"".join([rows[0], *rows]))
     case("position_past_packs", "IDX-4", "malformed", "third of two packs", entries=rowed()[:84] + (2).to_bytes(4))
     case("past_end_of_pack", "IDX-5", "malformed", "one byte past the end", entries=rowed(offset=size - 19))
+    case("starts_at_the_first_object", "IDX-5", "ok", "just behind the header", entries=rowed(offset=68))
+    case("starts_in_the_header", "IDX-5", "malformed", "offset 67", entries=rowed(offset=67))
     case("offset_huge", "IDX-5", "malformed", "offset 2^32-1", entries=rowed(offset=2**32 - 1))
     case("class_other", "IDX-6", "malformed", "a schema entry in the data pack", entries=rowed(type=ENTRY))
     case("packs_descending", "IDX-3", "malformed", "two swapped", entries=b"", packs=packs[::-1])

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import collections
 import hashlib
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -17,14 +18,15 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1]))
 
-from spec.vectors import fragments, keys, packs, repositories, trees  # noqa: E402
+from spec.vectors import cutting, fragments, keys, packs, repositories, trees  # noqa: E402
 
 
 def generate() -> dict[str, str]:
     """File name below spec/vectors -> text."""
     files: dict[str, str] = {}
     kinds: collections.Counter[str] = collections.Counter()
-    for vector in (*keys.vectors(), *packs.vectors(), *fragments.vectors(), *trees.vectors(), *repositories.vectors()):
+    made = (module.vectors() for module in (keys, packs, fragments, trees, repositories, cutting))
+    for vector in itertools.chain.from_iterable(made):
         name = f"{vector.name}.json"
         if name in files:
             raise ValueError(f"two vectors are named {vector.name}")

@@ -87,7 +87,7 @@ def tree_shapes(c: Collected) -> None:
     repo = Repo()
     wrong = repo.put(EXTENTS, encode([0, six(repo)]))
     directory(
-        c, "tree_node_of_another_type", "TREE-2", "malformed", "files under an extent node", [wrong, 6, 0, 54], repo
+        c, "tree_node_of_another_type", "OBJ-17", "malformed", "files under an extent node", [wrong, 6, 0, 54], repo
     )
 
 
@@ -159,8 +159,63 @@ def rows(c: Collected) -> None:
     database["order"] = database["roles"]
     c.add(
         "order_of_another_type",
-        "OBJ-1",
+        "OBJ-17",
         "malformed",
         "roles in the place of the order",
         (repo, repo.finish(repo.manifest(database=database))),
     )
+
+
+def paths(c: Collected) -> None:
+    for name, expect, comment, others in (
+        ("path_below_a_file", "malformed", "a is a file, a/b too", [b"a", b"a/b"]),
+        (
+            "path_deep_below_a_file",
+            "malformed",
+            "what stands between does not hide it",
+            [b"a", b"a!", b"a!x", b"a/b/c"],
+        ),
+        ("path_beside_a_file", "ok", "a-b begins as a does", [b"a", b"a!", b"a-b"]),
+    ):
+        repo = Repo()
+        reference = of_files([repo.file(path, b"content") for path in others], repo)
+        directory(c, name, "TREE-13", expect, comment, reference, repo)
+    repo = Repo()
+    repo.outputs["link files 61"] = write.sha256(b"/etc")
+    items = [write.other_item(b"a", "l", b"/etc", 0o777), repo.file(b"a/passwd", b"content")]
+    directory(
+        c, "path_below_a_link", "TREE-13", "malformed", "a is a link, a/passwd a file", of_files(items, repo), repo
+    )
+
+
+def agreement(c: Collected) -> None:
+    """Order, entry list, entries; ledger and manifest."""
+    names = [write.identity("TABLE", "table", ["public", name]) for name in ("a", "b")]
+
+    def made(repo: Repo, listed: list[Any], ordered: list[Any]) -> None:
+        database = repo.database([], order_entries=ordered, entries=write.tree(listed, write.ENTRIES, repo.put))
+        pairs.append((repo, repo.finish(repo.manifest(database=database))))
+
+    def stored(repo: Repo, name: list[Any], section: int = 2) -> bytes:
+        return repo.put(write.ENTRY, encode(write.entry(name, section, "SELECT 1;\n")))
+
+    pairs: list[tuple[Repo, dict[str, bytes]]] = []
+    repo = Repo()
+    a, b = (stored(repo, name) for name in names)
+    made(repo, [[names[0], 2, a], [names[1], 2, b]], [[names[0], 2, a, []]])
+    c.add("order_lacks_an_entry", "SNAP-3", "malformed", "two in the list, one in the order", pairs[-1])
+    repo = Repo()
+    a, b = (stored(repo, name) for name in names)
+    made(repo, [[names[0], 2, a]], [[names[0], 2, b, []]])
+    c.add("order_names_another_object", "SNAP-3", "malformed", "one identity, two objects", pairs[-1])
+    repo = Repo()
+    a = stored(repo, names[1])
+    made(repo, [[names[0], 2, a]], [[names[0], 2, a, []]])
+    c.add("entry_under_another_identity", "SNAP-3", "malformed", "the object of b under a", pairs[-1])
+    repo = Repo()
+    a = stored(repo, names[0], section=4)
+    made(repo, [[names[0], 2, a]], [[names[0], 2, a, []]])
+    c.add("entry_of_another_section", "SNAP-3", "malformed", "pre-data in the list, post-data in the object", pairs[-1])
+    repo = Repo()
+    files = repo.finish(repo.manifest(coverage={"rows": ["captured", 2]}))
+    c.add("coverage_differs", "SNAP-4", "malformed", "two in the manifest, one in the ledger", (repo, files))

@@ -301,4 +301,6 @@ def vectors() -> list[Vector]:
     lists.tree_shapes(c)
     lists.chunk_items(c)
     lists.rows(c)
+    lists.paths(c)
+    lists.agreement(c)
     return c.vectors

@@ -28,6 +28,7 @@ CHUNK = [fixed("chunk"), 10, False]
 NAMES = identity("TABLE", "table", ["public", "item"])
 BIG = [fixed("root"), 9, 0, 90]
 MIB = 1 << 20
+WIDE = ("flush_lsn", "horizon", "insert_lsn", "insert_lsn_before", "next_xid")
 
 
 def _put(_type: int, plain: bytes) -> bytes:
@@ -76,6 +77,9 @@ def _items() -> list[tuple[int, Case]]:
         (FILES, ("file_type_other", t9, "malformed", "a socket", changed(DIRECTORY, _1="s"))),
         (FILES, ("file_mode_large", t9, "malformed", "mode 010000", changed(FILE, _3=0, _2=0o10000))),
         (FILES, ("file_mode_negative", t9, "malformed", "mode -1", changed(FILE, _2=-1))),
+        (FILES, ("file_racy_integer", t9, "malformed", "1 for true", changed(FILE, _7=1))),
+        (FILES, ("file_inode_negative", t9, "malformed", "inode -1", changed(FILE, _6=-1))),
+        (FILES, ("file_inode_largest", "ENC-12", "ok", "inode 2^64-1", changed(FILE, _6=2**64 - 1))),
         (FILES, ("file_size_negative", t9, "malformed", "size -1", changed(DIRECTORY, _4=-1))),
         (FILES, ("file_path_text", t9, "malformed", "a path as text", changed(FILE, _0="a"))),
         (FILES, ("file_fields_9", t9, "malformed", "no chunk list", FILE[:9])),
@@ -94,6 +98,11 @@ def _items() -> list[tuple[int, Case]]:
         (TABLES, ("table_both", "TREE-8", "malformed", "inline and a list", changed(TABLE, _11=[fixed("root"), 2, 5, 90]))),
         (TABLES, ("table_root_short", "ENC-12", "malformed", "a root without a name", changed(TABLE, _9=["public"]))),
         (TABLES, ("table_column_short", "ENC-12", "malformed", "a column of three", changed(TABLE, _6=[["id", "bigint", 1]]))),
+        (TABLES, ("table_attnum_first", "ENC-12", "ok", "attnum 1", changed(TABLE, _6=[["id", "bigint", 1, True]]))),
+        (TABLES, ("table_attnum_last", "ENC-12", "ok", "attnum 32767", changed(TABLE, _6=[["id", "bigint", 32767, True]]))),
+        (TABLES, ("table_attnum_0", "ENC-12", "malformed", "attnum 0", changed(TABLE, _6=[["id", "bigint", 0, True]]))),
+        (TABLES, ("table_attnum_32768", "ENC-12", "malformed", "attnum 2^15", changed(TABLE, _6=[["id", "bigint", 32768, True]]))),
+        (TABLES, ("table_condition_nil", "ENC-12", "malformed", "no condition is an empty text", changed(TABLE, _10=None))),
         (TABLES, ("table_oid_large", "ENC-12", "malformed", "oid 2^32", changed(TABLE, _2=2**32))),
         (TABLES, ("table_fields_12", "ENC-12", "malformed", "no inline extent", TABLE[:12])),
         (ENTRIES, ("entry", "TREE-2", "ok", "an entry", [NAMES, 2, fixed("entry")])),
@@ -224,6 +233,37 @@ def manifests() -> list[Vector]:
         ("tag_integer", "ENC-12", "malformed", "a tag that is no text", {"tags": {"n": 1}}),
         ("count_negative", "ENC-12", "malformed", "-1 users", {"counts": good["counts"] | {"users": -1}}),
         (
+            "server_largest",
+            "ENC-12",
+            "ok",
+            "ids and positions of 64 bits",
+            {"database": database | {"server": write.SERVER | dict.fromkeys(WIDE, 2**64 - 1)}},
+        ),
+        *(
+            (
+                f"server_{name}_negative",
+                "ENC-12",
+                "malformed",
+                f"{name} -1",
+                {"database": database | {"server": write.SERVER | {name: -1}}},
+            )
+            for name in WIDE
+        ),
+        (
+            "server_database_oid_large",
+            "ENC-12",
+            "malformed",
+            "oid 2^32",
+            {"database": database | {"server": write.SERVER | {"database_oid": 2**32}}},
+        ),
+        (
+            "server_system_id_integer",
+            "ENC-12",
+            "malformed",
+            "an integer for text",
+            {"database": database | {"server": write.SERVER | {"system_id": 7}}},
+        ),
+        (
             "reference_root_without_items",
             "TREE-1",
             "malformed",
@@ -311,6 +351,12 @@ def cluster() -> list[Vector]:
             ("role_of_11", bad, "malformed", "no comment", {"roles": [role[:11]]}),
             ("role_name_nil", bad, "malformed", "no name", {"roles": [changed(role, _0=None)]}),
             ("role_superuser_integer", bad, "malformed", "1 for true", {"roles": [changed(role, _1=1)]}),
+            ("role_limit_none", "ENC-12", "ok", "-1: no limit", {"roles": [changed(role, _8=-1)]}),
+            ("role_limit_large", bad, "malformed", "2^31", {"roles": [changed(role, _8=2**31)]}),
+            ("role_limit_minus_2", bad, "malformed", "-2", {"roles": [changed(role, _8=-2)]}),
+            ("setting_here_text", bad, "malformed", "a database's name for true", {"settings": [["app", "shop", "a", "b"]]}),
+            ("tablespace_options_nil", bad, "malformed", "no options are an empty array",
+             {"tablespaces": [["fast", "postgres", "/mnt/fast", None, None]]}),
             ("role_limit_text", bad, "malformed", "a limit as text", {"roles": [changed(role, _8="1")]}),
             ("membership_of_5", bad, "malformed", "no `set`", {"memberships": [["a", "b", "c", False, None]]}),
             ("verifiers_integer", bad, "malformed", "1 for true", {"verifiers_read": 1}),

@@ -76,9 +76,9 @@ def _drain(opened: reader.Repository, manifest: dict[str, Any]) -> dict[str, str
     def add(name: str, *pieces: bytes) -> None:
         outputs[name] = hashlib.sha256(b"".join(pieces)).hexdigest()
 
-    reader.decode_ledger(opened.get(manifest["ledger"], reader.LEDGER))
+    opened.ledger(manifest)
     for name, reference in manifest["directories"].items():
-        for item in opened.walk(reference, reader.FILES):
+        for item in opened.files(reference):
             if item[1] == "f":
                 chunks = opened.chunks(item[9], reader.FILE_CHUNK)
                 add(f"file {name} {item[0].hex()}", *(plain for plain, _more in chunks))

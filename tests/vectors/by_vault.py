@@ -25,6 +25,7 @@ from vault.format import lists as list_formats
 from vault.ids import KeyId, ObjectId, RepositoryId
 from vault.model import FileKind, FileType, KeyBundle, ObjectType, PackClass, Sums
 from vault.pipeline import lists, seal
+from vault.pipeline.cut import cut_bytes, cut_rows, fastcdc
 from vault.repo import keyring
 from vault.repo.snapshot import Snapshot
 from vault.repo.state import Closed
@@ -172,9 +173,8 @@ def _drain(read: Snapshot) -> dict[str, str]:
                 add(f"link {name} {item.path.hex()}", item.target)
     if read.manifest.database is None:
         return outputs
-    for number, entry in enumerate(read.entries(item.entry for item in read.order())):
+    for number, entry in enumerate(read.entries(read.order())):
         add(f"entry {number}", schema.encode_entry(entry))
-    list(read.entry_items())
     read.roles()
     read.catalog()
     for table in read.tables():
@@ -189,6 +189,13 @@ def _drain(read: Snapshot) -> dict[str, str]:
 
 def read_passphrase(inputs: Inputs) -> Any:
     return {"value": {"password": kdf.password_bytes(kdf.without_line_end(inputs["data"].decode())).hex()}}
+def cut(inputs: Inputs) -> Any:
+    cutter = fastcdc(inputs["seed"])
+    if inputs["rows"]:
+        chunks = [chunk for chunk, _ in cut_rows([inputs["data"]], cutter)]
+    else:
+        chunks = list(cut_bytes([inputs["data"]], cutter))
+    return {"value": {"lengths": [len(chunk) for chunk in chunks]}}
 
 
 READERS: dict[str, Callable[[Inputs], Any]] = {
@@ -216,4 +223,5 @@ READERS: dict[str, Callable[[Inputs], Any]] = {
     "catalog": lambda i: cluster.decode_catalog(i["data"]),
     "ledger": lambda i: ledger.decode_ledger(i["data"]),
     "repository": open_repository,
+    "cut": cut,
 }

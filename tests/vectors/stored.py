@@ -34,7 +34,19 @@ def _expand(value: Any) -> Any:
         return b"".join(_expand(part) for part in value)
     if isinstance(value, dict) and set(value) == {"repeat", "count"}:
         return bytes.fromhex(value["repeat"]) * value["count"]
+    if isinstance(value, dict) and set(value) == {"shake256", "count", "line"}:
+        return _shaken(bytes.fromhex(value["shake256"]), value["count"], value["line"])
     return {name: _expand(item) for name, item in value.items()} if isinstance(value, dict) else value
+
+
+def _shaken(name: bytes, count: int, line: int) -> bytes:
+    data = hashlib.shake_256(name).digest(count)
+    if not line:
+        return data
+    data = data.replace(b"\n", b" ")
+    return b"".join(
+        data[at : at + line - 1] + b"\n" if at + line <= count else data[at:] for at in range(0, count, line)
+    )
 
 
 def load() -> list[Vector]:

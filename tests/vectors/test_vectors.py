@@ -13,12 +13,14 @@ from tests.vectors.stored import ROOT, Vector, load
 from vault.errors import VaultError
 
 VECTORS = load()
-by_name = pytest.mark.parametrize("vector", VECTORS, ids=[vector.name for vector in VECTORS])
+OF_WRITERS = {"cut"}
+"""Kinds that no reader needs."""
+FOR_READERS = [vector for vector in VECTORS if vector.kind not in OF_WRITERS]
 
 
 def test_every_kind_of_vector_has_a_reader() -> None:
     kinds = {vector.kind for vector in VECTORS}
-    assert kinds == set(by_reader.READERS) == set(by_vault.READERS)
+    assert kinds == set(by_vault.READERS) == set(by_reader.READERS) | OF_WRITERS
 
 
 def test_vectors_are_what_the_generator_writes() -> None:
@@ -26,7 +28,7 @@ def test_vectors_are_what_the_generator_writes() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@by_name
+@pytest.mark.parametrize("vector", FOR_READERS, ids=[vector.name for vector in FOR_READERS])
 def test_reader_of_the_spec_agrees_with_vector(vector: Vector) -> None:
     try:
         made, layer = by_reader.READERS[vector.kind](vector.inputs()), "ok"
@@ -36,7 +38,7 @@ def test_reader_of_the_spec_agrees_with_vector(vector: Vector) -> None:
     assert layer != "ok" or not vector.promises or made == vector.promises
 
 
-@by_name
+@pytest.mark.parametrize("vector", VECTORS, ids=[vector.name for vector in VECTORS])
 def test_vault_agrees_with_vector(vector: Vector) -> None:
     try:
         made, layer = by_vault.READERS[vector.kind](vector.inputs()), "ok"

@@ -5,6 +5,7 @@ Invariant: a decoded path stays below the directory it is written to: relative, 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from vault.errors import Malformed
@@ -54,6 +55,19 @@ def decode_file(value: Value) -> FileItem:
     )
     _check(item)
     return item
+
+
+def one_tree(items: Iterable[FileItem]) -> Iterator[FileItem]:
+    """The same items, by ascending path. Raises  Malformed: a path below one that is no directory (TREE-13)"""
+    above: list[bytes] = []  # paths of files and links, each the beginning of the next
+    for item in items:
+        while above and not item.path.startswith(above[-1]):
+            above.pop()
+        if any(item.path.startswith(path + b"/") for path in above):
+            raise Malformed("file: a path below a file or a link")
+        if item.type is not FileType.DIRECTORY:
+            above.append(item.path)
+        yield item
 
 
 def _check(item: FileItem) -> None:

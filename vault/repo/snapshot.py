@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from vault.errors import Malformed, MissingObject, NotThere
 from vault.format.cluster import decode_catalog, decode_roles
+from vault.format.files import one_tree
 from vault.format.ledger import decode_ledger
 from vault.format.lists import CHUNKS, ENTRIES, EXTENTS, FILES, LARGE_OBJECTS, SEQUENCES, TABLES
 from vault.format.schema import decode_entry, decode_order
@@ -129,14 +130,26 @@ class Snapshot:
         _check_rows(rows, extent.rows)
 
     def order(self) -> tuple[OrderItem, ...]:
-        """pg_dump's order; empty without a database."""
+        """pg_dump's order; empty without a database. Raises  Malformed: it is not that of the entry list (SNAP-3)"""
         if self.manifest.database is None:
             return ()
-        return decode_order(self._reader.get(self.manifest.database.order, ObjectType.SCHEMA_ORDER))
+        order = decode_order(self._reader.get(self.manifest.database.order, ObjectType.SCHEMA_ORDER))
+        check_order(order, self.entry_items())
+        return order
 
-    def entries(self, ids: Iterable[ObjectId]) -> Iterator[SchemaEntry]:
-        """In the order of the ids, read ahead."""
-        return map(decode_entry, self._reader.get_many(ids, ObjectType.SCHEMA_ENTRY))
+    def entries(self, items: Iterable[OrderItem]) -> Iterator[SchemaEntry]:
+        """In the order of the items, read ahead. Raises  Malformed: an entry is not the one that its item names (SNAP-3)"""
+        expected: deque[OrderItem] = deque()
+
+        def ids() -> Iterator[ObjectId]:
+            for item in items:
+                expected.append(item)
+                yield item.entry
+
+        for plain in self._reader.get_many(ids(), ObjectType.SCHEMA_ENTRY):
+            entry = decode_entry(plain)
+            check_entry(entry, expected.popleft())
+            yield entry
 
     def entry_items(self) -> Iterator[EntryItem]:
         """By identity."""
@@ -164,8 +177,8 @@ class Snapshot:
         return self.manifest.directories[name]
 
     def files(self, directory: str) -> Iterator[FileItem]:
-        """By path, bytewise. Raises  NotThere"""
-        return walk(self.directory(directory), FILES, self._reader.get_many)
+        """By path, bytewise. Raises  NotThere; Malformed: a path lies below one that is no directory (TREE-13)"""
+        return one_tree(walk(self.directory(directory), FILES, self._reader.get_many))
 
     def file(self, directory: str, path: bytes) -> FileItem:
         """Raises  NotThere"""
@@ -185,7 +198,10 @@ class Snapshot:
             yield from walk(chunks.more, CHUNKS, self._reader.get_many)
 
     def ledger(self) -> Ledger:
-        return decode_ledger(self._reader.get(self.manifest.ledger, ObjectType.LEDGER))
+        """Raises  Malformed: its states and counts are not those of the manifest (SNAP-4)"""
+        ledger = decode_ledger(self._reader.get(self.manifest.ledger, ObjectType.LEDGER))
+        check_ledger(ledger, self.manifest)
+        return ledger
 
     def _blocks(self, refs: Iterable[ChunkRef], chunk_type: ObjectType) -> Iterator[bytes]:
         """Contents in order, each compared with what its list says of it (TREE-10, TREE-11)."""
@@ -203,6 +219,25 @@ class Snapshot:
             if ref.continues != (chunk_type is ObjectType.ROW_CHUNK and not plain.endswith(b"\n")):
                 raise Malformed("chunk ends otherwise than its list says", object_id=ref.id.hex())
             yield plain
+
+
+def check_order(order: Iterable[OrderItem], items: Iterable[EntryItem]) -> None:
+    """Raises  Malformed: they name other entries (SNAP-3)"""
+    ordered = sorted((item.identity, item.section, item.entry) for item in order)
+    if ordered != sorted((item.identity, item.section, item.entry) for item in items):
+        raise Malformed("schema order and entry list name other entries")
+
+
+def check_entry(entry: SchemaEntry, item: OrderItem | EntryItem) -> None:
+    """Raises  Malformed: it has another identity or section than its item (SNAP-3)"""
+    if (entry.identity, entry.section) != (item.identity, item.section):
+        raise Malformed("schema entry under another identity", object_id=item.entry.hex())
+
+
+def check_ledger(ledger: Ledger, manifest: Manifest) -> None:
+    """Raises  Malformed: states or counts differ (SNAP-4)"""
+    if {name: (coverage.state, coverage.count) for name, coverage in ledger.items()} != dict(manifest.coverage):
+        raise Malformed("ledger and manifest tell another coverage", object_id=manifest.ledger.hex())
 
 
 def _table_key(name: TableName) -> bytes:

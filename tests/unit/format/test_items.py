@@ -10,6 +10,7 @@ import pytest
 from vault.errors import IntegrityError, Malformed
 from vault.format import codec, lists
 from vault.format.codec import Value
+from vault.format.files import one_tree
 from vault.format.lists import ListFormat
 from vault.ids import ObjectId
 from vault.model import (
@@ -174,3 +175,29 @@ def test_item_with_one_fault_is_malformed(fault: str, form: ListFormat[Any], val
 def test_writer_is_held_to_the_same_rules(form: ListFormat[T], item: T) -> None:
     with pytest.raises(IntegrityError):
         codec.encode(form.encode(item))
+
+
+def tree(*paths: bytes, links: tuple[bytes, ...] = ()) -> list[FileItem]:
+    leaves = [replace(FILE, path=path) for path in paths]
+    return sorted([*leaves, *(replace(LINK, path=path) for path in links)], key=lambda item: item.path)
+
+
+@pytest.mark.spec("TREE-13")
+@pytest.mark.parametrize(
+    "items",
+    [
+        tree(b"a", b"a/b"),
+        tree(b"a", b"a!", b"a!x", b"a/b/c"),
+        tree(b"a/b", b"a/b/c/d"),
+        tree(b"a/x", links=(b"a",)),
+        tree(b"a", b"a!", b"a!/x"),
+    ],
+)
+def test_path_below_a_file_or_link_is_malformed(items: list[FileItem]) -> None:
+    with pytest.raises(Malformed):
+        list(one_tree(items))
+
+
+@pytest.mark.parametrize("items", [tree(), tree(b"a", b"a!", b"a-b", b"b/c"), tree(b"a/b", b"a/c", links=(b"a!",))])
+def test_paths_beside_files_are_one_tree(items: list[FileItem]) -> None:
+    assert list(one_tree(items)) == items

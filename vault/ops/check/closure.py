@@ -12,6 +12,7 @@ from typing import Any
 from vault.errors import IntegrityError, Malformed, MissingObject
 from vault.format import tree
 from vault.format.cluster import decode_catalog, decode_roles
+from vault.format.files import one_tree
 from vault.format.ledger import decode_ledger
 from vault.format.lists import (
     CHUNKS,
@@ -40,7 +41,8 @@ from vault.model import (
     TableItem,
 )
 from vault.model.files import path_text
-from vault.pipeline.lists import open_node
+from vault.pipeline.lists import open_node, walk
+from vault.repo.snapshot import check_entry, check_ledger, check_order
 from vault.repo.state import Indexed
 
 _CHUNKS_REMEMBERED_MAX = 500_000
@@ -59,26 +61,59 @@ class Closure:
         self._report = report
         self._whole: set[ObjectId] = set()
         self._whole_chunks: set[tuple[ObjectId, int]] = set()
+        self._compared: set[tuple[ObjectId, ObjectId | None]] = set()
+        self._trees: set[ObjectId | None] = set()
         self.objects = 0
         self.snapshots = 0
 
     def check(self, snapshot_id: SnapshotId, manifest: Manifest) -> None:
         self.snapshots += 1
         at = snapshot_id.hex()[:12] + ":"
-        self._object(manifest.ledger, ObjectType.LEDGER, f"{at} coverage ledger", decode_ledger)
+        self._coverage(manifest, f"{at} coverage ledger")
         if manifest.database is not None:
             self._database(manifest.database, at)
         for name, ref in manifest.directories.items():
-            self._list(ref, FILES, f"{at}{name}/")
+            if self._list(ref, FILES, f"{at}{name}/"):
+                self._one_tree(ref, f"{at}{name}/")
 
     def _database(self, part: DatabasePart, at: str) -> None:
-        self._object(part.order, ObjectType.SCHEMA_ORDER, f"{at} schema order", decode_order)
+        ordered = self._object(part.order, ObjectType.SCHEMA_ORDER, f"{at} schema order", decode_order)
         self._object(part.roles, ObjectType.ROLES, f"{at} roles", decode_roles)
         self._object(part.catalog, ObjectType.CATALOG, f"{at} catalog facts", decode_catalog)
-        self._list(part.entries, ENTRIES, f"{at} schema")
+        if self._list(part.entries, ENTRIES, f"{at} schema") and ordered:
+            self._same_entries(part, f"{at} schema order")
         self._list(part.sequences, SEQUENCES, f"{at} sequences")
         self._list(part.large_objects, LARGE_OBJECTS, f"{at} large objects")
         self._list(part.tables, TABLES, f"{at} tables")
+
+    def _coverage(self, manifest: Manifest, label: str) -> None:
+        if self._object(manifest.ledger, ObjectType.LEDGER, label, decode_ledger):
+            try:
+                check_ledger(decode_ledger(self._get(manifest.ledger, ObjectType.LEDGER)), manifest)
+            except IntegrityError as error:
+                self._report(error, label)
+
+    def _same_entries(self, part: DatabasePart, label: str) -> None:
+        """Once for each pair of an order and a list."""
+        pair = (part.order, part.entries.root)
+        if pair in self._compared:
+            return
+        self._compared.add(pair)
+        try:
+            order = decode_order(self._get(part.order, ObjectType.SCHEMA_ORDER))
+            check_order(order, walk(part.entries, ENTRIES, self._reader.get_many))
+        except IntegrityError as error:
+            self._report(error, label)
+
+    def _one_tree(self, ref: ListRef, label: str) -> None:
+        if ref.root in self._trees:
+            return
+        self._trees.add(ref.root)
+        try:
+            for _ in one_tree(walk(ref, FILES, self._reader.get_many)):
+                pass
+        except IntegrityError as error:
+            self._report(error, label)
 
     def _list(self, ref: ListRef, form: ListFormat[Any], label: str) -> bool:
         if ref.root is None:
@@ -121,7 +156,9 @@ class Closure:
                 return self._list(item.extents, EXTENTS, table) and inline
             case EntryItem():
                 entry = f"{label.partition(':')[0]}:{item.identity.desc} {'.'.join(item.identity.names)}"
-                return self._object(item.entry, ObjectType.SCHEMA_ENTRY, entry, decode_entry)
+                return self._object(
+                    item.entry, ObjectType.SCHEMA_ENTRY, entry, lambda plain: check_entry(decode_entry(plain), item)
+                )
             case _:
                 return True
 

@@ -71,7 +71,7 @@ def count_snapshot(snapshot: Snapshot, selectors: Selectors = SUPABASE) -> Count
     if snapshot.manifest.database is None:
         return count((), (), catalog=CatalogFacts(), directories=directories, selectors=selectors)
     return count(
-        snapshot.entries(item.entry for item in snapshot.order()),
+        snapshot.entries(snapshot.order()),
         ((item.name, item.sums.rows) for item in snapshot.tables()),
         catalog=snapshot.catalog(),
         directories=directories,

@@ -57,7 +57,7 @@ def gather(snapshot: Snapshot) -> Contents:
     return Contents(
         server=database.server,
         order=order,
-        entries=tuple(snapshot.entries(item.entry for item in order)),
+        entries=tuple(snapshot.entries(order)),
         roles=snapshot.roles(),
         tables=tuple(snapshot.tables()),
         sequences=database.sequences.sums.items,

@@ -143,7 +143,7 @@ class _Contents:
         self._database: DatabasePart = snapshot.manifest.database
         self._codec = codec_of(self._database.server.encoding)
         self._order = snapshot.order()
-        self._entries = tuple(snapshot.entries(item.entry for item in self._order))
+        self._entries = tuple(snapshot.entries(self._order))
         self._last_id = len(self._order)
         self._loaded_by: dict[int, list[int]] = {}
         """Dump id of a table -> dump ids of rows that are not its own and that its constraints and triggers concern."""

@@ -79,5 +79,5 @@ def executable_entries(snapshot: Snapshot) -> Iterator[SchemaEntry]:
     """In pg_dump's order, as scripts execute them."""
     order = snapshot.order()
     members = on_members(order)
-    for at, entry in enumerate(snapshot.entries(item.entry for item in order)):
+    for at, entry in enumerate(snapshot.entries(order)):
         yield replace(entry, definition=replacing(entry, snapshot)) if at in members else entry

@@ -39,7 +39,7 @@ _QUOTE_DIGITS: Final = 16
 
 def entries(snapshot: Snapshot) -> Iterator[SchemaEntry]:
     """In pg_dump's order."""
-    return snapshot.entries(item.entry for item in snapshot.order())
+    return snapshot.entries(snapshot.order())
 
 
 def head(snapshot: Snapshot, *what: str) -> bytes:
