@@ -38,17 +38,15 @@ def vectors() -> list[Vector]:
     case("entry_twice", "IDX-2", "malformed", "one twice", entries=b"".join([rows[0], *rows]))
     case("position_past_packs", "IDX-4", "malformed", "third of two packs", entries=rowed()[:84] + (2).to_bytes(4))
     case("past_end_of_pack", "IDX-5", "malformed", "one byte past the end", entries=rowed(offset=size - 19))
-    case("starts_at_the_first_object", "IDX-5", "ok", "just behind the header", entries=rowed(offset=68))
-    case("starts_in_the_header", "IDX-5", "malformed", "offset 67", entries=rowed(offset=67))
-    case("offset_huge", "IDX-5", "malformed", "offset 2^32-1", entries=rowed(offset=2**32 - 1))
+    for name, layer, offset in (("first", "ok", 68), ("in_header", "malformed", 67), ("huge", "malformed", 2**32 - 1)):
+        case(f"offset_{name}", "IDX-5", layer, f"offset {offset}", entries=rowed(offset=offset))
     case("class_other", "IDX-6", "malformed", "a schema entry in the data pack", entries=rowed(type=ENTRY))
     case("packs_descending", "IDX-3", "malformed", "two swapped", entries=b"", packs=packs[::-1])
     case("pack_twice", "IDX-3", "malformed", "one twice", entries=b"", packs=[packs[0], packs[0]])
     case("pack_id_short", "IDX-3", "malformed", "31 bytes", entries=b"", packs=[[ZEROS[:31], *packs[0][1:]]])
     case("pack_header_short", "IDX-3", "malformed", "67 bytes", entries=b"", packs=[[*packs[0][:2], packs[0][2][:67]]])
-    case(
-        "pack_header_long", "IDX-3", "malformed", "69 bytes", entries=b"", packs=[[*packs[0][:2], packs[0][2] + b"\0"]]
-    )
+    longer = [*packs[0][:2], packs[0][2] + b"\0"]
+    case("pack_header_long", "IDX-3", "malformed", "69 bytes", entries=b"", packs=[longer])
     case("pack_header_magic", "IDX-3", "malformed", "no pack header", entries=b"",
          packs=[[*packs[0][:2], write.pack_header(DATA, magic=b"PGVAULTF")]])  # fmt: skip
     case(

@@ -77,9 +77,6 @@ def _items() -> list[tuple[int, Case]]:
         (FILES, ("file_type_other", t9, "malformed", "a socket", changed(DIRECTORY, _1="s"))),
         (FILES, ("file_mode_large", t9, "malformed", "mode 010000", changed(FILE, _3=0, _2=0o10000))),
         (FILES, ("file_mode_negative", t9, "malformed", "mode -1", changed(FILE, _2=-1))),
-        (FILES, ("file_racy_integer", t9, "malformed", "1 for true", changed(FILE, _7=1))),
-        (FILES, ("file_inode_negative", t9, "malformed", "inode -1", changed(FILE, _6=-1))),
-        (FILES, ("file_inode_largest", "ENC-12", "ok", "inode 2^64-1", changed(FILE, _6=2**64 - 1))),
         (FILES, ("file_size_negative", t9, "malformed", "size -1", changed(DIRECTORY, _4=-1))),
         (FILES, ("file_path_text", t9, "malformed", "a path as text", changed(FILE, _0="a"))),
         (FILES, ("file_fields_9", t9, "malformed", "no chunk list", FILE[:9])),
@@ -98,11 +95,6 @@ def _items() -> list[tuple[int, Case]]:
         (TABLES, ("table_both", "TREE-8", "malformed", "inline and a list", changed(TABLE, _11=[fixed("root"), 2, 5, 90]))),
         (TABLES, ("table_root_short", "ENC-12", "malformed", "a root without a name", changed(TABLE, _9=["public"]))),
         (TABLES, ("table_column_short", "ENC-12", "malformed", "a column of three", changed(TABLE, _6=[["id", "bigint", 1]]))),
-        (TABLES, ("table_attnum_first", "ENC-12", "ok", "attnum 1", changed(TABLE, _6=[["id", "bigint", 1, True]]))),
-        (TABLES, ("table_attnum_last", "ENC-12", "ok", "attnum 32767", changed(TABLE, _6=[["id", "bigint", 32767, True]]))),
-        (TABLES, ("table_attnum_0", "ENC-12", "malformed", "attnum 0", changed(TABLE, _6=[["id", "bigint", 0, True]]))),
-        (TABLES, ("table_attnum_32768", "ENC-12", "malformed", "attnum 2^15", changed(TABLE, _6=[["id", "bigint", 32768, True]]))),
-        (TABLES, ("table_condition_nil", "ENC-12", "malformed", "no condition is an empty text", changed(TABLE, _10=None))),
         (TABLES, ("table_oid_large", "ENC-12", "malformed", "oid 2^32", changed(TABLE, _2=2**32))),
         (TABLES, ("table_fields_12", "ENC-12", "malformed", "no inline extent", TABLE[:12])),
         (ENTRIES, ("entry", "TREE-2", "ok", "an entry", [NAMES, 2, fixed("entry")])),
@@ -125,6 +117,14 @@ def _other_items() -> list[tuple[int, Case]]:
         (LARGE_OBJECTS, ("large_object_size", "TREE-10", "malformed", "nine bytes in a chunk of ten", changed(LARGE, _4=9))),
         (LARGE_OBJECTS, ("large_object_oid", "ENC-12", "malformed", "oid 2^32", changed(LARGE, _0=2**32))),
         (CHUNKS, ("chunk", "TREE-7", "ok", "a chunk", CHUNK)),
+        (TABLES, ("table_attnum_first", "ENC-12", "ok", "attnum 1", changed(TABLE, _6=[["id", "bigint", 1, True]]))),
+        (TABLES, ("table_attnum_last", "ENC-12", "ok", "attnum 32767", changed(TABLE, _6=[["id", "bigint", 32767, True]]))),
+        (TABLES, ("table_attnum_0", "ENC-12", "malformed", "attnum 0", changed(TABLE, _6=[["id", "bigint", 0, True]]))),
+        (TABLES, ("table_attnum_32768", "ENC-12", "malformed", "attnum 2^15", changed(TABLE, _6=[["id", "bigint", 32768, True]]))),
+        (TABLES, ("table_condition_nil", "ENC-12", "malformed", "no condition is an empty text", changed(TABLE, _10=None))),
+        (FILES, ("file_racy_integer", "TREE-9 ENC-12", "malformed", "1 for true", changed(FILE, _7=1))),
+        (FILES, ("file_inode_negative", "TREE-9 ENC-12", "malformed", "inode -1", changed(FILE, _6=-1))),
+        (FILES, ("file_inode_largest", "ENC-12", "ok", "inode 2^64-1", changed(FILE, _6=2**64 - 1))),
         (CHUNKS, ("chunk_continues_integer", "ENC-12", "malformed", "0 for false", changed(CHUNK, _2=0))),
     ]  # fmt: skip
     for name, path in (
@@ -209,6 +209,25 @@ def _manifest() -> dict[str, Any]:
     )  # fmt: skip
 
 
+def _servers(database: dict[str, Any]) -> list[Case]:
+    def with_server(**changed: Any) -> dict[str, Any]:
+        return {"database": database | {"server": write.SERVER | changed}}
+
+    bad = [(f"server_{name}_negative", "ENC-12", "malformed", f"{name} -1", with_server(**{name: -1})) for name in WIDE]
+    return [
+        (
+            "server_largest",
+            "ENC-12",
+            "ok",
+            "ids and positions of 64 bits",
+            with_server(**dict.fromkeys(WIDE, 2**64 - 1)),
+        ),
+        ("server_database_oid_large", "ENC-12", "malformed", "oid 2^32", with_server(database_oid=2**32)),
+        ("server_system_id_integer", "ENC-12", "malformed", "an integer for text", with_server(system_id=7)),
+        *bad,
+    ]
+
+
 def manifests() -> list[Vector]:
     c = Collection("snapshot")
     good = _manifest()
@@ -232,37 +251,7 @@ def manifests() -> list[Vector]:
         ("ledger_nil", "ENC-12", "malformed", "no ledger", {"ledger": None}),
         ("tag_integer", "ENC-12", "malformed", "a tag that is no text", {"tags": {"n": 1}}),
         ("count_negative", "ENC-12", "malformed", "-1 users", {"counts": good["counts"] | {"users": -1}}),
-        (
-            "server_largest",
-            "ENC-12",
-            "ok",
-            "ids and positions of 64 bits",
-            {"database": database | {"server": write.SERVER | dict.fromkeys(WIDE, 2**64 - 1)}},
-        ),
-        *(
-            (
-                f"server_{name}_negative",
-                "ENC-12",
-                "malformed",
-                f"{name} -1",
-                {"database": database | {"server": write.SERVER | {name: -1}}},
-            )
-            for name in WIDE
-        ),
-        (
-            "server_database_oid_large",
-            "ENC-12",
-            "malformed",
-            "oid 2^32",
-            {"database": database | {"server": write.SERVER | {"database_oid": 2**32}}},
-        ),
-        (
-            "server_system_id_integer",
-            "ENC-12",
-            "malformed",
-            "an integer for text",
-            {"database": database | {"server": write.SERVER | {"system_id": 7}}},
-        ),
+        *_servers(database),
         (
             "reference_root_without_items",
             "TREE-1",

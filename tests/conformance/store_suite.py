@@ -45,6 +45,7 @@ class StoreSuite:
         store.put("packs/ab-1.x_y", b"\x00\xff\n")
         assert store.get("packs/ab-1.x_y") == b"\x00\xff\n"
 
+    @pytest.mark.spec("STORE-1")
     def test_taken_name_is_refused_and_keeps_its_bytes(self, store: ObjectStore) -> None:
         store.put("config", b"first")
         for again in (b"second", b"first"):
@@ -66,12 +67,14 @@ class StoreSuite:
         assert store.get_range("packs/empty", 0, 0) == b""
         assert [(file.name, file.size) for file in store.list("")] == [("packs/empty", 0)]
 
+    @pytest.mark.spec("STORE-3")
     def test_range_is_exact(self, store: ObjectStore) -> None:
         data = bytes(range(256))
         store.put("a", data)
         for offset, length in ((0, 0), (0, 1), (0, 256), (255, 1), (100, 50), (256, 0)):
             assert store.get_range("a", offset, length) == data[offset : offset + length]
 
+    @pytest.mark.spec("STORE-3")
     def test_range_past_the_end_is_malformed_and_names_the_file(self, store: ObjectStore) -> None:
         store.put("packs/a", bytes(10))
         for offset, length in ((0, 11), (9, 2), (10, 1), (11, 0), (2**62, 2**40)):
@@ -107,6 +110,7 @@ class StoreSuite:
         assert store.get("packs/large") == data
         assert store.get_range("packs/large", 4 * 1_000_000, 8) == data[4_000_000:4_000_008]
 
+    @pytest.mark.spec("STORE-1")
     def test_one_of_eight_threads_wins_a_name(self, store: ObjectStore) -> None:
         start = threading.Barrier(8)
 
@@ -160,6 +164,7 @@ class StoreSuite:
             list(pool.map(write, range(4)))
         assert len(names(store, "packs/")) == 20
 
+    @pytest.mark.spec("STORE-2")
     def test_deleted_file_is_gone_and_its_name_free(self, store: ObjectStore) -> None:
         store.put("packs/a", b"1")
         store.delete("packs/a")

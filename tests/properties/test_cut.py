@@ -53,6 +53,7 @@ def row_texts(draw: st.DrawFn) -> bytes:
     return b"".join(parts)
 
 
+@pytest.mark.spec("CUT-2")
 @settings(max_examples=60, deadline=None)
 @given(row_texts(), st.lists(st.integers(1, 3 * MIB), min_size=1, max_size=4))
 def test_row_chunks_hold_everything_within_bounds_whatever_the_blocks(text: bytes, sizes: list[int]) -> None:
@@ -64,6 +65,7 @@ def test_row_chunks_hold_everything_within_bounds_whatever_the_blocks(text: byte
     assert chunks == by_rows([text])
 
 
+@pytest.mark.spec("CUT-1")
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 5 * MIB), st.lists(st.integers(1_000, 3 * MIB), min_size=1, max_size=4))
 def test_byte_chunks_hold_everything_within_bounds_whatever_the_blocks(length: int, sizes: list[int]) -> None:
@@ -85,6 +87,7 @@ def test_long_row_continues_wherever_a_window_ends(behind: int) -> None:
         assert chunks == by_rows([text])
 
 
+@pytest.mark.spec("CUT-2")
 def test_one_row_of_five_mebibytes_is_cut_raw() -> None:
     text = noise(5 * MIB).replace(b"\n", b" ") + b"\n"
     chunks = by_rows([text])
@@ -99,6 +102,7 @@ def test_text_without_a_last_row_end_is_kept_whole() -> None:
     assert not chunks[-1][1], "nothing follows the last chunk"
 
 
+@pytest.mark.spec("CUT-4")
 @pytest.mark.parametrize("blocks", [[], [b""], [b"", b""]])
 def test_nothing_gives_no_chunk(blocks: list[bytes]) -> None:
     assert by_rows(blocks) == []

@@ -182,6 +182,7 @@ def test_under_a_real_storm_a_backup_is_coherent_or_says_so(cluster: Cluster, na
     assert ours(cluster) == []
 
 
+@pytest.mark.spec("REUSE-5")
 def test_a_table_replaced_under_the_reading_is_read_anew(cluster: Cluster, name: str) -> None:
     """Without the leader's locks somebody can; the first attempt is given up, the second has the new rows."""
     attempts: list[bool] = []

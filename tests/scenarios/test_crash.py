@@ -77,6 +77,7 @@ def expect_whole(store: ObjectStore, first_id: SnapshotId, expected: dict[str, b
     assert damage(repo) == ()
 
 
+@pytest.mark.spec("STORE-7")
 @pytest.mark.parametrize("after", [False, True], ids=["before its effect", "after its effect"])
 @pytest.mark.parametrize(
     ("error", "crash"),

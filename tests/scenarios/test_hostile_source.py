@@ -92,6 +92,7 @@ def hostile(cluster: Cluster, *statements: str) -> Iterator[str]:
         yield name
 
 
+@pytest.mark.spec("CODE-2")
 @pytest.mark.parametrize("case", CASES)
 def test_backups_of_a_superuser_run_nothing_of_a_tables_owner(postgres: Cluster, case: str) -> None:
     with hostile(postgres, CASES[case]) as name, small_extents(1):
@@ -147,6 +148,7 @@ def shadowed(cluster: Cluster, name: str) -> None:
         connection.execute(f"ALTER DATABASE {name} SET search_path = app, pg_catalog")
 
 
+@pytest.mark.spec("CODE-1")
 def test_no_statement_of_a_backup_takes_a_name_from_the_databases_search_path(postgres: Cluster) -> None:
     with hostile(postgres) as name:
         shadowed(postgres, name)
@@ -178,6 +180,7 @@ def test_no_statement_of_a_restores_plan_takes_a_name_from_the_targets_search_pa
         assert not acted(postgres)
 
 
+@pytest.mark.spec("CODE-3")
 @pytest.mark.parametrize("large_table_bytes", [0, 1 << 30])
 def test_an_index_that_came_after_the_snapshot_is_not_planned(postgres: Cluster, large_table_bytes: int) -> None:
     with hostile(postgres) as name, open_on(postgres.dsn(name), large_table_bytes=large_table_bytes) as capture:
@@ -275,6 +278,7 @@ def test_a_table_of_an_extension_with_somebody_elses_condition_is_read_without_i
         assert not acted(postgres)
 
 
+@pytest.mark.spec("CODE-4")
 def test_counting_a_target_plans_no_table_of_somebody_else(postgres: Cluster) -> None:
     with hostile(postgres, CASES["index predicate"]) as name:
         with closing(connect(resolve(postgres.dsn(name), {}, allow_cleartext=False))) as session:
@@ -284,6 +288,7 @@ def test_counting_a_target_plans_no_table_of_somebody_else(postgres: Cluster) ->
         assert not acted(postgres)
 
 
+@pytest.mark.spec("CODE-5")
 def test_verifying_foreign_keys_plans_no_table_that_the_restore_does_not_write(postgres: Cluster) -> None:
     refer = "RESET ROLE; CREATE TABLE parent (id int PRIMARY KEY); INSERT INTO parent VALUES (1); GRANT REFERENCES ON parent TO mallory;"
     child = "SET ROLE mallory; CREATE TABLE app.child (id int REFERENCES public.parent); CREATE INDEX ON app.child (id) WHERE id > app.evil(1)"

@@ -94,6 +94,7 @@ def each(request: pytest.FixtureRequest, majors: Majors) -> Cluster:
     return majors[request.param]
 
 
+@pytest.mark.spec("RST-9")
 def test_what_users_did_to_an_extension_comes_back(each: Cluster) -> None:
     with extension(each) as keeper:
         comes_back(each, f"CREATE EXTENSION {keeper}")

@@ -78,6 +78,7 @@ def zoo(postgres: Cluster, zoos: Zoos) -> str:
     return zoos[postgres.major].db
 
 
+@pytest.mark.spec("RST-5")
 def test_grants_come_back_exactly_where_the_target_has_default_privileges(postgres: Cluster, zoo: str) -> None:
     kinds = ("tables", "functions", "sequences", "types", "schemas")
     given = [f"alter default privileges grant all on {kind} to zoo_other" for kind in kinds]
@@ -123,6 +124,7 @@ VIOLATED_ROWS = """
 """
 
 
+@pytest.mark.spec("RST-8")
 def test_no_table_is_lost_when_rows_violate_what_they_should_obey(postgres: Cluster) -> None:
     with database(postgres, VIOLATED) as source, database(postgres) as ours:
         with postgres.connect(source) as connection:
@@ -199,6 +201,7 @@ class Watching(Listener):
             self.seen.append(self._look())
 
 
+@pytest.mark.spec("RST-6")
 def test_rows_never_lie_open(postgres: Cluster, zoo: str) -> None:
     """Row security is on, the owner set, and nobody else may do anything, before the first row [B2]."""
     query = """

@@ -50,6 +50,7 @@ def ask(cluster: Cluster, name: str, query: str) -> list[object]:
         return [row[0] for row in connection.execute(query.encode()).fetchall()]
 
 
+@pytest.mark.spec("RST-13")
 def test_what_has_no_form_that_names_its_operator_keeps_it(postgres: Cluster, source: str) -> None:
     ours = postgres.createdb()
     assert restored(snapshot_of(postgres.dsn(source)), postgres.dsn(ours)).failed == {}

@@ -87,6 +87,7 @@ def test_values_of_columns_that_the_platform_no_longer_has_stay_out_and_are_told
     assert (rows.added, rows.differing, rows.refused) == (0, 0, 0)
 
 
+@pytest.mark.spec("SEL-5")
 def test_guarded_rows_of_storage_are_deleted_on_request_only(platform: Platform) -> None:
     name = platform.project()
     objects = "SELECT bucket_id, name, metadata::text FROM storage.objects ORDER BY name"

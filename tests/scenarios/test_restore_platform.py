@@ -40,6 +40,7 @@ def admin(platform: Platform, db: str) -> str:
     return platform.dsn(db, user="supabase_admin")
 
 
+@pytest.mark.spec("SEL-7")
 def test_project_restored_into_a_fresh_platform_equals_its_source(
     platform: Platform, project: str, snapshot: Snapshot, fresh: str
 ) -> None:
@@ -142,6 +143,7 @@ def damaged(platform: Platform) -> Iterator[str]:
     platform.drop(name)
 
 
+@pytest.mark.spec("SEL-4")
 def test_deleted_users_come_back_and_what_came_since_stays(platform: Platform, damaged: str) -> None:
     snapshot = snapshot_of(platform.dsn(damaged))
     with platform.connect(damaged) as connection:
@@ -173,6 +175,7 @@ def test_deleted_users_come_back_and_what_came_since_stays(platform: Platform, d
         assert connection.execute("select count(*) from auth.users").fetchall() == [(20,)]
 
 
+@pytest.mark.spec("SEL-6")
 def test_rows_that_refer_to_nothing_are_told(platform: Platform, damaged: str) -> None:
     snapshot = snapshot_of(platform.dsn(damaged))
     with platform.connect(damaged) as connection:
@@ -199,6 +202,7 @@ def test_dropped_policy_and_function_come_back_alone(platform: Platform, damaged
     assert unlike_intact(platform, damaged) <= MADE_ANEW
 
 
+@pytest.mark.spec("SEL-1")
 def test_dropped_table_comes_back_with_all_that_was_its_own(platform: Platform, damaged: str) -> None:
     snapshot = snapshot_of(platform.dsn(damaged))
     with platform.connect(damaged) as connection:
@@ -217,6 +221,7 @@ def test_dropped_table_comes_back_with_all_that_was_its_own(platform: Platform, 
     assert unlike_intact(platform, damaged) <= MADE_ANEW
 
 
+@pytest.mark.spec("SEL-2")
 def test_what_differs_is_shown_and_replaced_only_on_request(platform: Platform, damaged: str) -> None:
     snapshot = snapshot_of(platform.dsn(damaged))
     with platform.connect(damaged) as connection:

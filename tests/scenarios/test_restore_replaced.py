@@ -87,12 +87,14 @@ def damaged(postgres: Cluster, source: str) -> Iterator[Damaged]:
     postgres.dropdb(made.name)
 
 
+@pytest.mark.spec("SEL-3")
 def test_two_tables_with_a_common_dependent_are_exchanged_together(damaged: Damaged) -> None:
     damaged.run("alter table projects add extra int; alter table messages add extra int")
     assert damaged.restored().failed == {}
     assert damaged.is_as_recorded()
 
 
+@pytest.mark.spec("SEL-3")
 def test_an_exchange_that_fails_leaves_all_as_it_was(damaged: Damaged) -> None:
     damaged.run("alter table projects add extra int; create view beside as select extra from projects")
     failed = damaged.restored().failed
@@ -186,6 +188,7 @@ def test_triggers_that_cannot_be_switched_off_stop_a_replacement_of_rows(damaged
     assert damaged.ask("select count(*) from messages") == 51
 
 
+@pytest.mark.spec("RST-7")
 def test_rows_that_a_trigger_keeps_out_are_counted(damaged: Damaged) -> None:
     damaged.run("""
         delete from messages;

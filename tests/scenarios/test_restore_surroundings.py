@@ -82,6 +82,8 @@ UNQUALIFIED = """
 """
 
 
+@pytest.mark.spec("RST-10")
+@pytest.mark.spec("RST-11")
 @pytest.mark.parametrize("whose", ["ROLE path_owner", "DATABASE {}", "ROLE path_owner IN DATABASE {}"])
 def test_unqualified_names_in_bodies_are_found_in_the_owners_path(pg15: Cluster, whose: str) -> None:
     """On 15; from 17 on indexes are built and views refreshed with a fixed path, in the source as well."""

@@ -72,6 +72,7 @@ def damaged(source: Source) -> Iterator[Damaged]:
     source.cluster.dropdb(made.name)
 
 
+@pytest.mark.spec("SEL-9")
 @pytest.mark.parametrize(
     ("damage", "only"),
     [(RECREATED, "public"), ("drop schema public cascade", "public"), ("drop schema public cascade", "public.t")],
@@ -88,6 +89,7 @@ def test_grants_that_a_new_public_lacks_come_and_its_owner_is_told(damaged: Dama
     assert damaged.ask(used) is True
 
 
+@pytest.mark.spec("SEL-8")
 def test_a_missing_grant_comes_without_replacing(damaged: Damaged) -> None:
     done = damaged.after("revoke usage on schema public from web_anon; revoke select on t from web_anon", "public")
     assert done.failed == {}
@@ -108,6 +110,7 @@ grant execute on function ext.citext_eq to public; revoke execute on function ex
 """
 
 
+@pytest.mark.spec("SNAP-7")
 @pytest.mark.parametrize("only", ["schema", "user_roles"])
 def test_privileges_of_what_is_built_in_and_of_members_end_as_recorded(damaged: Damaged, only: str) -> None:
     left = damaged.after(BUILT_IN, only)

@@ -54,6 +54,7 @@ def data_of(cluster: Cluster) -> Path:
     return Path(row[0])
 
 
+@pytest.mark.spec("REUSE-2")
 def test_commits_that_a_crash_took_back_were_flushed_by_the_backup() -> None:
     """[E3] Without the flush the second pair gets the first pair's transaction ids, under the same postmaster."""
     with own_server(synchronous_commit="off", wal_writer_delay="10s", restart_after_crash="on") as cluster:

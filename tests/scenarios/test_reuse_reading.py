@@ -203,6 +203,7 @@ def test_one_row_that_surgery_took_or_brought_back_is_seen(pg15: Cluster, what: 
         assert 0 < after.reused < after.extents
 
 
+@pytest.mark.spec("REUSE-4")
 def test_rows_that_surgery_exchanged_are_found_by_the_sample(pg15: Cluster) -> None:
     """One killed, one brought back: equal counts and no new id, which no condition sees. The only extent is always in the sample."""
     small = "CREATE TABLE t AS SELECT i AS id FROM generate_series(1, 100) AS i"

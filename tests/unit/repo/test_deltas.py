@@ -206,6 +206,7 @@ def test_packs_of_a_base_are_relied_on(repo: Open) -> None:
     assert writer.packs_used == chain | own
 
 
+@pytest.mark.spec("OBJ-13")
 @pytest.mark.parametrize("share", [0.3, 0.7])
 def test_delta_is_taken_up_to_half_of_what_the_whole_would_cost(repo: Open, share: float) -> None:
     """Judged by the ratio of the base, so that nothing is compressed twice without need."""
@@ -268,6 +269,7 @@ def test_closure_holds_in_every_order_in_which_packs_may_be_lost(repo: Open) -> 
         assert [fresh.reader().get(one, ObjectType.ROW_CHUNK) for one in ids] == plains
 
 
+@pytest.mark.spec("OBJ-13")
 def test_frames_of_a_chain_sum_to_at_most_one_whole(repo: Open) -> None:
     """Each day two fifths of the rows are new: after two deltas a third would make reading dearer than the whole."""
     indexed = repo.indexed(None)

@@ -100,6 +100,7 @@ def test_parent_is_doubted_for_a_suspect_snapshot_that_is_not_older(suspect: str
     assert (line.parent[1].sequence, bool(line.distrust)) == (2, distrusted)
 
 
+@pytest.mark.spec("SNAP-5")
 def test_parent_goes_by_number_not_by_time() -> None:
     pairs = [known("a1", created_ms=NEVER_MS), known("a2", created_ms=5), known("a3", created_ms=1, selection="other")]
     line = choose_line(pairs, source="a", selection=_TEMPLATE.selection)

@@ -69,6 +69,7 @@ def test_no_key_and_nonce_is_used_twice(store: MemoryStore, repo: Open, monkeypa
     assert set(salts.values()) == {1}
 
 
+@pytest.mark.spec("PACK-9")
 def test_put_that_is_tried_again_sends_identical_bytes(repo: Open) -> None:
     """The answer of each put is lost once; the store then has the name, and its bytes must be the ones sent again."""
     for at in range(1, 5):
@@ -84,6 +85,7 @@ def test_put_that_is_tried_again_sends_identical_bytes(repo: Open) -> None:
         assert damage(opened(memory)) == ()
 
 
+@pytest.mark.spec("PACK-9")
 def test_sealer_never_outlives_its_pack(repo: Open) -> None:
     with repo.indexed(None).writer(entropy=os.urandom) as writing:
         sealer = writing._new_sealer(PackClass.DATA)
@@ -129,6 +131,7 @@ def test_empty_object_is_stored_and_read(repo: Open) -> None:
     assert repo.indexed(None).reader().get(found, ObjectType.FILE_CHUNK) == b""
 
 
+@pytest.mark.spec("PACK-10")
 def test_object_that_does_not_open_again_stops_the_pack(
     store: MemoryStore, repo: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:

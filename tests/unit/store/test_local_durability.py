@@ -98,6 +98,7 @@ def test_create_syncs_every_directory_that_it_makes(tmp_path: Path) -> None:
     assert [path.stat().st_mode & 0o777 for path in (tmp_path / "a", tmp_path / "a/b/tmp")] == [0o700, 0o700]
 
 
+@pytest.mark.spec("STORE-4")
 def test_power_loss_at_any_moment_tears_no_file_and_loses_nothing_behind_a_barrier(
     root: Path, disk: RecordingDisk
 ) -> None:

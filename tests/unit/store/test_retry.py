@@ -41,12 +41,14 @@ def test_other_failures_pass_at_once(error: BaseException) -> None:
     assert slept == []
 
 
+@pytest.mark.spec("STORE-5")
 def test_put_whose_answer_was_lost_succeeds() -> None:
     memory = MemoryStore()
     retrying(memory, *unavailable("put", 1, after=True)).put("a", b"1")
     assert memory.files == {"a": b"1"}
 
 
+@pytest.mark.spec("STORE-5")
 def test_retried_put_that_meets_other_bytes_is_refused() -> None:
     memory = MemoryStore({"a": b"theirs"})
     with pytest.raises(AlreadyExists):

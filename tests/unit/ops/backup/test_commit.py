@@ -90,6 +90,7 @@ def refused(
     assert [name for name in store.files if name.startswith("leases/")] == []
 
 
+@pytest.mark.spec("LEASE-1")
 @WAYS
 def test_packs_of_rows_that_are_being_swept_are_not_relied_on(
     store: MemoryStore, first: BackupReport, second: FakeDatabase
@@ -102,6 +103,7 @@ def test_packs_of_rows_that_are_being_swept_are_not_relied_on(
     assert take(opened(store), second).manifest.suspect == ""
 
 
+@pytest.mark.spec("LEASE-2")
 @pytest.mark.parametrize("harm", ["gone", "shorter"])
 def test_packs_of_rows_that_went_away_meanwhile_are_not_relied_on(
     store: MemoryStore, first: BackupReport, harm: str

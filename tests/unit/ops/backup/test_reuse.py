@@ -128,6 +128,7 @@ def test_no_sound_parent_turns_reuse_off(parent: Manifest | None) -> None:
     assert snapshot_reason(parent, NOW) != ""
 
 
+@pytest.mark.spec("REUSE-1")
 @pytest.mark.parametrize(
     ("now", "says"),
     [
@@ -176,6 +177,7 @@ def test_keys_and_the_way_of_loading_do_not_touch_rows() -> None:
     assert table_reason(OLD, TABLE) == ""
 
 
+@pytest.mark.spec("REUSE-1")
 @pytest.mark.parametrize(
     "now",
     [

@@ -92,6 +92,16 @@ def test_rows_of_every_shape_come_back(repo: Open) -> None:
     assert damage(repo) == ()
 
 
+@pytest.mark.spec("CUT-3")
+def test_every_extent_starts_a_chunk_whatever_went_before(repo: Open) -> None:
+    same = rows(1, 10)
+    report = take(repo, FakeDatabase(tables={"public.a": [rows(2, 7), same], "public.b": [rows(3, 9), same, same]}))
+    snapshot = repo.indexed(None).snapshot(report.id)
+    a, b = ([extent.chunks for extent in snapshot.extents(table)] for table in snapshot.tables())
+    assert a[0] != b[0]
+    assert a[1] == b[1] == b[2]
+
+
 def test_table_of_many_chunks_in_one_extent_comes_back(repo: Open) -> None:
     text = rows(1, 120_000)
     assert len(text) > 9 * CHUNK_BYTES_MAX * 3 // 4
@@ -152,6 +162,7 @@ class At(FaultStore):
         super().put(name, data)
 
 
+@pytest.mark.spec("LEASE-3")
 def test_backup_whose_lease_was_removed_withdraws_its_snapshot(repo: Open) -> None:
     def unlock(memory: MemoryStore) -> None:
         for name in [name for name in memory.files if name.startswith("leases/")]:
@@ -163,6 +174,7 @@ def test_backup_whose_lease_was_removed_withdraws_its_snapshot(repo: Open) -> No
     assert repo.snapshots() == []
 
 
+@pytest.mark.spec("LEASE-1")
 @pytest.mark.parametrize("broken", [False, True])
 def test_backup_does_not_rely_on_packs_that_are_being_swept(repo: Open, broken: bool) -> None:
     directory = FakeDirectory({b"f": b"content"})

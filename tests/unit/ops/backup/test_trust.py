@@ -56,6 +56,7 @@ def test_full_of_an_unchanged_database_is_not_suspect(repo: Open) -> None:
     assert take(repo, unchanged(TRUE)).manifest.effort.extents_reused == 5
 
 
+@pytest.mark.spec("REUSE-4")
 def test_the_sampled_extent_is_stored_as_it_was_read(repo: Open) -> None:
     one = FakeDatabase(tables={"public.t": [rows(1, 300)]})
     take(repo, one)

@@ -175,6 +175,7 @@ def test_plan_loads_largest_tables_first_and_leaves_out_empty_ones() -> None:
     assert (made.rows, made.bytes) == (8, 80)
 
 
+@pytest.mark.spec("RST-2")
 def test_target_that_is_not_empty_is_refused_with_what_is_there() -> None:
     full = replace(TARGET, in_the_way=tuple(f"table public.t{at}" for at in range(12)))
     with pytest.raises(UnsafeError) as caught:
@@ -185,6 +186,7 @@ def test_target_that_is_not_empty_is_refused_with_what_is_there() -> None:
         plan(contents(), full, RestoreOptions(into_source=True))
 
 
+@pytest.mark.spec("RST-1")
 def test_the_source_is_refused_as_target_unless_named() -> None:
     source = replace(TARGET, system_id="1")
     with pytest.raises(UnsafeError, match="taken from"):
@@ -192,6 +194,7 @@ def test_the_source_is_refused_as_target_unless_named() -> None:
     assert isinstance(plan(contents(), source, RestoreOptions(into_source=True)), RestorePlan)
 
 
+@pytest.mark.spec("RST-3")
 def test_only_missing_roles_are_created_and_existing_ones_never_altered() -> None:
     wanted = Roles(
         roles=(role("a", can_login=True), role("b", superuser=True), role("pg_monitor")),

@@ -40,6 +40,7 @@ def printed(cluster: Cluster, database: str) -> dict[str, bytes]:
     return {name: found[oid] for name, oid in oids.items()}
 
 
+@pytest.mark.spec("REUSE-3")
 @pytest.mark.parametrize(
     ("statement", "changes"),
     [
