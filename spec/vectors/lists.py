@@ -87,7 +87,7 @@ def tree_shapes(c: Collected) -> None:
     repo = Repo()
     wrong = repo.put(EXTENTS, encode([0, six(repo)]))
     directory(
-        c, "tree_node_of_another_type", "OBJ-17", "malformed", "files under an extent node", [wrong, 6, 0, 54], repo
+        c, "tree_node_of_another_type", "OBJ-18", "malformed", "files under an extent node", [wrong, 6, 0, 54], repo
     )
 
 
@@ -159,7 +159,7 @@ def rows(c: Collected) -> None:
     database["order"] = database["roles"]
     c.add(
         "order_of_another_type",
-        "OBJ-17",
+        "OBJ-18",
         "malformed",
         "roles in the place of the order",
         (repo, repo.finish(repo.manifest(database=database))),

@@ -56,6 +56,7 @@ create table t (n int default c(), m int default a()); create view v as select a
 """
 
 
+@pytest.mark.spec("RST-14")
 def test_functions_whose_defaults_call_each_other_come_back(postgres: Cluster) -> None:
     name, ours = postgres.createdb(), postgres.createdb()
     try:

@@ -115,6 +115,7 @@ SAME: list[tuple[str, str, str, str]] = [
 ]
 
 
+@pytest.mark.spec("SEL-10")
 @pytest.mark.parametrize(("kind", "kept", "now", "gone"), SAME, ids=[one[0] for one in SAME])
 def test_keys_that_are_equal_for_the_server_are_one_key(
     postgres: Cluster, after: Damage, kind: str, kept: str, now: str, gone: str

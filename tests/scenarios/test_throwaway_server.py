@@ -63,6 +63,7 @@ def test_its_directory_and_socket_are_closed_and_no_port_is_open(postgres: Clust
         assert connection.execute("SHOW listen_addresses").fetchone() == ("",)
 
 
+@pytest.mark.spec("CODE-6")
 @AS_ROOT
 def test_it_runs_as_a_user_that_nobody_has(postgres: Cluster) -> None:
     with postgres.connect() as connection:

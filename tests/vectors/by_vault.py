@@ -189,6 +189,8 @@ def _drain(read: Snapshot) -> dict[str, str]:
 
 def read_passphrase(inputs: Inputs) -> Any:
     return {"value": {"password": kdf.password_bytes(kdf.without_line_end(inputs["data"].decode())).hex()}}
+
+
 def cut(inputs: Inputs) -> Any:
     cutter = fastcdc(inputs["seed"])
     if inputs["rows"]:

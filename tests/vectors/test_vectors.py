@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 
@@ -46,3 +47,14 @@ def test_vault_agrees_with_vector(vector: Vector) -> None:
         made, layer = f"{refused.message}: {refused.why}", by_vault.layer_of(refused)
     assert layer == vector.expect, made
     assert layer != "ok" or not vector.promises or made == vector.promises
+
+
+@pytest.mark.spec("IDX-9")
+def test_reader_of_the_spec_takes_from_trailers_what_a_damaged_fragment_told() -> None:
+    (whole,) = (vector for vector in VECTORS if vector.name == "repository/full")
+    inputs = whole.inputs()
+    (name,) = (name for name in inputs["files"] if name.startswith("index/"))
+    data = inputs["files"].pop(name)
+    damaged = data[:-1] + bytes([data[-1] ^ 1])
+    inputs["files"][f"index/00000001-{hashlib.sha256(damaged).hexdigest()}"] = damaged
+    assert by_reader.READERS["repository"](inputs) == whole.promises

@@ -235,6 +235,7 @@ class MergedMeanwhile(FaultStore):
         return iter(self._listed)
 
 
+@pytest.mark.spec("LEASE-8")
 @pytest.mark.parametrize("lying", [False, True])
 def test_fragment_that_is_gone_between_listing_and_reading_is_looked_for_again(repo: Open, lying: bool) -> None:
     """What superseded it was not in the first listing; skipping it would lose what it tells."""

@@ -106,6 +106,7 @@ def test_file_below_a_file_is_not_found(store: LocalStore) -> None:
         store.put("config/a", b"")
 
 
+@pytest.mark.spec("STORE-8")
 def test_sweep_removes_only_old_temporary_files(store: LocalStore, tmp_path: Path) -> None:
     store.put("packs/a", b"x")
     for name, age_s in (("old", 1000), ("new", 10)):

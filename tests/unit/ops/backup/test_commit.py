@@ -147,6 +147,7 @@ def test_withdrawn_snapshot_is_durably_gone_before_the_backup_fails(store: Memor
     assert opened(store).snapshots() == []
 
 
+@pytest.mark.spec("LEASE-7")
 @pytest.mark.parametrize("inner", [False, True], ids=["one node", "nodes above nodes"])
 def test_nodes_of_a_table_that_is_taken_over_are_relied_on(store: MemoryStore, inner: bool) -> None:
     """They lie in a pack of the second day; on the third only another table changes, so nothing else of that pack is needed."""
@@ -201,6 +202,7 @@ def test_lease_names_every_pack_before_the_snapshot_is_put(store: MemoryStore, f
     assert leases(store) == []
 
 
+@pytest.mark.spec("LEASE-9")
 @pytest.mark.parametrize("lands", [False, True])
 @pytest.mark.parametrize("error", [Unavailable("no answer"), StoreError("cut"), StoreFull("full"), KeyboardInterrupt()])
 def test_lease_stays_where_the_put_of_the_snapshot_ended_without_an_answer(
