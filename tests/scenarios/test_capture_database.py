@@ -10,7 +10,7 @@ import pytest
 from tests.fix_postgres import Cluster
 from tests.fix_zoo import part
 from tests.scenarios.capture_support import copy_text, database, jobs, open_on, read_all
-from vault.errors import SourceError, UsageError
+from vault.errors import UsageError
 from vault.model import Identity, Section, State, TableName
 from vault.source.postgres.capture.session import PostgresCapture
 
@@ -206,25 +206,6 @@ def test_rows_and_definitions_keep_the_encoding_of_the_server(cluster: Cluster) 
                 assert found == {TableName(schema="public", name="grün"): (1, b"\xe9\n")}
                 assert any('"ß" text' in entry.definition for entry in capture.schema().entries)
                 assert capture.server.encoding == "LATIN1"
-
-
-def test_definitions_that_are_no_text_are_refused_by_name(cluster: Cluster) -> None:
-    options = "TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'"
-    with database(cluster, "CREATE TABLE fine (a text)", options=options) as name:
-        with cluster.connect(name) as connection:
-            connection.execute(b"INSERT INTO fine VALUES ('\xe9')")
-        with open_on(cluster.dsn(name)) as capture:
-            assert read_all(capture.reader(), jobs(capture.tables)) == {
-                TableName(schema="public", name="fine"): (1, b"\xe9\n")
-            }
-            assert capture.schema().entries
-        with cluster.connect(name) as connection:
-            connection.execute(b"COMMENT ON TABLE fine IS '\xe9'")
-        with (
-            open_on(cluster.dsn(name)) as capture,
-            pytest.raises(SourceError, match=r"COMMENT public\.fine TABLE fine"),
-        ):
-            capture.schema()
 
 
 @pytest.mark.parametrize("name", ['with "quotes" and spaces', "üñï\ncode", "it's = a\\b", "dbname=postgres"])

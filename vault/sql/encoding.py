@@ -57,6 +57,8 @@ def decode(raw: bytes, encoding: str, *, what: str) -> str:
         exact = False
     if not exact:
         raise SourceError(
-            f"the definition of {what} is not valid {encoding}", why="its bytes cannot become text exactly"
+            f"the definition of {what} is not valid {encoding}",
+            why="its bytes cannot become text exactly",
+            hint="define it again with text in the database's encoding; for SQL_ASCII that is UTF-8",
         )
     return text

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from vault.source.postgres.capture import legible
 from vault.source.postgres.capture.watch import OLD_TRANSACTION_S, STALL_S
 from vault.source.postgres.connection import facts
 from vault.source.postgres.connection.connect import Session, Target, connect, pinned, refuse_pooler, resolve
@@ -73,6 +74,7 @@ def reach(conninfo: str, *, options: CaptureOptions, programs: Programs, environ
         known = facts.basics(leader)
         if not options.definitions_only:
             facts.require_unfiltered(known)
+        legible.require(leader, known.encoding)
         dump = programs.require("pg_dump", major=known.major, local=target.local)
     except BaseException:
         if spare is not None:

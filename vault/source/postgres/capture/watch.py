@@ -37,9 +37,11 @@ SELECT format('pid %%s of %%s (%%s)', pid, usename, coalesce(state, 'state unkno
        extract(epoch FROM clock_timestamp() - xact_start)::float8
   FROM pg_stat_activity WHERE backend_xid = %s::text::xid
 UNION ALL
-SELECT format('the prepared transaction %%L', gid), extract(epoch FROM clock_timestamp() - prepared)::float8
+SELECT CASE WHEN database = current_database() THEN format('the prepared transaction %%L', gid)
+            ELSE format('a prepared transaction of another database (pg_prepared_xacts, transaction %%s)', transaction) END, extract(epoch FROM clock_timestamp() - prepared)::float8
   FROM pg_prepared_xacts WHERE transaction = %s::text::xid
 """
+"""The name of one in another database may be in that one's encoding."""
 
 
 def until(ended: Event, observer: Session, *, stall_s: float, tell: Callable[[str], None]) -> None:

@@ -64,6 +64,11 @@ def translated(doing: str) -> Iterator[None]:
         yield
     except psycopg.Error as error:
         raise translate(error, doing) from error
+    except UnicodeDecodeError as error:
+        raise SourceError(
+            f"the server sent what is no text while {doing}",
+            why="a name was written in another encoding than this database's",
+        ) from error
 
 
 def translate(error: psycopg.Error, doing: str) -> SourceError:
