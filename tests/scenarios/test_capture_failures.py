@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import socket
-import stat
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -20,8 +18,8 @@ from tests.scenarios.capture_support import database, jobs, open_on, ours, read_
 from tests.scenarios.transaction_pooler import TransactionPooler
 from vault.errors import PermissionMissing, SourceError, Unreachable, UnsafeError, UsageError, VaultError
 from vault.model import State
-from vault.source.postgres.connection.connect import child_variables, resolve
-from vault.source.postgres.connection.programs import Children, Programs
+from vault.source.postgres.connection.connect import resolve
+from vault.source.postgres.connection.programs import Programs
 
 pytestmark = pytest.mark.postgres
 
@@ -262,31 +260,6 @@ def test_no_message_holds_the_password(conninfo: str) -> None:
         assert SECRET not in shown or error is not caught.value
         assert SECRET not in str(error)
         error = None if error.__suppress_context__ and error.__cause__ is None else error.__cause__ or error.__context__
-
-
-def test_children_get_a_password_file_and_no_password(tmp_path: Path) -> None:
-    target = resolve(f"host=localhost user=me password={SECRET} dbname='a b'", {}, allow_cleartext=False)
-    variables = child_variables(target)
-    assert variables["PGUSER"] == "me"
-    assert variables["PGDATABASE"] == "a b"
-    group = Children(
-        environment={"PGPASSWORD": SECRET, "PGSERVICE": "x", "PGOPTIONS": "-c a=b", "HOME": "/h"},
-        connection=variables,
-        password=f"{SECRET}:\\",
-    )
-    child = group.start(["/usr/bin/env"], feed=False)
-    assert child.process.stdout is not None
-    shown = child.process.stdout.read().decode()
-    passfile = Path(re.search("PGPASSFILE=(.*)", shown)[1])  # type: ignore[index]
-    assert SECRET not in shown
-    assert "PGSERVICE" not in shown
-    assert "PGOPTIONS=-c" not in shown
-    assert "HOME=/h" in shown
-    assert passfile.read_text() == f"*:*:*:*:{SECRET}\\:\\\\\n"
-    assert stat.S_IMODE(passfile.stat().st_mode) == 0o600
-    assert stat.S_IMODE(passfile.parent.stat().st_mode) == 0o700
-    group.close()
-    assert not passfile.parent.exists()
 
 
 def test_a_pg_dump_older_than_the_server_is_refused(pg15: Cluster, pg18: Cluster) -> None:

@@ -1,7 +1,7 @@
 """PostgreSQL's client programs: where they are, and with which environment they run.
 
-A child never sees a password in its arguments or its environment (it gets a 0600 password file), nor any PG* variable
-of ours. Its invariant: every child that was started through `Children` is dead and reaped after `Children.close`.
+A child never sees a password in its arguments or its environment (it gets a password file that has no name), nor any other
+variable of ours that libpq has no use for: those may hold secrets of storage. Its invariant: every child that was started through `Children` is dead and reaped after `Children.close`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from vault.errors import SourceError
+from vault.source.postgres.connection.passfile import PasswordFile
 
 SYSTEM_PLACES: Final = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin")
 DEBIAN_WRAPPER: Final = "pg_wrapper"
@@ -28,6 +29,11 @@ create in schema public, which is no default from 15 on."""
 CHILD_PATIENCE_S: Final = 2.0
 """A child that was asked to stop sends its cancel request first; then it is killed."""
 STDERR_BYTES_MAX: Final = 4096
+INHERITED: Final = (
+    *("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "LANG", "LC_", "TZ", "LD_", "DYLD_", "RES_OPTIONS", "LOCALDOMAIN"),
+    *("HOSTALIASES", "KRB5", "SSL_CERT_", "OPENSSL_", "SYSTEMROOT", "APPDATA"),
+)
+"""Beginnings of the names of variables that a client program may need: paths, locale, name service, Kerberos, certificates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,17 +154,12 @@ class Children:
     """Starts programs against one server, and ends them all. Thread-safe."""
 
     def __init__(self, *, environment: Mapping[str, str], connection: Mapping[str, str], password: str) -> None:
-        """`environment` is inherited without its PG* variables; `connection` holds the PG* variables to set."""
+        """`environment`: only what INHERITED names is passed on; `connection` holds the PG* variables to set."""
         self._lock = threading.Lock()
         self._children: list[Child] = []
-        self._private = tempfile.TemporaryDirectory(prefix="pgvault-")
-        passfile = Path(self._private.name) / "pgpass"
-        passfile.touch(mode=0o600)
-        if password:
-            escaped = password.replace("\\", "\\\\").replace(":", "\\:")
-            passfile.write_text(f"*:*:*:*:{escaped}\n", encoding="utf-8")
-        inherited = {name: value for name, value in environment.items() if not name.startswith("PG")}
-        self._environment = {**inherited, **connection, "PGPASSFILE": str(passfile), "LC_ALL": "C"}
+        self._passfile = PasswordFile(password)
+        inherited = {name: value for name, value in environment.items() if name.startswith(INHERITED)}
+        self._environment = {**inherited, **connection, "PGPASSFILE": self._passfile.path, "LC_ALL": "C"}
 
     def start(self, command: Sequence[str], *, feed: bool) -> Child:
         """Start `command` with a pipe from its output, and one to its input if `feed`."""
@@ -171,6 +172,7 @@ class Children:
             env=self._environment,
             bufsize=0,
             start_new_session=True,
+            pass_fds=self._passfile.descriptors,
         )
         child = Child(process, errors)
         with self._lock:
@@ -183,4 +185,4 @@ class Children:
             children, self._children = self._children, []
         for child in children:
             child.stop()
-        self._private.cleanup()
+        self._passfile.close()
