@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from tests.fix_postgres import Cluster, server
+from tests.restore_support import restored, snapshot_of
 from tests.scenarios.capture_support import database, jobs, open_on, ours, read_all
 from vault.errors import SourceError
 from vault.model import TableName
@@ -18,6 +19,7 @@ from vault.source.postgres.connection.connect import connect, resolve
 pytestmark = pytest.mark.postgres
 
 LIKE_C: Final = "TEMPLATE template0 ENCODING '{}' LC_COLLATE 'C' LC_CTYPE 'C'"
+TABLE: Final = "CREATE TABLE t (a int); INSERT INTO t VALUES (1)"
 ASCII: Final = LIKE_C.format("SQL_ASCII")
 
 
@@ -108,6 +110,18 @@ def test_what_another_database_wrote_into_the_shared_catalogs_is_named(
                 open_on(postgres.dsn(name)).abort()
         finally:
             connection.execute(undo.encode("latin-1"))
+
+
+def test_restore_names_what_stands_in_its_way_before_it_changes_anything(postgres: Cluster, latin: str) -> None:
+    with database(postgres, TABLE) as source, database(postgres) as target, postgres.connect(latin) as connection:
+        taken = snapshot_of(postgres.dsn(source))
+        connection.execute('CREATE ROLE "r\xe9"'.encode("latin-1"))
+        try:
+            with pytest.raises(SourceError, match=r"not valid UTF8: role r\\xe9"):
+                restored(taken, postgres.dsn(target))
+        finally:
+            connection.execute('DROP ROLE "r\xe9"'.encode("latin-1"))
+        assert restored(taken, postgres.dsn(target)).failed == {}
 
 
 def test_prepared_transaction_of_another_encoding_is_told_of_without_its_name() -> None:

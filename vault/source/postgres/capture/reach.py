@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from vault.source.postgres.capture import legible
 from vault.source.postgres.capture.watch import OLD_TRANSACTION_S, STALL_S
-from vault.source.postgres.connection import facts
+from vault.source.postgres.connection import facts, legible
 from vault.source.postgres.connection.connect import Session, Target, connect, pinned, refuse_pooler, resolve
 from vault.source.postgres.connection.programs import Program, Programs
 from vault.source.postgres.rows.reader import LARGE_TABLE_BYTES

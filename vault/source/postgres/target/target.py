@@ -21,6 +21,7 @@ from vault.source.postgres.capture import catalog_facts as objects
 from vault.source.postgres.capture.cluster import roles
 from vault.source.postgres.capture.reach import CaptureOptions
 from vault.source.postgres.capture.session import open_capture
+from vault.source.postgres.connection import legible
 from vault.source.postgres.connection.connect import (
     Connection,
     Session,
@@ -189,6 +190,7 @@ def _probe(session: Session) -> TargetFacts:
     version_num, version, system_id, database, database_oid, encoding, user, superuser, standby = row
     if standby:
         raise PermissionMissing("the target is a standby and takes no writes", hint="connect to the primary")
+    legible.require(session, encoding)
     ((acts_as, may_create_schemas, may_create_roles),) = connection.execute(_ALLOWED).fetchall()
     known = roles(session, version=version_num)
     return TargetFacts(
