@@ -43,6 +43,19 @@ def loaded(scale: float = 1.0, *, major: int = 15) -> Iterator[Bench]:
         yield Bench(cluster, cluster.dsn(DATABASE))
 
 
+@contextmanager
+def one_row(megabytes: int, *, major: int = 15) -> Iterator[Bench]:
+    """A table whose one row has so much text, which compresses to a hundredth."""
+    with server(major, settings=SETTINGS) as cluster:
+        cluster.createdb(DATABASE)
+        with cluster.connect(DATABASE) as connection:
+            connection.execute("CREATE TABLE long (id integer, body text)")
+            connection.execute(
+                "INSERT INTO long SELECT 1, repeat(repeat('long row ', 111111) || E'\\n', %s)", [megabytes]
+            )
+        yield Bench(cluster, cluster.dsn(DATABASE))
+
+
 def environment(place: Path) -> dict[str, str]:
     """Variables of a tool whose caches belong to `place`, so that copying the directory copies all that the tool knows."""
     return {

@@ -125,6 +125,8 @@ class SourceTable:
     """False: no TID range scans (server 13, other access methods, a condition, unplanned): one extent with blocks = 0."""
     unplanned: str = ""
     """Why no query on it may be planned: that would run code of its owner. It is read by plain COPY, whose tag is the count."""
+    toast_bytes: int = 0
+    """Of its out-of-line values, as stored: compressed up to `rows.reader.UNPACKED_MAX` times."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

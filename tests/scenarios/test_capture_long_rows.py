@@ -6,6 +6,8 @@ One value that is too long takes 15 seconds and 2 GB of memory; a row of two nee
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -65,3 +67,49 @@ def test_row_above_one_gigabyte_of_text_fails_with_its_table_named(
     assert not isinstance(caught.value, Incoherent), "trying again would not help"
     assert "more than 1 GB" in caught.value.hint
     assert ours(long_rows) == []
+
+
+MEBIBYTES = 200
+PEAK = """
+import resource, sys
+from tests.scenarios.capture_support import jobs, open_on
+with open_on(sys.argv[1], **eval(sys.argv[2])) as capture:
+    reader = capture.reader()
+    longest = rows = 0
+    for extent in reader.read(jobs(capture.tables)):
+        for block in extent.blocks():
+            longest = max(longest, len(block))
+        rows += extent.rows
+    reader.close()
+print(longest, rows, *(resource.getrusage(who).ru_maxrss // 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
+"""
+
+
+@pytest.fixture(scope="module")
+def packed_row(long_rows: Cluster) -> str:
+    """A database with one row of 200 MiB of text, of which the server stores 2 MiB."""
+    name = long_rows.createdb()
+    with long_rows.connect(name) as connection:
+        connection.execute("CREATE TABLE long (id integer, body text)")
+        connection.execute("INSERT INTO long SELECT 1, repeat(repeat('long row ', 116509) || '\n', %s)", [MEBIBYTES])
+        connection.execute("INSERT INTO long VALUES (2, 'short')")
+    return long_rows.dsn(name)
+
+
+@pytest.mark.parametrize(
+    ("options", "own", "children"),
+    [("{}", 150, 3 * MEBIBYTES), ("{'large_table_bytes': 1 << 50}", 150 + 3 * MEBIBYTES, 150)],
+    ids=["psql", "psycopg"],
+)
+def test_a_row_that_is_stored_small_and_printed_long_takes_little_memory(
+    packed_row: str, options: str, own: int, children: int
+) -> None:
+    """libpq holds the row in a buffer that doubles and once more, in psql's process or in ours; it is passed on in pieces either way."""
+    command = [sys.executable, "-c", PEAK, packed_row, options]
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    print(told)
+    longest, rows, here, below = map(int, told.split())
+    assert longest <= 1 << 20
+    assert rows == 2
+    assert here < own
+    assert below < children

@@ -214,13 +214,15 @@ def _in_order_of(first: SourceTable, second: SourceTable) -> SourceTable | None:
 def digest_rows(reader: RowReader, table: SourceTable) -> tuple[int, int]:
     """Count, and sum modulo 2^256 of the SHA-256 of each row."""
     rows = total = 0
-    rest = b""
+    begun = hashlib.sha256()  # of a row whose end has not come: a long one is never joined
     for extent in reader.read(iter([ExtentJob(table=table, start=0, blocks=0)])):
         for block in extent.blocks():
-            lines = (rest + block).split(b"\n")
-            rest = lines.pop()
+            first, *lines = block.split(b"\n")
+            begun.update(first)
+            for line in lines:
+                total += int.from_bytes(begun.digest())
+                begun = hashlib.sha256(line)
             rows += len(lines)
-            total += sum(int.from_bytes(hashlib.sha256(line).digest()) for line in lines)
     return rows, total % _DIGEST_MODULUS
 
 

@@ -67,7 +67,7 @@ SELECT attrelid::int8, attname::text, format_type(atttypid, atttypmod), attnum::
 
 _SIZES: Final = """
 SELECT oid::int8, pg_relation_size(oid) / current_setting('block_size')::int8,
-       pg_relation_size(oid) + CASE WHEN toast = 0 THEN 0 ELSE coalesce(pg_relation_size(toast::oid), 0) END
+       pg_relation_size(oid), CASE WHEN toast = 0 THEN 0 ELSE coalesce(pg_relation_size(toast::oid), 0) END
   FROM unnest(%s::oid[], %s::int8[]) AS t(oid, toast)
 """
 
@@ -102,7 +102,8 @@ def tables(session: Session, found: Sequence[Relation], *, version: int) -> list
         columns[oid].append(Column(name=name, type=type_name, attnum=number, not_null=not_null))
     keys: Mapping[int, Sequence[str]] = dict(session.rows(_KEYS, [oids], doing="listing keys"))
     toasts = [relation.toast for relation in found]
-    sizes = {row[0]: (row[1], row[2]) for row in session.rows(_SIZES, [oids, toasts], doing="measuring tables")}
+    measured = session.rows(_SIZES, [oids, toasts], doing="measuring tables")
+    sizes = {oid: (blocks or 0, (size or 0) + toast, toast) for oid, blocks, size, toast in measured}
     prints = fingerprints(session, oids)
     barred = unplanned(session, oids)
     return [
@@ -117,8 +118,9 @@ def tables(session: Session, found: Sequence[Relation], *, version: int) -> list
             fingerprint=prints[relation.oid],
             load_via_root=relation.root,
             condition="" if relation.oid in barred else relation.condition,
-            blocks=sizes[relation.oid][0] or 0,
-            bytes_estimate=sizes[relation.oid][1] or 0,
+            blocks=sizes[relation.oid][0],
+            bytes_estimate=sizes[relation.oid][1],
+            toast_bytes=sizes[relation.oid][2],
             ranges=_has_ranges(relation, version) and relation.oid not in barred,
             unplanned=barred.get(relation.oid, ""),
         )

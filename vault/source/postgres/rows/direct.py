@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Final
 
 import psycopg
+from psycopg.abc import Buffer
 
 from vault.errors import Incoherent, SourceError
 from vault.ports import ExtentJob, SourceTable
@@ -64,9 +65,10 @@ class DirectRows:
         with self._turn, self._naming(), translated(f"reading {self.job.table.name.schema}.{self.job.table.name.name}"):
             cursor = self._session.connection.cursor()
             with cursor.copy(jobs.copy(self.job, self._encoding)) as stream:
-                while piece := self._piece(stream):
-                    self._rows += piece.count(b"\n")
-                    yield piece
+                while rows := self._gather(stream):
+                    for piece in _pieces(rows):
+                        self._rows += piece.count(b"\n")
+                        yield piece
         jobs.require_equal(self.job, self._rows, cursor.rowcount if self._counted is None else self._counted)
 
     @contextmanager
@@ -80,13 +82,27 @@ class DirectRows:
                 raise
             raise jobs.too_long(self.job, why=error.why, sqlstate=error.sqlstate) from error
 
-    def _piece(self, stream: psycopg.Copy) -> bytes:
-        parts, size = [], 0
+    def _gather(self, stream: psycopg.Copy) -> list[Buffer]:
+        """The next rows, of which only the last may be longer than BLOCK_BYTES; none at the end."""
+        rows, size = [], 0
         with self._session.lock:
-            while size < BLOCK_BYTES and (part := bytes(stream.read())):
-                parts.append(part)
-                size += len(part)
-        return b"".join(parts)
+            while size < BLOCK_BYTES and (row := stream.read()):
+                rows.append(row)
+                size += len(row)
+        return rows
+
+
+def _pieces(rows: list[Buffer]) -> Iterator[bytes]:
+    """Takes the rows out of the list: short ones are joined, a long one is cut, so that nobody holds or copies the whole of it again."""
+    last = memoryview(rows.pop())
+    if len(last) <= BLOCK_BYTES:
+        yield b"".join((*rows, last))
+        rows.clear()
+        return
+    yield b"".join(rows)
+    rows.clear()
+    for at in range(0, len(last), BLOCK_BYTES):
+        yield bytes(last[at : at + BLOCK_BYTES])
 
 
 class DirectReader:

@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Final
 
-from vault.ports import ExtentJob, ExtentRows, ExtentState
+from vault.ports import ExtentJob, ExtentRows, ExtentState, SourceTable
 from vault.source.postgres.rows.direct import DirectReader
 from vault.source.postgres.rows.psql import PsqlPump, PsqlRows
 from vault.source.postgres.rows.states import states
 
 LARGE_TABLE_BYTES: Final = 16 << 20
 """Below this, starting psql costs more than it saves: for a small table, and for a few extents of a large one."""
+UNPACKED_MAX: Final = 256
+"""How many times its stored size a value's text may have: lz4 reaches 1:255, pglz 1:90."""
 LARGE_AHEAD: Final = 3
 SMALL_AHEAD: Final = 100
 BATCH_BYTES: Final = 4 << 20
@@ -91,10 +93,11 @@ class SnapshotReader:
                 return
 
     def _pump_for(self, job: ExtentJob) -> PsqlPump | None:
-        if self._no_pump or job.table.unplanned or job.table.bytes_estimate < self._large_table_bytes:
+        if self._no_pump or job.table.unplanned or _text_max(job.table) < self._large_table_bytes:
             return None
         if self._pump is None:
-            self._without_pump += _bytes(job) if self._few else self._large_table_bytes
+            few = self._few and _unpacked(job.table) < self._large_table_bytes
+            self._without_pump += _bytes(job) if few else self._large_table_bytes
             if self._without_pump < self._large_table_bytes:
                 return None
             self._pump = self._open_pump()
@@ -110,6 +113,15 @@ class SnapshotReader:
         else:
             yield rows
             self._direct.require_unaltered([job.table])
+
+
+def _unpacked(table: SourceTable) -> int:
+    """What a row of `table` may take as text: psycopg holds it whole and more than once, psql's process passes it on in pieces."""
+    return UNPACKED_MAX * table.toast_bytes
+
+
+def _text_max(table: SourceTable) -> int:
+    return table.bytes_estimate + _unpacked(table)
 
 
 def _bytes(job: ExtentJob) -> int:
