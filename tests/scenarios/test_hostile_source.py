@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -33,7 +34,7 @@ SET ROLE mallory;
 CREATE FUNCTION app.act() RETURNS int VOLATILE LANGUAGE plpgsql SET search_path = '' AS $$
 BEGIN
   IF (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) THEN
-    COPY (SELECT 1) TO PROGRAM 'touch {MARK}';
+    COPY (SELECT 1) TO PROGRAM 'cat > {MARK}';
   END IF;
   RETURN 1;
 END $$;
@@ -66,6 +67,39 @@ CASES = {
     "cast": "CREATE TYPE app.pair AS (x int); CREATE FUNCTION app.cast(app.pair) RETURNS text IMMUTABLE LANGUAGE plpgsql AS"
     " 'BEGIN RETURN app.act(); END'; CREATE CAST (app.pair AS text) WITH FUNCTION app.cast(app.pair) AS IMPLICIT;"
     " ALTER TABLE app.t ADD c app.pair DEFAULT ROW(1)::app.pair",
+    "composite with a domain": "CREATE DOMAIN app.d AS int CHECK (VALUE > app.evil(1) - 1); CREATE TYPE app.pair AS (x app.d);"
+    " CREATE INDEX ON app.t (a) WHERE ROW(1)::app.pair = ROW(1)::app.pair",
+    "array of a domain": "CREATE DOMAIN app.d AS int CHECK (VALUE > app.evil(1) - 1);"
+    " CREATE INDEX ON app.t (a) WHERE a = ANY (ARRAY[1, 2]::app.d[])",
+    "domain of a domain": "CREATE DOMAIN app.d AS int CHECK (VALUE > app.evil(1) - 1); CREATE DOMAIN app.e AS app.d;"
+    " CREATE INDEX ON app.t ((a + 1::app.e))",
+    "domain over a composite": "CREATE DOMAIN app.d AS int CHECK (VALUE > app.evil(1) - 1); CREATE TYPE app.pair AS (x app.d);"
+    " CREATE DOMAIN app.e AS app.pair; CREATE INDEX ON app.t (a) WHERE (ROW(1)::app.e) IS NOT NULL",
+    "check that came after the index": "CREATE DOMAIN app.d AS int; CREATE INDEX ON app.t ((a + 1::app.d));"
+    " ALTER DOMAIN app.d ADD CHECK (VALUE > app.evil(1) - 1)",
+    "operator in a check of a domain": "CREATE DOMAIN app.d AS int CHECK (VALUE OPERATOR(app.===) 1);"
+    " CREATE INDEX ON app.t ((a + 1::app.d))",
+    "range with a difference": "CREATE FUNCTION app.difference(int, int) RETURNS float8 IMMUTABLE LANGUAGE plpgsql AS"
+    " 'BEGIN RETURN app.act(); END'; CREATE TYPE app.r AS RANGE (subtype = int, subtype_diff = app.difference);"
+    " CREATE INDEX ON app.t USING gist (app.r(a, a + 1)) WHERE app.r(1, 3) && app.r(2, 4)",
+    "constraint exclusion": "ALTER TABLE app.t ADD CHECK (a > app.evil(1) - 1); RESET ROLE;"
+    " DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET constraint_exclusion = on', current_database()); END $$",
+    "index of a root's owner on a leaf of the reader": "CREATE TABLE app.root (a int, b int) PARTITION BY RANGE (a);"
+    " RESET ROLE; CREATE TABLE app.leaf PARTITION OF app.root FOR VALUES FROM (0) TO (1000); INSERT INTO app.leaf VALUES (1, 1);"
+    " SET ROLE mallory; CREATE INDEX ON app.root (a) WHERE a > app.evil(1)",
+    "function of somebody else on the reader's table": "RESET ROLE; ALTER TABLE app.t OWNER TO postgres;"
+    " CREATE INDEX ON app.t ((a + app.evil(1)))",
+    "function of the reader that returns somebody's domain": "CREATE DOMAIN app.d AS int; RESET ROLE; ALTER TABLE app.t OWNER TO postgres;"
+    " CREATE FUNCTION app.f(int) RETURNS app.d IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN $1; END';"
+    " CREATE INDEX ON app.t (a) WHERE a > app.f(1); SET ROLE mallory; ALTER DOMAIN app.d ADD CHECK (VALUE > app.evil(1) - 1)",
+    "function of the reader with somebody's in its body": "RESET ROLE; ALTER TABLE app.t OWNER TO postgres;"
+    " CREATE FUNCTION app.f(int) RETURNS int IMMUTABLE LANGUAGE sql RETURN app.evil($1);"
+    " CREATE INDEX ON app.t (a) WHERE a > app.f(1)",
+    "names for psql": """CREATE TABLE app."x\\! touch evil-was-here
+\\! touch evil-was-here
+:'a' `touch evil-was-here`" (":a" int, "\\gexec" int); INSERT INTO app."x\\! touch evil-was-here
+\\! touch evil-was-here
+:'a' `touch evil-was-here`" VALUES (1, 2)""",
 }
 
 
@@ -82,7 +116,7 @@ def acted(cluster: Cluster) -> bool:
     with cluster.connect() as connection:
         found = connection.execute("SELECT (pg_stat_file(%s, true)).size IS NOT NULL", [MARK]).fetchall()[0][0]
         if found:
-            connection.execute(f"COPY (SELECT 1) TO PROGRAM 'rm {MARK}'")
+            connection.execute(f"COPY (SELECT 1) TO PROGRAM 'cat; rm {MARK}'")
         return bool(found)
 
 
@@ -96,12 +130,14 @@ def hostile(cluster: Cluster, *statements: str) -> Iterator[str]:
 @pytest.mark.parametrize("case", CASES)
 def test_backups_of_a_superuser_run_nothing_of_a_tables_owner(postgres: Cluster, case: str) -> None:
     with hostile(postgres, CASES[case]) as name, small_extents(1):
+        acted(postgres)  # building an index of the reader's table runs what is in it, with the reader's knowledge
         series = Series(postgres.dsn(name))
         first = series.take()
         second = series.take()
         assert not acted(postgres)
         assert second.rows == first.rows
         assert len(first.rows["app.t"]) == 500
+        assert not Path(MARK).exists()
 
 
 def test_what_an_owner_wrote_would_run_if_the_table_was_planned(postgres: Cluster) -> None:
@@ -318,3 +354,37 @@ def test_a_table_in_place_of_a_sequence_is_not_planned(postgres: Cluster) -> Non
         with pytest.raises(Incoherent, match=r"numbers.* was replaced"):
             list(capture.sequences())
         assert not acted(postgres)
+
+
+ESCAPE = """
+CREATE FUNCTION app.escape() RETURNS int VOLATILE LANGUAGE plpgsql AS $$
+BEGIN
+  BEGIN
+    PERFORM pg_catalog.set_config('role', 'none', true);
+  EXCEPTION WHEN OTHERS THEN NULL;
+  END;
+  RETURN app.act();
+END $$;
+CREATE FUNCTION app.evil_escape(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN app.escape(); END';
+CREATE INDEX ON app.t (a) WHERE a > app.evil_escape(1);
+RESET ROLE;
+"""
+
+
+def test_whoever_a_database_makes_of_its_guests_is_not_trusted(postgres: Cluster) -> None:
+    """Its owner can have a superuser's session begin as himself; code that then runs goes back to the superuser."""
+    with hostile(postgres, ESCAPE) as name:
+        with postgres.connect(name) as connection:
+            connection.execute("ALTER ROLE mallory BYPASSRLS; GRANT pg_read_all_data TO mallory")
+            connection.execute(f"ALTER DATABASE {name} SET role = mallory")
+        acted(postgres)
+        with closing(connect(resolve(postgres.dsn(name), {}, allow_cleartext=False))) as session:
+            with session.apart(doing="counting"):
+                assert session.row("SELECT current_user", doing="asking") == ("mallory",)
+                count_target(session, files={})
+        with open_on(postgres.dsn(name)) as capture:
+            read_all(capture.reader(), jobs(capture.tables))
+            assert [table.ranges for table in capture.tables] == [False]
+        assert not acted(postgres)
+        with postgres.connect() as connection:
+            connection.execute("ALTER ROLE mallory NOBYPASSRLS; REVOKE pg_read_all_data FROM mallory")

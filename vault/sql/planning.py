@@ -16,7 +16,7 @@ WITH RECURSIVE reached (relation, classid, objid) AS (
     UNION
     SELECT r.relation, x.classid, x.objid FROM reached r, LATERAL (
         SELECT d.refclassid, d.refobjid FROM pg_depend d
-         WHERE d.classid = r.classid AND d.objid = r.objid AND r.classid <> 'pg_proc'::regclass
+         WHERE d.classid = r.classid AND d.objid = r.objid
            AND d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass)
         UNION ALL
         SELECT 'pg_proc'::regclass, o.oprcode FROM pg_operator o WHERE r.classid = 'pg_operator'::regclass AND o.oid = r.objid
@@ -27,7 +27,7 @@ WITH RECURSIVE reached (relation, classid, objid) AS (
          WHERE r.classid = 'pg_type'::regclass AND t.oid = r.objid AND t.oid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped
     ) AS x (classid, objid)
 ), trusted AS (
-    SELECT oid FROM pg_roles WHERE rolsuper OR rolname = current_user
+    SELECT oid FROM pg_roles WHERE rolsuper OR rolname = session_user
 )
 SELECT DISTINCT ON (c.oid) c.oid::int8, n.nspname::text, c.relname::text, p.oid::regprocedure::text, pg_get_userbyid(p.proowner)::text,
        pg_get_userbyid(c.relowner)::text, c.relowner IN (SELECT oid FROM trusted) AND p.proowner IN (SELECT oid FROM trusted)
@@ -41,7 +41,7 @@ SELECT DISTINCT ON (c.oid) c.oid::int8, n.nspname::text, c.relname::text, p.oid:
 def reached(tables: str) -> str:
     """Of each table one function in a language other than internal and c, first one that is not trusted, with table, names and owners.
 
-    Columns: oid, schema, name, function, its owner, the table's owner, whether both are superusers or the role that asks.
+    Columns: oid, schema, name, function, its owner, the table's owner, whether both are superusers or the role that logged in.
     tables   right side of `oid = `: `ANY(...)`
     """
     return _REACHED.replace("{tables}", tables)

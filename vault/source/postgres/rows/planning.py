@@ -25,7 +25,7 @@ _CONDITIONS: Final = """
 SELECT c.oid::int8, e.extname::text, pg_get_userbyid(e.extowner)::text
   FROM pg_extension e, LATERAL unnest(e.extconfig, e.extcondition) AS k(oid, condition) JOIN pg_class c ON c.oid = k.oid
  WHERE k.condition <> '' AND c.oid = ANY(%(tables)s::oid[])
-   AND NOT EXISTS (SELECT FROM pg_roles WHERE oid = e.extowner AND (rolsuper OR rolname = current_user))
+   AND NOT EXISTS (SELECT FROM pg_roles WHERE oid = e.extowner AND (rolsuper OR rolname = session_user))
 """
 """Conditions that a role who is not trusted may have written: extensions need not come from the server's directory (pg_tle)."""
 
