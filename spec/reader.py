@@ -65,7 +65,6 @@ PACK_BYTES_MAX = 96 << 20
 PACK_OBJECTS_MAX = 1 << 20
 FRAGMENT_ENTRIES_MAX = 1 << 17
 SLOT_BYTES_MAX = CONFIG_BYTES_MAX = 64 << 10
-SLOTS_MAX = 256
 KDF_BOUNDS = {"lanes": (1, 64), "memory": (8 << 10, 4 << 20), "passes": (1, 64)}
 NESTING_DEPTH_MAX = 16
 NODE_ITEMS_MAX = 512
@@ -854,7 +853,7 @@ class Repository:
             opened = open_slot(slot, secret)
             need(opened[1] == kit_repository, "recovery kit of another repository", "authentication")
         else:
-            opened = cls._try_slots(store, passphrase())
+            opened = cls._try_slots(store, passphrase(), expected)
         keys, repository = opened
         if config is not None:
             check_config(config, keys)
@@ -862,13 +861,19 @@ class Repository:
         return cls(store, keys, repository)
 
     @staticmethod
-    def _try_slots(store: Store, passphrase: str) -> tuple[Keys, bytes]:
-        names = store.list("keys")
-        need(len(names) <= SLOTS_MAX, "too many key slots", "limit")
-        for name in names:
-            data = store.read(f"keys/{name}", SLOT_BYTES_MAX)
+    def _try_slots(store: Store, passphrase: str, expected: bytes | None) -> tuple[Keys, bytes]:
+        slots = []
+        for name in store.list("keys"):
             try:
+                data = store.read(f"keys/{name}", SLOT_BYTES_MAX)
                 need(hashlib.sha256(data).hexdigest() == name, "key slot is damaged", "mismatch")  # [KEY-2]
+                slot = decode_slot(data)
+                need(expected in (None, slot["repository"]), "key slot of another repository", "authentication")
+                slots.append((slot["kdf"]["passes"] * slot["kdf"]["memory"], name, data))
+            except Refused as refused:
+                warn(f"keys/{name}: {refused}")
+        for _cost, name, data in sorted(slots):  # [KEY-11]
+            try:
                 return open_slot(data, passphrase)
             except Refused as refused:
                 if refused.layer != "authentication":

@@ -55,7 +55,6 @@ FILE_BYTES_MAX: Final = 64 * MIB
 """Any enveloped file (fragment, snapshot, lease, ...) and its plaintext."""
 SLOT_BYTES_MAX: Final = 64 * KIB
 CONFIG_BYTES_MAX: Final = 64 * KIB
-SLOTS_MAX: Final = 256
 
 # --- key derivation ------------------------------------------------------------------------------
 KDF_PASSES: Final = 3

@@ -237,6 +237,12 @@ def indexes(case: Any) -> None:
         "the fragment lies about an ordinal",
         (repo, rest | index_file(wrong)),
     )
+    (fragment,) = (name for name in files if name.startswith("index/"))
+    renamed = {name.replace(fragment, f"index/ffffffff-{fragment[-64:]}"): data for name, data in files.items()}
+    case("index_last_generation", "IDX-10", "ok", "a fragment renamed to the last generation", (repo, renamed))
+    directories = ("sweeps", "leases", "forgotten", "checks", "keys", "packs")
+    strays = {f"{directory}/{'ab' * 32}": b"junk" for directory in directories}
+    case("junk_everywhere", "STORE-9", "ok", "files that nobody authenticated", (repo, files | strays))
     case("names_foreign", "STORE-6", "ok", "files of other names do not count",
          (repo, files | {"tmp/0a1b": files[name], "packs/tmp-1": b"x", "snapshots/notes.txt": b"x", "index/x": b"x", "keys/.hidden": b"x"}))  # fmt: skip
 
@@ -260,6 +266,10 @@ def keys(case: Any) -> None:
         "ok",
         "a slot that asks for 8 GiB is skipped",
         (repo, files | slotted(write.slot(kdf={"memory": 8 << 20}))),
+    )
+    long = bytes(70_000)
+    case(
+        "slot_long_beside", "KEY-11", "ok", "a file above the limit of slots is skipped", (repo, files | slotted(long))
     )
     case("slot_passphrase_wrong", "KEY-3", "authentication", "only the other slot", (repo, rest | slotted(second)))
     case(

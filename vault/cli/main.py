@@ -18,7 +18,7 @@ import click
 from vault.cli.exit_codes import ExitCode, exit_code_of
 from vault.cli.options import Invocation, global_params
 from vault.cli.output import STDOUT, writing
-from vault.errors import UsageError, VaultError
+from vault.errors import IntegrityError, UsageError, VaultError
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -188,10 +188,16 @@ def _report_error(invocation: Invocation, error: VaultError) -> int:
         invocation,
         code=error.code,
         exit_code=exit_code_of(type(error)),
-        message=error.message,
+        message=_with_file(error),
         why=error.why,
         fix=error.hint,
     )
+
+
+def _with_file(error: VaultError) -> str:
+    """The message, with the file that it is about."""
+    file = error.file if isinstance(error, IntegrityError) else ""
+    return f"{file}: {error.message}" if file and file not in error.message else error.message
 
 
 def _report_unexpected(invocation: Invocation, error: Exception) -> int:

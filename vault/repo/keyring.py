@@ -34,7 +34,6 @@ from vault.limits import (
     KDF_MEMORY_KIB,
     KDF_PASSES,
     SLOT_BYTES_MAX,
-    SLOTS_MAX,
 )
 from vault.model import Codec, FileKind, Kdf, KeyBundle, KeySlot, RepositoryConfig
 from vault.pipeline.compress import compress, decompress, frame_length
@@ -81,14 +80,10 @@ def open_slot(data: bytes, passphrase: str) -> KeyBundle:
 
 def slots(store: ObjectStore) -> Iterator[tuple[SlotId, bytes | IntegrityError]]:
     """Every file under keys/, with what is wrong with it instead of its bytes if it is damaged."""
-    count = 0
     for stored in store.list("keys/"):
         slot_id = keyslot.parse_slot_name(stored.name)
         if slot_id is None:
             continue
-        count += 1
-        if count > SLOTS_MAX:
-            raise LimitExceeded(f"more than {SLOTS_MAX} key slots", hint="remove what is not yours from keys/")
         if stored.size > SLOT_BYTES_MAX:
             yield slot_id, LimitExceeded("key slot is too long", file=stored.name)
             continue
@@ -108,11 +103,14 @@ def slots(store: ObjectStore) -> Iterator[tuple[SlotId, bytes | IntegrityError]]
             yield slot_id, data
 
 
+_LISTINGS_MAX: Final = 3
 _MEND_CONFIG: Final = "restore the file 'config' from a copy; the recovery kit opens the repository without it"
 
 
 def unlock(store: ObjectStore, passphrase: str) -> tuple[RepositoryConfig, Keys, KeyBundle]:
-    """Open the first slot that the passphrase fits, and check the configuration with it.
+    """Open the first slot that the passphrase fits, the cheapest first, and check the configuration with it.
+
+    Slots are not authentic before they open: a forged one may ask for the dearest derivation, so it is tried last.
 
     Raises  NoRepository; WrongPassphrase: no slot opens; IntegrityError: configuration or every slot damaged
     """
@@ -122,28 +120,24 @@ def unlock(store: ObjectStore, passphrase: str) -> tuple[RepositoryConfig, Keys,
     except IntegrityError as error:
         error.file, error.hint = config_format.CONFIG_NAME, error.hint or _MEND_CONFIG
         raise
-    damaged: list[IntegrityError] = []
-    own = foreign = 0
-    for _, data in slots(store):
-        if isinstance(data, IntegrityError):
-            damaged.append(data)
-            continue
-        try:
-            slot = keyslot.decode_slot(data)
-            if slot.repository != config.repository:
-                foreign += 1
+    for _ in range(_LISTINGS_MAX):
+        tried = [stored.name for stored in store.list("keys/")]
+        candidates, foreign, damaged = _candidates(store, config.repository)
+        for _, slot_id, data in sorted(candidates):
+            try:
+                bundle = open_slot(data, passphrase)
+            except AuthenticationFailed:
                 continue
-            own += 1
-            bundle = open_slot(data, passphrase)
-        except AuthenticationFailed:
-            continue
-        except IntegrityError as error:
-            damaged.append(error)
-            continue
-        keys = Keys.derive(bundle)
-        _check_config(keys, signed, mac)
-        return config, keys, bundle
-    if foreign and not own:
+            except IntegrityError as error:
+                error.file = error.file or keyslot.slot_name(slot_id)
+                damaged.append(error)
+                continue
+            keys = Keys.derive(bundle)
+            _check_config(keys, signed, mac)
+            return config, keys, bundle
+        if tried == [stored.name for stored in store.list("keys/")]:
+            break  # else somebody put another slot, and perhaps removed the one that the passphrase fitted
+    if foreign and not candidates:
         raise AuthenticationFailed(
             "the configuration and the key slots belong to different repositories",
             why="the file 'config' was changed, or keys/ was",
@@ -156,6 +150,29 @@ def unlock(store: ObjectStore, passphrase: str) -> tuple[RepositoryConfig, Keys,
         why=f"no key slot of {store.url} opens with it" + (f"; damaged and skipped: {names}" if names else ""),
         hint="check PGVAULT_PASSWORD, or use the recovery kit (PGVAULT_RECOVERY_KIT_FILE)",
     )
+
+
+def _candidates(
+    store: ObjectStore, repository: RepositoryId
+) -> tuple[list[tuple[int, SlotId, bytes]], int, list[IntegrityError]]:
+    """(cost of the derivation, id, bytes) of each slot of the repository; how many are of another; what is wrong with the rest."""
+    found: list[tuple[int, SlotId, bytes]] = []
+    damaged: list[IntegrityError] = []
+    foreign = 0
+    for slot_id, data in slots(store):
+        try:
+            if isinstance(data, IntegrityError):
+                raise data
+            slot = keyslot.decode_slot(data)
+        except IntegrityError as error:
+            error.file = error.file or keyslot.slot_name(slot_id)
+            damaged.append(error)
+            continue
+        if slot.repository == repository:
+            found.append((slot.kdf.passes * slot.kdf.memory_kib, slot_id, data))
+        else:
+            foreign += 1
+    return found, foreign, damaged
 
 
 def unlock_with_kit(store: ObjectStore, text: str) -> tuple[RepositoryConfig, Keys, KeyBundle]:

@@ -76,14 +76,19 @@ def take_back(repo: Open, snapshot: ForgottenSnapshot, *, now_ms: int, entropy: 
 
 
 def sweeps(repo: Open) -> Iterator[Sweep]:
-    """Every readable sweep. Raises  IntegrityError: one cannot be read, so nobody knows what it names"""
+    """Every authentic sweep. What is none (anybody who can write to the store can put it there) stops nobody; `check` names it.
+
+    Raises  IntegrityError: somebody with the keys wrote one that cannot be read, so nobody knows what it names
+    """
     for stored in repo.store.list("sweeps/"):
-        try:
-            data = repo.store.get(stored.name)
-        except NotFound:
+        if upkeep.parse_upkeep_name(stored.name) is None:
             continue
         try:
-            yield upkeep.decode_sweep(unseal_file(data, FileKind.SWEEP, repo.keys))
+            plain = unseal_file(repo.store.get(stored.name), FileKind.SWEEP, repo.keys)
+        except (NotFound, IntegrityError):
+            continue
+        try:
+            yield upkeep.decode_sweep(plain)
         except IntegrityError as error:
             error.file = stored.name
             raise

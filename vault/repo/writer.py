@@ -15,7 +15,7 @@ from typing import Self
 from vault.crypto import keyed
 from vault.crypto.keys import Keys
 from vault.errors import AlreadyExists, ContentMismatch
-from vault.format.index import build_fragment, encode_fragment, fragment_name
+from vault.format.index import GENERATION_MAX, build_fragment, encode_fragment, fragment_name
 from vault.format.object import pack_class, plain_bytes_max
 from vault.format.pack import encode_header, pack_name
 from vault.format.snapshot import encode_manifest, snapshot_name
@@ -219,7 +219,8 @@ class Writer:
         data = seal_file(encode_fragment(fragment), FileKind.INDEX, self._keys, salt=self._entropy(24), squeeze=False)
         fragment_id = FragmentId(keyed.sha256(data))
         with self._lock:
-            self._index.generation += 1
+            # A name is not authentic: whoever renames a fragment to the last generation must not end all writing.
+            self._index.generation = min(self._index.generation + 1, GENERATION_MAX)
             generation = self._index.generation
         self._store.put(fragment_name(generation, fragment_id), data)
         self._index.add(fragment, fragment_id)

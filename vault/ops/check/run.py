@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from vault.errors import IntegrityError, Malformed, MissingObject, NoRepository
+from vault.errors import IntegrityError, Malformed, MissingObject, NoRepository, NotFound
 from vault.format.config import CONFIG_NAME
 from vault.format.pack import pack_name
 from vault.format.snapshot import snapshot_name
@@ -18,6 +18,7 @@ from vault.ids import ObjectId, SnapshotId
 from vault.model import FileKind, Forgotten, Manifest
 from vault.ops.check.closure import Closure
 from vault.ops.check.packs import check_pack, sample
+from vault.ops.check.strays import strays
 from vault.ops.repository.keys import list_slots
 from vault.ports import Entropy, Progress
 from vault.repo.index import damaged_fragments
@@ -131,6 +132,8 @@ def _check_files(repo: Indexed, found: _Findings) -> None:
     except IntegrityError as error:
         error.file = CONFIG_NAME
         found.add(error)
+    for stray in strays(repo.open):
+        found.add(stray)
     for pack_id, size in repo.index.missing_packs():
         name = pack_name(pack_id)
         there = repo.index.pack_sizes.get(pack_id)
@@ -185,6 +188,8 @@ def _forgotten(repo: Indexed, found: _Findings) -> Iterator[Forgotten]:
     for stored in repo.open.store.list("forgotten/"):
         try:
             yield decode_forgotten(unseal_file(repo.open.store.get(stored.name), FileKind.FORGOTTEN, repo.open.keys))
+        except NotFound:
+            continue
         except IntegrityError as error:
             error.file = stored.name
             found.add(error)

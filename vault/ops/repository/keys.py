@@ -99,6 +99,7 @@ def list_slots(store: ObjectStore) -> Listed:
                 raise data
             slot = keyslot.decode_slot(data)
         except IntegrityError as error:
+            error.file = error.file or keyslot.slot_name(slot_id)
             damage.append(error)
             continue
         info = SlotInfo(id=slot_id, label=slot.label, created_ms=slot.created_ms, kdf=slot.kdf)

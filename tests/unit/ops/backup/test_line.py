@@ -38,6 +38,7 @@ def history(text: str) -> list[tuple[SnapshotId, Manifest]]:
     return pairs
 
 
+@pytest.mark.spec("SNAP-8")
 @pytest.mark.parametrize(
     ("snapshots", "same"),
     [
