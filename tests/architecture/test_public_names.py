@@ -13,7 +13,7 @@ PUBLIC = {
     "vault.ops.backup": "run why_read",
     "vault.ops.check": "run",
     "vault.ops.compare": "databases",
-    "vault.ops.project": "components counts outside summary supabase",
+    "vault.ops.project": "components counts outside selection summary supabase",
     "vault.ops.repository": "keys stats",
     "vault.ops.restore": "files run sessions",
     "vault.ops.restore.plan": "contents decision extensions graph plan select show",

@@ -39,7 +39,7 @@ COVERAGE = {
 }  # fmt: skip
 SNAPSHOT = fields(
     id=SNAPSHOT_ID, time=TIME, source=TEXT, parent=nullable(SNAPSHOT_ID), rows=COUNT, source_bytes=COUNT,
-    new_bytes=COUNT, tags={"type": "object", "additionalProperties": TEXT}, sequence=COUNT, warnings=listed(TEXT),
+    new_bytes=COUNT, tags={"type": "object", "additionalProperties": TEXT}, sequence=COUNT, warnings=listed(TEXT), partial={"type": "boolean"},
     server=nullable(fields(version=TEXT, system_id=TEXT, database=TEXT, database_oid=COUNT)),
 )  # fmt: skip
 TABLE = fields(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field
 from vault.app.conninfo import as_conninfo, database_name, place_of, project_of, refuse_unusable, settings_of
 from vault.app.settings import Settings, SourceSettings
 from vault.errors import UsageError
+from vault.ops.project import selection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +49,7 @@ class BackupPlan:
     @property
     def patterns(self) -> tuple[str, ...]:
         """What narrows the database, as the user would type it."""
-        lists = (
-            ("-n", self.include_schemas),
-            ("-N", self.exclude_schemas),
-            ("-t", self.include_tables),
-            ("-T", self.exclude_tables),
-        )
+        lists = ((flag, getattr(self, name)) for name, flag in selection.FLAGS.items())
         return tuple(f"{flag} {pattern}" for flag, patterns in lists for pattern in dict.fromkeys(patterns))
 
 
@@ -86,7 +81,7 @@ def plan_backup(settings: Settings, options: BackupOptions) -> BackupPlan:
         conninfo=conninfo,
         directories=directories,
         tags=pairs("--tag", options.tags, "release=1.4"),
-        selection=_selection(conninfo is not None, sorted(directories), chosen),
+        selection=selection.encode(conninfo is not None, sorted(directories), chosen),
         options=options,
         accepted_gaps=configured.accepted_gaps,
         **chosen,
@@ -94,7 +89,7 @@ def plan_backup(settings: Settings, options: BackupOptions) -> BackupPlan:
 
 
 _NAME = re.compile(r"[a-z0-9_-]+")
-_LISTS = ("include_schemas", "exclude_schemas", "include_tables", "exclude_tables")
+_LISTS = tuple(selection.FLAGS)
 assert set(_LISTS) <= set(SourceSettings.__dataclass_fields__)
 
 
@@ -109,13 +104,6 @@ def pairs(flag: str, given: Sequence[str], example: str) -> dict[str, str]:
             raise UsageError(f"{flag} {name} is given twice")
         found[name] = value
     return found
-
-
-def _selection(database: bool, directories: Sequence[str], chosen: Mapping[str, Sequence[str]]) -> str:
-    """Equal text = comparable snapshots, so order and repetition do not count."""
-    lists = {name: sorted(set(patterns)) for name, patterns in chosen.items() if patterns}
-    what = {"database": database, "directories": list(directories), **lists}
-    return json.dumps(what, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def _source_name(settings: Settings, conninfo: str | None, directories: Mapping[str, str]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from vault.cli import render
 from vault.ids import SnapshotId
 from vault.model import Manifest
+from vault.ops.project.selection import narrowed
 from vault.repo.lineage import calendar, is_ahead
 
 
@@ -17,14 +18,23 @@ def instant(time_ms: int) -> str:
 
 def marks(manifest: Manifest, now_ms: int) -> list[str]:
     """What a list of snapshots says beside one, in a word each."""
-    found = (("SUSPECT", manifest.suspect), ("FUTURE", is_ahead(manifest, now_ms)))
+    found = (
+        ("SUSPECT", manifest.suspect),
+        ("FUTURE", is_ahead(manifest, now_ms)),
+        ("PARTIAL", narrowed(manifest.selection)),
+    )
     return [word for word, holds in found if holds]
 
 
 def warnings(manifest: Manifest, now_ms: int) -> list[str]:
     """The same in sentences."""
     ahead = "its time is in the future: its clock was ahead, or this one is behind; the order is that of the numbers"
-    found = ((manifest.suspect, manifest.suspect), (ahead, is_ahead(manifest, now_ms)))
+    part = f"it holds a part of the database only: {', '.join(narrowed(manifest.selection))}"
+    found = (
+        (manifest.suspect, manifest.suspect),
+        (ahead, is_ahead(manifest, now_ms)),
+        (part, narrowed(manifest.selection)),
+    )
     return [text for text, holds in found if holds]
 
 
@@ -54,5 +64,6 @@ def fields(manifest: Manifest, now_ms: int) -> dict[str, object]:
         "server": server(manifest),
         "time": instant(manifest.created_ms),
         "age_s": (now_ms - manifest.created_ms) / 1000,
+        "partial": bool(narrowed(manifest.selection)),
         "warnings": warnings(manifest, now_ms),
     }

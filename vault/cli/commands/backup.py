@@ -65,6 +65,7 @@ def backup(invocation: Invocation, directories: Sequence[str], tags: Sequence[st
 
 def _draw(invocation: Invocation, report: BackupReport) -> None:
     from vault.cli.jsonout import file_bytes, source_bytes
+    from vault.ops.project.selection import narrowed
 
     out, manifest = invocation.renderer(), report.manifest
     out.missing(report.ledger)
@@ -74,6 +75,8 @@ def _draw(invocation: Invocation, report: BackupReport) -> None:
         f"snapshot {report.id.hex()[:12]} of {manifest.source}: {render.size(whole)}, "
         f"{render.size(manifest.effort.new_bytes)} new, {manifest.effort.duration_ms / 1000:.1f} s"
     )
+    if part := narrowed(manifest.selection):
+        out.line(f"a part of the database only: {', '.join(part)}")
     out.line()
     states = {name: item.state.value for name, item in report.ledger.items()}
     out.summary(manifest.counts, states, every_line=manifest.database is not None)

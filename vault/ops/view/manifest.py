@@ -7,6 +7,7 @@ from typing import Final
 
 from vault.model import Counts, Manifest, State, TableItem
 from vault.ops.project.components import COMPONENTS, Selectors
+from vault.ops.project.selection import narrowed
 from vault.ops.project.summary import nine_lines
 from vault.repo.lineage import calendar
 from vault.repo.snapshot import Snapshot
@@ -77,6 +78,8 @@ def _head(snapshot: Snapshot, manifest: Manifest) -> str:
             f"- Database: {_cell(server.database)}, encoding {server.encoding}, PostgreSQL {_cell(server.version)}"
         )
     lines += [f"- Tag: {_cell(key)} = {_cell(value)}" for key, value in sorted(manifest.tags.items())]
+    if part := narrowed(manifest.selection):
+        lines.append(f"- ➖ Partial: a part of the database only, by {_cell(', '.join(part))}")
     if manifest.suspect:
         lines.append(f"- ❌ Suspect: {_cell(manifest.suspect)}")
     return "\n".join(lines) + "\n"
