@@ -75,6 +75,12 @@ def request(options: RestoreOptions, settings: Settings) -> RestoreRequest:
         raise UsageError("-s and -a exclude each other", hint="leave both out for definitions and rows")
     if database is None and (options.only or options.schema_only or options.data_only or options.clean):
         raise UsageError("--only, -s, -a and -c are about a database", hint="add -d DATABASE")
+    if set(options.only) == {"edge_functions"} and not directories:
+        raise UsageError(
+            "--only edge_functions selects nothing",
+            why="edge functions are files, and no directory is named to write them to",
+            hint="add --dir edge_functions=TARGET",
+        )
     if database is not None:
         refuse_unusable(database, command="restore SNAP")
     return RestoreRequest(

@@ -173,7 +173,10 @@ class Snapshot:
     def directory(self, name: str) -> ListRef:
         """Raises  NotThere"""
         if name not in self.manifest.directories:
-            raise NotThere(f"no directory {name} in the snapshot", hint="list them with: pgvault show SNAP")
+            there = ", ".join(sorted(self.manifest.directories)) or "none"
+            raise NotThere(
+                f"no directory {name} in the snapshot", why=f"its directories: {there}", hint="pgvault show SNAP"
+            )
         return self.manifest.directories[name]
 
     def files(self, directory: str) -> Iterator[FileItem]:

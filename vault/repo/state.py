@@ -6,7 +6,7 @@ Closed has a store, Open has keys and can list snapshots, Indexed can read and w
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from vault.model import FileKind, KeyBundle, Manifest, ObjectType, RepositoryCon
 from vault.ports import Entropy, ObjectStore
 from vault.repo.index import Index
 from vault.repo.keyring import unlock, unlock_with_kit, unseal_file
-from vault.repo.lineage import in_order
+from vault.repo.lineage import Known, in_order
 from vault.repo.reader import Reader
 from vault.repo.snapshot import Snapshot
 from vault.repo.writer import Writer
@@ -101,6 +101,8 @@ class Open:
         """
         listed, damaged = self.listing()
         known = [pair for pair in listed if source is None or pair[1].source == source]
+        if listed and not known:
+            raise no_such_source(listed, source or "")
         tagged = [snapshot_id for snapshot_id, manifest in known if spec in _tag_words(manifest)]
         if tagged:
             return _single(tagged, spec)
@@ -166,6 +168,15 @@ class Indexed:
 
     def snapshot(self, snapshot_id: SnapshotId, *, threads: int = 2) -> Snapshot:
         return Snapshot(snapshot_id, self.open.manifest(snapshot_id), self.reader(threads=threads))
+
+
+def no_such_source(known: Iterable[Known], source: str) -> NotThere:
+    names = sorted({manifest.source for _, manifest in known})
+    return NotThere(
+        f"no snapshot of source {source}",
+        why=f"the repository has those of: {', '.join(names)}",
+        hint="name one of these with --source, or leave it out",
+    )
 
 
 def _tag_words(manifest: Manifest) -> set[str]:

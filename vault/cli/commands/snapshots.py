@@ -24,9 +24,13 @@ TITLES = ("id", "time (UTC)", "age", "source", "database", "server", "tables", "
 )
 def snapshots(invocation: Invocation) -> int:
     settings = invocation.settings()
+    from vault.repo.state import no_such_source
+
     opened = wiring.open_repository(settings)
     found, damaged = opened.listing()
     listed = [pair for pair in found if settings.source in (None, pair[1].source)]
+    if found and not listed:
+        raise no_such_source(found, settings.source or "")
     out = invocation.renderer()
     for error in damaged:
         out.talk(f"warning: {error.file}: {error.message}; run: pgvault check")

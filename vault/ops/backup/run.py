@@ -33,6 +33,7 @@ from vault.ops.backup.line import OtherDatabase, apart, choose_line, own_name, r
 from vault.ops.backup.rows import RowOptions
 from vault.ops.project.components import SUPABASE, Selectors
 from vault.ops.project.counts import Captured, count, coverage
+from vault.ops.project.outside import unmatched
 from vault.ports import Capture, Clock, DirectorySource, Entropy, Progress
 from vault.repo import lease
 from vault.repo.lineage import Known, calendar, is_ahead
@@ -143,6 +144,10 @@ def _run(
             database = take.database(open_capture) if open_capture is not None else None
             files = take.directories(directories)
             manifest, ledger = _describe(request, line.parent, database, files, put=writer.put)
+            for text in unmatched(
+                ledger, request.accepted, request.selectors, None if database is None else database.tables
+            ):
+                tools.progress.event("warning", text)
             manifest = replace(manifest, created_ms=started, sequence=line.sequence)
 
             def at(new_bytes: int) -> Manifest:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from vault.model import Coverage, Missing, State, TableName
-from vault.ops.project.components import Selectors
+from vault.ops.project.components import SUPABASE, Selectors
 
 ROOT_KEY: Final = "root key of the vault"
 """The gap's name in the ledger, as `files of SCHEMA.TABLE` is."""
@@ -62,6 +62,29 @@ def gaps(ledger: Mapping[str, Coverage]) -> list[Missing]:
     """What was selected and is not there, each once, in order."""
     found = (gap for coverage in ledger.values() for gap in coverage.missing)
     return list(dict.fromkeys(gap for gap in found if gap.state not in (State.EMPTY, State.NOT_SELECTED)))
+
+
+def unmatched(
+    ledger: Mapping[str, Coverage],
+    accepted: Collection[str],
+    selectors: Selectors,
+    tables: Iterable[tuple[TableName, int]] | None,
+) -> Iterator[str]:
+    """What the configuration names and the snapshot does not have, with what there is: a typing error there would go unseen."""
+    items = {gap.item for coverage in ledger.values() for gap in coverage.missing}
+    there = sorted({gap.item for gap in gaps(ledger)})
+    for name in accepted:
+        if name not in items:
+            yield f"accepted_gaps: there is no gap {name!r}; there are: {', '.join(there) or 'none'}"
+    if tables is None or selectors.role_tables == SUPABASE.role_tables:
+        return
+    names = {name for name, _ in tables}
+    for table in selectors.role_tables:
+        if table not in names:
+            near = sorted(f"{one.schema}.{one.name}" for one in names if "role" in one.name) or [
+                "none with role in its name"
+            ]
+            yield f"role_tables: no table {table.schema}.{table.name} is captured; there are: {', '.join(near)}"
 
 
 def _accepted(gap: Missing, accepted: Collection[str]) -> Missing:

@@ -121,7 +121,7 @@ def _view(reached: Reached, options: CaptureOptions, notify: Callable[[str], Non
         notify=notify,
     )
     taken = view.take(reached.leader, reached.target, reached.known, request)
-    _refuse_empty(taken, selection)
+    _refuse_empty(reached.leader, taken, selection, reached.known.search_path)
     unread, sequences_read = schema.unread_data(reached.leader)
     if not taken.held:
         view.refuse_too_many(sequences_read + len(taken.relations), reached.known)
@@ -136,12 +136,34 @@ def _require_same(parts: _Parts) -> None:
         raise Incoherent(f"table {moved} was replaced during the backup") from moved
 
 
-def _refuse_empty(taken: Exported, selection: Selection) -> None:
+def _refuse_empty(leader: Session, taken: Exported, selection: Selection, search_path: Sequence[str]) -> None:
+    """Raises  UsageError: a pattern that was asked for matches nothing, or nothing is left of all of them"""
+    doing = "looking for what the patterns match"
+    for one in selection.tables:
+        matching = f"FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {pattern.table_condition(one, search_path)}"
+        if not leader.rows(f"SELECT 1 {matching} LIMIT 1", doing=doing):
+            names = "SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+            ours = (
+                "c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1 LIMIT 10"
+            )
+            raise _matches_nothing(f"-t {one}", leader.rows(f"{names} WHERE {ours}", doing=doing))
+    for one in () if selection.tables else selection.schemas:
+        if not leader.rows(f"SELECT 1 FROM pg_namespace n WHERE {pattern.schema_condition(one)} LIMIT 1", doing=doing):
+            names = "SELECT nspname FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema$)' ORDER BY 1 LIMIT 10"
+            raise _matches_nothing(f"-n {one}", leader.rows(names, doing=doing))
     if (selection.tables or selection.schemas) and not taken.relations:
         raise UsageError(
             "no table matches the selection",
             hint="patterns are psql's: names are folded to lower case unless in double quotes",
         )
+
+
+def _matches_nothing(flag: str, there: Sequence[Sequence[object]]) -> UsageError:
+    return UsageError(
+        f"{flag} matches nothing",
+        why=f"there are: {', '.join(str(name) for (name,) in there) or 'none'}",
+        hint="patterns are psql's: names are folded to lower case unless in double quotes",
+    )
 
 
 class PostgresCapture:

@@ -1,0 +1,64 @@
+"""A name that matches nothing is said with what there is: an error where it was typed, a warning where it is configured."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.command import Command
+from tests.fix_postgres import Cluster
+
+
+@pytest.fixture
+def saved(pgvault_ready: Command) -> Command:
+    (pgvault_ready.home / "lib").mkdir()
+    assert pgvault_ready("--source", "shop", "backup", "--dir", "lib=lib").code == 0
+    return pgvault_ready
+
+
+@pytest.mark.parametrize(
+    "command", [("snapshots",), ("show", "latest"), ("ls", "latest"), ("restore", "latest", "--dir", "lib=x")]
+)
+def test_a_source_without_snapshots_is_an_error_that_names_the_others(saved: Command, command: tuple[str, ...]) -> None:
+    done = saved("--source", "shpo", *command)
+    assert done.code == 2
+    assert "shop" in done.err
+
+
+def test_a_directory_that_is_not_there_is_said_with_those_that_are(saved: Command) -> None:
+    done = saved("restore", "latest", "--dir", "libs=x", "--yes")
+    assert done.code == 2
+    assert "lib" in done.err.splitlines()[1]
+
+
+def test_only_edge_functions_without_a_directory_is_an_error(saved: Command) -> None:
+    done = saved("restore", "latest", "-d", "nowhere", "--only", "edge_functions", "--yes")
+    assert done.code == 2
+    assert "--dir edge_functions=TARGET" in done.err
+
+
+@pytest.mark.postgres
+def test_what_the_configuration_names_in_vain_is_a_warning(pgvault_ready: Command, pg18: Cluster) -> None:
+    name = pg18.createdb()
+    with pg18.connect(name) as connection:
+        connection.execute("create table app_roles (id int)")
+    (pgvault_ready.home / "pgvault.toml").write_text(
+        '[source.app]\naccepted_gaps = ["files of storage.object"]\n[source.app.components]\nrole_tables = ["public.app_role"]\n'
+    )
+    done = pgvault_ready("backup", "-d", pg18.dsn(name))
+    assert done.code == 0
+    assert "files of storage.object" in done.err
+    assert "public.app_roles" in done.err
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("flags", [("-t", "public.kept", "-t", "public.typo"), ("-n", "public", "-n", "typo")])
+def test_a_pattern_that_matches_nothing_is_an_error_with_what_there_is(
+    pgvault_ready: Command, pg18: Cluster, flags: tuple[str, ...]
+) -> None:
+    name = pg18.createdb()
+    with pg18.connect(name) as connection:
+        connection.execute("create table kept (id int)")
+    done = pgvault_ready("backup", "-d", pg18.dsn(name), *flags)
+    assert done.code == 2
+    assert "typo matches nothing" in done.err
+    assert "public" in done.err.splitlines()[1]
