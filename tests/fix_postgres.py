@@ -118,6 +118,10 @@ def server(major: int, *, settings: Mapping[str, str] | None = None) -> Iterator
         yield cluster
 
 
+UNATTENDED = {"autovacuum": "off"}
+"""A worker of autovacuum that is at work when a snapshot is taken holds its horizon back, and what is reused depends on the moment."""
+
+
 class Majors:
     """Servers by major, each started when it is first asked for."""
 
@@ -129,7 +133,7 @@ class Majors:
         """The server of `major`. Raises LookupError without 15 or 18; skips the test without another one"""
         if major not in self._started:
             try:
-                self._started[major] = self._stack.enter_context(server(major))
+                self._started[major] = self._stack.enter_context(server(major, settings=UNATTENDED))
             except LookupError as missing:
                 if major in (15, 18):
                     raise

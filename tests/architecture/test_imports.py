@@ -82,6 +82,7 @@ def test_every_module_says_what_it_is() -> None:
     assert [module for module, tree in modules() if not ast.get_docstring(tree)] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("contract", "module", "line"),
     [

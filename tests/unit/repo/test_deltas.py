@@ -109,6 +109,7 @@ def _ends(indexed: Indexed, object_id: ObjectId, depth: int) -> bool:
     )
 
 
+@pytest.mark.slow
 def test_chains_stay_bounded_over_many_days_and_every_day_comes_back(repo: Open) -> None:
     text = rows(1, 1_500)
     days, reports = [], []

@@ -110,6 +110,7 @@ def test_equal_objects_are_stored_once_by_many_threads(store: MemoryStore, repo:
     assert len(index) == 7
 
 
+@pytest.mark.slow
 def test_more_tiny_objects_than_a_fragment_holds_are_stored(store: MemoryStore, repo: Open) -> None:
     """A pack of target size could hold more objects than a fragment, and then nothing could ever be published."""
     count = FRAGMENT_ENTRIES_MAX + 5_000
