@@ -65,7 +65,7 @@ def test_plan_shows_what_is_there_what_differs_and_what_is_missing(
     shown = pgvault_ready(*into, "--dry-run")
     assert shown.code == 0
     assert "1 POLICY" in shown.out
-    assert "not done: FUNCTION total(integer): differs on the target; -c replaces it" in shown.out
+    assert "not done: FUNCTION total(integer): differs on the target in body; -c replaces it" in shown.out
     left = pgvault_ready(*into, "--yes")
     assert left.code == 9
     assert "FUNCTION total(integer)" in left.out

@@ -84,7 +84,9 @@ def test_schema_public_comes_back_with_owner_grants_and_comment(damaged: Damaged
 
 def test_grants_that_a_new_public_lacks_come_and_its_owner_is_told(damaged: Damaged) -> None:
     done = damaged.after(RECREATED, "public")
-    assert done.failed == {"SCHEMA public": "differs on the target; -c replaces it"}
+    assert done.failed == {
+        "SCHEMA public": "differs on the target in owner (postgres, was pg_database_owner); -c replaces it"
+    }
     used = "select has_schema_privilege('web_anon', 'public', 'usage') and has_schema_privilege('web_user', 'public', 'usage')"
     assert damaged.ask(used) is True
 

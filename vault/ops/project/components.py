@@ -78,7 +78,11 @@ class Selectors:
 SUPABASE: Final = Selectors()
 
 _ROUTINES: Final = frozenset({"FUNCTION", "PROCEDURE"})
-_POLICIES: Final = frozenset({"POLICY", "ROW SECURITY"})
+POLICIES: Final = frozenset({"POLICY", "ROW SECURITY"})
+
+
+def is_about_policy(entry: SchemaEntry) -> bool:
+    return entry.identity.desc == "COMMENT" and entry.identity.kind == "policy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +96,7 @@ class EntrySelector:
         """Components to which an entry belongs, `schema` first."""
         yield "schema"
         desc = entry.identity.desc
-        if desc in _POLICIES:
+        if desc in POLICIES or is_about_policy(entry):
             yield "rls_policies"
         if self.is_rpc(entry):
             yield "rpc_functions"

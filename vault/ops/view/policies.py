@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from vault.model import SchemaEntry
-from vault.ops.project.components import Selectors
+from vault.ops.project.components import POLICIES, Selectors, is_about_policy
 from vault.ops.view.routines import object_block
 from vault.ops.view.script import dollar_quoted, entries, foot, head, text, title
 from vault.repo.snapshot import Snapshot
@@ -30,11 +30,19 @@ _AS_PG_DUMP: Final = """
 """
 
 
+_STATES: Final = {
+    "ENABLE": "relrowsecurity",
+    "DISABLE": "NOT relrowsecurity",
+    "NO FORCE": "NOT relforcerowsecurity",
+    "FORCE": "relforcerowsecurity",
+}
+
+
 def policies_sql(snapshot: Snapshot, selectors: Selectors) -> Iterator[bytes]:
     """In pg_dump's order."""
     yield head(
         snapshot,
-        "Row-level security: enabled tables, all policies, their comments.",
+        "Row-level security: where it is enabled and forced, all policies, their comments.",
         "For a database that has the tables, roles and functions: psql -X -d DATABASE -f rls_policies_complete.sql",
         "What is there as recorded is left, what differs is replaced.",
     )
@@ -47,15 +55,18 @@ def policies_sql(snapshot: Snapshot, selectors: Selectors) -> Iterator[bytes]:
 
 def _block(entry: SchemaEntry, snapshot: Snapshot) -> bytes:
     identity = entry.identity
-    if identity.desc == "COMMENT" and identity.kind == "policy":
+    if is_about_policy(entry):
         return text(entry.definition)
-    if identity.desc not in ("ROW SECURITY", "POLICY"):
+    if identity.desc not in POLICIES:
         return b""
     create = dollar_quoted(entry.definition, snapshot, "create")
     table = f"pg_catalog.to_regclass({literal(qualified(identity.relation))})"
     if identity.desc == "ROW SECURITY":
-        enabled = "EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = there AND relrowsecurity)"
-        return object_block(snapshot, table, [f"IF NOT {enabled} THEN EXECUTE {create}; END IF;"])
+        found = [words for words in _STATES if f" {words} ROW LEVEL " in entry.definition]
+        wanted = [words for words in found if not (words == "FORCE" and "NO FORCE" in found)]
+        state = " AND ".join(_STATES[words] for words in wanted)
+        there = f"EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = there AND {state})"
+        return object_block(snapshot, table, [f"IF NOT {there} THEN EXECUTE {create}; END IF;"])
     name = identity.names[-1]
     there = f"(SELECT oid FROM pg_catalog.pg_policy WHERE polrelid = {table} AND polname = {literal(name)})"
     drop = dollar_quoted(f"DROP POLICY {quote(name)} ON {qualified(identity.relation)}", snapshot, "drop")

@@ -7,13 +7,15 @@ manages. Invariant: every picked entry gets exactly one decision; what is not do
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Final
 
 from vault.model import SchemaEntry, TableItem, TableName, TargetFacts
 from vault.ops.project import supabase
-from vault.ops.project.components import Selectors
+from vault.ops.project.components import POLICIES, Selectors
 from vault.ops.restore.plan.contents import Contents, rows_of
 from vault.ops.restore.plan.decision import Action, Decision, RowMode, Situation, TableRows
+from vault.ops.restore.plan.differ import in_what
 from vault.ops.restore.plan.exchange import IN_PLACE, equal
 from vault.ops.restore.plan.graph import RELATIONS
 
@@ -38,7 +40,28 @@ def decide(now: Situation) -> dict[int, Decision]:
     """Position -> decision, for every picked entry and those left out with a reason."""
     found = {at: _decide(now, at) for at in now.picked.entries}
     found.update({at: Decision(action=Action.SKIP, why=why, lacking=True) for at, why in now.picked.left.items()})
+    found.update(_owners(now))
     return found
+
+
+def _owners(now: Situation) -> dict[int, Decision]:
+    """Of tables whose policies were asked for: an owner is subject to none of them, so another one is another policy."""
+    owners: dict[int, Decision] = {}
+    for at in now.picked.explicit:
+        identity = now.contents.order[at].identity
+        home = now.graph.relation(identity.relation) if identity.desc in POLICIES else None
+        if home is None or home in now.picked.explicit:
+            continue
+        if now.contents.entries[home].namespace in now.selectors.platform_schemas:
+            continue
+        entry = now.contents.entries[home]
+        present = now.present.entries.get(entry.identity)
+        if present is not None and present.owner != entry.owner:
+            why = f"its owner, who is subject to no policy, is {present.owner} and was {entry.owner}"
+            action = Action.REPLACE if now.replace else Action.KEEP
+            alone = replace(present, definition=entry.definition)
+            owners[home] = Decision(action=action, why=why, present=alone, lacking=not now.replace, in_place=True)
+    return owners
 
 
 def _decide(now: Situation, at: int) -> Decision:
@@ -52,13 +75,25 @@ def _decide(now: Situation, at: int) -> Decision:
     if entry.namespace in now.selectors.platform_schemas and entry.identity.desc not in _OF_PROJECT:
         return Decision(action=Action.KEEP, why="the platform's own differs", present=present)
     asked = at in now.picked.explicit
-    owner_alone = entry.definition == present.definition
+    owner_alone = equal(replace(entry, owner=present.owner), present)
+    if owner_alone:  # what is done is told by comparing the two
+        present = replace(present, definition=entry.definition)
     if entry.identity.desc in _BY_HAND and not owner_alone:
-        return Decision(action=Action.KEEP, why="differs on the target; change it by hand", lacking=asked)
+        return Decision(action=Action.KEEP, why=f"{_in_what(now, entry, present)}; change it by hand", lacking=asked)
     if now.replace and asked:
         in_place = owner_alone or entry.identity.desc in IN_PLACE or not present.drop
         return Decision(action=Action.REPLACE, present=present, in_place=in_place)
-    return Decision(action=Action.KEEP, why="differs on the target", present=present, lacking=asked)
+    return Decision(action=Action.KEEP, why=_in_what(now, entry, present), present=present, lacking=asked)
+
+
+def _in_what(now: Situation, entry: SchemaEntry, present: SchemaEntry) -> str:
+    names = entry.identity.names
+    if entry.identity.desc != "TABLE" or len(names) != 2:
+        return in_what(entry, present)
+    name = entry.identity.relation
+    recorded = next((item.columns for item in now.contents.tables if item.name == name), ())
+    columns = {*(column.name for column in recorded), *now.present.columns.get(name, ())}
+    return in_what(entry, present, columns=columns)
 
 
 def _hidden(now: Situation, entry: SchemaEntry) -> str:

@@ -152,7 +152,11 @@ class RestorePlan:
     def created_empty(self) -> list[TableName]:
         """Tables that only come because something needs them."""
         coming = {item.name for item in self.picked.tables}
-        made = {self.contents.order[at].identity.names for at in self.positions(Action.CREATE)}
+        made = {
+            one.names
+            for at in self.positions(Action.CREATE)
+            if (one := self.contents.order[at].identity).desc == "TABLE"
+        }
         names = (item.name for item in self.contents.tables if rows_of(item) and item.name not in coming)
         return [name for name in names if (name.schema, name.name) in made and self.options.wanted.data]
 
@@ -190,7 +194,8 @@ def plan(
     jobs = [one for one in rows if one.item.name.schema in _STARTING_JOBS]
     active = {at for at, one in decisions.items() if one.action in (Action.CREATE, Action.REPLACE)}
     steps = _steps(contents, active - apart)
-    row_security = _row_security(contents, steps["first"], steps["after"])
+    created = [at for at in steps["first"] if decisions[at].action is Action.CREATE]
+    row_security = _row_security(contents, created, steps["after"])
     early = {at for positions in row_security.values() for at in positions}
     late = attachments(now, decisions, apart)
     named = picked.roles is None and not options.wanted.everything

@@ -42,6 +42,8 @@ _PARTS: Final = (
     extras_members.COMMENTS,
     extras_members.SECURITY_LABELS,
     extras_sql.ROW_SECURITY,
+    extras_sql.FORCED_ROW_SECURITY,
+    extras_sql.DISABLED_ROW_SECURITY,
     extras_sql.INDEXES,
     extras_sql.KEYS,
     extras_sql.CONSTRAINTS,

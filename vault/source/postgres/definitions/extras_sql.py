@@ -152,6 +152,22 @@ SELECT 'ROW SECURITY', 3, 'pg_class'::regclass::oid, m.oid, 0, m.name, m.name, {
    AND (added OR NOT EXISTS (SELECT FROM script s WHERE s.ext = m.ext AND s.xid = changed::text AND command::text::int8 <= s.last))
 """
 
+FORCED_ROW_SECURITY: Final = """
+SELECT 'ROW SECURITY', 6, 'pg_class'::regclass::oid, m.oid, 0, 'FORCE', m.name, m.schema, m.owner,
+       format(E'ALTER TABLE ONLY %%s %%s ROW LEVEL SECURITY;\\n', shown, CASE WHEN relforcerowsecurity THEN 'FORCE' ELSE 'NO FORCE' END), '', ''
+  FROM rel m WHERE ext IS NULL AND relkind IN ('r', 'p')
+   AND (relrowsecurity OR relforcerowsecurity OR EXISTS (SELECT FROM pg_policy WHERE polrelid = m.oid))
+"""
+"""pg_dump has it inside TABLE, where no component of policies finds it, and only if it is on."""
+
+DISABLED_ROW_SECURITY: Final = """
+SELECT 'ROW SECURITY', 6, 'pg_class'::regclass::oid, m.oid, 0, m.name, m.name, m.schema, m.owner,
+       format(E'ALTER TABLE %%s DISABLE ROW LEVEL SECURITY;\\n', shown), '', ''
+  FROM rel m WHERE ext IS NULL AND relkind IN ('r', 'p') AND NOT relrowsecurity
+   AND (relforcerowsecurity OR EXISTS (SELECT FROM pg_policy WHERE polrelid = m.oid))
+"""
+"""Of tables whose policies wait to be switched on; pg_dump tells only of those where they are."""
+
 PUBLICATIONS: Final = f"""
 SELECT 'PUBLICATION TABLE', 6, 'pg_publication_rel'::regclass::oid, p.oid, 0, '', b.pubname || ' ' || m.name, {_NAMED},
        format('ALTER PUBLICATION %%I ADD TABLE ONLY %%s', b.pubname, m.shown) || {{restricted}} || E';\\n', '', ''
