@@ -62,7 +62,7 @@ class Present:
 
     `unreadable`: tables of which nothing is known but that they are there; `read_only`: tables and sequences that the
     restoring role may not write; `homes`: schema and name of the relation of each index and statistics object; `acls`: as in
-    CatalogFacts.
+    CatalogFacts; `triggers`: of a table, what fires when rows are inserted, and whether the restoring role can silence it.
     """
 
     entries: Mapping[Identity, SchemaEntry] = field(default_factory=dict)
@@ -71,6 +71,7 @@ class Present:
     read_only: frozenset[TableName] = frozenset()
     homes: Mapping[Identity, tuple[str, ...]] = field(default_factory=dict)
     acls: tuple[tuple[str, str, tuple[str, ...] | None], ...] = ()
+    triggers: Mapping[TableName, tuple[tuple[str, bool], ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -232,7 +232,9 @@ class RowLoader:
                 step.item, f"{done.refused} rows did not arrive: another row's unique key, or a trigger, kept them out"
             )
         if done.fired:
-            self._fail(step.item, f"fired while rows came, as ENABLE ALWAYS or REPLICA: {', '.join(done.fired)}")
+            self._fail(
+                step.item, f"fired while rows came, and what they wrote is not the snapshot's: {', '.join(done.fired)}"
+            )
         with self._lock:
             self.merged[step.item.name] = done
             self._rows[step.item.name] = done.added

@@ -7,7 +7,7 @@ Never touches the target. Invariant: every entry of the snapshot that was picked
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from vault.errors import UnsafeError
@@ -23,6 +23,7 @@ from vault.ops.restore.plan.privileges import decide_privileges
 from vault.ops.restore.plan.public import with_public
 from vault.ops.restore.plan.roles import RoleSteps, role_steps
 from vault.ops.restore.plan.select import Picked, Wanted, pick
+from vault.ops.restore.plan.triggers import firing, referring
 from vault.ops.restore.plan.warnings import OF_THE_DATABASE, warnings
 
 _SHOWN_MAX: Final = 5
@@ -185,6 +186,8 @@ def plan(
     refuse(contents, target, options)
     contents, present = with_public(contents, present, target)
     now = _situation(contents, target, options, present)
+    with_triggers = referring(now)
+    now = replace(now, picked=replace(now.picked, tables=(*now.picked.tables, *with_triggers)))
     picked = now.picked
     decisions = decide(now)
     built_in = decide_privileges(now, decisions)
@@ -224,7 +227,7 @@ def plan(
             *roles.kept,
             *(_narrowed(one) for one in rows if one.without),
         ),
-        warnings=tuple(warnings(contents, target, roles=roles, picked=picked)),
+        warnings=(*warnings(contents, target, roles=roles, picked=picked), *firing(now, rows, with_triggers)),
         owner_of_sequence=now.graph.owner_of_sequence,
         read_only=present.read_only,
         fresh=not target.in_the_way,

@@ -19,6 +19,7 @@ from vault.model import BrokenReference, MergedRows, TableItem, TableName
 from vault.source.postgres.connection.connect import Connection, Session
 from vault.source.postgres.connection.text import text
 from vault.source.postgres.rows.planning import foreign
+from vault.source.postgres.target.silence import silenced
 from vault.source.postgres.target.unique_keys import UniqueKey, key_of, unique_keys
 from vault.sql.names import literal, qualified, quote
 
@@ -80,8 +81,13 @@ def merge(connection: Connection, table: TableItem, blocks: Iterator[bytes], *, 
             cursor.execute(ALLOW_DELETE)
         if into.exact or names.deferrable:
             cursor.execute(text(f"LOCK TABLE {names.table} IN SHARE ROW EXCLUSIVE MODE"))
-        done = _bring(cursor, names, blocks, rows=rows, into=into)
-        fired = _firing(cursor, table.load_via_root or table.name) if into.replicate else ()
+        into_table = table.load_via_root or table.name
+        if into.replicate:
+            done = _bring(cursor, names, blocks, rows=rows, into=into)
+            fired = _firing(cursor, into_table)
+        else:
+            with silenced(connection, into_table) as fired:
+                done = _bring(cursor, names, blocks, rows=rows, into=into)
         if into.exact and done.refused:
             raise SourceError("rows cannot be replaced", why=f"{done.refused} of them would not arrive")
         if into.exact and done.added + done.removed and fired:

@@ -33,7 +33,7 @@ from vault.source.postgres.connection.connect import (
 )
 from vault.source.postgres.connection.programs import Programs
 from vault.source.postgres.connection.text import text
-from vault.source.postgres.target import memory
+from vault.source.postgres.target import memory, silence
 from vault.source.postgres.target.attempts import translate
 from vault.source.postgres.target.merge import REPLICA
 from vault.source.postgres.target.session import PostgresTargetSession, apply_settings
@@ -137,6 +137,7 @@ class PostgresTarget:
             try:
                 apply_settings(session.connection)
                 unreadable, read_only = (_tables(session.connection, query) for query in (_UNREADABLE, _READ_ONLY))
+                triggers = _triggers(session.connection)
             finally:
                 session.close()
             dump = capture.schema()
@@ -147,6 +148,7 @@ class PostgresTarget:
                 entries={entry.identity: entry for entry in dump.entries},
                 columns={table.name: frozenset(column.name for column in table.columns) for table in capture.tables},
                 acls=capture.catalog().acls,
+                triggers=triggers,
             )
 
     def session(
@@ -238,6 +240,14 @@ def _homes(dump: SchemaDump) -> Iterator[tuple[Identity, tuple[str, ...]]]:
             relations = (dump.entries[need].identity for need in needs)
             home = next((one.names for one in relations if one.kind in ("table", "materialized view")), ())
             yield entry.identity, home
+
+
+def _triggers(connection: Connection) -> dict[TableName, tuple[tuple[str, bool], ...]]:
+    found: dict[TableName, tuple[tuple[str, bool], ...]] = {}
+    for schema, name, trigger, may_silence in connection.execute(silence.ALL).fetchall():
+        table = TableName(schema=schema, name=name)
+        found[table] = (*found.get(table, ()), (str(trigger), bool(may_silence)))
+    return found
 
 
 def _tables(connection: Connection, query: LiteralString) -> frozenset[TableName]:

@@ -1,0 +1,57 @@
+"""Rows into tables whose triggers the restoring role may not switch off: what fires, and which tables come with them. Pure.
+
+A trigger that made rows in other tables when this table got its rows would make them again, with other values. Tables that refer
+to this one may be such tables, so their missing rows come in the same step, and what fires is said before and after. Spec
+76-selection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from vault.model import TableItem, TableName
+from vault.ops.restore.plan.contents import rows_of
+from vault.ops.restore.plan.decision import RowMode, Situation, TableRows
+
+
+def referring(now: Situation) -> tuple[TableItem, ...]:
+    """Tables of the project that refer to a picked one with triggers, are there, have rows in the snapshot and are not picked."""
+    if now.target.may_replicate:
+        return ()
+    picked = {item.name for item in now.picked.tables}
+    items = {item.name: item for item in now.contents.tables}
+    found: dict[TableName, TableItem] = {}
+    for item in now.picked.tables:
+        at = now.graph.relation(item.name)
+        if at is None or not now.present.triggers.get(item.load_via_root or item.name) or not rows_of(item):
+            continue
+        for link in now.graph.links_to(at):
+            name = now.contents.order[link].identity.relation
+            other = items.get(name)
+            if other is None or name in picked or name.schema in now.selectors.platform_schemas:
+                continue
+            if name in now.present.columns and rows_of(other):
+                found[name] = other
+    return tuple(found[name] for name in sorted(found))
+
+
+def firing(now: Situation, rows: list[TableRows], added: tuple[TableItem, ...]) -> Iterator[str]:
+    """What to know of triggers before saying yes."""
+    if now.target.may_replicate:
+        return
+    merged = [one.item for one in rows if one.mode is RowMode.MERGE]
+    for item in merged:
+        name = f"{item.name.schema}.{item.name.name}"
+        triggers = now.present.triggers.get(item.load_via_root or item.name, ())
+        silent = [trigger for trigger, may_silence in triggers if may_silence]
+        loud = [trigger for trigger, may_silence in triggers if not may_silence]
+        if silent:
+            yield f"do nothing while rows of {name} come, because their functions are replaced meanwhile: {', '.join(silent)}"
+        if loud:
+            yield (
+                f"will fire while rows of {name} come, for role {now.target.user} may not switch them off, and what they write"
+                f" is not the snapshot's: {', '.join(loud)}"
+            )
+    names = [f"{item.name.schema}.{item.name.name}" for item in added]
+    if names:
+        yield f"missing rows come too, of tables that such triggers may have filled: {', '.join(names)}"
