@@ -308,8 +308,10 @@ class TargetSession(Protocol):
     def broken_references(self, tables: Sequence[TableName]) -> Sequence[BrokenReference]:
         """Validated foreign keys of or to `tables` that rows violate now. Raises SourceError; Unreachable"""
 
-    def load(self, table: TableItem, blocks: Iterator[bytes], *, replace: bool = False) -> int:
+    def load(self, table: TableItem, blocks: Iterator[bytes], *, replace: bool = False, unchecked: bool = False) -> int:
         """COPY rows in; returns how many. `replace`: delete what is there first, in the same transaction.
+
+        unchecked  with triggers and foreign keys off, which the caller has verified afterwards
 
         Raises  SourceError: nothing of these blocks is there; Unreachable
         """

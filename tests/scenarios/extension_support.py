@@ -29,9 +29,9 @@ VERSION_2 = "CREATE INDEX keeper_script_2 ON @extschema@.keeper_queue (mood);"
 
 
 @contextmanager
-def extension(cluster: Cluster, *, default: str = "1") -> Iterator[str]:
-    """The name of an extension that `cluster` can create, in versions 1 and 2; skips where its directory is not ours to write."""
-    name = f"keeper{os.getpid()}"
+def extension(cluster: Cluster, *, default: str = "1", script: str = VERSION_1, kind: str = "keeper") -> Iterator[str]:
+    """The name of an extension that `cluster` can create by `script`, in versions 1 and 2; skips where its directory is not ours to write."""
+    name = f"{kind}{os.getpid()}"
     with cluster.connect() as connection:
         row = connection.execute("SELECT setting FROM pg_config WHERE name = 'SHAREDIR'").fetchone()
     place = Path(row[0] if row else "") / "extension"
@@ -39,8 +39,8 @@ def extension(cluster: Cluster, *, default: str = "1") -> Iterator[str]:
         pytest.skip(f"{place} cannot be written: no extension of our own")
     files = {
         f"{name}.control": f"default_version = '{default}'\nrelocatable = false\n",
-        f"{name}--1.sql": VERSION_1,
-        f"{name}--2.sql": VERSION_1 + VERSION_2,
+        f"{name}--1.sql": script,
+        f"{name}--2.sql": script + VERSION_2,
         f"{name}--1--2.sql": VERSION_2,
     }
     try:

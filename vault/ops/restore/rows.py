@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from typing import Final
@@ -33,6 +33,16 @@ _CHECKS_MAX: Final = 100
 """CHECKs that rows of one COPY may violate."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Refused:
+    """Rows that a foreign key refused: those that they refer to may come later. `unchecked`: the same without keys."""
+
+    table: TableItem
+    why: str
+    task: Callable[[], None]
+    unchecked: Callable[[], None] | None = None
+
+
 class RowLoader:
     """`tables` and `rows` count what was loaded; `merged` tells of tables that were there."""
 
@@ -49,10 +59,9 @@ class RowLoader:
         self._broken: set[TableName] = set()
         self.merged: dict[TableName, MergedRows] = {}
         self.large_objects = 0
-        self._again: list[TableRows] = []
-        self._again_before = len(plan.row_steps) + len(plan.late_rows) + 1
-        self._why_again: dict[TableName, str] = {}
-        """Rows that a foreign key refused: those they refer to may come later."""
+        self._again: list[_Refused] = []
+        self._unchecked: set[TableName] = set()
+        """Tables whose rows came while foreign keys were off, though their keys stood before."""
         self._suspending = threading.Lock()
         self._suspended: list[SuspendedCheck] = []
 
@@ -77,12 +86,21 @@ class RowLoader:
         self._load_steps(self._plan.late_rows, failed)
 
     def _load_steps(self, steps: Sequence[TableRows], failed: Collection[int]) -> None:
-        self._sessions.parallel(self._tasks(steps, self._created(failed)))
-        while self._again and len(self._again) < self._again_before:
-            self._again_before, again, self._again = len(self._again), self._again, []
-            self._sessions.parallel(self._tasks(again, {}))
-        for step, why in ((one, self._why_again[one.item.name]) for one in self._again):
-            self._fail(step.item, why)
+        """Rows that a foreign key refused come again, as long as others came meanwhile; a circle comes without its keys."""
+        created = self._created(failed)
+        for task in self._tasks([one for one in steps if one.mode is RowMode.MEMBER], created):
+            task()
+        self._sessions.parallel(self._tasks([one for one in steps if one.mode is not RowMode.MEMBER], created))
+        before = 0
+        while self._again and len(self._again) != before:
+            before, again, self._again = len(self._again), self._again, []
+            self._sessions.parallel(one.task for one in again)
+        refused, self._again = self._again, []
+        for one in refused:
+            if one.unchecked is None or not self._plan.target.may_replicate:
+                self._fail(one.table, one.why)
+            else:
+                one.unchecked()
         for step in steps:
             loaded = self._rows.get(step.item.name, 0)
             if step.mode in (RowMode.NEW, RowMode.MEMBER) and loaded != rows_of(step.item):
@@ -90,8 +108,8 @@ class RowLoader:
 
     def verify_references(self) -> None:
         """Foreign keys that were off while rows came into tables that were there."""
-        tables = [*self.merged]
-        changed = any(done.added or done.removed for done in self.merged.values())
+        tables = [*self.merged, *sorted(self._unchecked)]
+        changed = bool(self._unchecked) or any(done.added or done.removed for done in self.merged.values())
         if not tables or not self._plan.target.may_replicate:
             return
         with self._sessions.borrow() as session:
@@ -221,9 +239,7 @@ class RowLoader:
             except SourceError as error:
                 why = f"left as it was: {error.why or error.message}"
                 if error.sqlstate == _FOREIGN_KEY_VIOLATION and not self._plan.target.may_replicate:
-                    with self._lock:
-                        self._again.append(step)
-                        self._why_again[step.item.name] = why
+                    self._later(_Refused(table=step.item, why=why, task=partial(self._merge, step)))
                 else:
                     self._fail(step.item, why)
                 return
@@ -273,16 +289,28 @@ class RowLoader:
                 return
         self._load(table, list(self._snapshot.extents(table)), replace=True)
 
-    def _load(self, table: TableItem, extents: list[Extent], *, replace: bool = False) -> None:
+    def _later(self, refused: _Refused) -> None:
+        with self._lock:
+            self._again.append(refused)
+
+    def _load(self, table: TableItem, extents: list[Extent], *, replace: bool = False, unchecked: bool = False) -> None:
         with self._sessions.borrow() as session:
             for _ in range(_CHECKS_MAX):
                 blocks = chain.from_iterable(self._snapshot.extent_rows(extent) for extent in extents)
                 try:
-                    rows = session.load(table, blocks, replace=replace)
+                    rows = session.load(table, blocks, replace=replace, unchecked=unchecked)
                     break
                 except Unreachable:
                     raise
                 except SourceError as error:
+                    if error.sqlstate == _FOREIGN_KEY_VIOLATION and not unchecked:
+                        task = partial(self._load, table, extents, replace=replace)
+                        without = partial(task, unchecked=True)
+                        if replace and self._plan.target.may_replicate:
+                            task = without  # what it deletes could take rows along that came meanwhile
+                        why = error.why or error.message
+                        self._later(_Refused(table=table, why=why, task=task, unchecked=without))
+                        return
                     if not self._suspend(session, error) and not session.look_in_path(table, error):
                         self._fail(table, error.why or error.message)
                         return
@@ -291,6 +319,8 @@ class RowLoader:
                 return
         with self._lock:
             self._rows[table.name] = self._rows.get(table.name, 0) + rows
+            if unchecked:
+                self._unchecked.add(table.name)
         self._progress.advance(sum(extent.bytes for extent in extents))
 
     def _suspend(self, session: TargetSession, why: SourceError) -> bool:

@@ -23,7 +23,9 @@ from vault.ops.restore.plan.privileges import decide_privileges
 from vault.ops.restore.plan.public import with_public
 from vault.ops.restore.plan.roles import RoleSteps, role_steps
 from vault.ops.restore.plan.select import Picked, Wanted, pick
+from vault.ops.restore.plan.standing_keys import parents_first
 from vault.ops.restore.plan.triggers import firing, referring
+from vault.ops.restore.plan.undone import narrowed, undone, wider
 from vault.ops.restore.plan.warnings import OF_THE_DATABASE, warnings
 
 _SHOWN_MAX: Final = 5
@@ -73,7 +75,7 @@ class RestorePlan:
     decisions        for every entry that was picked; what is created or replaced is in one of the steps
     definitions      before the rows, serial
     row_security     position of a TABLE -> positions of ROW SECURITY entries that belong in its transaction
-    row_steps        tables whose rows come, largest first; `late_rows` after everything else
+    row_steps        tables whose rows come, members of extensions, then largest first; `late_rows` after everything else
     attachments      of partitions to tables that were there, and of their indexes: after all that makes the partition whole
     after_rows       indexes, constraints, triggers, rules, policies ...: in parallel as `needs` allow
     privileges       ACL and DEFAULT ACL
@@ -212,7 +214,7 @@ def plan(
         roles=roles,
         definitions=tuple(at for at in steps["first"] if at not in late),
         row_security=row_security,
-        row_steps=_largest_first(one for one in rows if one not in jobs),
+        row_steps=parents_first(_largest_first(one for one in rows if one not in jobs), contents.catalog),
         late_rows=_largest_first(jobs),
         after_rows=tuple(at for at in steps["after"] if at not in early and at not in late),
         attachments=late,
@@ -222,10 +224,10 @@ def plan(
         exchanges=tuple(exchanged),
         resets=(*built_in.lacking, *(built_in.wider if options.replace else ())),
         refused=(
-            *_refused(now, decisions, not_loaded, left_out=set(steps["left out"])),
-            *(() if options.replace else map(_wider, built_in.wider)),
+            *undone(now, decisions, not_loaded, left_out=set(steps["left out"])),
+            *(() if options.replace else map(wider, built_in.wider)),
             *roles.kept,
-            *(_narrowed(one) for one in rows if one.without),
+            *(narrowed(one) for one in rows if one.without),
         ),
         warnings=(*warnings(contents, target, roles=roles, picked=picked), *firing(now, rows, with_triggers)),
         owner_of_sequence=now.graph.owner_of_sequence,
@@ -268,39 +270,8 @@ def _exchange_steps(now: Situation, exchange: Exchange) -> ExchangeSteps:
     )
 
 
-def _wider(identity: Identity) -> tuple[str, str]:
-    name = f"{identity.kind} {'.'.join(identity.names)}"
-    return f"ACL {name}", "the target grants what the snapshot does not; -c takes it back"
-
-
 def _largest_first(rows: Iterable[TableRows]) -> tuple[TableRows, ...]:
     return tuple(sorted(rows, key=lambda one: (-bytes_of(one.item), one.item.name)))
-
-
-def _narrowed(rows: TableRows) -> tuple[str, str]:
-    name, columns = rows.item.name, ", ".join(sorted(rows.without))
-    return (
-        f"TABLE DATA {name.schema}.{name.name}",
-        f"without values of {columns}: the target's table has no such column",
-    )
-
-
-def _refused(
-    now: Situation, decisions: Mapping[int, Decision], not_loaded: Mapping[TableName, str], *, left_out: set[int]
-) -> list[tuple[str, str]]:
-    """What was asked for and stays undone, as failures of the restore name it."""
-    found = []
-    for at, one in sorted(decisions.items()):
-        if one.lacking and at not in left_out:
-            entry = now.contents.entries[at]
-            hint = (
-                "; -c replaces it" if one.action is Action.KEEP and one.present is not None and not now.replace else ""
-            )
-            found.append((f"{entry.identity.desc} {entry.tag}", f"{one.why}{hint}"))
-    for item in now.picked.tables:
-        if item.name in not_loaded:
-            found.append((f"TABLE DATA {item.name.schema}.{item.name.name}", f"not loaded: {not_loaded[item.name]}"))
-    return found
 
 
 def refuse(contents: Contents, target: TargetFacts, options: RestoreOptions) -> None:

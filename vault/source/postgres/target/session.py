@@ -76,12 +76,14 @@ class PostgresTargetSession(EntryWriter):
     def broken_references(self, tables: Sequence[TableName]) -> Sequence[BrokenReference]:
         return self._attempt("foreign keys", lambda: merge.broken_references(self._connection, tables))
 
-    def load(self, table: TableItem, blocks: Iterator[bytes], *, replace: bool = False) -> int:
+    def load(self, table: TableItem, blocks: Iterator[bytes], *, replace: bool = False, unchecked: bool = False) -> int:
         name = f"rows of {table.name.schema}.{table.name.name}"
         try:
             with self._connection.transaction(), self._connection.cursor() as cursor:
                 if (path := self._paths_of_rows.get(table.name)) is not None:
                     cursor.execute(SET_PATH, (path,))
+                if unchecked:
+                    cursor.execute(merge.REPLICA)
                 if replace:
                     cursor.execute(text(statements.delete_rows(table)))
                 statement = text(statements.copy_rows(table, encoding=self._rows_encoding))

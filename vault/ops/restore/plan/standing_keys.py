@@ -1,0 +1,45 @@
+"""The order of rows whose foreign keys stand before they come: tables of extensions, which CREATE EXTENSION brings whole. Pure.
+
+Spec 75-restore, "Rows".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from vault.model import CatalogFacts, TableName
+from vault.ops.restore.plan.decision import RowMode, TableRows
+from vault.sql.catalog_names import relation_in
+
+
+def parents_first(rows: Sequence[TableRows], catalog: CatalogFacts) -> tuple[TableRows, ...]:
+    """Members of extensions before all others, each after those that it refers to; a circle is opened where it is met first."""
+    members = {one.item.name: one for one in rows if one.mode is RowMode.MEMBER}
+    parents = _parents(catalog, members.keys()) if len(members) > 1 else {}
+    found: dict[TableName, TableRows] = {}
+    for name in members:
+        waiting = [(name, iter(sorted(parents.get(name, ()))))]
+        on_the_way = {name}
+        while waiting:
+            here, above = waiting[-1]
+            parent = next((one for one in above if one not in found and one not in on_the_way), None)
+            if parent is None:
+                found.setdefault(here, members[here])
+                waiting.pop()
+            else:
+                on_the_way.add(parent)
+                waiting.append((parent, iter(sorted(parents.get(parent, ())))))
+    return (*found.values(), *(one for one in rows if one.mode is not RowMode.MEMBER))
+
+
+def _parents(catalog: CatalogFacts, members: Collection[TableName]) -> dict[TableName, set[TableName]]:
+    """Table -> tables that its foreign keys refer to, by the recorded dependencies."""
+    found: dict[TableName, set[TableName]] = {}
+    for dependent, referenced, _ in catalog.edges:
+        if not dependent.startswith("table constraint "):
+            continue
+        table = relation_in(f"table {dependent.rpartition(' on ')[2]}", "table")
+        parent = relation_in(referenced, "table column") or relation_in(referenced, "table")
+        if table is not None and parent is not None and {table, parent} <= set(members) and table != parent:
+            found.setdefault(table, set()).add(parent)
+    return found
