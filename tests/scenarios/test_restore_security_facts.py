@@ -1,4 +1,4 @@
-"""Security facts that pg_dump keeps inside another entry, or leaves out: selected, compared and healed by their component [SEL-10]."""
+"""Security facts that pg_dump keeps inside another entry, or leaves out: selected, compared and healed by their component [SEL-12]."""
 
 from __future__ import annotations
 

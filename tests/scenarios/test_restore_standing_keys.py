@@ -1,4 +1,4 @@
-"""Rows whose foreign keys stand before they come: in tables of extensions, and below a partitioned table that is there [RST-13]."""
+"""Rows whose foreign keys stand before they come: in tables of extensions, and below a partitioned table that is there [RST-15]."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows into tables whose triggers may not be switched off: nothing is made up, and what fires all the same is told [SEL-11]."""
+"""Rows into tables whose triggers may not be switched off: nothing is made up, and what fires all the same is told [SEL-13]."""
 
 from __future__ import annotations
 
