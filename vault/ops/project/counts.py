@@ -14,6 +14,7 @@ from vault.errors import UsageError
 from vault.model import CatalogFacts, Counts, Coverage, Missing, SchemaEntry, State, TableName
 from vault.ops.project.components import COMPONENTS, SUPABASE, Selectors
 from vault.ops.project.outside import accept, covered, outside
+from vault.sql.catalog_names import relation_in
 from vault.sql.names import split_name
 
 _SCHEMA_WORDS: Final = (
@@ -47,16 +48,18 @@ def count(
     """Count a snapshot. `tables`: each with its rows; `directories`: name -> paths.
 
     Tables are ordinary ones and roots of partitions outside the platform's schemas, and the users' table; records are
-    the rows of all tables; functions are neither triggers' nor extensions', in exposed schemas.
+    the rows of all tables; functions are neither triggers' nor extensions', in exposed schemas; policies are those of tables
+    that are no extension's, whose script makes its own. `count_target` counts the same in a database.
     """
     project, partitions, policies = set(), set(), 0
+    members = _members(catalog)
     for entry in entries:
         name = TableName(schema=entry.namespace, name=entry.tag)
         if entry.identity.desc == "TABLE" and selectors.is_project_table(name):
             project.add(name)
         elif entry.identity.desc == "TABLE ATTACH":
             partitions.add(name)
-        policies += entry.identity.desc == "POLICY"
+        policies += entry.identity.desc == "POLICY" and entry.identity.relation not in members
     rows = dict(tables)
     own = [function for function in catalog.functions if not function[4]]
     return Counts(
@@ -73,6 +76,12 @@ def count(
             for schema, name, _, _, _ in own
         ),
     )
+
+
+def _members(catalog: CatalogFacts) -> frozenset[TableName]:
+    """Tables that belong to an extension."""
+    found = (relation_in(dependent, "table") for dependent, _, kind in catalog.edges if kind == "e")
+    return frozenset(name for name in found if name is not None)
 
 
 def count_migrations(paths: Iterable[bytes]) -> int:

@@ -50,6 +50,12 @@ WHERE p.prokind IN ('f', 'p', 'w') AND n.nspname <> 'information_schema' AND n.n
       AND d.objid = p.oid AND d.deptype = 'e')"""
 
 
+_POLICIES: Final = """
+SELECT pg_catalog.count(*) FROM pg_catalog.pg_policy WHERE NOT EXISTS (
+    SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+      AND d.objid = polrelid AND d.objsubid = 0 AND d.deptype = 'e')"""
+
+
 def nine_lines(counts: Counts) -> list[str]:
     """The summary of a backup, without the sign that starts each line."""
     return [
@@ -98,7 +104,7 @@ def count_target(asked: Asked, *, files: Mapping[str, int], selectors: Selectors
         records=sum(rows.values()),
         users=rows.get(users, 0),
         user_roles=sum(rows.get((name.schema, name.name), 0) for name in selectors.role_tables),
-        rls_policies=_number(asked, "SELECT pg_catalog.count(*) FROM pg_catalog.pg_policy"),
+        rls_policies=_number(asked, _POLICIES),
         rpc_functions=sum(schema in selectors.exposed_schemas and not trigger for schema, _, trigger in functions),
         migrations=files.get("migrations", 0),
         edge_functions=files.get("edge_functions", 0),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from vault.model import CatalogFacts, Counts, Identity, Missing, SchemaEntry, Section, State, TableName
@@ -57,6 +59,13 @@ def test_tables_are_the_projects_own_and_the_users_table() -> None:
     rows = [(name("public", "a"), 3), (name("auth", "users"), 2), (name("auth", "sessions"), 4)]
     found = count(entries, rows, catalog=CATALOG, directories={})
     assert (found.tables, found.records, found.users, found.rls_policies) == (3, 9, 2, 2)
+
+
+def test_policies_of_an_extensions_table_are_its_own_business() -> None:
+    edges = (("table cron.job", "extension pg_cron", "e"), ("table public.a", "schema public", "n"))
+    entries = [entry("POLICY", "cron", "job"), entry("POLICY", "public", "a")]
+    found = count(entries, [], catalog=replace(CATALOG, edges=edges), directories={})
+    assert found.rls_policies == 1
 
 
 def test_functions_of_triggers_and_extensions_are_no_rpc() -> None:
