@@ -148,3 +148,22 @@ def test_a_platforms_public_gets_a_grant_and_loses_one(platform: Platform) -> No
         platform.drop(target)
         with platform.admin() as connection:
             connection.execute("drop role partner")
+
+
+def test_a_public_of_another_owner_and_without_tables_comes_back(postgres: Cluster) -> None:
+    """Its comment comes after it, and its name is known though nothing lies in it."""
+    name = postgres.createdb()
+    try:
+        with postgres.connect(name) as connection:
+            connection.execute(
+                "grant usage on schema public to pg_monitor; alter schema public owner to pg_read_all_data"
+            )
+        snapshot = snapshot_of(postgres.dsn(name))
+        target = postgres.createdb(options=f"TEMPLATE {name}")
+        with postgres.connect(target) as connection:
+            connection.execute("drop schema public cascade")
+        assert restored(snapshot, postgres.dsn(target), "public").failed == {}
+        assert differences(postgres.dsn(name), postgres.dsn(target)) == []
+        postgres.dropdb(target)
+    finally:
+        postgres.dropdb(name)

@@ -188,8 +188,6 @@ def plan(
     refuse(contents, target, options)
     contents, present = with_public(contents, present, target)
     now = _situation(contents, target, options, present)
-    with_triggers = referring(now)
-    now = replace(now, picked=replace(now.picked, tables=(*now.picked.tables, *with_triggers)))
     picked = now.picked
     decisions = decide(now)
     built_in = decide_privileges(now, decisions)
@@ -229,7 +227,7 @@ def plan(
             *roles.kept,
             *(narrowed(one) for one in rows if one.without),
         ),
-        warnings=(*warnings(contents, target, roles=roles, picked=picked), *firing(now, rows, with_triggers)),
+        warnings=(*warnings(contents, target, roles=roles, picked=picked), *firing(now, rows)),
         owner_of_sequence=now.graph.owner_of_sequence,
         read_only=present.read_only,
         fresh=not target.in_the_way,
@@ -237,7 +235,7 @@ def plan(
 
 
 def _situation(contents: Contents, target: TargetFacts, options: RestoreOptions, present: Present) -> Situation:
-    return Situation(
+    now = Situation(
         contents=contents,
         graph=EntryGraph(contents),
         picked=pick(contents, options.wanted, there=frozenset(present.entries), selectors=options.selectors),
@@ -247,6 +245,8 @@ def _situation(contents: Contents, target: TargetFacts, options: RestoreOptions,
         replace=options.replace,
         definitions=options.wanted.definitions,
     )
+    brought = referring(now)
+    return replace(now, picked=replace(now.picked, tables=(*now.picked.tables, *brought), brought=brought))
 
 
 def _exchange_steps(now: Situation, exchange: Exchange) -> ExchangeSteps:

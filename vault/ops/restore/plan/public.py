@@ -77,18 +77,21 @@ def _entry(identity: Identity, definition: str, *, owner: str = "") -> SchemaEnt
 
 
 def _inserted(contents: Contents, new: list[SchemaEntry]) -> Contents:
-    """`new` before all others; what lies in the schema, and what is about it, needs it."""
-    entries = (*new, *contents.entries)
-    home = next(at for at, entry in enumerate(entries) if entry.identity == _SCHEMA)
+    """`new` before all others, or after a SCHEMA entry that is there; what lies in the schema, or is about it, needs it."""
+    at = next((at + 1 for at, item in enumerate(contents.order) if item.identity == _SCHEMA), 0)
+    entries = (*contents.entries[:at], *new, *contents.entries[at:])
+    home = next(place for place, entry in enumerate(entries) if entry.identity == _SCHEMA)
     moved = [
-        *(OrderItem(identity=one.identity, section=one.section, entry=ObjectId(b""), needs=()) for one in new),
-        *(replace(item, needs=tuple(need + len(new) for need in item.needs)) for item in contents.order),
+        replace(item, needs=tuple(need + len(new) if need >= at else need for need in item.needs))
+        for item in contents.order
     ]
+    made = [OrderItem(identity=one.identity, section=one.section, entry=ObjectId(b""), needs=()) for one in new]
     order = tuple(
-        replace(item, needs=tuple(sorted({home, *item.needs})))
-        if at != home
-        and (entry.namespace == NAME or (entry.identity.kind, entry.identity.names) == ("schema", (NAME,)))
-        else item
-        for at, (item, entry) in enumerate(zip(moved, entries, strict=True))
+        replace(item, needs=tuple(sorted({home, *item.needs}))) if place != home and _lies_in(entry) else item
+        for place, (item, entry) in enumerate(zip([*moved[:at], *made, *moved[at:]], entries, strict=True))
     )
     return replace(contents, order=order, entries=entries)
+
+
+def _lies_in(entry: SchemaEntry) -> bool:
+    return entry.namespace == NAME or (entry.identity.kind, entry.identity.names) == ("schema", (NAME,))

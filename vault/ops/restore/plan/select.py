@@ -49,7 +49,7 @@ class Picked:
     left        position -> why an entry that belongs to the selection does not come
     privileges  of all that is there: also of what has no entry
     dependents  not asked for and missing on the target, though they depend on something that comes
-    tables      whose rows come
+    tables      whose rows come; `brought`: those of them that come with others for triggers may have filled them
     sequences   whose values come
     roles       None: every captured role and setting; else those named by what comes
     """
@@ -58,6 +58,7 @@ class Picked:
     explicit: frozenset[int]
     left: Mapping[int, str] = field(default_factory=dict)
     tables: tuple[TableItem, ...] = ()
+    brought: tuple[TableItem, ...] = ()
     sequences: frozenset[TableName] | None = None
     large_objects: bool = True
     roles: frozenset[str] | None = None
@@ -71,6 +72,8 @@ def read_words(words: Sequence[str], contents: Contents) -> Wanted:
     known = {entry.namespace for entry in contents.entries if entry.namespace} | {
         table.name.schema for table in contents.tables
     }
+    if any(name == "schema public" for name, _, _ in contents.catalog.acls):  # it may have privileges alone
+        known.add("public")
     for word in words:
         if word in COMPONENTS:
             components.add(word)

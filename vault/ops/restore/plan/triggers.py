@@ -35,7 +35,7 @@ def referring(now: Situation) -> tuple[TableItem, ...]:
     return tuple(found[name] for name in sorted(found))
 
 
-def firing(now: Situation, rows: list[TableRows], added: tuple[TableItem, ...]) -> Iterator[str]:
+def firing(now: Situation, rows: list[TableRows]) -> Iterator[str]:
     """What to know of triggers before saying yes."""
     if now.target.may_replicate:
         return
@@ -52,6 +52,6 @@ def firing(now: Situation, rows: list[TableRows], added: tuple[TableItem, ...]) 
                 f"will fire while rows of {name} come, for role {now.target.user} may not switch them off, and what they write"
                 f" is not the snapshot's: {', '.join(loud)}"
             )
-    names = [f"{item.name.schema}.{item.name.name}" for item in added]
+    names = [f"{item.name.schema}.{item.name.name}" for item in now.picked.brought]
     if names:
         yield f"missing rows come too, of tables that such triggers may have filled: {', '.join(names)}"

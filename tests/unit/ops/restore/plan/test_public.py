@@ -37,6 +37,22 @@ def test_all_that_lies_in_public_needs_its_entry() -> None:
     assert [one.desc for one in present.entries] == ["SCHEMA", "COMMENT"], "an empty target has it as initdb makes it"
 
 
+def test_a_recorded_schema_keeps_its_place_and_its_comment_comes_after_it() -> None:
+    made = project()
+    schema = Identity(desc="SCHEMA", kind="schema", names=("public",))
+    given = replace(made.entries[0], identity=schema, tag="public", namespace="", owner="me")
+    order = (made.order[0], replace(made.order[1], identity=schema, needs=()), replace(made.order[1], needs=(0, 1)))
+    made = replace(made, order=order, entries=(made.entries[0], given, made.entries[1]))
+    found, _ = with_public(made, None, TARGET)
+    assert [(one.identity.desc, one.needs) for one in found.order] == [
+        ("TABLE", (1,)),
+        ("SCHEMA", ()),
+        ("COMMENT", (1,)),
+        ("COMMENT", (0, 1)),
+    ]
+    assert found.entries[1].owner == "me"
+
+
 @pytest.mark.parametrize(
     ("target", "owner"), [(130000, ""), (140000, ""), (150000, "pg_database_owner"), (180000, "pg_database_owner")]
 )
