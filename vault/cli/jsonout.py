@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vault.cli.restoring import Restored
     from vault.ops.backup.run import BackupReport
     from vault.ops.repository.stats import Stats
+    from vault.ops.restore.failures import Failure
     from vault.ops.view.tree import ViewEntry
     from vault.repo.lineage import Known
     from vault.repo.snapshot import Snapshot
@@ -169,6 +170,11 @@ def view_entry(entry: ViewEntry) -> Json:
     }
 
 
+def _failed(one: Failure) -> Json:
+    """`because`, the entry of the first cause, only where there is one."""
+    return {"entry": one.entry, "why": one.why, **({"because": one.because} if one.because else {})}
+
+
 def restored(done: Restored, duration_s: float) -> Json:
     return result(
         tables=done.tables,
@@ -176,7 +182,7 @@ def restored(done: Restored, duration_s: float) -> Json:
         entries=done.entries,
         files=done.files,
         bytes=done.bytes,
-        failed=[{"entry": one.entry, "why": one.why} for one in done.failed],
+        failed=[_failed(one) for one in done.failed],
         large_objects=done.large_objects,
         merged=[
             {

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from vault.cli.render import Renderer
     from vault.model import MergedRows, TableName
     from vault.ops.project.components import Selectors
+    from vault.ops.restore.failures import Failure
     from vault.ops.restore.plan.plan import RestorePlan
-    from vault.ops.restore.sessions import Failure
     from vault.ports import Progress, Target
     from vault.repo.snapshot import Snapshot
 
@@ -146,8 +146,8 @@ class PlannedRestore:
     def run(self, *, jobs: int, progress: Progress) -> Restored:
         """Directories are opened first, so that one that is not empty stops everything before it starts."""
         from vault.ops.restore import run as restore
+        from vault.ops.restore.failures import Failure
         from vault.ops.restore.files import restore_directory
-        from vault.ops.restore.sessions import Failure
 
         report = restore.RestoreReport(tables=0, rows=0, entries=0, failed=())
         failed: list[Failure] = []
@@ -245,7 +245,7 @@ def _states(counts: Counts, expected: Counts, came: Collection[str], *, whole: b
 
 
 def _differences(counts: Counts, expected: Counts, states: Mapping[str, str]) -> Iterator[Failure]:
-    from vault.ops.restore.sessions import Failure
+    from vault.ops.restore.failures import Failure
 
     for line, component in zip(Counts.__dataclass_fields__, render.SUMMARY_COMPONENTS, strict=True):
         if states[component] == "failed":
@@ -302,8 +302,10 @@ def confirm(out: Renderer, *, yes: bool) -> None:
 
 
 def draw(out: Renderer, done: Restored, duration_s: float) -> None:
-    for one in done.failed:
-        out.line(f"missing or different: {one.entry}: {one.why}")
+    from vault.ops.restore.failures import folded
+
+    for line in folded(done.failed):
+        out.line(f"missing or different: {line}")
     for name, rows in done.merged.items():
         out.line(f"{name.schema}.{name.name}: {_merged(rows)}")
     out.line(

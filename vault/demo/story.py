@@ -24,6 +24,7 @@ from vault.ops.project.counts import count_edge_functions, count_migrations
 from vault.ops.project.summary import count_target, nine_lines
 from vault.ops.repository.keys import create_repository
 from vault.ops.restore import run as restore
+from vault.ops.restore.failures import folded
 from vault.ops.restore.files import restore_directory
 from vault.ops.restore.plan import plan as restore_plan
 from vault.ports import Capture, Clock, Entropy, ObjectStore, Progress
@@ -220,8 +221,8 @@ class _Tale:
             report = restore.run(plan, good, target=target, progress=self._progress)
         finally:
             target.close()
-        for failure in report.failed:
-            self.say(f"  not restored: {failure.entry}: {failure.why}")
+        for line in folded(report.failed):
+            self.say(f"  not restored: {line}")
         paths = {name: self._restore_files(good, name) for name in self._directories}
         counted = {
             "migrations": count_migrations(paths["migrations"]),

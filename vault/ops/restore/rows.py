@@ -16,10 +16,11 @@ from typing import Final
 from vault.errors import SourceError, Unreachable
 from vault.limits import MIB
 from vault.model import Extent, LargeObjectItem, MergedRows, SuspendedCheck, TableItem, TableName
+from vault.ops.restore.failures import Failures
 from vault.ops.restore.plan.contents import bytes_of, rows_of
 from vault.ops.restore.plan.decision import RowMode, TableRows
 from vault.ops.restore.plan.plan import RestorePlan
-from vault.ops.restore.sessions import Failures, Sessions
+from vault.ops.restore.sessions import Sessions
 from vault.pipeline import copytext
 from vault.ports import Progress, TargetSession
 from vault.repo.snapshot import Snapshot
@@ -60,6 +61,7 @@ class RowLoader:
         self.merged: dict[TableName, MergedRows] = {}
         self.large_objects = 0
         self._again: list[_Refused] = []
+        self._without_sequence: set[TableName] = set()
         self._unchecked: set[TableName] = set()
         """Tables whose rows came while foreign keys were off, though their keys stood before."""
         self._suspending = threading.Lock()
@@ -76,6 +78,8 @@ class RowLoader:
     def load_tables(self, failed: Collection[int]) -> None:
         """`failed`: positions of definitions that do not exist; rows of such tables are reported as missing."""
         self._progress.stage("rows", self._plan.bytes)
+        identities = (self._plan.contents.order[at].identity for at in failed)
+        self._without_sequence = {one.relation for one in identities if one.desc == "SEQUENCE" and len(one.names) == 2}
         self._load_steps(self._plan.row_steps, failed)
         with self._sessions.borrow() as session:
             for check in self._suspended:
@@ -161,7 +165,9 @@ class RowLoader:
                     if self._is_missed(item.name):
                         self._failures.add(name, f"role {self._plan.target.user} may not set it")
                     continue
-                self._try(name, partial(session.set_sequence, item, forward=self._stays_ahead(item.name)))
+                because = f"SEQUENCE {item.name.name}" if item.name in self._without_sequence else ""
+                action = partial(session.set_sequence, item, forward=self._stays_ahead(item.name))
+                self._try(name, action, because=because)
 
     def _is_missed(self, sequence: TableName) -> bool:
         """A sequence of the platform only matters if rows of its table came."""
@@ -213,7 +219,7 @@ class RowLoader:
             elif step.mode is RowMode.JOBS:
                 yield partial(self._schedule, table)
             elif not created.get(table.name, True):
-                self._fail(table, "not loaded: the table could not be created")
+                self._fail(table, "not loaded: the table could not be created", because=f"TABLE {table.name.name}")
             elif step.mode is RowMode.NEW:
                 for extents in self._pieces(table):
                     yield partial(self._load, table, extents)
@@ -346,18 +352,18 @@ class RowLoader:
         except SourceError as error:
             self._failures.add(name, f"dropped, because rows violate it, and could not be added again: {error.why}")
 
-    def _fail(self, table: TableItem, why: str) -> None:
+    def _fail(self, table: TableItem, why: str, *, because: str = "") -> None:
         """Once a table: what follows from the first reason is not told again."""
         with self._lock:
             if table.name in self._broken:
                 return
             self._broken.add(table.name)
-        self._failures.add(f"TABLE DATA {table.name.schema}.{table.name.name}", why)
+        self._failures.add(f"TABLE DATA {table.name.schema}.{table.name.name}", why, because=because)
 
-    def _try(self, name: str, action: Callable[[], None]) -> None:
+    def _try(self, name: str, action: Callable[[], None], *, because: str = "") -> None:
         try:
             action()
         except Unreachable:
             raise
         except SourceError as error:
-            self._failures.add(name, error.why or error.message)
+            self._failures.add(name, error.why or error.message, because=because)

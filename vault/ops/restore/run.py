@@ -15,6 +15,7 @@ from typing import Final
 from vault.errors import NotThere, SourceError, Unreachable
 from vault.model import Identity, Membership, MergedRows, Role, RoleSetting, SchemaEntry, TableName
 from vault.ops.restore.circular import CircularDefaults
+from vault.ops.restore.failures import Failure, Failures
 from vault.ops.restore.plan.contents import Contents
 from vault.ops.restore.plan.decision import Action
 from vault.ops.restore.plan.extensions import Extensions
@@ -23,12 +24,14 @@ from vault.ops.restore.plan.plan import ExchangeSteps, RestorePlan
 from vault.ops.restore.rows import RowLoader
 from vault.ops.restore.schedule import Schedule
 from vault.ops.restore.search_path import search_paths
-from vault.ops.restore.sessions import Failure, Failures, Sessions
+from vault.ops.restore.sessions import Sessions
 from vault.ports import Progress, Target, TargetSession
 from vault.repo.snapshot import Snapshot
 from vault.sql import privileges, statements
 from vault.sql import roles as role_statements
 
+_NOT_FOUND: Final = frozenset({"42883", "42P01", "42704", "42703", "3F000"})
+"""No function, relation, type, column or schema."""
 _MAY_COME_LATER: Final = frozenset({"42501", "42883", "42P01", "42704", "3F000"})
 """No privilege; no function, relation, type or schema, as who may not use a schema is told."""
 
@@ -109,6 +112,7 @@ class _Restore:
     def __init__(self, plan: RestorePlan, sessions: Sessions, failures: Failures, progress: Progress) -> None:
         self._plan = plan
         self._contents = plan.contents
+        self._graph = EntryGraph(plan.contents)
         self._extensions = Extensions.of(plan.contents.catalog, plan.target)
         self._sessions = sessions
         self._failures = failures
@@ -197,7 +201,8 @@ class _Restore:
         missing = self.failed.intersection(needs)
         if entry.identity.desc == "FK CONSTRAINT" and missing:
             needed = self._contents.entries[min(missing)]
-            self._fail(at, name, f"not created: it needs {needed.identity.desc} {needed.tag}, which failed")
+            cause = f"{needed.identity.desc} {needed.tag}"
+            self._fail(at, name, f"not created: it needs {cause}, which failed", because=cause)
             return
         early = self._plan.row_security.get(at, ())
         try:
@@ -213,7 +218,8 @@ class _Restore:
                 self._postponed.append(at)
                 return
             weaker = self._weaker(session, at, error)
-            self._fail(at, name, weaker or error.why or error.message)
+            cause = "" if weaker else self._cause(at, error)
+            self._fail(at, name, weaker or error.why or error.message, because=cause)
             return
         self._done.update((at, *early))
         self._waiting.difference_update((at, *early))
@@ -293,9 +299,8 @@ class _Restore:
 
     def _again(self, at: int) -> list[str]:
         """What goes with a function or view if it has to be dropped for being replaced."""
-        graph = EntryGraph(self._contents)
-        parts = graph.parts(at)
-        positions = (*parts, *(one for part in (at, *parts) for one in graph.about(part)))
+        parts = self._graph.parts(at)
+        positions = (*parts, *(one for part in (at, *parts) for one in self._graph.about(part)))
         return [self._contents.entries[one].definition for one in positions if one in self._plan.decisions]
 
     def _reset(self, session: TargetSession, identity: Identity) -> None:
@@ -327,9 +332,21 @@ class _Restore:
         except SourceError:
             return None
 
-    def _fail(self, at: int, name: str, why: str) -> None:
+    def _cause(self, at: int, error: SourceError) -> str:
+        """The entry that failed before, if something that it should have made is what was not found."""
+        item = self._contents.order[at]
+        missing = self.failed.intersection(item.needs)
+        owner = self._plan.owner_of_sequence.get(item.identity.relation) if item.identity.kind == "sequence" else None
+        if owner is not None:  # pg_dump's SEQUENCE OWNED BY needs the sequence alone
+            missing |= self.failed.intersection(need for need in [self._graph.relation(owner)] if need is not None)
+        if not missing or error.sqlstate not in _NOT_FOUND:
+            return ""
+        needed = self._contents.entries[min(missing)]
+        return f"{needed.identity.desc} {needed.tag}"
+
+    def _fail(self, at: int, name: str, why: str, *, because: str = "") -> None:
         self.failed.add(at)
-        self._failures.add(name, why)
+        self._failures.add(name, why, because=because)
 
     def _prepare_public(self, session: TargetSession) -> None:
         """As initdb leaves it: pg_dump records the schema only where it differs from that."""

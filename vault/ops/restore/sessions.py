@@ -1,4 +1,4 @@
-"""What the steps of a restore share: its connections, how tasks run over them, and what failed.
+"""What the steps of a restore share: its connections, and how tasks run over them.
 
 Threads come from repo/workers. Invariant: after an error or Ctrl-C no statement of ours goes on in the target.
 """
@@ -6,44 +6,14 @@ Threads come from repo/workers. Invariant: after an error or Ctrl-C no statement
 from __future__ import annotations
 
 import queue
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from vault.model.meaning import Meanings
-from vault.ports import Progress, Target, TargetSession
+from vault.ports import Target, TargetSession
 from vault.repo.workers import BoundedPool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """What is missing or differs. `entry` names it as pg_dump does; `why` holds no row data."""
-
-    entry: str
-    why: str
-
-
-class Failures:
-    """Collected from any thread, in the order they happened, and told at once."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._lock = threading.Lock()
-        self._all: list[Failure] = []
-
-    def add(self, entry: str, why: str, *, known: bool = False) -> None:
-        """`known`: the plan said so."""
-        with self._lock:
-            self._all.append(Failure(entry=entry, why=why))
-        if not known:
-            self._progress.event("failed", f"{entry}: {why}")
-
-    def all(self) -> tuple[Failure, ...]:
-        with self._lock:
-            return tuple(self._all)
 
 
 class Sessions:

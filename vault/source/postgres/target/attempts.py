@@ -22,11 +22,13 @@ _DEADLOCK: Final = "40P01"
 _ATTEMPTS: Final = 3
 
 
-def translate(error: psycopg.Error, doing: str) -> SourceError:
-    """Our error for psycopg's, without any value of a row."""
+def translate(error: psycopg.Error, doing: str, *, script: bool = False) -> SourceError:
+    """Our error for psycopg's, without any value of a row. `script`: of an extension, whose own words are the reason."""
     state = error.sqlstate or ""
     why = error.diag.message_primary or type(error).__name__
-    if state.startswith(_DATA_ERRORS) and not (state == UNIQUE_VIOLATION and error.diag.constraint_name):
+    if script:
+        why = ": ".join(part for part in (why, error.diag.message_detail) if part)
+    elif state.startswith(_DATA_ERRORS) and not (state == UNIQUE_VIOLATION and error.diag.constraint_name):
         named = error.diag.constraint_name or error.diag.column_name or ""
         why = f"{type(error).__name__}{f' of {named}' if named else ''} ({state})"
     if not state and isinstance(error, psycopg.OperationalError):
@@ -45,14 +47,14 @@ class Attempts:
     def run(self, statements: Sequence[str]) -> None:
         self._attempt("statement failed", lambda: self._run(statements))
 
-    def _attempt(self, doing: str, function: Callable[[], T]) -> T:
+    def _attempt(self, doing: str, function: Callable[[], T], *, script: bool = False) -> T:
         """Parallel DDL can deadlock on catalogs and foreign tables' locks: the victim is run again."""
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 return function()
             except psycopg.Error as error:
                 if error.sqlstate != _DEADLOCK or attempt == _ATTEMPTS:
-                    raise translate(error, doing) from error
+                    raise translate(error, doing, script=script) from error
         raise AssertionError("unreachable")
 
     def _run(self, statements: Sequence[str]) -> None:

@@ -159,7 +159,7 @@ class EntryWriter(Attempts):
         """Run `action` under the empty search path, else under one that finds what the entry called. Raises  the first error"""
         name = f"{entry.identity.desc} {entry.tag}"
         try:
-            self._attempt(name, action)
+            self._attempt(name, action, script=entry.identity.desc == "EXTENSION")
             return
         except Unreachable:
             raise

@@ -1,0 +1,52 @@
+"""An extension that cannot come is one line with the server's own reason, however much needs it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fix_postgres import Cluster
+from tests.restore_support import restored, snapshot_of
+from tests.scenarios.capture_support import database
+from tests.scenarios.extension_support import extension
+from vault.ops.restore.failures import folded
+
+pytestmark = pytest.mark.postgres
+
+TYPE = "CREATE TYPE @extschema@.shape AS (x integer, y integer); CREATE FUNCTION @extschema@.area(shape) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT 1';"
+NEEDY = """
+create table {t} (id serial primary key, s shape, name text not null check (name <> '')); create index on {t} (area(s));
+create view {t}_seen as select id, s from {t}; create policy p on {t} using (id > 0); alter table {t} enable row level security;
+comment on table {t} is 'x'; comment on column {t}.s is 'y'; grant select on {t} to pg_monitor;
+create function {t}_area(shape) returns integer language sql as 'select 1'; insert into {t} (s, name) values ((1, 2), 'n')
+"""
+REFUSING = "DO $$ BEGIN IF current_database() <> 'nowhere' THEN RAISE EXCEPTION 'can only be created in database nowhere' USING DETAIL = 'see its manual'; END IF; END $$;"
+
+
+def test_a_missing_extension_is_one_line(postgres: Cluster) -> None:
+    tables = [NEEDY.format(t=f"t{at}") for at in range(3)]
+    with (
+        extension(postgres, script=TYPE, kind="shape") as name,
+        database(postgres, f"create extension {name}", *tables) as source,
+    ):
+        snapshot = snapshot_of(postgres.dsn(source))
+    with database(postgres) as target:
+        done = restored(snapshot, postgres.dsn(target))
+        lines = list(folded(done.report.failed))
+        assert len(lines) == 1, lines
+        assert lines[0].startswith(f"EXTENSION {name}: ")
+        assert "control file" in lines[0] or "is not available" in lines[0]
+        assert len(done.report.failed) > 30, "every one of them is kept"
+        assert {f"TABLE t{at}" for at in range(3)} <= done.failed.keys()
+
+
+def test_the_reason_that_an_extensions_script_gives_is_shown(postgres: Cluster) -> None:
+    with database(
+        postgres, NEEDY.replace("shape", "integer").replace("(1, 2)", "1").replace("area(s)", "s").format(t="t")
+    ) as plain:
+        with extension(postgres, script=TYPE, kind="refuse") as name:
+            with postgres.connect(plain) as connection:
+                connection.execute(f"create extension {name}".encode())
+            snapshot = snapshot_of(postgres.dsn(plain))
+    with extension(postgres, script=REFUSING, kind="refuse") as name, database(postgres) as target:
+        done = restored(snapshot, postgres.dsn(target))
+        assert done.failed == {f"EXTENSION {name}": "can only be created in database nowhere: see its manual"}

@@ -1,0 +1,67 @@
+"""What a restore could not do, collected as it happens, and what follows from what. Invariant: every failure is kept; folding only draws."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from vault.ports import Progress
+
+_NAMED_MAX: Final = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """What is missing or differs. `entry` names it as pg_dump does; `why` holds no row data.
+
+    because  entry of the failure without which this one would not be; empty where it stands for itself
+    """
+
+    entry: str
+    why: str
+    because: str = ""
+
+
+class Failures:
+    """Collected from any thread, in the order they happened, and told at once, if they do not follow from another."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._lock = threading.Lock()
+        self._all: list[Failure] = []
+        self._causes: dict[str, str] = {}
+
+    def add(self, entry: str, why: str, *, known: bool = False, because: str = "") -> None:
+        """`known`: the plan said so. `because`: another failure's entry; the first cause is recorded."""
+        with self._lock:
+            cause = self._causes.get(because, because)
+            if cause == entry:
+                cause = ""
+            self._causes.setdefault(entry, cause or entry)
+            self._all.append(Failure(entry=entry, why=why, because=cause))
+        if not known and not cause:
+            self._progress.event("failed", f"{entry}: {why}")
+
+    def all(self) -> tuple[Failure, ...]:
+        with self._lock:
+            return tuple(self._all)
+
+
+def folded(failed: Iterable[Failure]) -> Iterator[str]:
+    """A line for each that stands for itself, with how many follow from it, and which first."""
+    failures = list(failed)
+    alone = {one.entry for one in failures if not one.because}
+    followers: dict[str, list[str]] = {}
+    for one in failures:
+        if one.because in alone:
+            followers.setdefault(one.because, []).append(one.entry)
+    for one in failures:
+        if one.because in alone:
+            continue
+        line = f"{one.entry}: {one.why}"
+        if after := followers.pop(one.entry, []):
+            shown = ", ".join(after[:_NAMED_MAX]) + (", ..." if len(after) > _NAMED_MAX else "")
+            line += f"; so {len(after)} more that need it: {shown}"
+        yield line
