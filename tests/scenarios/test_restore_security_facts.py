@@ -62,6 +62,16 @@ def project(postgres: Cluster) -> Iterator[Project]:
 
 
 HEALED = {
+    "a policy that the target has alone": (
+        "create policy extra on t using (true); create policy more on waiting to sec_other using (true)",
+        "rls_policies",
+        {"POLICY t extra", "POLICY waiting more"},
+    ),
+    "a policy of the target alone, by the table's name": (
+        "create policy extra on t using (true); create policy more on waiting using (true); drop policy more on waiting",
+        "public.t",
+        {"POLICY t extra"},
+    ),
     "force taken away": ("alter table t no force row level security", "rls_policies", {"ROW SECURITY t"}),
     "force of a table by name": ("alter table t no force row level security", "public.t", {"ROW SECURITY t"}),
     "forced, and switched on": (
@@ -114,6 +124,7 @@ def test_a_security_fact_is_told_and_healed_by_its_component(project: Project, c
         project.cluster.dropdb(name)
 
 
+@pytest.mark.spec("SEL-12")
 def test_row_security_comes_with_a_table_whose_owner_is_replaced(project: Project) -> None:
     name = project.damaged("alter table t owner to sec_other; alter table t disable row level security")
     try:

@@ -34,6 +34,7 @@ insert into a select n, null from generate_series(1, 9) n; insert into b select 
 """
 
 
+@pytest.mark.spec("RST-15")
 def test_rows_of_extensions_that_refer_to_each_other_come(postgres: Cluster) -> None:
     with (
         extension(postgres, script=SCRIPT, kind="topo") as name,

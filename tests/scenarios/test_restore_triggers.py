@@ -43,6 +43,7 @@ select (select count(*) from (table public.kept except table public.profiles) x)
 """
 
 
+@pytest.mark.spec("SEL-13")
 def test_users_come_with_their_profiles_and_nothing_made_up(
     without_replica: Platform, project: tuple[str, Snapshot]
 ) -> None:

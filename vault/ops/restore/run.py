@@ -167,6 +167,8 @@ class _Restore:
         self._progress.stage("privileges")
         postponed, self._postponed = sorted(self._postponed or ()), None
         with self._sessions.borrow() as session:
+            for entry in self._plan.drops:
+                self._try(f"POLICY {entry.tag}", partial(session.run, [entry.drop]))
             for identity in self._plan.resets:
                 self._try(f"ACL {'.'.join(identity.names)}", partial(self._reset, session, identity))
         self._serial(self._plan.privileges)

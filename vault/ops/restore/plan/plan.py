@@ -13,6 +13,7 @@ from typing import Final
 from vault.errors import UnsafeError
 from vault.model import Identity, OrderItem, Present, SchemaEntry, Section, TableItem, TableName, TargetFacts
 from vault.ops.project.components import COMPONENTS, SUPABASE, Selectors
+from vault.ops.restore.plan import policies
 from vault.ops.restore.plan.attachments import attachments
 from vault.ops.restore.plan.contents import Contents, bytes_of, rows_of
 from vault.ops.restore.plan.decide import brings_extensions, decide, rows_into
@@ -82,6 +83,7 @@ class RestorePlan:
     last             event triggers, refreshes of materialized views, and comments on event triggers
     exchanges        what is dropped and created anew, after the definitions and before the other rows
     resets           objects whose privileges become the built-in ones
+    drops            policies that the target has alone
     refused          (name, why): what was asked for and will not be done
     owner_of_sequence of serial and identity columns
     read_only        tables and sequences that the restoring role may not write
@@ -105,6 +107,7 @@ class RestorePlan:
     left_out: tuple[int, ...]
     exchanges: tuple[ExchangeSteps, ...]
     resets: tuple[Identity, ...]
+    drops: tuple[SchemaEntry, ...]
     refused: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...]
     owner_of_sequence: Mapping[TableName, TableName]
@@ -195,14 +198,13 @@ def plan(
     apart = {at for one in exchanged for at in one.exchange.entries}
     rows, not_loaded = rows_into(now, decisions, {item.name for one in exchanged for item in one.tables})
     jobs = [one for one in rows if one.item.name.schema in _STARTING_JOBS]
-    active = {at for at, one in decisions.items() if one.action in (Action.CREATE, Action.REPLACE)}
-    steps = _steps(contents, active - apart)
+    steps = _steps(contents, _active(decisions) - apart)
     created = [at for at in steps["first"] if decisions[at].action is Action.CREATE]
     row_security = _row_security(contents, created, steps["after"])
     early = {at for positions in row_security.values() for at in positions}
     late = attachments(now, decisions, apart)
-    named = picked.roles is None and not options.wanted.everything
-    roles = role_steps(contents.roles, target, only=picked.roles, add_memberships=named, replace=options.replace)
+    roles = _role_steps(now, options)
+    others = policies.beyond(now, apart)
     return RestorePlan(
         contents=contents,
         target=target,
@@ -221,9 +223,10 @@ def plan(
         left_out=tuple(steps["left out"]),
         exchanges=tuple(exchanged),
         resets=(*built_in.lacking, *(built_in.wider if options.replace else ())),
+        drops=tuple(others) if options.replace else (),
         refused=(
             *undone(now, decisions, not_loaded, left_out=set(steps["left out"])),
-            *(() if options.replace else map(wider, built_in.wider)),
+            *(() if options.replace else (*map(wider, built_in.wider), *map(policies.told, others))),
             *roles.kept,
             *(narrowed(one) for one in rows if one.without),
         ),
@@ -232,6 +235,16 @@ def plan(
         read_only=present.read_only,
         fresh=not target.in_the_way,
     )
+
+
+def _active(decisions: Mapping[int, Decision]) -> set[int]:
+    return {at for at, one in decisions.items() if one.action in (Action.CREATE, Action.REPLACE)}
+
+
+def _role_steps(now: Situation, options: RestoreOptions) -> RoleSteps:
+    only = now.picked.roles
+    named = only is None and not options.wanted.everything
+    return role_steps(now.contents.roles, now.target, only=only, add_memberships=named, replace=options.replace)
 
 
 def _situation(contents: Contents, target: TargetFacts, options: RestoreOptions, present: Present) -> Situation:

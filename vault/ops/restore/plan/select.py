@@ -48,6 +48,7 @@ class Picked:
 
     left        position -> why an entry that belongs to the selection does not come
     privileges  of all that is there: also of what has no entry
+    policies    of all tables, also those that the target alone has
     dependents  not asked for and missing on the target, though they depend on something that comes
     tables      whose rows come; `brought`: those of them that come with others for triggers may have filled them
     sequences   whose values come
@@ -63,6 +64,7 @@ class Picked:
     large_objects: bool = True
     roles: frozenset[str] | None = None
     privileges: bool = False
+    policies: bool = False
     dependents: tuple[int, ...] = ()
 
 
@@ -133,6 +135,7 @@ def pick(
             large_objects=_large_objects(wanted),
             roles=None if wanted.definitions else frozenset(),
             privileges=wanted.everything and wanted.definitions,
+            policies=wanted.everything and wanted.definitions,
         )
     closure = _Closure(contents, graph, there)
     closure.add_explicit(_explicit(contents, wanted, named, selectors))
@@ -150,6 +153,7 @@ def pick(
         large_objects=_large_objects(wanted),
         roles=None if whole else _roles_of(contents, closure.entries, there),
         privileges=not wanted.components.isdisjoint({"user_roles", "schema"}),
+        policies=not wanted.components.isdisjoint({"rls_policies", "schema"}),
         dependents=tuple(closure.dependents()),
     )
 

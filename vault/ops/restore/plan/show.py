@@ -30,6 +30,7 @@ def lines(made: RestorePlan) -> Iterator[str]:
         yield f"  {count} {kind}"
     yield from _others(made)
     yield from _exchanges(made)
+    yield from _drops(made)
     yield from _rows(made)
     if made.roles.create:
         yield f"  new roles: {', '.join(role.name for role in made.roles.create)}"
@@ -69,6 +70,11 @@ def _exchanges(made: RestorePlan) -> Iterator[str]:
             yield f"    with its rows, which are replaced: {table.name.schema}.{table.name.name}"
         for lost in steps.exchange.beside:
             yield f"    LOST, because the snapshot does not have it: {lost}"
+
+
+def _drops(made: RestorePlan) -> Iterator[str]:
+    for entry in made.drops:
+        yield f"  DROP, because the snapshot does not have it: {entry.identity.desc} {entry.tag}"
 
 
 def _rows(made: RestorePlan) -> Iterator[str]:

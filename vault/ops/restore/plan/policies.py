@@ -1,0 +1,39 @@
+"""Policies that the target alone has, on tables whose policies were asked for: a permissive one admits others than before. Pure.
+
+Spec 76-selection, "Security facts inside other entries".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from vault.model import SchemaEntry
+from vault.ops.restore.plan.decision import Situation
+
+_OF_POLICIES = frozenset({"POLICY", "ROW SECURITY"})
+
+
+def beyond(now: Situation, apart: Collection[int]) -> list[SchemaEntry]:
+    """`apart`: positions of what is dropped and created anew, which takes them along."""
+    recorded = {item.identity for item in now.contents.order}
+    asked = {
+        now.graph.relation(identity.relation)
+        for at in now.picked.explicit
+        if (identity := now.contents.order[at].identity).desc in _OF_POLICIES
+    }
+    found = []
+    for identity, entry in sorted(now.present.entries.items()):
+        if identity.desc != "POLICY" or identity in recorded or entry.namespace in now.selectors.platform_schemas:
+            continue
+        home = now.graph.relation(identity.relation)
+        if (
+            home is not None
+            and home not in apart
+            and (now.picked.policies or home in asked or home in now.picked.explicit)
+        ):
+            found.append(entry)
+    return found
+
+
+def told(entry: SchemaEntry) -> tuple[str, str]:
+    return f"POLICY {entry.tag}", "the target has it alone, and it may admit others than before; -c drops it"
