@@ -22,6 +22,8 @@ _HAVE_EXPRESSIONS: Final = (
     *("rule ", "table constraint ", "domain constraint ", "trigger ", "policy ", "index ", "statistics object "),
     *("table column ", "function ", "procedure ", "type ", "publication relation ", "table "),
 )
+_OF_ROOT: Final = "P"
+"""pg_depend's letter for the primary owner of what belongs to a partition."""
 _GROUPS_APART_VERSION: Final = 180000
 _DEFAULT: Final = "default value for "
 _COLUMN: Final = "table column "
@@ -63,13 +65,22 @@ class Meanings:
 def meanings(
     edges: Iterable[tuple[str, str, str]], operators: Iterable[tuple[str, str, int]], *, counted: bool = True
 ) -> Meanings:
-    """From catalog facts, see CatalogFacts."""
+    """From catalog facts, see CatalogFacts.
+
+    A partition's trigger that came with its root's means what that one means: which of its edges the catalog has depends on
+    whether the partition or the trigger was there first.
+    """
+    edges = list(edges)
+    inherited = {
+        dependent for dependent, of, kind in edges if kind == _OF_ROOT and {dependent[:8], of[:8]} == {"trigger "}
+    }
     found: dict[str, dict[str, int]] = {}
     for dependent, referenced, _ in edges:
-        if is_called(referenced) and (name := subject(dependent)).startswith(_HAVE_EXPRESSIONS):
+        name = subject(dependent)
+        if is_called(referenced) and name.startswith(_HAVE_EXPRESSIONS) and dependent not in inherited:
             found.setdefault(name, {})[referenced] = 0
     for dependent, operator, count in operators:
-        if (name := subject(dependent)).startswith(_HAVE_EXPRESSIONS):
+        if (name := subject(dependent)).startswith(_HAVE_EXPRESSIONS) and dependent not in inherited:
             found.setdefault(name, {})[operator] = count
     return Meanings(of=found, counted=counted)
 

@@ -128,3 +128,12 @@ def test_a_restrictive_policy_is_closed_for_its_command_and_roles(definition: st
         table_access_method="",
     )
     assert closed_policy(entry) == closed
+
+
+def test_trigger_of_a_partition_means_what_its_roots_means() -> None:
+    root, late = "trigger t on public.root", "trigger t on public.late"
+    edges = [(root, "function public.f()", "n"), (late, "function public.f()", "n"), (late, root, "P")]
+    assert meanings(edges, [(late, "operator public.=(a,b)", 1)]).of == {root: {"function public.f()": 0}}
+    # a partition itself hangs on its root in the same way, and is no trigger
+    table = ("table public.late", "table public.root", "P")
+    assert "table public.late" in meanings([table, ("table public.late", "function public.f()", "n")], []).of

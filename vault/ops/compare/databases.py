@@ -22,6 +22,8 @@ from vault.sql.in_force import in_force
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
+_MEMBER: Final = "e"
+"""pg_depend's letter for members of extensions."""
 _OF_INITDB: Final = " information_schema."
 """No dump holds what belongs to it."""
 _DIGEST_MODULUS: Final = 1 << 256
@@ -114,12 +116,15 @@ def _catalog(source: CatalogFacts, target: CatalogFacts, *, versions: tuple[int,
 
 
 def _meanings(source: CatalogFacts, target: CatalogFacts, *, versions: tuple[int, int]) -> Iterator[Difference]:
-    """Of objects that both have: what one side lacks is told as an entry."""
+    """Of objects that both have: what one side lacks is told as an entry, and an extension's members are its version's business."""
     sides = [
         meanings(facts.edges, facts.operators, counted=are_counts_comparable(*versions)) for facts in (source, target)
     ]
     there = {subject(dependent) for dependent, _, _ in target.edges}
-    for name in sorted(there & (sides[0].of.keys() | sides[1].of.keys())):
+    members = {
+        subject(dependent) for facts in (source, target) for dependent, _, kind in facts.edges if kind == _MEMBER
+    }
+    for name in sorted((there - members) & (sides[0].of.keys() | sides[1].of.keys())):
         if sides[0].changed({name: sides[1].of.get(name, {})}):
             yield Difference(kind="meaning", name=name, what="calls another operator, function or collation")
 
