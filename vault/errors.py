@@ -17,7 +17,7 @@
     |-- StoreError            the storage did not do what was asked
     |   |-- NotFound / AlreadyExists / Unavailable / StoreFull / NoRepository
     |-- SourceError           the database or directory that is read or written
-    |   |-- Unreachable / PermissionMissing / Incoherent
+    |   |-- Unreachable / PermissionMissing / Incoherent / MeaningLost
     |-- Locked                another process holds what is needed
     |-- RestoreIncomplete     a restore was applied with something missing
     `-- Interrupted           the user asked to stop
@@ -27,6 +27,8 @@ Only `vault.cli` turns an error into an exit code. `code` is the stable name tha
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 
 class VaultError(Exception):
@@ -148,6 +150,16 @@ class Incoherent(SourceError):
     """The source changed its definitions under the backup; a new attempt may succeed."""
 
     code = "SOURCE_INCOHERENT"
+
+
+class MeaningLost(SourceError):
+    """An object was made of a definition and calls something else than it did. `lost`: what -> what it should call, how often."""
+
+    code = "SOURCE_MEANING_LOST"
+
+    def __init__(self, message: str, *, why: str, lost: Mapping[str, Mapping[str, int]]) -> None:
+        super().__init__(message, why=why)
+        self.lost = lost
 
 
 class Locked(VaultError):

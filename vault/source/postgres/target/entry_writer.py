@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import psycopg
 
-from vault.errors import SourceError, Unreachable
+from vault.errors import MeaningLost, SourceError, Unreachable
 from vault.model import Identity, SchemaEntry
 from vault.model.meaning import Calls, Meanings
 from vault.source.postgres.connection.connect import Connection, Session
@@ -39,16 +39,6 @@ _WITH_EXPRESSIONS: Final = _HOLD_ROWS | {
 }
 
 
-class Otherwise(SourceError):
-    """An object was made of a definition and calls something else than it did. `lost`: what it should call."""
-
-    def __init__(self, doing: str, lost: Mapping[str, Calls]) -> None:
-        called = sorted({call for calls in lost.values() for call in calls}) or ["nothing of a user's"]
-        why = f"{', '.join(sorted(lost))} would no longer call {', '.join(called)} as it did, but something else"
-        super().__init__(doing, why=why)
-        self.lost = lost
-
-
 class EntryWriter(Attempts):
     """`search_paths`: owner -> the one that it had; `meanings`: what expressions called in the source."""
 
@@ -69,7 +59,7 @@ class EntryWriter(Attempts):
             self._alike(entry, lambda: self._create(entry, owner, then))
         except Unreachable:
             raise
-        except Otherwise as error:
+        except MeaningLost as error:
             if entry.identity.desc not in _HOLD_ROWS:
                 raise
             self._attempt(error.message, lambda: self._create(entry, owner, then, alike=False))
@@ -164,7 +154,7 @@ class EntryWriter(Attempts):
         except Unreachable:
             raise
         except SourceError as error:
-            if not isinstance(error, Otherwise) and error.sqlstate not in NOT_FOUND:
+            if not isinstance(error, MeaningLost) and error.sqlstate not in NOT_FOUND:
                 raise
             first = error
         for path in self._paths(entry, first):
@@ -179,7 +169,7 @@ class EntryWriter(Attempts):
 
     def _paths(self, entry: SchemaEntry, why: SourceError) -> Iterator[str]:
         """Where a name that was not found may be: in the path of the entry's owner, or where its operators are."""
-        if isinstance(why, Otherwise):
+        if isinstance(why, MeaningLost):
             yield from expressions.search_paths(why.lost)
             return
         if entry.owner in self._search_paths:
@@ -221,11 +211,11 @@ class EntryWriter(Attempts):
         return self._on_a_path or bool(self._meanings.about(entry.identity.names))
 
     def _refuse_otherwise(self, entry: SchemaEntry) -> None:
-        """Raises  Otherwise"""
+        """Raises  MeaningLost"""
         if self._is_looked_at(entry):
             changed = self._meanings.changed(expressions.calls_of(self._connection, entry.identity))
             if changed:
-                raise Otherwise(f"{entry.identity.desc} {entry.tag}", changed)
+                raise MeaningLost(f"{entry.identity.desc} {entry.tag}", why=_otherwise(changed), lost=changed)
 
     def _adopt(self, entry: SchemaEntry) -> bool:
         """Whether what is there belongs to an extension's table; where it differs, the recorded one takes its place.
@@ -282,3 +272,9 @@ class EntryWriter(Attempts):
         )
         duplicates = int(self._query("keys", query)[0][0])
         return f"columns {', '.join(key.columns)}; {duplicates} keys more than once"
+
+
+def _otherwise(lost: Mapping[str, Calls]) -> str:
+    """`lost`: what is to be called, by what calls something else now."""
+    called = sorted({call for calls in lost.values() for call in calls}) or ["nothing of a user's"]
+    return f"{', '.join(sorted(lost))} would no longer call {', '.join(called)} as it did, but something else"
