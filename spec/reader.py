@@ -70,6 +70,7 @@ NESTING_DEPTH_MAX = 16
 NODE_ITEMS_MAX = 512
 TREE_LEVEL_MAX = 12
 INLINE_CHUNKS_MAX = 8
+PATH_BYTES_MAX = 64 << 10
 DELTA_DEPTH_MAX = 64
 DELTA_BASE_BYTES_MIN = 8
 TRAILER_ORDINAL = 2**32 - 1
@@ -590,11 +591,15 @@ def safe_path(path: bytes) -> bool:
     return b"\0" not in path and not {b"", b".", b".."} & set(path.split(b"/"))
 
 
+file_time = tuple_of(signed, integer(0, 10**9 - 1))  # [TREE-12]
+
+
 def file_item(value: Any, where: str) -> None:
     kinds = one_of("f", "d", "l")
-    tuple_of(binary(), kinds, integer(0, 0o7777), signed, count, signed, u64, boolean, binary(), chunk_list)(
+    tuple_of(binary(), kinds, integer(0, 0o7777), file_time, count, file_time, u64, boolean, binary(), chunk_list)(
         value, where
     )
+    need(max(len(value[0]), len(value[8])) <= PATH_BYTES_MAX, f"{where}: a path that is too long", "limit")  # [TREE-12]
     need(safe_path(value[0]), f"{where}: not a relative path")
     need(value[1] == "f" or value[4] == 0, f"{where}: a size without a file")
     need((value[1] == "l") or not value[8], f"{where}: a target without a link")
@@ -1193,7 +1198,7 @@ class Restore:
     def directory(self, name: str, reference: list[Any]) -> None:
         root = os.fsencode(self.target / "directories" / name)
         os.makedirs(root)
-        finished: list[tuple[bytes, int, int]] = []  # directories get their modes and times last
+        finished: list[tuple[bytes, int, list[int]]] = []  # directories get their modes and times last
         for path, kind, mode, mtime, size, _ctime, _inode, _racy, link, chunks in self.repository.files(reference):
             full = self._place(root, path)
             if kind == "d":
@@ -1201,14 +1206,23 @@ class Restore:
                 finished.append((full, mode, mtime))
             elif kind == "l":
                 os.symlink(link, full)
-                os.utime(full, ns=(mtime, mtime), follow_symlinks=False)
+                self._set_time(full, mtime)
             else:
                 self._file(full, size, chunks)
                 os.chmod(full, mode)
-                os.utime(full, ns=(mtime, mtime))
+                self._set_time(full, mtime)
         for full, mode, mtime in reversed(finished):
             os.chmod(full, mode)
-            os.utime(full, ns=(mtime, mtime))
+            self._set_time(full, mtime)
+
+    @staticmethod
+    def _set_time(full: bytes, mtime: list[int]) -> None:
+        """What the file system cannot hold is told; the content is there all the same."""
+        whole = mtime[0] * 10**9 + mtime[1]
+        try:
+            os.utime(full, ns=(whole, whole), follow_symlinks=False)
+        except (OSError, OverflowError) as error:
+            warn(f"{os.fsdecode(full)!r}: its time {mtime} cannot be set: {error}")
 
     @staticmethod
     def _place(root: bytes, path: bytes) -> bytes:

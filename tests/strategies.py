@@ -55,6 +55,7 @@ key_ids = st.binary(min_size=8, max_size=8).map(KeyId)
 repository_ids = st.binary(min_size=16, max_size=16).map(RepositoryId)
 counts = st.integers(0, U63)
 times = st.integers(-(2**63), U63)
+file_times = st.integers(-(2**63) * 10**9, (U63 + 1) * 10**9 - 1)
 oids = st.integers(0, U32)
 lsns = st.integers(0, 2**64 - 1)
 texts = st.text(max_size=12)
@@ -207,9 +208,9 @@ def file_items(draw: st.DrawFn) -> FileItem:
         path=draw(paths),
         type=kind,
         mode=draw(st.integers(0, 0o7777)),
-        mtime_ns=draw(times),
+        mtime_ns=draw(file_times),
         size=size,
-        ctime_ns=draw(times),
+        ctime_ns=draw(file_times),
         inode=draw(lsns),
         racy=draw(st.booleans()),
         target=draw(st.binary(min_size=1, max_size=12)) if kind is FileType.SYMLINK else b"",

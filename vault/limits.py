@@ -76,3 +76,5 @@ NODE_SPLIT_ONE_IN: Final = 48
 NODE_ITEMS_MAX: Final = 512
 TREE_LEVEL_MAX: Final = 12
 INLINE_CHUNKS_MAX: Final = 8
+PATH_BYTES_MAX: Final = 64 * KIB
+"""A node of NODE_ITEMS_MAX files with such paths stays below META_BYTES_MAX."""

@@ -75,7 +75,7 @@ def _items() -> list[tuple[int, Case]]:
         (FILES, ("directory_with_target", "TREE-9", "malformed", "a target", changed(DIRECTORY, _8=b"x"))),
         (FILES, ("link_with_size", "TREE-9", "malformed", "a size", changed(LINK, _4=3))),
         (FILES, ("file_type_other", t9, "malformed", "a socket", changed(DIRECTORY, _1="s"))),
-        (FILES, ("file_mode_large", t9, "malformed", "mode 010000", changed(FILE, _3=0, _2=0o10000))),
+        (FILES, ("file_mode_large", t9, "malformed", "mode 010000", changed(FILE, _3=[0, 0], _2=0o10000))),
         (FILES, ("file_mode_negative", t9, "malformed", "mode -1", changed(FILE, _2=-1))),
         (FILES, ("file_size_negative", t9, "malformed", "size -1", changed(DIRECTORY, _4=-1))),
         (FILES, ("file_path_text", t9, "malformed", "a path as text", changed(FILE, _0="a"))),
@@ -107,7 +107,24 @@ def _items() -> list[tuple[int, Case]]:
         (SEQUENCES, ("sequence_large", "ENC-12", "malformed", "2^63", changed(SEQUENCE, _2=2**63))),
         (SEQUENCES, ("sequence_called_integer", "ENC-12", "malformed", "1 for true", changed(SEQUENCE, _3=1))),
     ]  # fmt: skip
-    return [*cases, *_other_items()]
+    return [*cases, *_file_bounds(), *_other_items()]
+
+
+def _file_bounds() -> list[tuple[int, Case]]:
+    t12 = "TREE-12 ENC-12"
+    return [
+        (FILES, ("file_time_2446", "TREE-12", "ok", "the last second of ext4", changed(FILE, _3=[15_032_385_535, 0]))),
+        (FILES, ("file_time_largest", "TREE-12", "ok", "2^63 - 1 s", changed(FILE, _3=[2**63 - 1, 999_999_999]))),
+        (FILES, ("file_time_smallest", "TREE-12", "ok", "-2^63 s", changed(FILE, _5=[-(2**63), 0]))),
+        (FILES, ("file_time_before_epoch", "TREE-12", "ok", "1 ns before it", changed(FILE, _3=[-1, 999_999_999]))),
+        (FILES, ("file_time_integer", t12, "malformed", "ns since the epoch", changed(FILE, _3=1_600_000_000_123_456_789))),
+        (FILES, ("file_time_second_of_ns", t12, "malformed", "10^9 ns", changed(FILE, _3=[0, 10**9]))),
+        (FILES, ("file_time_negative_ns", t12, "malformed", "-1 ns", changed(FILE, _5=[0, -1]))),
+        (FILES, ("file_time_large", t12, "malformed", "2^63 s", changed(FILE, _3=[2**63, 0]))),
+        (FILES, ("file_path_longest", "TREE-12", "ok", "64 KiB", changed(FILE, _0=b"a/" * (2**15 - 1) + b"ab"))),
+        (FILES, ("file_path_too_long", "TREE-12", "limit", "64 KiB + 1", changed(FILE, _0=b"a/" * 2**15 + b"a"))),
+        (FILES, ("link_target_too_long", "TREE-12", "limit", "64 KiB + 1", changed(LINK, _8=b"a" * (2**16 + 1)))),
+    ]  # fmt: skip
 
 
 def _other_items() -> list[tuple[int, Case]]:
@@ -123,8 +140,6 @@ def _other_items() -> list[tuple[int, Case]]:
         (TABLES, ("table_attnum_32768", "ENC-12", "malformed", "attnum 2^15", changed(TABLE, _6=[["id", "bigint", 32768, True]]))),
         (TABLES, ("table_condition_nil", "ENC-12", "malformed", "no condition is an empty text", changed(TABLE, _10=None))),
         (FILES, ("file_racy_integer", "TREE-9 ENC-12", "malformed", "1 for true", changed(FILE, _7=1))),
-        (FILES, ("file_inode_negative", "TREE-9 ENC-12", "malformed", "inode -1", changed(FILE, _6=-1))),
-        (FILES, ("file_inode_largest", "ENC-12", "ok", "inode 2^64-1", changed(FILE, _6=2**64 - 1))),
         (CHUNKS, ("chunk_continues_integer", "ENC-12", "malformed", "0 for false", changed(CHUNK, _2=0))),
     ]  # fmt: skip
     for name, path in (

@@ -327,11 +327,11 @@ def table(schema: str, name: str, extents: list[Any], put: Put) -> list[Any]:
 def file_item(path: bytes, plains: list[bytes], put: Put, mode: int = 0o644) -> list[Any]:
     size = sum(map(len, plains))
     chunks = chunk_list(plains, FILE_CHUNK, put)
-    return [path, "f", mode, 1_600_000_000_123_456_789, size, 1_600_000_000_000_000_001, 4711, False, b"", chunks]
+    return [path, "f", mode, [1_600_000_000, 123_456_789], size, [1_600_000_000, 1], 4711, False, b"", chunks]
 
 
 def other_item(path: bytes, kind: str, target: bytes = b"", mode: int = 0o755) -> list[Any]:
-    return [path, kind, mode, -1_000_000_000, 0, 1_600_000_000_000_000_001, 4712, False, target, [[], None]]
+    return [path, kind, mode, [-1, 0], 0, [1_600_000_000, 1], 4712, False, target, [[], None]]
 
 
 # --- snapshot ----------------------------------------------------------------------------------------------------

@@ -5,11 +5,32 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
 
 from tests.cli.command import PASSPHRASE, Command
+from vault.cli import about
+
+
+@pytest.mark.parametrize(
+    ("time_ms", "shown"),
+    [
+        (0, "1970-01-01T00:00:00.000Z"),
+        (1_763_853_302_123, "2025-11-22T23:15:02.123Z"),
+        (-1, "1969-12-31T23:59:59.999Z"),
+        (15_032_385_535_000, "2446-05-10T22:38:55.000Z"),
+        (253_402_300_799_999, "9999-12-31T23:59:59.999Z"),
+        (253_402_300_800_000, "+010000-01-01T00:00:00.000Z"),
+        (-62_135_596_800_000, "0001-01-01T00:00:00.000Z"),
+        (-62_135_596_800_001, "+000000-12-31T23:59:59.999Z"),
+        (2**63 * 1000 - 1, "+292277026596-12-04T15:30:07.999Z"),
+        (-(2**63) * 1000, "-292277022657-01-27T08:29:52.000Z"),
+    ],
+)
+def test_every_time_that_a_system_knows_is_shown(time_ms: int, shown: str) -> None:
+    assert about.instant(time_ms) == shown
 
 
 @pytest.fixture
@@ -73,3 +94,33 @@ def test_name_of_a_source_forges_no_line(saved: Command) -> None:
         done = saved(*arguments)
         assert "\n  next: rm" not in done.out + done.err
         assert "\\x0a  next: rm" in done.out + done.err
+
+
+def test_file_of_a_far_time_is_listed_extracted_exported_and_restored(pgvault_ready: Command) -> None:
+    files = pgvault_ready.home / "odd"
+    files.mkdir()
+    for name in ("a", "late", "z"):
+        (files / name).write_text(name)
+    os.utime(files / "late", ns=(0, 15_032_385_535 * 10**9))
+    assert pgvault_ready("backup", "--dir", "odd=odd").code == 0
+    far = "2446-05-10T22:38:55.000Z"
+    listed = {entry["path"]: entry["mtime"] for entry in pgvault_ready("ls", "latest:odd", "--json").json()["entries"]}
+    assert listed["odd/late"] == far
+    assert far[:19].replace("T", " ") in pgvault_ready("ls", "latest:odd").out
+    for arguments in (
+        ("extract", "latest", "odd", "--to", "out"),
+        ("restore", "latest", "--dir", "odd=out/odd2", "--yes"),
+        ("export", "latest", "--format", "tar", "-o", "all.tar"),
+    ):
+        assert pgvault_ready(*arguments).code == 0
+    for place in ("out/odd/late", "out/odd2/late"):
+        assert (pgvault_ready.home / place).stat().st_mtime_ns == 15_032_385_535 * 10**9
+    with tarfile.open(pgvault_ready.home / "all.tar") as archive:
+        late = next(member for member in archive if member.name.endswith("odd/late"))
+    assert late.mtime == 15_032_385_535
+
+
+@pytest.mark.parametrize("arguments", [("--source", "a\udcff", "backup"), ("backup", "--tag", "a=\udcff")])
+def test_name_that_is_not_utf8_is_refused_before_anything_is_read(saved: Command, arguments: tuple[str, ...]) -> None:
+    done = saved(*arguments, "--dir", "odd=odd")
+    assert (done.code, "not UTF-8" in done.err) == (2, True)

@@ -76,8 +76,13 @@ def plan_backup(settings: Settings, options: BackupOptions) -> BackupPlan:
             hint="pgvault backup -d DATABASE --dir NAME=PATH",
         )
     chosen = {name: getattr(options, name) or getattr(configured, name) for name in _LISTS}
+    source = settings.source_name() or _source_name(settings, conninfo, directories)
+    for text in (source, *options.tags, *(pattern for patterns in chosen.values() for pattern in patterns)):
+        if any("\ud800" <= sign <= "\udfff" for sign in text):
+            shown = text.encode("utf-8", "backslashreplace").decode()
+            raise UsageError(f"{shown}: not UTF-8", why="names of sources, tags and patterns are stored as text")
     return BackupPlan(
-        source=settings.source_name() or _source_name(settings, conninfo, directories),
+        source=source,
         conninfo=conninfo,
         directories=directories,
         tags=pairs("--tag", options.tags, "release=1.4"),

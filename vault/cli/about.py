@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 
 from vault.cli import render
 from vault.ids import SnapshotId
 from vault.model import Manifest
 from vault.ops.project.selection import narrowed
-from vault.repo.lineage import calendar, is_ahead
+from vault.repo.lineage import is_ahead
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_CYCLE_YEARS = 400
+_CYCLE_MS = 146_097 * 86_400_000
+"""The Gregorian calendar repeats after 400 years."""
 
 
 def instant(time_ms: int) -> str:
-    """`2026-11-22T23:15:02.123Z`."""
-    return calendar(time_ms).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """`2026-11-22T23:15:02.123Z`; outside the years 1 to 9999 with a sign and six digits or more (ISO 8601)."""
+    cycles, rest_ms = divmod(time_ms, _CYCLE_MS)
+    found = _EPOCH + timedelta(milliseconds=rest_ms)
+    year = found.year + _CYCLE_YEARS * cycles
+    shown = f"{year:04}" if 1 <= year <= 9999 else f"{year:+07}"
+    return shown + found.isoformat(timespec="milliseconds")[4:].replace("+00:00", "Z")
 
 
 def marks(manifest: Manifest, now_ms: int) -> list[str]:

@@ -6,16 +6,15 @@ Invariant: equal content has one form: short chunk lists are inline, longer ones
 from __future__ import annotations
 
 from vault.errors import LimitExceeded, Malformed
-from vault.format.codec import Row, Value
+from vault.format.codec import Row, Value, proven
 from vault.ids import ObjectId
 from vault.limits import CHUNK_BYTES_MAX, INLINE_CHUNKS_MAX
 from vault.model import ChunkList, ChunkRef, ListRef, Sums
 
 
 def encode_list_ref(ref: ListRef) -> Value:
-    """Raises  Malformed: root and sums disagree"""
-    _check_list_ref(ref)
-    return (ref.root, ref.sums.items, ref.sums.rows, ref.sums.bytes)
+    """Raises as `decode_list_ref`"""
+    return proven((ref.root, ref.sums.items, ref.sums.rows, ref.sums.bytes), decode_list_ref)
 
 
 def decode_list_ref(value: Value) -> ListRef:
@@ -29,7 +28,8 @@ def decode_list_ref(value: Value) -> ListRef:
 
 
 def encode_chunk(chunk: ChunkRef) -> Value:
-    return (chunk.id, chunk.length, chunk.continues)
+    """Raises as `decode_chunk`"""
+    return proven((chunk.id, chunk.length, chunk.continues), decode_chunk)
 
 
 def decode_chunk(value: Value) -> ChunkRef:
@@ -42,10 +42,9 @@ def decode_chunk(value: Value) -> ChunkRef:
 
 
 def encode_chunk_list(chunks: ChunkList) -> Value:
-    """Raises  Malformed, LimitExceeded: not the one form of its content"""
-    _check_chunk_list(chunks)
+    """Raises as `decode_chunk_list`"""
     more = None if chunks.more is None else encode_list_ref(chunks.more)
-    return (tuple(encode_chunk(chunk) for chunk in chunks.inline), more)
+    return proven((tuple((one.id, one.length, one.continues) for one in chunks.inline), more), decode_chunk_list)
 
 
 def decode_chunk_list(value: Value) -> ChunkList:
@@ -84,7 +83,5 @@ def _check_list_ref(ref: ListRef) -> None:
 
 
 def _check_chunk_list(chunks: ChunkList) -> None:
-    if len(chunks.inline) > INLINE_CHUNKS_MAX:
-        raise LimitExceeded(f"chunk list: {len(chunks.inline)} chunks inline, the limit is {INLINE_CHUNKS_MAX}")
     if chunks.more is not None and (chunks.inline or chunks.more.sums.items <= INLINE_CHUNKS_MAX):
         raise Malformed("chunk list: chunks that should be inline are in a list, or both")

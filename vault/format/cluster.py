@@ -17,13 +17,14 @@ _CONNECTIONS_MAX: Final = 2**31 - 1
 
 
 def encode_roles(roles: Roles) -> bytes:
+    """Raises as `decode_roles`"""
     memberships: tuple[Value, ...] = tuple(
         (item.role, item.member, item.grantor, item.admin, item.inherit, item.set) for item in roles.memberships
     )
     tablespaces: tuple[Value, ...] = tuple(
         (item.name, item.owner, item.location, item.acl, item.options) for item in roles.tablespaces
     )
-    return codec.encode(
+    return codec.encode_proven(
         {
             "memberships": memberships,
             "parameter_acls": tuple((item.name, item.acl) for item in roles.parameter_acls),
@@ -31,7 +32,8 @@ def encode_roles(roles: Roles) -> bytes:
             "settings": tuple((item.role, item.here, item.name, item.value) for item in roles.settings),
             "tablespaces": tablespaces,
             "verifiers_read": roles.verifiers_read,
-        }
+        },
+        decode_roles,
     )
 
 
@@ -115,7 +117,8 @@ def _decode_parameter_acl(value: Value) -> ParameterAcl:
 
 
 def encode_catalog(facts: CatalogFacts) -> bytes:
-    return codec.encode(
+    """Raises as `decode_catalog`"""
+    return codec.encode_proven(
         {
             "acls": facts.acls,
             "database": facts.database,
@@ -124,7 +127,8 @@ def encode_catalog(facts: CatalogFacts) -> bytes:
             "functions": facts.functions,
             "operators": facts.operators,
             "policies": facts.policies,
-        }
+        },
+        decode_catalog,
     )
 
 

@@ -7,7 +7,7 @@ Invariant: `encode(decode(b)) == b`. Spec 10-encoding.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Final, TypeAlias
 
@@ -38,6 +38,19 @@ def encode(value: Value) -> bytes:
         raise Malformed("a value cannot be encoded", why=type(error).__name__) from error
     assert isinstance(packed, bytes)
     return packed
+
+
+def proven(value: Value, decode_value: Callable[[Value], object]) -> Value:
+    """`value`, unless its own decoder refuses it: what no reader takes must never be written [ENC-13]. Raises as it"""
+    decode_value(value)
+    return value
+
+
+def encode_proven(value: Value, decode_bytes: Callable[[bytes], object]) -> bytes:
+    """As `encode`, and as `proven` over the bytes. Raises as both"""
+    data = encode(value)
+    decode_bytes(data)
+    return data
 
 
 def decode(data: bytes, *, what: str, bytes_max: int) -> Value:
@@ -136,6 +149,11 @@ def _refuse_foreign(value: object, what: str) -> None:
 def text_of(value: Value, what: str) -> str:
     if not isinstance(value, str):
         raise Malformed(f"{what}: not text")
+    if not value.isascii():
+        try:
+            value.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise Malformed(f"{what}: text that is not valid Unicode") from error
     return value
 
 

@@ -22,8 +22,8 @@ _KNOWN_FEATURES: Final[frozenset[str]] = frozenset()
 
 
 def encode_config(config: RepositoryConfig) -> bytes:
-    """The signed part; the file is this || MAC."""
-    return _MAGIC + codec.encode(
+    """The signed part; the file is this || MAC. Raises as `decode_config`"""
+    signed = _MAGIC + codec.encode(
         {
             "created": config.created_ms,
             "features": config.features,
@@ -31,6 +31,8 @@ def encode_config(config: RepositoryConfig) -> bytes:
             "version": config.version,
         }
     )
+    decode_config(signed)
+    return signed
 
 
 def split_config(data: bytes) -> tuple[bytes, bytes]:

@@ -33,7 +33,11 @@ class EnvelopeHeader:
 
 
 def encode_header(header: EnvelopeHeader) -> bytes:
-    return _HEADER.pack(_MAGIC, FORMAT_VERSION, header.kind, header.codec, 0, header.key_id, header.salt)
+    """Raises as `decode_header`, and  Malformed: a field of another length"""
+    data = _HEADER.pack(_MAGIC, FORMAT_VERSION, header.kind, header.codec, 0, header.key_id, header.salt)
+    if decode_header(data, kind=header.kind, key_id=header.key_id) != header:
+        raise Malformed("file header: a field has another length")
+    return data
 
 
 def decode_header(data: bytes | memoryview, *, kind: FileKind, key_id: KeyId) -> EnvelopeHeader:

@@ -1,6 +1,7 @@
 """Items of a directory's list. Spec 60-snapshot.
 
 Invariant: a decoded path stays below the directory it is written to: relative, no empty, `.` or `..` part, no NUL.
+Times are wider than 64 bits of nanoseconds: file systems hold years beyond 2262, and some any second of 64 bits.
 """
 
 from __future__ import annotations
@@ -8,30 +9,34 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from vault.errors import Malformed
+from vault.errors import LimitExceeded, Malformed
 from vault.format.chunks import check_content, check_no_rows, decode_chunk_list, encode_chunk_list
-from vault.format.codec import INTEGER_MAX, INTEGER_MIN, POSITIVE_MAX, Row, Value
+from vault.format.codec import INTEGER_MAX, INTEGER_MIN, POSITIVE_MAX, Row, Value, proven
+from vault.limits import PATH_BYTES_MAX
 from vault.model import ChunkList, FileItem, FileType
 
 _MODE_MAX: Final = 0o7777
 _BAD_PARTS: Final = frozenset({b"", b".", b".."})
+_SECOND_NS: Final = 10**9
 _NO_CHUNKS: Final = ChunkList()
 
 
 def encode_file(item: FileItem) -> Value:
-    """Raises  Malformed: a path that leaves its directory; fields that disagree"""
-    _check(item)
-    return (
-        item.path,
-        item.type.value,
-        item.mode,
-        item.mtime_ns,
-        item.size,
-        item.ctime_ns,
-        item.inode,
-        item.racy,
-        item.target,
-        encode_chunk_list(item.chunks),
+    """Raises as `decode_file`: whatever that refuses is not written"""
+    return proven(
+        (
+            item.path,
+            item.type.value,
+            item.mode,
+            _encode_time(item.mtime_ns),
+            item.size,
+            _encode_time(item.ctime_ns),
+            item.inode,
+            item.racy,
+            item.target,
+            encode_chunk_list(item.chunks),
+        ),
+        decode_file,
     )
 
 
@@ -45,9 +50,9 @@ def decode_file(value: Value) -> FileItem:
         path=path,
         type=FileType(type_),
         mode=row.integer(0, _MODE_MAX),
-        mtime_ns=row.integer(INTEGER_MIN, POSITIVE_MAX),
+        mtime_ns=_decode_time(row.value()),
         size=row.integer(),
-        ctime_ns=row.integer(INTEGER_MIN, POSITIVE_MAX),
+        ctime_ns=_decode_time(row.value()),
         inode=row.integer(0, INTEGER_MAX),
         racy=row.flag(),
         target=row.blob(),
@@ -70,11 +75,21 @@ def one_tree(items: Iterable[FileItem]) -> Iterator[FileItem]:
         yield item
 
 
+def _encode_time(time_ns: int) -> Value:
+    return divmod(time_ns, _SECOND_NS)
+
+
+def _decode_time(value: Value) -> int:
+    """ns since the epoch, of any size. Raises  Malformed"""
+    row = Row(value, length=2, what="file: time")
+    return row.integer(INTEGER_MIN, POSITIVE_MAX) * _SECOND_NS + row.integer(0, _SECOND_NS - 1)
+
+
 def _check(item: FileItem) -> None:
+    if max(len(item.path), len(item.target)) > PATH_BYTES_MAX:
+        raise LimitExceeded(f"file: a path or target of more than {PATH_BYTES_MAX} bytes")
     if b"\0" in item.path or not _BAD_PARTS.isdisjoint(item.path.split(b"/")):
         raise Malformed("file: a path that is not relative and plain")
-    if not 0 <= item.mode <= _MODE_MAX:
-        raise Malformed("file: mode is more than permission bits")
     if item.type is not FileType.FILE and (item.size or item.chunks != _NO_CHUNKS):
         raise Malformed("file: size or chunks of what is not a regular file")
     if item.type is not FileType.SYMLINK and item.target:

@@ -70,9 +70,10 @@ def build_fragment(entries: Iterable[PackEntry], supersedes: Iterable[FragmentId
 
 
 def encode_fragment(fragment: Fragment) -> bytes:
-    """Plaintext of the fragment's file."""
+    """Plaintext of the fragment's file. Raises as `decode_fragment`"""
     packs: tuple[Value, ...] = tuple((row.id, row.size, row.header) for row in fragment.packs)
-    return codec.encode({"entries": fragment.entries, "packs": packs, "supersedes": fragment.supersedes})
+    value: Value = {"entries": fragment.entries, "packs": packs, "supersedes": fragment.supersedes}
+    return codec.encode_proven(value, decode_fragment)
 
 
 def decode_fragment(data: bytes) -> Fragment:

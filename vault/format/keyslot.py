@@ -27,8 +27,9 @@ _NEWER: Final = "a newer pgvault wrote it: update this one"
 
 
 def encode_bundle(bundle: KeyBundle) -> bytes:
-    return codec.encode(
-        {"cut": bundle.cut_seed, "id": bundle.id_key, "kind": bundle.kind, "root": bundle.root},
+    """Raises as `decode_bundle`"""
+    return codec.encode_proven(
+        {"cut": bundle.cut_seed, "id": bundle.id_key, "kind": bundle.kind, "root": bundle.root}, decode_bundle
     )
 
 
@@ -49,11 +50,9 @@ def decode_bundle(data: bytes) -> KeyBundle:
 
 
 def encode_slot(slot: KeySlot) -> bytes:
-    """The whole file. Raises  LimitExceeded: it would be too large; Malformed: the label is too long"""
-    _check_label(slot.label)
+    """The whole file. Raises as `decode_slot`"""
     data = _MAGIC + codec.encode({**_bound_fields(slot), "wrapped": slot.wrapped})
-    if len(data) > SLOT_BYTES_MAX:
-        raise LimitExceeded(f"key slot: {len(data)} bytes, the limit is {SLOT_BYTES_MAX}")
+    decode_slot(data)
     return data
 
 

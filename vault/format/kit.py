@@ -40,7 +40,7 @@ class Kit:
 
 
 def encode_kit(repository: RepositoryId, secret: bytes, slot: bytes, *, comments: Sequence[str] = ()) -> str:
-    """`comments`: lines for people, without `#`."""
+    """`comments`: lines for people, without `#`. Raises as `decode_kit`"""
     remarks = [f"# {line}".rstrip() for comment in comments for line in comment.split("\n")]
     lines = [
         f"{_TITLE} {_VERSION}",
@@ -49,7 +49,9 @@ def encode_kit(repository: RepositoryId, secret: bytes, slot: bytes, *, comments
         f"slot {base64.b64encode(slot).decode('ascii')}",
     ]
     lines.append(f"checksum {_checksum(lines)}")
-    return "".join(f"{line}\n" for line in remarks + lines)
+    text = "".join(f"{line}\n" for line in remarks + lines)
+    decode_kit(text)
+    return text
 
 
 def decode_kit(text: str) -> Kit:

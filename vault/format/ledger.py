@@ -13,7 +13,10 @@ from vault.model import Coverage, Ledger, Missing, State
 
 
 def encode_ledger(ledger: Ledger) -> bytes:
-    return codec.encode({component: _encode_coverage(coverage) for component, coverage in ledger.items()})
+    """Raises as `decode_ledger`"""
+    return codec.encode_proven(
+        {component: _encode_coverage(coverage) for component, coverage in ledger.items()}, decode_ledger
+    )
 
 
 def decode_ledger(data: bytes) -> Ledger:

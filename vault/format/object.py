@@ -41,18 +41,14 @@ def plain_bytes_max(type: ObjectType) -> int:
 def encode_record(record: ObjectRecord) -> bytes:
     """84 bytes. Raises as `decode_record`."""
     check_record(record)
-    return _RECORD.pack(
-        record.id,
-        record.base or NO_ID,
-        record.ordinal,
-        record.offset,
-        record.length,
-        record.plain_length,
-        record.type,
-        record.codec,
-        record.depth,
-        0,
-    )
+    base = NO_ID if record.base is None else record.base
+    if len(record.id) != len(NO_ID) or len(base) != len(NO_ID) or (base == NO_ID) != (record.base is None):
+        raise Malformed("object record: an id of another length, or the id that means no base")
+    numbers = (record.ordinal, record.offset, record.length, record.plain_length)
+    try:
+        return _RECORD.pack(record.id, base, *numbers, record.type, record.codec, record.depth, 0)
+    except struct.error as error:
+        raise Malformed("object record: a number that does not fit its field") from error
 
 
 def decode_record(data: bytes | memoryview) -> ObjectRecord:

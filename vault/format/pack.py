@@ -38,7 +38,8 @@ _TRAILER_BYTES_MAX: Final = PACK_OBJECTS_MAX * RECORD_BYTES + 64
 
 
 def encode_header(header: PackHeader) -> bytes:
-    return _HEADER.pack(
+    """Raises  Malformed: a field of another length"""
+    data = _HEADER.pack(
         _HEADER_MAGIC,
         FORMAT_VERSION,
         _KIND_CLASS_KEY,
@@ -48,6 +49,9 @@ def encode_header(header: PackHeader) -> bytes:
         header.repository,
         header.salt,
     )
+    if decode_header(data) != header:
+        raise Malformed("pack header: a field has another length")
+    return data
 
 
 def decode_header(data: bytes | memoryview) -> PackHeader:
@@ -83,10 +87,17 @@ def check_owner(header: PackHeader, *, key_id: KeyId, repository: RepositoryId) 
         raise AuthenticationFailed("pack header: belongs to another repository")
 
 
-def encode_trailer(records: Sequence[ObjectRecord], *, pad: int = 0) -> bytes:
-    """Plaintext of the trailer. `records` by ordinal; `pad`: bytes between the last object and the trailer."""
+def encode_trailer(records: Sequence[ObjectRecord], *, header: PackHeader, pad: int = 0) -> bytes:
+    """Plaintext of the trailer. `records` by ordinal; `pad`: bytes between the last object and the trailer.
+
+    Raises as `decode_trailer`
+    """
     entries = b"".join(encode_record(record) for record in records)
-    return codec.encode({"entries": entries, "pad": pad})
+    end = records[-1].offset + records[-1].length if records else HEADER_BYTES
+    return codec.encode_proven(
+        {"entries": entries, "pad": pad},
+        lambda plain: decode_trailer(plain, header=header, trailer_offset=end + pad),
+    )
 
 
 def decode_trailer(plain: bytes, *, header: PackHeader, trailer_offset: int) -> tuple[ObjectRecord, ...]:
@@ -125,7 +136,9 @@ def trailer_aad(header_digest: bytes, length: int) -> bytes:
 
 
 def encode_footer(trailer_length: int) -> bytes:
-    """`trailer_length` of the sealed trailer, tag included."""
+    """`trailer_length` of the sealed trailer, tag included. Raises  Malformed: no pack has such a one"""
+    if not TAG_BYTES < trailer_length <= PACK_BYTES_MAX - HEADER_BYTES - FOOTER_BYTES:
+        raise Malformed("pack footer: the trailer does not fit into any pack")
     return _FOOTER.pack(trailer_length, _FOOTER_MAGIC)
 
 

@@ -14,7 +14,8 @@ from vault.model import EntryItem, Identity, OrderItem, SchemaEntry, Section
 
 
 def encode_identity(identity: Identity) -> Value:
-    return (identity.desc, identity.kind, identity.names, identity.args, identity.sub)
+    """Raises as `decode_identity`"""
+    return codec.proven((identity.desc, identity.kind, identity.names, identity.args, identity.sub), decode_identity)
 
 
 def decode_identity(value: Value) -> Identity:
@@ -29,7 +30,8 @@ def identity_key(identity: Identity) -> bytes:
 
 
 def encode_entry_item(item: EntryItem) -> Value:
-    return (encode_identity(item.identity), int(item.section), item.entry)
+    """Raises as `decode_entry_item`"""
+    return codec.proven((encode_identity(item.identity), int(item.section), item.entry), decode_entry_item)
 
 
 def decode_entry_item(value: Value) -> EntryItem:
@@ -41,7 +43,8 @@ def decode_entry_item(value: Value) -> EntryItem:
 
 
 def encode_entry(entry: SchemaEntry) -> bytes:
-    return codec.encode(
+    """Raises as `decode_entry`"""
+    return codec.encode_proven(
         {
             "definition": entry.definition,
             "drop": entry.drop,
@@ -53,7 +56,8 @@ def encode_entry(entry: SchemaEntry) -> bytes:
             "table_access_method": entry.table_access_method,
             "tablespace": entry.tablespace,
             "tag": entry.tag,
-        }
+        },
+        decode_entry,
     )
 
 
@@ -77,13 +81,11 @@ def decode_entry(data: bytes) -> SchemaEntry:
 
 
 def encode_order(order: tuple[OrderItem, ...]) -> bytes:
-    """Raises  Malformed: a position in `needs` that does not ascend or exist"""
-    for item in order:
-        _check_needs(item.needs, len(order))
+    """Raises as `decode_order`"""
     entries: tuple[Value, ...] = tuple(
         (encode_identity(item.identity), int(item.section), item.entry, item.needs) for item in order
     )
-    return codec.encode({"entries": entries})
+    return codec.encode_proven({"entries": entries}, decode_order)
 
 
 def decode_order(data: bytes) -> tuple[OrderItem, ...]:

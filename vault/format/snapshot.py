@@ -28,11 +28,10 @@ _DIRECTORY: Final = re.compile(r"[a-z0-9_-]+")
 def encode_manifest(manifest: Manifest) -> bytes:
     """Plaintext of the snapshot's file; its object id (type 32) is the snapshot's id.
 
-    Raises  Malformed: a directory's name is not one
+    Raises as `decode_manifest`
     """
-    _check_directories(manifest.directories)
     coverage: dict[str, Value] = {name: (state.value, count) for name, (state, count) in manifest.coverage.items()}
-    return codec.encode(
+    return codec.encode_proven(
         {
             "counts": _encode_counts(manifest.counts),
             "coverage": coverage,
@@ -48,7 +47,8 @@ def encode_manifest(manifest: Manifest) -> bytes:
             "source": manifest.source,
             "suspect": manifest.suspect,
             "tags": manifest.tags,
-        }
+        },
+        decode_manifest,
     )
 
 

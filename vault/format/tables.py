@@ -16,7 +16,7 @@ from vault.format.chunks import (
     encode_chunk_list,
     encode_list_ref,
 )
-from vault.format.codec import INTEGER_MIN, POSITIVE_MAX, Row, Value
+from vault.format.codec import INTEGER_MIN, POSITIVE_MAX, Row, Value, proven
 from vault.model import Column, Extent, LargeObjectItem, SequenceItem, TableItem, TableName
 
 OID_MAX: Final = 2**32 - 1
@@ -29,9 +29,10 @@ def name_key(name: TableName) -> bytes:
 
 
 def encode_extent(extent: Extent) -> Value:
-    """Raises  Malformed: bytes and chunks disagree"""
-    check_content(extent.chunks, size=extent.bytes, what="extent")
-    return (extent.start, extent.blocks, extent.rows, extent.bytes, encode_chunk_list(extent.chunks))
+    """Raises as `decode_extent`"""
+    return proven(
+        (extent.start, extent.blocks, extent.rows, extent.bytes, encode_chunk_list(extent.chunks)), decode_extent
+    )
 
 
 def decode_extent(value: Value) -> Extent:
@@ -49,10 +50,9 @@ def decode_extent(value: Value) -> Extent:
 
 
 def encode_table(table: TableItem) -> Value:
-    """Raises  Malformed: extents are not in their one form"""
-    _check_extents(table)
+    """Raises as `decode_table`"""
     root = table.load_via_root
-    return (
+    value: Value = (
         table.name.schema,
         table.name.name,
         table.oid,
@@ -67,6 +67,7 @@ def encode_table(table: TableItem) -> Value:
         encode_list_ref(table.extents),
         None if table.inline is None else encode_extent(table.inline),
     )
+    return proven(value, decode_table)
 
 
 def decode_table(value: Value) -> TableItem:
@@ -96,7 +97,8 @@ def decode_table(value: Value) -> TableItem:
 
 
 def encode_sequence(item: SequenceItem) -> Value:
-    return (item.name.schema, item.name.name, item.last_value, item.is_called)
+    """Raises as `decode_sequence`"""
+    return proven((item.name.schema, item.name.name, item.last_value, item.is_called), decode_sequence)
 
 
 def decode_sequence(value: Value) -> SequenceItem:
@@ -107,9 +109,9 @@ def decode_sequence(value: Value) -> SequenceItem:
 
 
 def encode_large_object(item: LargeObjectItem) -> Value:
-    """Raises  Malformed: size and chunks disagree"""
-    _check_large_object(item)
-    return (item.oid, item.owner, item.acl, item.comment, item.size, encode_chunk_list(item.chunks))
+    """Raises as `decode_large_object`"""
+    chunks = encode_chunk_list(item.chunks)
+    return proven((item.oid, item.owner, item.acl, item.comment, item.size, chunks), decode_large_object)
 
 
 def decode_large_object(value: Value) -> LargeObjectItem:

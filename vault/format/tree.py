@@ -50,7 +50,9 @@ def decode_node(data: bytes) -> Node:
 
 
 def child_value(child: Child) -> Value:
-    return (child.last_key, child.id, child.sums.items, child.sums.rows, child.sums.bytes)
+    """Raises as `decode_child`"""
+    sums = child.sums
+    return codec.proven((child.last_key, child.id, sums.items, sums.rows, sums.bytes), decode_child)
 
 
 def decode_child(value: Value) -> Child:

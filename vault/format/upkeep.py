@@ -39,16 +39,18 @@ def parse_upkeep_name(name: str) -> tuple[FileKind, bytes] | None:
 
 
 def encode_lease(lease: Lease) -> bytes:
-    return codec.encode(
+    """Raises as `decode_lease`"""
+    return codec.encode_proven(
         {
             "created": lease.created_ms,
             "host": lease.host,
-            "packs": _ascending(lease.packs),
+            "packs": lease.packs,
             "parent": lease.parent,
             "pid": lease.pid,
             "purpose": lease.purpose,
             "source": lease.source,
-        }
+        },
+        decode_lease,
     )
 
 
@@ -70,7 +72,8 @@ def decode_lease(data: bytes) -> Lease:
 
 
 def encode_sweep(sweep: Sweep) -> bytes:
-    return codec.encode({"created": sweep.created_ms, "packs": _ascending(sweep.packs)})
+    """Raises as `decode_sweep`"""
+    return codec.encode_proven({"created": sweep.created_ms, "packs": sweep.packs}, decode_sweep)
 
 
 def decode_sweep(data: bytes) -> Sweep:
@@ -85,10 +88,11 @@ def decode_sweep(data: bytes) -> Sweep:
 
 
 def encode_forgotten(forgotten: Forgotten) -> bytes:
+    """Raises as `decode_forgotten`"""
     snapshots: tuple[Value, ...] = tuple(
         (item.id, item.source, item.sequence, item.created_ms) for item in forgotten.snapshots
     )
-    return codec.encode({"created": forgotten.created_ms, "snapshots": snapshots})
+    return codec.encode_proven({"created": forgotten.created_ms, "snapshots": snapshots}, decode_forgotten)
 
 
 def decode_forgotten(data: bytes) -> Forgotten:
@@ -103,14 +107,16 @@ def decode_forgotten(data: bytes) -> Forgotten:
 
 
 def encode_check(check: CheckRecord) -> bytes:
-    return codec.encode(
+    """Raises as `decode_check`"""
+    return codec.encode_proven(
         {
             "created": check.created_ms,
             "damage": check.damage,
             "kind": check.kind,
             "objects": check.objects,
             "read_bytes": check.read_bytes,
-        }
+        },
+        decode_check,
     )
 
 

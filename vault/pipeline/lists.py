@@ -32,18 +32,19 @@ def build(items: Iterable[T], form: ListFormat[T], *, split: Split, put: Put) ->
     """Store the items as a list and return its root. Nodes are put as they fill; memory is one node a level.
 
     items  in the list's order; keys strictly ascending if the form is ordered
-    Raises Malformed: keys not ascending
+    Raises  Malformed: keys not ascending; as `form.encode`: an item that its decoder refuses
     """
     levels = _Levels(form.node_type, split, put)
     total = Sums()
     previous: bytes | None = None
     for item in items:
+        encoded = form.encode(item)
         key, sums = form.key(item), form.sums(item)
         if form.ordered and previous is not None and key <= previous:
             raise Malformed("list keys do not ascend")
         previous = key
         total += sums
-        levels.add(0, form.encode(item), key, sums)
+        levels.add(0, encoded, key, sums)
     if total.items == 0:
         return ListRef()
     return ListRef(root=levels.close(), sums=total)

@@ -22,6 +22,7 @@ class PackSealer:
     """Builds one pack in memory. Not thread-safe."""
 
     def __init__(self, header: PackHeader, key: bytes) -> None:
+        self._pack = header
         self._header = pack_format.encode_header(header)
         self._header_digest = keyed.digest(self._header)
         self._key = key
@@ -75,7 +76,7 @@ class PackSealer:
         """The pack's bytes; the sealer is dead afterwards."""
         assert not self._closed, "a sealer closes once"
         self._closed = True
-        trailer = pack_format.encode_trailer(self._records, pad=0)
+        trailer = pack_format.encode_trailer(self._records, header=self._pack, pad=0)
         sealed = aead.seal(
             self._key,
             nonce=object_format.nonce(TRAILER_ORDINAL),

@@ -46,9 +46,9 @@ def entry(record: ObjectRecord, position: int = 0) -> bytes:
 
 
 def fragment(*entries: bytes, packs: tuple[PackRow, ...] = (ROW,), supersedes: tuple[bytes, ...] = ()) -> bytes:
-    return index.encode_fragment(
-        Fragment(packs=packs, entries=b"".join(entries), supersedes=tuple(FragmentId(each) for each in supersedes))
-    )
+    """Also one that no writer makes."""
+    rows = tuple((row.id, row.size, row.header) for row in packs)
+    return codec.encode({"entries": b"".join(entries), "packs": rows, "supersedes": supersedes})
 
 
 def patched(offset: int, data: bytes) -> bytes:
@@ -72,7 +72,8 @@ def test_fragment_has_the_layout_of_the_spec() -> None:
             "supersedes": (b"\x07" * 32,),
         }
     )
-    assert fragment(entry(RECORD), entry(OTHER), supersedes=(b"\x07" * 32,)) == expected
+    made = Fragment(packs=(ROW,), entries=entry(RECORD) + entry(OTHER), supersedes=(FragmentId(b"\x07" * 32),))
+    assert index.encode_fragment(made) == expected
     decoded = index.decode_fragment(expected)
     assert decoded.packs == (ROW,)
     assert index.decode_entry(memoryview(decoded.entries)[88:]) == (OTHER, 0)

@@ -84,7 +84,7 @@ def test_item_has_the_key_and_sums_of_the_spec(form: ListFormat[T], item: T, key
 def test_file_and_table_have_the_field_order_of_the_spec() -> None:
     chunk_list = (((ID, 7, False),), None)
     assert lists.FILES.encode(FILE) == (
-        b"dir/\xff.txt", "f", 0o644, -5, 7, 6, 2**64 - 1, False, b"", chunk_list,
+        b"dir/\xff.txt", "f", 0o644, (-1, 999_999_995), 7, (0, 6), 2**64 - 1, False, b"", chunk_list,
     )  # fmt: skip
     extent = (1024, 1024, 2, 7, (((ID, 3, True), (ID, 4, False)), None))
     assert lists.TABLES.encode(TABLE) == (

@@ -14,9 +14,10 @@ from tests.packs import object_id
 from tests.small_repository import contents, damage, new_repository, opened, rows, take
 from vault.errors import ContentMismatch, StoreFull, Unavailable
 from vault.format.pack import FOOTER_BYTES, HEADER_BYTES, decode_header
+from vault.ids import ObjectId
 from vault.limits import FRAGMENT_ENTRIES_MAX, KIB
-from vault.model import ObjectType, PackClass
-from vault.pipeline.seal import open_trailer
+from vault.model import Codec, ObjectType, PackClass
+from vault.pipeline.seal import draft_record, open_trailer
 from vault.repo import writer as writer_module
 from vault.repo.state import Indexed, Open
 from vault.repo.writer import Writer
@@ -89,6 +90,8 @@ def test_put_that_is_tried_again_sends_identical_bytes(repo: Open) -> None:
 def test_sealer_never_outlives_its_pack(repo: Open) -> None:
     with repo.indexed(None).writer(entropy=os.urandom) as writing:
         sealer = writing._new_sealer(PackClass.DATA)
+        draft = draft_record(ObjectId(b"\1" * 32), ObjectType.ROW_CHUNK, Codec.RAW, plain_length=1)
+        sealer.append(draft, b"x")
         sealer.close()
         with pytest.raises(AssertionError):
             sealer.close()

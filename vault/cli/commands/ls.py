@@ -30,7 +30,7 @@ def ls(invocation: Invocation, place: str, recursive: bool) -> None:
         return
     for item in items:
         size = "-" if item.size_bytes is None else str(item.size_bytes)
-        when = about.instant(item.mtime_ns // 1_000_000)[:19].replace("T", " ")
+        when = about.instant(item.mtime_ns // 1_000_000)[:-5].replace("T", " ")
         out.line(f"{stat.filemode(item.mode | KINDS[item.kind])} {size:>12} {when} {_typeable(item.path)}")
 
 

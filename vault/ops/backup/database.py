@@ -31,7 +31,7 @@ from vault.model import (
     SchemaEntry,
     TableName,
 )
-from vault.ops.backup.lists import ListWriter
+from vault.ops.backup.lists import ListWriter, storable
 from vault.ops.backup.rows import RowCapture, RowOptions
 from vault.pipeline.cut import cut_bytes, fastcdc
 from vault.ports import Capture, Progress
@@ -79,13 +79,15 @@ def capture_database(
         known = described.result()
     progress.stage("large objects")
     large_objects = lists.build(_large_objects(capture, lists, keys), LARGE_OBJECTS)
+    with storable("roles, or facts of the catalog"):
+        roles, catalog = encode_roles(known.roles), encode_catalog(known.catalog)
     part = DatabasePart(
         server=capture.server,
         tables=tables,
         entries=known.entry_list,
         order=known.order,
-        roles=lists.put(ObjectType.ROLES, encode_roles(known.roles)),
-        catalog=lists.put(ObjectType.CATALOG, encode_catalog(known.catalog)),
+        roles=lists.put(ObjectType.ROLES, roles),
+        catalog=lists.put(ObjectType.CATALOG, catalog),
         sequences=known.sequences,
         large_objects=large_objects,
     )
@@ -134,7 +136,7 @@ def _put_entries(
         EntryItem(
             identity=entry.identity,
             section=entry.section,
-            entry=lists.put(ObjectType.SCHEMA_ENTRY, encode_entry(entry)),
+            entry=lists.put(ObjectType.SCHEMA_ENTRY, _encoded(entry)),
         )
         for entry in entries
     ]
@@ -142,8 +144,15 @@ def _put_entries(
         OrderItem(identity=item.identity, section=item.section, entry=item.entry, needs=need)
         for item, need in zip(items, needs, strict=True)
     )
-    root = lists.put(ObjectType.SCHEMA_ORDER, encode_order(order))
+    with storable("the order of the definitions"):
+        encoded = encode_order(order)
+    root = lists.put(ObjectType.SCHEMA_ORDER, encoded)
     return lists.build(sorted(items, key=ENTRIES.key), ENTRIES), root
+
+
+def _encoded(entry: SchemaEntry) -> bytes:
+    with storable(f"the definition of {entry.identity.desc} {entry.tag}"):
+        return encode_entry(entry)
 
 
 def _large_objects(capture: Capture, lists: ListWriter, keys: Keys) -> Iterator[LargeObjectItem]:

@@ -6,6 +6,7 @@ apart from a later write. A file that changes while it is read is read once more
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -22,6 +23,11 @@ from vault.repo.writer import Writer
 
 _RACY_NS = 2_000_000_000
 """File systems stamp times as coarsely as two seconds (FAT); a younger file may change without a trace in its times."""
+
+_TOLD_MAX = 10_000
+_SHOWN_MAX = 1_024
+"""Lines of the ledger for one directory, and characters of a path in them: at most some 10 MiB of the 64 of an object."""
+_MANY = "mend those that are named, then run the backup again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +52,7 @@ def capture_files(
     progress.stage(f"directory {name}")
     reading = _Reading(source, ListWriter(writer, keys), keys.cut_seed, progress)
     files = reading.lists.build(reading.items(_Previous(before, name, writer)), FILES)
-    return FilesCapture(files=files, missing=tuple(reading.missing), paths=tuple(reading.paths))
+    return FilesCapture(files=files, missing=reading.told(), paths=tuple(reading.paths))
 
 
 class _Previous:
@@ -96,17 +102,27 @@ class _Reading:
     seed: int
     progress: Progress
     missing: list[Missing] = field(default_factory=list)
+    untold: Counter[State] = field(default_factory=Counter)
     paths: list[bytes] = field(default_factory=list)
 
     def items(self, previous: _Previous) -> Iterator[FileItem]:
         for found in self.source.scan():
             if found.problem is not None:
-                self.missing.append(found.problem)
+                self._tell(found.problem)
                 continue
             item = self._item(found, previous)
-            if item is not None:
+            if item is not None and self._storable(item):
                 self.paths.append(item.path)
                 yield item
+
+    def _storable(self, item: FileItem) -> bool:
+        """Whether readers take the item; one that they refuse would make its neighbours in the list unreadable [ENC-13]."""
+        try:
+            FILES.encode(item)
+        except IntegrityError as error:
+            self._report(item.path, f"it cannot be stored ({error.message})", "bring it into the range of the format")
+            return False
+        return True
 
     def _item(self, found: SourceFile, previous: _Previous) -> FileItem | None:
         kind = FileType(found.type)
@@ -128,7 +144,7 @@ class _Reading:
             except SourceError as error:
                 state = State.NOT_PERMITTED if isinstance(error, PermissionMissing) else State.FAILED
                 why = error.message + (f": {error.why}" if error.why else "")
-                self.missing.append(Missing(item=path_text(path), state=state, why=why, fix=error.hint))
+                self._tell(Missing(item=path_text(path), state=state, why=why, fix=error.hint))
                 return None
             if now is None:
                 self._report(path, "it vanished while it was read", "run the backup again")
@@ -154,7 +170,23 @@ class _Reading:
         return chunks, size
 
     def _report(self, path: bytes, why: str, fix: str) -> None:
-        self.missing.append(Missing(item=path_text(path), state=State.FAILED, why=why, fix=fix))
+        self._tell(Missing(item=path_text(path), state=State.FAILED, why=why, fix=fix))
+
+    def _tell(self, problem: Missing) -> None:
+        """Bounded in number and length: a ledger that is too large for an object would take the whole backup with it."""
+        if len(self.missing) >= _TOLD_MAX:
+            self.untold[problem.state] += 1
+            return
+        shown = problem.item if len(problem.item) <= _SHOWN_MAX else f"{problem.item[:_SHOWN_MAX]}..."
+        self.missing.append(replace(problem, item=shown))
+
+    def told(self) -> tuple[Missing, ...]:
+        """Every problem, those past the bound as one line for each state."""
+        rest = (
+            Missing(item=f"({count} more)", state=state, why="the ledger names only the first", fix=_MANY)
+            for state, count in self.untold.items()
+        )
+        return (*self.missing, *rest)
 
 
 def _stamp(found: SourceFile) -> tuple[str, int, int, int, int]:

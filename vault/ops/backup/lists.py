@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from itertools import chain, islice
 from typing import TypeVar
 
 from vault.crypto import keyed
 from vault.crypto.keys import Keys
-from vault.errors import SourceError
+from vault.errors import IntegrityError, SourceError
+from vault.format.codec import Value
 from vault.format.lists import CHUNKS, ListFormat
 from vault.format.object import plain_bytes_max
 from vault.ids import ObjectId
@@ -25,6 +28,17 @@ _PENDING_CHUNKS_MAX = 64
 """Chunks whose ids one reading thread waits for; the writer's own bound is in bytes."""
 _AT_ONCE_BYTES_MAX = 4096
 """A chunk of a small table is stored sooner than it is handed to another thread."""
+
+
+@contextmanager
+def storable(what: str) -> Iterator[None]:
+    """Name what was read and cannot be stored: it is the source's fault, no damage of the repository. Raises  SourceError"""
+    try:
+        yield
+    except IntegrityError as error:
+        raise SourceError(
+            f"cannot store {what}", why=error.message, hint="bring it into the range of the format, or leave it out"
+        ) from error
 
 
 class ListWriter:
@@ -49,7 +63,13 @@ class ListWriter:
         return self._writer.adopt(object_id)
 
     def build(self, items: Iterable[T], form: ListFormat[T]) -> ListRef:
-        return build(items, form, split=self._split, put=self.put)
+        """Raises  SourceError: an item that no reader takes, by its kind and the reason"""
+
+        def encode(item: T) -> Value:
+            with storable(f"an item of the {form.node_type.name.lower().removesuffix('_node')} list: {item!r:.200}"):
+                return form.encode(item)
+
+        return build(items, replace(form, encode=encode), split=self._split, put=self.put)
 
     def chunk_list(self, refs: Iterator[ChunkRef]) -> ChunkList:
         """Inline if there are few; a long list is built as it streams."""

@@ -30,6 +30,7 @@ from vault.model import (
 from vault.ops.backup.database import DatabaseCapture, capture_database
 from vault.ops.backup.files import FilesCapture, capture_files
 from vault.ops.backup.line import OtherDatabase, apart, choose_line, own_name, refusal, require_same
+from vault.ops.backup.lists import storable
 from vault.ops.backup.rows import RowOptions
 from vault.ops.project.components import SUPABASE, Selectors
 from vault.ops.project.counts import Captured, count, coverage
@@ -311,7 +312,9 @@ def _describe(
         accepted=request.accepted,
     )
     ledger = coverage(captured, request.selectors)
-    ledger_id = put(ObjectType.LEDGER, encode_ledger(ledger))
+    with storable("the coverage ledger"):
+        encoded = encode_ledger(ledger)
+    ledger_id = put(ObjectType.LEDGER, encoded)
     part: DatabasePart | None = None if database is None else database.part
     roots: dict[str, ListRef] = {name: taken.files for name, taken in files.items()}
     manifest = Manifest(

@@ -125,7 +125,10 @@ class DirectoryTarget:
             temporary = self._temporary()
             os.symlink(target, temporary, dir_fd=directory)
             try:
-                os.utime(temporary, ns=(mtime_ns, mtime_ns), dir_fd=directory, follow_symlinks=False)
+                with contextlib.suppress(OverflowError):
+                    os.utime(temporary, ns=(mtime_ns, mtime_ns), dir_fd=directory, follow_symlinks=False)
+                reached_ns = os.stat(temporary, dir_fd=directory, follow_symlinks=False).st_mtime_ns
+                self._note_time(path, reached_ns, mtime_ns)
                 self._place(directory, temporary, name, path)
             except BaseException:
                 _remove(directory, temporary)
@@ -178,8 +181,12 @@ class DirectoryTarget:
         return b".pgvault-" + self._entropy(16).hex().encode()
 
     def _set_time(self, descriptor: int, path: bytes, mtime_ns: int) -> None:
-        os.utime(descriptor, ns=(mtime_ns, mtime_ns))
-        if abs(os.fstat(descriptor).st_mtime_ns - mtime_ns) > _COARSEST_TIME_NS:
+        with contextlib.suppress(OverflowError):  # what was reached instead is told
+            os.utime(descriptor, ns=(mtime_ns, mtime_ns))
+        self._note_time(path, os.fstat(descriptor).st_mtime_ns, mtime_ns)
+
+    def _note_time(self, path: bytes, reached_ns: int, mtime_ns: int) -> None:
+        if abs(reached_ns - mtime_ns) > _COARSEST_TIME_NS:
             self._note(path, "its time is outside what the file system can hold", "restore to another file system")
 
     def _note(self, path: bytes, why: str, fix: str) -> None:
@@ -190,8 +197,6 @@ class DirectoryTarget:
 def _translated(path: bytes) -> Iterator[None]:
     try:
         yield
-    except OverflowError as error:
-        raise SourceError(f"cannot restore {path_text(path)}", why="its time is out of range") from error
     except OSError as error:
         if error.errno in {errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY}:
             raise UnsafeError(

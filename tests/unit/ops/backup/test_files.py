@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.fake_source import FakeDirectory
 from tests.small_repository import CLOCK, Quiet, contents, damage, new_repository, rows, take
-from vault.model import Coverage, State
+from vault.model import Coverage, Missing, State
+from vault.ops.backup import files as backup_files
 from vault.ops.backup import run as backup
 from vault.ops.backup.run import BackupReport
 from vault.repo.state import Open
@@ -163,6 +167,88 @@ def test_directory_on_disk_names_sockets_and_what_may_not_be_read(repo: Open, tm
     snapshot = repo.indexed(None).snapshot(report.id)
     assert [file.path for file in snapshot.files("lib")] == [b"below", b"below/link", b"plain"]
     assert snapshot.file("lib", b"below/link").target == b"../plain"
+
+
+TIMES_NS = [
+    pytest.param(15_032_385_535 * 10**9, id="the last second of ext4, 2446"),
+    pytest.param(2**63 * 10**9 - 1, id="the last of 64 bits of seconds"),
+    pytest.param(-(2**63) * 10**9, id="the first of 64 bits of seconds"),
+    pytest.param(-1, id="just before the epoch"),
+]
+
+
+@pytest.mark.spec("TREE-12")
+@pytest.mark.parametrize("time_ns", TIMES_NS)
+def test_file_of_any_time_that_a_system_knows_comes_back(repo: Open, time_ns: int) -> None:
+    directory = FakeDirectory({b"a": b"a", b"b": b"b", b"c": b"c"})
+    directory.files[b"b"] = replace(directory.files[b"b"], mtime_ns=time_ns, ctime_ns=time_ns)
+    report = back_up(repo, directory)
+    snapshot = repo.indexed(None).snapshot(report.id)
+    assert snapshot.file("lib", b"b").mtime_ns == time_ns
+    assert {"lib/a", "lib/b", "lib/c"} < set(contents(repo, report.id))
+    assert missing(report) == {}
+    assert damage(repo) == ()
+
+
+HOSTILE: list[dict[str, Any]] = [
+    {"mtime_ns": 2**63 * 10**9},
+    {"mtime_ns": -(2**63) * 10**9 - 1},
+    {"ctime_ns": 10**40},
+    {"mtime_ns": 1.5},
+    {"inode": -1},
+    {"inode": 2**64},
+    {"mode": 0o10000},
+    {"mode": -1},
+    {"target": b"a link's"},
+    {"path": b"b/" * 2**15 + b"b"},
+    {"path": b"b/../../b"},
+    {"path": b"b\0"},
+]
+
+
+@pytest.mark.spec("ENC-13")
+@pytest.mark.parametrize("fields", HOSTILE, ids=str)
+def test_item_that_no_reader_takes_is_told_and_takes_no_other_with_it(repo: Open, fields: dict[str, Any]) -> None:
+    directory = FakeDirectory({b"a": b"a", b"b": b"b", b"c": b"c"})
+    hostile = replace(directory.files[b"b"], **fields)
+    directory.files[hostile.path] = hostile
+    directory.contents[hostile.path] = b"b"
+    if hostile.path != b"b":
+        directory.remove(b"b")
+    report = back_up(repo, directory)
+    assert set(contents(repo, report.id)) == {"lib/a", "lib/c", "ledger"}
+    ((item, (state, why)),) = missing(report).items()
+    assert "b" in item
+    assert state is State.FAILED
+    assert "cannot be stored" in why
+    assert damage(repo) == ()
+    assert back_up(repo, directory).manifest.sequence == 2
+
+
+def test_ledger_of_very_many_problems_stays_readable_and_counts_all(
+    repo: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backup_files, "_TOLD_MAX", 3)
+    directory = FakeDirectory({b"%d" % number * 2_000: b"x" for number in range(10)} | {b"good": b"good"})
+    for path in list(directory.files):
+        if path != b"good":
+            directory.with_problem(path, Missing(item=path.decode(), state=State.FAILED, why="no"))
+    told = missing(back_up(repo, directory))
+    assert len(told) == 4
+    assert max(map(len, told)) < 1_100
+    assert any("(7 more)" in item for item in told)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the range of a file system's times is known for ext4")
+def test_directory_on_disk_with_a_file_of_2446_is_saved_whole(repo: Open, tmp_path: Path) -> None:
+    for name in ("a", "late", "z"):
+        (tmp_path / name).write_text(name)
+    os.utime(tmp_path / "late", ns=(0, 15_032_385_535 * 10**9))
+    late = (tmp_path / "late").stat().st_mtime_ns
+    report = take(repo, None, {"lib": DirectoryFiles(tmp_path)})
+    found = {file.path: file.mtime_ns for file in repo.indexed(None).snapshot(report.id).files("lib")}
+    assert set(found) == {b"a", b"late", b"z"}
+    assert found[b"late"] == late > 2**33 * 10**9
 
 
 def test_full_reads_everything_again(repo: Open) -> None:
