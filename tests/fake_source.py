@@ -239,6 +239,7 @@ class FakeDirectory:
         self.clock_ns = 1_000_000_000_000
         self.reads: list[bytes] = []
         self.on_read = on_read
+        self.witness = True
         for path, content in files.items():
             self.write(path, content)
         self.rest()
@@ -255,6 +256,7 @@ class FakeDirectory:
             ctime_ns=self.clock_ns,
             inode=1 + len(self.files) if path not in self.files else self.files[path].inode,
             target=b"",
+            witnessed=self.witness,
         )
 
     def rest(self) -> None:
@@ -270,6 +272,11 @@ class FakeDirectory:
     def scan(self) -> Iterator[SourceFile]:
         for path in sorted(self.files):
             yield self.files[path]
+
+    def settle(self, path: bytes) -> SourceFile:
+        if path not in self.files:
+            raise SourceError("cannot read it", why="it vanished")
+        return self.files[path]
 
     def read(self, path: bytes) -> Iterator[bytes]:
         self.reads.append(path)

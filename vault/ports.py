@@ -240,7 +240,10 @@ class Capture(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFile:
-    """One path found by a scan; fields as in model.FileItem. `problem` is set for what cannot be captured."""
+    """One path found by a scan; fields as in model.FileItem. `problem` is set for what cannot be captured.
+
+    `witnessed`: the file system moves the ctime of a settled file at each change of its content (spec 87-files).
+    """
 
     path: bytes
     type: str
@@ -250,12 +253,16 @@ class SourceFile:
     ctime_ns: int
     inode: int
     target: bytes
+    witnessed: bool = False
     problem: Missing | None = None
 
 
 class DirectorySource(Protocol):
     def scan(self) -> Iterator[SourceFile]:
         """Every path below the root, ascending bytewise by path; links are not followed."""
+
+    def settle(self, path: bytes) -> SourceFile:
+        """Have the next change of the file move its ctime, if the file system can; then its state. Raises as `read`"""
 
     def read(self, path: bytes) -> Iterator[bytes]:
         """Pieces of at most 1 MiB. Raises SourceError with `why`: vanished, not readable."""

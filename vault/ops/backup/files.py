@@ -1,7 +1,8 @@
 """Read one directory into a file list.
 
-A file whose size, times and inode are those of the previous snapshot is not read again, unless its ctime was too young then to be told
-apart from a later write. A file that changes while it is read is read once more; what cannot be captured is a line of the ledger.
+A file whose size, times and inode are those of the previous snapshot is not read again, if its file system moves ctime at each change of
+a settled file, and unless its ctime was too young then to be told apart from a later one (spec 87-files). A file that changes while it is
+read is read once more; what cannot be captured is a line of the ledger.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class _Previous:
         while self._next is not None and self._next.path < found.path:
             self._next = next(self._items, None)
         old = self._next
-        if old is None or old.path != found.path or old.type is not FileType.FILE or old.racy:
+        if old is None or old.path != found.path or old.type is not FileType.FILE or old.racy or not found.witnessed:
             return None
         same = (old.size, old.mtime_ns, old.ctime_ns, old.inode, old.mode) == (
             found.size,
@@ -139,6 +140,7 @@ class _Reading:
         for _ in range(2):
             started_ns = self.source.now_ns()
             try:
+                found = self.source.settle(path)
                 chunks, size = self._store(path)
                 now = self.source.status(path)
             except SourceError as error:
@@ -150,7 +152,8 @@ class _Reading:
                 self._report(path, "it vanished while it was read", "run the backup again")
                 return None
             if _stamp(now) == _stamp(found) and size == now.size:
-                return _item(found, FileType.FILE, chunks, racy=found.ctime_ns > started_ns - _RACY_NS)
+                young = found.ctime_ns > started_ns - _RACY_NS
+                return _item(found, FileType.FILE, chunks, racy=young or not found.witnessed)
             found = now
         self._report(path, "it changed while it was read, twice; the last reading is stored", "stop its writer")
         return replace(_item(found, FileType.FILE, chunks, racy=True), size=size)

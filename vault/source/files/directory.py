@@ -14,7 +14,8 @@ import os
 import stat
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +34,7 @@ from vault.source.files.paths import (
     open_root,
     split_path,
 )
+from vault.source.files.witness import Witnesses, settle, witnesses
 
 PIECE_BYTES: Final = 1 * MIB
 
@@ -68,28 +70,42 @@ class DirectoryFiles:
         """
         root = open_root(self._root)
         cursor = DirectoryCursor(root)
+        witnesses = Witnesses()
         try:
             names, error = _read_names(root, b".")
             if error is not None:
                 raise directory_error(error, f"cannot read the directory {path_text(self._root)}") from error
-            yield from _walk(cursor, _Listing(parts=[], names=names))
+            yield from _walk(cursor, _Listing(parts=[], names=names), witnesses)
         finally:
             cursor.close()
             os.close(root)
+
+    def settle(self, path: bytes) -> SourceFile:
+        """As the port; waits for the disk. Raises as `read`"""
+        with self._opened(path) as descriptor:
+            settled = settle(descriptor)
+            found = _described(os.fstat(descriptor), path)
+            return replace(found, witnessed=settled and witnesses(descriptor))
 
     def read(self, path: bytes) -> Iterator[bytes]:
         """As the port: what the file holds while it is read, to its end; compare `status` before and after.
 
         Raises  SourceError: vanished, or no regular file any more; PermissionMissing; UnsafeError: no relative path
         """
+        with self._opened(path) as descriptor:
+            while piece := os.read(descriptor, PIECE_BYTES):
+                yield piece
+
+    @contextmanager
+    def _opened(self, path: bytes) -> Iterator[int]:
+        """A descriptor of the regular file `path`; what goes wrong inside is translated."""
         parts = split_path(path)
         try:
             descriptor = self._open_file(parts)
             try:
                 if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                     raise SourceError(f"cannot read {path_text(path)}", why="it is not a regular file any more")
-                while piece := os.read(descriptor, PIECE_BYTES):
-                    yield piece
+                yield descriptor
             finally:
                 os.close(descriptor)
         except OSError as error:
@@ -103,7 +119,7 @@ class DirectoryFiles:
         try:
             directory = open_below(root, above)
             try:
-                return _describe(directory, name, path)
+                return _describe(directory, name, path, Witnesses())
             finally:
                 os.close(directory)
         except OSError as error:
@@ -128,7 +144,7 @@ class DirectoryFiles:
             os.close(directory)
 
 
-def _walk(cursor: DirectoryCursor, top: _Listing) -> Iterator[SourceFile]:
+def _walk(cursor: DirectoryCursor, top: _Listing, witnesses: Witnesses) -> Iterator[SourceFile]:
     stack = [top]
     while stack:
         listing = stack[-1]
@@ -141,16 +157,16 @@ def _walk(cursor: DirectoryCursor, top: _Listing) -> Iterator[SourceFile]:
             if below is not None:
                 stack.append(below)
             continue
-        yield _visit(cursor, listing, name)
+        yield _visit(cursor, listing, name, witnesses)
 
 
-def _visit(cursor: DirectoryCursor, listing: _Listing, name: bytes) -> SourceFile:
+def _visit(cursor: DirectoryCursor, listing: _Listing, name: bytes, witnesses: Witnesses) -> SourceFile:
     """Describe `name`; of a directory also read the names, for its second place."""
     parts = [*listing.parts, name]
     path = b"/".join(parts)
     try:
         directory = cursor.at(listing.parts)
-        found = _describe(directory, name, path)
+        found = _describe(directory, name, path, witnesses)
     except OSError as error:
         return _unreadable(path, error)
     if found.type != FileType.DIRECTORY:
@@ -195,11 +211,9 @@ def _read_names(directory: int, name: bytes) -> tuple[list[bytes], OSError | Non
     return sorted(names, reverse=True), None
 
 
-def _describe(directory: int, name: bytes, path: bytes) -> SourceFile:
-    """State of `name` in `directory`. Raises OSError if it is gone or cannot be looked at."""
-    status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+def _described(status: os.stat_result, path: bytes) -> SourceFile:
     kind = _TYPES.get(stat.S_IFMT(status.st_mode))
-    found = SourceFile(
+    return SourceFile(
         path=path,
         type=kind.value if kind else "",
         mode=stat.S_IMODE(status.st_mode),
@@ -207,13 +221,24 @@ def _describe(directory: int, name: bytes, path: bytes) -> SourceFile:
         size=status.st_size if kind is FileType.FILE else 0,
         ctime_ns=status.st_ctime_ns,
         inode=status.st_ino,
-        target=os.readlink(name, dir_fd=directory) if kind is FileType.SYMLINK else b"",
+        target=b"",
     )
+
+
+def _describe(directory: int, name: bytes, path: bytes, witnesses: Witnesses) -> SourceFile:
+    """State of `name` in `directory`. Raises OSError if it is gone or cannot be looked at."""
+    status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    kind = _TYPES.get(stat.S_IFMT(status.st_mode))
+    found = _described(status, path)
+    if kind is FileType.SYMLINK:
+        found = replace(found, target=os.readlink(name, dir_fd=directory))
     if kind is None:
         what = _OTHER_TYPES.get(stat.S_IFMT(status.st_mode), "of an unknown type")
         return _with_problem(found, State.NOT_EXPORTABLE, f"it is {what}", "leave it out; it has no content to back up")
     if kind is FileType.FILE and not os.access(name, os.R_OK, dir_fd=directory, effective_ids=True):
         return _with_problem(found, State.NOT_PERMITTED, "permission denied", _RIGHTS)
+    if kind is FileType.FILE:
+        return replace(found, witnessed=witnesses.of(status.st_dev, directory, name))
     return found
 
 
@@ -228,17 +253,7 @@ def _unreadable(path: bytes, error: OSError) -> SourceFile:
 
 
 def _with_problem(found: SourceFile, state: State, why: str, fix: str) -> SourceFile:
-    return SourceFile(
-        path=found.path,
-        type=found.type,
-        mode=found.mode,
-        mtime_ns=found.mtime_ns,
-        size=found.size,
-        ctime_ns=found.ctime_ns,
-        inode=found.inode,
-        target=found.target,
-        problem=Missing(item=path_text(found.path), state=state, why=why, fix=fix),
-    )
+    return replace(found, problem=Missing(item=path_text(found.path), state=state, why=why, fix=fix))
 
 
 def _why(error: OSError) -> str:

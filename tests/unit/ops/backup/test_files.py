@@ -86,6 +86,22 @@ def test_file_young_when_it_was_read_is_read_again(repo: Open, age_ns: int, read
     assert directory.reads == ([b"a"] if read_again else [])
 
 
+@pytest.mark.spec("FILE-1")
+def test_file_system_that_is_no_witness_has_everything_read_each_time(repo: Open) -> None:
+    directory = FakeDirectory({})
+    directory.witness = False
+    directory.write(b"a", b"one")
+    directory.rest()
+    back_up(repo, directory)
+    directory.contents[b"a"] = b"two"
+    assert contents(repo, back_up(repo, directory).id)["lib/a"] == b"two"
+    directory.files[b"a"] = replace(directory.files[b"a"], witnessed=True)
+    back_up(repo, directory)
+    assert directory.reads == [b"a"], "what was read on another file system is taken over on none"
+    back_up(repo, directory)
+    assert directory.reads == []
+
+
 def test_racy_file_changed_without_a_trace_is_captured(repo: Open) -> None:
     """Two writes within one tick of a coarse clock: no time differs, only the content."""
     directory = FakeDirectory({})
