@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def run_backup(settings: Settings, plan: BackupPlan, *, attended: bool, progress: Progress) -> BackupReport:
     """Open what the plan names and take the snapshot; `attended`: somebody sees what it says. Raises as vault.ops.backup.run.run"""
     wiring.refuse_own_repository(plan.directories, wiring.repository_path(settings))
-    sources = wiring.directory_sources(plan.directories)
+    sources = wiring.directory_sources(plan.directories, plan.exclude)
     unlock = wiring.repository_unlocker(settings)
     from vault.repo.workers import alongside
 
@@ -41,7 +41,7 @@ def run_backup(settings: Settings, plan: BackupPlan, *, attended: bool, progress
         from vault.ops.backup import run as backup
 
         request = replace(_request(plan, settings.selectors(plan.source)), attended=attended)
-        return backup.run(
+        report = backup.run(
             indexed,
             request=request,
             open_capture=ahead.opener(progress),
@@ -50,6 +50,16 @@ def run_backup(settings: Settings, plan: BackupPlan, *, attended: bool, progress
             entropy=wiring.system_entropy,
             progress=progress,
         )
+        _tell_unused(plan.exclude, report, progress)
+        return report
+
+
+def _tell_unused(exclude: Sequence[str], report: BackupReport, progress: Progress) -> None:
+    """A pattern that leaves nothing out is mistyped more often than not."""
+    missing = {item.item for coverage in report.ledger.values() for item in coverage.missing}
+    for pattern in dict.fromkeys(exclude):
+        if not any(f"--exclude {pattern} leaves" in item for item in missing):
+            progress.event("warning", f"--exclude {pattern} matched no path; a later pattern may take precedence")
 
 
 @contextmanager

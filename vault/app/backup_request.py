@@ -22,6 +22,7 @@ class BackupOptions:
     exclude_schemas: tuple[str, ...] = ()
     include_tables: tuple[str, ...] = ()
     exclude_tables: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     full: bool = False
     allow_gaps: bool = False
@@ -44,6 +45,7 @@ class BackupPlan:
     exclude_schemas: tuple[str, ...] = ()
     include_tables: tuple[str, ...] = ()
     exclude_tables: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
     accepted_gaps: tuple[str, ...] = ()
 
     @property
@@ -94,7 +96,7 @@ def plan_backup(settings: Settings, options: BackupOptions) -> BackupPlan:
 
 
 _NAME = re.compile(r"[a-z0-9_-]+")
-_LISTS = tuple(selection.FLAGS)
+_LISTS = (*selection.FLAGS, "exclude")
 assert set(_LISTS) <= set(SourceSettings.__dataclass_fields__)
 
 

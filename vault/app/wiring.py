@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -185,14 +185,14 @@ def open_view(settings: Settings, spec: str) -> View:
 # --- sources -------------------------------------------------------------------------------------
 
 
-def directory_sources(directories: Mapping[str, str]) -> dict[str, DirectorySource]:
-    """Raises  UsageError: a path is not a directory"""
+def directory_sources(directories: Mapping[str, str], exclude: Sequence[str] = ()) -> dict[str, DirectorySource]:
+    """Raises  UsageError: a path is not a directory, or one of `exclude` no pattern of gitignore"""
     from vault.source.files.directory import DirectoryFiles
 
     for name, path in directories.items():
         if not Path(path).is_dir():
             raise UsageError(f"--dir {name}: {path} is not a directory", hint=f"--dir {name}=PATH")
-    return {name: DirectoryFiles(Path(path)) for name, path in directories.items()}
+    return {name: DirectoryFiles(Path(path), exclude) for name, path in directories.items()}
 
 
 def refuse_own_repository(directories: Mapping[str, str], repository: Path) -> None:

@@ -32,6 +32,12 @@ if TYPE_CHECKING:
 )
 @click.option("-d", "--database", metavar="URL", help="Database name, URL or connection string, without a password.")
 @click.option("--dir", "directories", multiple=True, metavar="NAME=PATH", help="A directory; may be repeated.")
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="PATTERN",
+    help="Leave these paths of the directories out (gitignore's syntax); may be repeated.",
+)
 @click.option("-n", "--schema", "include_schemas", multiple=True, metavar="PATTERN", help="Only these schemas.")
 @click.option("-N", "--exclude-schema", "exclude_schemas", multiple=True, metavar="PATTERN", help="Not these schemas.")
 @click.option("-t", "--table", "include_tables", multiple=True, metavar="PATTERN", help="Only these tables.")

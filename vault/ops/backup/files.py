@@ -28,6 +28,10 @@ _RACY_NS = 2_000_000_000
 _TOLD_MAX = 10_000
 _SHOWN_MAX = 1_024
 """Lines of the ledger for one directory, and characters of a path in them: at most some 10 MiB of the 64 of an object."""
+_SELDOM_MEANT = {
+    b"node_modules": "it can be installed again; leave it out with --exclude node_modules",
+    b".env": "it often holds secrets; leave it out with --exclude .env, or keep it, encrypted as all the rest",
+}
 _MANY = "mend those that are named, then run the backup again"
 
 
@@ -104,6 +108,8 @@ class _Reading:
     progress: Progress
     missing: list[Missing] = field(default_factory=list)
     untold: Counter[State] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
+    hinted: set[bytes] = field(default_factory=set)
     paths: list[bytes] = field(default_factory=list)
 
     def items(self, previous: _Previous) -> Iterator[FileItem]:
@@ -111,10 +117,18 @@ class _Reading:
             if found.problem is not None:
                 self._tell(found.problem)
                 continue
+            self._hint(found)
             item = self._item(found, previous)
             if item is not None and self._storable(item):
                 self.paths.append(item.path)
                 yield item
+
+    def _hint(self, found: SourceFile) -> None:
+        """Once for each name that seldom belongs into a backup."""
+        name = found.path.rpartition(b"/")[2]
+        if name in _SELDOM_MEANT and name not in self.hinted:
+            self.hinted.add(name)
+            self.progress.event("warning", f"{path_text(found.path)} is backed up too: {_SELDOM_MEANT[name]}")
 
     def _storable(self, item: FileItem) -> bool:
         """Whether readers take the item; one that they refuse would make its neighbours in the list unreadable [ENC-13]."""
@@ -177,6 +191,9 @@ class _Reading:
 
     def _tell(self, problem: Missing) -> None:
         """Bounded in number and length: a ledger that is too large for an object would take the whole backup with it."""
+        if problem.state is State.NOT_SELECTED:
+            self.left_out[problem.why] += 1
+            return
         if len(self.missing) >= _TOLD_MAX:
             self.untold[problem.state] += 1
             return
@@ -184,12 +201,21 @@ class _Reading:
         self.missing.append(replace(problem, item=shown))
 
     def told(self) -> tuple[Missing, ...]:
-        """Every problem, those past the bound as one line for each state."""
+        """Every problem, those past the bound as one line for each state, what was left out as one for each pattern."""
+        left_out = (
+            Missing(
+                item=f"what --exclude {pattern} leaves out",
+                state=State.NOT_SELECTED,
+                why=f"{count} {'path' if count == 1 else 'paths'}, a directory with all it holds as one",
+                fix=f"back up without --exclude {pattern}",
+            )
+            for pattern, count in sorted(self.left_out.items())
+        )
         rest = (
             Missing(item=f"({count} more)", state=state, why="the ledger names only the first", fix=_MANY)
             for state, count in self.untold.items()
         )
-        return (*self.missing, *rest)
+        return (*self.missing, *rest, *left_out)
 
 
 def _stamp(found: SourceFile) -> tuple[str, int, int, int, int]:

@@ -13,11 +13,11 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from vault.errors import PermissionMissing, SourceError
 from vault.limits import MIB
@@ -35,6 +35,9 @@ from vault.source.files.paths import (
     split_path,
 )
 from vault.source.files.witness import Witnesses, settle, witnesses
+
+if TYPE_CHECKING:
+    from vault.source.files.exclude import Exclude
 
 PIECE_BYTES: Final = 1 * MIB
 
@@ -59,8 +62,10 @@ class _Listing:
 class DirectoryFiles:
     """Implements ports.DirectorySource for `root`, which may be a link itself."""
 
-    def __init__(self, root: bytes | Path) -> None:
+    def __init__(self, root: bytes | Path, exclude: Sequence[str] = ()) -> None:
+        """`exclude`: patterns in gitignore's syntax. Raises  UsageError: one is none"""
         self._root = os.fsencode(root)
+        self._exclude = _exclude(exclude)
 
     def scan(self) -> Iterator[SourceFile]:
         """As the port; the root is not given. `type` is empty for what is no file, directory or link.
@@ -70,12 +75,13 @@ class DirectoryFiles:
         """
         root = open_root(self._root)
         cursor = DirectoryCursor(root)
-        witnesses = Witnesses()
         try:
             names, error = _read_names(root, b".")
             if error is not None:
                 raise directory_error(error, f"cannot read the directory {path_text(self._root)}") from error
-            yield from _walk(cursor, _Listing(parts=[], names=names), witnesses)
+            yield from _walk(
+                cursor, _Listing(parts=[], names=names), _Look(witnesses=Witnesses(), exclude=self._exclude)
+            )
         finally:
             cursor.close()
             os.close(root)
@@ -144,7 +150,23 @@ class DirectoryFiles:
             os.close(directory)
 
 
-def _walk(cursor: DirectoryCursor, top: _Listing, witnesses: Witnesses) -> Iterator[SourceFile]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """What a scan asks about each path."""
+
+    witnesses: Witnesses
+    exclude: Exclude | None
+
+
+def _exclude(patterns: Sequence[str]) -> Exclude | None:
+    if not patterns:
+        return None
+    from vault.source.files.exclude import Exclude  # the library is loaded for those who name patterns
+
+    return Exclude(patterns)
+
+
+def _walk(cursor: DirectoryCursor, top: _Listing, look: _Look) -> Iterator[SourceFile]:
     stack = [top]
     while stack:
         listing = stack[-1]
@@ -157,18 +179,21 @@ def _walk(cursor: DirectoryCursor, top: _Listing, witnesses: Witnesses) -> Itera
             if below is not None:
                 stack.append(below)
             continue
-        yield _visit(cursor, listing, name, witnesses)
+        yield _visit(cursor, listing, name, look)
 
 
-def _visit(cursor: DirectoryCursor, listing: _Listing, name: bytes, witnesses: Witnesses) -> SourceFile:
+def _visit(cursor: DirectoryCursor, listing: _Listing, name: bytes, look: _Look) -> SourceFile:
     """Describe `name`; of a directory also read the names, for its second place."""
     parts = [*listing.parts, name]
     path = b"/".join(parts)
     try:
         directory = cursor.at(listing.parts)
-        found = _describe(directory, name, path, witnesses)
+        found = _describe(directory, name, path, look.witnesses)
     except OSError as error:
-        return _unreadable(path, error)
+        found = _unreadable(path, error)
+    left_out = look.exclude and look.exclude.pattern_for(path, directory=found.type == FileType.DIRECTORY)
+    if left_out:
+        return replace(found, problem=Missing(item=path_text(path), state=State.NOT_SELECTED, why=left_out))
     if found.type != FileType.DIRECTORY:
         return found
     names, failure = _read_names(directory, name)
