@@ -61,3 +61,84 @@ def test_wrong_pattern_is_refused_before_anything_is_saved(pgvault_ready: Comman
     done = pgvault_ready("backup", "--dir", "project=project", "--exclude", "a\\")
     assert (done.code, "not a pattern" in done.err) == (2, True)
     assert pgvault_ready("snapshots", "--json").json()["snapshots"] == []
+
+
+@pytest.fixture
+def damaged(pgvault_ready: Command, project: Path) -> Path:
+    """The project, saved, then damaged: one file is gone, one changed, one a directory, one new."""
+    assert pgvault_ready("backup", "--dir", "project=project").code == 0
+    (project / "below/one").unlink()
+    (project / "main.ts").write_text("longer than before")
+    (project / "below/two").write_text("BELOW/TWO"[:9])
+    (project / "new").write_text("mine")
+    return project
+
+
+def state(root: Path) -> dict[str, str]:
+    return {str(path.relative_to(root)): path.read_text() for path in root.rglob("*") if path.is_file()}
+
+
+def test_restore_into_a_directory_brings_what_is_missing_and_shows_what_differs(
+    pgvault_ready: Command, damaged: Path
+) -> None:
+    before = state(damaged)
+    plan = pgvault_ready("restore", "latest", "--dir", "project=project", "--dry-run")
+    assert plan.code == 0, plan.err
+    assert "1 missing there" in plan.out
+    assert "2 differ there, which are left" in plan.out
+    assert "main.ts: other content there" in plan.out
+    assert state(damaged) == before
+    done = pgvault_ready("restore", "latest", "--dir", "project=project", "--yes", "--json")
+    assert done.code == 0, done.err
+    assert done.json()["files"] == 1
+    assert [one["path"] for one in done.json()["files_left"]] == ["project/below/two", "project/main.ts"]
+    assert state(damaged) == {**before, "below/one": "below/one"}
+
+
+def test_restore_replaces_what_differs_when_told_and_never_removes(pgvault_ready: Command, damaged: Path) -> None:
+    before = (damaged / "node_modules/x/y").stat().st_mtime_ns
+    done = pgvault_ready("restore", "latest", "--dir", "project=project", "-c", "--yes")
+    assert done.code == 0, done.err
+    found = state(damaged)
+    assert found.pop("new") == "mine"
+    assert found == {path: path for path in ("main.ts", ".env", "node_modules/x/y", "below/one", "below/two")}
+    assert (damaged / "node_modules/x/y").stat().st_mtime_ns == before
+
+
+def test_what_is_in_the_way_of_one_path_keeps_no_other_away(pgvault_ready: Command, damaged: Path) -> None:
+    (damaged / "main.ts").unlink()
+    (damaged / "main.ts").mkdir()
+    (damaged / "main.ts/inner").write_text("mine")
+    done = pgvault_ready("restore", "latest", "--dir", "project=project", "-c", "--yes", "--json")
+    assert done.code == 9
+    assert [one["entry"] for one in done.json()["failed"] if "main.ts" in one["entry"]] == ["project: main.ts"]
+    assert state(damaged)["below/two"] == "below/two"
+    assert state(damaged)["main.ts/inner"] == "mine"
+
+
+def test_link_in_a_directory_leads_nowhere_outside(pgvault_ready: Command, damaged: Path) -> None:
+    outside = pgvault_ready.home / "outside"
+    outside.mkdir()
+    (damaged / "below/two").unlink()
+    (damaged / "below").rmdir()
+    (damaged / "below").symlink_to(outside)
+    done = pgvault_ready("restore", "latest", "--dir", "project=project", "-c", "--yes")
+    assert done.code == 9
+    assert list(outside.iterdir()) == []
+
+
+def test_extracted_path_keeps_its_last_name_alone(pgvault_ready: Command, project: Path) -> None:
+    assert pgvault_ready("backup", "--dir", "project=project").code == 0
+    assert pgvault_ready("extract", "latest", "project/below", "project/node_modules/x", "--to", "out").code == 0
+    assert set(state(pgvault_ready.home / "out")) == {"below/one", "below/two", "x/y"}
+    assert pgvault_ready("extract", "latest", "project/main.ts", "--to", "one").code == 0
+    assert set(state(pgvault_ready.home / "one")) == {"main.ts"}
+
+
+def test_two_extracted_paths_of_one_name_are_refused(pgvault_ready: Command, project: Path) -> None:
+    (project / "below/main.ts").write_text("other")
+    assert pgvault_ready("backup", "--dir", "project=project").code == 0
+    done = pgvault_ready("extract", "latest", "project/main.ts", "project/below/main.ts", "--to", "out")
+    assert done.code == 2
+    assert "both be written as main.ts" in done.err
+    assert not list((pgvault_ready.home / "out").glob("*"))

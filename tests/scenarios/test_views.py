@@ -104,7 +104,7 @@ def test_a_selection_overlapping_itself_is_written_once(
         done = extract(view, ["odd/a/c", "odd/a", "odd/a/b.txt", "odd/a"], target, progress=Listener())
     assert done.files == 2
     assert done.bytes == 3
-    assert sorted(path.name for path in (tmp_path / "out").rglob("*")) == ["a", "b.txt", "c", "d", "odd"]
+    assert sorted(path.name for path in (tmp_path / "out").rglob("*")) == ["a", "b.txt", "c", "d"]
 
 
 def test_a_path_that_is_not_there_leaves_the_target_untouched(

@@ -217,11 +217,19 @@ def sweep_leftovers(settings: Settings, progress: Progress) -> None:
         progress.event("warning", f"{error.message}: {error.why}")
 
 
-def directory_target(path: str) -> DirectoryTarget:
-    """A new or empty directory to write into; use as a context."""
+def directory_target(path: str, *, merge: bool = False, replace: bool = False) -> DirectoryTarget:
+    """A directory to write into, new or empty unless `merge`; use as a context."""
     from vault.source.files.target import DirectoryTarget
 
-    return DirectoryTarget(Path(path), system_entropy)
+    return DirectoryTarget(Path(path), system_entropy, merge=merge, replace=replace)
+
+
+def directory_there(path: str) -> DirectorySource | None:
+    """What a directory holds that is to be written into; None if it is new or empty. Raises  SourceError, PermissionMissing"""
+    from vault.source.files.directory import DirectoryFiles
+
+    found = DirectoryFiles(Path(path))
+    return found if os.path.lexists(path) and next(found.scan(), None) is not None else None
 
 
 @contextmanager

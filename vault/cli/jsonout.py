@@ -194,6 +194,8 @@ def restored(done: Restored, duration_s: float) -> Json:
             }
             for name, one in done.merged.items()
         ],
+        files_equal=done.files_equal,
+        files_left=[{"path": one.path, "why": one.why} for one in done.files_left],
         counts=counts(done.counts),
         duration_s=duration_s,
     )

@@ -34,7 +34,7 @@ COMMANDS: Final = {
     "extract": "Write files of a snapshot into a directory.",
     "table": "Print the rows of one table.",
     "export": "Write a snapshot as a directory, a pg_dump archive, SQL or a tar.",
-    "restore": "Restore a snapshot into an empty database and directories.",
+    "restore": "Restore a snapshot, or a part of it, into a database and directories.",
     "check": "Check that the repository's bytes are intact.",
     "key": "List, add, change and remove passphrases; write a recovery kit.",
     "stats": "Show sizes, and what made them grow.",

@@ -5,7 +5,7 @@ Nothing is written before `run`. What is run is what was shown.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     from vault.ops.project.components import Selectors
     from vault.ops.restore.failures import Failure
     from vault.ops.restore.plan.plan import RestorePlan
-    from vault.ports import Progress, Target
+    from vault.ops.restore.standing import Differing
+    from vault.ports import DirectorySource, Progress, Target
     from vault.repo.snapshot import Snapshot
 
 LACKING_NAMED_MAX: Final = 20
+LEFT: Final = "are left as they are (-c replaces them)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +75,8 @@ def request(options: RestoreOptions, settings: Settings) -> RestoreRequest:
         raise UsageError("nothing to restore into", hint="add -d DATABASE, or --dir NAME=TARGET")
     if options.schema_only and options.data_only:
         raise UsageError("-s and -a exclude each other", hint="leave both out for definitions and rows")
-    if database is None and (options.only or options.schema_only or options.data_only or options.clean):
-        raise UsageError("--only, -s, -a and -c are about a database", hint="add -d DATABASE")
+    if database is None and (options.only or options.schema_only or options.data_only):
+        raise UsageError("--only, -s and -a are about a database", hint="add -d DATABASE")
     if set(options.only) == {"edge_functions"} and not directories:
         raise UsageError(
             "--only edge_functions selects nothing",
@@ -102,15 +104,21 @@ class Restored:
     states: Mapping[str, str]
     merged: Mapping[TableName, MergedRows] = field(default_factory=dict)
     large_objects: int = 0
+    files_equal: int = 0
+    files_left: tuple[Differing, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedRestore:
-    """A plan and the open target that it was made for; both are None when only directories come."""
+    """A plan and the open target that it was made for; both are None when only directories come.
+
+    `there`: directories to restore into that hold something.
+    """
 
     settings: Settings
     snapshot: Snapshot
     request: RestoreRequest
+    there: Mapping[str, DirectorySource] = field(default_factory=dict)
     plan: RestorePlan | None = None
     target: Target | None = None
 
@@ -121,6 +129,8 @@ class PlannedRestore:
         for name, path in self.request.directories.items():
             listed = self.snapshot.directory(name)
             lines.append(f"directory {name} into {path}: {listed.sums.items} paths, {render.size(listed.sums.bytes)}")
+            if name in self.there:
+                lines += self._standing(name, self.there[name])
         lines += _lacking(self.snapshot)
         manifest = self.snapshot.manifest
         if out.json:
@@ -130,6 +140,15 @@ class PlannedRestore:
         else:
             for line in (*about.header(self.snapshot.id, manifest, now_ms), *lines):
                 out.line(line)
+
+    def _standing(self, name: str, there: DirectorySource) -> Iterator[str]:
+        from vault.ops.restore.standing import compare_directory
+
+        found = compare_directory(self.snapshot, name, there)
+        yield f"  {found.missing} missing there, which come; {found.equal} there and equal, which stay"
+        if found.differing:
+            yield f"  {len(found.differing)} differ there, which {'are replaced' if self.request.options.clean else LEFT}:"
+            yield from _differing(found.differing)
 
     @property
     def selectors(self) -> Selectors:
@@ -147,21 +166,28 @@ class PlannedRestore:
         """Directories are opened first, so that one that is not empty stops everything before it starts."""
         from vault.ops.restore import run as restore
         from vault.ops.restore.failures import Failure
-        from vault.ops.restore.files import restore_directory
+        from vault.ops.restore.files import Merging, restore_directory
 
         report = restore.RestoreReport(tables=0, rows=0, entries=0, failed=())
         failed: list[Failure] = []
-        files, written = 0, 0
+        clean = self.request.options.clean
+        files, written, equal = 0, 0, 0
+        left: list[Differing] = []
         paths: dict[str, tuple[bytes, ...]] = {}
         with ExitStack() as stack:
             opened = {
-                name: stack.enter_context(wiring.directory_target(path))
+                name: stack.enter_context(
+                    wiring.directory_target(path, merge=name in self.there, replace=name in self.there and clean)
+                )
                 for name, path in self.request.directories.items()
             }
             if self.plan is not None and self.target is not None:
                 report = restore.run(self.plan, self.snapshot, target=self.target, progress=progress, jobs=jobs)
             for name, directory in opened.items():
-                done = restore_directory(self.snapshot, name, directory, progress=progress)
+                merging = Merging(there=self.there[name], replace=clean) if name in self.there else None
+                done = restore_directory(self.snapshot, name, directory, progress=progress, merging=merging)
+                equal += done.equal
+                left += [replace(one, path=f"{name}/{one.path}") for one in done.left]
                 failed += [Failure(entry=f"{name}: {one.item}", why=one.why) for one in done.changed]
                 files, written, paths[name] = files + done.files, written + done.size, done.paths
         came = self._came(paths)
@@ -184,6 +210,8 @@ class PlannedRestore:
             states=states,
             merged=report.merged,
             large_objects=report.large_objects,
+            files_equal=equal,
+            files_left=tuple(left),
         )
 
     def _count(self, paths: Mapping[str, tuple[bytes, ...]]) -> Counts:
@@ -218,6 +246,13 @@ class PlannedRestore:
         """Number -> directory in which its files are."""
         selectors = self.selectors
         return {"migrations": selectors.migrations_directory, "edge_functions": selectors.edge_functions_directory}
+
+
+def _differing(found: Sequence[Differing]) -> Iterator[str]:
+    for one in found[:LACKING_NAMED_MAX]:
+        yield f"  {one.path}: {one.why}"
+    if len(found) > LACKING_NAMED_MAX:
+        yield f"  and {len(found) - LACKING_NAMED_MAX} more"
 
 
 def _lacking(snapshot: Snapshot) -> Iterator[str]:
@@ -267,7 +302,9 @@ def open_restore(
 
     for name in asked.directories:
         snapshot.directory(name)
-    planned = PlannedRestore(settings=settings, snapshot=snapshot, request=asked)
+    looked = {name: wiring.directory_there(path) for name, path in asked.directories.items()}
+    there = {name: source for name, source in looked.items() if source is not None}
+    planned = PlannedRestore(settings=settings, snapshot=snapshot, request=asked, there=there)
     if asked.conninfo is None:
         yield planned
         return
@@ -308,6 +345,10 @@ def draw(out: Renderer, done: Restored, duration_s: float) -> None:
         out.line(f"missing or different: {line}")
     for name, rows in done.merged.items():
         out.line(f"{name.schema}.{name.name}: {_merged(rows)}")
+    if done.files_left:
+        out.line(f"{len(done.files_left)} files differ and {LEFT}:")
+        for line in _differing(done.files_left):
+            out.line(line)
     out.line(
         f"restored {done.rows} rows of {done.tables} tables, {done.entries} definitions, "
         f"{done.large_objects} large objects, {done.files} files, "

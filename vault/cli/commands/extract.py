@@ -15,6 +15,7 @@ from vault.cli.options import Invocation, command
 @command(
     "extract",
     help="Write files of a snapshot into a directory.\n\nPATHs as `pgvault ls` shows them, directories with all they hold; "
+    "written under their last name: `a/b` becomes DIR/b; "
     "without PATH everything, the rendered files included. Nothing outside DIR is touched, and DIR must be new or empty.",
     examples=["pgvault extract latest --to out", "pgvault extract latest edge_functions migrations --to out"],
 )

@@ -23,7 +23,8 @@ AGAIN_THERE = "restore again: what has come is there and equal, the rest comes"
 @command(
     "restore",
     help="Restore a snapshot, or a part of it, into a database and directories.\n\nShows the plan first and asks on a "
-    "terminal; --yes for scripts. Without --only, -a or -c the database must be empty. With --only it may be the damaged "
+    "terminal; --yes for scripts. Into a directory that holds something, what is missing comes; what differs is shown, and replaced "
+    "only with -c; nothing is removed. Without --only, -a or -c the database must be empty. With --only it may be the damaged "
     "original: what is missing comes back, what is there and equal is left, what differs is shown, and replaced only with -c. "
     "What comes brings all that it needs: a table its types, keys, triggers, policies, grants. Roles that are missing are "
     "created, others never altered. Ends with the counts of the target. Exit code 9 if something planned is missing.",
@@ -43,7 +44,9 @@ AGAIN_THERE = "restore again: what has come is there and equal, the rest comes"
 )
 @click.option("-s", "--schema-only", is_flag=True, help="Definitions, no rows.")
 @click.option("-a", "--data-only", is_flag=True, help="Rows, into tables that are there.")
-@click.option("-c", "--clean", is_flag=True, help="Replace what differs; rows of tables that are there, too.")
+@click.option(
+    "-c", "--clean", is_flag=True, help="Replace what differs: definitions, rows of tables that are there, files."
+)
 @click.option("--into-source", is_flag=True, help="Allow a database that is backed up here.")
 @click.option("--allow-cleartext", is_flag=True, help="Accept a connection to another host without TLS.")
 @click.option("-j", "--jobs", type=click.IntRange(1, 32), default=2, show_default=True, help="Connections.")

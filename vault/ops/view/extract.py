@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from vault.errors import UsageError
 from vault.model import FileType, Missing
 from vault.ops.view.tree import View, ViewEntry
 from vault.ports import DirectoryTarget, Progress
@@ -20,39 +21,55 @@ class Extracted:
 
 
 def extract(view: View, paths: Sequence[str], target: DirectoryTarget, *, progress: Progress) -> Extracted:
-    """Write the selected paths, directories with all they hold, under their own names; without paths, everything.
+    """Write the selected paths, directories with all they hold, under their last names; without paths, everything.
 
     Captured files keep mode and time; rendered ones belong to their reader alone (0600) and have the snapshot's time.
     Every path is looked up before anything is written.
-    Raises  NotThere; UnsafeError, SourceError: from the target
+    Raises  NotThere; UsageError: two of the paths have the same last name; UnsafeError, SourceError: from the target
     """
-    selected = [view.entry(path) for path in paths]
+    selected = _tops([view.entry(path) for path in paths])
     progress.stage("extract")
     files = size = 0
-    for entry in _unique(view, selected) if paths else view.ls(recursive=True):
+    for entry, above in _below(view, selected) if paths else ((entry, 0) for entry in view.ls(recursive=True)):
+        name = entry_name(entry).split(b"/", above)[-1]
         if entry.kind == "directory":
-            target.make_directory(entry_name(entry), mode=entry.mode, mtime_ns=entry.mtime_ns)
+            target.make_directory(name, mode=entry.mode, mtime_ns=entry.mtime_ns)
             continue
         files += 1
         if entry.item is not None and entry.item.type is FileType.SYMLINK:
-            target.make_symlink(entry_name(entry), entry.item.target, mtime_ns=entry.mtime_ns)
+            target.make_symlink(name, entry.item.target, mtime_ns=entry.mtime_ns)
             continue
         counter = _Counter(view.open_entry(entry), progress)
-        target.write_file(entry_name(entry), counter.blocks(), mode=entry.mode, mtime_ns=entry.mtime_ns)
+        target.write_file(name, counter.blocks(), mode=entry.mode, mtime_ns=entry.mtime_ns)
         size += counter.size
     return Extracted(files=files, bytes=size, changed=tuple(target.finish()))
 
 
-def _unique(view: View, selected: Sequence[ViewEntry]) -> Iterator[ViewEntry]:
-    """The selected entries and what is below them; what is below another selected one only once."""
-    chosen: dict[str, ViewEntry] = {entry.path: entry for entry in selected}
+def _tops(selected: Sequence[ViewEntry]) -> list[ViewEntry]:
+    """The selected entries without those below another. Raises  UsageError: two would have one name"""
+    chosen = {entry.path: entry for entry in selected}
+    tops: dict[str, ViewEntry] = {}
     for path, entry in chosen.items():
         above = path.split("/")
         if any("/".join(above[:depth]) in chosen for depth in range(1, len(above))):
             continue
-        yield entry
-        if entry.kind == "directory":
-            yield from view.ls(path, recursive=True)
+        if (other := tops.setdefault(above[-1], entry)) is not entry:
+            raise UsageError(
+                f"{other.path} and {path} would both be written as {above[-1]}",
+                why="what is extracted keeps its last name alone",
+                hint="extract them into two directories",
+            )
+    return list(tops.values())
+
+
+def _below(view: View, selected: Sequence[ViewEntry]) -> Iterator[tuple[ViewEntry, int]]:
+    """The entries and what is below them, with the number of directories above the selected one."""
+    for top in selected:
+        above = top.path.count("/")
+        yield top, above
+        if top.kind == "directory":
+            for entry in view.ls(top.path, recursive=True):
+                yield entry, above
 
 
 def entry_name(entry: ViewEntry) -> bytes:

@@ -1,6 +1,6 @@
 """A directory that a snapshot is restored into.
 
-Never follows a link below its root, never writes outside it, and never replaces anything unless told to merge. A file
+Never follows a link below its root, never writes outside it, never removes anything, and replaces only when told to. A file
 appears under its name only with all its bytes, its mode and its time. Invariant: until its mode is set, what is made
 here is open to its owner alone. Inverse of `vault.source.files.directory`.
 """
@@ -24,17 +24,23 @@ from vault.source.files.paths import DIRECTORY_FLAGS, DirectoryCursor, directory
 _FILE_MODE_BITS: Final = 0o1777
 _DIRECTORY_MODE_BITS: Final = 0o3777
 """A set-user-id or set-group-id file would serve whoever restores, not its owner of then, whom no snapshot names."""
+_NO_HARD_LINKS: Final = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS})
 _COARSEST_TIME_NS: Final = 2_000_000_000
 """FAT counts in steps of two seconds; a difference up to that is no other time."""
 
 
 class DirectoryTarget:
-    """Use as a context; call `finish` at the end. `entropy` only draws temporary names. Used by one thread."""
+    """Use as a context; call `finish` at the end. `entropy` only draws temporary names. Used by one thread.
 
-    def __init__(self, root: bytes | Path, entropy: Entropy, *, merge: bool = False) -> None:
+    merge    the root may hold something; nothing that is there is touched
+    replace  files and links that are there give way
+    """
+
+    def __init__(self, root: bytes | Path, entropy: Entropy, *, merge: bool = False, replace: bool = False) -> None:
         self._root = os.fsencode(root)
         self._entropy = entropy
         self._merge = merge
+        self._replace = replace
         self._descriptor = -1
         self._cursor = DirectoryCursor(-1)
         self._directories: dict[bytes, tuple[int, int]] = {}
@@ -169,12 +175,19 @@ class DirectoryTarget:
         return directory
 
     def _place(self, directory: int, temporary: bytes, name: bytes, path: bytes) -> None:
-        if not self._merge and _exists(directory, name):
-            raise UnsafeError(
-                f"{path_text(path)} exists already",
-                why="the directory was empty at the start; two paths may be one name in this file system",
-                hint="restore to a file system that tells upper from lower case",
-            )
+        if not self._replace:
+            try:
+                os.link(temporary, name, src_dir_fd=directory, dst_dir_fd=directory, follow_symlinks=False)
+            except FileExistsError as error:
+                raise _in_the_way(path) from error
+            except OSError as error:
+                if error.errno not in _NO_HARD_LINKS:
+                    raise
+                if _exists(directory, name):
+                    raise _in_the_way(path) from error
+            else:
+                os.unlink(temporary, dir_fd=directory)
+                return
         os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
 
     def _temporary(self) -> bytes:
@@ -205,6 +218,14 @@ def _translated(path: bytes) -> Iterator[None]:
                 hint="restore into a new directory",
             ) from error
         raise directory_error(error, f"cannot restore {path_text(path)}") from error
+
+
+def _in_the_way(path: bytes) -> UnsafeError:
+    return UnsafeError(
+        f"{path_text(path)} exists already",
+        why="it came meanwhile, or two paths of the snapshot are one name in this file system",
+        hint="restore to a file system that tells upper from lower case and keeps names as they are",
+    )
 
 
 def _write_all(descriptor: int, block: bytes) -> None:

@@ -98,6 +98,9 @@ def test_directory_with_something_in_it_is_refused_unless_merging(tmp_path: Path
         pass
     with DirectoryTarget(tmp_path, os.urandom, merge=True) as target:
         write(target, b"theirs")
+        with pytest.raises(UnsafeError, match="mine exists already"):
+            write(target, b"mine", b"theirs")
+    with DirectoryTarget(tmp_path, os.urandom, merge=True, replace=True) as target:
         write(target, b"replaced", b"1")
         write(target, b"replaced", b"2")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
@@ -128,7 +131,7 @@ def test_path_that_could_lead_outside_is_refused(target: DirectoryTarget, tmp_pa
 def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside/file").write_bytes(b"untouched")
-    with DirectoryTarget(tmp_path / "target", os.urandom, merge=True) as target:
+    with DirectoryTarget(tmp_path / "target", os.urandom, merge=True, replace=True) as target:
         target.make_symlink(b"door", os.fsencode(tmp_path / "outside"), mtime_ns=0)
         target.make_symlink(b"file", os.fsencode(tmp_path / "outside/file"), mtime_ns=0)
         for path in (b"door/new", b"door/file", b"door/deep/new"):

@@ -1,0 +1,88 @@
+"""How a captured path stands in a directory that is there: missing, equal, or otherwise. Reads, never writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from vault.errors import SourceError
+from vault.model import FileItem, FileType
+from vault.model.files import path_text
+from vault.ports import DirectorySource
+from vault.repo.snapshot import Snapshot
+
+MISSING: Final = "missing"
+EQUAL: Final = ""
+_KINDS: Final = {FileType.FILE: "file", FileType.DIRECTORY: "directory", FileType.SYMLINK: "link"}
+_MODES: Final = {FileType.FILE: 0o1777, FileType.DIRECTORY: 0o3777, FileType.SYMLINK: 0}
+"""Bits that a restore sets (vault.source.files.target)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Differing:
+    """A path that is there otherwise than in the snapshot."""
+
+    path: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Of all paths of one directory; what the snapshot does not know is in none of them."""
+
+    missing: int
+    equal: int
+    differing: tuple[Differing, ...]
+
+
+def compare_directory(snapshot: Snapshot, name: str, there: DirectorySource) -> Standing:
+    """Raises  NotThere: the snapshot has no such directory; IntegrityError"""
+    missing = equal = 0
+    differing: list[Differing] = []
+    for item in snapshot.files(name):
+        found = standing(snapshot, item, there)
+        missing += found == MISSING
+        equal += found == EQUAL
+        if found not in (MISSING, EQUAL):
+            differing.append(Differing(path=path_text(item.path), why=found))
+    return Standing(missing=missing, equal=equal, differing=tuple(differing))
+
+
+def standing(snapshot: Snapshot, item: FileItem, there: DirectorySource) -> str:
+    """MISSING, EQUAL, or in what it differs. Times do not count. Raises  IntegrityError"""
+    found = there.status(item.path)
+    if found is None:
+        return MISSING
+    if found.type != item.type.value:
+        known = {kind.value: word for kind, word in _KINDS.items()}
+        return (
+            f"a {_KINDS[item.type]} here, there {'a ' + known[found.type] if found.type in known else 'something else'}"
+        )
+    if item.type is FileType.SYMLINK and found.target != item.target:
+        return "the link leads elsewhere there"
+    if item.type is FileType.FILE:
+        if found.size != item.size:
+            return f"other content there, {found.size} bytes for {item.size}"
+        try:
+            if not _same(snapshot.file_blocks(item), there.read(item.path)):
+                return "other content there, of the same length"
+        except SourceError as error:
+            return f"what is there cannot be read: {error.why}"
+    if (found.mode ^ item.mode) & _MODES[item.type]:
+        return f"mode {found.mode:04o} there for {item.mode:04o}"
+    return EQUAL
+
+
+def _same(one: Iterator[bytes], other: Iterator[bytes]) -> bool:
+    """Whether two streams, in blocks of any size, hold the same bytes."""
+    left = right = b""
+    while True:
+        left = left or next((block for block in one if block), b"")
+        right = right or next((block for block in other if block), b"")
+        length = min(len(left), len(right))
+        if left[:length] != right[:length]:
+            return False
+        if length == 0:
+            return not left and not right
+        left, right = left[length:], right[length:]
