@@ -45,19 +45,27 @@ def saved(pgvault_ready: Command) -> Command:
     return pgvault_ready
 
 
-def run_with_stdout(command: Command, arguments: tuple[str, ...], redirection: str) -> tuple[int, str]:
+def run_with_stdout(
+    command: Command, arguments: tuple[str, ...], redirection: str, *, password: str = PASSPHRASE
+) -> tuple[int, str]:
     """By a shell, which alone can start it with a closed output."""
+    done = run_in_shell(command, f'exec "$@" {redirection}', arguments, password=password)
+    return done.returncode, done.stderr
+
+
+def run_in_shell(
+    command: Command, script: str, arguments: tuple[str, ...], *, password: str = PASSPHRASE
+) -> subprocess.CompletedProcess[str]:
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(command.home),
         "PGVAULT_REPOSITORY": str(command.repository),
-        "PGVAULT_PASSWORD": PASSPHRASE,
+        "PGVAULT_PASSWORD": password,
     }
-    done = subprocess.run(
-        ["sh", "-c", f'exec "$@" {redirection}', "sh", sys.executable, "-m", "vault", *arguments],
-        env=environment, cwd=command.home, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, check=False,
+    return subprocess.run(
+        ["sh", "-c", script, "sh", sys.executable, "-m", "vault", *arguments],
+        env=environment, cwd=command.home, capture_output=True, stdin=subprocess.DEVNULL, text=True, check=False,
     )  # fmt: skip
-    return done.returncode, done.stderr
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
@@ -74,6 +82,62 @@ def test_closed_output_is_named_and_exits_1(saved: Command, arguments: tuple[str
     code, said = run_with_stdout(saved, arguments, ">&-")
     assert code == 1
     assert "cannot write to the standard output" in said
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("arguments", [("--help",), ("-V",), ("backup", "-h"), ("help", "errors")])
+def test_full_output_of_help_is_named(saved: Command, arguments: tuple[str, ...]) -> None:
+    code, said = run_with_stdout(saved, arguments, ">/dev/full")
+    assert code == 1
+    assert "cannot write to the standard output" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_full_stderr_stops_no_backup(saved: Command) -> None:
+    assert run_with_stdout(saved, ("backup", "--dir", "odd=odd"), ">/dev/null 2>/dev/full") == (0, "")
+    assert len(saved("snapshots", "--json").json()["snapshots"]) == 2
+
+
+@pytest.mark.parametrize("arguments", [("init", "-r", "other", "--no-recovery-kit"), ("key", "add")])
+def test_closed_stdin_is_no_terminal(saved: Command, arguments: tuple[str, ...]) -> None:
+    code, said = run_with_stdout(saved, arguments, "<&-", password="")
+    assert code == 13, said
+    assert "there is no terminal to ask on" in said
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("cat", "latest:odd/plain"),
+        ("snapshots",),
+        ("ls", "latest", "-R"),
+        ("help", "errors"),
+        ("--help",),
+        ("export", "latest", "--format", "tar", "-o", "-"),
+    ],
+)
+def test_reader_that_leaves_ends_it_quietly(saved: Command, arguments: tuple[str, ...]) -> None:
+    script = 'exec 3>&1; { "$@" 3>&-; echo "code $?" >&3; } | true'
+    done = run_in_shell(saved, script, arguments)
+    assert done.stdout == "code 0\n"
+    assert "Traceback" not in done.stderr
+    assert "Broken" not in done.stderr
+
+
+def test_reader_that_leaves_hides_no_damage(saved: Command) -> None:
+    for pack in (saved.home / saved.repository / "packs").iterdir():
+        pack.write_bytes(pack.read_bytes()[:-1])
+    done = run_in_shell(saved, 'exec 3>&1; { "$@" 3>&-; echo "code $?" >&3; } | true', ("check",))
+    assert done.stdout == "code 4\n"
+
+
+def test_tar_to_stdout_is_a_stream_and_no_file(saved: Command) -> None:
+    done = run_in_shell(saved, '"$@" | tar -t', ("export", "latest", "--format", "tar", "-o", "-"))
+    assert any(line.endswith("/odd/plain") for line in done.stdout.splitlines())
+    assert "written to the standard output" in done.stderr
+    assert not (saved.home / "-").exists()
+    assert saved("export", "latest", "--format", "layout", "-o", "-").code == 2
 
 
 def test_closed_stderr_stops_no_backup(saved: Command) -> None:

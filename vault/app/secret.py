@@ -72,7 +72,7 @@ def _obtain(settings: Settings, variable: str, prompt: str, *, twice: bool) -> s
 def _private_file(path: Path, origin: str) -> str:
     """Pipes (process substitution) are private by nature; a regular file must be the owner's alone."""
     try:
-        with path.open("rb") as file:
+        with Path(os.path.expanduser(path)).open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
             if stat.S_ISREG(mode) and mode & 0o077:
                 raise SecretUnavailable(

@@ -118,7 +118,7 @@ def load_settings(*, repository: str | None, source: str | None) -> Settings:
 
 def _cache_dir(environment: Mapping[str, str], configured: Path | None) -> Path | None:
     if chosen := environment.get("PGVAULT_CACHE_DIR"):
-        return Path(chosen)
+        return _home(chosen)
     if configured is not None:
         return configured
     base = environment.get("XDG_CACHE_HOME") or (f"{home}/.cache" if (home := environment.get("HOME")) else None)
@@ -131,9 +131,9 @@ def _cache_dir(environment: Mapping[str, str], configured: Path | None) -> Path 
 def _config_files(environment: Mapping[str, str]) -> list[Path]:
     """Least important first. PGVAULT_CONFIG replaces both."""
     if explicit := environment.get("PGVAULT_CONFIG"):
-        if not Path(explicit).is_file():
+        if not _home(explicit).is_file():
             raise UsageError(f"no configuration file {explicit}", why="PGVAULT_CONFIG names it")
-        return [Path(explicit)]
+        return [_home(explicit)]
     base = environment.get("XDG_CONFIG_HOME") or (f"{home}/.config" if (home := environment.get("HOME")) else None)
     found = [Path(base) / "pgvault" / CONFIG_NAME] if base else []
     here = Path.cwd()
@@ -164,7 +164,7 @@ def _with_file(settings: Settings, path: Path) -> Settings:
         repository=_location(path, repository.text("url")) or settings.repository,
         password_file=_beside(path, repository.text("password_file")) or settings.password_file,
         password_command=repository.text("password_command") or settings.password_command,
-        cache_dir=path.parent / cache_dir if cache_dir else settings.cache_dir,
+        cache_dir=path.parent / _home(cache_dir) if cache_dir else settings.cache_dir,
         sources={**settings.sources, **{name: _source(path, sources.table(name)) for name in sources.values}},
     )
 
@@ -176,7 +176,7 @@ def _source(path: Path, section: _Table) -> SourceSettings:
     if database is not None:
         refuse_password(database, where=f"{path}: {section.name}.database")
     directories = section.table("directories")
-    folders = {name: str(path.parent / (directories.text(name) or "")) for name in directories.values}
+    folders = {name: str(path.parent / _home(directories.text(name) or "")) for name in directories.values}
     return SourceSettings(
         database=database,
         directories=folders,
@@ -230,11 +230,20 @@ def _expression(section: _Table, key: str) -> str:
 
 
 def _beside(path: Path, value: str | None) -> str | None:
-    return str(path.parent / value) if value else None
+    return str(path.parent / _home(value)) if value else None
 
 
 def _location(path: Path, value: str | None) -> str | None:
-    return value if value is None or "://" in value else str(path.parent / value)
+    """What is no plain path stays as it is, to be refused where it is used."""
+    return value if value is None or ":" in value.partition("/")[0] else _beside(path, value)
+
+
+def _home(text: str) -> Path:
+    """With `~` as the home directory. Raises  UsageError: there is none"""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"{text}: there is no such home directory", hint="name the whole path") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ def repository_path(settings: Settings) -> Path:
         )
     scheme, separator, _ = location.partition("://")
     if not separator:
-        return Path(location).expanduser()
+        return local_path(location, "the repository")
     if scheme == "file":
         parts = urlsplit(location)
         if parts.netloc not in ("", "localhost") or not parts.path:
@@ -71,6 +71,40 @@ def repository_path(settings: Settings) -> Path:
             hint="use a path or a file:// URL",
         )
     raise UsageError(f"unknown kind of repository {scheme}://", hint="use a path or a file:// URL")
+
+
+def local_path(text: str, what: str) -> Path:
+    """`text` as a path of this machine; `~` is the home directory.
+
+    Raises  UsageError: it names another machine, a drive or a share, which would become an odd name in this directory
+    """
+    if ":" in text.partition("/")[0] or text.startswith("\\\\"):
+        raise UsageError(
+            f"{text}: not a path of this machine",
+            why=f"{what} is a local directory; sftp:, HOST:PATH, C:\\ and shares are not known",
+            hint=f"mount it and name the directory; a local one of that name is ./{text}",
+        )
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"{text}: there is no such home directory", hint="name the whole path") from error
+
+
+def refuse_taken(settings: Settings) -> None:
+    """So that nobody thinks of a passphrase for a place that is taken. Raises  UnsafeError"""
+    from vault.ops.repository.keys import refuse_foreign
+
+    path = repository_path(settings)
+    try:
+        names = set(os.listdir(path)) - {"tmp"} if path.exists() else set()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be a repository", why=error.strerror or "") from error
+    if names & {"config", "keys"}:
+        refuse_foreign(open_store(settings))
+    elif names:
+        raise UnsafeError(
+            f"{path} is not empty", why=f"it holds {min(names)}", hint="choose a new or empty directory for -r"
+        )
 
 
 def open_store(settings: Settings) -> ObjectStore:
@@ -221,15 +255,16 @@ def directory_target(path: str, *, merge: bool = False, replace: bool = False) -
     """A directory to write into, new or empty unless `merge`; use as a context."""
     from vault.source.files.target import DirectoryTarget
 
-    return DirectoryTarget(Path(path), system_entropy, merge=merge, replace=replace)
+    return DirectoryTarget(local_path(path, "the target"), system_entropy, merge=merge, replace=replace)
 
 
 def directory_there(path: str) -> DirectorySource | None:
     """What a directory holds that is to be written into; None if it is new or empty. Raises  SourceError, PermissionMissing"""
     from vault.source.files.directory import DirectoryFiles
 
-    found = DirectoryFiles(Path(path))
-    return found if os.path.lexists(path) and next(found.scan(), None) is not None else None
+    root = local_path(path, "the target")
+    found = DirectoryFiles(root)
+    return found if os.path.lexists(root) and next(found.scan(), None) is not None else None
 
 
 @contextmanager

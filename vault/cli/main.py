@@ -17,7 +17,7 @@ import click
 
 from vault.cli.exit_codes import ExitCode, exit_code_of
 from vault.cli.options import Invocation, global_params
-from vault.cli.output import STDOUT, writing
+from vault.cli.output import STDOUT, silence, writing
 from vault.errors import IntegrityError, UsageError, VaultError
 
 if TYPE_CHECKING:
@@ -80,11 +80,11 @@ def group() -> LazyGroup:
     return LazyGroup(
         name="pgvault",
         help="Encrypted, deduplicating backups of a PostgreSQL database and its project's directories.",
-        params=[*global_params(), click.Option(["--version"], is_flag=True, help="Print the version.")],
+        params=[*global_params(), click.Option(["-V", "--version"], is_flag=True, help="Print the version.")],
         callback=_version,
         invoke_without_command=True,
         no_args_is_help=False,
-        context_settings={"max_content_width": 100},
+        context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]},
     )
 
 
@@ -123,12 +123,14 @@ def run(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         return _report(invocation, code="INTERRUPTED", exit_code=ExitCode.INTERRUPTED, message="interrupted")
     except BrokenPipeError:
-        _silence(sys.stdout)
-        return ExitCode.FAILED
+        silence(sys.stdout)
+        return ExitCode.OK
     except click.ClickException as error:
         return _report_usage(invocation, error)
     except VaultError as error:
         return _report_error(invocation, error)
+    except OSError as error:
+        return _report_output(invocation, error)
     except Exception as error:
         return _report_unexpected(invocation, error)
 
@@ -147,6 +149,8 @@ def _occupy_standard_streams() -> None:
                 os.dup2(taken, number)
                 os.close(taken)
             os.set_inheritable(number, True)
+    if sys.stdin is None:
+        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
     if sys.stdout is None:
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     if sys.stderr is None:
@@ -155,12 +159,6 @@ def _occupy_standard_streams() -> None:
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
-
-
-def _silence(stream: object) -> None:
-    """Point the file descriptor of a closed pipe at nothing, so that the interpreter's last flush is quiet."""
-    with open(os.devnull, "wb") as nothing:
-        os.dup2(nothing.fileno(), stream.fileno())  # type: ignore[attr-defined]
 
 
 # --- errors --------------------------------------------------------------------------------------
@@ -198,6 +196,16 @@ def _with_file(error: VaultError) -> str:
     """The message, with the file that it is about."""
     file = error.file if isinstance(error, IntegrityError) else ""
     return f"{file}: {error.message}" if file and file not in error.message else error.message
+
+
+def _report_output(invocation: Invocation, error: OSError) -> int:
+    """Help is written by click, which knows no place; a stdout that is full refuses once more."""
+    try:
+        with writing(STDOUT):
+            sys.stdout.flush()
+    except VaultError as refused:
+        return _report_error(invocation, refused)
+    return _report_unexpected(invocation, error)
 
 
 def _report_unexpected(invocation: Invocation, error: Exception) -> int:
@@ -241,5 +249,5 @@ def _report(
             renderer.error(message, why=why, fix=fix)
         sys.stdout.flush()
     except (OSError, VaultError):
-        _silence(sys.stdout)
+        silence(sys.stdout)
     return exit_code

@@ -1,6 +1,7 @@
 """Streams of bytes for the user: to stdout, or to a new private file that is complete or not there.
 
-What cannot be written is an error of its own kind, except a pipe that nobody reads any more: that stays a BrokenPipeError.
+What cannot be written is an error of its own kind, except to a pipe that nobody reads any more (`| head`): the rest goes
+nowhere, quietly, and the command ends with the exit code of what it did.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from vault.errors import UnsafeError, UsageError, VaultError
 
@@ -17,11 +19,11 @@ STDOUT = "the standard output"
 
 
 def write(pieces: Iterator[bytes], path: str | None = None) -> int:
-    """Write all pieces; returns the bytes written. A file that did not get everything is removed.
+    """Write all pieces; returns the bytes written. Without `path`, or for `-`, to stdout. A file that did not get everything is removed.
 
     Raises  UnsafeError: the file exists already; UsageError: it cannot be made; VaultError: not all could be written
     """
-    if path is None:
+    if path is None or path == "-":
         return _to_stdout(pieces)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -45,17 +47,36 @@ def write(pieces: Iterator[bytes], path: str | None = None) -> int:
 
 def _to_stdout(pieces: Iterator[bytes]) -> int:
     written = 0
-    for piece in pieces:
-        with writing(STDOUT):
-            written += sys.stdout.buffer.write(piece)
-    with writing(STDOUT):
-        sys.stdout.buffer.flush()
+    try:
+        for piece in pieces:
+            with _told(STDOUT):
+                written += sys.stdout.buffer.write(piece)
+        with _told(STDOUT):
+            sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        silence(sys.stdout)
     return written
 
 
 @contextmanager
 def writing(place: str) -> Iterator[None]:
-    """Raises  VaultError: the bytes did not get to `place`; BrokenPipeError as it is"""
+    """Raises  VaultError: the bytes did not get to `place`"""
+    try:
+        with _told(place):
+            yield
+    except BrokenPipeError:
+        silence(sys.stdout)
+
+
+def silence(stream: TextIO) -> None:
+    """Let what is still to be written to the stream go nowhere, the interpreter's last flush included."""
+    with open(os.devnull, "wb") as nothing:
+        os.dup2(nothing.fileno(), stream.fileno())
+
+
+@contextmanager
+def _told(place: str) -> Iterator[None]:
+    """As `writing`, but  BrokenPipeError as it is"""
     try:
         yield
     except BrokenPipeError:

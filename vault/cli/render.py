@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, TextIO
 
 from vault.app.conninfo import redacted
-from vault.cli.output import STDOUT, writing
+from vault.cli.output import STDOUT, silence, writing
+from vault.model.words import size as size
 
 if TYPE_CHECKING:
     from vault.model import Counts, Ledger
@@ -100,13 +101,13 @@ class Renderer:
 
     def insist(self, text: str) -> None:
         """Shown even when quiet: why the exit code is not 0."""
-        print(encodable(printable(redacted(text)), sys.stderr), file=sys.stderr, flush=True)
+        _say(encodable(printable(redacted(text)), sys.stderr))
 
     def error(self, message: str, *, why: str, fix: str) -> None:
         """Shown even when quiet."""
         for head, text in (("pgvault: ", message), ("  why:  ", why), ("  next: ", fix)):
             if text:
-                print(encodable(printable(head + redacted(text)), sys.stderr), file=sys.stderr, flush=True)
+                _say(encodable(printable(head + redacted(text)), sys.stderr))
 
     def can_ask(self) -> bool:
         return sys.stdin.isatty() and sys.stderr.isatty()
@@ -115,6 +116,14 @@ class Renderer:
         """Only a typed yes is one."""
         print(printable(question) + " [y/N] ", end="", file=sys.stderr, flush=True)
         return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _say(text: str) -> None:
+    """To nobody, if stderr is full or nobody reads it: what a command does is not undone by that."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        silence(sys.stderr)
 
 
 # --- text ----------------------------------------------------------------------------------------
@@ -151,16 +160,6 @@ def mark(state: str) -> str:
     if state == "not_selected":
         return "➖" if fancy(sys.stdout) else "[--]"
     return "❌" if fancy(sys.stdout) else "[!!]"
-
-
-def size(count: int) -> str:
-    """Bytes in the largest fitting binary unit: `0 B`, `1023 B`, `1.0 KiB`, `12.3 MiB`."""
-    value, unit = float(count), "B"
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB", "PiB"):
-        if value < 1023.95 or unit == "PiB":
-            break
-        value /= 1024
-    return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
 
 
 def age(then_ms: int, now_ms: int) -> str:

@@ -17,6 +17,7 @@ from vault.app.settings import Settings
 from vault.cli import about, render
 from vault.errors import Interrupted, SourceError, UsageError
 from vault.model import Counts
+from vault.model.words import counted
 
 if TYPE_CHECKING:
     from vault.cli.render import Renderer
@@ -128,7 +129,9 @@ class PlannedRestore:
         lines = [] if self.plan is None else list(plan_lines(self.plan))
         for name, path in self.request.directories.items():
             listed = self.snapshot.directory(name)
-            lines.append(f"directory {name} into {path}: {listed.sums.items} paths, {render.size(listed.sums.bytes)}")
+            lines.append(
+                f"directory {name} into {path}: {counted(listed.sums.items, 'path')}, {render.size(listed.sums.bytes)}"
+            )
             if name in self.there:
                 lines += self._standing(name, self.there[name])
         lines += _lacking(self.snapshot)
@@ -346,12 +349,12 @@ def draw(out: Renderer, done: Restored, duration_s: float) -> None:
     for name, rows in done.merged.items():
         out.line(f"{name.schema}.{name.name}: {_merged(rows)}")
     if done.files_left:
-        out.line(f"{len(done.files_left)} files differ and {LEFT}:")
+        out.line(f"{counted(len(done.files_left), 'path')} differ and {LEFT}:")
         for line in _differing(done.files_left):
             out.line(line)
     out.line(
-        f"restored {done.rows} rows of {done.tables} tables, {done.entries} definitions, "
-        f"{done.large_objects} large objects, {done.files} files, "
+        f"restored {counted(done.rows, 'row')} of {counted(done.tables, 'table')}, "
+        f"{counted(done.entries, 'definition')}, {counted(done.large_objects, 'large object')}, {counted(done.files, 'file')}, "
         f"{duration_s:.1f} s"
     )
     out.line()

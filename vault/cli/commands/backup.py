@@ -15,6 +15,7 @@ from vault.cli import render
 from vault.cli.exit_codes import ExitCode
 from vault.cli.options import Invocation, command
 from vault.cli.progress import shown
+from vault.model.words import counted
 
 if TYPE_CHECKING:
     from vault.ops.backup.run import BackupReport
@@ -87,7 +88,9 @@ def _draw(invocation: Invocation, report: BackupReport) -> None:
     states = {name: item.state.value for name, item in report.ledger.items()}
     out.summary(manifest.counts, states, every_line=manifest.database is not None)
     for name, listed in sorted(manifest.directories.items()):
-        out.line(f"{render.mark(states.get(f'dir:{name}', 'captured'))} Directory {name}: {listed.sums.items} paths")
+        out.line(
+            f"{render.mark(states.get(f'dir:{name}', 'captured'))} Directory {name}: {counted(listed.sums.items, 'path')}"
+        )
 
 
 def _tell_how_to_accept(invocation: Invocation, report: BackupReport) -> None:

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from vault.app import wiring
 from vault.cli import jsonout, output, progress, render
 from vault.cli.exit_codes import ExitCode
 from vault.cli.options import Invocation, command
+from vault.errors import UsageError
+from vault.model.words import counted
 
 
 @command(
     "export",
     help="Write a whole snapshot in a form that needs no pgvault.\n\nlayout: a directory with all files and "
     "restore_complete_backup.sh; pgdump: an archive for pg_restore; sql: a script for psql; tar: the layout in one file. "
-    "Nothing that exists is overwritten; what is written is not encrypted, and readable by you alone.",
+    "-o - writes tar, pgdump and sql to stdout. Nothing that exists is overwritten; what is written is not encrypted, and readable by you alone.",
     examples=["pgvault export latest --format layout -o out", "pgvault export latest --format pgdump -o app.dump"],
 )
 @click.argument("snapshot")
 @click.option("--format", "form", type=click.Choice(["layout", "pgdump", "sql", "tar"]), required=True)
 @click.option(
-    "-o", "--output", "path", required=True, metavar="PATH", help="A new file, or for layout a new directory."
+    "-o",
+    "--output",
+    "path",
+    required=True,
+    metavar="PATH",
+    help="A new file, for layout a new directory; - for stdout.",
 )
 def export(invocation: Invocation, snapshot: str, form: str, path: str) -> int:
     import time
@@ -29,6 +38,9 @@ def export(invocation: Invocation, snapshot: str, form: str, path: str) -> int:
     from vault.ops.view.export import FILES, Tar
 
     started = time.monotonic()
+    to_stdout = path == "-"
+    if to_stdout and form == "layout":
+        raise UsageError("-o - needs one stream", why="layout is a directory", hint="--format tar, pgdump or sql")
     view = wiring.open_view(invocation.settings(), snapshot)
     out = invocation.renderer()
     changed: list[dict[str, str]] = []
@@ -48,9 +60,10 @@ def export(invocation: Invocation, snapshot: str, form: str, path: str) -> int:
     if invocation.json:
         duration_s = time.monotonic() - started
         told = jsonout.result(format=form, path=path, files=files, bytes=written, duration_s=duration_s)
-        out.json_line(told | {"changed": changed})
+        out.json_line(told | {"changed": changed}, stream=sys.stderr if to_stdout else None)
     else:
-        out.line(f"{files} files, {render.size(written)}, written to {path}")
+        said = f"{counted(files, 'file')}, {render.size(written)}, written to {output.STDOUT if to_stdout else path}"
+        out.talk(said) if to_stdout else out.line(said)
     return ExitCode.RESTORE_INCOMPLETE if changed else ExitCode.OK
 
 

@@ -10,6 +10,7 @@ from vault.app import wiring
 from vault.cli import jsonout, progress, render
 from vault.cli.exit_codes import ExitCode
 from vault.cli.options import Invocation, command
+from vault.model.words import counted
 
 
 @command(
@@ -37,7 +38,7 @@ def extract(invocation: Invocation, snapshot: str, paths: Sequence[str], target:
         changed = [{"item": one.item, "why": one.why} for one in done.changed]
         out.json_line(jsonout.result(files=done.files, bytes=done.bytes, changed=changed))
     else:
-        out.line(f"{done.files} files, {render.size(done.bytes)}, written to {target}")
+        out.line(f"{counted(done.files, 'file')}, {render.size(done.bytes)}, written to {target}")
     return ExitCode.RESTORE_INCOMPLETE if done.changed else ExitCode.OK
 
 

@@ -40,9 +40,10 @@ def init(invocation: Invocation, kit_path: str | None, without_kit: bool, like: 
     settings, out = invocation.settings(), invocation.renderer()
     place = wiring.repository_path(settings)
     other = wiring.open_repository(replace(settings, repository=like)) if like else None
-    passphrase = secret.new_passphrase(settings)
+    wiring.refuse_taken(settings)
     kit_file = KitFile(Path(kit_path), place) if kit_path else None
     try:
+        passphrase = secret.new_passphrase(settings)
         store = wiring.create_store(settings)
         clock = wiring.SystemClock()
         created = keys.create_repository(

@@ -10,6 +10,7 @@ from vault.app import wiring
 from vault.cli import about, jsonout, render
 from vault.cli.options import Invocation, command
 from vault.errors import IntegrityError, NotFound, NotThere
+from vault.model.words import counted
 
 if TYPE_CHECKING:
     from vault.repo.snapshot import Snapshot
@@ -62,7 +63,7 @@ def _draw(invocation: Invocation, found: Snapshot, parent: Snapshot | None, now_
         out.line(f"database  {server.database} (oid {server.database_oid})")
         out.line(f"server    PostgreSQL {server.version}, system {server.system_id}")
     for name, listed in sorted(manifest.directories.items()):
-        out.line(f"directory {name}: {listed.sums.items} paths, {render.size(listed.sums.bytes)}")
+        out.line(f"directory {name}: {counted(listed.sums.items, 'path')}, {render.size(listed.sums.bytes)}")
     out.line(f"effort    {manifest.effort.duration_ms / 1000:.1f} s, {render.size(manifest.effort.new_bytes)} new")
     out.line()
     states = {component: state.value for component, (state, _) in manifest.coverage.items()}

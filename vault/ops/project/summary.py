@@ -1,6 +1,7 @@
 """The nine lines that end a backup and a restore, and the same nine numbers counted in a live database.
 
-The texts are fixed, word for word, since people search their logs for them; the command line puts the sign before them.
+The texts are fixed, word for word but for the number of one, since people search their logs for them; the command line puts
+the sign before them.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Container, Mapping, Sequence
 from typing import Final, Protocol
 
 from vault.model import CatalogFacts, Counts
+from vault.model.words import counted
 from vault.ops.project.components import SUPABASE, Selectors
 from vault.ops.project.counts import count
 from vault.repo.snapshot import Snapshot
@@ -59,15 +61,15 @@ SELECT pg_catalog.count(*) FROM pg_catalog.pg_policy WHERE NOT EXISTS (
 def nine_lines(counts: Counts) -> list[str]:
     """The summary of a backup, without the sign that starts each line."""
     return [
-        f"Database tables: {counts.tables} tables",
-        f"Data records: {counts.records} total records",
-        f"Users: {counts.users} users (with encrypted passwords)",
-        f"User roles: {counts.user_roles} role assignments",
-        f"RLS policies: {counts.rls_policies} policies",
-        f"RPC functions: {counts.rpc_functions} functions",
-        f"Migrations: {counts.migrations} files",
-        f"Edge Functions: {counts.edge_functions} functions",
-        f"Encryption functions: {counts.encryption_functions} functions",
+        f"Database tables: {counted(counts.tables, 'table')}",
+        f"Data records: {counted(counts.records, 'total record')}",
+        f"Users: {counted(counts.users, 'user')} (with encrypted passwords)",
+        f"User roles: {counted(counts.user_roles, 'role assignment')}",
+        f"RLS policies: {counted(counts.rls_policies, 'policy', 'policies')}",
+        f"RPC functions: {counted(counts.rpc_functions, 'function')}",
+        f"Migrations: {counted(counts.migrations, 'file')}",
+        f"Edge Functions: {counted(counts.edge_functions, 'function')}",
+        f"Encryption functions: {counted(counts.encryption_functions, 'function')}",
     ]
 
 

@@ -49,7 +49,7 @@ def create_repository(
     like    a repository whose id key and cut seed are shared, so that chunks copied between the two keep their ids
     Raises  UnsafeError: there is a repository already, or other files
     """
-    _refuse_foreign(store)
+    refuse_foreign(store)
     repository = RepositoryId(entropy(16))
     bundle = draw_bundle(entropy)
     if like is not None:
@@ -69,7 +69,8 @@ def create_repository(
     return Created(repository=repository, kit=kit)
 
 
-def _refuse_foreign(store: ObjectStore) -> None:
+def refuse_foreign(store: ObjectStore) -> None:
+    """Raises  UnsafeError: a repository, or other files, are there already"""
     for stored in store.list(""):
         if stored.name == CONFIG_NAME:
             raise UnsafeError(f"{store.url} is a repository already", hint="use it, or choose another place")

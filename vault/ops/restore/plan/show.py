@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
+from vault.model.words import counted, size
 from vault.ops.restore.plan.decision import Action, RowMode
 from vault.ops.restore.plan.plan import RestorePlan
 
@@ -78,7 +79,7 @@ def _drops(made: RestorePlan) -> Iterator[str]:
 
 
 def _rows(made: RestorePlan) -> Iterator[str]:
-    yield f"  {made.rows} rows of {len(made.tables)} tables, {made.bytes} bytes"
+    yield f"  {counted(made.rows, 'row')} of {counted(len(made.tables), 'table')}, {size(made.bytes)}"
     if not made.fresh:
         for mode, words in _MODES.items():
             names = [f"{item.name.schema}.{item.name.name}" for item in made.tables_by(mode)]
