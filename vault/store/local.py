@@ -24,7 +24,7 @@ from typing import Final
 from vault.errors import AlreadyExists, LimitExceeded, Malformed, NotFound, StoreError
 from vault.limits import PACK_BYTES_MAX
 from vault.ports import Entropy, StoredFile
-from vault.store.disk import Disk, OsDisk
+from vault.store.disk import Disk, system_disk
 from vault.store.listing import walk
 from vault.store.names import TEMPORARY, validate_name, validate_prefix
 from vault.store.oserror import full_or_failed, no_repository, store_error
@@ -41,7 +41,7 @@ class LocalStore:
     def __init__(self, root: Path, entropy: Entropy, *, disk: Disk | None = None) -> None:
         self._root = os.path.abspath(root)
         self._entropy = entropy
-        self._disk: Disk = OsDisk() if disk is None else disk
+        self._disk: Disk = system_disk() if disk is None else disk
         self._lock = threading.Lock()
         self._barrier = threading.Lock()
         self._dirty: set[str] = set()
@@ -278,7 +278,7 @@ def create_local(root: Path, *, disk: Disk | None = None) -> None:
 
     Raises  AlreadyExists: something is in `root` already; StoreFull; StoreError
     """
-    calls: Disk = OsDisk() if disk is None else disk
+    calls: Disk = system_disk() if disk is None else disk
     path = os.path.abspath(root)
     url = os.fsencode(path).decode("utf-8", "backslashreplace")
     try:

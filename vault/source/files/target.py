@@ -44,6 +44,8 @@ class DirectoryTarget:
         self._descriptor = -1
         self._cursor = DirectoryCursor(-1)
         self._directories: dict[bytes, tuple[int, int]] = {}
+        self._made: dict[tuple[int, int], bytes] = {}
+        self._fresh: set[bytes] = set()
         self._changed: list[Missing] = []
 
     def __enter__(self) -> Self:
@@ -87,7 +89,11 @@ class DirectoryTarget:
         """
         parts = split_path(path)
         with _translated(path):
-            self._open(parts)
+            status = os.fstat(self._open(parts))
+        if path not in self._fresh and not self._merge:
+            raise _in_the_way(path)
+        self._refuse_other(status, path)
+        self._made[status.st_dev, status.st_ino] = path
         self._directories[path] = (mode & _DIRECTORY_MODE_BITS, mtime_ns)
 
     def write_file(self, path: bytes, blocks: Iterable[bytes], *, mode: int, mtime_ns: int) -> None:
@@ -171,10 +177,27 @@ class DirectoryTarget:
                 depth -= 1
         for position in range(depth, len(parts)):
             os.mkdir(parts[position], 0o700, dir_fd=directory)
+            self._fresh.add(b"/".join(parts[: position + 1]))
             directory = self._cursor.at(parts[: position + 1])
         return directory
 
+    def _refuse_other(self, status: os.stat_result, path: bytes) -> None:
+        """A file system that ignores case, or composes letters, has one file or directory for two paths.
+
+        Raises  UnsafeError: it was made for another path
+        """
+        if self._made.get((status.st_dev, status.st_ino), path) != path:
+            raise _in_the_way(path)
+
     def _place(self, directory: int, temporary: bytes, name: bytes, path: bytes) -> None:
+        made = os.stat(temporary, dir_fd=directory, follow_symlinks=False)
+        if self._replace and (there := _status(directory, name)) is not None:
+            self._refuse_other(there, path)
+            self._made.pop((there.st_dev, there.st_ino), None)  # its number is free once it is replaced
+        self._put_in_place(directory, temporary, name, path)
+        self._made[made.st_dev, made.st_ino] = path
+
+    def _put_in_place(self, directory: int, temporary: bytes, name: bytes, path: bytes) -> None:
         if not self._replace:
             try:
                 os.link(temporary, name, src_dir_fd=directory, dst_dir_fd=directory, follow_symlinks=False)
@@ -183,7 +206,7 @@ class DirectoryTarget:
             except OSError as error:
                 if error.errno not in _NO_HARD_LINKS:
                     raise
-                if _exists(directory, name):
+                if _status(directory, name) is not None:
                     raise _in_the_way(path) from error
             else:
                 os.unlink(temporary, dir_fd=directory)
@@ -234,12 +257,11 @@ def _write_all(descriptor: int, block: bytes) -> None:
         rest = rest[os.write(descriptor, rest) :]
 
 
-def _exists(directory: int, name: bytes) -> bool:
+def _status(directory: int, name: bytes) -> os.stat_result | None:
     try:
-        os.stat(name, dir_fd=directory, follow_symlinks=False)
+        return os.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
-        return False
-    return True
+        return None
 
 
 def _remove(directory: int, name: bytes) -> None:

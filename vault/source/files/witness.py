@@ -17,8 +17,8 @@ from functools import cache
 from typing import Any, Final
 
 WITNESSES: Final = {0xEF53: "ext2, ext3, ext4", 0x58465342: "xfs", 0x9123683E: "btrfs"}
-"""linux/magic.h. Their page_mkwrite calls file_update_time; tried on ext4, read in the kernel's source for the others.
-tmpfs, FUSE, NFS, SMB, overlayfs and all the rest, and every file system of another kernel, are no witnesses."""
+"""linux/magic.h; each tried (Linux 6.18). On tmpfs and overlayfs a settled file's ctime did not move, either; FUSE, NFS, SMB and
+all the rest, and every file system of another kernel, are no witnesses."""
 
 _WRITE_AND_WAIT: Final = 7
 """SYNC_FILE_RANGE_WAIT_BEFORE, _WRITE, _WAIT_AFTER: 8 microseconds a clean file, where fsync takes 751 (ext4)."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from vault.errors import SourceError, UnsafeError, VaultError
 from vault.source.files.directory import DirectoryFiles
+from vault.source.files.paths import DirectoryCursor
 from vault.source.files.target import DirectoryTarget
 
 
@@ -249,3 +250,27 @@ def test_descriptors_are_closed_at_the_end(tmp_path: Path) -> None:
         with pytest.raises(UnsafeError):
             write(target, b"a/b/c/d")
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+class FoldingCursor(DirectoryCursor):
+    """A directory as a file system shows it that ignores case: each name is opened in lower case."""
+
+    def at(self, parts: Sequence[bytes]) -> int:
+        return super().at([part.lower() for part in parts])
+
+
+def test_two_directories_that_are_one_name_there_are_not_mixed(target: DirectoryTarget, tmp_path: Path) -> None:
+    target._cursor = FoldingCursor(target._descriptor)
+    target.make_directory(b"a", mode=0o755, mtime_ns=0)
+    with pytest.raises(UnsafeError, match="A exists already"):
+        target.make_directory(b"A", mode=0o755, mtime_ns=0)
+
+
+def test_two_files_that_are_one_name_there_do_not_replace_each_other(tmp_path: Path) -> None:
+    """As on a file system that ignores case, or composes letters: the second path names the first one's file."""
+    with DirectoryTarget(tmp_path, os.urandom, merge=True, replace=True) as target:
+        write(target, b"a", b"first")
+        os.link(tmp_path / "a", tmp_path / "A")
+        with pytest.raises(UnsafeError, match="A exists already"):
+            write(target, b"A", b"second")
+    assert (tmp_path / "a").read_bytes() == b"first"
