@@ -243,7 +243,7 @@ class SourceFile:
     """One path found by a scan; fields as in model.FileItem. `problem` is set for what cannot be captured, or is left out: its
     state is NOT_SELECTED then, its `why` the pattern.
 
-    `witnessed`: the file system moves the ctime of a settled file at each change of its content (spec 87-files).
+    `witnessed`: the file system moves the ctime of a settled file at each change of its content (spec 88-files).
     """
 
     path: bytes

@@ -15,7 +15,7 @@ PUBLIC = {
     "vault.ops.compare": "databases",
     "vault.ops.project": "components counts outside selection summary supabase",
     "vault.ops.repository": "keys stats",
-    "vault.ops.restore": "failures files run",
+    "vault.ops.restore": "failures files run standing",
     "vault.ops.restore.plan": "contents decision extensions graph plan select show",
     "vault.ops.view": "export extract paths table tree",
     "vault.source.files": "directory target",

@@ -78,6 +78,7 @@ def state(root: Path) -> dict[str, str]:
     return {str(path.relative_to(root)): path.read_text() for path in root.rglob("*") if path.is_file()}
 
 
+@pytest.mark.spec("SEL-20")
 def test_restore_into_a_directory_brings_what_is_missing_and_shows_what_differs(
     pgvault_ready: Command, damaged: Path
 ) -> None:

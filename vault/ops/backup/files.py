@@ -1,7 +1,7 @@
 """Read one directory into a file list.
 
 A file whose size, times and inode are those of the previous snapshot is not read again, if its file system moves ctime at each change of
-a settled file, and unless its ctime was too young then to be told apart from a later one (spec 87-files). A file that changes while it is
+a settled file, and unless its ctime was too young then to be told apart from a later one (spec 88-files). A file that changes while it is
 read is read once more; what cannot be captured is a line of the ledger.
 """
 

@@ -4,7 +4,7 @@ A store through a shared mapping moves ctime only when it meets a page that was 
 that. And a long write() moves ctime at its start, before its last bytes are there. So a descriptor is *settled* before the
 state of its file is taken: dirty pages are written back, and a write that runs is waited for. From then on the next change
 moves ctime, on the file systems named here and on no other.
-Never changes a file. Spec 87-files.
+Never changes a file. Spec 88-files.
 """
 
 from __future__ import annotations
