@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from vault.errors import UnsafeError
 from vault.model import Manifest, ServerFacts
 from vault.repo.lineage import Known, calendar, in_order
+
+_SEQUENCE_MAX: Final = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +39,15 @@ def choose_line(known: Iterable[Known], *, source: str, selection: str) -> Line:
     parent = next(reversed(alike or sound), None)
     from_number = 0 if parent is None else parent[1].sequence
     doubted = any(manifest.suspect and manifest.sequence >= from_number for _, manifest in same)
+    sequence = max((manifest.sequence for _, manifest in same), default=0) + 1
+    if sequence > _SEQUENCE_MAX:  # somebody with the keys used them up; no decoder takes a greater one
+        raise UnsafeError(
+            f"source {source} has no number left for a snapshot", hint="go on under another name: --source NAME"
+        )
     return Line(
         source=source,
         parent=parent,
-        sequence=max((manifest.sequence for _, manifest in same), default=0) + 1,
+        sequence=sequence,
         distrust="a newer snapshot is suspect" if doubted else "",
     )
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.fake_source import FakeDatabase
-from tests.small_repository import new_repository, rows, take
+from tests.small_repository import new_repository, put_manifest, rows, take
 from vault.errors import UnsafeError
 from vault.ids import SnapshotId
 from vault.model import DatabasePart, Manifest
@@ -105,3 +105,11 @@ def test_directories_alone_are_of_no_server(repo: Open) -> None:
     take(repo, OURS)
     assert take(repo, None).apart == ""
     assert take(repo, THEIRS).apart
+
+
+def test_a_source_whose_numbers_are_used_up_is_refused(repo: Open) -> None:
+    """A greater number would be written and never read again."""
+    put_manifest(repo, take(repo, OURS).manifest, sequence=2**63 - 1)
+    with pytest.raises(UnsafeError, match="no number left"):
+        take(repo, OURS)
+    assert take(repo, OURS, source="another").manifest.sequence == 1
