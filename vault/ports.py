@@ -316,6 +316,15 @@ class TargetSession(Protocol):
     def broken_references(self, tables: Sequence[TableName]) -> Sequence[BrokenReference]:
         """Validated foreign keys of or to `tables` that rows violate now. Raises SourceError; Unreachable"""
 
+    def count_rows(self, tables: Sequence[TableName]) -> Mapping[TableName, int]:
+        """Rows of tables, partitions included; of those that are there and can be counted. Raises SourceError; Unreachable"""
+
+    def cut_off(self, table: TableItem, columns: Sequence[str], blocks: Iterator[bytes], *, nulls: bool) -> int:
+        """How many rows are there by key whose `columns` are set in `blocks` and otherwise in the table; `nulls`: NULL there.
+
+        `table` has its key and `columns` alone. Changes nothing. Raises SourceError; Unreachable
+        """
+
     def load(self, table: TableItem, blocks: Iterator[bytes], *, replace: bool = False, unchecked: bool = False) -> int:
         """COPY rows in; returns how many. `replace`: delete what is there first, in the same transaction.
 

@@ -70,6 +70,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     "restore": result(
         tables=COUNT, rows=COUNT, entries=COUNT, failed=listed(fields(entry=TEXT, why=TEXT)), duration_s=SECONDS,
         merged=listed(fields(name=TEXT, added=COUNT, removed=COUNT, differing=COUNT, refused=COUNT)),
+        beside=listed(fields(table=TEXT, why=TEXT, replace={"type": "boolean"})),
     ),
     "check": result(
         objects=COUNT, read_bytes=COUNT, duration_s=SECONDS,

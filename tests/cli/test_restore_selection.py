@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 import pytest
@@ -111,3 +112,37 @@ def test_words_that_mean_nothing_are_refused(pgvault_ready: Command, postgres: C
         assert hint in done.err
     assert pgvault_ready(*into, "-s", "-a").code == 2
     assert pgvault_ready("restore", "latest", "--dir", "migrations=./x", "--only", "users").code == 2
+
+
+def test_children_that_went_along_are_named_with_the_command_that_brings_them(
+    pgvault_ready: Command, postgres: Cluster, damaged: str
+) -> None:
+    with postgres.connect(damaged) as connection:
+        connection.execute(
+            'CREATE TABLE "order Items" (id int PRIMARY KEY, "order" bigint REFERENCES orders ON DELETE CASCADE);'
+            'INSERT INTO "order Items" SELECT id, id FROM orders; CREATE TABLE notes (id int PRIMARY KEY, "order" bigint'
+            " REFERENCES orders ON DELETE SET NULL); INSERT INTO notes SELECT id, id FROM orders"
+        )
+    dsn = postgres.dsn(damaged)
+    assert pgvault_ready("backup", "-d", dsn).code == 0
+    with postgres.connect(damaged) as connection:
+        connection.execute("DELETE FROM orders WHERE id <= 40; INSERT INTO orders (customer, note) VALUES (2, 'since')")
+    into = ("-d", dsn, "--into-source", "--yes")
+    planned = pgvault_ready("restore", "latest", *into, "--only", "public.orders", "--dry-run")
+    assert (
+        'beside it: public."order Items": refers to public.orders, and has 60 rows, 100 in the snapshot' in planned.out
+    )
+    assert "beside it: public.notes: rows that a delete has cut off stay so" in planned.out
+    done = pgvault_ready("restore", "latest", *into, "--only", "public.orders")
+    assert done.code == 0, done.err + done.out
+    assert "public.notes: 40 rows no longer refer by order to public.orders" in done.out
+    for line in done.out.splitlines():
+        if line.startswith("to bring that: pgvault "):
+            words = shlex.split(line.removeprefix("to bring that: pgvault ").partition(" (")[0])
+            again = pgvault_ready(*words, "--yes")
+            assert again.code == 0, again.err + again.out
+    with postgres.connect(damaged) as connection:
+        counted = 'SELECT (SELECT count(*) FROM "order Items"), (SELECT count("order") FROM notes), (SELECT count(*) FROM orders)'
+        assert connection.execute(counted).fetchall() == [(100, 100, 101)]
+    whole = pgvault_ready("restore", "latest", *into, "--only", "public.orders", "--json")
+    assert conforming(whole.json(), "restore")["beside"] == []

@@ -12,6 +12,7 @@ from vault.cli import about
 from vault.errors import IntegrityError
 from vault.ids import SnapshotId
 from vault.model import Counts, Ledger, Manifest, SlotInfo
+from vault.sql.names import show_name
 
 if TYPE_CHECKING:
     from vault.cli.restoring import Restored
@@ -196,6 +197,7 @@ def restored(done: Restored, duration_s: float) -> Json:
         ],
         files_equal=done.files_equal,
         files_left=[{"path": one.path, "why": one.why} for one in done.files_left],
+        beside=[{"table": show_name(one.table), "why": one.why, "replace": one.replace} for one in done.beside],
         counts=counts(done.counts),
         duration_s=duration_s,
     )

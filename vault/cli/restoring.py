@@ -5,6 +5,7 @@ Nothing is written before `run`. What is run is what was shown.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -18,11 +19,13 @@ from vault.cli import about, render
 from vault.errors import Interrupted, SourceError, UsageError
 from vault.model import Counts
 from vault.model.words import counted
+from vault.sql.names import show_name
 
 if TYPE_CHECKING:
     from vault.cli.render import Renderer
     from vault.model import MergedRows, TableName
     from vault.ops.project.components import Selectors
+    from vault.ops.restore.children import Beside
     from vault.ops.restore.failures import Failure
     from vault.ops.restore.plan.plan import RestorePlan
     from vault.ops.restore.standing import Differing
@@ -107,13 +110,14 @@ class Restored:
     large_objects: int = 0
     files_equal: int = 0
     files_left: tuple[Differing, ...] = ()
+    beside: tuple[Beside, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedRestore:
     """A plan and the open target that it was made for; both are None when only directories come.
 
-    `there`: directories to restore into that hold something.
+    `there`: directories to restore into that hold something; `beside`: what refers to what comes, and is or may be not as in the snapshot.
     """
 
     settings: Settings
@@ -122,6 +126,7 @@ class PlannedRestore:
     there: Mapping[str, DirectorySource] = field(default_factory=dict)
     plan: RestorePlan | None = None
     target: Target | None = None
+    beside: tuple[Beside, ...] = ()
 
     def show(self, out: Renderer, *, now_ms: int) -> None:
         from vault.ops.restore.plan.show import lines as plan_lines
@@ -134,6 +139,7 @@ class PlannedRestore:
             )
             if name in self.there:
                 lines += self._standing(name, self.there[name])
+        lines += (f"beside it: {line}" for line in self.told(self.beside))
         lines += _lacking(self.snapshot)
         manifest = self.snapshot.manifest
         if out.json:
@@ -152,6 +158,21 @@ class PlannedRestore:
         if found.differing:
             yield f"  {len(found.differing)} differ there, which {'are replaced' if self.request.options.clean else LEFT}:"
             yield from _differing(found.differing)
+
+    def told(self, beside: Sequence[Beside]) -> Iterator[str]:
+        """What is not as in the snapshot, then the commands that bring it."""
+        for one in beside:
+            yield f"{show_name(one.table)}: {one.why}"
+        for flag, tables in (
+            (" -c", {one.table for one in beside if one.replace}),
+            ("", {one.table for one in beside if not one.replace}),
+        ):
+            if tables:
+                only = " ".join(f"--only {shlex.quote(show_name(table))}" for table in sorted(tables))
+                into = shlex.quote(self.request.options.database or "DATABASE")
+                word = " --into-source" if self.request.options.into_source else ""
+                replaced = " (-c makes the table as in the snapshot: newer rows are deleted)" if flag else ""
+                yield f"to bring that: pgvault restore {self.snapshot.id.hex()[:12]} -d {into}{word} {only}{flag}{replaced}"
 
     @property
     def selectors(self) -> Selectors:
@@ -215,6 +236,7 @@ class PlannedRestore:
             large_objects=report.large_objects,
             files_equal=equal,
             files_left=tuple(left),
+            beside=report.beside,
         )
 
     def _count(self, paths: Mapping[str, tuple[bytes, ...]]) -> Counts:
@@ -300,6 +322,7 @@ def open_restore(
     Raises  UnsafeError: the target is not empty, or is a source; NotThere: the snapshot lacks what is asked for
     """
     from vault.ops.restore import run as restore
+    from vault.ops.restore.children import lost_rows, may_be_cut_off
     from vault.ops.restore.plan import plan as restore_plan
     from vault.ops.restore.plan.select import read_words
 
@@ -328,7 +351,11 @@ def open_restore(
         restore_plan.refuse(contents, target.facts, options)
         present = target.present() if restore_plan.is_read_first(target.facts, options.wanted) else None
         plan = restore_plan.plan(contents, target.facts, options, present=present)
-        yield replace(planned, plan=plan, target=target)
+        beside: tuple[Beside, ...] = ()
+        if plan.references:
+            session = target.session(contents.server.encoding)
+            beside = (*lost_rows(plan, session), *may_be_cut_off(plan))
+        yield replace(planned, plan=plan, target=target, beside=beside)
 
 
 def confirm(out: Renderer, *, yes: bool) -> None:
@@ -341,7 +368,7 @@ def confirm(out: Renderer, *, yes: bool) -> None:
         raise Interrupted("nothing was restored", why="the answer was not yes")
 
 
-def draw(out: Renderer, done: Restored, duration_s: float) -> None:
+def draw(out: Renderer, planned: PlannedRestore, done: Restored, duration_s: float) -> None:
     from vault.ops.restore.failures import folded
 
     for line in folded(done.failed):
@@ -352,6 +379,8 @@ def draw(out: Renderer, done: Restored, duration_s: float) -> None:
         out.line(f"{counted(len(done.files_left), 'path')} differ and {LEFT}:")
         for line in _differing(done.files_left):
             out.line(line)
+    for line in planned.told(done.beside):
+        out.line(line)
     out.line(
         f"restored {counted(done.rows, 'row')} of {counted(done.tables, 'table')}, "
         f"{counted(done.entries, 'definition')}, {counted(done.large_objects, 'large object')}, {counted(done.files, 'file')}, "

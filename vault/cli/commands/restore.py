@@ -69,7 +69,7 @@ def restore(invocation: Invocation, snapshot: str, **flags: Any) -> int:
     if invocation.json:
         out.json_line(jsonout.restored(done, duration_s))
     else:
-        restoring.draw(out, done, duration_s)
+        restoring.draw(out, planned, done, duration_s)
     return ExitCode.RESTORE_INCOMPLETE if done.failed else ExitCode.OK
 
 

@@ -14,6 +14,7 @@ from typing import Final
 
 from vault.errors import NotThere, SourceError, Unreachable
 from vault.model import Identity, Membership, MergedRows, Role, RoleSetting, SchemaEntry, TableName
+from vault.ops.restore.children import Beside, cut_off_rows, lost_rows
 from vault.ops.restore.circular import CircularDefaults
 from vault.ops.restore.failures import Failure, Failures
 from vault.ops.restore.plan.contents import Contents
@@ -40,7 +41,7 @@ _MAY_COME_LATER: Final = frozenset({"42501", "42883", "42P01", "42704", "3F000"}
 class RestoreReport:
     """`tables` and `rows` that were loaded; `entries` executed. Empty `failed` = everything planned is there, as recorded.
 
-    `merged`: what became of the rows of tables that were there.
+    `merged`: what became of the rows of tables that were there; `beside`: what refers to them and is not as in the snapshot.
     """
 
     tables: int
@@ -49,6 +50,7 @@ class RestoreReport:
     failed: tuple[Failure, ...]
     merged: Mapping[TableName, MergedRows] = field(default_factory=dict)
     large_objects: int = 0
+    beside: tuple[Beside, ...] = ()
 
 
 def gather(snapshot: Snapshot) -> Contents:
@@ -96,6 +98,11 @@ def run(plan: RestorePlan, snapshot: Snapshot, *, target: Target, progress: Prog
         restore.finish()
         rows.load_late(restore.failed)
         sessions.flush()
+        with sessions.borrow() as session:
+            beside = (*lost_rows(plan, session), *cut_off_rows(plan, snapshot, session))
+    for one in beside:
+        if one.asked:
+            failures.add(f"TABLE DATA {one.table.schema}.{one.table.name}", f"{one.why}; -c brings them")
     return RestoreReport(
         tables=rows.tables,
         rows=rows.rows,
@@ -103,6 +110,7 @@ def run(plan: RestorePlan, snapshot: Snapshot, *, target: Target, progress: Prog
         failed=failures.all(),
         merged=rows.merged,
         large_objects=rows.large_objects,
+        beside=beside,
     )
 
 

@@ -80,10 +80,15 @@ class EntryGraph:
 
     def above(self, attachment: int) -> list[int]:
         """Partitioned tables that a TABLE ATTACH puts its table below."""
-        found: list[int] = []
         at = self.relation(self._order[attachment].identity.relation)
-        while at is not None and (at := self._above.get(at)) is not None:
-            found.append(at)
+        return [] if at is None else self.roots(at)
+
+    def roots(self, at: int) -> list[int]:
+        """Partitioned tables that a table is below, the nearest first."""
+        found: list[int] = []
+        while (above := self._above.get(at)) is not None:
+            found.append(above)
+            at = above
         return found
 
     def depth_of_index(self, at: int) -> int:

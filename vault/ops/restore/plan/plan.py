@@ -22,6 +22,7 @@ from vault.ops.restore.plan.exchange import exchanges
 from vault.ops.restore.plan.graph import EntryGraph
 from vault.ops.restore.plan.privileges import decide_privileges
 from vault.ops.restore.plan.public import with_public
+from vault.ops.restore.plan.references import Reference, references
 from vault.ops.restore.plan.roles import RoleSteps, role_steps
 from vault.ops.restore.plan.select import Picked, Wanted, pick
 from vault.ops.restore.plan.standing_keys import parents_first
@@ -88,6 +89,7 @@ class RestorePlan:
     owner_of_sequence of serial and identity columns
     read_only        tables and sequences that the restoring role may not write
     fresh            the target is empty
+    references       foreign keys to tables whose rows come into a target that is not empty
     """
 
     contents: Contents
@@ -113,6 +115,7 @@ class RestorePlan:
     owner_of_sequence: Mapping[TableName, TableName]
     read_only: frozenset[TableName]
     fresh: bool
+    references: tuple[Reference, ...]
 
     @property
     def new_extensions(self) -> bool:
@@ -234,6 +237,7 @@ def plan(
         owner_of_sequence=now.graph.owner_of_sequence,
         read_only=present.read_only,
         fresh=not target.in_the_way,
+        references=_references(now, rows) if target.in_the_way else (),
     )
 
 
@@ -245,6 +249,10 @@ def _role_steps(now: Situation, options: RestoreOptions) -> RoleSteps:
     only = now.picked.roles
     named = only is None and not options.wanted.everything
     return role_steps(now.contents.roles, now.target, only=only, add_memberships=named, replace=options.replace)
+
+
+def _references(now: Situation, rows: Iterable[TableRows]) -> tuple[Reference, ...]:
+    return references(now.contents, now.graph, (item for one in rows for item in one.items))
 
 
 def _situation(contents: Contents, target: TargetFacts, options: RestoreOptions, present: Present) -> Situation:

@@ -23,7 +23,7 @@ from vault.source.postgres.target.silence import silenced
 from vault.source.postgres.target.unique_keys import UniqueKey, key_of, unique_keys
 from vault.sql.names import literal, qualified, quote
 
-_STAGE: Final = 'pg_temp."pgvault rows"'
+STAGE: Final = 'pg_temp."pgvault rows"'
 _NEW: Final = 'pg_temp."pgvault new rows"'
 _ROW: Final = '"pgvault row"'
 _PLACE: Final = '"pgvault place"'
@@ -34,7 +34,7 @@ ALLOW_DELETE: Final = "select pg_catalog.set_config('storage.allow_delete_query'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Names:
+class Names:
     """SQL of one table. `source`: its rows that a backup would read; `by`: the key that `key` names; `known`: columns that come."""
 
     table: str
@@ -74,7 +74,7 @@ class Into:
 def merge(connection: Connection, table: TableItem, blocks: Iterator[bytes], *, rows: int, into: Into) -> MergedRows:
     """See ports.TargetSession.merge. Raises psycopg.Error, SourceError: nothing was changed"""
     with connection.transaction(), connection.cursor() as cursor:
-        names = _names(table, unique_keys(connection, table.load_via_root or table.name))
+        names = names_of(table, unique_keys(connection, table.load_via_root or table.name))
         if into.replicate:
             cursor.execute(REPLICA)
         if into.exact:
@@ -96,37 +96,42 @@ def merge(connection: Connection, table: TableItem, blocks: Iterator[bytes], *, 
 
 
 def _bring(
-    cursor: psycopg.Cursor[tuple[Any, ...]], names: _Names, blocks: Iterator[bytes], *, rows: int, into: Into
+    cursor: psycopg.Cursor[tuple[Any, ...]], names: Names, blocks: Iterator[bytes], *, rows: int, into: Into
 ) -> MergedRows:
     """The stage is not analyzed: types without a collation may not be comparable."""
     if not names.deferrable and _first(cursor, f"SELECT NOT EXISTS (SELECT FROM {names.source})"):
         added = _copy(cursor, names.table, names, blocks, into.encoding)
         return MergedRows(added=added, refused=rows - added)
-    stage = f"CREATE TEMPORARY TABLE {_STAGE} ON COMMIT DROP AS SELECT {names.columns} FROM {names.source} WITH NO DATA"
-    cursor.execute(text(stage))
-    _copy(cursor, _STAGE, names, blocks, into.encoding)
+    stage(cursor, names, blocks, into.encoding)
     if names.key and not into.exact:
         return _merge_by_key(cursor, names)
     removed = _delete_others(cursor, names) if into.exact else 0
     return replace(_insert_lacking(cursor, names), removed=removed)
 
 
+def stage(cursor: psycopg.Cursor[tuple[Any, ...]], names: Names, blocks: Iterator[bytes], encoding: str) -> None:
+    """Rows into a temporary table that the transaction ends with."""
+    like = f"CREATE TEMPORARY TABLE {STAGE} ON COMMIT DROP AS SELECT {names.columns} FROM {names.source} WITH NO DATA"
+    cursor.execute(text(like))
+    _copy(cursor, STAGE, names, blocks, encoding)
+
+
 def _firing(cursor: psycopg.Cursor[tuple[Any, ...]], name: TableName) -> tuple[str, ...]:
     return tuple(str(row[0]) for row in cursor.execute(_FIRING, (qualified(name),)).fetchall())
 
 
-def _merge_by_key(cursor: psycopg.Cursor[tuple[Any, ...]], names: _Names) -> MergedRows:
+def _merge_by_key(cursor: psycopg.Cursor[tuple[Any, ...]], names: Names) -> MergedRows:
     there = f"SELECT FROM (SELECT * FROM {names.source}) t WHERE {names.same_key('t', 's')}"
     differing = _first(
         cursor,
-        f"SELECT count(*) FROM {_STAGE} s JOIN (SELECT * FROM {names.source}) t"
+        f"SELECT count(*) FROM {STAGE} s JOIN (SELECT * FROM {names.source}) t"
         f" ON {names.same_key('t', 's')} WHERE {names.row('t')} <> {names.row('s')}",
     )
-    added, refused = _insert(cursor, names, f"FROM {_STAGE} s WHERE NOT EXISTS ({there})")
+    added, refused = _insert(cursor, names, f"FROM {STAGE} s WHERE NOT EXISTS ({there})")
     return MergedRows(added=added, differing=differing, refused=refused)
 
 
-def _insert(cursor: psycopg.Cursor[tuple[Any, ...]], names: _Names, lacking: str) -> tuple[int, int]:
+def _insert(cursor: psycopg.Cursor[tuple[Any, ...]], names: Names, lacking: str) -> tuple[int, int]:
     """Insert the rows of `lacking`, the rest of a query; returns how many, and how many did not arrive."""
     wanted = int(_first(cursor, f"SELECT count(*) {lacking}"))
     ruled = _first(cursor, _RULED.format(literal(names.table)))
@@ -142,7 +147,7 @@ def _insert(cursor: psycopg.Cursor[tuple[Any, ...]], names: _Names, lacking: str
     return added, wanted - added
 
 
-def _leave_out_conflicts(cursor: psycopg.Cursor[tuple[Any, ...]], names: _Names) -> None:
+def _leave_out_conflicts(cursor: psycopg.Cursor[tuple[Any, ...]], names: Names) -> None:
     """What ON CONFLICT DO NOTHING does, which PostgreSQL does not have where there are rules or deferrable keys."""
     for key in names.unique:
         if not key.needs <= names.known:
@@ -152,7 +157,7 @@ def _leave_out_conflicts(cursor: psycopg.Cursor[tuple[Any, ...]], names: _Names)
         cursor.execute(text(f"DELETE FROM {_NEW} s WHERE EXISTS ({there}) OR EXISTS ({before})"))
 
 
-def _refuse_duplicates(cursor: psycopg.Cursor[tuple[Any, ...]], names: _Names) -> None:
+def _refuse_duplicates(cursor: psycopg.Cursor[tuple[Any, ...]], names: Names) -> None:
     """Of deferrable keys over columns that the server computes; it checks the others, or they were looked up.
 
     Raises  SourceError
@@ -165,9 +170,9 @@ def _refuse_duplicates(cursor: psycopg.Cursor[tuple[Any, ...]], names: _Names) -
                 raise SourceError("rows cannot be added", why=f"they would violate {key.name}, which is deferrable")
 
 
-def _insert_lacking(cursor: psycopg.Cursor[tuple[Any, ...]], names: _Names) -> MergedRows:
+def _insert_lacking(cursor: psycopg.Cursor[tuple[Any, ...]], names: Names) -> MergedRows:
     """Rows of the stage that the table has less often."""
-    numbered = _numbered(names, f"{_STAGE} s", "s", names.columns)
+    numbered = _numbered(names, f"{STAGE} s", "s", names.columns)
     counted = (
         f"SELECT {names.row('t')} AS {_ROW}, count(*) AS {_COUNT} FROM (SELECT * FROM {names.source}) t GROUP BY 1"
     )
@@ -179,11 +184,11 @@ def _insert_lacking(cursor: psycopg.Cursor[tuple[Any, ...]], names: _Names) -> M
     return MergedRows(added=added, refused=refused)
 
 
-def _delete_others(cursor: psycopg.Cursor[tuple[Any, ...]], names: _Names) -> int:
+def _delete_others(cursor: psycopg.Cursor[tuple[Any, ...]], names: Names) -> int:
     """Delete rows that the stage has less often. Without any, no DELETE is sent: a publication may forbid the very word."""
     physical = f"SELECT tableoid, ctid, * FROM {names.source}"
     numbered = _numbered(names, f"({physical}) t", "t", "t.tableoid, t.ctid")
-    counted = f"SELECT {names.row('s')} AS {_ROW}, count(*) AS {_COUNT} FROM {_STAGE} s GROUP BY 1"
+    counted = f"SELECT {names.row('s')} AS {_ROW}, count(*) AS {_COUNT} FROM {STAGE} s GROUP BY 1"
     others = (
         f"SELECT n.tableoid, n.ctid FROM ({numbered}) n LEFT JOIN ({counted}) c USING ({_ROW})"
         f" WHERE {_PLACE} > coalesce({_COUNT}, 0)"
@@ -194,17 +199,17 @@ def _delete_others(cursor: psycopg.Cursor[tuple[Any, ...]], names: _Names) -> in
     return cursor.rowcount
 
 
-def _numbered(names: _Names, source: str, alias: str, columns: str) -> str:
+def _numbered(names: Names, source: str, alias: str, columns: str) -> str:
     row = names.row(alias)
     listed = f"{columns}, " if columns else ""
     return f"SELECT {listed}{row} AS {_ROW}, row_number() OVER (PARTITION BY {row}) AS {_PLACE} FROM {source}"
 
 
-def _names(table: TableItem, unique: Sequence[UniqueKey]) -> _Names:
+def names_of(table: TableItem, unique: Sequence[UniqueKey]) -> Names:
     columns = tuple(quote(column.name) for column in table.columns)
     name = qualified(table.load_via_root or table.name)
     only = name if table.load_via_root else f"ONLY {name}"
-    return _Names(
+    return Names(
         table=name,
         source=f"{only} {table.condition}",
         columns=", ".join(columns),
@@ -218,7 +223,7 @@ def _names(table: TableItem, unique: Sequence[UniqueKey]) -> _Names:
 
 
 def _copy(
-    cursor: psycopg.Cursor[tuple[Any, ...]], into: str, names: _Names, blocks: Iterable[bytes], encoding: str
+    cursor: psycopg.Cursor[tuple[Any, ...]], into: str, names: Names, blocks: Iterable[bytes], encoding: str
 ) -> int:
     statement = f"COPY {into} {names.listed} FROM STDIN (ENCODING {literal(encoding)})"
     with cursor.copy(text(statement), writer=QuietWriter(cursor)) as copy:

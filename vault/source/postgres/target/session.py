@@ -25,8 +25,8 @@ from vault.model import (
 from vault.model.meaning import Meanings
 from vault.source.postgres.connection.connect import Connection
 from vault.source.postgres.connection.text import text
+from vault.source.postgres.target import children, merge
 from vault.source.postgres.target import large_object as largeobject_target
-from vault.source.postgres.target import merge
 from vault.source.postgres.target.attempts import translate
 from vault.source.postgres.target.entry_writer import NOT_FOUND, SET_PATH, EntryWriter
 from vault.source.postgres.target.merge import QuietWriter
@@ -75,6 +75,15 @@ class PostgresTargetSession(EntryWriter):
 
     def broken_references(self, tables: Sequence[TableName]) -> Sequence[BrokenReference]:
         return self._attempt("foreign keys", lambda: merge.broken_references(self._connection, tables))
+
+    def count_rows(self, tables: Sequence[TableName]) -> Mapping[TableName, int]:
+        return self._attempt("counting rows", lambda: children.count_rows(self._connection, tables))
+
+    def cut_off(self, table: TableItem, columns: Sequence[str], blocks: Iterator[bytes], *, nulls: bool) -> int:
+        try:
+            return children.cut_off(self._connection, table, columns, blocks, encoding=self._rows_encoding, nulls=nulls)
+        except psycopg.Error as error:
+            raise translate(error, f"references of {table.name.schema}.{table.name.name}") from error
 
     def load(self, table: TableItem, blocks: Iterator[bytes], *, replace: bool = False, unchecked: bool = False) -> int:
         name = f"rows of {table.name.schema}.{table.name.name}"

@@ -1,0 +1,111 @@
+"""What refers to restored rows is looked at too: children lost by a cascade, children cut off by SET NULL or SET DEFAULT."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.fix_postgres import Cluster
+from tests.restore_support import Restored, restored, snapshot_of
+from vault.repo.snapshot import Snapshot
+
+pytestmark = pytest.mark.postgres
+
+SCHEMA = """
+create table people (id int primary key, name text);
+create table orders (id int primary key, person int references people on delete cascade, note text);
+create table items (id int, "order" int references orders on delete cascade, primary key (id, "order")) partition by range (id);
+create table items_low partition of items for values from (0) to (100);
+create table items_high partition of items for values from (100) to (1000);
+create table notes (id numeric primary key, person int references people on delete set null, "a person" int default 1
+    references people on delete set default, text text);
+create table loose (person int references people on delete set null);
+create table tree (id int primary key, above int references tree on delete set null);
+create table unrelated (id int primary key);
+insert into people values (1, 'one'), (2, 'two'), (3, 'three');
+insert into orders select n, 1 + n % 3, 'note' from generate_series(1, 9) n;
+insert into items select n * 20, n from generate_series(1, 9) n;
+insert into notes select n + 0.10, 1 + n % 3, 1 + n % 3, 'text' from generate_series(1, 9) n;
+insert into loose values (1), (2), (3); insert into unrelated values (1); insert into tree values (1, null), (2, 1), (3, 1), (4, 2);
+"""
+
+
+class Damaged:
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.name = cluster.createdb()
+        self.run(SCHEMA)
+        self.snapshot: Snapshot = snapshot_of(cluster.dsn(self.name))
+
+    def run(self, statements: str) -> None:
+        with self.cluster.connect(self.name) as connection:
+            connection.execute(statements.encode())
+
+    def restored(self, *only: str, replace: bool = False) -> Restored:
+        return restored(self.snapshot, self.cluster.dsn(self.name), *only, replace=replace, into_source=True)
+
+
+@pytest.fixture
+def damaged(postgres: Cluster) -> Iterator[Damaged]:
+    made = Damaged(postgres)
+    yield made
+    postgres.dropdb(made.name)
+
+
+def beside(done: Restored) -> dict[str, str]:
+    return {f"{one.table.name}{' -c' if one.replace else ''}": one.why for one in done.report.beside}
+
+
+def test_what_a_cascade_took_is_named_and_comes_when_asked(damaged: Damaged) -> None:
+    damaged.run("delete from people where id = 2")
+    done = damaged.restored("public.people")
+    assert done.failed == {}
+    assert beside(done) == {
+        "orders": "refers to public.people, and has 6 rows, 9 in the snapshot",
+        "items": "refers to public.orders, and has 6 rows, 9 in the snapshot",
+        "notes -c": "3 rows no longer refer by a person to public.people as in the snapshot: ON DELETE SET DEFAULT",
+        "loose -c": "3 rows without a key may have been cut off: person to public.people, ON DELETE SET NULL",
+    } | {"notes -c": beside(done)["notes -c"]}
+    assert sorted(one.why for one in done.report.beside if one.table.name == "notes") == [
+        "3 rows no longer refer by a person to public.people as in the snapshot: ON DELETE SET DEFAULT",
+        "3 rows no longer refer by person to public.people as in the snapshot: ON DELETE SET NULL",
+    ]
+    again = damaged.restored("public.orders", "public.items")
+    assert (again.failed, beside(again)) == ({}, {})
+
+
+def test_rows_that_were_asked_for_and_stay_cut_off_are_missing(damaged: Damaged) -> None:
+    damaged.run(
+        "delete from people where id = 2; insert into notes values (1.1, null, null, 'x') on conflict do nothing"
+    )
+    done = damaged.restored("public.people", "public.notes", "public.orders", "public.items")
+    assert list(done.failed) == ["TABLE DATA public.notes"]
+    assert done.failed["TABLE DATA public.notes"].endswith("; -c brings them")
+    healed = damaged.restored("public.people", "public.notes", replace=True)
+    assert healed.failed == {}
+    assert list(beside(healed)) == ["loose -c"]
+
+
+def test_a_table_that_refers_to_itself_is_looked_at(damaged: Damaged) -> None:
+    damaged.run("delete from tree where id = 1")
+    done = damaged.restored("public.tree")
+    assert done.failed["TABLE DATA public.tree"].startswith("2 rows no longer refer by above to public.tree")
+
+
+def test_nothing_is_told_where_nothing_was_lost(damaged: Damaged) -> None:
+    damaged.run("update people set name = 'other' where id = 1; delete from unrelated")
+    done = damaged.restored("public.people", "public.unrelated")
+    assert done.failed == {}
+    assert list(beside(done)) == ["loose -c"]
+
+
+def test_a_partition_that_comes_is_referred_to_through_its_root(damaged: Damaged) -> None:
+    damaged.run(
+        'create table marks (id int primary key, item int, "order" int,'
+        ' foreign key (item, "order") references items on delete cascade); insert into marks select id, id, "order" from items'
+    )
+    snapshot = snapshot_of(damaged.cluster.dsn(damaged.name))
+    damaged.run("delete from items_low")
+    done = restored(snapshot, damaged.cluster.dsn(damaged.name), "public.items_low", into_source=True)
+    assert beside(done) == {"marks": "refers to public.items, and has 5 rows, 9 in the snapshot"}

@@ -1,0 +1,89 @@
+"""Tables that refer to what comes, and may have lost rows or their references with it. Pure. Spec 76-selection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from vault.model import TableItem, TableName
+from vault.ops.restore.plan.contents import Contents, rows_of
+from vault.ops.restore.plan.graph import EntryGraph
+from vault.sql.foreign_keys import read_foreign_key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """`child` refers to `parent` by `columns`; `cuts_off`: what a delete there does to them, in words, or empty.
+
+    `items`: the child's rows, by partition; `asked`: they come in this restore; `direct`: the rows of `parent` do.
+    """
+
+    child: TableName
+    parent: TableName
+    columns: tuple[str, ...]
+    cuts_off: str
+    items: tuple[TableItem, ...]
+    asked: bool
+    direct: bool
+
+    @property
+    def rows(self) -> int:
+        return sum(map(rows_of, self.items))
+
+
+def references(contents: Contents, graph: EntryGraph, coming: Iterable[TableItem]) -> tuple[Reference, ...]:
+    """Foreign keys to tables whose rows come, and to the tables of these keys, as far as deletes can reach."""
+    names = {item.name for item in coming}
+    items = {item.name: item for item in contents.tables}
+    waiting = {at for name in names for at in _family(graph, name)}
+    direct, seen, found = frozenset(waiting), set(waiting), []
+    while waiting:
+        parent = waiting.pop()
+        for at in (*graph.links_to(parent), *_own(contents, graph, parent)):
+            key = read_foreign_key(contents.entries[at].definition)
+            child = contents.order[at].identity.relation
+            home = graph.relation(child)
+            if key is None or home is None:
+                continue
+            leaves = _leaves(graph, home, contents, items)
+            found.append(
+                Reference(
+                    child=child,
+                    parent=contents.order[parent].identity.relation,
+                    columns=key.columns,
+                    cuts_off=key.cuts_off,
+                    items=leaves,
+                    asked=bool(leaves) and all(item.name in names for item in leaves),
+                    direct=parent in direct,
+                )
+            )
+            if home not in seen and not key.cuts_off:
+                seen.add(home)
+                waiting.add(home)
+    return tuple(sorted(found, key=lambda one: (one.child, one.parent, one.columns)))
+
+
+def _family(graph: EntryGraph, name: TableName) -> list[int]:
+    """A table and what it is a partition of: a key may refer to either."""
+    at = graph.relation(name)
+    return [] if at is None else [at, *graph.roots(at)]
+
+
+def _own(contents: Contents, graph: EntryGraph, at: int) -> list[int]:
+    """Keys by which a table refers to itself."""
+    keys = (part for part in graph.parts(at) if contents.order[part].identity.desc == "FK CONSTRAINT")
+    tables = {one: [need for need in graph.needs(one) if contents.order[need].identity.desc == "TABLE"] for one in keys}
+    return [one for one, needs in tables.items() if set(needs) <= {at}]
+
+
+def _leaves(
+    graph: EntryGraph, at: int, contents: Contents, items: Mapping[TableName, TableItem]
+) -> tuple[TableItem, ...]:
+    found: list[TableItem] = []
+    waiting = [at]
+    while waiting:
+        one = waiting.pop()
+        name = contents.order[one].identity.relation
+        found += [items[name]] if name in items else []
+        waiting += graph.partitions(one)
+    return tuple(sorted(found, key=lambda item: item.name))
