@@ -13,6 +13,7 @@ from vault.model import (
     BrokenReference,
     CatalogFacts,
     Column,
+    Identity,
     LargeObjectItem,
     MergedRows,
     Missing,
@@ -313,6 +314,12 @@ class TargetSession(Protocol):
         Raises  SourceError: the table is as it was; Unreachable
         """
 
+    def foresee(self, table: TableItem, blocks: Iterator[bytes], *, rows: int, exact: bool) -> MergedRows:
+        """What `merge` would do, but that another unique key keeps rows out. Changes nothing. Raises SourceError; Unreachable"""
+
+    def views_over(self, identity: Identity) -> Sequence[str]:
+        """Views that use an object of the target, as pg_identify_object names them. Raises SourceError; Unreachable"""
+
     def broken_references(self, tables: Sequence[TableName]) -> Sequence[BrokenReference]:
         """Validated foreign keys of or to `tables` that rows violate now. Raises SourceError; Unreachable"""
 
@@ -321,9 +328,7 @@ class TargetSession(Protocol):
 
     def cut_off(self, table: TableItem, columns: Sequence[str], blocks: Iterator[bytes], *, nulls: bool) -> int:
         """How many rows are there by key whose `columns` are set in `blocks` and otherwise in the table; `nulls`: NULL there.
-
-        `table` has its key and `columns` alone. Changes nothing. Raises SourceError; Unreachable
-        """
+        `table` has its key and `columns` alone. Changes nothing. Raises SourceError; Unreachable"""
 
     def load(self, table: TableItem, blocks: Iterator[bytes], *, replace: bool = False, unchecked: bool = False) -> int:
         """COPY rows in; returns how many. `replace`: delete what is there first, in the same transaction.

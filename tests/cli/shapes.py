@@ -69,8 +69,19 @@ SHAPES: dict[str, dict[str, Any]] = {
     "extract": result(files=COUNT, bytes=COUNT),
     "restore": result(
         tables=COUNT, rows=COUNT, entries=COUNT, failed=listed(fields(entry=TEXT, why=TEXT)), duration_s=SECONDS,
-        merged=listed(fields(name=TEXT, added=COUNT, removed=COUNT, differing=COUNT, refused=COUNT)),
+        large_objects=COUNT,
+        merged=listed(
+            fields(table=TEXT, added=COUNT, left_different=COUNT, changed=COUNT, deleted=COUNT, refused=COUNT)
+        ),
         beside=listed(fields(table=TEXT, why=TEXT, replace={"type": "boolean"})),
+    ),
+    "restore plan": result(
+        plan=fields(
+            source=TEXT, snapshot=SNAPSHOT_ID, time=TIME, server=nullable({"type": "object"}),
+            target=nullable(fields(database=TEXT, version=TEXT, user=TEXT)), warnings=listed(TEXT),
+            steps=listed({"type": "object", "required": ["action", "why"]}),
+            beside=listed(fields(table=TEXT, why=TEXT, replace={"type": "boolean"})),
+        )
     ),
     "check": result(
         objects=COUNT, read_bytes=COUNT, duration_s=SECONDS,

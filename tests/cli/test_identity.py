@@ -169,7 +169,7 @@ def test_lists_and_plans_say_source_server_database_time_and_age(two: Two) -> No
         assert one["server"]["system_id"][-6:] in text
         assert one["time"][:4] in text
         assert " s" in text
-    fields = two("restore", "latest", "-d", two.server.dsn(two.server.createdb()), "--dry-run", "--json").json()
+    fields = two("restore", "latest", "-d", two.server.dsn(two.server.createdb()), "--dry-run", "--json").json()["plan"]
     assert (fields["source"], fields["server"], fields["time"]) == ("shop", one["server"], one["time"])
 
 

@@ -44,11 +44,31 @@ def test_deleted_rows_come_back_and_newer_ones_stay(pgvault_ready: Command, post
     done = pgvault_ready("restore", "latest", *into, "--into-source")
     assert done.code == 0, done.err + done.out
     (merged,) = conforming(done.json(), "restore")["merged"]
-    assert merged == {"name": "public.orders", "added": 40, "removed": 0, "differing": 1, "refused": 0}
+    assert merged == {
+        "table": "public.orders",
+        "added": 40,
+        "left_different": 1,
+        "changed": 0,
+        "deleted": 0,
+        "refused": 0,
+    }
     with postgres.connect(damaged) as connection:
         notes = "SELECT count(*), count(*) FILTER (WHERE note IN ('newer', 'since')) FROM orders"
         assert connection.execute(notes).fetchall() == [(101, 2)]
+    planned = pgvault_ready("restore", "latest", *into, "--into-source", "-c", "--dry-run")
+    (step,) = [one for one in conforming(planned.json(), "restore plan")["plan"]["steps"] if "table" in one]
+    assert step == {
+        "action": "replace rows",
+        "table": "public.orders",
+        "why": "",
+        "rows_added": 0,
+        "rows_changed": 1,
+        "rows_deleted": 1,
+    }
     exact = pgvault_ready("restore", "latest", *into, "--into-source", "-c")
+    assert exact.json()["merged"] == [
+        {"table": "public.orders", "added": 0, "left_different": 0, "changed": 1, "deleted": 1, "refused": 0}
+    ]
     assert exact.code == 0, exact.err + exact.out
     with postgres.connect(damaged) as connection:
         assert connection.execute(notes).fetchall() == [(100, 0)]
@@ -146,3 +166,22 @@ def test_children_that_went_along_are_named_with_the_command_that_brings_them(
         assert connection.execute(counted).fetchall() == [(100, 100, 101)]
     whole = pgvault_ready("restore", "latest", *into, "--only", "public.orders", "--json")
     assert conforming(whole.json(), "restore")["beside"] == []
+
+
+@pytest.mark.spec("SEL-12")
+def test_a_view_that_stops_a_replacement_is_foreseen_and_named(
+    pgvault_ready: Command, postgres: Cluster, damaged: str
+) -> None:
+    with postgres.connect(damaged) as connection:
+        connection.execute("ALTER TABLE orders ADD extra int; CREATE VIEW since AS SELECT extra FROM orders")
+    into = ("-d", postgres.dsn(damaged), "--into-source", "--only", "public.orders", "-c", "--yes")
+    planned = pgvault_ready("restore", "latest", *into, "--dry-run")
+    assert "blocked: orders: view public.since would stop it" in planned.out, planned.out
+    assert "DROP VIEW public.since;" in planned.out
+    stopped = pgvault_ready("restore", "latest", *into)
+    assert stopped.code == 9
+    assert "view since depends on table orders" in stopped.out.replace("public.", "")
+    with postgres.connect(damaged) as connection:
+        connection.execute("DROP VIEW public.since")
+    assert "blocked" not in pgvault_ready("restore", "latest", *into, "--dry-run").out
+    assert pgvault_ready("restore", "latest", *into).code == 0

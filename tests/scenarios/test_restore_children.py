@@ -57,6 +57,7 @@ def beside(done: Restored) -> dict[str, str]:
     return {f"{one.table.name}{' -c' if one.replace else ''}": one.why for one in done.report.beside}
 
 
+@pytest.mark.spec("SEL-11")
 def test_what_a_cascade_took_is_named_and_comes_when_asked(damaged: Damaged) -> None:
     damaged.run("delete from people where id = 2")
     done = damaged.restored("public.people")

@@ -15,10 +15,11 @@ from vault.model import Counts, Ledger, Manifest, SlotInfo
 from vault.sql.names import show_name
 
 if TYPE_CHECKING:
-    from vault.cli.restoring import Restored
+    from vault.cli.restoring import PlannedRestore, Restored
     from vault.ops.backup.run import BackupReport
     from vault.ops.repository.stats import Stats
     from vault.ops.restore.failures import Failure
+    from vault.ops.restore.foresight import Step
     from vault.ops.view.tree import ViewEntry
     from vault.repo.lineage import Known
     from vault.repo.snapshot import Snapshot
@@ -187,10 +188,11 @@ def restored(done: Restored, duration_s: float) -> Json:
         large_objects=done.large_objects,
         merged=[
             {
-                "name": f"{name.schema}.{name.name}",
+                "table": show_name(name),
                 "added": one.added,
-                "removed": one.removed,
-                "differing": one.differing,
+                "left_different": one.differing,
+                "changed": one.changed,
+                "deleted": one.removed,
                 "refused": one.refused,
             }
             for name, one in done.merged.items()
@@ -201,6 +203,32 @@ def restored(done: Restored, duration_s: float) -> Json:
         counts=counts(done.counts),
         duration_s=duration_s,
     )
+
+
+def foreseen(planned: PlannedRestore, now_ms: int) -> Json:
+    """`restore --dry-run`: the plan in fields, and in words."""
+    plan, steps = planned.plan, planned.foreseen
+    target = None if plan is None else {name: getattr(plan.target, name) for name in ("database", "version", "user")}
+    return result(
+        plan={
+            "snapshot": planned.snapshot.id.hex(),
+            **about.fields(planned.snapshot.manifest, now_ms),
+            "target": target,
+            "steps": [_step(one) for one in steps],
+            "beside": [
+                {"table": show_name(one.table), "why": one.why, "replace": one.replace} for one in planned.beside
+            ],
+            "warnings": [*about.warnings(planned.snapshot.manifest, now_ms), *(() if plan is None else plan.warnings)],
+        }
+    )
+
+
+def _step(one: Step) -> Json:
+    named = {"entry": one.entry} if one.entry else {"table": one.table}
+    if one.rows is None:
+        return {"action": one.action, **named, "why": one.why}
+    counted = {"rows_added": one.rows.added, "rows_changed": one.rows.changed, "rows_deleted": one.rows.removed}
+    return {"action": one.action, **named, **counted, "why": one.why}
 
 
 def stats(found: Stats) -> Json:

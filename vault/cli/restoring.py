@@ -5,7 +5,6 @@ Nothing is written before `run`. What is run is what was shown.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -16,10 +15,10 @@ from vault.app.backup_request import pairs
 from vault.app.conninfo import as_conninfo, refuse_unusable
 from vault.app.settings import Settings
 from vault.cli import about, render
+from vault.cli.beside import told
 from vault.errors import Interrupted, SourceError, UsageError
 from vault.model import Counts
 from vault.model.words import counted
-from vault.sql.names import show_name
 
 if TYPE_CHECKING:
     from vault.cli.render import Renderer
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from vault.ops.project.components import Selectors
     from vault.ops.restore.children import Beside
     from vault.ops.restore.failures import Failure
+    from vault.ops.restore.foresight import Step
     from vault.ops.restore.plan.plan import RestorePlan
     from vault.ops.restore.standing import Differing
     from vault.ports import DirectorySource, Progress, Target
@@ -117,7 +117,8 @@ class Restored:
 class PlannedRestore:
     """A plan and the open target that it was made for; both are None when only directories come.
 
-    `there`: directories to restore into that hold something; `beside`: what refers to what comes, and is or may be not as in the snapshot.
+    `there`: directories to restore into that hold something; `beside`: what refers to what comes, and is or may be not as in
+    the snapshot; `foreseen`: of a dry run, its steps.
     """
 
     settings: Settings
@@ -127,8 +128,10 @@ class PlannedRestore:
     plan: RestorePlan | None = None
     target: Target | None = None
     beside: tuple[Beside, ...] = ()
+    foreseen: tuple[Step, ...] = ()
 
     def show(self, out: Renderer, *, now_ms: int) -> None:
+        from vault.ops.restore.foresight import lines as foreseen_lines
         from vault.ops.restore.plan.show import lines as plan_lines
 
         lines = [] if self.plan is None else list(plan_lines(self.plan))
@@ -139,6 +142,7 @@ class PlannedRestore:
             )
             if name in self.there:
                 lines += self._standing(name, self.there[name])
+        lines += foreseen_lines(self.foreseen)
         lines += (f"beside it: {line}" for line in self.told(self.beside))
         lines += _lacking(self.snapshot)
         manifest = self.snapshot.manifest
@@ -160,19 +164,8 @@ class PlannedRestore:
             yield from _differing(found.differing)
 
     def told(self, beside: Sequence[Beside]) -> Iterator[str]:
-        """What is not as in the snapshot, then the commands that bring it."""
-        for one in beside:
-            yield f"{show_name(one.table)}: {one.why}"
-        for flag, tables in (
-            (" -c", {one.table for one in beside if one.replace}),
-            ("", {one.table for one in beside if not one.replace}),
-        ):
-            if tables:
-                only = " ".join(f"--only {shlex.quote(show_name(table))}" for table in sorted(tables))
-                into = shlex.quote(self.request.options.database or "DATABASE")
-                word = " --into-source" if self.request.options.into_source else ""
-                replaced = " (-c makes the table as in the snapshot: newer rows are deleted)" if flag else ""
-                yield f"to bring that: pgvault restore {self.snapshot.id.hex()[:12]} -d {into}{word} {only}{flag}{replaced}"
+        options = self.request.options
+        return told(beside, self.snapshot.id, database=options.database, into_source=options.into_source)
 
     @property
     def selectors(self) -> Selectors:
@@ -323,6 +316,7 @@ def open_restore(
     """
     from vault.ops.restore import run as restore
     from vault.ops.restore.children import lost_rows, may_be_cut_off
+    from vault.ops.restore.foresight import foresee
     from vault.ops.restore.plan import plan as restore_plan
     from vault.ops.restore.plan.select import read_words
 
@@ -355,7 +349,10 @@ def open_restore(
         if plan.references:
             session = target.session(contents.server.encoding)
             beside = (*lost_rows(plan, session), *may_be_cut_off(plan))
-        yield replace(planned, plan=plan, target=target, beside=beside)
+        foreseen: tuple[Step, ...] = ()
+        if asked.options.dry_run:
+            foreseen = tuple(foresee(plan, snapshot, target.session(contents.server.encoding)))
+        yield replace(planned, plan=plan, target=target, beside=beside, foreseen=foreseen)
 
 
 def confirm(out: Renderer, *, yes: bool) -> None:

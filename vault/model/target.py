@@ -78,12 +78,13 @@ class Present:
 class MergedRows:
     """What became of rows in a table that had some. `differing`: same key, other values, left as they are.
 
-    `refused`: rows that did not arrive: a unique key of another row, or a trigger, kept them out; `removed` includes rows
-    that were replaced; `fired`: triggers and rules that could not be switched off.
+    `refused`: rows that did not arrive: a unique key of another row, or a trigger, kept them out; `changed`: rows of
+    a key that is there, replaced; `fired`: triggers and rules that could not be switched off.
     """
 
     added: int
     removed: int = 0
+    changed: int = 0
     differing: int = 0
     refused: int = 0
     fired: tuple[str, ...] = ()

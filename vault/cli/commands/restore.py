@@ -61,6 +61,8 @@ def restore(invocation: Invocation, snapshot: str, **flags: Any) -> int:
     with restoring.open_restore(settings, found, request, sources=sources) as planned:
         planned.show(out, now_ms=started_ms)
         if options.dry_run:
+            if invocation.json:
+                out.json_line(jsonout.foreseen(planned, started_ms))
             return ExitCode.OK
         restoring.confirm(out, yes=options.yes)
         with progress.shown(out) as drawn:

@@ -44,6 +44,17 @@ class _Refused:
     unchecked: Callable[[], None] | None = None
 
 
+def narrowed(step: TableRows, snapshot: Snapshot) -> tuple[TableItem, Iterator[bytes]]:
+    """The table with the columns that come, and their rows in blocks."""
+    columns = step.item.columns
+    kept = [at for at, column in enumerate(columns) if column.name not in step.without]
+    extents = (extent for item in step.items for extent in snapshot.extents(item))
+    blocks: Iterator[bytes] = chain.from_iterable(map(snapshot.extent_rows, extents))
+    if step.without:
+        blocks = copytext.of_columns(copytext.whole_rows(blocks), kept, len(columns))
+    return replace(step.item, columns=tuple(columns[at] for at in kept)), blocks
+
+
 class RowLoader:
     """`tables` and `rows` count what was loaded; `merged` tells of tables that were there."""
 
@@ -113,7 +124,9 @@ class RowLoader:
     def verify_references(self) -> None:
         """Foreign keys that were off while rows came into tables that were there."""
         tables = [*self.merged, *sorted(self._unchecked)]
-        changed = bool(self._unchecked) or any(done.added or done.removed for done in self.merged.values())
+        changed = bool(self._unchecked) or any(
+            done.added or done.removed or done.changed for done in self.merged.values()
+        )
         if not tables or not self._plan.target.may_replicate:
             return
         with self._sessions.borrow() as session:
@@ -227,16 +240,8 @@ class RowLoader:
                 yield partial(self._load_member, table)
 
     def _merge(self, step: TableRows) -> None:
-        extents = [partial(self._snapshot.extents, item) for item in step.items]
-        columns = step.item.columns
-        kept = [at for at, column in enumerate(columns) if column.name not in step.without]
-        narrow = replace(step.item, columns=tuple(columns[at] for at in kept))
         with self._sessions.borrow() as session:
-            blocks: Iterator[bytes] = (
-                block for of_table in extents for extent in of_table() for block in self._snapshot.extent_rows(extent)
-            )
-            if step.without:
-                blocks = copytext.of_columns(copytext.whole_rows(blocks), kept, len(columns))
+            narrow, blocks = narrowed(step, self._snapshot)
             try:
                 rows = sum(map(rows_of, step.items))
                 done = session.merge(narrow, blocks, rows=rows, exact=step.mode is RowMode.EXACT)
@@ -259,7 +264,7 @@ class RowLoader:
             )
         with self._lock:
             self.merged[step.item.name] = done
-            self._rows[step.item.name] = done.added
+            self._rows[step.item.name] = done.added + done.changed
         self._progress.advance(sum(map(bytes_of, step.items)))
 
     def _schedule(self, table: TableItem) -> None:

@@ -201,12 +201,11 @@ def plan(
     apart = {at for one in exchanged for at in one.exchange.entries}
     rows, not_loaded = rows_into(now, decisions, {item.name for one in exchanged for item in one.tables})
     jobs = [one for one in rows if one.item.name.schema in _STARTING_JOBS]
-    steps = _steps(contents, _active(decisions) - apart)
+    roles, steps = _role_steps(now, options), _steps(contents, _active(decisions) - apart)
     created = [at for at in steps["first"] if decisions[at].action is Action.CREATE]
     row_security = _row_security(contents, created, steps["after"])
     early = {at for positions in row_security.values() for at in positions}
     late = attachments(now, decisions, apart)
-    roles = _role_steps(now, options)
     others = policies.beyond(now, apart)
     return RestorePlan(
         contents=contents,

@@ -18,6 +18,8 @@ T = TypeVar("T")
 
 _DATA_ERRORS: Final = ("22", "23", "P0")
 UNIQUE_VIOLATION: Final = "23505"
+_DEPENDED_ON: Final = "2BP01"
+"""Its detail names objects, never values."""
 _DEADLOCK: Final = "40P01"
 _ATTEMPTS: Final = 3
 
@@ -31,6 +33,8 @@ def translate(error: psycopg.Error, doing: str, *, script: bool = False) -> Sour
     elif state.startswith(_DATA_ERRORS) and not (state == UNIQUE_VIOLATION and error.diag.constraint_name):
         named = error.diag.constraint_name or error.diag.column_name or ""
         why = f"{type(error).__name__}{f' of {named}' if named else ''} ({state})"
+    if state == _DEPENDED_ON and error.diag.message_detail:
+        why = f"{why} ({'; '.join(error.diag.message_detail.splitlines())}): drop what depends on it first, or name it with --only too"
     if not state and isinstance(error, psycopg.OperationalError):
         return Unreachable(f"{doing}: the connection to the target was lost", why=why)
     if state.startswith(("08", "57P")):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, LiteralString
 
-from vault.model import TableItem, TableName
+from vault.model import Identity, TableItem, TableName
 from vault.source.postgres.connection.connect import Connection, Session
 from vault.source.postgres.connection.text import text
 from vault.source.postgres.rows.planning import foreign
@@ -36,6 +36,22 @@ def count_rows(connection: Connection, tables: Sequence[TableName]) -> Mapping[T
                 connection.execute(text(f"SELECT count(*) FROM {only}{qualified(table)}")).fetchall()[0][0]
             )
     return found
+
+
+_VIEWS: Final[LiteralString] = """
+select distinct o.type || ' ' || o.identity
+  from pg_catalog.pg_get_object_address(%(kind)s, %(names)s::text[], %(args)s::text[]) a
+  join pg_catalog.pg_depend d on d.refclassid = a.classid and d.refobjid = a.objid and d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+  join pg_catalog.pg_rewrite r on r.oid = d.objid and r.ev_class <> a.objid,
+       lateral pg_catalog.pg_identify_object('pg_catalog.pg_class'::pg_catalog.regclass, r.ev_class, 0) o
+ order by 1
+"""
+
+
+def views_over(connection: Connection, identity: Identity) -> list[str]:
+    """Views, and tables with rules, that stand in the way of dropping an object. Raises psycopg.Error"""
+    values = {"kind": identity.kind, "names": list(identity.names), "args": list(identity.args)}
+    return [str(row[0]) for row in connection.execute(_VIEWS, values).fetchall()]
 
 
 def cut_off(

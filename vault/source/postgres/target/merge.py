@@ -90,9 +90,29 @@ def merge(connection: Connection, table: TableItem, blocks: Iterator[bytes], *, 
                 done = _bring(cursor, names, blocks, rows=rows, into=into)
         if into.exact and done.refused:
             raise SourceError("rows cannot be replaced", why=f"{done.refused} of them would not arrive")
-        if into.exact and done.added + done.removed and fired:
+        if into.exact and done.added + done.removed + done.changed and fired:
             raise SourceError("rows cannot be replaced", why=f"{', '.join(fired)} would fire: ENABLE ALWAYS or REPLICA")
-        return replace(done, fired=fired if done.added else ())
+        return replace(done, fired=fired if done.added + done.changed else ())
+
+
+def foresee(connection: Connection, table: TableItem, blocks: Iterator[bytes], *, rows: int, into: Into) -> MergedRows:
+    """What `merge` would do, but for rows that another key would keep out. Changes nothing. Raises psycopg.Error"""
+    with connection.transaction(force_rollback=True), connection.cursor() as cursor:
+        names = names_of(table, unique_keys(connection, table.load_via_root or table.name))
+        if _first(cursor, f"SELECT NOT EXISTS (SELECT FROM {names.source})"):
+            return MergedRows(added=rows)
+        stage(cursor, names, blocks, into.encoding)
+        differing = _count_differing(cursor, names)
+        if names.key and not into.exact:
+            return MergedRows(added=_first(cursor, f"SELECT count(*) {_missing(names)}"), differing=differing)
+        added = _first(cursor, f"SELECT count(*) {_lacking(names)}")
+        removed = _first(cursor, f"SELECT count(*) FROM ({_others(names)}) o") if into.exact else 0
+        return _parted(MergedRows(added=added, removed=removed), differing if into.exact else 0)
+
+
+def _parted(done: MergedRows, changed: int) -> MergedRows:
+    """Of rows that went and came, those of one key are changed ones."""
+    return replace(done, added=done.added - changed, removed=done.removed - changed, changed=changed)
 
 
 def _bring(
@@ -105,8 +125,10 @@ def _bring(
     stage(cursor, names, blocks, into.encoding)
     if names.key and not into.exact:
         return _merge_by_key(cursor, names)
+    changed = _count_differing(cursor, names) if into.exact else 0
     removed = _delete_others(cursor, names) if into.exact else 0
-    return replace(_insert_lacking(cursor, names), removed=removed)
+    added, refused = _insert(cursor, names, _lacking(names))
+    return _parted(MergedRows(added=added, refused=refused, removed=removed), changed)
 
 
 def stage(cursor: psycopg.Cursor[tuple[Any, ...]], names: Names, blocks: Iterator[bytes], encoding: str) -> None:
@@ -121,14 +143,23 @@ def _firing(cursor: psycopg.Cursor[tuple[Any, ...]], name: TableName) -> tuple[s
 
 
 def _merge_by_key(cursor: psycopg.Cursor[tuple[Any, ...]], names: Names) -> MergedRows:
-    there = f"SELECT FROM (SELECT * FROM {names.source}) t WHERE {names.same_key('t', 's')}"
-    differing = _first(
-        cursor,
-        f"SELECT count(*) FROM {STAGE} s JOIN (SELECT * FROM {names.source}) t"
-        f" ON {names.same_key('t', 's')} WHERE {names.row('t')} <> {names.row('s')}",
-    )
-    added, refused = _insert(cursor, names, f"FROM {STAGE} s WHERE NOT EXISTS ({there})")
+    differing = _count_differing(cursor, names)
+    added, refused = _insert(cursor, names, _missing(names))
     return MergedRows(added=added, differing=differing, refused=refused)
+
+
+def _count_differing(cursor: psycopg.Cursor[tuple[Any, ...]], names: Names) -> int:
+    """Rows that both sides have by their key, with other values; 0 without a key."""
+    if not names.key:
+        return 0
+    pairs = f"FROM {STAGE} s JOIN (SELECT * FROM {names.source}) t ON {names.same_key('t', 's')}"
+    return int(_first(cursor, f"SELECT count(*) {pairs} WHERE {names.row('t')} <> {names.row('s')}"))
+
+
+def _missing(names: Names) -> str:
+    """Rows of the stage whose key the table does not have: the rest of a query."""
+    there = f"SELECT FROM (SELECT * FROM {names.source}) t WHERE {names.same_key('t', 's')}"
+    return f"FROM {STAGE} s WHERE NOT EXISTS ({there})"
 
 
 def _insert(cursor: psycopg.Cursor[tuple[Any, ...]], names: Names, lacking: str) -> tuple[int, int]:
@@ -170,29 +201,29 @@ def _refuse_duplicates(cursor: psycopg.Cursor[tuple[Any, ...]], names: Names) ->
                 raise SourceError("rows cannot be added", why=f"they would violate {key.name}, which is deferrable")
 
 
-def _insert_lacking(cursor: psycopg.Cursor[tuple[Any, ...]], names: Names) -> MergedRows:
-    """Rows of the stage that the table has less often."""
+def _lacking(names: Names) -> str:
+    """Rows of the stage that the table has less often: the rest of a query."""
     numbered = _numbered(names, f"{STAGE} s", "s", names.columns)
     counted = (
         f"SELECT {names.row('t')} AS {_ROW}, count(*) AS {_COUNT} FROM (SELECT * FROM {names.source}) t GROUP BY 1"
     )
-    added, refused = _insert(
-        cursor,
-        names,
-        f"FROM ({numbered}) n LEFT JOIN ({counted}) c USING ({_ROW}) WHERE {_PLACE} > coalesce({_COUNT}, 0)",
+    return f"FROM ({numbered}) n LEFT JOIN ({counted}) c USING ({_ROW}) WHERE {_PLACE} > coalesce({_COUNT}, 0)"
+
+
+def _others(names: Names) -> str:
+    """Where the rows are that the stage has less often, a query."""
+    physical = f"SELECT tableoid, ctid, * FROM {names.source}"
+    numbered = _numbered(names, f"({physical}) t", "t", "t.tableoid, t.ctid")
+    counted = f"SELECT {names.row('s')} AS {_ROW}, count(*) AS {_COUNT} FROM {STAGE} s GROUP BY 1"
+    return (
+        f"SELECT n.tableoid, n.ctid FROM ({numbered}) n LEFT JOIN ({counted}) c USING ({_ROW})"
+        f" WHERE {_PLACE} > coalesce({_COUNT}, 0)"
     )
-    return MergedRows(added=added, refused=refused)
 
 
 def _delete_others(cursor: psycopg.Cursor[tuple[Any, ...]], names: Names) -> int:
     """Delete rows that the stage has less often. Without any, no DELETE is sent: a publication may forbid the very word."""
-    physical = f"SELECT tableoid, ctid, * FROM {names.source}"
-    numbered = _numbered(names, f"({physical}) t", "t", "t.tableoid, t.ctid")
-    counted = f"SELECT {names.row('s')} AS {_ROW}, count(*) AS {_COUNT} FROM {STAGE} s GROUP BY 1"
-    others = (
-        f"SELECT n.tableoid, n.ctid FROM ({numbered}) n LEFT JOIN ({counted}) c USING ({_ROW})"
-        f" WHERE {_PLACE} > coalesce({_COUNT}, 0)"
-    )
+    others = _others(names)
     if not _first(cursor, f"SELECT EXISTS ({others})"):
         return 0
     cursor.execute(text(f"DELETE FROM {names.table} WHERE (tableoid, ctid) IN ({others})"))

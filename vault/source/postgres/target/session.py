@@ -15,6 +15,7 @@ import psycopg
 from vault.errors import SourceError
 from vault.model import (
     BrokenReference,
+    Identity,
     LargeObjectItem,
     MergedRows,
     SequenceItem,
@@ -72,6 +73,16 @@ class PostgresTargetSession(EntryWriter):
             return merge.merge(self._connection, table, blocks, rows=rows, into=into)
         except psycopg.Error as error:
             raise translate(error, f"rows of {table.name.schema}.{table.name.name}") from error
+
+    def foresee(self, table: TableItem, blocks: Iterator[bytes], *, rows: int, exact: bool) -> MergedRows:
+        into = merge.Into(encoding=self._rows_encoding, exact=exact, replicate=self._may_replicate)
+        try:
+            return merge.foresee(self._connection, table, blocks, rows=rows, into=into)
+        except psycopg.Error as error:
+            raise translate(error, f"rows of {table.name.schema}.{table.name.name}") from error
+
+    def views_over(self, identity: Identity) -> Sequence[str]:
+        return self._attempt("looking for views", lambda: children.views_over(self._connection, identity))
 
     def broken_references(self, tables: Sequence[TableName]) -> Sequence[BrokenReference]:
         return self._attempt("foreign keys", lambda: merge.broken_references(self._connection, tables))

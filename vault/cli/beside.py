@@ -1,0 +1,27 @@
+"""What refers to restored rows and is not as in the snapshot, in words, and the command that brings it. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from vault.sql.names import show_name
+
+if TYPE_CHECKING:
+    from vault.ids import SnapshotId
+    from vault.ops.restore.children import Beside
+
+
+def told(beside: Sequence[Beside], snapshot: SnapshotId, *, database: str | None, into_source: bool) -> Iterator[str]:
+    """A line each, then a command for all that comes by itself and one for what only replacement brings."""
+    for one in beside:
+        yield f"{show_name(one.table)}: {one.why}"
+    for replace, flag in ((True, " -c"), (False, "")):
+        tables = sorted({one.table for one in beside if one.replace is replace})
+        if tables:
+            only = " ".join(f"--only {shlex.quote(show_name(table))}" for table in tables)
+            into = shlex.quote(database or "DATABASE")
+            word = " --into-source" if into_source else ""
+            replaced = " (-c makes the table as in the snapshot: newer rows are deleted)" if replace else ""
+            yield f"to bring that: pgvault restore {snapshot.hex()[:12]} -d {into}{word} {only}{flag}{replaced}"
