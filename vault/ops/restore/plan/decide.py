@@ -17,7 +17,6 @@ from vault.ops.restore.plan.contents import Contents, rows_of
 from vault.ops.restore.plan.decision import Action, Decision, RowMode, Situation, TableRows
 from vault.ops.restore.plan.differ import in_what
 from vault.ops.restore.plan.exchange import IN_PLACE, equal
-from vault.ops.restore.plan.graph import RELATIONS
 
 _SUPERUSERS: Final = frozenset(
     {
@@ -68,7 +67,7 @@ def _decide(now: Situation, at: int) -> Decision:
     entry = now.contents.entries[at]
     present = now.present.entries.get(entry.identity)
     if present is None:
-        why = _hidden(now, entry) or _refusal(now, entry)
+        why = _hidden(now, entry) or _refusal(now, at)
         return Decision(action=Action.SKIP, why=why, lacking=True) if why else Decision(action=Action.CREATE)
     if equal(entry, present) or entry.identity.desc == "EXTENSION":
         return Decision(action=Action.EQUAL, present=present)
@@ -107,9 +106,10 @@ def _hidden(now: Situation, entry: SchemaEntry) -> str:
 # --- what the target allows ----------------------------------------------------------------------
 
 
-def _refusal(now: Situation, entry: SchemaEntry) -> str:
+def _refusal(now: Situation, at: int) -> str:
     """Why the restoring role may not create an entry; empty where it may, or the server has to be asked."""
-    target, desc = now.target, entry.identity.desc
+    target, entry = now.target, now.contents.entries[at]
+    desc = entry.identity.desc
     if target.superuser:
         return ""
     if desc in _SUPERUSERS:
@@ -118,7 +118,7 @@ def _refusal(now: Situation, entry: SchemaEntry) -> str:
         return f"role {target.user} may not create schemas in database {target.database}"
     if desc == "DEFAULT ACL" and entry.owner not in (*target.acts_as, ""):
         return f"role {target.user} is not a member of {entry.owner}"
-    home = _owner_of_relation(now, entry)
+    home = _owner_of_relation(now, at)
     if home is not None:
         if desc not in _BY_PRIVILEGE and home not in target.acts_as:
             return f"its table belongs to {home}, and role {target.user} is not a member of it"
@@ -129,12 +129,9 @@ def _refusal(now: Situation, entry: SchemaEntry) -> str:
     return ""
 
 
-def _owner_of_relation(now: Situation, entry: SchemaEntry) -> str | None:
+def _owner_of_relation(now: Situation, at: int) -> str | None:
     """Owner of the relation that an entry is a part of, on the target; None for what is a relation or stands alone."""
-    identity = entry.identity
-    if identity.desc in RELATIONS or len(identity.names) < 2:
-        return None
-    home = now.graph.relation(identity.relation)
+    home = now.graph.home(at)
     if home is None:
         return None
     present = now.present.entries.get(now.contents.order[home].identity)

@@ -48,6 +48,20 @@ class EntryGraph:
     def needs(self, at: int) -> tuple[int, ...]:
         return self._order[at].needs
 
+    def home(self, at: int) -> int | None:
+        """The relation that an entry is a part of; None for what is a relation, is about an object, or stands alone."""
+        identity = self._order[at].identity
+        if identity.desc in RELATIONS or identity.desc in _ABOUT:
+            return None
+        if identity.kind in _OF_RELATION or identity.desc in _SUBJECT_IS_RELATION:
+            return self._relations.get(identity.names[:2])
+        if identity.desc in _NEEDS_RELATION:
+            return next((need for need in self._order[at].needs if self._order[need].identity.desc in RELATIONS), None)
+        if identity.kind == "sequence" and len(identity.names) == 2:
+            owner = self.owner_of_sequence.get(identity.relation)
+            return None if owner is None else self.relation(owner)
+        return None
+
     def parts(self, at: int) -> list[int]:
         """What makes a relation whole: defaults, keys, indexes, triggers, rules, policies, its sequences ..."""
         return self._parts.get(at, [])
@@ -99,7 +113,7 @@ class EntryGraph:
         child = self._order[at].identity.names
         for need in self._order[at].needs:
             names = self._order[need].identity.names
-            if names and (names[0], names[-1]) == child and (home := self._home(need)) is not None:
+            if names and (names[0], names[-1]) == child and (home := self.home(need)) is not None:
                 return self.depth(home)
         return 0
 
@@ -108,7 +122,7 @@ class EntryGraph:
 
     def _place(self, at: int) -> None:
         identity = self._order[at].identity
-        home = self._home(at)
+        home = self.home(at)
         if home is not None:
             self._parts.setdefault(home, []).append(at)
         for need in self._order[at].needs:
@@ -121,22 +135,8 @@ class EntryGraph:
             if identity.desc == "INDEX ATTACH":
                 self._parts.setdefault(self._index_home(need), []).append(at)
 
-    def _home(self, at: int) -> int | None:
-        """The relation that an entry is a part of."""
-        identity = self._order[at].identity
-        if identity.desc in RELATIONS or identity.desc in _ABOUT:
-            return None
-        if identity.kind in _OF_RELATION or identity.desc in _SUBJECT_IS_RELATION:
-            return self._relations.get(identity.names[:2])
-        if identity.desc in _NEEDS_RELATION:
-            return next((need for need in self._order[at].needs if self._order[need].identity.desc in RELATIONS), None)
-        if identity.kind == "sequence" and len(identity.names) == 2:
-            owner = self.owner_of_sequence.get(identity.relation)
-            return None if owner is None else self.relation(owner)
-        return None
-
     def _index_home(self, index: int) -> int:
-        home = self._home(index)
+        home = self.home(index)
         return index if home is None else home
 
     def _is_table(self, at: int) -> bool:

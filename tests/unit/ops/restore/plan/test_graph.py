@@ -1,0 +1,128 @@
+"""Which entries belong together, from identities and recorded dependencies alone. No database."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.restore_values import labels, part, snapshot, table_name
+from vault.model import CatalogFacts
+from vault.ops.restore.plan.graph import EntryGraph
+
+CONTENTS = snapshot(
+    part("TABLE s.root"),
+    part("TABLE s.mid", "TABLE s.root"),
+    part("FOREIGN TABLE s.leaf", "TABLE s.mid"),
+    part("TABLE ATTACH s.mid", "TABLE s.mid", "TABLE s.root"),
+    part("TABLE ATTACH s.leaf", "FOREIGN TABLE s.leaf", "TABLE s.mid", kind="foreign table"),
+    part("SEQUENCE s.n"),
+    part("SEQUENCE s.free"),
+    part("SEQUENCE OWNED BY s.n", "SEQUENCE s.n", "TABLE s.root"),
+    part("DEFAULT s.root.id", "TABLE s.root", "SEQUENCE s.n"),
+    part("CONSTRAINT s.root.pk", "TABLE s.root"),
+    part("CONSTRAINT s.mid.mid_pk", "TABLE s.mid"),
+    part("INDEX s.root_i", "TABLE s.root"),
+    part("INDEX s.mid_i", "TABLE s.mid"),
+    part("INDEX ATTACH s.mid_i", "INDEX s.root_i", "INDEX s.mid_i"),
+    part("INDEX ATTACH s.mid_pk", "CONSTRAINT s.root.pk", "CONSTRAINT s.mid.mid_pk"),
+    part("STATISTICS s.st", "TABLE s.mid"),
+    part("MATERIALIZED VIEW s.m", "TABLE s.root"),
+    part("MATERIALIZED VIEW DATA s.m", "MATERIALIZED VIEW s.m"),
+    part("INDEX s.m_i", "MATERIALIZED VIEW s.m"),
+    part("RULE s.root.r", "TABLE s.root"),
+    part("TRIGGER s.root.g", "TABLE s.root"),
+    part("POLICY s.root.p", "TABLE s.root"),
+    part("ROW SECURITY s.root", "TABLE s.root"),
+    part("FK CONSTRAINT s.mid.fk", "TABLE s.mid", "TABLE s.root"),
+    part("COMMENT s.root", "TABLE s.root"),
+    part("ACL s.root", "TABLE s.root", sub="COLUMN root.v"),
+    part("COMMENT s.root.pk", "CONSTRAINT s.root.pk", kind="table constraint"),
+    part("SECURITY LABEL s.root", "TABLE s.root"),
+    part("FUNCTION s.root"),
+    part("ACL s.root_fn", kind="function"),
+    catalog=CatalogFacts(
+        edges=(
+            ("sequence s.n", "table column s.root.id", "a"),
+            ("sequence s.free", "table column s.root.id", "n"),
+            ("table s.root", "table column s.x.id", "a"),
+            ("sequence s.free", "table s.root", "i"),
+        )
+    ),
+)
+GRAPH = EntryGraph(CONTENTS)
+PARTS = {
+    "TABLE s.root": [
+        *("SEQUENCE s.n", "SEQUENCE OWNED BY s.n", "DEFAULT s.root.id", "CONSTRAINT s.root.pk", "INDEX s.root_i"),
+        *(
+            "INDEX ATTACH s.mid_i",
+            "INDEX ATTACH s.mid_pk",
+            "RULE s.root.r",
+            "TRIGGER s.root.g",
+            "POLICY s.root.p",
+            "ROW SECURITY s.root",
+        ),
+    ],
+    "TABLE s.mid": [
+        *("TABLE ATTACH s.mid", "CONSTRAINT s.mid.mid_pk", "INDEX s.mid_i", "INDEX ATTACH s.mid_i"),
+        *("INDEX ATTACH s.mid_pk", "STATISTICS s.st", "FK CONSTRAINT s.mid.fk"),
+    ],
+    "FOREIGN TABLE s.leaf": ["TABLE ATTACH s.leaf"],
+    "MATERIALIZED VIEW s.m": ["MATERIALIZED VIEW DATA s.m", "INDEX s.m_i"],
+    "INDEX s.mid_i": [],
+    "FUNCTION s.root": [],
+    "SEQUENCE s.free": [],
+}
+ABOUT = {
+    "TABLE s.root": ["COMMENT s.root", "ACL s.root COLUMN root.v", "SECURITY LABEL s.root"],
+    "CONSTRAINT s.root.pk": ["COMMENT s.root.pk"],
+    "FUNCTION s.root": [],
+    "COMMENT s.root": [],
+    "TABLE s.mid": [],
+}
+
+
+def at(called: str) -> int:
+    return labels(CONTENTS, range(len(CONTENTS.order))).index(called)
+
+
+@pytest.mark.spec("SEL-1")
+@pytest.mark.parametrize("called", PARTS)
+def test_parts_make_a_relation_whole(called: str) -> None:
+    found = labels(CONTENTS, GRAPH.parts(at(called)))
+    assert found == PARTS[called]
+    assert found == labels(CONTENTS, sorted(GRAPH.parts(at(called))))
+    assert all(GRAPH.home(part) in (at(called), None) for part in GRAPH.parts(at(called)))
+
+
+@pytest.mark.spec("SEL-1")
+@pytest.mark.parametrize("called", ABOUT)
+def test_what_is_about_an_object_has_its_identity(called: str) -> None:
+    assert labels(CONTENTS, GRAPH.about(at(called))) == ABOUT[called]
+
+
+def test_links_and_dependents_are_those_of_others() -> None:
+    assert labels(CONTENTS, GRAPH.links_to(at("TABLE s.root"))) == ["FK CONSTRAINT s.mid.fk"]
+    assert GRAPH.links_to(at("TABLE s.mid")) == []
+    assert labels(CONTENTS, GRAPH.dependents(at("INDEX s.root_i"))) == ["INDEX ATTACH s.mid_i"]
+    assert labels(CONTENTS, GRAPH.needs(at("INDEX ATTACH s.mid_i"))) == ["INDEX s.root_i", "INDEX s.mid_i"]
+    assert GRAPH.dependents(at("FUNCTION s.root")) == []
+
+
+def test_partitions_know_what_they_are_below() -> None:
+    assert labels(CONTENTS, GRAPH.partitions(at("TABLE s.root"))) == ["TABLE s.mid"]
+    assert labels(CONTENTS, GRAPH.partitions(at("TABLE s.mid"))) == ["FOREIGN TABLE s.leaf"]
+    assert GRAPH.partitions(at("FOREIGN TABLE s.leaf")) == []
+    below = [GRAPH.depth(at(called)) for called in ("TABLE s.root", "TABLE s.mid", "FOREIGN TABLE s.leaf")]
+    assert below == [0, 1, 2]
+    assert labels(CONTENTS, GRAPH.above(at("TABLE ATTACH s.leaf"))) == ["TABLE s.mid", "TABLE s.root"]
+    assert labels(CONTENTS, GRAPH.above(at("TABLE ATTACH s.mid"))) == ["TABLE s.root"]
+
+
+@pytest.mark.parametrize("called", ["INDEX ATTACH s.mid_i", "INDEX ATTACH s.mid_pk"])
+def test_an_index_is_as_low_as_its_table(called: str) -> None:
+    assert GRAPH.depth_of_index(at(called)) == 1
+
+
+def test_sequences_of_columns_and_relations_by_name() -> None:
+    assert GRAPH.owner_of_sequence == {table_name("s.n"): table_name("s.root")}
+    assert GRAPH.relation(table_name("s.leaf")) == at("FOREIGN TABLE s.leaf")
+    assert GRAPH.relation(table_name("s.root_i")) is None
