@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.restore_values import SERVER, TARGET, labels, only, part, planned, role, snapshot, there
+from tests.restore_values import rows as rows_of
 from vault.errors import UnsafeError
 from vault.ids import ObjectId
 from vault.model import (
@@ -17,73 +19,21 @@ from vault.model import (
     ListRef,
     Membership,
     OrderItem,
-    Role,
     Roles,
     RoleSetting,
     SchemaEntry,
     Section,
-    ServerFacts,
     TableItem,
     TableName,
     TargetFacts,
 )
 from vault.ops.restore.plan.contents import Contents
-from vault.ops.restore.plan.plan import RestoreOptions, RestorePlan, plan
+from vault.ops.restore.plan.plan import RestoreOptions, RestorePlan, is_read_first, plan
+from vault.ops.restore.plan.select import Wanted
 from vault.ops.restore.plan.show import lines
 from vault.ops.restore.schedule import Schedule
 
 PRE, POST, NONE = Section.PRE_DATA, Section.POST_DATA, Section.NONE
-
-SERVER = ServerFacts(
-    version_num=150018,
-    version="PostgreSQL 15.18",
-    system_id="1",
-    database="app",
-    database_oid=5,
-    encoding="UTF8",
-    in_recovery=False,
-    timeline=1,
-    postmaster_start="",
-    snapshot="",
-    horizon=1,
-    next_xid=1,
-    insert_lsn=1,
-    flush_lsn=1,
-    insert_lsn_before=1,
-)
-TARGET = TargetFacts(
-    version_num=150018,
-    version="PostgreSQL 15.18",
-    system_id="2",
-    database="new",
-    database_oid=5,
-    encoding="UTF8",
-    user="postgres",
-    superuser=True,
-    roles=Roles(),
-    in_the_way=(),
-    extensions=("citext",),
-    extensions_installed=("plpgsql",),
-    tablespaces=("pg_default", "pg_global"),
-)
-
-
-def role(name: str, **fields: Any) -> Role:
-    values: dict[str, Any] = {
-        "superuser": False,
-        "inherit": True,
-        "create_role": False,
-        "create_db": False,
-        "can_login": False,
-        "replication": False,
-        "bypass_rls": False,
-        "connection_limit": -1,
-        "valid_until": None,
-        "verifier": None,
-        "comment": None,
-        **fields,
-    }
-    return Role(name=name, **values)
 
 
 def table(name: str, rows: int) -> TableItem:
@@ -175,23 +125,143 @@ def test_plan_loads_largest_tables_first_and_leaves_out_empty_ones() -> None:
     assert (made.rows, made.bytes) == (8, 80)
 
 
-@pytest.mark.spec("RST-2")
-def test_target_that_is_not_empty_is_refused_with_what_is_there() -> None:
-    full = replace(TARGET, in_the_way=tuple(f"table public.t{at}" for at in range(12)))
-    with pytest.raises(UnsafeError) as caught:
-        plan(contents(), full)
-    assert "table public.t0" in caught.value.why
-    assert "and 7 more" in caught.value.why
-    with pytest.raises(UnsafeError):
-        plan(contents(), full, RestoreOptions(into_source=True))
+def test_each_step_has_what_it_is_for() -> None:
+    """Comments go where their objects are; what is asked of the database itself, and what rows are for, is left out."""
+    parts = [
+        part("DATABASE app"),
+        part("ACL app", kind="database"),
+        part("TABLE DATA s.t", kind="table"),
+        part("SEQUENCE SET s.n", kind="sequence"),
+        part("STDSTRINGS x"),
+        part("SEARCHPATH x"),
+        part("BLOBS x"),
+        part("BLOB METADATA x"),
+        part("TABLE s.t"),
+        part("DATABASE PROPERTIES app"),
+        part("FUNCTION s.f"),
+        part("EVENT TRIGGER e"),
+        part("COMMENT e", kind="event trigger", sub="EVENT TRIGGER e"),
+        part("TRIGGER s.t.g", "TABLE s.t"),
+        part("COMMENT s.t.g", kind="trigger"),
+        part("ACL s.t"),
+    ]
+    made = planned(snapshot(*parts), target=TARGET)
+    assert labels(made, made.left_out) == [one.label for one in (*parts[:8], parts[9])]
+    assert labels(made, made.definitions) == ["TABLE s.t", "FUNCTION s.f"]
+    assert labels(made, made.after_rows) == ["TRIGGER s.t.g", "COMMENT s.t.g"]
+    assert labels(made, made.privileges) == ["ACL s.t"]
+    assert labels(made, made.last) == ["EVENT TRIGGER e", "COMMENT e"]
+
+
+def test_row_security_comes_with_a_table_that_is_created_and_after_one_that_is_there() -> None:
+    parts = [part("TABLE s.t"), part("TABLE s.u"), part("ROW SECURITY s.t"), part("ROW SECURITY s.u")]
+    made = planned(snapshot(*parts), there(parts[1]), wanted=only("schema"))
+    assert {labels(made, [at])[0]: labels(made, early) for at, early in made.row_security.items()} == {
+        "TABLE s.t": ["ROW SECURITY s.t"]
+    }
+    assert labels(made, made.after_rows) == ["ROW SECURITY s.u"]
+
+
+COUNTED: dict[str, tuple[Wanted, set[str], set[str]]] = {
+    "everything": (Wanted(), {"schema", "data", "users", "user_roles", "rls_policies", "edge_functions"}, set()),
+    "definitions": (Wanted(data=False), {"schema", "rls_policies"}, {"data", "users", "user_roles"}),
+    "rows": (Wanted(definitions=False), {"data", "users", "user_roles"}, {"schema", "rls_policies", "rpc_functions"}),
+    "schema": (only("schema"), {"schema", "rls_policies", "rpc_functions", "encryption"}, {"data", "users", "roles"}),
+    "data": (only("data"), {"data", "users", "user_roles"}, {"schema", "rls_policies"}),
+    "a table": (only("s.t"), set(), {"schema", "data", "users"}),
+}
+
+
+@pytest.mark.parametrize("case", COUNTED)
+def test_what_comes_whole_is_counted_afterwards(case: str) -> None:
+    wanted, counted, not_counted = COUNTED[case]
+    parts = (part("TABLE s.t"),)
+    found = planned(snapshot(*parts, tables=(rows_of("s.t"),)), there(), wanted=wanted, replace=True).counted
+    assert counted <= found
+    assert found.isdisjoint(not_counted)
+
+
+def test_only_everything_into_an_empty_target_is_whole() -> None:
+    shop = snapshot(part("TABLE s.t"))
+    assert planned(shop, target=TARGET).whole
+    assert planned(shop, target=TARGET, wanted=Wanted(data=False)).whole
+    assert not planned(shop, there(), replace=True).whole
+    assert not planned(shop, target=TARGET, wanted=Wanted(definitions=False)).whole
+    assert not planned(shop, target=TARGET, wanted=only("schema")).whole
+
+
+def test_a_target_is_read_unless_it_is_empty_and_everything_comes() -> None:
+    full = replace(TARGET, in_the_way=("table s.t",))
+    found = [is_read_first(target, wanted) for target in (TARGET, full) for wanted in (Wanted(), only("s.t"))]
+    assert found == [False, True, True, True]
+
+
+# --- what is refused -----------------------------------------------------------------------------
+
+SOURCE = replace(TARGET, system_id=SERVER.system_id, database_oid=SERVER.database_oid)
+OTHER = {TARGET.database_key: "shop"}
+FULL = replace(TARGET, in_the_way=("table s.t",))
+PLATFORM = (
+    "schema auth",
+    "event trigger x",
+    "publication p",
+    "language l",
+    "cast c",
+    "server f",
+    "foreign-data wrapper w",
+)
+ROWS, DEFINITIONS = Wanted(definitions=False), Wanted(data=False)
+SAFE: dict[str, tuple[TargetFacts, RestoreOptions, str]] = {
+    "empty": (TARGET, RestoreOptions(), ""),
+    "full": (FULL, RestoreOptions(), "is not empty"),
+    "full, definitions alone": (FULL, RestoreOptions(wanted=DEFINITIONS), "is not empty"),
+    "full, into the source": (FULL, RestoreOptions(into_source=True), "is not empty"),
+    "full, replacing": (FULL, RestoreOptions(replace=True), ""),
+    "full, rows alone": (FULL, RestoreOptions(wanted=ROWS), ""),
+    "full, a part": (FULL, RestoreOptions(wanted=only("schema")), ""),
+    "a platform's": (replace(TARGET, in_the_way=PLATFORM), RestoreOptions(), ""),
+    "a platform's in quotes": (replace(TARGET, in_the_way=('schema "auth"', "cast c")), RestoreOptions(), ""),
+    "a platform's and more": (replace(TARGET, in_the_way=(*PLATFORM, "table s.t")), RestoreOptions(), "is not empty"),
+    "no platform's": (replace(TARGET, in_the_way=PLATFORM[1:]), RestoreOptions(), "is not empty"),
+    "the source": (SOURCE, RestoreOptions(), "taken from"),
+    "the source, replacing": (SOURCE, RestoreOptions(replace=True), "taken from"),
+    "the source, a part": (SOURCE, RestoreOptions(wanted=only("s.t")), "taken from"),
+    "the source, said": (SOURCE, RestoreOptions(into_source=True), ""),
+    "same oid elsewhere": (replace(SOURCE, system_id="9"), RestoreOptions(), ""),
+    "another database there": (replace(SOURCE, database_oid=9), RestoreOptions(), ""),
+    "another source": (FULL, RestoreOptions(sources=OTHER), "backed up here, as source shop"),
+    "another source, a part": (FULL, RestoreOptions(sources=OTHER, wanted=only("s.t")), "backed up here"),
+    "another source, emptied": (TARGET, RestoreOptions(sources=OTHER), ""),
+    "another source, emptied, a part": (TARGET, RestoreOptions(sources=OTHER, wanted=only("s.t")), "backed up here"),
+    "another source, emptied, rows": (TARGET, RestoreOptions(sources=OTHER, wanted=ROWS), "backed up here"),
+    "another source, emptied, replacing": (TARGET, RestoreOptions(sources=OTHER, replace=True), "backed up here"),
+    "another source, said": (TARGET, RestoreOptions(sources=OTHER, replace=True, into_source=True), ""),
+}
 
 
 @pytest.mark.spec("RST-1")
-def test_the_source_is_refused_as_target_unless_named() -> None:
-    source = replace(TARGET, system_id="1")
-    with pytest.raises(UnsafeError, match="taken from"):
-        plan(contents(), source)
-    assert isinstance(plan(contents(), source, RestoreOptions(into_source=True)), RestorePlan)
+@pytest.mark.spec("RST-2")
+@pytest.mark.parametrize("case", SAFE)
+def test_what_could_destroy_something_is_refused(case: str) -> None:
+    target, options, why = SAFE[case]
+    shop = snapshot(part("TABLE s.t"))
+    if not why:
+        assert isinstance(plan(shop, target, options, present=there()), RestorePlan)
+        return
+    with pytest.raises(UnsafeError) as caught:
+        plan(shop, target, options, present=there())
+    assert why in caught.value.message
+    assert caught.value.why
+    assert caught.value.hint
+
+
+@pytest.mark.spec("RST-2")
+@pytest.mark.parametrize(("count", "more"), [(1, ""), (5, ""), (6, " and 1 more"), (12, " and 7 more")])
+def test_target_that_is_not_empty_is_refused_with_what_is_there(count: int, more: str) -> None:
+    with pytest.raises(UnsafeError) as caught:
+        plan(contents(), replace(TARGET, in_the_way=tuple(f"table public.t{at}" for at in range(count))))
+    named = ", ".join(f"table public.t{at}" for at in range(min(count, 5)))
+    assert caught.value.why == f"it holds {named}{more}"
 
 
 @pytest.mark.spec("RST-3")

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.unit.ops.restore.plan.test_plan import NONE, PRE, TARGET, contents
+from tests.restore_values import TARGET
+from tests.unit.ops.restore.plan.test_plan import NONE, PRE, contents
 from vault.model import CatalogFacts, Identity, Present, SchemaEntry, TargetSchema
 from vault.ops.restore.plan.contents import Contents
 from vault.ops.restore.plan.public import with_public

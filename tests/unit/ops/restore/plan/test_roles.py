@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.ops.restore.plan.test_plan import TARGET, role
+from tests.restore_values import TARGET, role
 from vault.model import Membership, ParameterAcl, Roles, RoleSetting, Tablespace
 from vault.ops.restore.plan.role_differences import differences
 from vault.ops.restore.plan.roles import role_steps

@@ -1,0 +1,64 @@
+"""A partition comes whole, and only then is attached to a table that is there. No database."""
+
+from __future__ import annotations
+
+from tests.restore_values import labels, only, part, planned, rows, snapshot, there
+from vault.ops.restore.plan.plan import RestorePlan
+
+ROOT = [part("TABLE s.root"), part("CONSTRAINT s.root.pk", "TABLE s.root"), part("INDEX s.root_i", "TABLE s.root")]
+PARTITIONS = [
+    part("TABLE s.mid", "TABLE s.root"),
+    part("TABLE s.leaf", "TABLE s.mid"),
+    part("TABLE s.other"),
+    part("TABLE ATTACH s.mid", "TABLE s.root", "TABLE s.mid", sub='"s"."root"'),
+    part("TABLE ATTACH s.leaf", "TABLE s.mid", "TABLE s.leaf", sub='"s"."mid"'),
+    part("INDEX s.mid_i", "TABLE s.mid"),
+    part("INDEX s.leaf_i", "TABLE s.leaf"),
+    part("INDEX ATTACH s.mid_i", "INDEX s.root_i", "INDEX s.mid_i", sub='"s"."root_i"'),
+    part("INDEX ATTACH s.leaf_i", "INDEX s.mid_i", "INDEX s.leaf_i", sub='"s"."mid_i"'),
+    part("FK CONSTRAINT s.leaf.up", "TABLE s.leaf", "TABLE s.root"),
+    part("FK CONSTRAINT s.leaf.side", "TABLE s.leaf", "TABLE s.other"),
+]
+LATE = ["INDEX ATTACH s.leaf_i", "TABLE ATTACH s.mid", "INDEX ATTACH s.mid_i", "FK CONSTRAINT s.leaf.up"]
+"""An index is whole only with those below it; what a foreign key looks for is there only once it is attached."""
+
+
+def brought(*present: str, root: str = "") -> RestorePlan:
+    every = [*ROOT, *PARTITIONS]
+    items = (rows("s.leaf", root=root),)
+    return planned(
+        snapshot(*every, tables=items), there(*(one for one in every if one.label in present)), wanted=only("s.*")
+    )
+
+
+def late(made: RestorePlan) -> list[str]:
+    """All that is attached late is in no other step, and all else is in one."""
+    found = labels(made, made.attachments)
+    others = labels(made, [*made.definitions, *made.after_rows])
+    assert set(found).isdisjoint(others)
+    return found
+
+
+def test_a_new_partition_of_a_table_that_is_there_is_attached_last_the_lowest_first() -> None:
+    made = brought(*(one.label for one in ROOT))
+    assert late(made) == LATE
+    assert "TABLE ATTACH s.leaf" in labels(made, made.definitions), "the table that it is attached to is new"
+    assert "FK CONSTRAINT s.leaf.side" in labels(made, made.after_rows)
+
+
+def test_a_new_tree_is_attached_as_it_is_created() -> None:
+    made = brought()
+    assert late(made) == []
+    assert {"TABLE ATTACH s.mid", "TABLE ATTACH s.leaf"} <= set(labels(made, made.definitions))
+
+
+def test_only_what_is_to_be_created_waits() -> None:
+    named = {"TABLE s.mid", "TABLE ATTACH s.mid", "INDEX s.mid_i", "INDEX ATTACH s.mid_i"}
+    made = brought(*(one.label for one in ROOT), *named)
+    assert late(made) == ["TABLE ATTACH s.leaf", "INDEX ATTACH s.leaf_i", "FK CONSTRAINT s.leaf.up"]
+
+
+def test_what_comes_through_the_root_is_attached_before_its_rows() -> None:
+    made = brought(*(one.label for one in ROOT), root="s.root")
+    assert "TABLE ATTACH s.leaf" in labels(made, made.definitions)
+    assert "TABLE ATTACH s.leaf" not in late(made)

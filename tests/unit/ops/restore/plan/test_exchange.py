@@ -1,0 +1,213 @@
+"""What is dropped comes back, rows and all, or is not dropped [SEL-3]. No database."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.restore_values import (
+    POOR,
+    Part,
+    but,
+    changed,
+    decided,
+    labels,
+    only,
+    part,
+    planned,
+    reason,
+    rows,
+    snapshot,
+    table_name,
+    there,
+)
+from vault.model import CatalogFacts
+from vault.ops.restore.plan.plan import RestorePlan
+
+PARTS = [
+    part("SCHEMA s"),
+    part("TABLE s.t", "SCHEMA s"),
+    part("SEQUENCE s.t_id_seq", "SCHEMA s"),
+    part("SEQUENCE OWNED BY s.t_id_seq", "SEQUENCE s.t_id_seq", "TABLE s.t"),
+    part("DEFAULT s.t.id", "TABLE s.t", "SEQUENCE s.t_id_seq"),
+    part("VIEW s.v", "TABLE s.t"),
+    part("TABLE s.child", "SCHEMA s"),
+    part("TABLE s.other", "SCHEMA s"),
+    part("CONSTRAINT s.t.t_pkey", "TABLE s.t"),
+    part("INDEX s.t_v", "TABLE s.t"),
+    part("ROW SECURITY s.t", "TABLE s.t"),
+    part("POLICY s.t.own", "TABLE s.t"),
+    part("FK CONSTRAINT s.child.fk", "TABLE s.child", "TABLE s.t", "CONSTRAINT s.t.t_pkey"),
+    part("ACL s.t", "TABLE s.t"),
+    part("COMMENT s.v", "VIEW s.v", kind="view"),
+]
+OF_T = [
+    *("TABLE s.t", "SEQUENCE s.t_id_seq", "SEQUENCE OWNED BY s.t_id_seq", "DEFAULT s.t.id", "VIEW s.v"),
+    *("CONSTRAINT s.t.t_pkey", "INDEX s.t_v", "ROW SECURITY s.t", "POLICY s.t.own", "FK CONSTRAINT s.child.fk"),
+    *("ACL s.t", "COMMENT s.v"),
+]
+CATALOG = CatalogFacts(edges=(("sequence s.t_id_seq", "table column s.t.id", "a"),))
+SHOP = snapshot(*PARTS, catalog=CATALOG, tables=(rows("s.t"), rows("s.child"), rows("s.other")))
+
+
+def replaced(*differ: str, present: list[Part] | None = None, wanted: str = "", **fields: object) -> RestorePlan:
+    now = there(*changed(PARTS if present is None else present, *differ), **fields)  # type: ignore[arg-type]
+    return planned(SHOP, now, wanted=only(*wanted.split()) if wanted else None, replace=True)
+
+
+@pytest.mark.spec("SEL-3")
+def test_a_table_goes_and_comes_with_all_that_goes_with_it() -> None:
+    made = replaced("TABLE s.t")
+    (steps,) = made.exchanges
+    exchange = steps.exchange
+    assert labels(made, exchange.replaced) == ["TABLE s.t"]
+    assert labels(made, exchange.entries) == OF_T
+    assert exchange.drops == ("DROP FK CONSTRAINT s.child.fk;", "DROP VIEW s.v;", "DROP TABLE s.t;"), "dependents first"
+    assert labels(made, steps.definitions) == OF_T[:5]
+    assert {labels(made, [at])[0]: labels(made, early) for at, early in steps.row_security.items()} == {
+        "TABLE s.t": ["ROW SECURITY s.t"]
+    }
+    assert labels(made, steps.then) == [
+        *("CONSTRAINT s.t.t_pkey", "INDEX s.t_v", "POLICY s.t.own", "FK CONSTRAINT s.child.fk", "COMMENT s.v"),
+        "ACL s.t",
+    ]
+    assert [item.name for item in steps.tables] == [table_name("s.t")]
+    assert steps.sequences == {table_name("s.t_id_seq")}
+    assert {done for name, done in decided(made).items() if name in OF_T} == {"create"}
+    assert {done for name, done in decided(made).items() if name not in OF_T} == {"equal"}
+
+
+def test_what_is_exchanged_is_in_no_other_step() -> None:
+    made = replaced("TABLE s.t", present=but(PARTS, "POLICY s.t.own", "INDEX s.t_v"))
+    apart = set(made.exchanges[0].exchange.entries)
+    assert {"POLICY s.t.own", "INDEX s.t_v"} <= set(labels(made, apart)), "missing ones are created with it"
+    others = {*made.definitions, *made.after_rows, *made.privileges, *made.last, *made.attachments, *made.row_security}
+    assert others.isdisjoint(apart)
+    assert [one.item.name.name for one in made.row_steps] == ["child", "other"]
+    assert [item.name.name for item in made.tables] == ["child", "other", "t"]
+
+
+def test_overlapping_exchanges_are_one_and_others_are_apart() -> None:
+    made = replaced("TABLE s.t", "INDEX s.t_v", "TABLE s.other")
+    assert [labels(made, one.exchange.replaced) for one in made.exchanges] in (
+        [["TABLE s.t", "INDEX s.t_v"], ["TABLE s.other"]],
+        [["TABLE s.other"], ["TABLE s.t", "INDEX s.t_v"]],
+    )
+    between = replaced("CONSTRAINT s.t.t_pkey", "FK CONSTRAINT s.child.fk", "POLICY s.t.own")
+    assert sorted(labels(between, one.exchange.replaced) for one in between.exchanges) == [
+        ["CONSTRAINT s.t.t_pkey", "FK CONSTRAINT s.child.fk"],
+        ["POLICY s.t.own"],
+    ]
+
+
+def test_a_part_is_exchanged_alone() -> None:
+    made = replaced("POLICY s.t.own")
+    (steps,) = made.exchanges
+    assert labels(made, steps.exchange.entries) == ["POLICY s.t.own"]
+    assert (steps.tables, steps.sequences, steps.exchange.beside) == ((), frozenset(), ())
+    assert steps.exchange.drops == ("DROP POLICY s.t.own;",)
+
+
+def test_a_dependent_that_was_not_asked_for_comes_back_as_recorded() -> None:
+    made = replaced("TABLE s.t", wanted="s.t s.child")
+    assert {"VIEW s.v", "COMMENT s.v"} <= set(labels(made, made.exchanges[0].exchange.entries))
+    assert decided(made)["VIEW s.v"] == "create"
+
+
+def test_a_dependent_that_is_neither_asked_for_nor_as_recorded_is_not_dropped() -> None:
+    made = replaced("TABLE s.t", "VIEW s.v", wanted="s.t s.child")
+    (steps,) = made.exchanges
+    assert "VIEW s.v" not in labels(made, steps.exchange.entries)
+    assert not any("VIEW" in drop for drop in steps.exchange.drops), "so the server refuses to drop the table"
+
+
+def test_what_the_snapshot_lacks_and_hangs_on_it_is_named() -> None:
+    foreign = [
+        part("POLICY s.t.theirs", "TABLE s.t", tag="t theirs"),
+        part("INDEX s.theirs_i", tag="theirs_i"),
+        part("POLICY s.other.theirs"),
+        part("ACL s.t", sub="COLUMN t.w"),
+        part("COMMENT s.t"),
+    ]
+    homes = {foreign[1].entry.identity: ("s", "t")}
+    made = replaced("TABLE s.t", present=[*PARTS, *foreign], homes=homes)
+    assert made.exchanges[0].exchange.beside == ("POLICY t theirs", "INDEX theirs_i")
+
+
+# --- what may not be lost ------------------------------------------------------------------------
+
+
+def left(made: RestorePlan, called: str) -> str:
+    """The reason why it was not exchanged."""
+    assert made.exchanges == ()
+    assert decided(made)[called] == "keep!"
+    assert any(called.startswith(name.split()[0]) for name, _ in made.refused)
+    return reason(made, called)
+
+
+@pytest.mark.spec("SEL-3")
+def test_a_table_whose_rows_are_not_selected_is_not_dropped() -> None:
+    made = replaced("TABLE s.t", wanted="schema sequences")
+    assert "would lose rows of s.t" in left(made, "TABLE s.t")
+    gone = there(*changed(PARTS, "TABLE s.t"), columns={})
+    assert planned(SHOP, gone, wanted=only("schema", "sequences"), replace=True).exchanges, (
+        "it holds none that are known"
+    )
+
+
+@pytest.mark.spec("SEL-3")
+def test_a_table_that_goes_with_another_is_not_dropped_without_its_rows() -> None:
+    parts = [part("TYPE s.kind"), part("TABLE s.t", "TYPE s.kind")]
+    shop = snapshot(*parts, tables=(rows("s.t"),))
+    made = planned(shop, there(*changed(parts, "TYPE s.kind")), wanted=only("s.kind"), replace=True)
+    assert "would lose rows of s.t" in left(made, "TYPE s.kind")
+    both = planned(shop, there(*changed(parts, "TYPE s.kind")), wanted=only("s.kind", "s.t"), replace=True)
+    assert [item.name for item in both.exchanges[0].tables] == [table_name("s.t")]
+
+
+@pytest.mark.spec("SEL-3")
+def test_a_sequence_whose_value_is_not_selected_is_not_dropped() -> None:
+    parts = [part("SEQUENCE s.n"), part("TYPE s.kind")]
+    shop = snapshot(*parts)
+    present = there(*changed(parts, "SEQUENCE s.n"))
+    assert planned(shop, present, wanted=only("s.n"), replace=True).exchanges
+    alone = planned(shop, present, wanted=replace(only("s.n"), data=False), replace=True)
+    assert "would lose the value of s.n" in left(alone, "SEQUENCE s.n")
+
+
+TREE = [
+    part("TABLE s.root"),
+    part("TABLE s.p1", "TABLE s.root"),
+    part("TABLE ATTACH s.p1", "TABLE s.root", "TABLE s.p1", sub='"s"."root"'),
+]
+
+
+@pytest.mark.spec("SEL-3")
+@pytest.mark.parametrize(("parent", "refused"), [('"s"."root"', True), ('"s"."other"', False)])
+def test_a_partition_that_the_snapshot_does_not_know_is_not_dropped(parent: str, refused: bool) -> None:
+    shop = snapshot(*TREE, tables=(rows("s.root", 0), rows("s.p1")))
+    beside = [part("TABLE s.p2"), part("TABLE ATTACH s.p2", sub=parent)]
+    made = planned(shop, there(*changed(TREE, "TABLE s.root"), *beside), wanted=only("s.root"), replace=True)
+    if refused:
+        assert "would drop its partition s.p2" in left(made, "TABLE s.root")
+    else:
+        assert labels(made, made.exchanges[0].exchange.entries) == [one.label for one in TREE]
+        assert made.exchanges[0].exchange.drops == ("DROP TABLE s.p1;", "DROP TABLE s.root;")
+
+
+@pytest.mark.spec("SEL-3")
+def test_what_the_role_may_not_create_again_is_not_dropped() -> None:
+    """A constraint that differs, and a foreign key that needs it on a table that cannot be read."""
+    parts = [
+        part("TABLE s.t", owner="me"),
+        part("TABLE s.theirs", owner="them"),
+        part("FUNCTION s.f", owner="me"),
+        part("CHECK CONSTRAINT s.theirs.c", "TABLE s.theirs", "FUNCTION s.f"),
+        part("TYPE s.kind", owner="me"),
+    ]
+    shop = snapshot(*parts)
+    missing = there(*but(changed(parts, "TYPE s.kind"), "CHECK CONSTRAINT s.theirs.c"))
+    made = planned(shop, missing, target=POOR, wanted=only("schema"), replace=True)
+    assert decided(made)["CHECK CONSTRAINT s.theirs.c"] == "skip!"
+    assert [labels(made, one.exchange.entries) for one in made.exchanges] == [["TYPE s.kind"]]

@@ -1,0 +1,50 @@
+"""Which version of an extension comes, and what is said of it. No database."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.restore_values import TARGET, part
+from vault.model import CatalogFacts
+from vault.ops.restore.plan.extensions import Extensions
+
+CATALOG = CatalogFacts(
+    extensions=(("citext", "1.5", "public"), ("uuid-ossp", "1.1", '"My"')),
+    acls=(("extension citext", "postgres", None), ('extension "uuid-ossp"', "boss", None), ("table s.t", "x", None)),
+)
+OFFERING = replace(
+    TARGET,
+    extensions=("citext", "uuid-ossp"),
+    extension_versions=(("citext", "1.5"), ("citext", "1.6"), ("uuid-ossp", "1.2")),
+)
+SOURCE = Extensions.of(CATALOG, OFFERING)
+
+
+@pytest.mark.parametrize(
+    ("called", "definition"),
+    [
+        ("EXTENSION citext", "CREATE EXTENSION IF NOT EXISTS \"citext\" WITH SCHEMA public VERSION '1.5';\n"),
+        ("EXTENSION uuid-ossp", "EXTENSION uuid-ossp as recorded"),
+        ("EXTENSION unknown", "EXTENSION unknown as recorded"),
+        ("COMMENT citext", "COMMENT citext as recorded"),
+    ],
+)
+def test_the_recorded_version_comes_where_the_target_offers_it(called: str, definition: str) -> None:
+    entry = replace(part(called).entry, tag=called.split()[1])
+    assert SOURCE.executed(entry) == replace(entry, definition=definition)
+
+
+def test_another_version_and_another_owner_are_said() -> None:
+    both = frozenset({"citext", "uuid-ossp"})
+    assert list(SOURCE.warnings(OFFERING, both)) == [
+        "extension uuid-ossp: version 1.1 is not offered by the target, its default comes instead",
+        "extension uuid-ossp belonged to boss and will belong to postgres: an extension has no ALTER ... OWNER",
+    ]
+    assert list(SOURCE.warnings(OFFERING, frozenset({"citext", "unknown"}))) == []
+    assert list(SOURCE.warnings(replace(OFFERING, extensions_installed=("uuid-ossp",)), both)) == []
+    cannot = replace(OFFERING, user="boss", extensions=())
+    assert list(SOURCE.warnings(cannot, both)) == [
+        "extension citext belonged to postgres and will belong to boss: an extension has no ALTER ... OWNER"
+    ]

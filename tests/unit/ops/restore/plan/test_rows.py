@@ -1,0 +1,225 @@
+"""How the rows of a table come, or why they cannot, given what the target has and allows [SEL-4, SEL-5]. No database."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.restore_values import (
+    FULL,
+    POOR,
+    decided,
+    labels,
+    only,
+    part,
+    planned,
+    rows,
+    snapshot,
+    table_name,
+    there,
+)
+from vault.model import Present, TargetFacts
+from vault.ops.restore.plan.decision import RowMode
+from vault.ops.restore.plan.plan import RestorePlan
+from vault.ops.restore.plan.select import Wanted
+
+PARTS = [part("SCHEMA s"), part("TABLE s.t", "SCHEMA s")]
+
+
+def modes(made: RestorePlan) -> dict[str, RowMode]:
+    steps = (*made.row_steps, *made.late_rows)
+    return {f"{item.name.schema}.{item.name.name}": one.mode for one in steps for item in one.items}
+
+
+def not_loaded(made: RestorePlan) -> dict[str, str]:
+    return {name.removeprefix("TABLE DATA "): why for name, why in made.refused if name.startswith("TABLE DATA ")}
+
+
+def loaded(item: Any, present: Present, *, replace: bool = False, target: TargetFacts = FULL) -> RestorePlan:
+    name = f"{item.name.schema}.{item.name.name}"
+    own = part(f"TABLE {name}")
+    return planned(snapshot(own, tables=(item,)), present, target=target, wanted=only(name), replace=replace)
+
+
+T = [part("TABLE s.t")]
+
+
+@pytest.mark.spec("SEL-4")
+def test_rows_come_as_the_table_is_there_or_not() -> None:
+    assert modes(loaded(rows("s.t"), there())) == {"s.t": RowMode.NEW}
+    assert modes(loaded(rows("s.t"), there(*T))) == {"s.t": RowMode.MERGE}
+    assert modes(loaded(rows("s.t"), there(*T), replace=True)) == {"s.t": RowMode.EXACT}
+    assert modes(loaded(rows("s.t", 0), there(*T))) == {}
+    assert modes(loaded(rows("s.t", 0), there(*T), replace=True)) == {"s.t": RowMode.EXACT}, "rows there must go"
+
+
+COLUMNS: list[tuple[tuple[str, ...], tuple[str, ...], str, set[str]]] = [
+    (("id", "v"), ("id",), "", set()),
+    (("id", "v", "more"), ("id",), "", set()),
+    (("id",), ("id",), "", {"v"}),
+    (("v",), ("id",), "no column id", set()),
+    (("v",), (), "", {"id"}),
+    (("id",), ("id", "v"), "no column v", set()),
+    (("other",), (), "no column id, v", set()),
+]
+
+
+@pytest.mark.spec("SEL-4")
+@pytest.mark.parametrize("replaced", [False, True])
+@pytest.mark.parametrize(("columns", "key", "why", "without"), COLUMNS)
+def test_rows_want_the_columns_of_their_key(
+    columns: tuple[str, ...], key: tuple[str, ...], why: str, without: set[str], replaced: bool
+) -> None:
+    made = loaded(rows("s.t", key=key), there(*T, columns={"s.t": columns}), replace=replaced)
+    told = not_loaded(made).get("s.t", "")
+    if why:
+        assert (modes(made), made.tables) == ({}, ())
+        assert why in told
+    else:
+        assert [one.without for one in made.row_steps] == [frozenset(without)]
+        assert ("without values of v" in told, "without values of id" in told) == ("v" in without, "id" in without)
+
+
+def test_a_table_without_columns_has_rows_too() -> None:
+    assert modes(loaded(rows("s.t", columns=(), key=()), there(*T, columns={"s.t": ()}))) == {"s.t": RowMode.MERGE}
+
+
+NOT_LOADED: dict[str, tuple[dict[str, Any], dict[str, Any], bool, str]] = {
+    "read only": ({"read_only": frozenset({table_name("s.t")})}, {}, False, "role postgres may not write it"),
+    "not readable": (
+        {"columns": {}, "unreadable": frozenset({table_name("s.t")})},
+        {},
+        False,
+        "role postgres may not read it on the target",
+    ),
+    "no switch for triggers": ({}, {"may_replicate": False}, True, "may not switch off its triggers"),
+    "not on the target": ({"columns": {}}, {}, False, "it is not on the target"),
+}
+
+
+@pytest.mark.parametrize("case", NOT_LOADED)
+def test_rows_that_cannot_come_are_told(case: str) -> None:
+    fields, facts, replaced, why = NOT_LOADED[case]
+    made = loaded(rows("s.t"), there(*T, **fields), replace=replaced, target=replace(FULL, **facts))
+    assert modes(made) == {}
+    assert why in not_loaded(made)["s.t"]
+    if case == "no switch for triggers":
+        assert modes(loaded(rows("s.t"), there(*T), target=replace(FULL, **facts))) == {"s.t": RowMode.MERGE}
+
+
+def test_rows_alone_do_not_come_without_their_table() -> None:
+    made = planned(snapshot(*PARTS, tables=(rows("s.t"),)), there(), wanted=Wanted(definitions=False))
+    assert (decided(made), modes(made)) == ({}, {})
+    assert not_loaded(made) == {"s.t": "not loaded: it is not on the target"}
+
+
+def test_rows_of_a_table_that_no_entry_creates_are_a_members() -> None:
+    member = snapshot(part("EXTENSION citext"), tables=(rows("x.conf"), rows("x.none", 0)))
+    assert modes(planned(member, there(), wanted=only("data", "schema"))) == {
+        "x.conf": RowMode.MEMBER,
+        "x.none": RowMode.MEMBER,
+    }, "what the extension put into it goes"
+    hidden = there(unreadable=frozenset({table_name("x.conf")}))
+    assert "may not read it" in not_loaded(planned(member, hidden, wanted=only("data")))["x.conf"]
+    installed = replace(FULL, extensions_installed=("citext",))
+    assert modes(planned(member, there(), target=installed, wanted=only("data", "schema"))) == {
+        "x.conf": RowMode.MEMBER
+    }
+    assert modes(planned(member, there(), wanted=Wanted(definitions=False))) == {}
+
+
+def test_what_is_why_a_table_was_skipped_is_why_its_rows_do_not_come() -> None:
+    made = planned(
+        snapshot(part("TABLE closed.t"), tables=(rows("closed.t"),)), there(), target=POOR, wanted=only("closed.t")
+    )
+    assert "schema closed, which belongs to them" in not_loaded(made)["closed.t"]
+
+
+LEAVES = [part("TABLE s.root"), *(part(f"TABLE s.p{n}", "TABLE s.root") for n in (1, 2))]
+TREE = [
+    *LEAVES,
+    *(part(f"TABLE ATTACH s.p{n}", "TABLE s.root", f"TABLE s.p{n}", sub='"s"."root"') for n in (1, 2)),
+]
+
+
+def through_root(*items: Any, wanted: Wanted, replace: bool = True) -> RestorePlan:
+    return planned(snapshot(*TREE, tables=items), there(*TREE), wanted=wanted, replace=replace)
+
+
+@pytest.mark.spec("SEL-5")
+def test_rows_through_a_root_are_replaced_for_all_partitions_together() -> None:
+    leaves = [rows(f"s.p{n}", root="s.root") for n in (1, 2)]
+    made = through_root(*leaves, rows("s.other", root=""), wanted=only("s.root"))
+    assert [(one.mode, [item.name.name for item in one.items]) for one in made.row_steps] == [
+        (RowMode.EXACT, ["p1", "p2"])
+    ]
+    alone = through_root(*leaves, wanted=only("s.p1"))
+    assert modes(alone) == {}
+    assert "replaced only with all of its partitions" in not_loaded(alone)["s.p1"]
+    other = through_root(leaves[0], rows("s.p2", columns=("v", "id"), root="s.root"), wanted=only("s.root"))
+    assert modes(other) == {}, "rows of one COPY have one list of columns"
+    merged = through_root(*leaves, wanted=only("s.p1"), replace=False)
+    assert modes(merged) == {"s.p1": RowMode.MERGE}
+
+
+def test_a_root_that_may_not_be_written_refuses_the_rows_of_its_partitions() -> None:
+    item = rows("s.p1", root="s.root")
+    present = there(*TREE, read_only=frozenset({table_name("s.root")}))
+    made = planned(snapshot(*TREE, tables=(item,)), present, wanted=only("s.p1"))
+    assert "may not write it" in not_loaded(made)["s.p1"]
+
+
+# --- the platform's tables -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "comes"),
+    [
+        ("auth.schema_migrations", False),
+        ("storage.migrations", False),
+        ("supabase_migrations.schema_migrations", True),
+        ("auth.users", True),
+    ],
+)
+def test_records_of_the_platforms_migrations_stay_as_they_are(name: str, comes: bool) -> None:
+    own = part(f"TABLE {name}")
+    for replaced in (False, True):
+        made = planned(snapshot(own, tables=(rows(name),)), there(own), wanted=only(name), replace=replaced)
+        assert (name in modes(made)) is comes
+        assert not_loaded(made) == {}
+    assert modes(planned(snapshot(own, tables=(rows(name),)), there(), wanted=only(name))) == {name: RowMode.NEW}
+
+
+def test_jobs_that_may_not_be_written_come_through_functions_and_last() -> None:
+    own = [part("TABLE cron.job"), part("TABLE cron.other")]
+    items = (rows("cron.job"), rows("cron.other"))
+    locked = there(*own, read_only=frozenset(map(table_name, ("cron.job", "cron.other"))))
+    made = planned(snapshot(*own, tables=items), locked, wanted=only("cron.*"))
+    assert modes(made) == {"cron.job": RowMode.JOBS}
+    assert list(not_loaded(made)) == ["cron.other"]
+    lacking = there(*own, columns={"cron.job": ("v",), "cron.other": ("id", "v")})
+    assert (
+        "no column id" in not_loaded(planned(snapshot(*own, tables=items), lacking, wanted=only("cron.*")))["cron.job"]
+    )
+    free = planned(snapshot(*own, tables=items), there(*own), wanted=only("cron.*"))
+    assert modes(free) == {"cron.job": RowMode.MERGE, "cron.other": RowMode.MERGE}
+    assert (free.row_steps, len(free.late_rows)) == ((), 2)
+
+
+def test_secrets_that_may_not_be_written_say_what_to_do_instead() -> None:
+    own = part("TABLE vault.secrets")
+    present = there(own, read_only=frozenset({table_name("vault.secrets")}))
+    made = planned(snapshot(own, tables=(rows("vault.secrets"),)), present, wanted=only("vault.secrets"))
+    assert "vault.create_secret" in not_loaded(made)["vault.secrets"]
+
+
+def test_rows_come_largest_first() -> None:
+    items = (rows("s.b", 5), rows("s.c", 9), rows("s.a", 5))
+    made = planned(
+        snapshot(*(part(f"TABLE s.{name}") for name in "abc"), tables=items), there(), wanted=only("s.*", "data")
+    )
+    assert [one.item.name.name for one in made.row_steps] == ["c", "a", "b"]
+    assert (made.rows, made.bytes) == (19, 190)
+    assert labels(made, made.definitions) == ["TABLE s.a", "TABLE s.b", "TABLE s.c"]

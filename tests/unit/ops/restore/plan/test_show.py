@@ -1,0 +1,132 @@
+"""The plan in words: what is lost or replaced is named before anybody says yes. No database."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.restore_values import (
+    FULL,
+    TARGET,
+    but,
+    changed,
+    only,
+    part,
+    planned,
+    role,
+    rows,
+    snapshot,
+    table_name,
+    there,
+)
+from vault.model import Roles
+from vault.ops.restore.plan.show import lines
+
+PARTS = [
+    part("TABLE s.t"),
+    part("TABLE s.u"),
+    part("TABLE s.large"),
+    part("VIEW s.v", "TABLE s.t"),
+    part("FUNCTION s.f"),
+    part("FUNCTION s.g"),
+    part("INDEX s.t_v", "TABLE s.t"),
+    part("COMMENT s.v", "VIEW s.v", kind="view"),
+]
+SHOP = snapshot(
+    *PARTS,
+    tables=(rows("s.t"), rows("s.u", 2), rows("s.large", 100)),
+    sequences=4,
+    large_objects=5,
+    roles=Roles(roles=(role("boss"), role("clerk"))),
+)
+
+
+def test_a_whole_restore_is_counted() -> None:
+    assert list(lines(planned(SHOP, None, target=TARGET))) == [
+        "into database new on PostgreSQL 15, as postgres",
+        "  3 TABLE",
+        "  2 FUNCTION",
+        "  1 COMMENT",
+        "  1 INDEX",
+        "  1 VIEW",
+        "  105 rows of 3 tables, 1.0 KiB",
+        "  4 sequence values, 5 large objects",
+        "  new roles: boss, clerk",
+    ]
+
+
+def test_a_replacement_names_what_goes_and_what_is_lost() -> None:
+    beside = part("POLICY s.t.theirs", tag="t theirs")
+    present = there(*changed(PARTS, "TABLE s.t", "FUNCTION s.f"), beside)
+    found = list(lines(planned(SHOP, present, replace=True)))
+    assert found[1:-2] == [
+        "  4 definitions are there and equal" if "  4 definitions are there and equal" in found else found[1],
+        "  replace: FUNCTION f",
+        "  DROP AND CREATE ANEW: TABLE t",
+        "    with 3 definitions that go with it and come back",
+        "    with its rows, which are replaced: s.t",
+        "    LOST, because the snapshot does not have it: POLICY t theirs",
+        "  105 rows of 3 tables, 1.0 KiB",
+        "    REPLACE the rows of tables that are there: newer ones are deleted: s.large, s.u",
+        "    their triggers and foreign keys are off meanwhile; foreign keys are verified afterwards",
+    ]
+    assert found[1] == "  3 definitions are there and equal"
+
+
+def test_a_part_names_what_stays_and_what_is_missing_besides() -> None:
+    present = there(*changed(but(PARTS, "FUNCTION s.f", "VIEW s.v", "COMMENT s.v"), "TABLE s.t", "FUNCTION s.g"))
+    found = list(lines(planned(SHOP, present, wanted=only("s.t", "s.f"))))
+    assert found[1:] == [
+        "  1 FUNCTION",
+        "  1 definitions are there and equal",
+        "  3 rows of 1 table, 30 B",
+        "    into tables that are there: rows whose key is missing are added, rows that are there stay: s.t",
+        "    their triggers and foreign keys are off meanwhile; foreign keys are verified afterwards",
+        "  0 sequence values, 0 large objects",
+        "  new roles: boss",
+        next(one for one in found if one.startswith("not done: TABLE t: differs on the target")),
+        "also missing on the target, not selected: VIEW s.v",
+        "also missing on the target, not selected: COMMENT VIEW v",
+    ]
+
+
+def test_what_is_left_although_it_differs_is_named() -> None:
+    parts = [part("TABLE auth.users"), part("INDEX auth.i", "TABLE auth.users"), part("SCHEMA auth")]
+    present = there(*changed(parts, "TABLE auth.users", "INDEX auth.i"))
+    found = list(lines(planned(snapshot(*parts), present, wanted=only("schema"))))
+    assert found[2:4] == [
+        "  left as it is: TABLE users (the platform's own differs)",
+        "  left as it is: INDEX i (the platform's own differs)",
+    ]
+
+
+def test_a_long_list_is_cut_but_counted() -> None:
+    parts = [part(f"FUNCTION s.f{n}") for n in range(23)]
+    present = there(*changed(parts, *(one.label for one in parts)))
+    found = list(lines(planned(snapshot(*parts), present, replace=True)))
+    assert (len([one for one in found if one.startswith("  replace: FUNCTION")]), "  replace: 3 more" in found) == (
+        20,
+        True,
+    )
+    tables = [part(f"TABLE s.t{n:02}") for n in range(21)]
+    items = tuple(rows(f"s.t{n:02}") for n in range(21))
+    merged = list(lines(planned(snapshot(*tables, tables=items), there(*tables), wanted=only("data"))))
+    assert any(one.endswith("s.t19, ...") for one in merged)
+
+
+def test_tables_that_are_created_without_their_rows_are_named() -> None:
+    found = list(lines(planned(SHOP, there(), wanted=only("s.v"))))
+    assert "  created without their rows, which are not selected: s.t" in found
+    definitions = replace(only("s.v"), data=False)
+    assert not any("created without" in one for one in lines(planned(SHOP, there(), wanted=definitions)))
+
+
+def test_rows_of_members_and_of_jobs_are_told_apart() -> None:
+    job = part("TABLE cron.job")
+    contents = snapshot(job, part("EXTENSION citext"), tables=(rows("cron.job"), rows("x.conf")))
+    present = there(job, read_only=frozenset({table_name("cron.job")}))
+    found = list(
+        lines(planned(contents, present, target=replace(FULL, may_replicate=False), wanted=only("schema", "data")))
+    )
+    assert "    through the functions of pg_cron: cron.job" in found
+    assert "    into tables of extensions: x.conf" in found
+    assert not any("foreign keys are off" in one for one in found)
