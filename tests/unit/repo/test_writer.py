@@ -128,6 +128,40 @@ def test_more_tiny_objects_than_a_fragment_holds_are_stored(store: MemoryStore, 
     assert fresh.reader().get(last, ObjectType.FILE_CHUNK) == b"%d" % (count - 1)
 
 
+@pytest.mark.parametrize("ends", ["published", "committed"])
+def test_what_refers_to_others_waits_for_them(ends: str, repo: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packs, barrier, fragment, barrier, snapshot, barrier: a store may lose, in any order, what no barrier followed."""
+    monkeypatch.setattr(writer_module, "PACK_BYTES_TARGET", 16 * KIB)
+    monkeypatch.setattr(writer_module, "_PENDING_ENTRIES_MAX", 20)
+    memory = MemoryStore()
+    new_repository(memory)
+    recording = RecordingStore(memory)
+    indexed = opened(recording).indexed(None)
+    if ends == "committed":
+        take(
+            indexed, FakeDatabase(tables={"public.t": [rows(1, 1_000)]}), {"lib": FakeDirectory({b"f": rows(2, 1_000)})}
+        )
+    else:
+        with indexed.writer(entropy=os.urandom, threads=1) as writing:
+            for number in range(100):
+                writing.submit(ObjectType.FILE_CHUNK, number.to_bytes(4, "big") + os.urandom(2_000))
+            writing.publish()
+    unsure: set[str] = set()
+    referring = []
+    for call in recording.calls:
+        folder = call.name.partition("/")[0]
+        if call.kind == "barrier":
+            unsure.clear()
+        elif call.kind == "put":
+            if folder in ("index", "snapshots"):
+                referring.append(folder)
+                assert unsure.isdisjoint({"packs", "index"}), f"{call.name} could outlive what it refers to"
+            unsure.add(folder)
+    assert unsure.isdisjoint({"packs", "index", "snapshots"}), "said to be done, and not durable"
+    assert referring.count("snapshots") == (ends == "committed")
+    assert referring.count("index") > (ends == "published")
+
+
 def test_empty_object_is_stored_and_read(repo: Open) -> None:
     with repo.indexed(None).writer(entropy=os.urandom) as writing:
         found = writing.put(ObjectType.FILE_CHUNK, b"")

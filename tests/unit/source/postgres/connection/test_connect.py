@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psycopg
 import pytest
+from psycopg.pq import DiagnosticField
 
-from vault.errors import Unreachable, UnsafeError
-from vault.source.postgres.connection.connect import Target, connect, resolve
+from vault.errors import Incoherent, PermissionMissing, SourceError, Unreachable, UnsafeError
+from vault.source.postgres.connection.connect import Target, connect, resolve, translate
 
 SERVICES = """
 [socket]
@@ -95,3 +97,59 @@ def test_service_that_is_not_defined_is_no_local_one_and_is_named() -> None:
         connect(target)
     assert "nowhere" in caught.value.why
     assert "PGSERVICEFILE" in caught.value.hint
+
+
+# --- what a server's error says ------------------------------------------------------------------
+
+
+def server_error(state: str, **fields: bytes) -> psycopg.Error:
+    """As psycopg raises it, with all that a server can say about a row."""
+    said = {
+        "MESSAGE_PRIMARY": b"something with SECRET in it",
+        "MESSAGE_DETAIL": b"Key (card)=(SECRET) already exists.",
+        "MESSAGE_HINT": b"SECRET",
+        "SQLSTATE": state.encode(),
+        **fields,
+    }
+    kind = psycopg.errors.lookup(state)
+    return kind("SECRET", info={DiagnosticField[name]: text for name, text in said.items()}, encoding="utf-8")
+
+
+def shown(error: SourceError) -> str:
+    return f"{error} {error.message} {error.why} {error.hint} {error.sqlstate}"
+
+
+@pytest.mark.parametrize("state", ["22001", "22P02", "22003", "22023", "23505", "23503", "23514", "23502", "23P01"])
+def test_an_error_about_data_shows_none(state: str) -> None:
+    """Their texts hold values: a duplicate key, what is no number, a row that a check refuses."""
+    error = translate(server_error(state), "loading rows")
+    assert "SECRET" not in shown(error)
+    assert state in error.why
+    assert error.sqlstate == state
+    assert "loading rows" in error.message
+
+
+KINDS: list[tuple[str, dict[str, bytes], type[SourceError], str]] = [
+    ("42501", {}, PermissionMissing, "no permission while"),
+    ("08006", {}, Unreachable, "lost while"),
+    ("57P01", {}, Unreachable, "lost while"),
+    ("57P05", {}, Unreachable, "lost while"),
+    ("25P03", {}, Unreachable, "lost while"),
+    ("42P01", {}, Incoherent, "changed while"),
+    ("55000", {}, Incoherent, "changed while"),
+    ("XX000", {}, Incoherent, "changed while"),
+    ("42883", {"CONTEXT": b"SQL function f"}, SourceError, "a function of the database failed"),
+    ("42P01", {"CONTEXT": b"SQL function f"}, SourceError, "a function of the database failed"),
+    ("53100", {}, SourceError, "refused while"),
+]
+
+
+@pytest.mark.parametrize(("state", "fields", "kind", "message"), KINDS)
+def test_an_error_is_told_by_what_can_be_done_next(
+    state: str, fields: dict[str, bytes], kind: type[SourceError], message: str
+) -> None:
+    error = translate(server_error(state, MESSAGE_PRIMARY=b"as the server says", **fields), "reading")
+    assert type(error) is kind
+    assert message in error.message
+    assert error.why == "as the server says"
+    assert "SECRET" not in shown(error), "details and hints hold values too"
