@@ -175,6 +175,9 @@ class _FakeReader:
         for job in jobs:
             yield _FakeRows(self._capture, job)
 
+    def generated(self, job: ExtentJob) -> Iterator[bytes] | None:
+        return None
+
     def states(self, ranges: Sequence[ExtentJob], horizon: int) -> Sequence[Sequence[ExtentState]]:
         """Extents whose text is that of `earlier` are unchanged; without it nothing is known, and all is read."""
         self._capture.asked.append(sum(-(-one.blocks // EXTENT_BLOCKS) for one in ranges))

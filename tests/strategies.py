@@ -221,7 +221,10 @@ def file_items(draw: st.DrawFn) -> FileItem:
 @st.composite
 def extents(draw: st.DrawFn) -> Extent:
     chunks, size = draw(chunk_lists(rows=True))
-    return Extent(start=draw(counts), blocks=draw(counts), rows=draw(counts), bytes=size, chunks=chunks)
+    digests = tuple(draw(st.lists(st.binary(min_size=32, max_size=32), max_size=2)))
+    return Extent(
+        start=draw(counts), blocks=draw(counts), rows=draw(counts), bytes=size, chunks=chunks, digests=digests
+    )
 
 
 @st.composite
@@ -258,6 +261,7 @@ def tables(draw: st.DrawFn) -> TableItem:
         condition=draw(texts),
         extents=draw(_stored_extents) if inline is None else ListRef(),
         inline=inline,
+        generated=tuple(draw(columns) for _ in inline.digests) if inline is not None else (),
     )
 
 

@@ -124,6 +124,7 @@ class SourceTable:
     bytes_estimate: int
     ranges: bool
     """False: no TID range scans (server 13, other access methods, a condition, unplanned): one extent with blocks = 0."""
+    generated: tuple[Column, ...] = ()  # stored generated columns, not among `columns`
     unplanned: str = ""
     """Why no query on it may be planned: that would run code of its owner. It is read by plain COPY, whose tag is the count."""
     toast_bytes: int = 0
@@ -172,6 +173,9 @@ class RowReader(Protocol):
 
     def read(self, jobs: Iterator[ExtentJob]) -> Iterator[ExtentRows]:
         """In order of the jobs; may pull a few jobs ahead. Each result is consumed before the next is asked for."""
+
+    def generated(self, job: ExtentJob) -> Iterator[bytes] | None:
+        """COPY text of generated columns; to be consumed before anything else. None: `unplanned`, or somebody waits for the table."""
 
     def close(self) -> None: ...
 
@@ -287,14 +291,12 @@ class TargetSession(Protocol):
 
     def create(self, entry: SchemaEntry, *, then: Sequence[str] = ()) -> Sequence[str]:
         """Execute an entry's definition, set its owner, undo what default privileges of the target did, run `then`: one transaction.
-
         Returns what had to be done otherwise than recorded, in words (empty = exactly as recorded).
         Raises  SourceError: the entry does not exist now; Unreachable
         """
 
     def create_weaker(self, entry: SchemaEntry, why: SourceError) -> str | None:
         """After `create` failed with `why` because rows violate a constraint: create what is possible instead of it.
-
         Returns  what was done, in words; None if there is nothing weaker. Raises SourceError; Unreachable
         """
 
@@ -303,7 +305,6 @@ class TargetSession(Protocol):
 
     def replace(self, entry: SchemaEntry, present: SchemaEntry, *, again: Sequence[str] = ()) -> Sequence[str]:
         """Bring what exists as `present` to `entry` in place; where it has to be dropped for that, run `again` afterwards.
-
         Raises  SourceError: all is as it was; Unreachable
         """
 
@@ -343,12 +344,14 @@ class TargetSession(Protocol):
 
     def look_in_path(self, table: TableItem, why: SourceError) -> bool:
         """After `load` failed with `why` because a name in a function's body was not found: load with its owner's path from now on.
-
         Returns  False: there is nothing to try. Raises SourceError
         """
 
     def is_empty(self, table: TableItem) -> bool:
         """No row of `table` meets its condition."""
+
+    def generated(self, table: TableName, columns: Sequence[str], *, only: bool) -> Iterator[bytes] | None:
+        """COPY text as the target computed it; `only`: without partitions. None: planning would run code of others. Raises SourceError"""
 
     def set_sequence(self, item: SequenceItem, *, forward: bool = False) -> None:
         """`forward`: never back to a value that was handed out since. Raises SourceError; Unreachable"""
@@ -360,7 +363,6 @@ class TargetSession(Protocol):
         self, item: LargeObjectItem, blocks: Iterator[bytes], *, replace: bool = False
     ) -> Sequence[str]:
         """Object, pages, owner, grants and comment in one transaction. Returns what of it could not be, in words.
-
         Raises SourceError: what was there is there; Unreachable
         """
 

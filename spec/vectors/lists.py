@@ -138,6 +138,10 @@ def rows(c: Collected) -> None:
     one = repo.extent(0, *(b"%d\tx\n" % number for number in range(9)), b"9\tx")
     table("rows_last_continues_in_list", "TREE-11", "the last of ten chunks continues", [one], repo)
     repo = Repo()
+    extents = [[*repo.extent(start, b"1\tx\n")[:5], [write.fixed("digest")]] for start in (0, 1024)]
+    comment = "digests in a list, of a table without generated columns"
+    table("digests_of_no_column", "TREE-14", comment, extents, repo)
+    repo = Repo()
     extents = [repo.extent(start, b"1\tx\n") for start in (0, 2048, 1024)]
     leaf = repo.put(EXTENTS, encode([0, extents]))
     item = repo.table("item", rows=b"")

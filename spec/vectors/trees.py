@@ -47,6 +47,8 @@ FILE = write.file_item(b"a/b", [b"0123456789"], _put)
 LINK = write.other_item(b"link", "l", b"a/b", 0o777)
 DIRECTORY = write.other_item(b"a", "d")
 EXTENT = write.extent(0, [b"1\tone\n"], _put)
+DIGESTED = changed(EXTENT, _5=[fixed("one")])
+COLUMN = ["total", "numeric", 3, False]
 TABLE = write.table("public", "item", [EXTENT], _put)
 LARGE = [16500, "postgres", None, None, 10, [[CHUNK], None]]
 SEQUENCE = ["public", "item_id_seq", 42, True]
@@ -81,22 +83,6 @@ def _items() -> list[tuple[int, Case]]:
         (FILES, ("file_path_text", t9, "malformed", "a path as text", changed(FILE, _0="a"))),
         (FILES, ("file_fields_9", t9, "malformed", "no chunk list", FILE[:9])),
         (FILES, ("file_fields_11", t9, "malformed", "one field more", [*FILE, 0])),
-        (EXTENTS, ("extent", "TREE-10", "ok", "an extent", EXTENT)),
-        (EXTENTS, ("extent_empty", "TREE-10", "ok", "no rows", [1024, 1024, 0, 0, [[], None]])),
-        (EXTENTS, ("extent_bytes_other", "TREE-10", "malformed", "a byte more than its chunks", changed(EXTENT, _3=7))),
-        (EXTENTS, ("extent_last_continues", "TREE-11", "malformed", "its last chunk continues",
-                   [0, 1, 0, 10, [[changed(CHUNK, _2=True)], None]])),
-        (TABLES, ("table", "TREE-8", "ok", "one extent, inline", TABLE)),
-        (TABLES, ("table_empty", "TREE-8", "ok", "no extent", changed(TABLE, _12=None))),
-        (TABLES, ("table_two_extents", "TREE-8", "ok", "a list", changed(TABLE, _11=[fixed("root"), 2, 5, 90], _12=None))),
-        (TABLES, ("table_with_root", "TREE-8", "ok", "loaded through its root", changed(TABLE, _9=["public", "whole"]))),
-        (TABLES, ("table_one_extent_in_list", "TREE-8", "malformed", "must be inline",
-                  changed(TABLE, _11=[fixed("root"), 1, 5, 90], _12=None))),
-        (TABLES, ("table_both", "TREE-8", "malformed", "inline and a list", changed(TABLE, _11=[fixed("root"), 2, 5, 90]))),
-        (TABLES, ("table_root_short", "ENC-12", "malformed", "a root without a name", changed(TABLE, _9=["public"]))),
-        (TABLES, ("table_column_short", "ENC-12", "malformed", "a column of three", changed(TABLE, _6=[["id", "bigint", 1]]))),
-        (TABLES, ("table_oid_large", "ENC-12", "malformed", "oid 2^32", changed(TABLE, _2=2**32))),
-        (TABLES, ("table_fields_12", "ENC-12", "malformed", "no inline extent", TABLE[:12])),
         (ENTRIES, ("entry", "TREE-2", "ok", "an entry", [NAMES, 2, fixed("entry")])),
         (ENTRIES, ("entry_section_5", "ENC-12", "malformed", "section 5", [NAMES, 5, fixed("entry")])),
         (ENTRIES, ("entry_section_0", "ENC-12", "malformed", "section 0", [NAMES, 0, fixed("entry")])),
@@ -107,7 +93,7 @@ def _items() -> list[tuple[int, Case]]:
         (SEQUENCES, ("sequence_large", "ENC-12", "malformed", "2^63", changed(SEQUENCE, _2=2**63))),
         (SEQUENCES, ("sequence_called_integer", "ENC-12", "malformed", "1 for true", changed(SEQUENCE, _3=1))),
     ]  # fmt: skip
-    return [*cases, *_file_bounds(), *_other_items()]
+    return [*cases, *_file_bounds(), *_tables_and_extents(), *_other_items()]
 
 
 def _file_bounds() -> list[tuple[int, Case]]:
@@ -124,6 +110,33 @@ def _file_bounds() -> list[tuple[int, Case]]:
         (FILES, ("file_path_longest", "TREE-12", "ok", "64 KiB", changed(FILE, _0=b"a/" * (2**15 - 1) + b"ab"))),
         (FILES, ("file_path_too_long", "TREE-12", "limit", "64 KiB + 1", changed(FILE, _0=b"a/" * 2**15 + b"a"))),
         (FILES, ("link_target_too_long", "TREE-12", "limit", "64 KiB + 1", changed(LINK, _8=b"a" * (2**16 + 1)))),
+    ]  # fmt: skip
+
+
+def _tables_and_extents() -> list[tuple[int, Case]]:
+    return [
+        (EXTENTS, ("extent", "TREE-10", "ok", "an extent", EXTENT)),
+        (EXTENTS, ("extent_empty", "TREE-10", "ok", "no rows", [1024, 1024, 0, 0, [[], None], []])),
+        (EXTENTS, ("extent_digests", "TREE-14", "ok", "of two generated columns", changed(EXTENT, _5=[fixed("one"), fixed("two")]))),
+        (EXTENTS, ("extent_digest_short", "ENC-12", "malformed", "31 bytes", changed(EXTENT, _5=[ZEROS[:31]]))),
+        (EXTENTS, ("extent_fields_5", "ENC-12", "malformed", "no digests", EXTENT[:5])),
+        (EXTENTS, ("extent_bytes_other", "TREE-10", "malformed", "a byte more than its chunks", changed(EXTENT, _3=7))),
+        (EXTENTS, ("extent_last_continues", "TREE-11", "malformed", "its last chunk continues",
+                   [0, 1, 0, 10, [[changed(CHUNK, _2=True)], None], []])),
+        (TABLES, ("table", "TREE-8", "ok", "one extent, inline", TABLE)),
+        (TABLES, ("table_empty", "TREE-8", "ok", "no extent", changed(TABLE, _12=None))),
+        (TABLES, ("table_two_extents", "TREE-8", "ok", "a list", changed(TABLE, _11=[fixed("root"), 2, 5, 90], _12=None))),
+        (TABLES, ("table_with_root", "TREE-8", "ok", "loaded through its root", changed(TABLE, _9=["public", "whole"]))),
+        (TABLES, ("table_one_extent_in_list", "TREE-8", "malformed", "must be inline", changed(TABLE, _11=[fixed("root"), 1, 5, 90], _12=None))),
+        (TABLES, ("table_both", "TREE-8", "malformed", "inline and a list", changed(TABLE, _11=[fixed("root"), 2, 5, 90]))),
+        (TABLES, ("table_root_short", "ENC-12", "malformed", "a root without a name", changed(TABLE, _9=["public"]))),
+        (TABLES, ("table_column_short", "ENC-12", "malformed", "a column of three", changed(TABLE, _6=[["id", "bigint", 1]]))),
+        (TABLES, ("table_oid_large", "ENC-12", "malformed", "oid 2^32", changed(TABLE, _2=2**32))),
+        (TABLES, ("table_fields_13", "ENC-12", "malformed", "no generated columns", TABLE[:13])),
+        (TABLES, ("table_generated", "TREE-14", "ok", "a generated column, its values not read", changed(TABLE, _13=[COLUMN]))),
+        (TABLES, ("table_generated_digest", "TREE-14", "ok", "and read", changed(TABLE, _12=DIGESTED, _13=[COLUMN]))),
+        (TABLES, ("table_digest_alone", "TREE-14", "malformed", "a digest and no column", changed(TABLE, _12=DIGESTED))),
+        (TABLES, ("table_digest_lacking", "TREE-14", "malformed", "one digest, two columns", changed(TABLE, _12=DIGESTED, _13=[COLUMN] * 2))),
     ]  # fmt: skip
 
 

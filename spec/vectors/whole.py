@@ -162,7 +162,7 @@ def of_rows(fill: Callable[[Repo], tuple[bytes, bytes]]) -> tuple[Repo, Files]:
     """One table of one chunk; `fill` stores it in its own way and returns (id, plaintext)."""
     repo = Repo()
     object_id, text = fill(repo)
-    one = [0, 1024, text.count(b"\n"), len(text), [[[object_id, len(text), False]], None]]
+    one = [0, 1024, text.count(b"\n"), len(text), [[[object_id, len(text), False]], None], []]
     table = repo.table("item", one, rows=text)
     return repo, repo.finish(repo.manifest(database=repo.database([table])))
 

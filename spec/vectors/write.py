@@ -314,14 +314,14 @@ def chunk_list(plains: list[bytes], object_type: int, put: Put) -> list[Any]:
 
 def extent(start: int, plains: list[bytes], put: Put, blocks: int = 1024) -> list[Any]:
     text = b"".join(plains)
-    return [start, blocks, text.count(b"\n"), len(text), chunk_list(plains, ROW_CHUNK, put)]
+    return [start, blocks, text.count(b"\n"), len(text), chunk_list(plains, ROW_CHUNK, put), []]
 
 
 def table(schema: str, name: str, extents: list[Any], put: Put) -> list[Any]:
     columns = [["id", "bigint", 1, True], ["note", "text", 2, False]]
     many = tree(extents, EXTENTS, put) if len(extents) != 1 else [None, 0, 0, 0]
     inline = extents[0] if len(extents) == 1 else None
-    return [schema, name, 16384, 16384, "r", "heap", columns, ["id"], fixed("print"), None, "", many, inline]
+    return [schema, name, 16384, 16384, "r", "heap", columns, ["id"], fixed("print"), None, "", many, inline, []]
 
 
 def file_item(path: bytes, plains: list[bytes], put: Put, mode: int = 0o644) -> list[Any]:

@@ -105,9 +105,15 @@ def passphrase(inputs: Inputs) -> Any:
     return {"value": {"password": reader.password_bytes(reader.without_line_end(inputs["data"].decode())).hex()}}
 
 
+def fields_digest(inputs: Inputs) -> Any:
+    fields = inputs["data"].split(b"\n")[:-1]
+    return {"value": {"digest": reader.fields_digest(inputs["id_key"], fields).hex()}}
+
+
 READERS: dict[str, Callable[[Inputs], Any]] = {
     "encoding": lambda i: reader.decode(i["data"], "vector", 1024),
     "bundle": lambda i: reader.decode_bundle(i["data"]),
+    "digest": fields_digest,
     "passphrase": passphrase,
     "slot": slot,
     "kit": kit,

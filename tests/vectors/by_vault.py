@@ -26,6 +26,7 @@ from vault.ids import KeyId, ObjectId, RepositoryId
 from vault.model import FileKind, FileType, KeyBundle, ObjectType, PackClass, Sums
 from vault.pipeline import lists, seal
 from vault.pipeline.cut import cut_bytes, cut_rows, fastcdc
+from vault.pipeline.generated import ColumnDigests
 from vault.repo import keyring
 from vault.repo.snapshot import Snapshot
 from vault.repo.state import Closed
@@ -200,9 +201,15 @@ def cut(inputs: Inputs) -> Any:
     return {"value": {"lengths": [len(chunk) for chunk in chunks]}}
 
 
+def fields_digest(inputs: Inputs) -> Any:
+    read = ColumnDigests.read([inputs["data"]] if inputs["data"] else [], 1, id_key=inputs["id_key"])
+    return {"value": {"digest": read.digests[0].hex()}}
+
+
 READERS: dict[str, Callable[[Inputs], Any]] = {
     "encoding": lambda i: codec.decode(i["data"], what="vector", bytes_max=1024),
     "bundle": lambda i: keyslot.decode_bundle(i["data"]),
+    "digest": fields_digest,
     "passphrase": read_passphrase,
     "slot": open_slot,
     "kit": open_kit,

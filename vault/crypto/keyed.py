@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Iterable
+from typing import Final
 
 from blake3 import blake3
 
 from vault.errors import AuthenticationFailed
 from vault.ids import ObjectId
+
+DIGEST_MODULUS: Final = 1 << 256
+_FIELD: Final = b"\xff"
+"""No object has this type, and no node this level: a digest says nothing about an id."""
 
 
 def object_id(id_key: bytes, object_type: int, plain: bytes | memoryview) -> ObjectId:
@@ -23,6 +29,12 @@ def object_id(id_key: bytes, object_type: int, plain: bytes | memoryview) -> Obj
 def split_value(id_key: bytes, level: int, key: bytes) -> int:
     """Draw the number, 0 .. 2^32-1, that decides whether a node of `level` ends after the member with `key`."""
     return int.from_bytes(blake3(bytes((0, level)) + key, key=id_key).digest(length=4), "big")
+
+
+def fields_digest(id_key: bytes, fields: Iterable[bytes]) -> int:
+    """Sum modulo 2^256 over `fields`, in any order. What parts give adds up, modulo 2^256, to what the whole gives."""
+    total = sum(int.from_bytes(blake3(_FIELD + field, key=id_key).digest(), "big") for field in fields)
+    return total % DIGEST_MODULUS
 
 
 def mac(key: bytes, data: bytes) -> bytes:

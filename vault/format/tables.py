@@ -1,6 +1,7 @@
 """Items of a database's lists: tables, extents, sequences, large objects. Spec 60-snapshot.
 
-Invariant: a table with exactly one extent has it inline (TREE-8).
+Invariants: a table with exactly one extent has it inline (TREE-8); an extent has no digests, or one for each generated column of its
+table (TREE-14).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from vault.format.chunks import (
 from vault.format.codec import INTEGER_MIN, POSITIVE_MAX, Row, Value, proven
 from vault.model import Column, Extent, LargeObjectItem, SequenceItem, TableItem, TableName
 
+DIGEST_BYTES: Final = 32
 OID_MAX: Final = 2**32 - 1
 _ATTNUM_MAX: Final = 2**15 - 1
 
@@ -30,20 +32,20 @@ def name_key(name: TableName) -> bytes:
 
 def encode_extent(extent: Extent) -> Value:
     """Raises as `decode_extent`"""
-    return proven(
-        (extent.start, extent.blocks, extent.rows, extent.bytes, encode_chunk_list(extent.chunks)), decode_extent
-    )
+    chunks = encode_chunk_list(extent.chunks)
+    return proven((extent.start, extent.blocks, extent.rows, extent.bytes, chunks, extent.digests), decode_extent)
 
 
 def decode_extent(value: Value) -> Extent:
     """Raises  Malformed, LimitExceeded"""
-    row = Row(value, length=5, what="extent")
+    row = Row(value, length=6, what="extent")
     extent = Extent(
         start=row.integer(),
         blocks=row.integer(),
         rows=row.integer(),
         bytes=row.integer(),
         chunks=decode_chunk_list(row.value()),
+        digests=tuple(_decode_digest(one) for one in row.array()),
     )
     check_content(extent.chunks, size=extent.bytes, what="extent")
     return extent
@@ -66,13 +68,14 @@ def encode_table(table: TableItem) -> Value:
         table.condition,
         encode_list_ref(table.extents),
         None if table.inline is None else encode_extent(table.inline),
+        tuple((column.name, column.type, column.attnum, column.not_null) for column in table.generated),
     )
     return proven(value, decode_table)
 
 
 def decode_table(value: Value) -> TableItem:
     """Raises  Malformed: also if the extents are not in their one form (TREE-8); LimitExceeded"""
-    row = Row(value, length=13, what="table")
+    row = Row(value, length=14, what="table")
     name = TableName(schema=row.text(), name=row.text())
     oid, filenode, kind, access_method = row.integer(0, OID_MAX), row.integer(0, OID_MAX), row.text(), row.text()
     columns = tuple(_decode_column(column) for column in row.array())
@@ -91,6 +94,7 @@ def decode_table(value: Value) -> TableItem:
         condition=condition,
         extents=extents,
         inline=None if inline is None else decode_extent(inline),
+        generated=tuple(_decode_column(column) for column in row.array()),
     )
     _check_extents(table)
     return table
@@ -134,6 +138,18 @@ def _decode_column(value: Value) -> Column:
     return Column(name=row.text(), type=row.text(), attnum=row.integer(1, _ATTNUM_MAX), not_null=row.flag())
 
 
+def _decode_digest(value: Value) -> bytes:
+    if not isinstance(value, bytes) or len(value) != DIGEST_BYTES:
+        raise Malformed(f"extent: a digest that is not {DIGEST_BYTES} bytes")
+    return value
+
+
+def check_digests(table: TableItem, extent: Extent) -> None:
+    """Raises  Malformed: an extent of `table` with digests of other columns (TREE-14)"""
+    if extent.digests and len(extent.digests) != len(table.generated):
+        raise Malformed(f"extent: {len(extent.digests)} digests of {len(table.generated)} generated columns")
+
+
 def _decode_name(value: Value) -> TableName:
     row = Row(value, length=2, what="table: root")
     return TableName(schema=row.text(), name=row.text())
@@ -148,3 +164,5 @@ def _check_extents(table: TableItem) -> None:
     items = table.extents.sums.items
     if items == 1 or (table.inline is not None and items != 0):
         raise Malformed("table: one extent that is not inline, or extents both inline and in a list")
+    if table.inline is not None:
+        check_digests(table, table.inline)

@@ -93,15 +93,23 @@ class TableName:
     name: str
 
 
+Digest = bytes
+"""Of the values of one generated column: 32 bytes."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extent:
-    """Rows of heap blocks [start, start+blocks), or of the whole table when `blocks` is 0. `bytes` of COPY text."""
+    """Rows of heap blocks [start, start+blocks), or of the whole table when `blocks` is 0. `bytes` of COPY text.
+
+    `digests`: one for each of the table's generated columns (pipeline.generated); empty if they were not read.
+    """
 
     start: int
     blocks: int
     rows: int
     bytes: int
     chunks: ChunkList
+    digests: tuple[Digest, ...] = ()
 
     @property
     def sums(self) -> Sums:
@@ -125,6 +133,8 @@ class TableItem:
     condition: str
     extents: ListRef
     inline: Extent | None
+    generated: tuple[Column, ...] = ()
+    """Stored generated columns, which `columns` leaves out: they are computed again, and compared by the extents' digests."""
 
     @property
     def sums(self) -> Sums:

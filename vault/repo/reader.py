@@ -43,6 +43,10 @@ class Reader:
         self._plain_bytes = 0
         self._pack_keys: OrderedDict[PackId, tuple[bytes, bytes]] = OrderedDict()
 
+    @property
+    def id_key(self) -> bytes:
+        return self._keys.id_key
+
     def get(self, object_id: ObjectId, object_type: ObjectType) -> bytes:
         """Plaintext of one object.
 

@@ -14,6 +14,7 @@ from vault.format.files import one_tree
 from vault.format.ledger import decode_ledger
 from vault.format.lists import CHUNKS, ENTRIES, EXTENTS, FILES, LARGE_OBJECTS, SEQUENCES, TABLES
 from vault.format.schema import decode_entry, decode_order
+from vault.format.tables import check_digests
 from vault.ids import ObjectId, SnapshotId
 from vault.model import (
     CatalogFacts,
@@ -35,6 +36,7 @@ from vault.model import (
     TableItem,
     TableName,
 )
+from vault.pipeline.generated import ColumnDigests
 from vault.pipeline.lists import Load, find, leaf, walk
 from vault.repo.reader import Reader
 
@@ -73,16 +75,23 @@ class Snapshot:
         return leaf(self._database.tables, _table_key(name), TABLES, self._reader.get_many)
 
     def extents(self, table: TableItem) -> Iterator[Extent]:
+        """By start. Raises  Malformed: also for digests of other columns than the table's (TREE-14)"""
         if table.inline is not None:
             yield table.inline
-        else:
-            yield from walk(table.extents, EXTENTS, self._reader.get_many)
+            return
+        for extent in walk(table.extents, EXTENTS, self._reader.get_many):
+            check_digests(table, extent)
+            yield extent
 
     def extent(self, table: TableItem, start: int) -> Extent | None:
         """The extent that starts at block `start`, reading one path."""
         if table.inline is not None:
             return table.inline if table.inline.start == start else None
         return find(table.extents, start.to_bytes(8, "big"), EXTENTS, self._reader.get_many)
+
+    def digests(self, blocks: Iterable[bytes], columns: int) -> ColumnDigests:
+        """Of COPY text of generated columns, to be compared with those of extents. Raises  Malformed"""
+        return ColumnDigests.read(blocks, columns, id_key=self._reader.id_key)
 
     def taken_over(self, table: TableItem, adopt: Adopt) -> Iterator[Extent]:
         """Extents that are `adopt`ed with every chunk and node, those that lead to them included. Raises MissingObject: such a node is not"""

@@ -70,7 +70,7 @@ def table_reason(old: TableItem | None, table: SourceTable) -> str:
         (old.filenode != table.filenode, "it was rewritten"),
         (not table.fingerprint, "its text depends on names or functions that may change"),
         (old.fingerprint != table.fingerprint, "its columns or their types changed"),
-        (old.columns != table.columns, "its columns changed"),
+        (old.columns != table.columns or old.generated != table.generated, "its columns changed"),
     )
     return next((reason for refused, reason in refusals if refused), "")
 

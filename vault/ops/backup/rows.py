@@ -21,6 +21,7 @@ from vault.ops.backup.lists import ListWriter
 from vault.ops.backup.previous import Previous
 from vault.ops.backup.reuse import TablePlan, snapshot_reason, table_reason, unchanged
 from vault.pipeline.cut import cut_rows, fastcdc
+from vault.pipeline.generated import ColumnDigests
 from vault.ports import Capture, Entropy, ExtentJob, ExtentRows, ExtentState, Progress, RowReader, SourceTable
 from vault.repo.snapshot import Snapshot
 from vault.repo.workers import Idle, ordered
@@ -67,6 +68,7 @@ class RowCapture:
         self._previous = Previous(before)
         self._parent = None if before is None else before.manifest
         self._seed = keys.cut_seed
+        self._id_key = keys.id_key
         self._options = options
         self._progress = progress
         self._readers: Idle[RowReader] = Idle(capture.reader)
@@ -179,6 +181,7 @@ class RowCapture:
             condition=table.condition,
             extents=self._lists.build(islice(extents, count), EXTENTS),
             inline=inline,
+            generated=table.generated,
         )
 
     def _merged(self, plan: TablePlan, read: Iterator[Extent]) -> Iterator[Extent]:
@@ -196,7 +199,7 @@ class RowCapture:
                 continue
             fresh = next(read)
             self.read_bytes += fresh.bytes
-            if mark and fresh != before:
+            if mark and _comparable(fresh, before) != before:
                 self._doubt(plan.table, start)
             yield fresh
 
@@ -208,10 +211,24 @@ class RowCapture:
     def _read_batch(self, batch: list[ExtentJob]) -> list[Extent]:
         reader = self._readers.borrow()
         extents = [self._extent(rows) for rows in reader.read(iter(batch))]
+        extents = [self._with_digests(reader, job, one) for job, one in zip(batch, extents, strict=False)]
         self._readers.give_back(reader)
         if len(extents) != len(batch):
             raise SourceError("rows of an extent are missing", why="the reader ended early", hint="run it again")
         return extents
+
+    def _with_digests(self, reader: RowReader, job: ExtentJob, extent: Extent) -> Extent:
+        blocks = reader.generated(job) if job.table.generated else None
+        if blocks is None:
+            return extent
+        read = ColumnDigests.read(blocks, len(job.table.generated), id_key=self._id_key)
+        if read.rows != extent.rows:
+            raise SourceError(
+                f"generated columns of {job.table.name.schema}.{job.table.name.name} have {read.rows} values for {extent.rows} rows",
+                why="the stream was cut short, or the table changed under its lock",
+                hint="run the backup again",
+            )
+        return replace(extent, digests=read.digests)
 
     def _extent(self, rows: ExtentRows) -> Extent:
         size = 0
@@ -246,6 +263,12 @@ class _Known:
     def changed_everywhere(self) -> bool:
         """So say the probes; then it is read, which is right whatever the other extents are."""
         return bool(self.states) and all(state.changed for state in self.states)
+
+
+def _comparable(fresh: Extent, before: Extent | None) -> Extent:
+    """Digests that one of the two does not have are not compared."""
+    whole = before is None or bool(fresh.digests) == bool(before.digests)
+    return fresh if whole or before is None else replace(fresh, digests=before.digests)
 
 
 def _plan(known: _Known) -> TablePlan:

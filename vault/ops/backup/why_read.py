@@ -79,6 +79,7 @@ def _as_read(item: TableItem) -> SourceTable:
         kind=item.kind,
         access_method=item.access_method,
         columns=item.columns,
+        generated=item.generated,
         key_columns=item.key_columns,
         fingerprint=item.fingerprint,
         load_via_root=item.load_via_root,

@@ -26,6 +26,7 @@ from vault.format.lists import (
 )
 from vault.format.pack import pack_name
 from vault.format.schema import decode_entry, decode_order
+from vault.format.tables import check_digests
 from vault.ids import ObjectId, SnapshotId
 from vault.model import (
     ChunkList,
@@ -59,6 +60,8 @@ class Closure:
         self._reader = repo.reader(threads=1)
         self._bad = bad
         self._report = report
+        self._table: TableItem | None = None
+        """Whose extents are looked at."""
         self._whole: set[ObjectId] = set()
         self._whole_chunks: set[tuple[ObjectId, int]] = set()
         self._compared: set[tuple[ObjectId, ObjectId | None]] = set()
@@ -145,13 +148,14 @@ class Closure:
             case ChunkRef():
                 return self._chunk(item, label)
             case Extent():
-                return self._chunks(item.chunks, label)
+                return self._has_its_digests(item, label) and self._chunks(item.chunks, label)
             case FileItem():
                 return self._chunks(item.chunks, label + path_text(item.path))
             case LargeObjectItem():
                 return self._chunks(item.chunks, f"{label} {item.oid}")
             case TableItem():
                 table = f"{label.partition(':')[0]}:table {item.name.schema}.{item.name.name}"
+                self._table = item
                 inline = item.inline is None or self._item(item.inline, table)
                 return self._list(item.extents, EXTENTS, table) and inline
             case EntryItem():
@@ -161,6 +165,15 @@ class Closure:
                 )
             case _:
                 return True
+
+    def _has_its_digests(self, extent: Extent, label: str) -> bool:
+        try:
+            if self._table is not None:
+                check_digests(self._table, extent)
+        except Malformed as error:
+            self._report(error, label)
+            return False
+        return True
 
     def _chunks(self, chunks: ChunkList, label: str) -> bool:
         if chunks.more is not None:

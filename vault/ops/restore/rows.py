@@ -16,6 +16,7 @@ from typing import Final
 from vault.errors import SourceError, Unreachable
 from vault.limits import MIB
 from vault.model import Extent, LargeObjectItem, MergedRows, SuspendedCheck, TableItem, TableName
+from vault.ops.restore import generated
 from vault.ops.restore.failures import Failures
 from vault.ops.restore.plan.contents import bytes_of, rows_of
 from vault.ops.restore.plan.decision import RowMode, TableRows
@@ -95,6 +96,22 @@ class RowLoader:
         with self._sessions.borrow() as session:
             for check in self._suspended:
                 self._resume(session, check)
+
+    def compare_generated(self) -> None:
+        """Generated columns of what was loaded with what was saved, before there are indexes."""
+        items = [item for step in self._plan.row_steps if self._is_whole(step) for item in step.items]
+        items += [table for one in self._plan.exchanges for table in one.tables if table.name in self._rows]
+        tables = generated.loaded(items, self._plan.contents.tables)
+        if tables:
+            with self._sessions.borrow() as session:
+                generated.compare(session, tables, self._snapshot, failures=self._failures, progress=self._progress)
+
+    def _is_whole(self, step: TableRows) -> bool:
+        """All of the snapshot's rows are there as they were saved, and some of them were computed now."""
+        merged = self.merged.get(step.item.name)
+        if step.mode is RowMode.JOBS or step.without or not self._broken.isdisjoint(item.name for item in step.items):
+            return False
+        return merged is None or bool(merged.added and not merged.differing)
 
     def load_late(self, failed: Collection[int]) -> None:
         """Rows that start jobs, when everything else is there."""

@@ -90,6 +90,7 @@ def run(plan: RestorePlan, snapshot: Snapshot, *, target: Target, progress: Prog
         for steps in plan.exchanges:
             restore.exchange(steps, rows)
         rows.load_tables(restore.failed)
+        rows.compare_generated()
         rows.set_sequences()
         rows.create_large_objects()
         restore.create_after_rows()

@@ -37,7 +37,8 @@ _COMPLETE: Final = [
 _NOT_RECORDED: Final = """
 ## What no backup of this kind holds
 
-- Generated columns: their values follow from the others and are computed again by a restore; CSV files leave them out.
+- Generated columns: their values follow from the others and are computed again by a restore, which says where they come out
+  otherwise than they were; CSV files leave them out.
 - Files: owner, hard links and extended attributes. Type, mode, time and content are recorded.
 - Files that a platform keeps outside the database (the objects behind `storage.objects`), its secrets, and keys that are
   kept outside the database, such as the root key of `vault.secrets`.

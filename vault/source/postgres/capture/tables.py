@@ -60,8 +60,8 @@ SELECT DISTINCT ON (i.indrelid) i.indrelid::int8,
 """
 
 _COLUMNS: Final = """
-SELECT attrelid::int8, attname::text, format_type(atttypid, atttypmod), attnum::int4, attnotnull
-  FROM pg_attribute WHERE attrelid = ANY(%s::oid[]) AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+SELECT attrelid::int8, attname::text, format_type(atttypid, atttypmod), attnum::int4, attnotnull, attgenerated <> ''
+  FROM pg_attribute WHERE attrelid = ANY(%s::oid[]) AND attnum > 0 AND NOT attisdropped AND attgenerated IN ('', 's')
  ORDER BY attrelid, attnum
 """
 
@@ -98,8 +98,10 @@ def tables(session: Session, found: Sequence[Relation], *, version: int) -> list
     """What COPY needs of locked relations that hold rows, in the same order; sizes are those of now [A11]."""
     oids = [relation.oid for relation in found]
     columns: dict[int, list[Column]] = {oid: [] for oid in oids}
-    for oid, name, type_name, number, not_null in session.rows(_COLUMNS, [oids], doing="listing columns"):
-        columns[oid].append(Column(name=name, type=type_name, attnum=number, not_null=not_null))
+    generated: dict[int, list[Column]] = {oid: [] for oid in oids}
+    for oid, name, type_name, number, not_null, computed in session.rows(_COLUMNS, [oids], doing="listing columns"):
+        column = Column(name=name, type=type_name, attnum=number, not_null=not_null)
+        (generated if computed else columns)[oid].append(column)
     keys: Mapping[int, Sequence[str]] = dict(session.rows(_KEYS, [oids], doing="listing keys"))
     toasts = [relation.toast for relation in found]
     measured = session.rows(_SIZES, [oids, toasts], doing="measuring tables")
@@ -114,6 +116,7 @@ def tables(session: Session, found: Sequence[Relation], *, version: int) -> list
             kind=relation.kind,
             access_method=relation.access_method,
             columns=tuple(columns[relation.oid]),
+            generated=tuple(generated[relation.oid]),
             key_columns=tuple(keys.get(relation.oid, ())),
             fingerprint=prints[relation.oid],
             load_via_root=relation.root,

@@ -105,6 +105,16 @@ def _pieces(rows: list[Buffer]) -> Iterator[bytes]:
         yield bytes(last[at : at + BLOCK_BYTES])
 
 
+def read_piece(session: Session, stream: psycopg.Copy) -> bytes:
+    """About BLOCK_BYTES of COPY text; empty at its end."""
+    parts, size = [], 0
+    with session.lock:
+        while size < BLOCK_BYTES and (part := bytes(stream.read())):
+            parts.append(part)
+            size += len(part)
+    return b"".join(parts)
+
+
 class DirectReader:
     """Reads batches of jobs on one session inside the snapshot."""
 
@@ -173,6 +183,20 @@ class DirectReader:
         yield DirectRows(leader.session, job, encoding=self._encoding, counted=counted, turn=leader.turn)
         with leader.turn:
             require_same(leader.session, [job.table])
+
+    def generated(self, job: ExtentJob) -> Iterator[bytes] | None:
+        """See ports.RowReader."""
+        if job.table.unplanned or job.table.oid not in self.lock([job.table]):
+            return None
+        self.require_harmless([job.table])
+        require_same(self.session, [job.table])
+        return self._generated(job)
+
+    def _generated(self, job: ExtentJob) -> Iterator[bytes]:
+        with translated(f"reading generated columns of {job.table.name.schema}.{job.table.name.name}"):
+            with self.session.connection.cursor().copy(jobs.copy_generated(job, self._encoding)) as stream:
+                while piece := read_piece(self.session, stream):
+                    yield piece
 
     def lock(self, tables: Iterable[SourceTable]) -> AbstractSet[int]:
         """The oids of all tables whose lock this session holds now, the given ones among them if they could be had without waiting."""

@@ -63,6 +63,10 @@ class SnapshotReader:
         parts = (self._states(ranges[start : start + step], horizon) for start in range(0, len(ranges), step))
         return [found for part in parts for found in part]
 
+    def generated(self, job: ExtentJob) -> Iterator[bytes] | None:
+        """See ports.RowReader. Raises SourceError, Incoherent, Unreachable"""
+        return self._direct.generated(job)
+
     def close(self) -> None:
         """Leave the snapshot and close the connections. Raises SourceError if psql did not end well after its last row"""
         pump, self._pump = self._pump, None

@@ -24,15 +24,17 @@ from vault.model import (
     TableName,
 )
 from vault.model.meaning import Meanings
-from vault.source.postgres.connection.connect import Connection
+from vault.source.postgres.connection.connect import Connection, Session
 from vault.source.postgres.connection.text import text
+from vault.source.postgres.rows.direct import read_piece
+from vault.source.postgres.rows.planning import foreign
 from vault.source.postgres.target import children, merge
 from vault.source.postgres.target import large_object as largeobject_target
 from vault.source.postgres.target.attempts import translate
 from vault.source.postgres.target.entry_writer import NOT_FOUND, SET_PATH, EntryWriter
 from vault.source.postgres.target.merge import QuietWriter
 from vault.sql import privileges, statements
-from vault.sql.names import qualified, quote
+from vault.sql.names import literal, qualified, quote
 from vault.sql.settings import RESTORING
 
 _CHECK_VIOLATION: Final = "23514"
@@ -141,6 +143,29 @@ class PostgresTargetSession(EntryWriter):
     def is_empty(self, table: TableItem) -> bool:
         query = f"select not exists (select from only {qualified(table.name)} {table.condition})"
         return bool(self._query("table", query)[0][0])
+
+    def generated(self, table: TableName, columns: Sequence[str], *, only: bool) -> Iterator[bytes] | None:
+        """See ports.TargetSession."""
+        name = f"{table.schema}.{table.name}"
+        oids = self._query(
+            "table", "select pg_catalog.to_regclass(%(name)s)::pg_catalog.oid", {"name": qualified(table)}
+        )
+        if foreign(Session(self._connection), [oid for (oid,) in oids if oid is not None]):
+            return None
+        return self._generated(table, columns, "only " if only else "", f"generated columns of {name}")
+
+    def _generated(self, table: TableName, columns: Sequence[str], only: str, doing: str) -> Iterator[bytes]:
+        listed = ", ".join(map(quote, columns))
+        query = (
+            f"COPY (SELECT {listed} FROM {only}{qualified(table)}) TO STDOUT (ENCODING {literal(self._rows_encoding)})"
+        )
+        session = Session(self._connection)
+        try:
+            with self._connection.cursor().copy(text(query)) as stream:
+                while piece := read_piece(session, stream):
+                    yield piece
+        except psycopg.Error as error:
+            raise translate(error, doing) from error
 
     def set_sequence(self, item: SequenceItem, *, forward: bool = False) -> None:
         statement = statements.set_sequence_forward(item) if forward else statements.set_sequence(item)
