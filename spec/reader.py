@@ -1158,6 +1158,17 @@ def restore_pass(entry: dict[str, Any]) -> int:
     return 2 if late or (desc == "COMMENT" and entry["tag"].startswith("EVENT TRIGGER ")) else 0
 
 
+QUOTED = re.compile(r"""[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$(\w*)\$.*?\$\1\$""", re.DOTALL)
+
+
+def for_psql(definition: str) -> str:
+    """As a string for the server where psql would take `:"USER"` or `:n`, as array bounds have them, for a variable of its own."""
+    if not re.search(r"""(?<!:):["'{\w]""", QUOTED.sub(lambda found: found[0][0], definition)):
+        return definition
+    mark = f"$d{hashlib.sha256(definition.encode()).hexdigest()}$"
+    return f"DO {mark[:-1]}o$BEGIN EXECUTE {mark}{definition}{mark}; END{mark[:-1]}o$;\n"
+
+
 SCHEMA_HEAD = """-- Written by spec/reader.py: the schema of one snapshot, for psql.
 -- Roles first (roles.json). The rows (data_records/load.sql), sequences.sql and large_objects/ go in at the line
 -- "-- ROWS GO IN HERE", between the pre-data and the post-data section.
@@ -1300,7 +1311,7 @@ class Restore:
             lines.append(f"SET default_tablespace = {literal(entry['tablespace'])};\n")
         if entry["table_access_method"]:
             lines.append(f"SET default_table_access_method = {quote(entry['table_access_method'])};\n")
-        definition = entry["definition"]
+        definition = for_psql(entry["definition"])
         lines.append(definition if definition.endswith("\n") or not definition else definition + "\n")
         return "".join([*lines, owner_statement(entry)]).encode()
 

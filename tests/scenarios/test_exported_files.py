@@ -32,10 +32,13 @@ GRANT EXECUTE ON FUNCTION public."say ""it""; \! touch owned
 " TO reporting WITH GRANT OPTION;
 COMMENT ON FUNCTION public.has_role IS E'who ''may''\n\\! touch owned';
 COMMENT ON POLICY "Own roles" ON public.user_roles IS 'mine';
+CREATE TABLE public.slices (a integer[], "USER" integer, lo integer, part integer[] GENERATED ALWAYS AS (a[lo:"USER"]) STORED);
+CREATE POLICY "select" ON public.slices USING (a[1:"USER"] IS NOT NULL);
 CREATE PROCEDURE public.tidy(INOUT n integer) LANGUAGE plpgsql AS $$BEGIN n := 1; END$$;
 """
 SETTINGS = (
     (None, "work_mem", "4MB"),
+    (None, "default_transaction_read_only", "on"),
     (None, "search_path", '"we""ird", public'),
     (None, "app.motto", "it's\n\\! touch owned\n$do$ %"),
     ("reporting", "app.motto", "here; DROP DATABASE postgres"),
@@ -240,6 +243,35 @@ def test_whole_database_is_refused_where_it_does_not_fit(exported: Exported, dro
         assert run.returncode == STOPPED
         assert why in run.stderr.decode()
     assert exported.unlike("not mine", "untouched") == []
+
+
+EVIL = """
+CREATE ROLE lurking; CREATE SCHEMA evil AUTHORIZATION lurking; SET ROLE lurking;
+CREATE FUNCTION evil.run(text, text) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'ran as %', current_user; END$$;
+CREATE OPERATOR evil.<> (leftarg = text, rightarg = text, function = evil.run);
+CREATE OPERATOR evil.= (leftarg = text, rightarg = text, function = evil.run);
+CREATE FUNCTION evil.checked(text) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'ran as %', current_user; END$$;
+CREATE DOMAIN evil.text AS pg_catalog.text CHECK (evil.checked(VALUE)); RESET ROLE;
+ALTER DATABASE hostile SET search_path TO evil, pg_catalog;
+"""
+
+
+@pytest.mark.spec("RST-25")
+@pytest.mark.parametrize("what", [*WHOLE, "roles.sql", *sorted(PARTS)])
+def test_no_script_runs_what_lies_on_the_path_of_its_target(exported: Exported, dropped: list[str], what: str) -> None:
+    dropped += ["hostile"]
+    exported.new("hostile")
+    with exported.platform.admin("hostile") as connection:
+        connection.execute(EVIL)
+    try:
+        words = what.split()
+        shell = words[0] == SCRIPT
+        run = exported.script("hostile", SUPERUSER, *words[1:]) if shell else exported.run("hostile", SUPERUSER, what)
+        assert b"ran as" not in run.stderr
+    finally:
+        exported.platform.drop("hostile")
+        with exported.platform.admin() as connection:
+            connection.execute("DROP ROLE lurking")
 
 
 ROLES = r"""

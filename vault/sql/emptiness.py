@@ -55,5 +55,5 @@ BEGIN
 END
 """
 
-REFUSE_UNFIT: Final = f"DO $refuse${_FOR_SCRIPTS}$refuse$;\n"
-"""Ends in an error on a database for which complete scripts and archives are not: one that is not new, or no superuser's."""
+REFUSE_UNFIT: Final = f"SET search_path TO '';\nDO $refuse${_FOR_SCRIPTS}$refuse$;\n"
+"""The path first: a database may have one of its own, on which its owner's operators and types lie. Ends in an error on a database for which complete scripts and archives are not: one that is not new, or no superuser's."""

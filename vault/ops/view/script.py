@@ -8,6 +8,7 @@ exit status 3, without being asked to.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -35,6 +36,8 @@ _OF_THE_DATABASE: Final = frozenset({"DATABASE", "DATABASE PROPERTIES"})
 _ABOUT: Final = frozenset({"ACL", "COMMENT", "SECURITY LABEL"})
 _IN_A_TABLESPACE: Final = frozenset({"TABLE", "MATERIALIZED VIEW", "INDEX", "CONSTRAINT"})
 _QUOTE_DIGITS: Final = 16
+_QUOTED: Final = re.compile(r"""[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$(\w*)\$.*?\$\1\$""", re.DOTALL)
+_VARIABLE: Final = re.compile(r"""(?<!:):["'{\w]""")
 
 
 def entries(snapshot: Snapshot) -> Iterator[SchemaEntry]:
@@ -82,10 +85,27 @@ def is_of_the_database(entry: SchemaEntry) -> bool:
     )
 
 
+def as_psql_reads_it(definition: str, snapshot: Snapshot) -> str:
+    """The definition, as a string that the server executes if psql would take a part of it for one of its variables.
+
+    psql reads `[1:"USER"]` in an array's bounds as a variable, and has some of these names from the start.
+    """
+    if not has_variables(definition):
+        return definition
+    body = f"BEGIN EXECUTE {dollar_quoted(definition, snapshot, 'sql')}; END"
+    return f"DO {dollar_quoted(body, snapshot, 'do')};\n"
+
+
+def has_variables(definition: str) -> bool:
+    """Whether there is, outside quotes, a colon that psql could take for the start of a variable."""
+    return _VARIABLE.search(_QUOTED.sub(lambda found: found[0][0], definition)) is not None
+
+
 class EntryScript:
     """Entries one after another, as pg_restore prints them: tablespace, access method, definition, owner."""
 
     def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
         self._version = version_of(snapshot)
         self._tablespace = ""
         self._method = ""
@@ -107,7 +127,12 @@ class EntryScript:
         if entry.table_access_method and entry.table_access_method != self._method:
             self._method = entry.table_access_method
             found += f"SET default_table_access_method = {quote(entry.table_access_method)};\n".encode()
-        return found + text(entry.definition) + owner(entry) + without_new_privileges(entry, self._version)
+        return (
+            found
+            + text(as_psql_reads_it(entry.definition, self._snapshot))
+            + owner(entry)
+            + without_new_privileges(entry, self._version)
+        )
 
 
 def version_of(snapshot: Snapshot) -> int:
