@@ -25,6 +25,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
+LOCK = ROOT / ".ci" / "requirements.lock"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 POSTGRES_15 = Path("/usr/lib/postgresql/15/bin/postgres")
 PYTHON_TREES = ("vault", "tests", "benchmarks", "spec")
@@ -113,14 +114,15 @@ def prepare_environment(*, servers: bool) -> None:
         sys.exit(f"pgvault needs Python 3.11 or newer; this is {sys.version.split()[0]}")
     stamp = VENV / "installed-for"
     interpreter = f"{ROOT} {sys.version}"
-    wanted = f"{hashlib.sha256((ROOT / 'pyproject.toml').read_bytes()).hexdigest()} {interpreter}"
+    wanted = f"{hashlib.sha256((ROOT / 'pyproject.toml').read_bytes() + LOCK.read_bytes()).hexdigest()} {interpreter}"
     stamped = stamp.read_text() if stamp.is_file() else ""
     if stamped != wanted:
         say_what_pip_installs()
         if stamped.partition(" ")[2] != interpreter:
             create_venv()
         install = [str(BIN / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        run_or_exit([*install, "--editable", f"{ROOT}[embedded,dev]"])
+        run_or_exit([*install, "--require-hashes", "--requirement", str(LOCK)])
+        run_or_exit([*install, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)])
         stamp.write_text(wanted)
     if not servers:
         return
@@ -137,7 +139,10 @@ def say_what_pip_installs() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     wanted = [*project["dependencies"], *extras["embedded"], *extras["dev"]]
-    print(f"making {VENV} with Python {sys.version.split()[0]}; pip installs into it: {', '.join(wanted)}", flush=True)
+    print(
+        f"making {VENV} with Python {sys.version.split()[0]}; pip installs into it, as {LOCK.name} pins them: {', '.join(wanted)}",
+        flush=True,
+    )
 
 
 def create_venv() -> None:
