@@ -53,6 +53,9 @@ WITHOUT_SERVER = ("tests/architecture", "tests/unit", "tests/properties", "tests
 WORKERS_PER_CORE = 2
 """A test waits for its server more than half of the time."""
 WORKERS_MAX = 8
+FAULTS_TRIED = 60
+FAULTS_NOTICED_PERCENT = 75
+"""All faults together are noticed to nearly 90 %; a sample of 60 strays from that by 13 in one of a thousand."""
 FAST = "fast"
 
 
@@ -309,6 +312,15 @@ def check_documented() -> None:
         raise CheckFailed(f"in neither README.md nor spec/: {', '.join(missing)}")
 
 
+def check_mutation() -> None:
+    """A sample of deliberate faults in the decisions of a restore, of which the unit tests notice their usual share."""
+    if os.name == "nt":
+        print("SKIPPED: mutation forks a process for every fault, which Windows cannot", flush=True)
+        return
+    sample = ("--sample", str(FAULTS_TRIED), "--floor", str(FAULTS_NOTICED_PERCENT))
+    tool("python", "tests/mutation.py", *sample)()
+
+
 CHECKS: dict[str, Callable[[], None]] = {
     "layout": check_layout,
     "sizes": check_sizes,
@@ -319,6 +331,7 @@ CHECKS: dict[str, Callable[[], None]] = {
     "startup": check_startup,
     "documented": check_documented,
     "vectors": tool("python", "spec/vectors/generate.py", "--check"),
+    "mutation": check_mutation,
     "unit": pytest("-m", "not postgres and not slow", *WITHOUT_SERVER),
     "pytest": pytest(),
     "minors": check_minors,

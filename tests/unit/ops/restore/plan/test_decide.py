@@ -159,13 +159,40 @@ def test_how_to_replace_is_said_where_it_was_not_asked_for() -> None:
     assert hints == {"FUNCTION f": True, "SCHEMA s": False}
 
 
-@pytest.mark.parametrize("differs", ["TABLE s.t", "SCHEMA s", "PUBLICATION pub", "FUNCTION s.f", "INDEX s.t_v"])
+@pytest.mark.parametrize("differs", ["TABLE s.t", "SCHEMA s", "PUBLICATION pub", "FUNCTION s.f"])
 def test_an_owner_that_differs_alone_is_replaced_in_place(differs: str) -> None:
     made = planned(SHOP, there(*changed(PARTS, differs, owner="other")), replace=True)
-    if differs == "INDEX s.t_v":  # an index has none of its own
-        return
     assert decided(made)[differs] == "replace"
     assert made.exchanges == ()
+
+
+@pytest.mark.parametrize("differs", ["INDEX s.t_v", "COMMENT s.t"])
+def test_what_has_no_owner_of_its_own_is_equal_whoever_owns_its_table(differs: str) -> None:
+    assert decided(planned(SHOP, there(*changed(PARTS, differs, owner="other")), replace=True)) == EQUAL
+
+
+def test_where_it_lies_and_forced_row_security_make_no_other_table() -> None:
+    forced = "CREATE TABLE s.t ();\n\nALTER TABLE ONLY s.t FORCE ROW LEVEL SECURITY;\n"
+    parts = changed(PARTS, "TABLE s.t", definition=forced)
+    present = there(*changed(parts, "TABLE s.t", definition="CREATE TABLE s.t ();\n", tablespace="fast"))
+    assert decided(planned(snapshot(*parts), present, replace=True)) == EQUAL
+    view = changed(PARTS, "VIEW s.v", definition=forced)
+    other = there(*changed(view, "VIEW s.v", definition="CREATE TABLE s.t ();\n"))
+    assert decided(planned(snapshot(*view), other, replace=True))["VIEW s.v"] == "replace"
+
+
+@pytest.mark.spec("SEL-2")
+@pytest.mark.parametrize(
+    "called",
+    [
+        *("FUNCTION s.x", "PROCEDURE s.x", "VIEW s.x", "COMMENT s.t", "SECURITY LABEL s.t", "DEFAULT s.t.v"),
+        *("ROW SECURITY s.t", "SEQUENCE OWNED BY s.x"),
+    ],
+)
+def test_what_can_be_is_replaced_in_place_even_if_it_has_a_drop_statement(called: str) -> None:
+    parts = [part("TABLE s.t"), part(called, "TABLE s.t", drop="DROP it;")]
+    made = planned(snapshot(*parts), there(*changed(parts, called)), wanted=only("schema"), replace=True)
+    assert (decided(made)[called], made.exchanges) == ("replace", ())
 
 
 # --- the platform's own --------------------------------------------------------------------------

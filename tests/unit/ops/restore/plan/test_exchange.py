@@ -135,6 +135,35 @@ def test_what_the_snapshot_lacks_and_hangs_on_it_is_named() -> None:
     assert made.exchanges[0].exchange.beside == ("POLICY t theirs", "INDEX theirs_i")
 
 
+def test_what_was_not_asked_for_and_is_missing_does_not_come_with_it() -> None:
+    made = replaced("TABLE s.t", present=but(PARTS, "COMMENT s.v"), wanted="s.t s.child")
+    found = labels(made, made.exchanges[0].exchange.entries)
+    assert ("VIEW s.v" in found, "COMMENT s.v" in found) == (True, False)
+    without = replaced("TABLE s.t", present=but(PARTS, "VIEW s.v", "COMMENT s.v"), wanted="s.t s.child")
+    assert "VIEW s.v" not in labels(without, without.exchanges[0].exchange.entries)
+
+
+def test_one_that_is_refused_does_not_stop_another() -> None:
+    made = replaced("TABLE s.t", "POLICY s.t.own", "VIEW s.v", "INDEX s.t_v", wanted="schema sequences")
+    assert decided(made)["TABLE s.t"] == "keep!"
+    parts = [*PARTS, part("INDEX s.other_i", "TABLE s.other")]
+    shop = snapshot(*parts, catalog=CATALOG)
+    both = planned(
+        shop,
+        there(*changed(parts, "TABLE s.t", "INDEX s.other_i")),
+        wanted=only("schema", "sequences"),
+        replace=True,
+    )
+    assert [labels(both, one.exchange.replaced) for one in both.exchanges] == [["INDEX s.other_i"]]
+    assert {both.decisions[at].action.value for at in range(len(parts))} == {"equal", "keep", "create"}
+
+
+def test_what_goes_with_a_replaced_relation_is_not_dropped_by_itself() -> None:
+    """Its columns go with a table, and with them sequences, defaults, keys and indexes."""
+    made = replaced("TABLE s.t", "INDEX s.t_v", "CONSTRAINT s.t.t_pkey", "DEFAULT s.t.id")
+    assert [drop for drop in made.exchanges[0].exchange.drops if "s.t" in drop and "TABLE" not in drop] == []
+
+
 # --- what may not be lost ------------------------------------------------------------------------
 
 

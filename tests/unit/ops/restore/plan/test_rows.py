@@ -155,6 +155,9 @@ def test_rows_through_a_root_are_replaced_for_all_partitions_together() -> None:
     assert [(one.mode, [item.name.name for item in one.items]) for one in made.row_steps] == [
         (RowMode.EXACT, ["p1", "p2"])
     ]
+    narrow = there(*TREE, columns=dict.fromkeys(("s.root", "s.p1", "s.p2"), ("id",)))
+    lacking = planned(snapshot(*TREE, tables=tuple(leaves)), narrow, wanted=only("s.root"), replace=True)
+    assert [one.without for one in lacking.row_steps] == [frozenset({"v"})]
     alone = through_root(*leaves, wanted=only("s.p1"))
     assert modes(alone) == {}
     assert "replaced only with all of its partitions" in not_loaded(alone)["s.p1"]
@@ -190,6 +193,14 @@ def test_records_of_the_platforms_migrations_stay_as_they_are(name: str, comes: 
         assert (name in modes(made)) is comes
         assert not_loaded(made) == {}
     assert modes(planned(snapshot(own, tables=(rows(name),)), there(), wanted=only(name))) == {name: RowMode.NEW}
+
+
+def test_what_is_left_aside_does_not_stop_the_others() -> None:
+    own = [part("TABLE auth.schema_migrations"), part("TABLE s.empty"), part("TABLE s.t")]
+    items = (rows("auth.schema_migrations"), rows("s.empty", 0), rows("s.refused"), rows("s.t"))
+    made = planned(snapshot(*own, tables=items), there(*own), wanted=Wanted(definitions=False))
+    assert modes(made) == {"s.t": RowMode.MERGE}
+    assert list(not_loaded(made)) == ["s.refused"]
 
 
 def test_jobs_that_may_not_be_written_come_through_functions_and_last() -> None:

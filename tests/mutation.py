@@ -1,0 +1,273 @@
+"""Do the fast tests bite? Deliberate faults in what decides about a restore, each of which its unit tests should notice.
+
+    python tests/mutation.py                        a sample of 40
+    python tests/mutation.py --sample 200 --seed 7  another, larger one
+    python tests/mutation.py --sample 0             every fault; --only select decide: of these modules alone
+
+A fault is one change of the syntax tree: a comparison turned round, a condition dropped or negated, a constant changed, a
+statement left out. Nothing is written: a child process imports the changed module in place of the real one and runs the
+tests. Prints the faults that no test noticed, and the share that was noticed. Exit code 1 if that is less than --floor.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import copy
+import importlib.util
+import os
+import random
+import resource
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from pathlib import Path
+from types import CodeType
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+FOLDER: Final = ROOT / "vault/ops/restore/plan"
+TESTS: Final = "tests/unit/ops/restore/plan"
+FRESH: Final = ("vault.ops.restore", "tests.unit.ops.restore", "tests.restore_values")
+"""Imported anew for every fault; all else stays loaded."""
+CPU_SECONDS_MAX: Final = 30
+DATA_BYTES_MAX: Final = 2 << 30
+"""A fault that never ends, or fills the memory, is noticed by these."""
+SAMPLE: Final = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """`node`, `variant`: place in the walk over the tree of the file, and which change of that node."""
+
+    path: Path
+    line: int
+    node: int
+    variant: int
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.path.relative_to(ROOT)}:{self.line}: {self.what}"
+
+
+# --- faults --------------------------------------------------------------------------------------
+
+_COMPARED: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+}
+_OPERATORS: Final[dict[type[ast.operator], type[ast.operator]]] = {
+    ast.BitOr: ast.BitAnd,
+    ast.BitAnd: ast.BitOr,
+    ast.Add: ast.Sub,
+    ast.FloorDiv: ast.Mult,
+}
+_CALLED: Final = {"any": "all", "all": "any", "min": "max", "max": "min", "sorted": "list"}
+
+
+def faults_in(path: Path) -> Iterator[Fault]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    quiet = set(map(id, _quiet(tree)))
+    for at, node in enumerate(ast.walk(tree)):
+        if id(node) not in quiet:
+            for variant, changed in enumerate(variants(node)):
+                line = int(getattr(node.iter if isinstance(node, ast.comprehension) else node, "lineno", 0))
+                yield Fault(path=path, line=line, node=at, variant=variant, what=f"{_text(node)} -> {_text(changed)}")
+
+
+def faulty(fault: Fault) -> ast.Module:
+    """The tree of the file with the fault in it."""
+    tree = ast.parse(fault.path.read_text(encoding="utf-8"))
+    old = next(node for at, node in enumerate(ast.walk(tree)) if at == fault.node)
+    new = list(variants(old))[fault.variant]
+
+    class Exchanged(ast.NodeTransformer):
+        def visit(self, node: ast.AST) -> ast.AST:
+            return new if node is old else self.generic_visit(node)
+
+    Exchanged().visit(tree)
+    return ast.fix_missing_locations(tree)
+
+
+def variants(node: ast.AST) -> Iterator[ast.AST]:
+    """What could stand in its place by mistake."""
+    match node:
+        case ast.Compare(ops=ops):
+            for at, op in enumerate(ops):
+                yield _with(node, ops=[*ops[:at], _COMPARED[type(op)](), *ops[at + 1 :]])
+        case ast.BoolOp(op=op, values=values):
+            yield _with(node, op=ast.Or() if isinstance(op, ast.And) else ast.And())
+            for at in range(len(values)):
+                left = [*values[:at], *values[at + 1 :]]
+                yield left[0] if len(left) == 1 else _with(node, values=left)
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            yield operand
+        case ast.If(test=test) | ast.While(test=test) | ast.IfExp(test=test):
+            if not isinstance(test, ast.Compare | ast.UnaryOp):  # those have variants of their own
+                yield _with(node, test=ast.UnaryOp(op=ast.Not(), operand=test))
+        case ast.comprehension(ifs=ifs):
+            for at in range(len(ifs)):
+                yield _with(node, ifs=[*ifs[:at], *ifs[at + 1 :]])
+        case ast.Constant(value=bool(value)):
+            yield ast.Constant(not value)
+        case ast.Constant(value=int(value)):
+            yield ast.Constant(value + 1)
+        case ast.Constant(value=str(value)):
+            yield ast.Constant(f"XX{value}")
+        case ast.BinOp(op=ast.Sub(), left=left_operand):
+            yield left_operand
+        case ast.BinOp(op=operator) | ast.AugAssign(op=operator) if type(operator) in _OPERATORS:
+            yield _with(node, op=_OPERATORS[type(operator)]())
+        case ast.Call(func=ast.Name(id=name)) if name in _CALLED:
+            yield _with(node, func=ast.Name(id=_CALLED[name], ctx=ast.Load()), keywords=[])
+        case ast.keyword(value=value) if not isinstance(value, ast.Constant):
+            yield _with(node, value=ast.Constant(None))
+        case ast.Expr(value=ast.Yield() | ast.YieldFrom()):
+            yield ast.Expr(ast.YieldFrom(ast.Tuple(elts=[], ctx=ast.Load())))
+        case ast.Expr(value=ast.Call()):
+            yield ast.Pass()
+        case ast.Continue():
+            yield ast.Break()
+
+
+def _with(node: ast.AST, **changed: object) -> ast.AST:
+    new = copy.copy(node)
+    for field, value in changed.items():
+        setattr(new, field, value)
+    return new
+
+
+def _quiet(tree: ast.AST) -> Iterator[ast.AST]:
+    """What does nothing at run time, and the wording of messages."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Expr(value=ast.Constant()):
+                yield node.value
+            case ast.FunctionDef(returns=returns, decorator_list=decorators):
+                of_types = [
+                    *decorators,
+                    returns,
+                    *(one.annotation for one in ast.walk(node.args) if isinstance(one, ast.arg)),
+                ]
+                yield from (part for one in of_types if one is not None for part in ast.walk(one))
+            case ast.ClassDef(decorator_list=decorators):
+                yield from (part for one in decorators for part in ast.walk(one))
+            case ast.AnnAssign(annotation=annotation):
+                yield from ast.walk(annotation)
+            case ast.JoinedStr(values=values):
+                yield from (one for one in values if isinstance(one, ast.Constant))
+            case _:
+                pass
+
+
+def _text(node: ast.AST) -> str:
+    text = ast.unparse(node)
+    line = " ".join(text.split("\n")[0].split())
+    return line if len(line) <= 100 else f"{line[:97]}..."
+
+
+# --- children ------------------------------------------------------------------------------------
+
+
+class Mutant(SourceFileLoader):
+    """Finds and loads one module with a fault in it."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(".".join(fault.path.relative_to(ROOT).with_suffix("").parts), str(fault.path))
+        self._fault = fault
+
+    def find_spec(self, name: str, path: object, target: object = None) -> ModuleSpec | None:
+        return importlib.util.spec_from_file_location(name, self.path, loader=self) if name == self.name else None
+
+    def get_code(self, fullname: str) -> CodeType:
+        return compile(faulty(self._fault), self.path, "exec")
+
+
+def start(fault: Fault | None) -> int:
+    """A child that runs the tests with the fault, or without any; its exit code is pytest's."""
+    child = os.fork()
+    if child:
+        return child
+    code = 1
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.dup2(1, 2)
+        resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS_MAX, CPU_SECONDS_MAX))
+        resource.setrlimit(resource.RLIMIT_DATA, (DATA_BYTES_MAX, DATA_BYTES_MAX))
+        if fault is not None:
+            sys.meta_path.insert(0, Mutant(fault))
+        code = run_tests(fault.path.stem if fault is not None else "")
+    finally:
+        os._exit(code)
+
+
+def run_tests(module: str = "") -> int:
+    """Those of `module` first, which are the likeliest to notice a fault of it."""
+    quick = ["-q", "-x", "--tb=no", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    own = Path(f"{TESTS}/test_{module}.py")
+    code = int(pytest.main([*quick, str(own)])) if own.exists() else 0
+    return code or int(pytest.main([*quick, TESTS]))
+
+
+def forget_modules() -> None:
+    for name in [name for name in sys.modules if name.startswith(FRESH)]:
+        del sys.modules[name]
+
+
+def survivors(faults: Sequence[Fault], jobs: int) -> Iterator[Fault]:
+    """Those with which all tests passed, as they become known."""
+    running: dict[int, Fault] = {}
+    left = list(reversed(faults))
+    while left or running:
+        while left and len(running) < jobs:
+            fault = left.pop()
+            running[start(fault)] = fault
+        child, status = os.wait()
+        fault = running.pop(child)
+        if os.waitstatus_to_exitcode(status) == 0:
+            yield fault
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sample", type=int, default=SAMPLE, metavar="N", help=f"how many faults; 0: all ({SAMPLE})")
+    parser.add_argument("--seed", type=int, default=0, help="of the sample (0)")
+    parser.add_argument("--floor", type=int, default=0, metavar="PERCENT", help="least share that must be noticed")
+    parser.add_argument("--only", nargs="*", metavar="MODULE", help="of these modules alone")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="side by side")
+    asked = parser.parse_args()
+    os.chdir(ROOT)
+    sys.path.insert(0, str(ROOT))
+    paths = [path for path in sorted(FOLDER.glob("*.py")) if not asked.only or path.stem in asked.only]
+    faults = [fault for path in paths for fault in faults_in(path)]
+    if asked.sample and asked.sample < len(faults):
+        faults = sorted(random.Random(asked.seed).sample(faults, asked.sample), key=str)
+    if (code := run_tests()) != 0 or not faults:
+        print(f"without any fault: pytest ended with {code}; {len(faults)} faults")
+        return 1
+    forget_modules()
+    if os.waitstatus_to_exitcode(os.waitpid(start(None), 0)[1]) != 0:
+        print("without any fault: the tests fail in a child process, so that it would notice anything")
+        return 1
+    survived = 0
+    for fault in survivors(faults, asked.jobs):
+        survived += 1
+        print(f"not noticed: {fault}", flush=True)
+    share = 100 * (len(faults) - survived) // len(faults)
+    print(f"{len(faults) - survived} of {len(faults)} faults noticed, {share} % (seed {asked.seed})")
+    return 0 if share >= asked.floor else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
