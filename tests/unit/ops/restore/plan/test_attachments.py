@@ -59,6 +59,17 @@ def test_only_what_is_to_be_created_waits() -> None:
 
 
 def test_what_comes_through_the_root_is_attached_before_its_rows() -> None:
-    made = brought(*(one.label for one in ROOT), root="s.root")
+    above = {"TABLE s.mid", "TABLE ATTACH s.mid", "INDEX s.mid_i", "INDEX ATTACH s.mid_i"}
+    present = [*(one.label for one in ROOT), *above]
+    assert "TABLE ATTACH s.leaf" in late(brought(*present))
+    made = brought(*present, root="s.root")
     assert "TABLE ATTACH s.leaf" in labels(made, made.definitions)
     assert "TABLE ATTACH s.leaf" not in late(made)
+
+
+def test_one_that_need_not_wait_does_not_stop_those_that_must() -> None:
+    """The attachment of a leaf to a table that is new as well, before that of a partition to one that is there."""
+    parts = [*ROOT, *PARTITIONS[:3], PARTITIONS[4], PARTITIONS[3]]
+    made = planned(snapshot(*parts), there(*ROOT), wanted=only("s.*"))
+    assert late(made) == ["TABLE ATTACH s.mid"]
+    assert "TABLE ATTACH s.leaf" in labels(made, made.definitions)
