@@ -116,7 +116,7 @@ def still_there(repo: Indexed, snapshot_id: SnapshotId) -> dict[str, bytes | Non
         return {}
     found: dict[str, bytes | None] = {}
     for table in _until_damage(snapshot.tables()):
-        found[f"table {table.name.schema}.{table.name.name}"] = _joined(snapshot.rows(table))
+        found[f"table {table.name}"] = _joined(snapshot.rows(table))
     for item in _until_damage(snapshot.large_objects()):
         found[f"large object {item.oid}"] = _joined(snapshot.large_object_blocks(item))
     for file in _until_damage(snapshot.files("lib")):

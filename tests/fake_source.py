@@ -187,7 +187,7 @@ class _FakeReader:
         database = self._capture.database
         if database.earlier is None:
             return ()
-        name = f"{one.table.name.schema}.{one.table.name.name}"
+        name = str(one.table.name)
         now, before = database.tables[name], database.earlier.tables.get(name, ())
         return [
             ExtentState(
@@ -206,7 +206,7 @@ class _FakeRows:
         self._capture = capture
         self.job = job
         name = job.table.name
-        self._text = capture.database.tables[f"{name.schema}.{name.name}"][job.start // EXTENT_BLOCKS]
+        self._text = capture.database.tables[str(name)][job.start // EXTENT_BLOCKS]
 
     def blocks(self) -> Iterator[bytes]:
         for start in range(0, len(self._text), _PIECE_BYTES):

@@ -57,7 +57,7 @@ def dump(dsn: str, capture: PostgresCapture) -> Dump:
             query = sql.SQL("COPY {} {} TO STDOUT").format(sql.Identifier(table.name.schema, table.name.name), listed)
             with connection.cursor().copy(query) as stream:
                 text = b"".join(bytes(part) for part in stream)
-            found[f"{table.name.schema}.{table.name.name}"] = sorted(text.splitlines())
+            found[str(table.name)] = sorted(text.splitlines())
     return found
 
 
@@ -131,10 +131,7 @@ class Series:
     def rows(self, report: BackupReport) -> Dump:
         """The rows of a snapshot as a new reader of the repository finds them."""
         snapshot = self.open.indexed(None).snapshot(report.id)
-        return {
-            f"{item.name.schema}.{item.name.name}": sorted(b"".join(snapshot.rows(item)).splitlines())
-            for item in snapshot.tables()
-        }
+        return {str(item.name): sorted(b"".join(snapshot.rows(item)).splitlines()) for item in snapshot.tables()}
 
 
 def assert_equal(taken: Taken) -> None:

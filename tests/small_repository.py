@@ -139,12 +139,12 @@ def contents(repo: Open | Indexed, snapshot_id: SnapshotId) -> dict[str, bytes]:
     snapshot = indexed.snapshot(snapshot_id)
     found: dict[str, bytes] = {}
     for table in snapshot.tables():
-        found[f"table {table.name.schema}.{table.name.name}"] = b"".join(snapshot.rows(table))
+        found[f"table {table.name}"] = b"".join(snapshot.rows(table))
     if snapshot.manifest.database is not None:
         for large_object in snapshot.large_objects():
             found[f"large object {large_object.oid}"] = b"".join(snapshot.large_object_blocks(large_object))
         for item in snapshot.sequences():
-            found[f"sequence {item.name.schema}.{item.name.name}"] = str(item.last_value).encode()
+            found[f"sequence {item.name}"] = str(item.last_value).encode()
         for entry in snapshot.entries(snapshot.order()):
             found[f"entry {entry.tag}"] = entry.definition.encode()
         found["roles"] = repr(snapshot.roles()).encode()

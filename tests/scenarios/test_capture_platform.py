@@ -45,7 +45,7 @@ def test_who_may_read_all_reads_what_a_superuser_reads(supabase: Platform, proje
         assert by_reader.missing == []
         assert {role.name: role.verifier is None for role in by_reader.roles().roles}["reporting"] is False
         found = read_all(by_reader.reader(), jobs(by_reader.tables))
-        rows = {f"{name.schema}.{name.name}": number for name, (number, _) in found.items()}
+        rows = {str(name): number for name, (number, _) in found.items()}
         assert by_reader.finish() == by_superuser.finish() == ()
     protected = ("auth.users", "auth.identities", "storage.objects", "public.api_keys", "vault.secrets", "cron.job")
     assert {name: rows[name] for name in protected} == {

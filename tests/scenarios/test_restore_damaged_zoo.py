@@ -67,7 +67,7 @@ def test_whatever_was_dropped_comes_back(postgres: Cluster, zoo: str, snapshot: 
     try:
         with postgres.connect(damaged) as connection:
             dropped = [one for one in chance.sample(entries, DROPS) if drop(connection, one)]
-            print([f"{one.identity.desc} {one.tag}" for one in dropped])
+            print([one.label for one in dropped])
         assert dropped
         done = restored(snapshot, postgres.dsn(damaged), "schema", "data")
         if done.failed:  # a table lost a column with its type: it differs, and is replaced on request only

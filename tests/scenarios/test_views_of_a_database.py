@@ -155,7 +155,7 @@ def test_the_manifest_holds_the_fixed_lines_with_true_counts(demo: Demo) -> None
 def test_every_csv_is_what_the_server_prints(demo: Demo) -> None:
     for item in demo.snapshot.tables():
         columns = ", ".join(f'"{column.name}"' for column in item.columns)
-        ours = b"".join(demo.view.open(f"data_records/{item.name.schema}.{item.name.name}.csv"))
+        ours = b"".join(demo.view.open(f"data_records/{item.name}.csv"))
         with demo.cluster.connect(demo.db) as connection:
             connection.execute("SET timezone = UTC")
             query = f"COPY (SELECT {columns} FROM {item.name.schema}.{item.name.name}) TO STDOUT (FORMAT csv, HEADER)"

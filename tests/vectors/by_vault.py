@@ -179,10 +179,10 @@ def _drain(read: Snapshot) -> dict[str, str]:
     read.roles()
     read.catalog()
     for table in read.tables():
-        add(f"rows {table.name.schema}.{table.name.name}", *read.rows(table))
+        add(f"rows {table.name}", *read.rows(table))
     for sequence in read.sequences():
         value = f"{sequence.last_value} {str(sequence.is_called).lower()}"
-        add(f"sequence {sequence.name.schema}.{sequence.name.name}", value.encode())
+        add(f"sequence {sequence.name}", value.encode())
     for large in read.large_objects():
         add(f"large_object {large.oid}", *read.large_object_blocks(large))
     return outputs

@@ -148,7 +148,7 @@ def shown(found: Snapshot, parent: Snapshot | None, now_ms: int) -> Json:
         coverage=coverage(found.ledger()),
         tables=[
             {
-                "name": f"{table.name.schema}.{table.name.name}",
+                "name": str(table.name),
                 "rows": table.sums.rows,
                 "source_bytes": table.sums.bytes,
                 "extents": reading.extents,
@@ -240,7 +240,7 @@ def stats(found: Stats) -> Json:
         tables=[
             {
                 "source": one.source,
-                "name": f"{one.name.schema}.{one.name.name}",
+                "name": str(one.name),
                 "rows": one.rows,
                 "source_bytes": one.source_bytes,
             }

@@ -371,7 +371,7 @@ def draw(out: Renderer, planned: PlannedRestore, done: Restored, duration_s: flo
     for line in folded(done.failed):
         out.line(f"missing or different: {line}")
     for name, rows in done.merged.items():
-        out.line(f"{name.schema}.{name.name}: {_merged(rows)}")
+        out.line(f"{name}: {_merged(rows)}")
     if done.files_left:
         out.line(f"{counted(len(done.files_left), 'path')} differ and {LEFT}:")
         for line in _differing(done.files_left):

@@ -57,6 +57,11 @@ class SchemaEntry:
     table_access_method: str
     function_definition: str = ""
 
+    @property
+    def label(self) -> str:
+        """What messages call it: what kind of entry, and pg_dump's tag."""
+        return f"{self.identity.desc} {self.tag}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryItem:
@@ -91,6 +96,10 @@ class Column:
 class TableName:
     schema: str
     name: str
+
+    def __str__(self) -> str:
+        """The name as messages show it: nothing quoted, never SQL (`sql.names.qualified`), never read back (`show_name`)."""
+        return f"{self.schema}.{self.name}"
 
 
 Digest = bytes

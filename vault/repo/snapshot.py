@@ -67,7 +67,7 @@ class Snapshot:
         """Raises  NotThere"""
         item = find(self._database.tables, _table_key(name), TABLES, self._reader.get_many)
         if item is None:
-            raise NotThere(f"no table {name.schema}.{name.name} in the snapshot", hint="list them with: pgvault show")
+            raise NotThere(f"no table {name} in the snapshot", hint="list them with: pgvault show")
         return item
 
     def tables_near(self, name: TableName) -> list[TableItem]:

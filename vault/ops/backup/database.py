@@ -151,7 +151,7 @@ def _put_entries(
 
 
 def _encoded(entry: SchemaEntry) -> bytes:
-    with storable(f"the definition of {entry.identity.desc} {entry.tag}"):
+    with storable(f"the definition of {entry.label}"):
         return encode_entry(entry)
 
 

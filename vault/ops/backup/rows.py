@@ -100,7 +100,7 @@ class RowCapture:
     def _tell_unplanned(self) -> None:
         for table in self._capture.tables:
             if table.unplanned:
-                name = f"{table.name.schema}.{table.name.name}"
+                name = str(table.name)
                 self._progress.event("note", f"{name} is read whole, by plain COPY: {table.unplanned}")
 
     def _plans(self, tables: Sequence[SourceTable], cancel: Callable[[], None]) -> list[TablePlan]:
@@ -204,7 +204,7 @@ class RowCapture:
             yield fresh
 
     def _doubt(self, table: SourceTable, start: int) -> None:
-        name = f"{table.name.schema}.{table.name.name}"
+        name = str(table.name)
         self.suspect = self.suspect or f"rows of {name} from block {start} on changed without a trace"
         self._progress.event("error", self.suspect)
 
@@ -224,7 +224,7 @@ class RowCapture:
         read = ColumnDigests.read(blocks, len(job.table.generated), id_key=self._id_key)
         if read.rows != extent.rows:
             raise SourceError(
-                f"generated columns of {job.table.name.schema}.{job.table.name.name} have {read.rows} values for {extent.rows} rows",
+                f"generated columns of {job.table.name} have {read.rows} values for {extent.rows} rows",
                 why="the stream was cut short, or the table changed under its lock",
                 hint="run the backup again",
             )

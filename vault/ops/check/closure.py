@@ -154,7 +154,7 @@ class Closure:
             case LargeObjectItem():
                 return self._chunks(item.chunks, f"{label} {item.oid}")
             case TableItem():
-                table = f"{label.partition(':')[0]}:table {item.name.schema}.{item.name.name}"
+                table = f"{label.partition(':')[0]}:table {item.name}"
                 self._table = item
                 inline = item.inline is None or self._item(item.inline, table)
                 return self._list(item.extents, EXTENTS, table) and inline

@@ -167,7 +167,7 @@ def _equal(one: Membership, other: Membership | None) -> bool:
 
 def _sequences(source: Capture, target: Capture) -> Iterator[Difference]:
     sides = [{item.name: item for item in side.sequences()} for side in (source, target)]
-    yield from _values("sequence", sides[0], sides[1], name=_dotted)
+    yield from _values("sequence", sides[0], sides[1], name=str)
 
 
 def _large_objects(source: Capture, target: Capture) -> Iterator[Difference]:
@@ -188,13 +188,13 @@ def _large_objects(source: Capture, target: Capture) -> Iterator[Difference]:
 def _rows(source: Capture, target: Capture) -> Iterator[Difference]:
     """Leaves that are loaded through their root are compared together: a row's leaf may depend on oids."""
     sides = [{table.name: table for table in side.tables} for side in (source, target)]
-    yield from _pairs("table", sides[0], sides[1], name=_dotted)
+    yield from _pairs("table", sides[0], sides[1], name=str)
     counts: list[dict[TableName, tuple[int, int]]] = [{}, {}]
     with closing(source.reader()) as source_rows, closing(target.reader()) as target_rows:
         for name in sorted(sides[0].keys() & sides[1].keys()):
             first, second = sides[0][name], _in_order_of(sides[0][name], sides[1][name])
             if second is None:
-                yield Difference(kind="table", name=_dotted(name), what="differs in columns")
+                yield Difference(kind="table", name=str(name), what="differs in columns")
                 continue
             group = first.load_via_root or name
             for counted, reader, table in zip(counts, (source_rows, target_rows), (first, second), strict=True):
@@ -205,7 +205,7 @@ def _rows(source: Capture, target: Capture) -> Iterator[Difference]:
         found, other = counts[1][group]
         if (rows, digest) != (found, other):
             what = f"{found} rows instead of {rows}" if rows != found else f"{rows} rows, some with other values"
-            yield Difference(kind="rows", name=_dotted(group), what=what)
+            yield Difference(kind="rows", name=str(group), what=what)
 
 
 def _in_order_of(first: SourceTable, second: SourceTable) -> SourceTable | None:
@@ -229,7 +229,3 @@ def digest_rows(reader: RowReader, table: SourceTable) -> tuple[int, int]:
                 begun = hashlib.sha256(line)
             rows += len(lines)
     return rows, total % _DIGEST_MODULUS
-
-
-def _dotted(name: TableName) -> str:
-    return f"{name.schema}.{name.name}"

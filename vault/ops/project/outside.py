@@ -29,7 +29,7 @@ def outside(
             yield (
                 f"dir:{selectors.files_directory}",
                 Missing(
-                    item=f"files of {name.schema}.{name.name}",
+                    item=f"files of {name}",
                     state=State.NOT_EXPORTABLE,
                     why=f"{rows[name]} rows describe files that lie in the platform's storage; the database does not hold them",
                     fix=f"copy them to a directory and add --dir {selectors.files_directory}=PATH",
@@ -37,7 +37,7 @@ def outside(
             )
     sealed = [name for name in selectors.secret_tables if name in rows]
     if sealed:
-        named = " and ".join(f"{name.schema}.{name.name}" for name in sealed)
+        named = " and ".join(str(name) for name in sealed)
         yield (
             "encryption",
             Missing(
@@ -81,10 +81,8 @@ def unmatched(
     names = {name for name, _ in tables}
     for table in selectors.role_tables:
         if table not in names:
-            near = sorted(f"{one.schema}.{one.name}" for one in names if "role" in one.name) or [
-                "none with role in its name"
-            ]
-            yield f"role_tables: no table {table.schema}.{table.name} is captured; there are: {', '.join(near)}"
+            near = sorted(str(one) for one in names if "role" in one.name) or ["none with role in its name"]
+            yield f"role_tables: no table {table} is captured; there are: {', '.join(near)}"
 
 
 def _accepted(gap: Missing, accepted: Collection[str]) -> Missing:

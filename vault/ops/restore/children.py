@@ -40,7 +40,7 @@ def lost_rows(plan: RestorePlan, session: TargetSession) -> tuple[Beside, ...]:
         why = f"could not be counted: {error.why or error.message}"
         return tuple(Beside(table=name, why=why) for name in sorted(unasked))
     for name, one in sorted(unasked.items()):
-        parent = f"{one.parent.schema}.{one.parent.name}"
+        parent = str(one.parent)
         if name not in there:
             told[name] = Beside(
                 table=name, why=f"refers to {parent}, and was not counted: it may not be read, or is not there"
@@ -56,7 +56,7 @@ def may_be_cut_off(plan: RestorePlan) -> Iterator[Beside]:
     """What only reading the rows can tell, before that is done."""
     for one in plan.references:
         if one.cuts_off and one.direct and one.rows and not (one.asked and plan.options.replace):
-            what = f"{', '.join(one.columns)} to {one.parent.schema}.{one.parent.name}"
+            what = f"{', '.join(one.columns)} to {one.parent}"
             why = f"rows that a delete has cut off stay so ({what}: ON DELETE {one.cuts_off}); how many is told at the end"
             yield Beside(table=one.child, why=why, asked=one.asked, replace=True)
 
@@ -66,7 +66,7 @@ def cut_off_rows(plan: RestorePlan, snapshot: Snapshot, session: TargetSession) 
     for one in plan.references:
         if not (one.cuts_off and one.direct) or (one.asked and plan.options.replace):
             continue
-        what = f"{', '.join(one.columns)} to {one.parent.schema}.{one.parent.name}"
+        what = f"{', '.join(one.columns)} to {one.parent}"
         try:
             count = sum(_cut_off(snapshot, session, one, item) for item in one.items if item.key_columns)
         except Unreachable:

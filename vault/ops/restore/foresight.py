@@ -43,7 +43,7 @@ def foresee(plan: RestorePlan, snapshot: Snapshot, session: TargetSession) -> It
     for at in plan.positions(*_ACTIONS):
         entry, decision = plan.contents.entries[at], plan.decisions[at]
         action = "drop and create" if at in again else _ACTIONS[decision.action]
-        yield Step(action=action, entry=f"{entry.identity.desc} {entry.tag}", why=decision.why)
+        yield Step(action=action, entry=entry.label, why=decision.why)
     for step in (*plan.row_steps, *plan.late_rows):
         yield _rows(step, snapshot, session)
     for exchange in plan.exchanges:

@@ -55,7 +55,7 @@ def compare(
 ) -> None:
     """Add a failure for each column whose values are others. Raises  Unreachable; IntegrityError"""
     for one in tables:
-        name = f"{one.into.schema}.{one.into.name}"
+        name = str(one.into)
         try:
             unknown, columns = _differing(session, one, snapshot)
         except Unreachable:

@@ -166,9 +166,7 @@ class RowLoader:
         blocks = chain.from_iterable(map(self._snapshot.extent_rows, self._snapshot.extents(table)))
         rows = session.load(table, blocks)
         if rows != rows_of(table):
-            raise SourceError(
-                f"rows of {table.name.schema}.{table.name.name}", why=f"{rows} of {rows_of(table)} arrived"
-            )
+            raise SourceError(f"rows of {table.name}", why=f"{rows} of {rows_of(table)} arrived")
         self._rows[table.name] = rows
 
     def forget(self, tables: Sequence[TableItem]) -> None:
@@ -190,7 +188,7 @@ class RowLoader:
             for item in self._snapshot.sequences() if picked is None or picked else ():
                 if item.name in exchanged or (picked is not None and item.name not in picked):
                     continue
-                name = f"SEQUENCE SET {item.name.schema}.{item.name.name}"
+                name = f"SEQUENCE SET {item.name}"
                 if item.name in self._plan.read_only:
                     if self._is_missed(item.name):
                         self._failures.add(name, f"role {self._plan.target.user} may not set it")
@@ -380,7 +378,7 @@ class RowLoader:
             if table.name in self._broken:
                 return
             self._broken.add(table.name)
-        self._failures.add(f"TABLE DATA {table.name.schema}.{table.name.name}", why, because=because)
+        self._failures.add(f"TABLE DATA {table.name}", why, because=because)
 
     def _try(self, name: str, action: Callable[[], None], *, because: str = "") -> None:
         try:

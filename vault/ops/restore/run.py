@@ -103,7 +103,7 @@ def run(plan: RestorePlan, snapshot: Snapshot, *, target: Target, progress: Prog
             beside = (*lost_rows(plan, session), *cut_off_rows(plan, snapshot, session))
     for one in beside:
         if one.asked:
-            failures.add(f"TABLE DATA {one.table.schema}.{one.table.name}", f"{one.why}; -c brings them")
+            failures.add(f"TABLE DATA {one.table}", f"{one.why}; -c brings them")
     return RestoreReport(
         tables=rows.tables,
         rows=rows.rows,
@@ -204,7 +204,7 @@ class _Restore:
 
     def _create(self, session: TargetSession, at: int) -> None:
         entry = self._contents.entries[at]
-        name = f"{entry.identity.desc} {entry.tag}"
+        name = entry.label
         needs = self._contents.order[at].needs
         if self._postponed is not None and not set(self._postponed).isdisjoint(needs):
             self._postponed.append(at)
@@ -212,7 +212,7 @@ class _Restore:
         missing = self.failed.intersection(needs)
         if entry.identity.desc == "FK CONSTRAINT" and missing:
             needed = self._contents.entries[min(missing)]
-            cause = f"{needed.identity.desc} {needed.tag}"
+            cause = needed.label
             self._fail(at, name, f"not created: it needs {cause}, which failed", because=cause)
             return
         early = self._plan.row_security.get(at, ())
@@ -251,7 +251,7 @@ class _Restore:
                 except Unreachable:
                     raise
                 except SourceError:
-                    self._failures.add(f"{entry.identity.desc} {entry.tag}", note)
+                    self._failures.add(entry.label, note)
 
     def _create_or_replace(self, session: TargetSession, at: int, then: list[str]) -> Sequence[str]:
         entry, decision = self._contents.entries[at], self._plan.decisions[at]
@@ -297,7 +297,7 @@ class _Restore:
             why = f"not replaced, all is as it was: {error.message}: {error.why}"
             for at in steps.exchange.replaced:
                 entry = self._contents.entries[at]
-                self._failures.add(f"{entry.identity.desc} {entry.tag}", why)
+                self._failures.add(entry.label, why)
             return
         self._done.update(steps.exchange.entries)
         for name, note in notes:
@@ -306,7 +306,7 @@ class _Restore:
     def _anew(self, session: TargetSession, at: int, then: list[str]) -> list[tuple[str, str]]:
         entry = self._contents.entries[at]
         notes = session.create(entry, then=[*then, *self._after_version(entry)])
-        return [(f"{entry.identity.desc} {entry.tag}", note) for note in notes]
+        return [(entry.label, note) for note in notes]
 
     def _again(self, at: int) -> list[str]:
         """What goes with a function or view if it has to be dropped for being replaced."""
@@ -353,7 +353,7 @@ class _Restore:
         if not missing or error.sqlstate not in _NOT_FOUND:
             return ""
         needed = self._contents.entries[min(missing)]
-        return f"{needed.identity.desc} {needed.tag}"
+        return needed.label
 
     def _fail(self, at: int, name: str, why: str, *, because: str = "") -> None:
         self.failed.add(at)

@@ -107,7 +107,7 @@ def _rows(snapshot: Snapshot) -> Iterator[bytes]:
 
 def _data_title(item: TableItem) -> bytes:
     rows = item.sums.rows
-    name = one_line(f"{item.name.schema}.{item.name.name}")
+    name = one_line(str(item.name))
     return f"\n--\n-- Rows of {name}: {rows}\n--\n\n".encode()
 
 

@@ -150,7 +150,7 @@ def _ledger(snapshot: Snapshot) -> Iterator[str]:
 
 def _table_line(item: TableItem) -> str:
     rows, size = item.sums.rows, item.sums.bytes
-    return f"| {_cell(f'{item.name.schema}.{item.name.name}')} | {rows} | {size} |\n"
+    return f"| {_cell(str(item.name))} | {rows} | {size} |\n"
 
 
 def _database_lines(snapshot: Snapshot) -> Iterator[str]:

@@ -33,8 +33,8 @@ def find_table(snapshot: Snapshot, text: str) -> TableItem:
             raise UsageError(f"several tables are named {one_line(text)}", why=names, hint="name the schema too")
         found = public
     if not found:
-        near = difflib.get_close_matches(".".join(parts), [f"{item.name.schema}.{item.name.name}" for item in items], 1)
-        exact = [show_name(item.name) for item in items if f"{item.name.schema}.{item.name.name}" in near]
+        near = difflib.get_close_matches(".".join(parts), [str(item.name) for item in items], 1)
+        exact = [show_name(item.name) for item in items if str(item.name) in near]
         hint = f"did you mean {exact[0]}?" if exact else "list the tables with: pgvault show SNAP"
         raise NotThere(f"no table {one_line(text)} in the snapshot", hint=hint)
     return found[0]

@@ -102,7 +102,7 @@ def rows_script(snapshot: Snapshot, what: str, items: Sequence[TableItem], *note
     database = snapshot.manifest.database
     codec = codec_of(database.server.encoding if database else "UTF8")
     for item in items:
-        name = one_line(f"{item.name.schema}.{item.name.name}")
+        name = one_line(str(item.name))
         yield f"\n-- {name}\n".encode()
         if not item.key_columns:
             yield b"-- This table has no unique key: running the file again adds its rows once more.\n"

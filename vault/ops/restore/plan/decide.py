@@ -185,7 +185,7 @@ def _through_roots(now: Situation, rows: list[TableRows], refused: dict[TableNam
             without = _lacking(now, items[0])
             found.append(TableRows(item=items[0], mode=RowMode.EXACT, together=tuple(items[1:]), without=without))
         else:
-            why = f"its rows come through {root.schema}.{root.name}, and are replaced only with all of its partitions"
+            why = f"its rows come through {root}, and are replaced only with all of its partitions"
             refused.update({item.name: why for item in items})
     return found
 

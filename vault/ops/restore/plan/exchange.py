@@ -103,13 +103,13 @@ def _obstacle(now: Situation, found: dict[int, Decision], group: set[int]) -> st
         identity = now.contents.order[at].identity
         there = _is_there(now, at)
         if at in found and found[at].action is Action.SKIP and there:
-            return f"differs on the target; {identity.desc} {now.contents.entries[at].tag} could not be created again"
+            return f"differs on the target; {now.contents.entries[at].label} could not be created again"
         if identity.desc == "TABLE" and there:
             name = identity.relation
             if name in now.present.columns and name not in {item.name for item in now.picked.tables}:
-                return f"differs on the target; replacing it would lose rows of {name.schema}.{name.name}: select these too"
+                return f"differs on the target; replacing it would lose rows of {name}: select these too"
             if (other := _unknown_partition(now, group, name)) is not None:
-                return f"differs on the target; replacing it would drop its partition {other.schema}.{other.name}"
+                return f"differs on the target; replacing it would drop its partition {other}"
         values = now.picked.sequences
         if identity.desc == "SEQUENCE" and there and values is not None and identity.relation not in values:
             return f"differs on the target; replacing it would lose the value of {'.'.join(identity.names)}"
@@ -145,4 +145,4 @@ def _beside(now: Situation, group: set[int]) -> Iterator[str]:
     for identity, entry in now.present.entries.items():
         home = now.present.homes.get(identity, identity.names[:2])
         if home in relations and identity not in known and identity.desc not in ("ACL", "COMMENT"):
-            yield f"{identity.desc} {entry.tag}"
+            yield entry.label

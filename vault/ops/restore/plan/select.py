@@ -93,7 +93,7 @@ def read_words(words: Sequence[str], contents: Contents) -> Wanted:
 
 
 def _unknown(word: str, contents: Contents, schemas: Iterable[str]) -> NotThere:
-    tables = [f"{table.name.schema}.{table.name.name}" for table in contents.tables]
+    tables = [str(table.name) for table in contents.tables]
     near = difflib.get_close_matches(word.lower(), [*COMPONENTS, *schemas, *tables], 1)
     hint = f"did you mean {near[0]}?" if near else f"components are: {' '.join(COMPONENTS)}"
     return NotThere(f"--only {word}: no such component, schema, table or object in the snapshot", hint=hint)
@@ -271,7 +271,7 @@ class _Closure:
                 self.entries.update(self._graph.about(at))
             elif self._belongs(at):
                 entry = self._contents.entries[missing[0]]
-                self.left[at] = f"{entry.identity.desc} {entry.tag} is neither selected nor on the target"
+                self.left[at] = f"{entry.label} is neither selected nor on the target"
 
     def add_available(self, positions: Iterable[int]) -> None:
         """What is about objects that are there or come; of members of extensions nothing tells whether they are."""

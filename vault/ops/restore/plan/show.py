@@ -54,7 +54,7 @@ def _others(made: RestorePlan) -> Iterator[str]:
         found = [at for at in made.positions(action) if not made.decisions[at].lacking]
         for at in found[:_NAMED_MAX]:
             entry, why = made.contents.entries[at], made.decisions[at].why
-            yield f"  {word}: {entry.identity.desc} {entry.tag}{f' ({why})' if why else ''}"
+            yield f"  {word}: {entry.label}{f' ({why})' if why else ''}"
         if len(found) > _NAMED_MAX:
             yield f"  {word}: {len(found) - _NAMED_MAX} more"
 
@@ -63,32 +63,32 @@ def _exchanges(made: RestorePlan) -> Iterator[str]:
     """What is dropped and created anew, rows and all."""
     for steps in made.exchanges:
         entries = [made.contents.entries[at] for at in steps.exchange.replaced]
-        yield f"  DROP AND CREATE ANEW: {', '.join(f'{one.identity.desc} {one.tag}' for one in entries)}"
+        yield f"  DROP AND CREATE ANEW: {', '.join(one.label for one in entries)}"
         others = len(steps.exchange.entries) - len(entries)
         if others:
             yield f"    with {others} definitions that go with it and come back"
         for table in steps.tables:
-            yield f"    with its rows, which are replaced: {table.name.schema}.{table.name.name}"
+            yield f"    with its rows, which are replaced: {table.name}"
         for lost in steps.exchange.beside:
             yield f"    LOST, because the snapshot does not have it: {lost}"
 
 
 def _drops(made: RestorePlan) -> Iterator[str]:
     for entry in made.drops:
-        yield f"  DROP, because the snapshot does not have it: {entry.identity.desc} {entry.tag}"
+        yield f"  DROP, because the snapshot does not have it: {entry.label}"
 
 
 def _rows(made: RestorePlan) -> Iterator[str]:
     yield f"  {counted(made.rows, 'row')} of {counted(len(made.tables), 'table')}, {size(made.bytes)}"
     if not made.fresh:
         for mode, words in _MODES.items():
-            names = [f"{item.name.schema}.{item.name.name}" for item in made.tables_by(mode)]
+            names = [str(item.name) for item in made.tables_by(mode)]
             if names:
                 shown = ", ".join(names[:_NAMED_MAX]) + (", ..." if len(names) > _NAMED_MAX else "")
                 yield f"    {words}: {shown}"
         if made.target.may_replicate and any(map(made.tables_by, (RowMode.MERGE, RowMode.EXACT))):
             yield "    their triggers and foreign keys are off meanwhile; foreign keys are verified afterwards"
-    empty = [f"{name.schema}.{name.name}" for name in made.created_empty]
+    empty = [str(name) for name in made.created_empty]
     if empty:
         yield f"  created without their rows, which are not selected: {', '.join(empty[:_NAMED_MAX])}"
     sequences = made.contents.sequences if made.picked.sequences is None else len(made.picked.sequences)

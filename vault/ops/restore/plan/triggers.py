@@ -41,7 +41,7 @@ def firing(now: Situation, rows: list[TableRows]) -> Iterator[str]:
         return
     merged = [one.item for one in rows if one.mode is RowMode.MERGE]
     for item in merged:
-        name = f"{item.name.schema}.{item.name.name}"
+        name = str(item.name)
         triggers = now.present.triggers.get(item.load_via_root or item.name, ())
         silent = [trigger for trigger, may_silence in triggers if may_silence]
         loud = [trigger for trigger, may_silence in triggers if not may_silence]
@@ -52,6 +52,6 @@ def firing(now: Situation, rows: list[TableRows]) -> Iterator[str]:
                 f"will fire while rows of {name} come, for role {now.target.user} may not switch them off, and what they write"
                 f" is not the snapshot's: {', '.join(loud)}"
             )
-    names = [f"{item.name.schema}.{item.name.name}" for item in now.picked.brought]
+    names = [str(item.name) for item in now.picked.brought]
     if names:
         yield f"missing rows come too, of tables that such triggers may have filled: {', '.join(names)}"

@@ -16,7 +16,7 @@ def wider(identity: Identity) -> tuple[str, str]:
 def narrowed(rows: TableRows) -> tuple[str, str]:
     name, columns = rows.item.name, ", ".join(sorted(rows.without))
     return (
-        f"TABLE DATA {name.schema}.{name.name}",
+        f"TABLE DATA {name}",
         f"without values of {columns}: the target's table has no such column",
     )
 
@@ -32,8 +32,8 @@ def undone(
             hint = (
                 "; -c replaces it" if one.action is Action.KEEP and one.present is not None and not now.replace else ""
             )
-            found.append((f"{entry.identity.desc} {entry.tag}", f"{one.why}{hint}"))
+            found.append((entry.label, f"{one.why}{hint}"))
     for item in now.picked.tables:
         if item.name in not_loaded:
-            found.append((f"TABLE DATA {item.name.schema}.{item.name.name}", f"not loaded: {not_loaded[item.name]}"))
+            found.append((f"TABLE DATA {item.name}", f"not loaded: {not_loaded[item.name]}"))
     return found

@@ -48,7 +48,7 @@ def warnings(contents: Contents, target: TargetFacts, *, roles: RoleSteps, picke
     told = OF_THE_DATABASE | ({"ACL", "COMMENT"} if contents.database else frozenset())
     for at, item in enumerate(contents.order):
         if item.identity.kind == "database" and item.identity.desc not in told:
-            yield f"{_NOT_APPLIED}: {item.identity.desc} {contents.entries[at].tag}"
+            yield f"{_NOT_APPLIED}: {contents.entries[at].label}"
     yield from (f"{_NOT_APPLIED}: {text}" for text in _properties(contents.database, target))
 
 

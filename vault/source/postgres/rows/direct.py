@@ -62,7 +62,7 @@ class DirectRows:
 
     def blocks(self) -> Iterator[bytes]:
         """COPY text in pieces of about BLOCK_BYTES."""
-        with self._turn, self._naming(), translated(f"reading {self.job.table.name.schema}.{self.job.table.name.name}"):
+        with self._turn, self._naming(), translated(f"reading {self.job.table.name}"):
             cursor = self._session.connection.cursor()
             with cursor.copy(jobs.copy(self.job, self._encoding)) as stream:
                 while rows := self._gather(stream):
@@ -193,7 +193,7 @@ class DirectReader:
         return self._generated(job)
 
     def _generated(self, job: ExtentJob) -> Iterator[bytes]:
-        with translated(f"reading generated columns of {job.table.name.schema}.{job.table.name.name}"):
+        with translated(f"reading generated columns of {job.table.name}"):
             with self.session.connection.cursor().copy(jobs.copy_generated(job, self._encoding)) as stream:
                 while piece := read_piece(self.session, stream):
                     yield piece

@@ -88,7 +88,7 @@ class EntryWriter(Attempts):
             done = f"restrictive, so made `false`, and admits nothing until you create it: {why.why or why.message}"
         if statement is None:
             return None
-        self._attempt(f"{desc} {entry.tag}", lambda: self._run([statement]))
+        self._attempt(entry.label, lambda: self._run([statement]))
         key = statements.read_key(entry) if desc == "CONSTRAINT" else None
         return done if key is None else f"{done} ({self._count_violations(key)})"
 
@@ -107,7 +107,7 @@ class EntryWriter(Attempts):
     def replace(self, entry: SchemaEntry, present: SchemaEntry, *, again: Sequence[str] = ()) -> Sequence[str]:
         owner = statements.set_owner(entry)
         if entry.definition == present.definition:
-            self._attempt(f"{entry.identity.desc} {entry.tag}", lambda: self._run([] if owner is None else [owner]))
+            self._attempt(entry.label, lambda: self._run([] if owner is None else [owner]))
             return []
         changed = statements.create_or_replace(entry)
         if changed is None:
@@ -147,7 +147,7 @@ class EntryWriter(Attempts):
 
     def _alike(self, entry: SchemaEntry, action: Callable[[], None]) -> None:
         """Run `action` under the empty search path, else under one that finds what the entry called. Raises  the first error"""
-        name = f"{entry.identity.desc} {entry.tag}"
+        name = entry.label
         try:
             self._attempt(name, action, script=entry.identity.desc == "EXTENSION")
             return
@@ -215,7 +215,7 @@ class EntryWriter(Attempts):
         if self._is_looked_at(entry):
             changed = self._meanings.changed(expressions.calls_of(self._connection, entry.identity))
             if changed:
-                raise MeaningLost(f"{entry.identity.desc} {entry.tag}", why=_otherwise(changed), lost=changed)
+                raise MeaningLost(entry.label, why=_otherwise(changed), lost=changed)
 
     def _adopt(self, entry: SchemaEntry) -> bool:
         """Whether what is there belongs to an extension's table; where it differs, the recorded one takes its place.
@@ -226,7 +226,7 @@ class EntryWriter(Attempts):
             self._on_members = extras.on_members(Session(self._connection))
         definition = self._on_members.get(entry.identity)
         if definition is not None and definition != entry.definition and entry.drop:
-            self._attempt(f"{entry.identity.desc} {entry.tag}", lambda: self._run([entry.drop, entry.definition]))
+            self._attempt(entry.label, lambda: self._run([entry.drop, entry.definition]))
         return definition == entry.definition or (definition is not None and bool(entry.drop))
 
     def _resetting_entry(self, entry: SchemaEntry) -> list[str]:

@@ -74,14 +74,14 @@ class PostgresTargetSession(EntryWriter):
         try:
             return merge.merge(self._connection, table, blocks, rows=rows, into=into)
         except psycopg.Error as error:
-            raise translate(error, f"rows of {table.name.schema}.{table.name.name}") from error
+            raise translate(error, f"rows of {table.name}") from error
 
     def foresee(self, table: TableItem, blocks: Iterator[bytes], *, rows: int, exact: bool) -> MergedRows:
         into = merge.Into(encoding=self._rows_encoding, exact=exact, replicate=self._may_replicate)
         try:
             return merge.foresee(self._connection, table, blocks, rows=rows, into=into)
         except psycopg.Error as error:
-            raise translate(error, f"rows of {table.name.schema}.{table.name.name}") from error
+            raise translate(error, f"rows of {table.name}") from error
 
     def views_over(self, identity: Identity) -> Sequence[str]:
         return self._attempt("looking for views", lambda: children.views_over(self._connection, identity))
@@ -96,10 +96,10 @@ class PostgresTargetSession(EntryWriter):
         try:
             return children.cut_off(self._connection, table, columns, blocks, encoding=self._rows_encoding, nulls=nulls)
         except psycopg.Error as error:
-            raise translate(error, f"references of {table.name.schema}.{table.name.name}") from error
+            raise translate(error, f"references of {table.name}") from error
 
     def load(self, table: TableItem, blocks: Iterator[bytes], *, replace: bool = False, unchecked: bool = False) -> int:
-        name = f"rows of {table.name.schema}.{table.name.name}"
+        name = f"rows of {table.name}"
         try:
             with self._connection.transaction(), self._connection.cursor() as cursor:
                 if (path := self._paths_of_rows.get(table.name)) is not None:
@@ -146,7 +146,7 @@ class PostgresTargetSession(EntryWriter):
 
     def generated(self, table: TableName, columns: Sequence[str], *, only: bool) -> Iterator[bytes] | None:
         """See ports.TargetSession."""
-        name = f"{table.schema}.{table.name}"
+        name = str(table)
         oids = self._query(
             "table", "select pg_catalog.to_regclass(%(name)s)::pg_catalog.oid", {"name": qualified(table)}
         )
@@ -169,7 +169,7 @@ class PostgresTargetSession(EntryWriter):
 
     def set_sequence(self, item: SequenceItem, *, forward: bool = False) -> None:
         statement = statements.set_sequence_forward(item) if forward else statements.set_sequence(item)
-        self._attempt(f"value of sequence {item.name.schema}.{item.name.name}", lambda: self._run([statement]))
+        self._attempt(f"value of sequence {item.name}", lambda: self._run([statement]))
 
     def holds(self, item: LargeObjectItem, blocks: Iterator[bytes]) -> bool | None:
         try:
