@@ -12,7 +12,7 @@ from vault.demo import project
 from vault.errors import NotThere, UnsafeError, UsageError
 from vault.ops.view.extract import extract
 from vault.ops.view.tree import View
-from vault.source.files.target import DirectoryTarget
+from vault.source.files.target import DirectoryWriter
 
 
 def write_files(root: Path, files: dict[str, bytes]) -> Path:
@@ -79,7 +79,7 @@ def test_everything_extracted_equals_the_directory(
     odd_directory: Path, view_repository: ViewRepository, tmp_path: Path
 ) -> None:
     view = View(view_repository.take({"odd": odd_directory}))
-    with DirectoryTarget(tmp_path / "out", os.urandom) as target:
+    with DirectoryWriter(tmp_path / "out", os.urandom) as target:
         done = extract(view, [], target, progress=Listener())
     assert done.files == 7
     assert done.changed == ()
@@ -100,7 +100,7 @@ def test_a_selection_overlapping_itself_is_written_once(
     odd_directory: Path, view_repository: ViewRepository, tmp_path: Path
 ) -> None:
     view = View(view_repository.take({"odd": odd_directory}))
-    with DirectoryTarget(tmp_path / "out", os.urandom) as target:
+    with DirectoryWriter(tmp_path / "out", os.urandom) as target:
         done = extract(view, ["odd/a/c", "odd/a", "odd/a/b.txt", "odd/a"], target, progress=Listener())
     assert done.files == 2
     assert done.bytes == 3
@@ -111,11 +111,11 @@ def test_a_path_that_is_not_there_leaves_the_target_untouched(
     odd_directory: Path, view_repository: ViewRepository, tmp_path: Path
 ) -> None:
     view = View(view_repository.take({"odd": odd_directory}))
-    with DirectoryTarget(tmp_path / "out", os.urandom) as target, pytest.raises(NotThere):
+    with DirectoryWriter(tmp_path / "out", os.urandom) as target, pytest.raises(NotThere):
         extract(view, ["odd/a", "odd/nothing"], target, progress=Listener())
     assert list((tmp_path / "out").iterdir()) == []
     (tmp_path / "out" / "mine").write_bytes(b"keep")
-    with pytest.raises(UnsafeError), DirectoryTarget(tmp_path / "out", os.urandom):
+    with pytest.raises(UnsafeError), DirectoryWriter(tmp_path / "out", os.urandom):
         pass
 
 

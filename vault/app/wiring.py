@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from vault.ports import DirectorySource, ObjectStore, Progress, Target
     from vault.repo.snapshot import Snapshot
     from vault.repo.state import Indexed, Open
-    from vault.source.files.target import DirectoryTarget
+    from vault.source.files.target import DirectoryWriter
     from vault.source.postgres.connection.connect import Session
     from vault.source.postgres.connection.programs import Programs
 
@@ -251,11 +251,11 @@ def sweep_leftovers(settings: Settings, progress: Progress) -> None:
         progress.event("warning", f"{error.message}: {error.why}")
 
 
-def directory_target(path: str, *, merge: bool = False, replace: bool = False) -> DirectoryTarget:
+def directory_target(path: str, *, merge: bool = False, replace: bool = False) -> DirectoryWriter:
     """A directory to write into, new or empty unless `merge`; use as a context."""
-    from vault.source.files.target import DirectoryTarget
+    from vault.source.files.target import DirectoryWriter
 
-    return DirectoryTarget(local_path(path, "the target"), system_entropy, merge=merge, replace=replace)
+    return DirectoryWriter(local_path(path, "the target"), system_entropy, merge=merge, replace=replace)
 
 
 def directory_there(path: str) -> DirectorySource | None:

@@ -37,7 +37,7 @@ LEFT: Final = "are left as they are (-c replaces them)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RestoreOptions:
+class RestoreFlags:
     """The command's flags, as typed."""
 
     database: str | None = None
@@ -59,29 +59,29 @@ class RestoreRequest:
 
     conninfo: str | None
     directories: Mapping[str, str]
-    options: RestoreOptions
+    flags: RestoreFlags
 
     @property
     def allow_cleartext(self) -> bool:
-        return self.options.allow_cleartext
+        return self.flags.allow_cleartext
 
 
-def request(options: RestoreOptions, settings: Settings) -> RestoreRequest:
+def request(flags: RestoreFlags, settings: Settings) -> RestoreRequest:
     """The database is the one of -d; with --into-source alone, that of the configuration.
 
     Raises  UsageError: nothing to restore into, a password in a flag, a wrong pair, flags that exclude each other
     """
-    directories = pairs("--dir", options.directories, "migrations=./migrations")
-    database = options.database
-    if database is None and options.into_source:
+    directories = pairs("--dir", flags.directories, "migrations=./migrations")
+    database = flags.database
+    if database is None and flags.into_source:
         database = settings.chosen_source().database
     if database is None and not directories:
         raise UsageError("nothing to restore into", hint="add -d DATABASE, or --dir NAME=TARGET")
-    if options.schema_only and options.data_only:
+    if flags.schema_only and flags.data_only:
         raise UsageError("-s and -a exclude each other", hint="leave both out for definitions and rows")
-    if database is None and (options.only or options.schema_only or options.data_only):
+    if database is None and (flags.only or flags.schema_only or flags.data_only):
         raise UsageError("--only, -s and -a are about a database", hint="add -d DATABASE")
-    if set(options.only) == {"edge_functions"} and not directories:
+    if set(flags.only) == {"edge_functions"} and not directories:
         raise UsageError(
             "--only edge_functions selects nothing",
             why="edge functions are files, and no directory is named to write them to",
@@ -90,7 +90,7 @@ def request(options: RestoreOptions, settings: Settings) -> RestoreRequest:
     if database is not None:
         refuse_unusable(database, command="restore SNAP")
     return RestoreRequest(
-        conninfo=as_conninfo(database) if database is not None else None, directories=directories, options=options
+        conninfo=as_conninfo(database) if database is not None else None, directories=directories, flags=flags
     )
 
 
@@ -160,11 +160,11 @@ class PlannedRestore:
         found = compare_directory(self.snapshot, name, there)
         yield f"  {found.missing} missing there, which come; {found.equal} there and equal, which stay"
         if found.differing:
-            yield f"  {len(found.differing)} differ there, which {'are replaced' if self.request.options.clean else LEFT}:"
+            yield f"  {len(found.differing)} differ there, which {'are replaced' if self.request.flags.clean else LEFT}:"
             yield from _differing(found.differing)
 
     def told(self, beside: Sequence[Beside]) -> Iterator[str]:
-        options = self.request.options
+        options = self.request.flags
         return told(beside, self.snapshot.id, database=options.database, into_source=options.into_source)
 
     @property
@@ -187,7 +187,7 @@ class PlannedRestore:
 
         report = restore.RestoreReport(tables=0, rows=0, entries=0, failed=())
         failed: list[Failure] = []
-        clean = self.request.options.clean
+        clean = self.request.flags.clean
         files, written, equal = 0, 0, 0
         left: list[Differing] = []
         paths: dict[str, tuple[bytes, ...]] = {}
@@ -331,14 +331,14 @@ def open_restore(
     contents = restore.gather(snapshot)
     with wiring.open_target(settings, asked.conninfo, allow_cleartext=asked.allow_cleartext) as target:
         wanted = replace(
-            read_words(asked.options.only, contents),
-            definitions=not asked.options.data_only,
-            data=not asked.options.schema_only,
+            read_words(asked.flags.only, contents),
+            definitions=not asked.flags.data_only,
+            data=not asked.flags.schema_only,
         )
         options = restore_plan.RestoreOptions(
             wanted=wanted,
-            replace=asked.options.clean,
-            into_source=asked.options.into_source,
+            replace=asked.flags.clean,
+            into_source=asked.flags.into_source,
             sources=sources,
             selectors=planned.selectors,
         )
@@ -350,7 +350,7 @@ def open_restore(
             session = target.session(contents.server.encoding)
             beside = (*lost_rows(plan, session), *may_be_cut_off(plan))
         foreseen: tuple[Step, ...] = ()
-        if asked.options.dry_run:
+        if asked.flags.dry_run:
             foreseen = tuple(foresee(plan, snapshot, target.session(contents.server.encoding)))
         yield replace(planned, plan=plan, target=target, beside=beside, foreseen=foreseen)
 

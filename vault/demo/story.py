@@ -31,7 +31,7 @@ from vault.ports import Capture, Clock, Entropy, ObjectStore, Progress
 from vault.repo.snapshot import Snapshot
 from vault.repo.state import Closed, Open
 from vault.source.files.directory import DirectoryFiles
-from vault.source.files.target import DirectoryTarget
+from vault.source.files.target import DirectoryWriter
 from vault.source.postgres.capture.reach import CaptureOptions
 from vault.source.postgres.capture.session import open_capture
 from vault.source.postgres.connection.connect import Session, connect, resolve
@@ -232,7 +232,7 @@ class _Tale:
             return count_target(session, files=counted)
 
     def _restore_files(self, good: Snapshot, name: str) -> tuple[bytes, ...]:
-        with DirectoryTarget(self._restored / name, self._stage.entropy) as target:
+        with DirectoryWriter(self._restored / name, self._stage.entropy) as target:
             return restore_directory(good, name, target, progress=self._progress).paths
 
     def compare(self) -> bool:

@@ -57,7 +57,7 @@ def ordered(
                 cancel()
 
 
-class Beside(Generic[T]):
+class Running(Generic[T]):
     """What runs beside the body of `alongside`: `result` waits for it, `cancel` ends both."""
 
     def __init__(self, future: Future[T], cancel: Callable[[], None]) -> None:
@@ -88,14 +88,14 @@ class Beside(Generic[T]):
 
 
 @contextmanager
-def alongside(function: Callable[[], T], *, cancel: Callable[[], None]) -> Iterator[Beside[T]]:
+def alongside(function: Callable[[], T], *, cancel: Callable[[], None]) -> Iterator[Running[T]]:
     """Run `function` on a thread of its own while the body runs; leaving waits for it.
 
     The error that was first wins: what ends because the other failed has an error too, and it would say nothing.
-    cancel   called as soon as one of the two fails: makes the other end soon. What fails in the body calls `Beside.cancel`
+    cancel   called as soon as one of the two fails: makes the other end soon. What fails in the body calls `Running.cancel`
     """
     with ThreadPoolExecutor(1, thread_name_prefix="vault") as pool:
-        beside = Beside(pool.submit(function), cancel)
+        beside = Running(pool.submit(function), cancel)
         try:
             yield beside
         except BaseException:

@@ -53,7 +53,7 @@ AGAIN_THERE = "restore again: what has come is there and equal, the rest comes"
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def restore(invocation: Invocation, snapshot: str, **flags: Any) -> int:
-    options = restoring.RestoreOptions(**flags)
+    options = restoring.RestoreFlags(**flags)
     clock, out, settings = wiring.SystemClock(), invocation.renderer(), invocation.settings()
     started_ms = clock.now_ms()
     request = restoring.request(options, settings)

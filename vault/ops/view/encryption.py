@@ -10,7 +10,7 @@ from typing import Final
 
 from vault.model import SchemaEntry
 from vault.ops.project.components import Selectors, dependents
-from vault.ops.view.routines import Privileges, Routines, object_block, owned
+from vault.ops.view.routines import PrivilegeBlocks, Routines, object_block, owned
 from vault.ops.view.script import dollar_quoted, entries, foot, head, title
 from vault.repo.snapshot import Snapshot
 from vault.sql.catalog_names import subject, texts
@@ -34,7 +34,7 @@ def encryption_sql(snapshot: Snapshot, selectors: Selectors) -> Iterator[bytes]:
     if not functions:
         yield b"-- There are no functions of such a name in this database.\n"
     wanted = dependents(catalog, (name for function in functions for name in texts(function)))
-    privileges = Privileges(snapshot, catalog)
+    privileges = PrivilegeBlocks(snapshot, catalog)
     for entry in entries(snapshot):
         identity = entry.identity
         if identity.desc in _VIEWS | {"TRIGGER"} and not wanted.isdisjoint(texts(identity)):
@@ -45,7 +45,7 @@ def encryption_sql(snapshot: Snapshot, selectors: Selectors) -> Iterator[bytes]:
     yield foot(snapshot)
 
 
-def _unless_there(entry: SchemaEntry, snapshot: Snapshot, privileges: Privileges) -> bytes:
+def _unless_there(entry: SchemaEntry, snapshot: Snapshot, privileges: PrivilegeBlocks) -> bytes:
     names, create = entry.identity.names, dollar_quoted(entry.definition, snapshot, "create")
     if entry.identity.desc == "TRIGGER":
         table = literal(".".join(map(quote, names[:-1])))

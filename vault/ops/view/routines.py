@@ -46,7 +46,7 @@ class Routines:
         """Of those that came."""
         self._snapshot = snapshot
         self._platform = selectors.platform_schemas
-        self._privileges = Privileges(snapshot, catalog)
+        self._privileges = PrivilegeBlocks(snapshot, catalog)
 
     def lines(self, entry: SchemaEntry, wanted: Callable[[SchemaEntry], bool]) -> bytes:
         """The block of a routine that is `wanted`, or a comment on one that was; else nothing."""
@@ -72,7 +72,7 @@ class Routines:
         return _do(snapshot, f"{recorded}\nthere pg_catalog.oid := {lookup(entry.identity)};", body)
 
 
-class Privileges:
+class PrivilegeBlocks:
     """Blocks that bring the privileges of an object to the recorded ones, where they differ."""
 
     def __init__(self, snapshot: Snapshot, catalog: CatalogFacts) -> None:

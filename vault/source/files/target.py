@@ -29,7 +29,7 @@ _COARSEST_TIME_NS: Final = 2_000_000_000
 """FAT counts in steps of two seconds; a difference up to that is no other time."""
 
 
-class DirectoryTarget:
+class DirectoryWriter:
     """Use as a context; call `finish` at the end. `entropy` only draws temporary names. Used by one thread.
 
     merge    the root may hold something; nothing that is there is touched

@@ -13,12 +13,12 @@ import pytest
 from vault.errors import SourceError, UnsafeError, VaultError
 from vault.source.files.directory import DirectoryFiles
 from vault.source.files.paths import DirectoryCursor
-from vault.source.files.target import DirectoryTarget
+from vault.source.files.target import DirectoryWriter
 
 
 def copy(source: Path, target: Path) -> None:
     files = DirectoryFiles(source)
-    with DirectoryTarget(target, os.urandom) as writing:
+    with DirectoryWriter(target, os.urandom) as writing:
         for item in files.scan():
             if item.type == "d":
                 writing.make_directory(item.path, mode=item.mode, mtime_ns=item.mtime_ns)
@@ -45,13 +45,13 @@ def state(root: Path) -> list[tuple[bytes, str, int, int, int, bytes, bytes]]:
     ]
 
 
-def write(target: DirectoryTarget, path: bytes, content: bytes = b"x", mode: int = 0o644) -> None:
+def write(target: DirectoryWriter, path: bytes, content: bytes = b"x", mode: int = 0o644) -> None:
     target.write_file(path, [content], mode=mode, mtime_ns=0)
 
 
 @pytest.fixture
-def target(tmp_path: Path) -> Iterator[DirectoryTarget]:
-    with DirectoryTarget(tmp_path / "target", os.urandom) as opened:
+def target(tmp_path: Path) -> Iterator[DirectoryWriter]:
+    with DirectoryWriter(tmp_path / "target", os.urandom) as opened:
         yield opened
 
 
@@ -75,7 +75,7 @@ def test_copy_equals_the_source_in_names_bytes_modes_and_times(tmp_path: Path) -
 
 def test_three_hundred_nested_directories_are_made(tmp_path: Path) -> None:
     parts = [b"d" * 20] * 300
-    with DirectoryTarget(tmp_path / "target", os.urandom) as target:
+    with DirectoryWriter(tmp_path / "target", os.urandom) as target:
         for depth in range(1, 301):
             target.make_directory(b"/".join(parts[:depth]), mode=0o755, mtime_ns=depth)
         write(target, b"/".join([*parts, b"leaf"]))
@@ -84,7 +84,7 @@ def test_three_hundred_nested_directories_are_made(tmp_path: Path) -> None:
     assert [item[3] for item in found] == [*range(1, 301), 0]
 
 
-def test_missing_parents_are_made_private(target: DirectoryTarget, tmp_path: Path) -> None:
+def test_missing_parents_are_made_private(target: DirectoryWriter, tmp_path: Path) -> None:
     write(target, b"a/b/c")
     assert [(item[0], item[2]) for item in state(tmp_path / "target")] == [
         (b"a", 0o700),
@@ -95,13 +95,13 @@ def test_missing_parents_are_made_private(target: DirectoryTarget, tmp_path: Pat
 
 def test_directory_with_something_in_it_is_refused_unless_merging(tmp_path: Path) -> None:
     (tmp_path / "mine").write_bytes(b"mine")
-    with pytest.raises(UnsafeError, match="not empty"), DirectoryTarget(tmp_path, os.urandom):
+    with pytest.raises(UnsafeError, match="not empty"), DirectoryWriter(tmp_path, os.urandom):
         pass
-    with DirectoryTarget(tmp_path, os.urandom, merge=True) as target:
+    with DirectoryWriter(tmp_path, os.urandom, merge=True) as target:
         write(target, b"theirs")
         with pytest.raises(UnsafeError, match="mine exists already"):
             write(target, b"mine", b"theirs")
-    with DirectoryTarget(tmp_path, os.urandom, merge=True, replace=True) as target:
+    with DirectoryWriter(tmp_path, os.urandom, merge=True, replace=True) as target:
         write(target, b"replaced", b"1")
         write(target, b"replaced", b"2")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
@@ -113,12 +113,12 @@ def test_directory_with_something_in_it_is_refused_unless_merging(tmp_path: Path
 
 def test_target_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(SourceError), DirectoryTarget(tmp_path / "file", os.urandom):
+    with pytest.raises(SourceError), DirectoryWriter(tmp_path / "file", os.urandom):
         pass
 
 
 @pytest.mark.parametrize("path", [b"", b"/abs", b"../up", b"a/../../up", b"a//b", b"a/", b"./a", b"a\0b"])
-def test_path_that_could_lead_outside_is_refused(target: DirectoryTarget, tmp_path: Path, path: bytes) -> None:
+def test_path_that_could_lead_outside_is_refused(target: DirectoryWriter, tmp_path: Path, path: bytes) -> None:
     with pytest.raises(UnsafeError):
         write(target, path)
     with pytest.raises(UnsafeError):
@@ -132,7 +132,7 @@ def test_path_that_could_lead_outside_is_refused(target: DirectoryTarget, tmp_pa
 def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside/file").write_bytes(b"untouched")
-    with DirectoryTarget(tmp_path / "target", os.urandom, merge=True, replace=True) as target:
+    with DirectoryWriter(tmp_path / "target", os.urandom, merge=True, replace=True) as target:
         target.make_symlink(b"door", os.fsencode(tmp_path / "outside"), mtime_ns=0)
         target.make_symlink(b"file", os.fsencode(tmp_path / "outside/file"), mtime_ns=0)
         for path in (b"door/new", b"door/file", b"door/deep/new"):
@@ -148,7 +148,7 @@ def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
     assert not (tmp_path / "target/file").is_symlink()
 
 
-def test_directory_swapped_for_a_link_keeps_its_attributes_inside(target: DirectoryTarget, tmp_path: Path) -> None:
+def test_directory_swapped_for_a_link_keeps_its_attributes_inside(target: DirectoryWriter, tmp_path: Path) -> None:
     (tmp_path / "outside").mkdir(mode=0o711)
     target.make_directory(b"a", mode=0o777, mtime_ns=0)
     (tmp_path / "target/a").rmdir()
@@ -158,7 +158,7 @@ def test_directory_swapped_for_a_link_keeps_its_attributes_inside(target: Direct
     assert (tmp_path / "outside").stat().st_mode & 0o777 == 0o711
 
 
-def test_failed_file_leaves_nothing(target: DirectoryTarget, tmp_path: Path) -> None:
+def test_failed_file_leaves_nothing(target: DirectoryWriter, tmp_path: Path) -> None:
     class Broken(VaultError):
         pass
 
@@ -171,7 +171,7 @@ def test_failed_file_leaves_nothing(target: DirectoryTarget, tmp_path: Path) -> 
     assert os.listdir(tmp_path / "target") == []
 
 
-def test_file_has_no_name_and_no_open_mode_before_its_end(target: DirectoryTarget, tmp_path: Path) -> None:
+def test_file_has_no_name_and_no_open_mode_before_its_end(target: DirectoryWriter, tmp_path: Path) -> None:
     seen: list[tuple[bytes, int]] = []
 
     def blocks() -> Iterator[bytes]:
@@ -190,7 +190,7 @@ def test_file_has_no_name_and_no_open_mode_before_its_end(target: DirectoryTarge
     assert (tmp_path / "target/a").stat().st_mode & 0o7777 == 0o666
 
 
-def test_same_path_twice_is_refused_and_keeps_the_first(target: DirectoryTarget, tmp_path: Path) -> None:
+def test_same_path_twice_is_refused_and_keeps_the_first(target: DirectoryWriter, tmp_path: Path) -> None:
     write(target, b"a", b"first")
     with pytest.raises(UnsafeError, match="exists already"):
         write(target, b"a", b"second")
@@ -200,7 +200,7 @@ def test_same_path_twice_is_refused_and_keeps_the_first(target: DirectoryTarget,
     assert os.listdir(tmp_path / "target") == ["a"]
 
 
-def test_set_user_id_is_taken_off_and_told(target: DirectoryTarget, tmp_path: Path) -> None:
+def test_set_user_id_is_taken_off_and_told(target: DirectoryWriter, tmp_path: Path) -> None:
     write(target, b"tool\xff", mode=0o4755)
     (changed,) = target.finish()
     assert changed.item == "tool%FF"
@@ -208,7 +208,7 @@ def test_set_user_id_is_taken_off_and_told(target: DirectoryTarget, tmp_path: Pa
     assert [item[2] for item in state(tmp_path / "target")] == [0o755]
 
 
-def test_time_that_the_file_system_cannot_hold_is_told(target: DirectoryTarget, tmp_path: Path) -> None:
+def test_time_that_the_file_system_cannot_hold_is_told(target: DirectoryWriter, tmp_path: Path) -> None:
     for path, mtime_ns in ((b"a", 2**80), (b"b", 1), (b"c", 2**100)):
         target.write_file(path, [b"x"], mode=0o644, mtime_ns=mtime_ns)
         target.make_directory(b"in-" + path, mode=0o755, mtime_ns=mtime_ns)
@@ -225,7 +225,7 @@ def test_owner_without_privileges_restores_directories_that_it_may_not_enter() -
     os.chown(root, 65534, 65534)
     os.seteuid(65534)
     try:
-        with DirectoryTarget(root, os.urandom) as target:
+        with DirectoryWriter(root, os.urandom) as target:
             target.make_directory(b"a", mode=0o400, mtime_ns=1)
             target.make_directory(b"a/b", mode=0o000, mtime_ns=2)
             write(target, b"a/b/c")
@@ -238,14 +238,14 @@ def test_owner_without_privileges_restores_directories_that_it_may_not_enter() -
 
 
 @pytest.mark.parametrize("link", [b"", b"a\0b"])
-def test_link_without_a_target_is_refused(target: DirectoryTarget, link: bytes) -> None:
+def test_link_without_a_target_is_refused(target: DirectoryWriter, link: bytes) -> None:
     with pytest.raises(UnsafeError):
         target.make_symlink(b"a", link, mtime_ns=0)
 
 
 def test_descriptors_are_closed_at_the_end(tmp_path: Path) -> None:
     before = len(os.listdir("/proc/self/fd"))
-    with DirectoryTarget(tmp_path / "target", os.urandom) as target:
+    with DirectoryWriter(tmp_path / "target", os.urandom) as target:
         write(target, b"a/b/c")
         with pytest.raises(UnsafeError):
             write(target, b"a/b/c/d")
@@ -259,7 +259,7 @@ class FoldingCursor(DirectoryCursor):
         return super().at([part.lower() for part in parts])
 
 
-def test_two_directories_that_are_one_name_there_are_not_mixed(target: DirectoryTarget, tmp_path: Path) -> None:
+def test_two_directories_that_are_one_name_there_are_not_mixed(target: DirectoryWriter, tmp_path: Path) -> None:
     target._cursor = FoldingCursor(target._descriptor)
     target.make_directory(b"a", mode=0o755, mtime_ns=0)
     with pytest.raises(UnsafeError, match="A exists already"):
@@ -268,7 +268,7 @@ def test_two_directories_that_are_one_name_there_are_not_mixed(target: Directory
 
 def test_two_files_that_are_one_name_there_do_not_replace_each_other(tmp_path: Path) -> None:
     """As on a file system that ignores case, or composes letters: the second path names the first one's file."""
-    with DirectoryTarget(tmp_path, os.urandom, merge=True, replace=True) as target:
+    with DirectoryWriter(tmp_path, os.urandom, merge=True, replace=True) as target:
         write(target, b"a", b"first")
         os.link(tmp_path / "a", tmp_path / "A")
         with pytest.raises(UnsafeError, match="A exists already"):

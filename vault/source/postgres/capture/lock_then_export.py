@@ -21,7 +21,7 @@ from vault.source.postgres.capture import large_objects as largeobjects
 from vault.source.postgres.capture import sequences
 from vault.source.postgres.capture import tables as catalog
 from vault.source.postgres.connection import facts
-from vault.source.postgres.connection.connect import Session, Target, connect, translate
+from vault.source.postgres.connection.connect import Server, Session, connect, translate
 from vault.source.postgres.connection.exported import Exported, Relation
 from vault.source.postgres.rows.proof import moved
 from vault.sql.names import literal, qualified, quote
@@ -66,11 +66,11 @@ class Request:
     notify: Callable[[str], None]
 
 
-def take(leader: Session, target: Target, known: facts.Basics, request: Request) -> Exported:
+def take(leader: Session, server: Server, known: facts.Basics, request: Request) -> Exported:
     """Run the protocol on `leader`, at most ATTEMPTS times. Raises Incoherent, PermissionMissing, SourceError"""
     for _ in range(ATTEMPTS):
         try:
-            return _attempt(leader, target, known, request)
+            return _attempt(leader, server, known, request)
         except Moved as moved:
             leader.run("ROLLBACK", doing="starting again")
             last = str(moved)
@@ -80,7 +80,7 @@ def take(leader: Session, target: Target, known: facts.Basics, request: Request)
     )
 
 
-def _attempt(leader: Session, target: Target, known: facts.Basics, request: Request) -> Exported:
+def _attempt(leader: Session, server: Server, known: facts.Basics, request: Request) -> Exported:
     settings = fixed(known.known_settings)
     request.notify("listing tables")
     leader.run("BEGIN READ ONLY;" + settings, doing="listing tables")
@@ -93,21 +93,21 @@ def _attempt(leader: Session, target: Target, known: facts.Basics, request: Requ
         request.notify(f"locking {len(first)} tables")
     leader.run(BEGIN + settings, doing="beginning the snapshot")
     if held:
-        _lock(leader, target, first, request.lock_timeout_s)
+        _lock(leader, server, first, request.lock_timeout_s)
     exported: str = leader.row("SELECT pg_export_snapshot()", doing="exporting the snapshot")[0]
-    server = facts.server_facts(leader, known, before=before)
+    described = facts.server_facts(leader, known, before=before)
     request.notify(f"snapshot {exported} exported")
     second = catalog.relations(leader, request.selected)
     values = _refuse_unreadable(leader, second, known, request)
     if held:
         locked = {relation.oid for relation in first if relation.lockable}
-        _lock(leader, target, [new for new in second if new.oid not in locked], request.lock_timeout_s)
+        _lock(leader, server, [new for new in second if new.oid not in locked], request.lock_timeout_s)
     check(leader, second)
     identity: str = leader.row(f"SELECT {facts.SERVER_IDENTITY}", doing="identifying the server")[0]
     return Exported(
         exported=exported,
         held=held,
-        server=server,
+        server=described,
         identity=identity,
         relations=second,
         missing=[
@@ -128,7 +128,7 @@ def check(session: Session, relations: Sequence[Relation]) -> None:
         raise Moved(qualified(ours[wrong[0]].name))
 
 
-def _lock(leader: Session, target: Target, relations: Sequence[Relation], timeout_s: float) -> None:
+def _lock(leader: Session, server: Server, relations: Sequence[Relation], timeout_s: float) -> None:
     ours = [relation for relation in relations if relation.lockable]
     for start in range(0, len(ours), LOCK_BATCH):
         batch = ours[start : start + LOCK_BATCH]
@@ -146,14 +146,14 @@ def _lock(leader: Session, target: Target, relations: Sequence[Relation], timeou
         ) as gone:
             raise Moved("a table") from gone
         except psycopg.errors.LockNotAvailable as busy:
-            raise _blocked(target, batch, timeout_s) from busy
+            raise _blocked(server, batch, timeout_s) from busy
         except psycopg.Error as error:
             raise translate(error, "locking tables") from error
     leader.run("SET LOCAL lock_timeout = 0", doing="locking tables")
 
 
-def _blocked(target: Target, batch: Sequence[Relation], timeout_s: float) -> SourceError:
-    observer = connect(target)
+def _blocked(server: Server, batch: Sequence[Relation], timeout_s: float) -> SourceError:
+    observer = connect(server)
     try:
         doing = "looking for who blocks"
         with observer.apart(doing=doing):

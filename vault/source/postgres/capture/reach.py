@@ -8,7 +8,7 @@ from typing import Final
 
 from vault.source.postgres.capture.watch import OLD_TRANSACTION_S, STALL_S
 from vault.source.postgres.connection import facts, legible
-from vault.source.postgres.connection.connect import Session, Target, connect, pinned, refuse_pooler, resolve
+from vault.source.postgres.connection.connect import Server, Session, connect, pinned, refuse_pooler, resolve
 from vault.source.postgres.connection.programs import Program, Programs
 from vault.source.postgres.rows.reader import LARGE_TABLE_BYTES
 from vault.sql.pattern import Selection
@@ -48,7 +48,7 @@ class CaptureOptions:
 class Reached:
     """A server that was reached: all that a capture needs before it lists, locks and exports. `spare`: a second session."""
 
-    target: Target
+    server: Server
     leader: Session
     spare: Session
     known: facts.Basics
@@ -64,20 +64,20 @@ def reach(conninfo: str, *, options: CaptureOptions, programs: Programs, environ
 
     Raises  UsageError, UnsafeError, Unreachable, PermissionMissing, SourceError
     """
-    target = resolve(conninfo, environment, allow_cleartext=options.allow_cleartext)
-    leader = connect(target)
+    server = resolve(conninfo, environment, allow_cleartext=options.allow_cleartext)
+    leader = connect(server)
     spare: Session | None = None
     try:
-        target = pinned(target, leader)
-        spare = refuse_pooler(target, leader)
+        server = pinned(server, leader)
+        spare = refuse_pooler(server, leader)
         known = facts.basics(leader)
         if not options.definitions_only:
             facts.require_unfiltered(known)
         legible.require(leader, known.encoding)
-        dump = programs.require("pg_dump", major=known.major, local=target.local)
+        dump = programs.require("pg_dump", major=known.major, local=server.local)
     except BaseException:
         if spare is not None:
             spare.abort()
         leader.abort()
         raise
-    return Reached(target=target, leader=leader, spare=spare, known=known, dump=dump)
+    return Reached(server=server, leader=leader, spare=spare, known=known, dump=dump)

@@ -23,9 +23,9 @@ from vault.source.postgres.capture import lock_then_export as view
 from vault.source.postgres.capture import tables as catalog
 from vault.source.postgres.capture.reach import CaptureOptions, Reached, reach
 from vault.source.postgres.connection import facts
-from vault.source.postgres.connection.connect import Session, Target, child_variables, connect, translated
+from vault.source.postgres.connection.connect import Server, Session, child_variables, connect, translated
 from vault.source.postgres.connection.exported import Exported
-from vault.source.postgres.connection.programs import Child, Children, Program, Programs
+from vault.source.postgres.connection.programs import ChildProcess, Children, Program, Programs
 from vault.source.postgres.definitions import dump as schema
 from vault.source.postgres.definitions import extras
 from vault.source.postgres.definitions import fingerprint as definitions
@@ -47,14 +47,14 @@ class _Parts:
     """What an opened capture consists of."""
 
     options: CaptureOptions
-    target: Target
+    server: Server
     known: facts.Basics
     leader: Leader
     spare: Session
     view: Exported
     tables: Sequence[SourceTable]
     children: Children
-    dump: Child
+    dump: ChildProcess
     pg_dump: Program
     programs: Programs
     selection: Selection
@@ -78,17 +78,17 @@ def open_capture(
     """
     if reached is None:
         reached = reach(conninfo, options=options, programs=programs, environment=environment)
-    target, leader, known = reached.target, reached.leader, reached.known
+    server, leader, known = reached.server, reached.leader, reached.known
     children: Children | None = None
     try:
         selection = options.selection()
         taken, unread = _view(reached, options, notify)
-        children = Children(environment=environment, connection=child_variables(target), password=target.password)
+        children = Children(environment=environment, connection=child_variables(server), password=server.password)
         dump = schema.start(reached.dump, children, taken, selection, unread=unread, lock_timeout_s=DUMP_LOCK_TIMEOUT_S)
         notify("measuring tables")
         parts = _Parts(
             options=options,
-            target=target,
+            server=server,
             known=known,
             leader=Leader(leader),
             spare=reached.spare,
@@ -120,7 +120,7 @@ def _view(reached: Reached, options: CaptureOptions, notify: Callable[[str], Non
         lock_timeout_s=options.lock_timeout_s,
         notify=notify,
     )
-    taken = view.take(reached.leader, reached.target, reached.known, request)
+    taken = view.take(reached.leader, reached.server, reached.known, request)
     _refuse_empty(reached.leader, taken, selection, reached.known.search_path)
     unread, sequences_read = schema.unread_data(reached.leader)
     if not taken.held:
@@ -312,7 +312,7 @@ class PostgresCapture:
     def _import(self) -> Import:
         parts = self._parts
         return Import(
-            target=parts.target,
+            server=parts.server,
             exported=parts.view.exported,
             snapshot=parts.view.server.snapshot,
             identity=parts.view.identity,
@@ -343,7 +343,7 @@ class PostgresCapture:
         """A session that sees the newest catalog; several threads use it in turn."""
         with self._connecting:
             if self._observing is None:
-                self._observing = self._kept(connect(self._parts.target))
+                self._observing = self._kept(connect(self._parts.server))
             return self._observing
 
     def _kept(self, session: Session) -> Session:
@@ -372,7 +372,7 @@ class PostgresCapture:
         with self._lock:
             if not self._psql_sought:
                 parts = self._parts
-                self._psql = parts.programs.find("psql", major=parts.known.major, local=parts.target.local)
+                self._psql = parts.programs.find("psql", major=parts.known.major, local=parts.server.local)
                 self._psql_sought = True
         if self._psql is None:
             return None

@@ -46,7 +46,7 @@ Connection = psycopg.Connection[Row]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class Server:
     """Parameters of libpq that reach the server. `local`: over a Unix socket or the loopback interface."""
 
     parameters: Mapping[str, str]
@@ -54,7 +54,7 @@ class Target:
     password: str = ""
 
     def __repr__(self) -> str:
-        return f"Target(host={self.parameters.get('host')!r}, dbname={self.parameters.get('dbname')!r})"
+        return f"Server(host={self.parameters.get('host')!r}, dbname={self.parameters.get('dbname')!r})"
 
 
 @contextmanager
@@ -170,7 +170,7 @@ class Session:
             pass
 
 
-def resolve(conninfo: str, environment: Mapping[str, str], *, allow_cleartext: bool) -> Target:
+def resolve(conninfo: str, environment: Mapping[str, str], *, allow_cleartext: bool) -> Server:
     """Where `conninfo` and the PG* variables of `environment` lead. Raises UsageError, UnsafeError"""
     try:
         options = pq.Conninfo.parse(conninfo.encode())
@@ -201,7 +201,7 @@ def resolve(conninfo: str, environment: Mapping[str, str], *, allow_cleartext: b
     password = parameters.get("password", "")
     fixed = {**KEEPALIVE, "application_name": APPLICATION_NAME, "client_encoding": "UTF8"}
     parameters.setdefault("connect_timeout", CONNECT_TIMEOUT_S)
-    return Target(parameters={**parameters, **fixed}, local=local, password=password)
+    return Server(parameters={**parameters, **fixed}, local=local, password=password)
 
 
 def _encrypted(mode: str) -> str:
@@ -252,22 +252,22 @@ def _with_service(parameters: Mapping[str, str]) -> Mapping[str, str] | None:
 _REFUSED: Final = "channel_binding"
 
 
-def connect(target: Target) -> Session:
+def connect(server: Server) -> Session:
     """Open one session in autocommit mode. Raises Unreachable, UnsafeError"""
     try:
-        connection = psycopg.connect(autocommit=True, prepare_threshold=None, **dict(target.parameters))  # type: ignore[arg-type]
+        connection = psycopg.connect(autocommit=True, prepare_threshold=None, **dict(server.parameters))  # type: ignore[arg-type]
     except psycopg.Error as error:
-        raise _no_connection(error, target) from None
+        raise _no_connection(error, server) from None
     info = connection.info
-    demanded = not target.local and target.parameters.get("sslmode") in ENCRYPTED_MODES
+    demanded = not server.local and server.parameters.get("sslmode") in ENCRYPTED_MODES
     if demanded and not connection.pgconn.ssl_in_use:
         connection.close()
         raise UnsafeError(f"the connection to {info.host} is in clear text", hint="enable TLS on the server")
     return Session(connection)
 
 
-def _no_connection(error: psycopg.Error, target: Target) -> SourceError:
-    said = str(error).replace(target.password, "***") if target.password else str(error)
+def _no_connection(error: psycopg.Error, server: Server) -> SourceError:
+    said = str(error).replace(server.password, "***") if server.password else str(error)
     harmless = (
         "connection to server",
         "service",
@@ -278,7 +278,7 @@ def _no_connection(error: psycopg.Error, target: Target) -> SourceError:
     )
     said = " ".join(said.partition("\nMultiple connection attempts")[0].split())
     why = _BOTH_SAY.sub("", said) if any(word in said for word in harmless) else type(error).__name__
-    host = target.parameters.get("host") or target.parameters.get("hostaddr") or "the local socket"
+    host = server.parameters.get("host") or server.parameters.get("hostaddr") or "the local socket"
     hint = next((hint for words, hint in _ADVICE if words.search(why)), "check host, port and user; is it running?")
     return Unreachable(f"cannot connect to the database at {host}", why=why, hint=hint)
 
@@ -297,8 +297,8 @@ _ADVICE: Final = (
 """What libpq says in English -> what to do next."""
 
 
-def pinned(target: Target, session: Session) -> Target:
-    """`target` narrowed to the very server that `session` reached."""
+def pinned(server: Server, session: Session) -> Server:
+    """`server` narrowed to the very server that `session` reached."""
     info = session.connection.info
     effective = {
         option.keyword.decode(): option.val.decode()
@@ -307,29 +307,29 @@ def pinned(target: Target, session: Session) -> Target:
     }
     for gone in ("service", "target_session_attrs", "load_balance_hosts", "replication", "hostaddr", "passfile"):
         effective.pop(gone, None)
-    kept = {name: value for name, value in effective.items() if value != "" or name in target.parameters}
+    kept = {name: value for name, value in effective.items() if value != "" or name in server.parameters}
     kept.update(host=info.host, port=str(info.port))
     if info.hostaddr and not info.host.startswith("/"):
         kept["hostaddr"] = info.hostaddr
     password = info.password or ""
     if password:
         kept["password"] = password
-    return replace(target, parameters=kept, password=password)
+    return replace(server, parameters=kept, password=password)
 
 
-def child_variables(target: Target) -> dict[str, str]:
-    """The PG* variables that lead a child to a pinned target; never the password."""
+def child_variables(server: Server) -> dict[str, str]:
+    """The PG* variables that lead a child to a pinned server; never the password."""
     found = {}
     for option in pq.Conninfo.get_defaults():
-        value = target.parameters.get(option.keyword.decode())
+        value = server.parameters.get(option.keyword.decode())
         if option.envvar is not None and value is not None and option.envvar.decode() not in NOT_FOR_CHILDREN:
             found[option.envvar.decode()] = value
     return found
 
 
-def refuse_pooler(target: Target, first: Session) -> Session:
+def refuse_pooler(server: Server, first: Session) -> Session:
     """A second session of the same server. Raises SourceError: statements of one client can meet different server sessions [C4]"""
-    second = connect(target)
+    second = connect(server)
     try:
         query = "SELECT pg_catalog.pg_backend_pid()"
         before = first.row(query, doing="looking for a pooler")[0]

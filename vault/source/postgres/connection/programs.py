@@ -112,7 +112,7 @@ def version_of(program: Path) -> tuple[int, int]:
     return int(number.group(1)), int(number.group(2) or 0)
 
 
-class Child:
+class ChildProcess:
     """One running program. Its standard error goes to an unnamed file.
 
     Whoever reads or writes its pipes holds `lock`, so that `stop` in another thread cannot close them under it.
@@ -156,12 +156,12 @@ class Children:
     def __init__(self, *, environment: Mapping[str, str], connection: Mapping[str, str], password: str) -> None:
         """`environment`: only what INHERITED names is passed on; `connection` holds the PG* variables to set."""
         self._lock = threading.Lock()
-        self._children: list[Child] = []
+        self._children: list[ChildProcess] = []
         self._passfile = PasswordFile(password)
         inherited = {name: value for name, value in environment.items() if name.startswith(INHERITED)}
         self._environment = {**inherited, **connection, "PGPASSFILE": self._passfile.path, "LC_ALL": "C"}
 
-    def start(self, command: Sequence[str], *, feed: bool) -> Child:
+    def start(self, command: Sequence[str], *, feed: bool) -> ChildProcess:
         """Start `command` with a pipe from its output, and one to its input if `feed`."""
         errors = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the child
         process = subprocess.Popen(
@@ -174,7 +174,7 @@ class Children:
             start_new_session=True,
             pass_fds=self._passfile.descriptors,
         )
-        child = Child(process, errors)
+        child = ChildProcess(process, errors)
         with self._lock:
             self._children.append(child)
         return child

@@ -16,7 +16,7 @@ from vault.model import Identity, SchemaEntry, Section, State
 from vault.ports import SchemaDump
 from vault.source.postgres.connection.connect import Session
 from vault.source.postgres.connection.exported import Exported
-from vault.source.postgres.connection.programs import Child, Children, Program
+from vault.source.postgres.connection.programs import ChildProcess, Children, Program
 from vault.source.postgres.definitions import extras
 from vault.source.postgres.definitions.subjects import Subject, subjects
 from vault.sql import archive, attribute_options
@@ -71,7 +71,7 @@ def unread_data(session: Session) -> tuple[str, int]:
 
 def start(
     program: Program, children: Children, view: Exported, selection: Selection, *, unread: str, lock_timeout_s: float
-) -> Child:
+) -> ChildProcess:
     """Start pg_dump inside the snapshot; its output is the archive. `unread`: of `unread_data`.
 
     It locks each table that it describes, so what cannot be read has no definition either; of a sequence it reads the
@@ -124,7 +124,7 @@ def collect(raw: bytes, session: Session, encoding: str, scope: extras.Scope, *,
     )
 
 
-def read(child: Child) -> bytes:
+def read(child: ChildProcess) -> bytes:
     """pg_dump's output, to its end. Raises SourceError, Incoherent"""
     stream = child.process.stdout
     parts, size = [], 0

@@ -21,7 +21,7 @@ import psycopg
 
 from vault.errors import Incoherent, SourceError, Unreachable
 from vault.ports import ExtentJob
-from vault.source.postgres.connection.programs import Child, Children, Program
+from vault.source.postgres.connection.programs import ChildProcess, Children, Program
 from vault.source.postgres.rows import jobs
 from vault.source.postgres.rows.worker import SNAPSHOT_GONE, Import
 from vault.sql.names import qualified
@@ -71,7 +71,7 @@ class PsqlPump:
         """`tables_max`: how many tables to hold locked at a time; None: all that are fed."""
         command = [str(program.path), "-X", "-q", "-A", "-t", "-w", "-f", "-"]
         self._encoding = imported.encoding
-        self._child: Child = children.start(command, feed=True)
+        self._child: ChildProcess = children.start(command, feed=True)
         process = self._child.process
         assert process.stdin is not None
         assert process.stdout is not None

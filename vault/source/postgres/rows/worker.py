@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from vault.errors import Incoherent, SourceError
-from vault.source.postgres.connection.connect import Session, Target, connect
+from vault.source.postgres.connection.connect import Server, Session, connect
 from vault.source.postgres.connection.facts import SERVER_IDENTITY
 from vault.sql.names import literal
 from vault.sql.settings import BEGIN, fixed
@@ -20,7 +20,7 @@ SNAPSHOT_GONE: Final = frozenset({"22023", "42704"})
 class Import:
     """What a session needs to join the snapshot. `snapshot`: text of pg_current_snapshot() in the leader."""
 
-    target: Target
+    server: Server
     exported: str
     snapshot: str
     identity: str
@@ -40,7 +40,7 @@ class Import:
 
 def open_worker(imported: Import, spare: Session | None = None) -> Session:
     """A session in the snapshot, `spare` or a new one. Raises Incoherent if the snapshot or its server is gone, Unreachable"""
-    session = spare or connect(imported.target)
+    session = spare or connect(imported.server)
     try:
         _begin(session, imported)
         if not session.row(f"SELECT {imported.proof()}", doing="joining the snapshot")[0]:

@@ -24,8 +24,8 @@ from vault.source.postgres.capture.session import open_capture
 from vault.source.postgres.connection import legible
 from vault.source.postgres.connection.connect import (
     Connection,
+    Server,
     Session,
-    Target,
     connect,
     pinned,
     refuse_pooler,
@@ -81,16 +81,16 @@ def connect_target(
 
     Raises  Unreachable; UsageError, UnsafeError: as for reading; PermissionMissing: the target is a standby
     """
-    place = resolve(conninfo, environment, allow_cleartext=allow_cleartext)
-    session = connect(place)
+    server = resolve(conninfo, environment, allow_cleartext=allow_cleartext)
+    session = connect(server)
     try:
-        place = pinned(place, session)
-        refuse_pooler(place, session).close()
+        server = pinned(server, session)
+        refuse_pooler(server, session).close()
         apply_settings(session.connection)
         reading = _Reading(
             conninfo=conninfo, environment=environment, programs=programs, allow_cleartext=allow_cleartext
         )
-        return PostgresTarget(place, _probe(session), reading)
+        return PostgresTarget(server, _probe(session), reading)
     except psycopg.Error as error:
         raise translate(error, "the target could not be examined") from error
     finally:
@@ -110,8 +110,8 @@ class _Reading:
 class PostgresTarget:
     """Implements ports.Target."""
 
-    def __init__(self, place: Target, facts: TargetFacts, reading: _Reading) -> None:
-        self._place = place
+    def __init__(self, server: Server, facts: TargetFacts, reading: _Reading) -> None:
+        self._server = server
         self._facts = facts
         self._reading = reading
         self._lock = threading.Lock()
@@ -133,7 +133,7 @@ class PostgresTarget:
             environment=reading.environment,
             notify=lambda _: None,
         ) as capture:
-            session = connect(self._place)
+            session = connect(self._server)
             try:
                 apply_settings(session.connection)
                 unreadable, read_only = (_tables(session.connection, query) for query in (_UNREADABLE, _READ_ONLY))
@@ -154,12 +154,12 @@ class PostgresTarget:
     def session(
         self, encoding: str, *, search_paths: Mapping[str, str] | None = None, meanings: Meanings | None = None
     ) -> PostgresTargetSession:
-        session = connect(self._place)
+        session = connect(self._server)
         with self._lock:
             self._sessions.append(session)
         try:
             apply_settings(session.connection)
-            if self._place.local and (kib := memory.index_kib()) is not None:
+            if self._server.local and (kib := memory.index_kib()) is not None:
                 session.connection.execute(memory.RAISE, (kib, kib))
             return PostgresTargetSession(
                 session.connection,

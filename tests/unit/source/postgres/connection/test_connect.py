@@ -9,7 +9,7 @@ import pytest
 from psycopg.pq import DiagnosticField
 
 from vault.errors import Incoherent, PermissionMissing, SourceError, Unreachable, UnsafeError
-from vault.source.postgres.connection.connect import Target, connect, resolve, translate
+from vault.source.postgres.connection.connect import Server, connect, resolve, translate
 
 SERVICES = """
 [socket]
@@ -34,7 +34,7 @@ sslmode=disable
 """
 
 
-def found(conninfo: str) -> Target:
+def found(conninfo: str) -> Server:
     return resolve(conninfo, {}, allow_cleartext=False)
 
 

@@ -33,7 +33,7 @@ def output_of(group: Children, *command: str) -> str:
 
 
 def test_children_see_no_secret_in_their_environment() -> None:
-    target = resolve(f"host=localhost user=me password={SECRET} dbname='a b'", {}, allow_cleartext=False)
+    server = resolve(f"host=localhost user=me password={SECRET} dbname='a b'", {}, allow_cleartext=False)
     group = Children(
         environment={
             **dict.fromkeys(
@@ -45,7 +45,7 @@ def test_children_see_no_secret_in_their_environment() -> None:
             "HOME": "/h",
             "LC_TIME": "C",
         },
-        connection=child_variables(target),
+        connection=child_variables(server),
         password=SECRET,
     )
     shown = dict(line.split("=", 1) for line in output_of(group, "/usr/bin/env").splitlines())
