@@ -188,7 +188,7 @@ def test_a_table_replaced_under_the_reading_is_read_anew(cluster: Cluster, name:
     attempts: list[bool] = []
 
     def opened(capture: PostgresCapture) -> None:
-        attempts.append(capture._parts.view.held)
+        attempts.append(capture._parts.taken.held)
         capture.schema()  # pg_dump's own lock ends with it
         if len(attempts) == 1:
             with cluster.connect(name) as other:
@@ -196,7 +196,7 @@ def test_a_table_replaced_under_the_reading_is_read_anew(cluster: Cluster, name:
                 try:
                     other.execute("TRUNCATE t; INSERT INTO t VALUES (7, 7)")
                 except psycopg.errors.LockNotAvailable:
-                    assert capture._parts.view.held
+                    assert capture._parts.taken.held
 
     report, _, _ = take(cluster.dsn(name), opened)
     assert (len(attempts), report.manifest.counts.records) == ((1, 1000 + TABLES) if attempts[0] else (2, 1 + TABLES))
@@ -217,7 +217,7 @@ def test_who_waits_for_the_backup_is_told_and_then_given_way_to(cluster: Cluster
         if len(attempts) > 1:
             return
         capture._archive()  # pg_dump's own locks are given back
-        if not capture._parts.view.held:
+        if not capture._parts.taken.held:
             hold(capture)
         waiting.append(threading.Thread(target=alter))
         waiting[0].start()

@@ -10,7 +10,7 @@ import pytest
 from tests.fix_postgres import Cluster
 from tests.scenarios.capture_support import database, jobs, open_on, ours, rows_of
 from vault.errors import Incoherent, SourceError, VaultError
-from vault.source.postgres.capture import lock_then_export as view
+from vault.source.postgres.capture import lock_then_export
 from vault.source.postgres.connection.connect import Session
 from vault.source.postgres.connection.exported import Relation
 
@@ -55,13 +55,13 @@ def test_copy_that_breaks_off_ends_psql_and_is_told(postgres: Cluster) -> None:
 
 def after_the_last_check(monkeypatch: pytest.MonkeyPatch, action: Callable[[Session], None]) -> None:
     """Do `action` between the last look at the tables and the COMMIT that ends the snapshot."""
-    real = view.check
+    real = lock_then_export.check
 
     def check(session: Session, relations: Sequence[Relation]) -> None:
         real(session, relations)
         action(session)
 
-    monkeypatch.setattr(view, "check", check)
+    monkeypatch.setattr(lock_then_export, "check", check)
 
 
 @pytest.mark.parametrize("how", ["ended", "failed"])

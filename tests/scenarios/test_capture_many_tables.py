@@ -59,7 +59,7 @@ def many(small: Cluster) -> Iterator[str]:
 @contextmanager
 def opened(cluster: Cluster, name: str, **options: Any) -> Iterator[PostgresCapture]:
     with open_on(cluster.dsn(name), **options) as capture:
-        assert not capture._parts.view.held, "the tables must be too many"
+        assert not capture._parts.taken.held, "the tables must be too many"
         yield capture
 
 

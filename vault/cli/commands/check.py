@@ -29,14 +29,14 @@ AFFECTED_SHOWN_MAX = 10
 )
 @click.option("--read-data", is_flag=False, flag_value="100%", metavar="[=n/m|n%]", help="Read the packs' bytes too.")
 def check(invocation: Invocation, read_data: str | None) -> int:
-    from vault.ops.check import run as operation
+    from vault.ops.check.run import run as run_check
 
     part = share(read_data) if read_data is not None else None
     clock, out = wiring.SystemClock(), invocation.renderer()
     started_ms = clock.now_ms()
     indexed = wiring.index_repository(invocation.settings())
     with progress.shown(out) as drawn:
-        report = operation.run(indexed, read_data=part, entropy=wiring.system_entropy, progress=drawn)
+        report = run_check(indexed, read_data=part, entropy=wiring.system_entropy, progress=drawn)
     if invocation.json:
         damage = [asdict(one) for one in report.damage]
         duration_s = max(0, clock.now_ms() - started_ms) / 1000

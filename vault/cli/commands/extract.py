@@ -24,14 +24,14 @@ from vault.model.words import counted
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @click.option("--to", "target", required=True, metavar="DIR", help="A new or empty directory.")
 def extract(invocation: Invocation, snapshot: str, paths: Sequence[str], target: str) -> int:
-    from vault.ops.view import extract as operation
+    from vault.ops.view.extract import extract as extract_paths
 
     view = wiring.open_view(invocation.settings(), snapshot)
     for path in paths:
         view.entry(path)  # a name that is not there makes no directory
     out = invocation.renderer()
     with wiring.directory_target(target) as directory, progress.shown(out) as drawn:
-        done = operation.extract(view, paths, directory, progress=drawn)
+        done = extract_paths(view, paths, directory, progress=drawn)
     for one in done.changed:
         out.talk(f"{one.item}: {one.why}")
     if invocation.json:

@@ -29,7 +29,7 @@ from vault.ops.restore.sessions import Sessions
 from vault.ports import Progress, Target, TargetSession
 from vault.repo.snapshot import Snapshot
 from vault.sql import privileges, statements
-from vault.sql import roles as role_statements
+from vault.sql.roles import create_role, grant_parameter, grant_role, set_setting, standard_public
 
 _NOT_FOUND: Final = frozenset({"42883", "42P01", "42704", "42703", "3F000"})
 """No function, relation, type, column or schema."""
@@ -149,9 +149,7 @@ class _Restore:
                     f"MEMBERSHIP {membership.role} {membership.member}", partial(self._grant, session, membership)
                 )
             for parameter in roles.parameters:
-                self._try(
-                    f"PARAMETER {parameter.name}", partial(session.run, role_statements.grant_parameter(parameter))
-                )
+                self._try(f"PARAMETER {parameter.name}", partial(session.run, grant_parameter(parameter)))
             for setting in roles.settings:
                 if not setting.here:
                     self._set(session, setting)
@@ -320,14 +318,14 @@ class _Restore:
     def _create_role(self, session: TargetSession, role: Role) -> None:
         """With every attribute; a role that is no superuser may not give all of them away."""
         try:
-            session.run(role_statements.create_role(role, unlogged=self._plan.target.superuser))
+            session.run(create_role(role, unlogged=self._plan.target.superuser))
         except Unreachable:
             raise
         except SourceError:
             if self._plan.target.superuser:
                 raise
             less = replace(role, superuser=False, replication=False, bypass_rls=False)
-            session.run(role_statements.create_role(less, unlogged=False))
+            session.run(create_role(less, unlogged=False))
             lost = [word for word in ("superuser", "replication", "bypass_rls") if getattr(role, word)]
             self._failures.add(f"ROLE {role.name}", f"created without {', '.join(lost)}: only a superuser may give it")
 
@@ -362,21 +360,21 @@ class _Restore:
     def _prepare_public(self, session: TargetSession) -> None:
         """As initdb leaves it: pg_dump records the schema only where it differs from that."""
         version_num = self._plan.target.version_num
-        session.run(role_statements.standard_public(version_num))
+        session.run(standard_public(version_num))
         session.reset_privileges("schema", ["public"])
 
     def _grant(self, session: TargetSession, membership: Membership) -> None:
         """As its recorded grantor where that is allowed, else as the restoring role."""
         version_num = self._plan.target.version_num
         try:
-            session.run([role_statements.grant_role(membership, version_num=version_num, grantor=True)])
+            session.run([grant_role(membership, version_num=version_num, grantor=True)])
         except Unreachable:
             raise
         except SourceError:
-            session.run([role_statements.grant_role(membership, version_num=version_num, grantor=False)])
+            session.run([grant_role(membership, version_num=version_num, grantor=False)])
 
     def _set(self, session: TargetSession, setting: RoleSetting) -> None:
-        statement = role_statements.set_setting(setting, database=self._plan.target.database)
+        statement = set_setting(setting, database=self._plan.target.database)
         self._try(f"SETTING {setting.name} {setting.role}".rstrip(), partial(session.run, [statement]))
 
     def _try(self, name: str, action: Callable[[], None]) -> None:

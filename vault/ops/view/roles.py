@@ -15,8 +15,8 @@ from vault.model import Membership, ParameterAcl, Role, RoleSetting
 from vault.ops.project.components import Selectors
 from vault.ops.view.script import dollar_quoted, entries, foot, head, version_of, without_new_privileges
 from vault.repo.snapshot import Snapshot
-from vault.sql import roles as role_statements
 from vault.sql.names import literal, one_line
+from vault.sql.roles import create_role, grant_parameter, grant_role, in_granting_order, set_setting, setting_here
 from vault.sql.statements import read_acl_item
 
 _OPTIONS_VERSION: Final = 160000
@@ -67,18 +67,18 @@ def roles_sql(snapshot: Snapshot, selectors: Selectors) -> Iterator[bytes]:
         if not role.name.startswith("pg_"):
             yield _create(role, snapshot)
     yield b"\n-- Memberships\n\n"
-    for membership in role_statements.in_granting_order(roles.memberships):
+    for membership in in_granting_order(roles.memberships):
         yield _grant(membership, snapshot)
     yield b"\n-- Grants on parameters\n\n"
     for parameter in roles.parameter_acls:
         for item in parameter.acl:
             one = ParameterAcl(name=parameter.name, acl=(item,))
-            lines = role_statements.grant_parameter(one)
+            lines = grant_parameter(one)
             yield _if_created(snapshot, (read_acl_item(item).grantee,), attempt(snapshot, parameter.name, lines))
     yield b"\n-- Settings\n\n"
     for setting in roles.settings:
         if setting.role and not setting.here:
-            lines = [role_statements.set_setting(setting, database="")]
+            lines = [set_setting(setting, database="")]
             yield _if_created(snapshot, (setting.role,), attempt(snapshot, setting.name, lines))
     yield f"\n{_LOGGED_AGAIN}{FAIL_IF_UNDONE}".encode()
     yield foot(snapshot)
@@ -106,7 +106,7 @@ def database_settings(snapshot: Snapshot) -> Iterator[bytes]:
     yield b"\n-- Settings of the database\n\n"
     for setting in snapshot.roles().settings:
         if setting.here:
-            before, after = role_statements.setting_here(setting)
+            before, after = setting_here(setting)
             named = f"{_quoted(before, snapshot)} || pg_catalog.quote_ident(current_database()) || {_quoted(after, snapshot)}"
             yield _do(snapshot, _attempted(snapshot, _about(setting), [f"EXECUTE {named};"]))
 
@@ -134,7 +134,7 @@ _COUNT: Final = (
 
 def _create(role: Role, snapshot: Snapshot) -> bytes:
     """With every attribute; who may not give all of them away gives the others."""
-    create, *about = role_statements.create_role(role, unlogged=False)
+    create, *about = create_role(role, unlogged=False)
     less = replace(role, superuser=False, replication=False, bypass_rls=False)
     lost = ", ".join(name.replace("_", " ") for name in _OF_A_SUPERUSER if getattr(role, name))
     name = literal(one_line(role.name))
@@ -146,7 +146,7 @@ def _create(role: Role, snapshot: Snapshot) -> bytes:
     if lost:
         made = [
             *("BEGIN", *made, "EXCEPTION WHEN insufficient_privilege THEN"),
-            f"EXECUTE {_quoted(role_statements.create_role(less, unlogged=False)[0], snapshot)};",
+            f"EXECUTE {_quoted(create_role(less, unlogged=False)[0], snapshot)};",
             f"RAISE WARNING 'role % is created without %: only a superuser may give it', {name}, {literal(lost)};",
             *(_COUNT.rstrip(), "END;"),
         ]
@@ -157,7 +157,7 @@ def _create(role: Role, snapshot: Snapshot) -> bytes:
 def _grant(membership: Membership, snapshot: Snapshot) -> bytes:
     """As the recorded grantor, who must be allowed to; else as the role that runs the script, which is said."""
     lines = {
-        (since, grantor): role_statements.grant_role(membership, version_num=since, grantor=grantor)
+        (since, grantor): grant_role(membership, version_num=since, grantor=grantor)
         for since in (0, _OPTIONS_VERSION)
         for grantor in (True, False)
     }

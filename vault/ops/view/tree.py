@@ -16,7 +16,7 @@ from vault.errors import NotThere, UsageError
 from vault.model import FileItem, FileType, TableName
 from vault.model.files import path_text
 from vault.ops.project.components import SUPABASE, Selectors, tables_of
-from vault.ops.view import users as view_rows
+from vault.ops.view import users
 from vault.ops.view.archive import archive_blocks, archive_bytes
 from vault.ops.view.dump_sql import complete_sql, schema_sql
 from vault.ops.view.encryption import encryption_sql
@@ -47,13 +47,13 @@ _OF_A_DATABASE: Final[dict[str, _Renderer]] = {
     SCRIPT: lambda *_: iter((restore_sh(),)),
     "database_settings.sql": settings_sql,
     "encryption_system.sql": encryption_sql,
-    "migration_history.sql": view_rows.history_sql,
+    "migration_history.sql": users.history_sql,
     "rls_policies_complete.sql": policies_sql,
     "roles.sql": roles_sql,
     "rpc_functions_complete.sql": functions_sql,
     "schema.sql": lambda snapshot, _: schema_sql(snapshot),
-    "user_roles_complete.sql": view_rows.user_roles_sql,
-    "users_with_encrypted_passwords.sql": view_rows.users_sql,
+    "user_roles_complete.sql": users.user_roles_sql,
+    "users_with_encrypted_passwords.sql": users.users_sql,
 }
 _USERS: Final = "users_complete.csv"
 

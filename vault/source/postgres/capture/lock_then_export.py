@@ -17,9 +17,7 @@ import psycopg
 
 from vault.errors import Incoherent, PermissionMissing, SourceError
 from vault.model import Missing, State, TableName
-from vault.source.postgres.capture import large_objects as largeobjects
-from vault.source.postgres.capture import sequences
-from vault.source.postgres.capture import tables as catalog
+from vault.source.postgres.capture import large_objects, sequences, tables
 from vault.source.postgres.connection import facts
 from vault.source.postgres.connection.connect import Server, Session, connect, translate
 from vault.source.postgres.connection.exported import Exported, Relation
@@ -57,7 +55,7 @@ class Moved(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """`selected`: SQL condition of view.catalog.relations; `whole`: large objects as well. `notify` hears each step before it is taken."""
+    """`selected`: SQL condition of `tables.relations`; `whole`: large objects as well. `notify` hears each step before it is taken."""
 
     selected: str
     whole: bool
@@ -84,7 +82,7 @@ def _attempt(leader: Session, server: Server, known: facts.Basics, request: Requ
     settings = fixed(known.known_settings)
     request.notify("listing tables")
     leader.run("BEGIN READ ONLY;" + settings, doing="listing tables")
-    first = catalog.relations(leader, request.selected)
+    first = tables.relations(leader, request.selected)
     _refuse_unreadable(leader, first, known, request)
     leader.run("COMMIT", doing="listing tables")
     held = len(first) <= known.lock_slots // SHARE_OF_LOCK_TABLE
@@ -97,7 +95,7 @@ def _attempt(leader: Session, server: Server, known: facts.Basics, request: Requ
     exported: str = leader.row("SELECT pg_export_snapshot()", doing="exporting the snapshot")[0]
     described = facts.server_facts(leader, known, before=before)
     request.notify(f"snapshot {exported} exported")
-    second = catalog.relations(leader, request.selected)
+    second = tables.relations(leader, request.selected)
     values = _refuse_unreadable(leader, second, known, request)
     if held:
         locked = {relation.oid for relation in first if relation.lockable}
@@ -180,7 +178,7 @@ def _refuse_unreadable(
     if others := [missing.item for missing in sequences.missing(hidden, known.user)]:
         kinds.append("sequences")
         unreadable += others
-    if request.whole and (others := [missing.item for missing in largeobjects.missing(leader)]):
+    if request.whole and (others := [missing.item for missing in large_objects.missing(leader)]):
         kinds.append("large objects")
         unreadable += others
     if unreadable and not request.allow_gaps:

@@ -1,6 +1,6 @@
 """Capture of one database: opened, read by several connections in one snapshot, finished or aborted.
 
-Protocol and reasons: `view` (lock, then export), `worker` (join and prove), `definitions` (nothing changed meanwhile).
+Protocol and reasons: `lock_then_export`, `worker` (join and prove), `definitions.fingerprint` (nothing changed meanwhile).
 Its invariant: after `finish` or `abort` no connection, no child and no file of the capture is left.
 """
 
@@ -16,19 +16,24 @@ from typing import Final, Self
 from vault.errors import Incoherent, SourceError, Unreachable, UsageError, VaultError
 from vault.model import CatalogFacts, Missing, Roles, SequenceItem, ServerFacts
 from vault.ports import LargeObjectRows, RowReader, SchemaDump, SourceTable
-from vault.source.postgres.capture import catalog_facts as objects
-from vault.source.postgres.capture import cluster, labels, omissions, sequences, watch
-from vault.source.postgres.capture import large_objects as largeobjects
-from vault.source.postgres.capture import lock_then_export as view
-from vault.source.postgres.capture import tables as catalog
+from vault.source.postgres.capture import (
+    catalog_facts,
+    cluster,
+    labels,
+    large_objects,
+    lock_then_export,
+    omissions,
+    sequences,
+    tables,
+    watch,
+)
 from vault.source.postgres.capture.reach import CaptureOptions, Reached, reach
 from vault.source.postgres.connection import facts
 from vault.source.postgres.connection.connect import Server, Session, child_variables, connect, translated
 from vault.source.postgres.connection.exported import Exported
 from vault.source.postgres.connection.programs import ChildProcess, Children, Program, Programs
-from vault.source.postgres.definitions import dump as schema
-from vault.source.postgres.definitions import extras
-from vault.source.postgres.definitions import fingerprint as definitions
+from vault.source.postgres.definitions import dump, extras
+from vault.source.postgres.definitions import fingerprint as definition_fingerprints
 from vault.source.postgres.rows.direct import DirectReader, Leader
 from vault.source.postgres.rows.psql import PsqlPump
 from vault.source.postgres.rows.reader import SnapshotReader
@@ -51,7 +56,7 @@ class _Parts:
     known: facts.Basics
     leader: Leader
     spare: Session
-    view: Exported
+    taken: Exported
     tables: Sequence[SourceTable]
     children: Children
     dump: ChildProcess
@@ -84,7 +89,9 @@ def open_capture(
         selection = options.selection()
         taken, unread = _view(reached, options, notify)
         children = Children(environment=environment, connection=child_variables(server), password=server.password)
-        dump = schema.start(reached.dump, children, taken, selection, unread=unread, lock_timeout_s=DUMP_LOCK_TIMEOUT_S)
+        dumping = dump.start(
+            reached.dump, children, taken, selection, unread=unread, lock_timeout_s=DUMP_LOCK_TIMEOUT_S
+        )
         notify("measuring tables")
         parts = _Parts(
             options=options,
@@ -92,10 +99,10 @@ def open_capture(
             known=known,
             leader=Leader(leader),
             spare=reached.spare,
-            view=taken,
-            dump=dump,
+            taken=taken,
+            dump=dumping,
             pg_dump=reached.dump,
-            tables=catalog.tables(leader, taken.holding, version=known.version),
+            tables=tables.tables(leader, taken.holding, version=known.version),
             children=children,
             programs=programs,
             selection=selection,
@@ -113,26 +120,26 @@ def open_capture(
 def _view(reached: Reached, options: CaptureOptions, notify: Callable[[str], None]) -> tuple[Exported, str]:
     """The view, and what pg_dump need not read of it."""
     selection = options.selection()
-    request = view.Request(
+    request = lock_then_export.Request(
         selected=pattern.condition(selection, reached.known.search_path),
         whole=selection.whole,
         allow_gaps=options.allow_gaps,
         lock_timeout_s=options.lock_timeout_s,
         notify=notify,
     )
-    taken = view.take(reached.leader, reached.server, reached.known, request)
+    taken = lock_then_export.take(reached.leader, reached.server, reached.known, request)
     _refuse_empty(reached.leader, taken, selection, reached.known.search_path)
-    unread, sequences_read = schema.unread_data(reached.leader)
+    unread, sequences_read = dump.unread_data(reached.leader)
     if not taken.held:
-        view.refuse_too_many(sequences_read + len(taken.relations), reached.known)
+        lock_then_export.refuse_too_many(sequences_read + len(taken.relations), reached.known)
     return taken, unread
 
 
 def _require_same(parts: _Parts) -> None:
     """Raises Incoherent if a table's name or file is no longer that of the snapshot"""
     try:
-        view.check(parts.leader.session, parts.view.relations)
-    except view.Moved as moved:
+        lock_then_export.check(parts.leader.session, parts.taken.relations)
+    except lock_then_export.Moved as moved:
         raise Incoherent(f"table {moved} was replaced during the backup") from moved
 
 
@@ -176,8 +183,8 @@ class PostgresCapture:
         self._connecting = threading.Lock()
         self._observing: Session | None = None
         self._clerk: Session | None = None
-        self._server = parts.view.server
-        self._start: definitions.Definitions | None = None
+        self._server = parts.taken.server
+        self._start: definition_fingerprints.Definitions | None = None
         self._schema: SchemaDump | None = None
         self._describing = threading.Lock()
         self._dumped: bytes | None = None
@@ -192,7 +199,7 @@ class PostgresCapture:
     @property
     def exported(self) -> str:
         """Name of the snapshot for SET TRANSACTION SNAPSHOT, until `finish`: to read it by other means and compare."""
-        return self._parts.view.exported
+        return self._parts.taken.exported
 
     @property
     def tables(self) -> Sequence[SourceTable]:
@@ -201,38 +208,38 @@ class PostgresCapture:
     @property
     def missing(self) -> Sequence[Missing]:
         session = self._session()
-        gone = [*self._parts.view.missing, *cluster.missing(session), *extras.missing(session, self._scope)]
+        gone = [*self._parts.taken.missing, *cluster.missing(session), *extras.missing(session, self._scope)]
         if self._parts.selection.whole:
-            gone += [*largeobjects.missing(session), *omissions.missing(session), *labels.missing(session)]
+            gone += [*large_objects.missing(session), *omissions.missing(session), *labels.missing(session)]
         self.schema()
         return [*gone, *omissions.warned(self._parts.dump.said())]
 
     @property
     def _scope(self) -> extras.Scope:
         return extras.Scope(
-            tables=[relation.oid for relation in self._parts.view.relations], everything=self._parts.selection.whole
+            tables=[relation.oid for relation in self._parts.taken.relations], everything=self._parts.selection.whole
         )
 
     def schema(self) -> SchemaDump:
         """Reads the start of the definitions as well, while pg_dump works."""
         if self._schema is None:
-            self._schema = schema.collect(
+            self._schema = dump.collect(
                 self._archive(), self._session(), self.server.encoding, self._scope, version=self._parts.known.version
             )
         return self._schema
 
     def catalog(self) -> CatalogFacts:
-        return objects.facts(self._session())
+        return catalog_facts.facts(self._session())
 
     def roles(self) -> Roles:
         return cluster.roles(self._session(), version=self._parts.known.version)
 
     def sequences(self) -> Iterator[SequenceItem]:
         clerk = self._session()
-        return sequences.read(clerk, self._parts.view.sequences, give_back=partial(rejoin, clerk, self._import()))
+        return sequences.read(clerk, self._parts.taken.sequences, give_back=partial(rejoin, clerk, self._import()))
 
     def large_objects(self) -> Iterator[LargeObjectRows]:
-        return largeobjects.read(self._session()) if self._parts.selection.whole else iter(())
+        return large_objects.read(self._session()) if self._parts.selection.whole else iter(())
 
     def watch(self, tell: Callable[[str], None]) -> None:
         options, known = self._parts.options, self._parts.known
@@ -251,7 +258,7 @@ class PostgresCapture:
                 raise
 
     def reader(self) -> RowReader:
-        sparing = None if self._parts.view.held else self._spare()
+        sparing = None if self._parts.taken.held else self._spare()
         imported = self._import()
         session = self._kept(open_worker(imported))
         direct = DirectReader(
@@ -265,7 +272,7 @@ class PostgresCapture:
         try:
             changed = self._changed()
             with parts.leader.turn, parts.leader.session.lock:
-                if parts.view.held:
+                if parts.taken.held:
                     _require_same(parts)
                 with translated("ending the snapshot"):
                     ended = parts.leader.session.connection.execute("COMMIT").statusmessage
@@ -275,16 +282,16 @@ class PostgresCapture:
             self.abort()
         return changed
 
-    def _definitions_at_start(self) -> definitions.Definitions:
+    def _definitions_at_start(self) -> definition_fingerprints.Definitions:
         if self._start is None:
-            self._start = definitions.read(self._session())
+            self._start = definition_fingerprints.read(self._session())
         return self._start
 
     def _changed(self) -> Sequence[str]:
         """Compare the definitions of the snapshot with those of now, in a fresh transaction of the clerk."""
         start, clerk = self._definitions_at_start(), self._session()
         clerk.run("COMMIT; BEGIN READ ONLY;" + fixed(self._parts.known.known_settings), doing="comparing definitions")
-        changed = tuple(definitions.changed(clerk, start, definitions.read(clerk)))
+        changed = tuple(definition_fingerprints.changed(clerk, start, definition_fingerprints.read(clerk)))
         clerk.run("COMMIT", doing="comparing definitions")
         self._server = facts.flushed(clerk, self._server)
         return changed
@@ -313,10 +320,10 @@ class PostgresCapture:
         parts = self._parts
         return Import(
             server=parts.server,
-            exported=parts.view.exported,
-            snapshot=parts.view.server.snapshot,
-            identity=parts.view.identity,
-            encoding=parts.view.server.encoding,
+            exported=parts.taken.exported,
+            snapshot=parts.taken.server.snapshot,
+            identity=parts.taken.identity,
+            encoding=parts.taken.server.encoding,
             known_settings=parts.known.known_settings,
         )
 
@@ -336,7 +343,7 @@ class PostgresCapture:
         with self._describing:
             if self._dumped is None:
                 self._definitions_at_start()
-                self._dumped = schema.read(self._parts.dump)
+                self._dumped = dump.read(self._parts.dump)
             return self._dumped
 
     def _observer(self) -> Session:

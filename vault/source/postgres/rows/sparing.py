@@ -17,7 +17,7 @@ import psycopg
 from vault.errors import Incoherent
 from vault.ports import SourceTable
 from vault.source.postgres.connection.connect import Session, translate
-from vault.source.postgres.definitions import fingerprint as definitions
+from vault.source.postgres.definitions import fingerprint as definition_fingerprints
 from vault.source.postgres.rows import jobs
 from vault.source.postgres.rows.worker import Import, rejoin
 from vault.sql.names import literal, qualified
@@ -33,7 +33,7 @@ class Sparing:
     """`tables_max`: tables that a reader holds at a time. `start`: definitions in the snapshot. `observer` sees the newest ones."""
 
     imported: Import
-    start: definitions.Definitions
+    start: definition_fingerprints.Definitions
     observer: Session
     tables_max: int
     patience_s: float
@@ -67,7 +67,7 @@ class Sparing:
         wanted = {table.oid: table for table in tables}
         with self.observer.lock:
             self.observer.run(f"BEGIN READ ONLY;{fixed(self.imported.known_settings)}", doing="comparing columns")
-            now = definitions.columns(self.observer, wanted.keys())
+            now = definition_fingerprints.columns(self.observer, wanted.keys())
             self.observer.run("COMMIT", doing="comparing columns")
         for oid, table in wanted.items():
             key = ("pg_attribute", oid)

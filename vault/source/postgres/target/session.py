@@ -28,8 +28,7 @@ from vault.source.postgres.connection.connect import Connection, Session
 from vault.source.postgres.connection.text import text
 from vault.source.postgres.rows.direct import read_piece
 from vault.source.postgres.rows.planning import foreign
-from vault.source.postgres.target import children, merge
-from vault.source.postgres.target import large_object as largeobject_target
+from vault.source.postgres.target import children, large_object, merge
 from vault.source.postgres.target.attempts import translate
 from vault.source.postgres.target.entry_writer import NOT_FOUND, SET_PATH, EntryWriter
 from vault.source.postgres.target.merge import QuietWriter
@@ -173,7 +172,7 @@ class PostgresTargetSession(EntryWriter):
 
     def holds(self, item: LargeObjectItem, blocks: Iterator[bytes]) -> bool | None:
         try:
-            return largeobject_target.holds(self._connection, item, blocks)
+            return large_object.holds(self._connection, item, blocks)
         except psycopg.Error as error:
             raise translate(error, f"large object {item.oid}") from error
 
@@ -182,7 +181,7 @@ class PostgresTargetSession(EntryWriter):
     ) -> Sequence[str]:
         reset = (lambda: self._resetting("large object", [str(item.oid)], ())) if "L" in self._reset else list
         try:
-            return largeobject_target.create(self._connection, item, blocks, replace=replace, reset=reset)
+            return large_object.create(self._connection, item, blocks, replace=replace, reset=reset)
         except psycopg.Error as error:
             raise translate(error, f"large object {item.oid}") from error
 

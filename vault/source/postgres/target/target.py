@@ -17,7 +17,7 @@ from vault.errors import PermissionMissing, SourceError
 from vault.model import Identity, Present, TableName, TargetFacts, TargetSchema
 from vault.model.meaning import Meanings
 from vault.ports import SchemaDump
-from vault.source.postgres.capture import catalog_facts as objects
+from vault.source.postgres.capture import catalog_facts
 from vault.source.postgres.capture.cluster import roles
 from vault.source.postgres.capture.reach import CaptureOptions
 from vault.source.postgres.capture.session import open_capture
@@ -211,7 +211,7 @@ def _probe(session: Session) -> TargetFacts:
         extension_versions=tuple(
             (str(name), str(number)) for name, number in connection.execute(_EXTENSION_VERSIONS).fetchall()
         ),
-        properties=objects.database(session, all_collations=True),
+        properties=catalog_facts.database(session, all_collations=True),
         tablespaces=_names(connection, "select spcname::text from pg_catalog.pg_tablespace order by 1"),
         acts_as=() if superuser else tuple(acts_as),
         schemas=tuple(
