@@ -102,15 +102,15 @@ assert set(_LISTS) <= set(SourceSettings.__dataclass_fields__)
 
 def pairs(flag: str, given: Sequence[str], example: str) -> dict[str, str]:
     """`NAME=VALUE` arguments. Raises  UsageError: no name, no value, or a name twice"""
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for pair in given:
         name, _, value = pair.partition("=")
         if not (name and value):
             raise UsageError(f"{flag} {pair}: not NAME=VALUE", hint=f"{flag} {example}")
-        if name in found:
+        if name in values:
             raise UsageError(f"{flag} {name} is given twice")
-        found[name] = value
-    return found
+        values[name] = value
+    return values
 
 
 def _source_name(settings: Settings, conninfo: str | None, directories: Mapping[str, str]) -> str:

@@ -58,8 +58,8 @@ def settings_of(text: str) -> list[tuple[str, str]]:
         parts = urlsplit(text)
         user, _, host = parts.netloc.rpartition("@")
         name, _, password = user.partition(":")
-        found = [("user", unquote(name)), ("password", unquote(password)), ("host", host)]
-        return [*found, ("dbname", unquote(parts.path[1:])), *parse_qsl(parts.query, keep_blank_values=True)]
+        parameters = [("user", unquote(name)), ("password", unquote(password)), ("host", host)]
+        return [*parameters, ("dbname", unquote(parts.path[1:])), *parse_qsl(parts.query, keep_blank_values=True)]
     if "=" in text:
         return [(match[1], _unquoted(match[2])) for match in _PAIR.finditer(text)]
     return [("dbname", text)]

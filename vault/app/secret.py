@@ -48,25 +48,25 @@ def _obtain(settings: Settings, variable: str, prompt: str, *, twice: bool) -> s
     environment = settings.environment
     own = variable == "PGVAULT_PASSWORD"
     if direct := environment.get(variable):
-        found = direct
+        secret = direct
     elif path := environment.get(f"{variable}_FILE"):
-        found = _private_file(Path(path), f"{variable}_FILE")
+        secret = _private_file(Path(path), f"{variable}_FILE")
     elif command := environment.get(f"{variable}_COMMAND"):
-        found = _output_of(command, settings, f"{variable}_COMMAND")
+        secret = _output_of(command, settings, f"{variable}_COMMAND")
     elif own and settings.password_file:
-        found = _private_file(Path(settings.password_file), "repository.password_file")
+        secret = _private_file(Path(settings.password_file), "repository.password_file")
     elif own and settings.password_command:
-        found = _output_of(settings.password_command, settings, "repository.password_command")
+        secret = _output_of(settings.password_command, settings, "repository.password_command")
     else:
-        found = _typed(variable, prompt, twice=twice)
-    found = without_line_end(found)
-    if not found:
+        secret = _typed(variable, prompt, twice=twice)
+    secret = without_line_end(secret)
+    if not secret:
         raise SecretUnavailable("the passphrase is empty", why=f"{variable}, its file or its command gave no text")
     try:
-        found.encode("utf-8")
+        secret.encode("utf-8")
     except UnicodeEncodeError as error:
         raise SecretUnavailable("the passphrase is not UTF-8", why=f"{variable} holds other bytes") from error
-    return found
+    return secret
 
 
 def _private_file(path: Path, origin: str) -> str:

@@ -83,8 +83,8 @@ class Settings:
     def project_id(self) -> str | None:
         """Of the Supabase project around the working directory. Raises  UsageError: its config.toml cannot be read"""
         here = Path.cwd()
-        found = next((one for folder in (here, *here.parents) if (one := folder / _SUPABASE_CONFIG).is_file()), None)
-        named = None if found is None else _parsed(found).get("project_id")
+        config = next((path for folder in (here, *here.parents) if (path := folder / _SUPABASE_CONFIG).is_file()), None)
+        named = None if config is None else _parsed(config).get("project_id")
         if not isinstance(named, str) or not named:
             return None
         match = _FROM_ENVIRONMENT.fullmatch(named)
@@ -135,10 +135,10 @@ def _config_files(environment: Mapping[str, str]) -> list[Path]:
             raise UsageError(f"no configuration file {explicit}", why="PGVAULT_CONFIG names it")
         return [_home(explicit)]
     base = environment.get("XDG_CONFIG_HOME") or (f"{home}/.config" if (home := environment.get("HOME")) else None)
-    found = [Path(base) / "pgvault" / CONFIG_NAME] if base else []
+    paths = [Path(base) / "pgvault" / CONFIG_NAME] if base else []
     here = Path.cwd()
-    found += [folder / CONFIG_NAME for folder in (here, *here.parents) if (folder / CONFIG_NAME).is_file()][:1]
-    return [path for path in found if path.is_file()]
+    paths += [folder / CONFIG_NAME for folder in (here, *here.parents) if (folder / CONFIG_NAME).is_file()][:1]
+    return [path for path in paths if path.is_file()]
 
 
 def _parsed(path: Path) -> dict[str, Any]:

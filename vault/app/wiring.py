@@ -163,10 +163,10 @@ def repository_unlocker(settings: Settings) -> Callable[[], Open]:
         unlock = partial(keyring.unlock, store, secret.passphrase(settings))
 
     def opened() -> Open:
-        found = unlock()
+        unlocked = unlock()
         from vault.repo.state import Open
 
-        return Open(store, *found)
+        return Open(store, *unlocked)
 
     return opened
 
@@ -204,8 +204,8 @@ def open_among(settings: Settings, spec: str) -> tuple[Snapshot, dict[tuple[str,
     from vault.repo.lineage import sources_of
 
     opened = open_repository(settings)
-    found = opened.indexed(settings.cache_dir).snapshot(opened.resolve(spec, settings.source))
-    return found, sources_of(opened.snapshots())
+    snapshot = opened.indexed(settings.cache_dir).snapshot(opened.resolve(spec, settings.source))
+    return snapshot, sources_of(opened.snapshots())
 
 
 def open_view(settings: Settings, spec: str) -> View:
@@ -263,8 +263,8 @@ def directory_there(path: str) -> DirectorySource | None:
     from vault.source.files.directory import DirectoryFiles
 
     root = local_path(path, "the target")
-    found = DirectoryFiles(root)
-    return found if os.path.lexists(root) and next(found.scan(), None) is not None else None
+    files = DirectoryFiles(root)
+    return files if os.path.lexists(root) and next(files.scan(), None) is not None else None
 
 
 @contextmanager

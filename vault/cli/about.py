@@ -20,32 +20,32 @@ _CYCLE_MS = 146_097 * 86_400_000
 def instant(time_ms: int) -> str:
     """`2026-11-22T23:15:02.123Z`; outside the years 1 to 9999 with a sign and six digits or more (ISO 8601)."""
     cycles, rest_ms = divmod(time_ms, _CYCLE_MS)
-    found = _EPOCH + timedelta(milliseconds=rest_ms)
-    year = found.year + _CYCLE_YEARS * cycles
+    shifted = _EPOCH + timedelta(milliseconds=rest_ms)
+    year = shifted.year + _CYCLE_YEARS * cycles
     shown = f"{year:04}" if 1 <= year <= 9999 else f"{year:+07}"
-    return shown + found.isoformat(timespec="milliseconds")[4:].replace("+00:00", "Z")
+    return shown + shifted.isoformat(timespec="milliseconds")[4:].replace("+00:00", "Z")
 
 
 def marks(manifest: Manifest, now_ms: int) -> list[str]:
     """What a list of snapshots says beside one, in a word each."""
-    found = (
+    words = (
         ("SUSPECT", manifest.suspect),
         ("FUTURE", is_ahead(manifest, now_ms)),
         ("PARTIAL", narrowed(manifest.selection)),
     )
-    return [word for word, holds in found if holds]
+    return [word for word, holds in words if holds]
 
 
 def warnings(manifest: Manifest, now_ms: int) -> list[str]:
     """The same in sentences."""
     ahead = "its time is in the future: its clock was ahead, or this one is behind; the order is that of the numbers"
     part = f"it holds a part of the database only: {', '.join(narrowed(manifest.selection))}"
-    found = (
+    texts = (
         (manifest.suspect, manifest.suspect),
         (ahead, is_ahead(manifest, now_ms)),
         (part, narrowed(manifest.selection)),
     )
-    return [text for text, holds in found if holds]
+    return [text for text, holds in texts if holds]
 
 
 def server(manifest: Manifest) -> Mapping[str, object] | None:

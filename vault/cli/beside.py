@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 def told(beside: Sequence[Beside], snapshot: SnapshotId, *, database: str | None, into_source: bool) -> Iterator[str]:
     """A line each, then a command for all that comes by itself and one for what only replacement brings."""
-    for one in beside:
-        yield f"{show_name(one.table)}: {one.why}"
+    for referring in beside:
+        yield f"{show_name(referring.table)}: {referring.why}"
     for replace, flag in ((True, " -c"), (False, "")):
-        tables = sorted({one.table for one in beside if one.replace is replace})
+        tables = sorted({referring.table for referring in beside if referring.replace is replace})
         if tables:
             only = " ".join(f"--only {shlex.quote(show_name(table))}" for table in tables)
             into = shlex.quote(database or "DATABASE")

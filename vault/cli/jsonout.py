@@ -37,7 +37,7 @@ def coverage(ledger: Ledger) -> Json:
             "state": item.state.value,
             "count": item.count,
             "missing": [
-                {"item": one.item, "state": one.state.value, "why": one.why, "fix": one.fix} for one in item.missing
+                {"item": gap.item, "state": gap.state.value, "why": gap.why, "fix": gap.fix} for gap in item.missing
             ],
         }
         for component, item in ledger.items()
@@ -110,7 +110,7 @@ def backup(report: BackupReport) -> Json:
 def snapshots(listed: Iterable[Known], damaged: Iterable[IntegrityError], now_ms: int) -> Json:
     return result(
         snapshots=[snapshot(id, manifest, now_ms) for id, manifest in listed],
-        damage=[{"file": one.file, "kind": one.code, "why": one.message} for one in damaged],
+        damage=[{"file": error.file, "kind": error.code, "why": error.message} for error in damaged],
     )
 
 
@@ -140,12 +140,12 @@ def server_facts(manifest: Manifest) -> Mapping[str, object] | None:
     return {name: getattr(facts, name) for name in type(facts).__dataclass_fields__}
 
 
-def shown(found: Snapshot, parent: Snapshot | None, now_ms: int) -> Json:
+def shown(subject: Snapshot, parent: Snapshot | None, now_ms: int) -> Json:
     from vault.ops.backup.why_read import readings
 
     return result(
-        snapshot=snapshot(found.id, found.manifest, now_ms),
-        coverage=coverage(found.ledger()),
+        snapshot=snapshot(subject.id, subject.manifest, now_ms),
+        coverage=coverage(subject.ledger()),
         tables=[
             {
                 "name": str(table.name),
@@ -155,10 +155,10 @@ def shown(found: Snapshot, parent: Snapshot | None, now_ms: int) -> Json:
                 "extents_reused": reading.reused,
                 "why_read": reading.why_read,
             }
-            for table, reading in readings(found, parent)
+            for table, reading in readings(subject, parent)
         ],
-        server=server_facts(found.manifest),
-        counts=counts(found.manifest.counts),
+        server=server_facts(subject.manifest),
+        counts=counts(subject.manifest.counts),
     )
 
 
@@ -172,9 +172,9 @@ def view_entry(entry: ViewEntry) -> Json:
     }
 
 
-def _failed(one: Failure) -> Json:
+def _failed(failure: Failure) -> Json:
     """`because`, the entry of the first cause, only where there is one."""
-    return {"entry": one.entry, "why": one.why, **({"because": one.because} if one.because else {})}
+    return {"entry": failure.entry, "why": failure.why, **({"because": failure.because} if failure.because else {})}
 
 
 def restored(done: Restored, duration_s: float) -> Json:
@@ -184,22 +184,25 @@ def restored(done: Restored, duration_s: float) -> Json:
         entries=done.entries,
         files=done.files,
         bytes=done.bytes,
-        failed=[_failed(one) for one in done.failed],
+        failed=[_failed(failure) for failure in done.failed],
         large_objects=done.large_objects,
         merged=[
             {
                 "table": show_name(name),
-                "added": one.added,
-                "left_different": one.differing,
-                "changed": one.changed,
-                "deleted": one.removed,
-                "refused": one.refused,
+                "added": rows.added,
+                "left_different": rows.differing,
+                "changed": rows.changed,
+                "deleted": rows.removed,
+                "refused": rows.refused,
             }
-            for name, one in done.merged.items()
+            for name, rows in done.merged.items()
         ],
         files_equal=done.files_equal,
-        files_left=[{"path": one.path, "why": one.why} for one in done.files_left],
-        beside=[{"table": show_name(one.table), "why": one.why, "replace": one.replace} for one in done.beside],
+        files_left=[{"path": left.path, "why": left.why} for left in done.files_left],
+        beside=[
+            {"table": show_name(referring.table), "why": referring.why, "replace": referring.replace}
+            for referring in done.beside
+        ],
         counts=counts(done.counts),
         duration_s=duration_s,
     )
@@ -214,46 +217,47 @@ def foreseen(planned: PlannedRestore, now_ms: int) -> Json:
             "snapshot": planned.snapshot.id.hex(),
             **about.fields(planned.snapshot.manifest, now_ms),
             "target": target,
-            "steps": [_step(one) for one in steps],
+            "steps": [_step(step) for step in steps],
             "beside": [
-                {"table": show_name(one.table), "why": one.why, "replace": one.replace} for one in planned.beside
+                {"table": show_name(referring.table), "why": referring.why, "replace": referring.replace}
+                for referring in planned.beside
             ],
             "warnings": [*about.warnings(planned.snapshot.manifest, now_ms), *(() if plan is None else plan.warnings)],
         }
     )
 
 
-def _step(one: Step) -> Json:
-    named = {"entry": one.entry} if one.entry else {"table": one.table}
-    if one.rows is None:
-        return {"action": one.action, **named, "why": one.why}
-    counted = {"rows_added": one.rows.added, "rows_changed": one.rows.changed, "rows_deleted": one.rows.removed}
-    return {"action": one.action, **named, **counted, "why": one.why}
+def _step(step: Step) -> Json:
+    named = {"entry": step.entry} if step.entry else {"table": step.table}
+    if step.rows is None:
+        return {"action": step.action, **named, "why": step.why}
+    counted = {"rows_added": step.rows.added, "rows_changed": step.rows.changed, "rows_deleted": step.rows.removed}
+    return {"action": step.action, **named, **counted, "why": step.why}
 
 
-def stats(found: Stats) -> Json:
+def stats(sizes: Stats) -> Json:
     return result(
-        snapshots=len(found.snapshots),
-        source_bytes=found.source_bytes,
-        stored_bytes=found.stored_bytes,
-        objects=found.objects,
+        snapshots=len(sizes.snapshots),
+        source_bytes=sizes.source_bytes,
+        stored_bytes=sizes.stored_bytes,
+        objects=sizes.objects,
         tables=[
             {
-                "source": one.source,
-                "name": str(one.name),
-                "rows": one.rows,
-                "source_bytes": one.source_bytes,
+                "source": table.source,
+                "name": str(table.name),
+                "rows": table.rows,
+                "source_bytes": table.source_bytes,
             }
-            for one in found.tables
+            for table in sizes.tables
         ],
         growth=[
             {
-                "id": one.id.hex(),
-                "time": about.instant(one.created_ms),
-                "source": one.source,
-                "source_bytes": one.source_bytes,
-                "new_bytes": one.new_bytes,
+                "id": size.id.hex(),
+                "time": about.instant(size.created_ms),
+                "source": size.source,
+                "source_bytes": size.source_bytes,
+                "new_bytes": size.new_bytes,
             }
-            for one in found.snapshots
+            for size in sizes.snapshots
         ],
     )

@@ -127,7 +127,7 @@ def command(name: str, *, help: str, examples: Sequence[str]) -> Callable[[Calla
     """Make a function `f(invocation, ...)` a command; see click.command for its own options."""
 
     def decorate(function: Callable[..., Any]) -> click.Command:
-        made = click.command(name, cls=Command, help=help, examples=examples, short_help=help.split("\n")[0])
-        return made(click.pass_obj(function))
+        decorate = click.command(name, cls=Command, help=help, examples=examples, short_help=help.split("\n")[0])
+        return decorate(click.pass_obj(function))
 
     return decorate

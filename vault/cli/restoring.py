@@ -157,11 +157,11 @@ class PlannedRestore:
     def _standing(self, name: str, there: DirectorySource) -> Iterator[str]:
         from vault.ops.restore.standing import compare_directory
 
-        found = compare_directory(self.snapshot, name, there)
-        yield f"  {found.missing} missing there, which come; {found.equal} there and equal, which stay"
-        if found.differing:
-            yield f"  {len(found.differing)} differ there, which {'are replaced' if self.request.flags.clean else LEFT}:"
-            yield from _differing(found.differing)
+        compared = compare_directory(self.snapshot, name, there)
+        yield f"  {compared.missing} missing there, which come; {compared.equal} there and equal, which stay"
+        if compared.differing:
+            yield f"  {len(compared.differing)} differ there, which {'are replaced' if self.request.flags.clean else LEFT}:"
+            yield from _differing(compared.differing)
 
     def told(self, beside: Sequence[Beside]) -> Iterator[str]:
         options = self.request.flags
@@ -171,12 +171,12 @@ class PlannedRestore:
     def selectors(self) -> Selectors:
         return self.settings.selectors(self.snapshot.manifest.source)
 
-    def _expected(self, found: Counts, came: Collection[str]) -> Counts:
+    def _expected(self, counted: Counts, came: Collection[str]) -> Counts:
         """The snapshot's numbers as recorded; where those that `came` differ, counted anew: the configuration may have changed."""
         from vault.ops.project.summary import count_snapshot
 
         recorded = self.snapshot.manifest.counts
-        equal = all(getattr(found, line) == getattr(recorded, line) for line in came)
+        equal = all(getattr(counted, line) == getattr(recorded, line) for line in came)
         return recorded if equal else count_snapshot(self.snapshot, self.selectors)
 
     def run(self, *, jobs: int, progress: Progress) -> Restored:
@@ -204,8 +204,8 @@ class PlannedRestore:
                 merging = Merging(there=self.there[name], replace=clean) if name in self.there else None
                 done = restore_directory(self.snapshot, name, directory, progress=progress, merging=merging)
                 equal += done.equal
-                left += [replace(one, path=f"{name}/{one.path}") for one in done.left]
-                failed += [Failure(entry=f"{name}: {one.item}", why=one.why) for one in done.changed]
+                left += [replace(left_there, path=f"{name}/{left_there.path}") for left_there in done.left]
+                failed += [Failure(entry=f"{name}: {change.item}", why=change.why) for change in done.changed]
                 files, written, paths[name] = files + done.files, written + done.size, done.paths
         came = self._came(paths)
         try:
@@ -266,22 +266,22 @@ class PlannedRestore:
         return {"migrations": selectors.migrations_directory, "edge_functions": selectors.edge_functions_directory}
 
 
-def _differing(found: Sequence[Differing]) -> Iterator[str]:
-    for one in found[:LACKING_NAMED_MAX]:
-        yield f"  {one.path}: {one.why}"
-    if len(found) > LACKING_NAMED_MAX:
-        yield f"  and {len(found) - LACKING_NAMED_MAX} more"
+def _differing(differing: Sequence[Differing]) -> Iterator[str]:
+    for difference in differing[:LACKING_NAMED_MAX]:
+        yield f"  {difference.path}: {difference.why}"
+    if len(differing) > LACKING_NAMED_MAX:
+        yield f"  and {len(differing) - LACKING_NAMED_MAX} more"
 
 
 def _lacking(snapshot: Snapshot) -> Iterator[str]:
     """What no restore brings back, because the backup did not get it."""
     from vault.ops.project.outside import gaps
 
-    found = gaps(snapshot.ledger())
-    for gap in found[:LACKING_NAMED_MAX]:
+    missing = gaps(snapshot.ledger())
+    for gap in missing[:LACKING_NAMED_MAX]:
         yield f"warning: not in this snapshot: {gap.item}: {gap.why}"
-    if len(found) > LACKING_NAMED_MAX:
-        yield f"warning: not in this snapshot: {len(found) - LACKING_NAMED_MAX} items more, which pgvault show names"
+    if len(missing) > LACKING_NAMED_MAX:
+        yield f"warning: not in this snapshot: {len(missing) - LACKING_NAMED_MAX} items more, which pgvault show names"
 
 
 def _states(counts: Counts, expected: Counts, came: Collection[str], *, whole: bool) -> dict[str, str]:

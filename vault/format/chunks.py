@@ -44,7 +44,7 @@ def decode_chunk(value: Value) -> ChunkRef:
 def encode_chunk_list(chunks: ChunkList) -> Value:
     """Raises as `decode_chunk_list`"""
     more = None if chunks.more is None else encode_list_ref(chunks.more)
-    return proven((tuple((one.id, one.length, one.continues) for one in chunks.inline), more), decode_chunk_list)
+    return proven((tuple((ref.id, ref.length, ref.continues) for ref in chunks.inline), more), decode_chunk_list)
 
 
 def decode_chunk_list(value: Value) -> ChunkList:

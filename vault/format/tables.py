@@ -45,7 +45,7 @@ def decode_extent(value: Value) -> Extent:
         rows=row.integer(),
         bytes=row.integer(),
         chunks=decode_chunk_list(row.value()),
-        digests=tuple(_decode_digest(one) for one in row.array()),
+        digests=tuple(_decode_digest(digest) for digest in row.array()),
     )
     check_content(extent.chunks, size=extent.bytes, what="extent")
     return extent

@@ -62,7 +62,7 @@ def to_utf8(blocks: Iterable[bytes], codec: str) -> Iterator[bytes]:
 
 def unescape(field: bytes) -> bytes:
     """The value of a field that is not NULL."""
-    return _ESCAPE.sub(lambda found: _MEANING.get(found[1], found[1]), field) if b"\\" in field else field
+    return _ESCAPE.sub(lambda escape: _MEANING.get(escape[1], escape[1]), field) if b"\\" in field else field
 
 
 def render(form: str, blocks: Iterable[bytes], table: TableName, columns: Sequence[Column]) -> Iterator[bytes]:

@@ -35,10 +35,10 @@ def added(parts: Iterable[Sequence[bytes]], columns: int) -> tuple[bytes, ...]:
     """The digests of a whole from those of its parts."""
     sums = [0] * columns
     for part in parts:
-        for at, one in enumerate(part):
-            sums[at] += int.from_bytes(one, "big")
+        for at, digest in enumerate(part):
+            sums[at] += int.from_bytes(digest, "big")
     return _stored(sums)
 
 
 def _stored(sums: Iterable[int]) -> tuple[bytes, ...]:
-    return tuple((one % DIGEST_MODULUS).to_bytes(32, "big") for one in sums)
+    return tuple((total % DIGEST_MODULUS).to_bytes(32, "big") for total in sums)

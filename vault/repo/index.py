@@ -32,8 +32,8 @@ _RUNS_MAX = 16
 class Index:
     """Open it with `Index.open`. Thread-safe."""
 
-    def __init__(self, found: list[Run], sizes: dict[PackId, int], damage: list[IntegrityError], generation: int):
-        self._runs = found
+    def __init__(self, live: list[Run], sizes: dict[PackId, int], damage: list[IntegrityError], generation: int):
+        self._runs = live
         self._failed: dict[ObjectId, dict[Location, IntegrityError]] = {}
         self._lock = threading.Lock()
         self.pack_sizes = sizes
@@ -50,17 +50,17 @@ class Index:
         for _ in range(_LISTINGS_MAX):
             names, generation = _fragments(store)
             sizes = _pack_sizes(store)
-            found, damage, gone = _load(store, keys, names, cache)
+            loaded, damage, gone = _load(store, keys, names, cache)
             if not gone:
                 break
         damage += [MissingObject("index fragment is gone", why="each listing names it", file=name) for name in gone]
-        superseded = {old for run in found for old in run.supersedes}
-        if any(0 < len(superseded.intersection(run.covers)) < len(run.covers) for run in found):
+        superseded = {old for run in loaded for old in run.supersedes}
+        if any(0 < len(superseded.intersection(run.covers)) < len(run.covers) for run in loaded):
             # A merged run that is superseded in part would bring back entries that were dropped on purpose.
             for name in cache.names(MERGED):
                 cache.remove(name)
-            found, damage, _ = _load(store, keys, names, cache)
-        live = [run for run in found if not superseded.issuperset(run.covers)]
+            loaded, damage, _ = _load(store, keys, names, cache)
+        live = [run for run in loaded if not superseded.issuperset(run.covers)]
         live = _merge_small(live, cache)
         for run in live:
             run.restrict(sizes)
@@ -74,13 +74,13 @@ class Index:
         return [link.run.location(link) for link in self._links(object_id)]
 
     def _links(self, object_id: ObjectId) -> list[Link]:
-        found = [link for run in self._runs for link in run.links(object_id)]
+        links = [link for run in self._runs for link in run.links(object_id)]
         failed = self._failed.get(object_id)
         if failed:
-            found = [link for link in found if link.run.location(link) not in failed]
-        if len(found) > 1:
-            found.sort(key=lambda link: link.depth)
-        return found
+            links = [link for link in links if link.run.location(link) not in failed]
+        if len(links) > 1:
+            links.sort(key=lambda link: link.depth)
+        return links
 
     def __contains__(self, object_id: ObjectId) -> bool:
         return bool(self._links(object_id))
@@ -187,14 +187,14 @@ def _load(
     store: ObjectStore, keys: Keys, names: dict[FragmentId, str], cache: RunCache
 ) -> tuple[list[Run], list[IntegrityError], list[str]]:
     """Runs, what is wrong with fragments that are there, and names of those that are not."""
-    found: list[Run] = []
+    loaded: list[Run] = []
     damage: list[IntegrityError] = []
     gone: list[str] = []
     todo = dict(names)
     for name in cache.names(MERGED):
         run = cache.load(name)
         if run is not None and todo.keys() >= set(run.covers):
-            found.append(run)
+            loaded.append(run)
             for cover in run.covers:
                 del todo[cover]
         else:
@@ -212,8 +212,8 @@ def _load(
                 damage.append(error)
                 continue
             run = cache.save(name_of([fragment_id]), data)
-        found.append(run)
-    return found, damage, gone
+        loaded.append(run)
+    return loaded, damage, gone
 
 
 def damaged_fragments(store: ObjectStore, keys: Keys) -> Iterator[IntegrityError]:

@@ -156,7 +156,7 @@ def _candidates(
     store: ObjectStore, repository: RepositoryId
 ) -> tuple[list[tuple[int, SlotId, bytes]], int, list[IntegrityError]]:
     """(cost of the derivation, id, bytes) of each slot of the repository; how many are of another; what is wrong with the rest."""
-    found: list[tuple[int, SlotId, bytes]] = []
+    candidates: list[tuple[int, SlotId, bytes]] = []
     damaged: list[IntegrityError] = []
     foreign = 0
     for slot_id, data in slots(store):
@@ -169,10 +169,10 @@ def _candidates(
             damaged.append(error)
             continue
         if slot.repository == repository:
-            found.append((slot.kdf.passes * slot.kdf.memory_kib, slot_id, data))
+            candidates.append((slot.kdf.passes * slot.kdf.memory_kib, slot_id, data))
         else:
             foreign += 1
-    return found, foreign, damaged
+    return candidates, foreign, damaged
 
 
 def unlock_with_kit(store: ObjectStore, text: str) -> tuple[RepositoryConfig, Keys, KeyBundle]:

@@ -31,7 +31,7 @@ def in_order(known: Iterable[Known]) -> list[Known]:
         for position in reversed(range(len(chain))):
             time_ms = min(time_ms, chain[position][1].created_ms)
             timed.append((time_ms, source, position, chain[position]))
-    return [pair for _, _, _, pair in sorted(timed, key=lambda one: one[:3])]
+    return [pair for _, _, _, pair in sorted(timed, key=lambda entry: entry[:3])]
 
 
 def is_ahead(manifest: Manifest, now_ms: int) -> bool:

@@ -114,7 +114,7 @@ class Run:
 
     def links(self, object_id: ObjectId) -> list[Link]:
         """Usable locations of the id, as the little that a chain is made of."""
-        found: list[Link] = []
+        links: list[Link] = []
         position = self._position(object_id)
         while position < self._layout.entries:
             start = self._layout.entries_at + position * ENTRY_BYTES
@@ -122,9 +122,9 @@ class Run:
             if identifier != object_id:
                 break
             if self._usable[pack]:
-                found.append(Link(depth, None if depth == 0 else ObjectId(base), type_, self, start))
+                links.append(Link(depth, None if depth == 0 else ObjectId(base), type_, self, start))
             position += 1
-        return found
+        return links
 
     def location(self, link: Link) -> Location:
         record, position = decode_entry(self._data[link.start : link.start + ENTRY_BYTES])

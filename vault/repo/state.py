@@ -61,14 +61,14 @@ class Open:
 
     def listing(self) -> tuple[list[tuple[SnapshotId, Manifest]], list[IntegrityError]]:
         """Every readable snapshot, oldest first (`lineage.in_order`), and what is wrong with the others."""
-        found: list[tuple[SnapshotId, Manifest]] = []
+        readable: list[tuple[SnapshotId, Manifest]] = []
         damaged: list[IntegrityError] = []
         for snapshot_id, manifest in self.scan():
             if isinstance(manifest, IntegrityError):
                 damaged.append(manifest)
             else:
-                found.append((snapshot_id, manifest))
-        return in_order(found), damaged
+                readable.append((snapshot_id, manifest))
+        return in_order(readable), damaged
 
     def scan(self) -> Iterator[tuple[SnapshotId, Manifest | IntegrityError]]:
         """Every file under snapshots/, in no useful order, with what is wrong with it if it cannot be read."""

@@ -43,18 +43,18 @@ def _kept(statement: str) -> str:
 
 def _options(statement: str) -> list[str] | None:
     """What `ALTER [FOREIGN] TABLE ONLY schema.name ALTER COLUMN name SET (option=value, ...);` sets; None for anything else."""
-    found = words(statement)
+    tokens = words(statement)
     try:
-        word = next(found)
-        if word != "alter" or (word := next(found)) not in ("table", "foreign"):
+        word = next(tokens)
+        if word != "alter" or (word := next(tokens)) not in ("table", "foreign"):
             return None
-        if word == "foreign" and next(found) != "table":
+        if word == "foreign" and next(tokens) != "table":
             return None
-        if next(found) != "only" or not _name(next(found)) or next(found) != "." or not _name(next(found)):
+        if next(tokens) != "only" or not _name(next(tokens)) or next(tokens) != "." or not _name(next(tokens)):
             return None
-        if [next(found), next(found)] != ["alter", "column"] or not _name(next(found)):
+        if [next(tokens), next(tokens)] != ["alter", "column"] or not _name(next(tokens)):
             return None
-        if [next(found), next(found)] != ["set", "("] or list(found)[-2:] != [")", ";"]:
+        if [next(tokens), next(tokens)] != ["set", "("] or list(tokens)[-2:] != [")", ";"]:
             return None
     except StopIteration:
         return None
@@ -141,5 +141,5 @@ def _past_dollar(text: str, at: int) -> int:
 
 
 def _after(text: str, sign: str, at: int) -> int:
-    found = text.find(sign, at)
-    return len(text) if found < 0 else found + len(sign)
+    start = text.find(sign, at)
+    return len(text) if start < 0 else start + len(sign)

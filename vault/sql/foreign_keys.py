@@ -20,16 +20,16 @@ class ForeignKey:
 
 def read_foreign_key(definition: str) -> ForeignKey | None:
     """Of ALTER TABLE ... ADD CONSTRAINT name FOREIGN KEY (columns) REFERENCES ... [ON DELETE ...]; None if it is anything else."""
-    found = list(words(definition))
+    tokens = list(words(definition))
     try:
-        start = next(at for at, word in enumerate(found) if found[at : at + 3] == ["foreign", "key", "("]) + 3
-        end = found.index(")", start)
+        start = next(at for at, word in enumerate(tokens) if tokens[at : at + 3] == ["foreign", "key", "("]) + 3
+        end = tokens.index(")", start)
     except (StopIteration, ValueError):
         return None
-    columns = tuple(unquoted(word) for word in found[start:end] if word != ",")
+    columns = tuple(unquoted(word) for word in tokens[start:end] if word != ",")
     if columns[-2:-1] == ("period",):
         columns = (*columns[:-2], columns[-1])
-    rest = found[end:]
+    rest = tokens[end:]
     for at in range(len(rest)):
         if rest[at : at + 3] == ["on", "delete", "set"] and rest[at + 3 : at + 4] and rest[at + 3] in _CUTS_OFF:
             return ForeignKey(columns=columns, cuts_off=f"SET {rest[at + 3].upper()}")

@@ -200,17 +200,17 @@ def without_maintain(identity: Identity, *, before: int, after: int) -> list[str
     if before >= MAINTAIN_VERSION or after < MAINTAIN_VERSION:
         return []
     if identity.desc == "ACL" and identity.kind in _RELATIONS:
-        found = _WITH_MAINTAIN.format(name=literal(f"{quote(names[0])}.{quote(names[1])}"))
-        body = _REVOKE_MAINTAIN.format(found=found, prefix="''", subject="'TABLE ' || found.name")
+        holders = _WITH_MAINTAIN.format(name=literal(f"{quote(names[0])}.{quote(names[1])}"))
+        body = _REVOKE_MAINTAIN.format(found=holders, prefix="''", subject="'TABLE ' || found.name")
     elif identity.desc == "DEFAULT ACL":
         role, schema = names[0], names[1] if len(names) > 1 else None
-        found = _DEFAULT_WITH_MAINTAIN.format(
+        holders = _DEFAULT_WITH_MAINTAIN.format(
             role=literal(quote(role)),
             schema="0" if schema is None else f"{literal(quote(schema))}::pg_catalog.regnamespace",
         )
         here = "" if schema is None else f" IN SCHEMA {quote(schema)}"
         prefix = literal(f"ALTER DEFAULT PRIVILEGES FOR ROLE {quote(role)}{here}")
-        body = _REVOKE_MAINTAIN.format(found=found, prefix=prefix, subject="'TABLES'")
+        body = _REVOKE_MAINTAIN.format(found=holders, prefix=prefix, subject="'TABLES'")
     else:
         return []
     return [f"DO {literal(body)}"]

@@ -68,26 +68,28 @@ def grant_role(membership: Membership, *, version_num: int, grantor: bool) -> st
 
 def in_granting_order(memberships: Sequence[Membership]) -> list[Membership]:
     """Those first that give their grantors the right to grant; among equals, as recorded."""
-    left, found = list(memberships), list[Membership]()
+    left, ordered = list(memberships), list[Membership]()
     while left:
-        giving = {(one.role, one.member) for one in left if one.admin}
-        ready = [one for one in left if (one.role, one.grantor) not in giving or one.grantor == one.member] or left
+        giving = {(grant.role, grant.member) for grant in left if grant.admin}
+        ready = [
+            grant for grant in left if (grant.role, grant.grantor) not in giving or grant.grantor == grant.member
+        ] or left
         taken = set(map(id, ready))
-        found += ready
-        left = [one for one in left if id(one) not in taken]
-    return found
+        ordered += ready
+        left = [grant for grant in left if id(grant) not in taken]
+    return ordered
 
 
 def grant_parameter(parameter: ParameterAcl) -> list[str]:
     """Grants on a setting, as the restoring role."""
-    found: list[str] = []
+    grants: list[str] = []
     for item in map(read_acl_item, parameter.acl):
         for letter, grantable in item.privileges:
             word = {"s": "SET", "A": "ALTER SYSTEM"}[letter]
             option = " WITH GRANT OPTION" if grantable else ""
             name = _setting_name(parameter.name)
-            found.append(f"GRANT {word} ON PARAMETER {name} TO {quote(item.grantee)}{option};")
-    return found
+            grants.append(f"GRANT {word} ON PARAMETER {name} TO {quote(item.grantee)}{option};")
+    return grants
 
 
 def standard_public(version_num: int) -> list[str]:
@@ -158,19 +160,19 @@ def list_of_names(value: str) -> list[str] | None:
 
 def _list_words(text: str) -> Sequence[str]:
     """Elements of a SplitIdentifierString list, unquoted, and the commas between them."""
-    found: list[str] = []
+    parts: list[str] = []
     at = 0
     while at < len(text):
         if text[at] in ", ":
             if text[at] == ",":
-                found.append(",")
+                parts.append(",")
             at += 1
         elif text[at] == '"':
             word = next(words(text[at:]))
-            found.append(unquoted(word))
+            parts.append(unquoted(word))
             at += len(word)
         else:
             end = next((place for place in range(at, len(text)) if text[place] in ', "'), len(text))
-            found.append(text[at:end])
+            parts.append(text[at:end])
             at = end
-    return found
+    return parts

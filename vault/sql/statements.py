@@ -127,24 +127,24 @@ class Key:
 
 def read_key(entry: SchemaEntry) -> Key | None:
     """Read `ALTER TABLE [ONLY] schema.table ADD CONSTRAINT name {PRIMARY KEY | UNIQUE ...} (columns)`; None if it is anything else."""
-    found = words(entry.definition)
+    tokens = words(entry.definition)
     try:
-        if (next(found), next(found)) != ("alter", "table"):
+        if (next(tokens), next(tokens)) != ("alter", "table"):
             return None
-        word = next(found)
-        schema = next(found) if word == "only" else word
-        dot, table = next(found), next(found)
-        if dot != "." or (next(found), next(found)) != ("add", "constraint"):
+        word = next(tokens)
+        schema = next(tokens) if word == "only" else word
+        dot, table = next(tokens), next(tokens)
+        if dot != "." or (next(tokens), next(tokens)) != ("add", "constraint"):
             return None
-        name, kind = next(found), next(found)
+        name, kind = next(tokens), next(tokens)
         if kind not in ("unique", "primary"):
             return None
-        while (word := next(found)) != "(":
+        while (word := next(tokens)) != "(":
             if word not in ("key", "nulls", "not", "distinct"):
                 return None
-        columns = [unquoted(next(found))]
-        while (word := next(found)) == ",":
-            columns.append(unquoted(next(found)))
+        columns = [unquoted(next(tokens))]
+        while (word := next(tokens)) == ",":
+            columns.append(unquoted(next(tokens)))
     except StopIteration:
         return None
     if word != ")":
@@ -236,7 +236,7 @@ def large_object_access(item: LargeObjectItem) -> list[str]:
     if item.acl is not None:
         statements.append(f"REVOKE ALL ON {name} FROM {quote(item.owner)};")
         items = [read_acl_item(text) for text in item.acl]
-        for granted in sorted(items, key=lambda one: one.grantor != item.owner):
+        for granted in sorted(items, key=lambda granted: granted.grantor != item.owner):
             statements += _large_object_grants(name, granted, item.owner)
     if item.comment is not None:
         statements.append(f"COMMENT ON {name} IS {literal(item.comment)};")

@@ -27,7 +27,7 @@ def _walk(root: str, directory: str, prefix: str) -> Iterator[StoredFile]:
     try:
         with os.scandir(os.path.join(root, directory)) as entries:
             # With its slash a directory sorts where its files belong: `a-b`, `a.b`, `a/x`, `a0`.
-            found = sorted(
+            names = sorted(
                 above + entry.name + ("/" if entry.is_dir() else "")
                 for entry in entries
                 if is_segment(entry.name) and above + entry.name != TEMPORARY
@@ -36,7 +36,7 @@ def _walk(root: str, directory: str, prefix: str) -> Iterator[StoredFile]:
         return
     except OSError as error:
         raise store_error(error, f"cannot list {directory or '.'} of {root}") from error
-    for name in found:
+    for name in names:
         if name.endswith("/"):
             if name.startswith(prefix) or prefix.startswith(name):
                 yield from _walk(root, name[:-1], prefix)

@@ -316,10 +316,10 @@ def _sync_directory(disk: Disk, path: str) -> None:
 
 def _ancestors(directory: str) -> list[str]:
     """`directory` and those above it up to the root, which is the empty text."""
-    found = [directory]
-    while found[-1]:
-        found.append(os.path.dirname(found[-1]))
-    return found
+    directories = [directory]
+    while directories[-1]:
+        directories.append(os.path.dirname(directories[-1]))
+    return directories
 
 
 def _read_exactly(descriptor: int, offset: int, length: int) -> bytes:

@@ -57,12 +57,12 @@ class MemoryStore:
     def list(self, prefix: str) -> Iterator[StoredFile]:
         validate_prefix(prefix)
         with self._lock:
-            found = [
+            files = [
                 StoredFile(name=name, size=len(data), modified_ms=self._modified_ms.get(name, 0))
                 for name, data in self.files.items()
                 if name.startswith(prefix)
             ]
-        return iter(sorted(found, key=lambda file: file.name))
+        return iter(sorted(files, key=lambda file: file.name))
 
     def delete(self, name: str) -> None:
         validate_name(name)

@@ -38,7 +38,7 @@ def check(invocation: Invocation, read_data: str | None) -> int:
     with progress.shown(out) as drawn:
         report = run_check(indexed, read_data=part, entropy=wiring.system_entropy, progress=drawn)
     if invocation.json:
-        damage = [asdict(one) for one in report.damage]
+        damage = [asdict(fault) for fault in report.damage]
         duration_s = max(0, clock.now_ms() - started_ms) / 1000
         numbers = {"objects": report.objects, "read_bytes": report.read_bytes, "snapshots": report.snapshots}
         out.json_line(jsonout.result(**numbers, damage=damage, duration_s=duration_s))
@@ -62,12 +62,12 @@ def share(text: str) -> float:
 
 def _draw(invocation: Invocation, report: CheckReport, *, read: bool) -> None:
     out = invocation.renderer()
-    for one in report.damage:
-        out.line(f"damage: {one.file or one.object}: {one.why}")
-        for hit in one.affects[:AFFECTED_SHOWN_MAX]:
+    for fault in report.damage:
+        out.line(f"damage: {fault.file or fault.object}: {fault.why}")
+        for hit in fault.affects[:AFFECTED_SHOWN_MAX]:
             out.line(f"  hits {hit}")
-        if len(one.affects) > AFFECTED_SHOWN_MAX:
-            out.line(f"  and {len(one.affects) - AFFECTED_SHOWN_MAX} more (--json names them)")
+        if len(fault.affects) > AFFECTED_SHOWN_MAX:
+            out.line(f"  and {len(fault.affects) - AFFECTED_SHOWN_MAX} more (--json names them)")
     seen = f"{report.snapshots} snapshots, {report.objects} objects, {render.size(report.read_bytes)} of packs read"
     verdict = f"{len(report.damage)} damaged" if report.damage else "no damage found"
     out.line(f"{verdict}: {seen}")

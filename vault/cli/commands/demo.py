@@ -35,7 +35,7 @@ def demo(invocation: Invocation, keep: str | None) -> int:
                 duration_s=report.duration_s,
                 counts=jsonout.counts(report.counts),
                 restored_counts=jsonout.counts(report.restored_counts),
-                snapshots=[one.hex() for one in report.snapshots],
+                snapshots=[snapshot.hex() for snapshot in report.snapshots],
             )
         )
     if keep is not None:

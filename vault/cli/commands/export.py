@@ -48,15 +48,15 @@ def export(invocation: Invocation, snapshot: str, form: str, path: str) -> int:
         with wiring.directory_target(path) as directory, progress.shown(out) as drawn:
             done = extract.extract(view, (), directory, progress=drawn)
         files, written = done.files, done.bytes
-        changed = [{"item": one.item, "why": one.why} for one in done.changed]
+        changed = [{"item": change.item, "why": change.why} for change in done.changed]
     elif form == "tar":
         tar = Tar(view, view.taken_ms)
         written = output.write(tar.blocks(), path)
         files = tar.files
     else:
         files, written = 1, output.write(view.open(FILES[form]), path)
-    for one in changed:
-        out.talk(f"{one['item']}: {one['why']}")
+    for change in changed:
+        out.talk(f"{change['item']}: {change['why']}")
     if invocation.json:
         duration_s = time.monotonic() - started
         told = jsonout.result(format=form, path=path, files=files, bytes=written, duration_s=duration_s)

@@ -32,10 +32,10 @@ def extract(invocation: Invocation, snapshot: str, paths: Sequence[str], target:
     out = invocation.renderer()
     with wiring.directory_target(target) as directory, progress.shown(out) as drawn:
         done = extract_paths(view, paths, directory, progress=drawn)
-    for one in done.changed:
-        out.talk(f"{one.item}: {one.why}")
+    for change in done.changed:
+        out.talk(f"{change.item}: {change.why}")
     if invocation.json:
-        changed = [{"item": one.item, "why": one.why} for one in done.changed]
+        changed = [{"item": change.item, "why": change.why} for change in done.changed]
         out.json_line(jsonout.result(files=done.files, bytes=done.bytes, changed=changed))
     else:
         out.line(f"{counted(done.files, 'file')}, {render.size(done.bytes)}, written to {target}")

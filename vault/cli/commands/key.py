@@ -31,7 +31,7 @@ def list_keys(invocation: Invocation) -> int:
     listed = keys.list_slots(store)
     out = invocation.renderer()
     if invocation.json:
-        damage = [{"file": one.file, "why": one.message} for one in listed.damage]
+        damage = [{"file": error.file, "why": error.message} for error in listed.damage]
         left_behind = [slot.id.hex() for slot in listed.left_behind]
         out.json_line(jsonout.keys(listed.slots) | {"damage": damage, "left_behind": left_behind})
     else:
@@ -44,8 +44,8 @@ def list_keys(invocation: Invocation) -> int:
         out.talk(
             f"an init that did not finish left {slot.id.hex()[:12]}; it opens nothing here; remove it with: pgvault key remove {slot.id.hex()[:12]}"
         )
-    for one in listed.damage:
-        out.talk(f"damaged: {one.file}: {one.message}")
+    for error in listed.damage:
+        out.talk(f"damaged: {error.file}: {error.message}")
     return ExitCode.DAMAGE if listed.damage else ExitCode.OK
 
 

@@ -57,8 +57,8 @@ def restore(invocation: Invocation, snapshot: str, **flags: Any) -> int:
     clock, out, settings = wiring.SystemClock(), invocation.renderer(), invocation.settings()
     started_ms = clock.now_ms()
     request = restoring.request(options, settings)
-    found, sources = wiring.open_among(settings, snapshot)
-    with restoring.open_restore(settings, found, request, sources=sources) as planned:
+    chosen, sources = wiring.open_among(settings, snapshot)
+    with restoring.open_restore(settings, chosen, request, sources=sources) as planned:
         planned.show(out, now_ms=started_ms)
         if options.dry_run:
             if invocation.json:

@@ -28,29 +28,29 @@ def show(invocation: Invocation, snapshot: str) -> None:
     settings = invocation.settings()
     opened = wiring.open_repository(settings)
     repo = opened.indexed(settings.cache_dir)
-    found = repo.snapshot(opened.resolve(snapshot, settings.source))
-    parent = _parent(repo, found)
+    chosen = repo.snapshot(opened.resolve(snapshot, settings.source))
+    parent = _parent(repo, chosen)
     now_ms = wiring.SystemClock().now_ms()
     if invocation.json:
-        invocation.renderer().json_line(jsonout.shown(found, parent, now_ms))
+        invocation.renderer().json_line(jsonout.shown(chosen, parent, now_ms))
     else:
-        _draw(invocation, found, parent, now_ms)
+        _draw(invocation, chosen, parent, now_ms)
 
 
-def _parent(repo: Indexed, found: Snapshot) -> Snapshot | None:
-    """The snapshot that `found` was taken against; None if there is none, or if it is gone or damaged."""
+def _parent(repo: Indexed, snapshot: Snapshot) -> Snapshot | None:
+    """The snapshot that `snapshot` was taken against; None if there is none, or if it is gone or damaged."""
     try:
-        return None if found.manifest.parent is None else repo.snapshot(found.manifest.parent)
+        return None if snapshot.manifest.parent is None else repo.snapshot(snapshot.manifest.parent)
     except (NotFound, NotThere, IntegrityError):
         return None
 
 
-def _draw(invocation: Invocation, found: Snapshot, parent: Snapshot | None, now_ms: int) -> None:
+def _draw(invocation: Invocation, snapshot: Snapshot, parent: Snapshot | None, now_ms: int) -> None:
     from vault.ops.backup.why_read import readings
     from vault.sql.names import show_name
 
-    out, manifest = invocation.renderer(), found.manifest
-    out.line(f"snapshot  {found.id.hex()}")
+    out, manifest = invocation.renderer(), snapshot.manifest
+    out.line(f"snapshot  {snapshot.id.hex()}")
     out.line(f"source    {manifest.source}, number {manifest.sequence}")
     out.line(f"time      {about.instant(manifest.created_ms)}, {render.when(manifest.created_ms, now_ms)}")
     out.line(f"parent    {manifest.parent.hex() if manifest.parent is not None else 'none'}")
@@ -71,7 +71,7 @@ def _draw(invocation: Invocation, found: Snapshot, parent: Snapshot | None, now_
     out.line()
     rows = [(name, state.value, str(count)) for name, (state, count) in sorted(manifest.coverage.items())]
     out.table(("component", "state", "captured"), rows, right="captured")
-    out.missing(found.ledger())
+    out.missing(snapshot.ledger())
     tables = [
         (
             show_name(table.name),
@@ -80,7 +80,7 @@ def _draw(invocation: Invocation, found: Snapshot, parent: Snapshot | None, now_
             "?" if reading.reused is None else f"{reading.reused}/{reading.extents}",
             reading.why_read or "",
         )
-        for table, reading in readings(found, parent)
+        for table, reading in readings(snapshot, parent)
     ]
     if tables:
         out.line()

@@ -27,10 +27,10 @@ def snapshots(invocation: Invocation) -> int:
     from vault.repo.state import no_such_source
 
     opened = wiring.open_repository(settings)
-    found, damaged = opened.listing()
-    listed = [pair for pair in found if settings.source in (None, pair[1].source)]
-    if found and not listed:
-        raise no_such_source(found, settings.source or "")
+    readable, damaged = opened.listing()
+    listed = [pair for pair in readable if settings.source in (None, pair[1].source)]
+    if readable and not listed:
+        raise no_such_source(readable, settings.source or "")
     out = invocation.renderer()
     for error in damaged:
         out.talk(f"warning: {error.file}: {error.message}; run: pgvault check")

@@ -21,36 +21,37 @@ if TYPE_CHECKING:
 def stats(invocation: Invocation) -> None:
     from vault.ops.repository.stats import collect
 
-    found = collect(wiring.index_repository(invocation.settings()))
+    stats = collect(wiring.index_repository(invocation.settings()))
     if invocation.json:
-        invocation.renderer().json_line(jsonout.stats(found))
+        invocation.renderer().json_line(jsonout.stats(stats))
     else:
-        _draw(invocation, found)
+        _draw(invocation, stats)
 
 
-def _draw(invocation: Invocation, found: Stats) -> None:
+def _draw(invocation: Invocation, stats: Stats) -> None:
     out = invocation.renderer()
-    ratio = f", 1 : {found.source_bytes / found.stored_bytes:.1f}" if found.stored_bytes else ""
-    out.line(f"{len(found.snapshots)} snapshots hold {render.size(found.source_bytes)}")
-    out.line(f"stored in {render.size(found.stored_bytes)}, {found.objects} objects{ratio}")
-    if found.snapshots:
+    ratio = f", 1 : {stats.source_bytes / stats.stored_bytes:.1f}" if stats.stored_bytes else ""
+    out.line(f"{len(stats.snapshots)} snapshots hold {render.size(stats.source_bytes)}")
+    out.line(f"stored in {render.size(stats.stored_bytes)}, {stats.objects} objects{ratio}")
+    if stats.snapshots:
         rows = [
             (
-                one.id.hex()[:12],
-                about.instant(one.created_ms)[:19].replace("T", " "),
-                one.source,
-                render.size(one.source_bytes),
-                render.size(one.new_bytes),
+                snapshot.id.hex()[:12],
+                about.instant(snapshot.created_ms)[:19].replace("T", " "),
+                snapshot.source,
+                render.size(snapshot.source_bytes),
+                render.size(snapshot.new_bytes),
             )
-            for one in found.snapshots
+            for snapshot in stats.snapshots
         ]
         out.line()
         out.table(("snapshot", "time (UTC)", "source", "size", "new"), rows, right="size new")
-    if found.tables:
+    if stats.tables:
         from vault.sql.names import show_name
 
         tables = [
-            (one.source, show_name(one.name), str(one.rows), render.size(one.source_bytes)) for one in found.tables
+            (table.source, show_name(table.name), str(table.rows), render.size(table.source_bytes))
+            for table in stats.tables
         ]
         out.line()
         out.table(("source", "table", "rows", "size"), tables, right="rows size")

@@ -24,10 +24,10 @@ from vault.cli.options import Invocation, command
 def table(invocation: Invocation, snapshot: str, table: str, form: str, path: str | None) -> None:
     from vault.ops.view.table import find_table, table_rows
 
-    found = wiring.open_snapshot(invocation.settings(), snapshot)
-    item = find_table(found, table)
+    chosen = wiring.open_snapshot(invocation.settings(), snapshot)
+    item = find_table(chosen, table)
     rows = item.sums.rows
-    written = output.write(table_rows(found, item, form), path)
+    written = output.write(table_rows(chosen, item, form), path)
     if invocation.json:
         invocation.renderer().json_line(jsonout.result(rows=rows, bytes=written), stream=sys.stderr)
 

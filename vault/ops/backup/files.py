@@ -69,19 +69,19 @@ class _Previous:
         self._before = before
         self._writer = writer
 
-    def unchanged(self, found: SourceFile) -> FileItem | None:
+    def unchanged(self, file: SourceFile) -> FileItem | None:
         """The item of the same path, if it is the same file in every recorded respect and its chunks are still there."""
-        while self._next is not None and self._next.path < found.path:
+        while self._next is not None and self._next.path < file.path:
             self._next = next(self._items, None)
         old = self._next
-        if old is None or old.path != found.path or old.type is not FileType.FILE or old.racy or not found.witnessed:
+        if old is None or old.path != file.path or old.type is not FileType.FILE or old.racy or not file.witnessed:
             return None
         same = (old.size, old.mtime_ns, old.ctime_ns, old.inode, old.mode) == (
-            found.size,
-            found.mtime_ns,
-            found.ctime_ns,
-            found.inode,
-            found.mode,
+            file.size,
+            file.mtime_ns,
+            file.ctime_ns,
+            file.inode,
+            file.mode,
         )
         return old if same and self._all_there(old.chunks) else None
 
@@ -113,22 +113,22 @@ class _Reading:
     paths: list[bytes] = field(default_factory=list)
 
     def items(self, previous: _Previous) -> Iterator[FileItem]:
-        for found in self.source.scan():
-            if found.problem is not None:
-                self._tell(found.problem)
+        for file in self.source.scan():
+            if file.problem is not None:
+                self._tell(file.problem)
                 continue
-            self._hint(found)
-            item = self._item(found, previous)
+            self._hint(file)
+            item = self._item(file, previous)
             if item is not None and self._storable(item):
                 self.paths.append(item.path)
                 yield item
 
-    def _hint(self, found: SourceFile) -> None:
+    def _hint(self, file: SourceFile) -> None:
         """Once for each name that seldom belongs into a backup."""
-        name = found.path.rpartition(b"/")[2]
+        name = file.path.rpartition(b"/")[2]
         if name in _SELDOM_MEANT and name not in self.hinted:
             self.hinted.add(name)
-            self.progress.event("warning", f"{path_text(found.path)} is backed up too: {_SELDOM_MEANT[name]}")
+            self.progress.event("warning", f"{path_text(file.path)} is backed up too: {_SELDOM_MEANT[name]}")
 
     def _storable(self, item: FileItem) -> bool:
         """Whether readers take the item; one that they refuse would make its neighbours in the list unreadable [ENC-13]."""
@@ -139,38 +139,38 @@ class _Reading:
             return False
         return True
 
-    def _item(self, found: SourceFile, previous: _Previous) -> FileItem | None:
-        kind = FileType(found.type)
+    def _item(self, file: SourceFile, previous: _Previous) -> FileItem | None:
+        kind = FileType(file.type)
         if kind is not FileType.FILE:
-            return _item(found, kind, ChunkList(), racy=False)
-        old = previous.unchanged(found)
+            return _item(file, kind, ChunkList(), racy=False)
+        old = previous.unchanged(file)
         if old is not None:
             return old
-        return self._read(found)
+        return self._read(file)
 
-    def _read(self, found: SourceFile) -> FileItem | None:
+    def _read(self, file: SourceFile) -> FileItem | None:
         """Read until two looks at the file agree, at most twice."""
-        path = found.path
+        path = file.path
         for _ in range(2):
             started_ns = self.source.now_ns()
             try:
-                found = self.source.settle(path)
+                file = self.source.settle(path)
                 chunks, size = self._store(path)
-                now = self.source.status(path)
+                after = self.source.status(path)
             except SourceError as error:
                 state = State.NOT_PERMITTED if isinstance(error, PermissionMissing) else State.FAILED
                 why = error.message + (f": {error.why}" if error.why else "")
                 self._tell(Missing(item=path_text(path), state=state, why=why, fix=error.hint))
                 return None
-            if now is None:
+            if after is None:
                 self._report(path, "it vanished while it was read", "run the backup again")
                 return None
-            if _stamp(now) == _stamp(found) and size == now.size:
-                young = found.ctime_ns > started_ns - _RACY_NS
-                return _item(found, FileType.FILE, chunks, racy=young or not found.witnessed)
-            found = now
+            if _stamp(after) == _stamp(file) and size == after.size:
+                young = file.ctime_ns > started_ns - _RACY_NS
+                return _item(file, FileType.FILE, chunks, racy=young or not file.witnessed)
+            file = after
         self._report(path, "it changed while it was read, twice; the last reading is stored", "stop its writer")
-        return replace(_item(found, FileType.FILE, chunks, racy=True), size=size)
+        return replace(_item(file, FileType.FILE, chunks, racy=True), size=size)
 
     def _store(self, path: bytes) -> tuple[ChunkList, int]:
         size = 0
@@ -218,21 +218,21 @@ class _Reading:
         return (*self.missing, *rest, *left_out)
 
 
-def _stamp(found: SourceFile) -> tuple[str, int, int, int, int]:
-    return found.type, found.size, found.mtime_ns, found.ctime_ns, found.inode
+def _stamp(file: SourceFile) -> tuple[str, int, int, int, int]:
+    return file.type, file.size, file.mtime_ns, file.ctime_ns, file.inode
 
 
-def _item(found: SourceFile, kind: FileType, chunks: ChunkList, *, racy: bool) -> FileItem:
+def _item(file: SourceFile, kind: FileType, chunks: ChunkList, *, racy: bool) -> FileItem:
     is_file = kind is FileType.FILE
     return FileItem(
-        path=found.path,
+        path=file.path,
         type=kind,
-        mode=found.mode,
-        mtime_ns=found.mtime_ns,
-        size=found.size if is_file else 0,
-        ctime_ns=found.ctime_ns if is_file else 0,
-        inode=found.inode if is_file else 0,
+        mode=file.mode,
+        mtime_ns=file.mtime_ns,
+        size=file.size if is_file else 0,
+        ctime_ns=file.ctime_ns if is_file else 0,
+        inode=file.inode if is_file else 0,
         racy=racy,
-        target=found.target,
+        target=file.target,
         chunks=chunks,
     )

@@ -37,15 +37,15 @@ class Previous:
     def table(self, name: TableName) -> TableItem | None:
         if self._snapshot is None or self._snapshot.manifest.database is None:
             return None
-        found = next((near[name] for near in tuple(self._near) if name in near), None)
-        if found is None:
+        table = next((near[name] for near in tuple(self._near) if name in near), None)
+        if table is None:
             try:
                 near = {item.name: item for item in self._snapshot.tables_near(name)}
             except IntegrityError:
                 return None
             self._near.append(near)
-            found = near.get(name)
-        return found
+            table = near.get(name)
+        return table
 
     def extents(self, table: TableItem) -> Iterator[Extent]:
         """Raises  IntegrityError"""

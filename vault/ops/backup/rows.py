@@ -109,7 +109,7 @@ class RowCapture:
         known = {table.oid: self._known(table) for table in tables}
         self._ask(_probes(known.values()), known, cancel)
         self._ask(_looks(self._unasked(known.values())), known, cancel)
-        return [_plan(one) for one in known.values()]
+        return [_plan(candidate) for candidate in known.values()]
 
     def _known(self, table: SourceTable) -> _Known:
         old = self._previous.table(table.name)
@@ -120,32 +120,32 @@ class RowCapture:
         jobs = self._options.jobs
         looking = ordered(self._look, looks, threads=jobs, ahead=4 * jobs, cancel=cancel)
         with closing(looking) as answers:
-            for ranges, found in answers:
-                for one, states in zip(ranges, found, strict=True):
-                    known[one.table.oid].states.extend(states)
+            for ranges, answered in answers:
+                for look, states in zip(ranges, answered, strict=True):
+                    known[look.table.oid].states.extend(states)
 
     def _unasked(self, known: Iterable[_Known]) -> Iterator[tuple[SourceTable, Extent]]:
         """The extents that may be taken over if the server calls them unchanged, and was not asked for yet."""
-        for one in known:
-            if one.old is None or not one.comparable or one.changed_everywhere:
+        for candidate in known:
+            if candidate.old is None or not candidate.comparable or candidate.changed_everywhere:
                 continue
-            probed = {state.start for state in one.states}
+            probed = {state.start for state in candidate.states}
             try:
-                for extent in self._previous.taken_over(one.old, self._lists.adopt):
-                    if extent.start < one.table.blocks:
-                        one.extents.append(extent)
+                for extent in self._previous.taken_over(candidate.old, self._lists.adopt):
+                    if extent.start < candidate.table.blocks:
+                        candidate.extents.append(extent)
                         if extent.start not in probed:
-                            yield one.table, extent
+                            yield candidate.table, extent
             except IntegrityError:
-                one.damaged = True  # reading again heals what is damaged
+                candidate.damaged = True  # reading again heals what is damaged
 
     def _look(self, ranges: Sequence[ExtentJob]) -> tuple[Sequence[ExtentJob], Sequence[Sequence[ExtentState]]]:
         assert self._parent is not None
         assert self._parent.database is not None
         reader = self._readers.borrow()
-        found = reader.states(ranges, self._parent.database.server.horizon)
+        states = reader.states(ranges, self._parent.database.server.horizon)
         self._readers.give_back(reader)
-        return ranges, found
+        return ranges, states
 
     def _draw_sample(self, plans: list[TablePlan]) -> list[TablePlan]:
         """Mark a random sample of the reusable extents, or all, to be read all the same."""
@@ -211,7 +211,7 @@ class RowCapture:
     def _read_batch(self, batch: list[ExtentJob]) -> list[Extent]:
         reader = self._readers.borrow()
         extents = [self._extent(rows) for rows in reader.read(iter(batch))]
-        extents = [self._with_digests(reader, job, one) for job, one in zip(batch, extents, strict=False)]
+        extents = [self._with_digests(reader, job, extent) for job, extent in zip(batch, extents, strict=False)]
         self._readers.give_back(reader)
         if len(extents) != len(batch):
             raise SourceError("rows of an extent are missing", why="the reader ended early", hint="run it again")
@@ -280,11 +280,11 @@ def _plan(known: _Known) -> TablePlan:
 
 def _probes(known: Iterable[_Known]) -> Iterator[list[ExtentJob]]:
     """A few extents from all over each large table, in two questions: after a day that changed it everywhere, the rest need not be asked."""
-    for one in known:
-        count = _extent_count(one.table)
-        if one.comparable and count >= _PROBED_EXTENTS_MIN:
+    for candidate in known:
+        count = _extent_count(candidate.table)
+        if candidate.comparable and count >= _PROBED_EXTENTS_MIN:
             starts = [at * count // _PROBES * EXTENT_BLOCKS for at in range(_PROBES)]
-            ranges = [ExtentJob(table=one.table, start=start, blocks=EXTENT_BLOCKS) for start in starts]
+            ranges = [ExtentJob(table=candidate.table, start=start, blocks=EXTENT_BLOCKS) for start in starts]
             yield ranges[: _PROBES // 2]
             yield ranges[_PROBES // 2 :]
 

@@ -157,8 +157,8 @@ def _run(
 
             done = writer.commit(at, before=partial(_look_again, repo, held, writer))
         if not held.is_there():
-            made = ForgottenSnapshot(id=done.id, source=line.source, sequence=line.sequence, created_ms=started)
-            lease.take_back(repo.open, made, now_ms=max(0, clock.now_ms()), entropy=tools.entropy)
+            forgotten = ForgottenSnapshot(id=done.id, source=line.source, sequence=line.sequence, created_ms=started)
+            lease.take_back(repo.open, forgotten, now_ms=max(0, clock.now_ms()), entropy=tools.entropy)
             raise Locked(
                 "the lease of this backup was removed while it ran",
                 why="a prune may have deleted what it relied on, so its snapshot was withdrawn",

@@ -33,7 +33,7 @@ def readings(snapshot: Snapshot, parent: Snapshot | None) -> list[tuple[TableIte
         return []
     unknown = parent is None and snapshot.manifest.parent is not None
     reason = snapshot_reason(None if parent is None else parent.manifest, snapshot.manifest.database.server)
-    found = []
+    told = []
     for item in snapshot.tables():
         count = 1 if item.inline is not None else item.extents.sums.items
         if unknown:
@@ -42,8 +42,8 @@ def readings(snapshot: Snapshot, parent: Snapshot | None) -> list[tuple[TableIte
             reading = TableReading(extents=count, reused=0, why_read=reason if count else None)
         else:
             reading = _reading(snapshot, parent, item, count)
-        found.append((item, reading))
-    return found
+        told.append((item, reading))
+    return told
 
 
 def _reading(snapshot: Snapshot, parent: Snapshot, item: TableItem, count: int) -> TableReading:

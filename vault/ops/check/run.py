@@ -56,8 +56,8 @@ def run(
 
     Raises  StoreError: the store itself does not answer
     """
-    found = _Findings()
-    _check_files(repo, found)
+    findings = _Findings()
+    _check_files(repo, findings)
     objects = read_bytes = 0
     if read_data is not None:
         chosen = sample(list(repo.index.packs()), read_data, entropy)
@@ -69,21 +69,21 @@ def run(
             read_bytes += size
             progress.advance(size)
             for error in damaged:
-                found.add(error)
+                findings.add(error)
     progress.stage("snapshots")
-    closure = Closure(repo, _lost(repo, found), found.add)
+    closure = Closure(repo, _lost(repo, findings), findings.add)
     whole: dict[SnapshotId, Manifest] = {}
     for snapshot_id, manifest in repo.open.scan():
         if isinstance(manifest, IntegrityError):
-            found.add(manifest, affects=f"{snapshot_id.hex()[:12]}: the whole snapshot")
+            findings.add(manifest, affects=f"{snapshot_id.hex()[:12]}: the whole snapshot")
         else:
             whole[snapshot_id] = manifest
             closure.check(snapshot_id, manifest)
-    _check_parents(repo, whole, found)
+    _check_parents(repo, whole, findings)
     return CheckReport(
         objects=objects or closure.objects,
         read_bytes=read_bytes,
-        damage=found.all(),
+        damage=findings.all(),
         snapshots=closure.snapshots,
     )
 
@@ -120,34 +120,34 @@ class _Findings:
         return tuple(self._damage.values())
 
 
-def _check_files(repo: Indexed, found: _Findings) -> None:
+def _check_files(repo: Indexed, findings: _Findings) -> None:
     store = repo.open.store
     slots = list_slots(store).damage
     for error in (*slots, *damaged_fragments(store, repo.open.keys)):
-        found.add(error)
+        findings.add(error)
     try:
         verified_config(store, repo.open.keys)
     except NoRepository:
-        found.add(MissingObject("the configuration is missing", why="a recovery kit opened it", file=CONFIG_NAME))
+        findings.add(MissingObject("the configuration is missing", why="a recovery kit opened it", file=CONFIG_NAME))
     except IntegrityError as error:
         error.file = CONFIG_NAME
-        found.add(error)
+        findings.add(error)
     for stray in strays(repo.open):
-        found.add(stray)
+        findings.add(stray)
     for pack_id, size in repo.index.missing_packs():
         name = pack_name(pack_id)
         there = repo.index.pack_sizes.get(pack_id)
         if there is None:
-            found.add_gone(MissingObject("pack is missing", file=name))
+            findings.add_gone(MissingObject("pack is missing", file=name))
         else:
-            found.add_gone(Malformed("pack has another size", why=f"{there} bytes instead of {size}", file=name))
+            findings.add_gone(Malformed("pack has another size", why=f"{there} bytes instead of {size}", file=name))
 
 
-def _lost(repo: Indexed, found: _Findings) -> dict[ObjectId, IntegrityError]:
+def _lost(repo: Indexed, findings: _Findings) -> dict[ObjectId, IntegrityError]:
     """Objects that no location gives; one that is damaged in a pack may be whole in another."""
     lost: dict[ObjectId, IntegrityError] = {}
     reader = repo.reader(threads=1)
-    for object_id in found.objects():
+    for object_id in findings.objects():
         places = repo.index.locations(object_id)
         try:
             if places:
@@ -159,14 +159,14 @@ def _lost(repo: Indexed, found: _Findings) -> dict[ObjectId, IntegrityError]:
     return lost
 
 
-def _check_parents(repo: Indexed, whole: dict[SnapshotId, Manifest], found: _Findings) -> None:
+def _check_parents(repo: Indexed, whole: dict[SnapshotId, Manifest], findings: _Findings) -> None:
     """A parent that is neither there nor forgotten was lost (nothing knows of the newest one); numbers ascend from it (SNAP-5)."""
     there = {stored.name for stored in repo.open.store.list("snapshots/")}
-    forgotten = {item.id for record in _forgotten(repo, found) for item in record.snapshots}
+    forgotten = {item.id for record in _forgotten(repo, findings) for item in record.snapshots}
     for snapshot_id, manifest in whole.items():
         parent = manifest.parent
         if parent is not None and snapshot_name(parent) not in there and parent not in forgotten:
-            found.add(
+            findings.add(
                 MissingObject(
                     "snapshot is missing",
                     why=f"it is the parent of {snapshot_id.hex()[:12]}, and no record tells that it was forgotten",
@@ -175,7 +175,7 @@ def _check_parents(repo: Indexed, whole: dict[SnapshotId, Manifest], found: _Fin
                 affects=f"{parent.hex()[:12]}: the whole snapshot",
             )
         elif parent in whole and manifest.sequence <= whole[parent].sequence:
-            found.add(
+            findings.add(
                 Malformed(
                     "snapshot has no greater number than its parent",
                     why=f"{manifest.sequence} after {whole[parent].sequence}: which of the source is the latest cannot be told",
@@ -184,7 +184,7 @@ def _check_parents(repo: Indexed, whole: dict[SnapshotId, Manifest], found: _Fin
             )
 
 
-def _forgotten(repo: Indexed, found: _Findings) -> Iterator[Forgotten]:
+def _forgotten(repo: Indexed, findings: _Findings) -> Iterator[Forgotten]:
     for stored in repo.open.store.list("forgotten/"):
         try:
             yield decode_forgotten(unseal_file(repo.open.store.get(stored.name), FileKind.FORGOTTEN, repo.open.keys))
@@ -192,4 +192,4 @@ def _forgotten(repo: Indexed, found: _Findings) -> Iterator[Forgotten]:
             continue
         except IntegrityError as error:
             error.file = stored.name
-            found.add(error)
+            findings.add(error)

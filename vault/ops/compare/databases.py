@@ -83,7 +83,10 @@ def _entries(source: Capture, target: Capture) -> Iterator[Difference]:
         for side in (source, target)
     ]
     yield from _values(
-        "entry", sides[0], sides[1], name=lambda one: f"{one.desc} {'.'.join(one.names)} {one.sub}".strip()
+        "entry",
+        sides[0],
+        sides[1],
+        name=lambda identity: f"{identity.desc} {'.'.join(identity.names)} {identity.sub}".strip(),
     )
 
 
@@ -142,23 +145,28 @@ def _roles(source: Roles, target: Roles) -> Iterator[Difference]:
     for difference in _values("role", sides[0], sides[1], name=str):
         if difference.what != "not in the source":
             yield difference
-    here = {(one.role, one.member): one for one in target.memberships}
-    for one in source.memberships:
-        if not _equal(one, here.get((one.role, one.member))):
+    here = {(membership.role, membership.member): membership for membership in target.memberships}
+    for membership in source.memberships:
+        if not _equal(membership, here.get((membership.role, membership.member))):
             yield Difference(
-                kind="membership", name=f"{one.member} in {one.role}", what="missing or with other options"
+                kind="membership",
+                name=f"{membership.member} in {membership.role}",
+                what="missing or with other options",
             )
-    settings = [{(one.role, one.here, one.name): one.value for one in side.settings} for side in (source, target)]
+    settings = [
+        {(setting.role, setting.here, setting.name): setting.value for setting in side.settings}
+        for side in (source, target)
+    ]
     for difference in _values("setting", settings[0], settings[1], name=lambda key: f"{key[2]} of {key[0] or 'all'}"):
         if difference.what != "not in the source":
             yield difference
 
 
-def _equal(one: Membership, other: Membership | None) -> bool:
+def _equal(membership: Membership, other: Membership | None) -> bool:
     """Without the grantor, who need not be able to grant on the target. Options that only one server knows (16) are not compared."""
-    if other is None or one.admin != other.admin:
+    if other is None or membership.admin != other.admin:
         return False
-    pairs = ((one.inherit, other.inherit), (one.set, other.set))
+    pairs = ((membership.inherit, other.inherit), (membership.set, other.set))
     return all(None in pair or pair[0] == pair[1] for pair in pairs)
 
 
@@ -173,15 +181,15 @@ def _sequences(source: Capture, target: Capture) -> Iterator[Difference]:
 def _large_objects(source: Capture, target: Capture) -> Iterator[Difference]:
     sides: list[dict[int, Hashable]] = []
     for side in (source, target):
-        found: dict[int, Hashable] = {}
+        large_objects: dict[int, Hashable] = {}
         for large in side.large_objects():
             digest = hashlib.sha256()
             for block in large.blocks():
                 digest.update(block)
             item = large.item
             acl = frozenset(in_force("large object ", item.owner, item.acl, side.server.version_num))
-            found[item.oid] = (item.owner, acl, item.comment, digest.digest())
-        sides.append(found)
+            large_objects[item.oid] = (item.owner, acl, item.comment, digest.digest())
+        sides.append(large_objects)
     yield from _values("large object", sides[0], sides[1], name=str)
 
 
@@ -202,16 +210,20 @@ def _rows(source: Capture, target: Capture) -> Iterator[Difference]:
                 more, other = digest_rows(reader, table)
                 counted[group] = (rows + more, (digest + other) % _DIGEST_MODULUS)
     for group, (rows, digest) in counts[0].items():
-        found, other = counts[1][group]
-        if (rows, digest) != (found, other):
-            what = f"{found} rows instead of {rows}" if rows != found else f"{rows} rows, some with other values"
+        rows_there, digest_there = counts[1][group]
+        if (rows, digest) != (rows_there, digest_there):
+            what = (
+                f"{rows_there} rows instead of {rows}" if rows != rows_there else f"{rows} rows, some with other values"
+            )
             yield Difference(kind="rows", name=str(group), what=what)
 
 
 def _in_order_of(first: SourceTable, second: SourceTable) -> SourceTable | None:
     """`second` with its columns as `first` has them (pg_dump reorders those of inheritance children); None: others."""
     columns = {column.name: column for column in second.columns}
-    if {column.name: column.type for column in first.columns} != {name: one.type for name, one in columns.items()}:
+    if {column.name: column.type for column in first.columns} != {
+        name: column.type for name, column in columns.items()
+    }:
         return None
     return replace(second, columns=tuple(columns[column.name] for column in first.columns))
 

@@ -106,7 +106,7 @@ class EntrySelector:
             yield "sequences"
         if desc == "TABLE":
             name = TableName(schema=entry.namespace, name=entry.tag)
-            yield from (found for found in self.selectors.table_components(name) if found != "data")
+            yield from (component for component in self.selectors.table_components(name) if component != "data")
 
     def is_rpc(self, entry: SchemaEntry) -> bool:
         """A function in an exposed schema that is not a trigger's (those have no arguments and cannot be called)."""
@@ -144,12 +144,12 @@ def dependents(catalog: CatalogFacts, names: Iterable[str]) -> set[str]:
         view, dot, _ = referenced.replace("view column ", "view ", 1).rpartition(".")
         if dot and " column " in referenced:
             needed_by.setdefault(view, []).append(dependent)
-    found: set[str] = set()
+    dependents: set[str] = set()
     left = list(names)
     while left:
         for dependent in needed_by.get(left.pop(), ()):
             name = view_of.get(dependent, dependent)
-            if name not in found and name.startswith(("trigger ", "view ", "materialized view ")):
-                found.add(name)
+            if name not in dependents and name.startswith(("trigger ", "view ", "materialized view ")):
+                dependents.add(name)
                 left.append(name)
-    return found
+    return dependents

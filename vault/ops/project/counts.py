@@ -80,8 +80,8 @@ def count(
 
 def _members(catalog: CatalogFacts) -> frozenset[TableName]:
     """Tables that belong to an extension."""
-    found = (relation_in(dependent, "table") for dependent, _, kind in catalog.edges if kind == "e")
-    return frozenset(name for name in found if name is not None)
+    members = (relation_in(dependent, "table") for dependent, _, kind in catalog.edges if kind == "e")
+    return frozenset(name for name in members if name is not None)
 
 
 def count_migrations(paths: Iterable[bytes]) -> int:

@@ -60,8 +60,8 @@ def accept(ledger: Mapping[str, Coverage], accepted: Collection[str]) -> dict[st
 
 def gaps(ledger: Mapping[str, Coverage]) -> list[Missing]:
     """What was selected and is not there, each once, in order."""
-    found = (gap for coverage in ledger.values() for gap in coverage.missing)
-    return list(dict.fromkeys(gap for gap in found if gap.state not in (State.EMPTY, State.NOT_SELECTED)))
+    every_gap = (gap for coverage in ledger.values() for gap in coverage.missing)
+    return list(dict.fromkeys(gap for gap in every_gap if gap.state not in (State.EMPTY, State.NOT_SELECTED)))
 
 
 def unmatched(
@@ -81,7 +81,7 @@ def unmatched(
     names = {name for name, _ in tables}
     for table in selectors.role_tables:
         if table not in names:
-            near = sorted(str(one) for one in names if "role" in one.name) or ["none with role in its name"]
+            near = sorted(str(table) for table in names if "role" in table.name) or ["none with role in its name"]
             yield f"role_tables: no table {table} is captured; there are: {', '.join(near)}"
 
 

@@ -31,4 +31,4 @@ def narrowed(text: str) -> tuple[str, ...]:
     if not isinstance(what, dict):
         return ()
     lists = ((flag, what.get(name)) for name, flag in FLAGS.items())
-    return tuple(f"{flag} {one}" for flag, patterns in lists if isinstance(patterns, list) for one in patterns)
+    return tuple(f"{flag} {pattern}" for flag, patterns in lists if isinstance(patterns, list) for pattern in patterns)

@@ -54,13 +54,13 @@ def create_repository(
     bundle = draw_bundle(entropy)
     if like is not None:
         bundle = KeyBundle(id_key=like.bundle.id_key, cut_seed=like.bundle.cut_seed, root=bundle.root)
-    now = clock.now_ms()
-    kit = _kit(bundle, repository, now, entropy)
+    now_ms = clock.now_ms()
+    kit = _kit(bundle, repository, now_ms, entropy)
     slot = seal_slot(
-        bundle, passphrase, repository=repository, kdf=default_kdf(entropy), label=_label(label), created_ms=now
+        bundle, passphrase, repository=repository, kdf=default_kdf(entropy), label=_label(label), created_ms=now_ms
     )
     _put_slot(store, slot)
-    config = RepositoryConfig(repository=repository, version=FORMAT_VERSION, features=(), created_ms=now)
+    config = RepositoryConfig(repository=repository, version=FORMAT_VERSION, features=(), created_ms=now_ms)
     try:
         store.put(CONFIG_NAME, signed_config(config, Keys.derive(bundle)))
     except AlreadyExists as error:
@@ -91,7 +91,7 @@ class Listed:
 
 def list_slots(store: ObjectStore) -> Listed:
     """Every slot. Needs no passphrase, so it believes what `config` and slots say of themselves."""
-    found: list[tuple[SlotInfo, bool]] = []
+    decoded: list[tuple[SlotInfo, bool]] = []
     damage: list[IntegrityError] = []
     ours = claimed_repository(store)
     for slot_id, data in slots(store):
@@ -104,11 +104,11 @@ def list_slots(store: ObjectStore) -> Listed:
             damage.append(error)
             continue
         info = SlotInfo(id=slot_id, label=slot.label, created_ms=slot.created_ms, kdf=slot.kdf)
-        found.append((info, ours in (None, slot.repository)))
-    found.sort(key=lambda pair: (pair[0].created_ms, pair[0].id))
+        decoded.append((info, ours in (None, slot.repository)))
+    decoded.sort(key=lambda pair: (pair[0].created_ms, pair[0].id))
     return Listed(
-        slots=tuple(info for info, own in found if own),
-        left_behind=tuple(info for info, own in found if not own),
+        slots=tuple(info for info, own in decoded if own),
+        left_behind=tuple(info for info, own in decoded if not own),
         damage=tuple(damage),
     )
 

@@ -200,11 +200,11 @@ class _Contents:
             needs += self._member_rows
         if entry.identity.desc == "ACL" and entry.identity.kind != "schema":
             needs += self._schema_acls.get(entry.namespace, ())
-        made = self._entry(at + 1, entry.identity.desc, entry.tag, section=item.section, needs=needs)
+        archived = self._entry(at + 1, entry.identity.desc, entry.tag, section=item.section, needs=needs)
         keeps_empty = entry.identity.desc in _WITH_STORAGE
         return _Part(
             entry=replace(
-                made,
+                archived,
                 definition=self._bytes(definition) or None,
                 drop=self._bytes(entry.drop) or None,
                 namespace=self._bytes(entry.namespace) or None,
@@ -215,16 +215,16 @@ class _Contents:
         )
 
     def _clear(self, item: TableItem) -> _Part:
-        made = self._statement(f"{item.name.schema} {item.name.name}", clear_member(item))
-        return replace(made, entry=replace(made.entry, needs=tuple(str(need).encode() for need in self._extensions())))
+        part = self._statement(f"{item.name.schema} {item.name.name}", clear_member(item))
+        return replace(part, entry=replace(part.entry, needs=tuple(str(need).encode() for need in self._extensions())))
 
     def _extensions(self) -> Iterator[int]:
         return (at + 1 for at, item in enumerate(self._order) if item.identity.desc == "EXTENSION")
 
     def _statement(self, tag: str, definition: str) -> _Part:
         """An entry of our own before the rows."""
-        made = self._entry(self._next_id(), "EXTENSION ROWS", tag, section=Section.PRE_DATA)
-        return _Part(entry=replace(made, definition=self._bytes(definition)))
+        archived = self._entry(self._next_id(), "EXTENSION ROWS", tag, section=Section.PRE_DATA)
+        return _Part(entry=replace(archived, definition=self._bytes(definition)))
 
     def _data_parts(self) -> Iterator[_Part]:
         tables = self._places("TABLE")
@@ -234,9 +234,9 @@ class _Contents:
         for sequence in self._snapshot.sequences():
             yield self._sequence(sequence, sequences)
         if self._database.large_objects.sums.items:
-            made = self._entry(self._next_id(), "BLOBS", "BLOBS", section=Section.DATA)
+            archived = self._entry(self._next_id(), "BLOBS", "BLOBS", section=Section.DATA)
             data = _LargeObjects(self._snapshot, self._snapshot.large_objects())
-            yield _Part(entry=replace(made, had_dumper=True), data=data)
+            yield _Part(entry=replace(archived, had_dumper=True), data=data)
 
     def _rows(self, item: TableItem, tables: Mapping[TableName, int]) -> _Part:
         """A table without an entry is a member of an extension and is there when its extension is."""
@@ -244,7 +244,7 @@ class _Contents:
         dump_id = self._next_id()
         if at is None:
             self._member_rows.append(dump_id)
-        made = self._entry(
+        archived = self._entry(
             dump_id, "TABLE DATA", item.name.name, section=Section.DATA, needs=[] if at is None else [at + 1]
         )
         for above in self._above.get(at, ()) if at is not None else ():
@@ -255,7 +255,7 @@ class _Contents:
             definition = self._bytes(f"-- load via partition root {one_line(qualified(root))}")
         return _Part(
             entry=replace(
-                made,
+                archived,
                 had_dumper=True,
                 oid=str(item.oid).encode(),
                 definition=definition,
@@ -269,10 +269,10 @@ class _Contents:
     def _sequence(self, item: SequenceItem, sequences: Mapping[TableName, int]) -> _Part:
         at = sequences.get(item.name)
         needs = [] if at is None else [at + 1]
-        made = self._entry(self._next_id(), "SEQUENCE SET", item.name.name, section=Section.DATA, needs=needs)
+        archived = self._entry(self._next_id(), "SEQUENCE SET", item.name.name, section=Section.DATA, needs=needs)
         return _Part(
             entry=replace(
-                made,
+                archived,
                 definition=self._bytes(f"{statements.set_sequence(item)}\n"),
                 namespace=self._bytes(item.name.schema),
                 owner=None if at is None else self._bytes(self._entries[at].owner),
@@ -282,10 +282,10 @@ class _Contents:
     def _large_object_parts(self) -> Iterator[_Part]:
         for item in self._snapshot.large_objects():
             dump_id = self._next_id()
-            made = self._entry(dump_id, "BLOB", str(item.oid), section=Section.PRE_DATA)
+            archived = self._entry(dump_id, "BLOB", str(item.oid), section=Section.PRE_DATA)
             yield _Part(
                 entry=replace(
-                    made,
+                    archived,
                     definition=f"SELECT pg_catalog.lo_create('{item.oid}');\n".encode(),
                     drop=f"SELECT pg_catalog.lo_unlink('{item.oid}');\n".encode(),
                     owner=self._bytes(item.owner),
@@ -299,9 +299,9 @@ class _Contents:
 
     def _about(self, desc: str, lines: Iterable[str], *, item: LargeObjectItem, large_object: int) -> _Part:
         tag = f"LARGE OBJECT {item.oid}"
-        made = self._entry(self._next_id(), desc, tag, section=Section.NONE, needs=[large_object])
+        archived = self._entry(self._next_id(), desc, tag, section=Section.NONE, needs=[large_object])
         definition = self._bytes("".join(f"{line}\n" for line in lines))
-        return _Part(entry=replace(made, definition=definition, owner=self._bytes(item.owner)))
+        return _Part(entry=replace(archived, definition=definition, owner=self._bytes(item.owner)))
 
     def _entry(
         self, dump_id: int, desc: str, tag: str, *, section: Section, needs: Iterable[int] = ()
@@ -357,24 +357,24 @@ def _ancestors(order: Sequence[OrderItem]) -> dict[int, frozenset[int]]:
         child = at if item.identity.desc == "TABLE" else tables.get(item.identity.names)
         if child is not None and item.identity.desc in ("TABLE", "TABLE ATTACH"):
             parents[child].update(need for need in item.needs if need in parents and need != child)
-    found: dict[int, frozenset[int]] = {}
+    ancestors: dict[int, frozenset[int]] = {}
     for at in parents:
         above, waiting = set[int](), list(parents[at])
         while waiting:
-            if (one := waiting.pop()) not in above:
-                above.add(one)
-                waiting.extend(parents[one])
-        found[at] = frozenset(above - {at})
-    return found
+            if (parent := waiting.pop()) not in above:
+                above.add(parent)
+                waiting.extend(parents[parent])
+        ancestors[at] = frozenset(above - {at})
+    return ancestors
 
 
 def _schema_acls(order: Iterable[OrderItem]) -> dict[str, list[int]]:
     """Schema -> dump ids of its grants. Who hands on a grant needs USAGE first; pg_dump says so to nobody, and `-j` may be too quick."""
-    found: dict[str, list[int]] = {}
+    grants: dict[str, list[int]] = {}
     for at, item in enumerate(order):
         if item.identity.desc == "ACL" and item.identity.kind == "schema":
-            found.setdefault(item.identity.names[0], []).append(at + 1)
-    return found
+            grants.setdefault(item.identity.names[0], []).append(at + 1)
+    return grants
 
 
 def copy_statement(item: TableItem) -> str:

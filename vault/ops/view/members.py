@@ -49,7 +49,7 @@ def member_tables(order: Sequence[OrderItem], tables: Iterator[TableItem]) -> It
 def on_members(order: Sequence[OrderItem]) -> frozenset[int]:
     """Positions of indexes, triggers, ... on relations that no entry defines."""
     relations = {item.identity.names for item in order if item.identity.desc in _RELATIONS}
-    found = set()
+    positions = set()
     for at, item in enumerate(order):
         identity = item.identity
         if identity.desc in _BY_NEED:
@@ -58,8 +58,8 @@ def on_members(order: Sequence[OrderItem]) -> frozenset[int]:
             on_member = identity.desc in _ON_A_RELATION and len(identity.names) == 3
             on_member = on_member and identity.names[:2] not in relations
         if on_member and any(order[need].identity.desc == "EXTENSION" for need in item.needs):
-            found.add(at)
-    return frozenset(found)
+            positions.add(at)
+    return frozenset(positions)
 
 
 def replacing(entry: SchemaEntry, snapshot: Snapshot) -> str:

@@ -27,7 +27,7 @@ _ESCAPED: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
 
 def encode_name(name: str) -> str:
     """One name of the database as a piece of a file name."""
-    return _UNSAFE.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), name)
+    return _UNSAFE.sub(lambda unsafe: "".join(f"%{byte:02X}" for byte in unsafe[0].encode()), name)
 
 
 def table_files(tables: Iterable[TableName]) -> dict[str, TableName]:
@@ -47,4 +47,4 @@ def _identity(name: TableName) -> str:
 
 def read_path(text: str) -> bytes:
     """The captured path that `source.paths.path_text` shows as `text`. A `%` that starts no escape stands for itself."""
-    return _ESCAPED.sub(lambda found: bytes.fromhex(found[1].decode()), text.encode(errors="surrogateescape"))
+    return _ESCAPED.sub(lambda escapes: bytes.fromhex(escapes[1].decode()), text.encode(errors="surrogateescape"))

@@ -62,8 +62,8 @@ def _block(entry: SchemaEntry, snapshot: Snapshot) -> bytes:
     create = dollar_quoted(entry.definition, snapshot, "create")
     table = f"pg_catalog.to_regclass({literal(qualified(identity.relation))})"
     if identity.desc == "ROW SECURITY":
-        found = [words for words in _STATES if f" {words} ROW LEVEL " in entry.definition]
-        wanted = [words for words in found if not (words == "FORCE" and "NO FORCE" in found)]
+        states = [words for words in _STATES if f" {words} ROW LEVEL " in entry.definition]
+        wanted = [words for words in states if not (words == "FORCE" and "NO FORCE" in states)]
         state = " AND ".join(_STATES[words] for words in wanted)
         there = f"EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = there AND {state})"
         return object_block(snapshot, table, [f"IF NOT {there} THEN EXECUTE {create}; END IF;"])

@@ -72,8 +72,8 @@ def roles_sql(snapshot: Snapshot, selectors: Selectors) -> Iterator[bytes]:
     yield b"\n-- Grants on parameters\n\n"
     for parameter in roles.parameter_acls:
         for item in parameter.acl:
-            one = ParameterAcl(name=parameter.name, acl=(item,))
-            lines = grant_parameter(one)
+            grant = ParameterAcl(name=parameter.name, acl=(item,))
+            lines = grant_parameter(grant)
             yield _if_created(snapshot, (read_acl_item(item).grantee,), attempt(snapshot, parameter.name, lines))
     yield b"\n-- Settings\n\n"
     for setting in roles.settings:
@@ -142,16 +142,18 @@ def _create(role: Role, snapshot: Snapshot) -> bytes:
         f"IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = {literal(role.name)}) THEN\n"
         f"RAISE WARNING 'role % exists and stays as it is', {name}; RETURN;\nEND IF;\n"
     )
-    made = [f"EXECUTE {_quoted(create, snapshot)};"]
+    statements = [f"EXECUTE {_quoted(create, snapshot)};"]
     if lost:
-        made = [
-            *("BEGIN", *made, "EXCEPTION WHEN insufficient_privilege THEN"),
+        statements = [
+            *("BEGIN", *statements, "EXCEPTION WHEN insufficient_privilege THEN"),
             f"EXECUTE {_quoted(create_role(less, unlogged=False)[0], snapshot)};",
             f"RAISE WARNING 'role % is created without %: only a superuser may give it', {name}, {literal(lost)};",
             *(_COUNT.rstrip(), "END;"),
         ]
-    made += [f"EXECUTE {_quoted(line, snapshot)};" for line in about]
-    return f"\n-- Role: {one_line(role.name)}\n".encode() + _do(snapshot, body + _attempted(snapshot, role.name, made))
+    statements += [f"EXECUTE {_quoted(line, snapshot)};" for line in about]
+    return f"\n-- Role: {one_line(role.name)}\n".encode() + _do(
+        snapshot, body + _attempted(snapshot, role.name, statements)
+    )
 
 
 def _grant(membership: Membership, snapshot: Snapshot) -> bytes:

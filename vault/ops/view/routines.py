@@ -88,8 +88,8 @@ class PrivilegeBlocks:
         acl = next((self._acls[name] for name in texts(entry.identity) if name in self._acls), None)
         recorded = "NULL" if acl is None else _array(acl)
         granted = [
-            f"EXECUTE {dollar_quoted(one, self._snapshot, 'acl')};"
-            for one in self._entries.get(subject(entry.identity), ())
+            f"EXECUTE {dollar_quoted(grant, self._snapshot, 'acl')};"
+            for grant in self._entries.get(subject(entry.identity), ())
         ]
         same = (
             f"EXISTS (SELECT FROM pg_catalog.{catalog} WHERE oid = there AND CASE WHEN {recorded} IS NULL THEN {column} IS NULL"
@@ -118,12 +118,12 @@ def owned(entry: SchemaEntry, snapshot: Snapshot, catalog: str, column: str) -> 
     statement = statements.set_owner(entry)
     if statement is None:
         return []
-    found = f"SELECT FROM pg_catalog.{catalog} WHERE oid = there AND pg_catalog.pg_get_userbyid({column}) = {literal(entry.owner)}"
-    return [f"IF NOT EXISTS ({found}) THEN EXECUTE {dollar_quoted(statement, snapshot, 'owner')}; END IF;"]
+    as_recorded = f"SELECT FROM pg_catalog.{catalog} WHERE oid = there AND pg_catalog.pg_get_userbyid({column}) = {literal(entry.owner)}"
+    return [f"IF NOT EXISTS ({as_recorded}) THEN EXECUTE {dollar_quoted(statement, snapshot, 'owner')}; END IF;"]
 
 
-def _array(found: Iterable[str]) -> str:
-    return f"ARRAY[{', '.join(map(literal, found))}]::text[]"
+def _array(items: Iterable[str]) -> str:
+    return f"ARRAY[{', '.join(map(literal, items))}]::text[]"
 
 
 def _do(snapshot: Snapshot, declared: str, body: str) -> bytes:

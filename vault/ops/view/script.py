@@ -98,7 +98,7 @@ def as_psql_reads_it(definition: str, snapshot: Snapshot) -> str:
 
 def has_variables(definition: str) -> bool:
     """Whether there is, outside quotes, a colon that psql could take for the start of a variable."""
-    return _VARIABLE.search(_QUOTED.sub(lambda found: found[0][0], definition)) is not None
+    return _VARIABLE.search(_QUOTED.sub(lambda quoted: quoted[0][0], definition)) is not None
 
 
 class EntryScript:
@@ -119,16 +119,16 @@ class EntryScript:
                 title(entry)
                 + b"-- Belongs to the database itself and carries its name. Settings follow at the end; owner, privileges and comment are the new one's.\n"
             )
-        found = title(entry)
+        lines = title(entry)
         if entry.definition and entry.tablespace != self._tablespace and entry.identity.desc in _IN_A_TABLESPACE:
             self._tablespace = entry.tablespace
             value = quote(entry.tablespace) if entry.tablespace else "''"
-            found += f"SET default_tablespace = {value};\n".encode()
+            lines += f"SET default_tablespace = {value};\n".encode()
         if entry.table_access_method and entry.table_access_method != self._method:
             self._method = entry.table_access_method
-            found += f"SET default_table_access_method = {quote(entry.table_access_method)};\n".encode()
+            lines += f"SET default_table_access_method = {quote(entry.table_access_method)};\n".encode()
         return (
-            found
+            lines
             + text(as_psql_reads_it(entry.definition, self._snapshot))
             + owner(entry)
             + without_new_privileges(entry, self._version)
@@ -143,8 +143,8 @@ def version_of(snapshot: Snapshot) -> int:
 
 def without_new_privileges(entry: SchemaEntry, version: int) -> bytes:
     """What takes back after an entry of a server of `version` what GRANT ALL means since. Does nothing on servers before 17."""
-    found = privileges.without_maintain(entry.identity, before=version, after=privileges.MAINTAIN_VERSION)
-    return "".join(f"{line};\n" for line in found).encode()
+    taken_back = privileges.without_maintain(entry.identity, before=version, after=privileges.MAINTAIN_VERSION)
+    return "".join(f"{line};\n" for line in taken_back).encode()
 
 
 def owner(entry: SchemaEntry) -> bytes:

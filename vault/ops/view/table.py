@@ -23,21 +23,21 @@ def find_table(snapshot: Snapshot, text: str) -> TableItem:
     if len(parts) > 2:
         raise UsageError(f"not a table name: {one_line(text)}", hint="write SCHEMA.TABLE, with double quotes as in SQL")
     items = list(snapshot.tables())
-    found = [
+    named = [
         item for item in items if item.name.name == parts[-1] and (len(parts) == 1 or item.name.schema == parts[0])
     ]
-    if len(found) > 1:
-        public = [item for item in found if item.name.schema == "public"]
+    if len(named) > 1:
+        public = [item for item in named if item.name.schema == "public"]
         if not public:
-            names = ", ".join(show_name(item.name) for item in found)
+            names = ", ".join(show_name(item.name) for item in named)
             raise UsageError(f"several tables are named {one_line(text)}", why=names, hint="name the schema too")
-        found = public
-    if not found:
+        named = public
+    if not named:
         near = difflib.get_close_matches(".".join(parts), [str(item.name) for item in items], 1)
         exact = [show_name(item.name) for item in items if str(item.name) in near]
         hint = f"did you mean {exact[0]}?" if exact else "list the tables with: pgvault show SNAP"
         raise NotThere(f"no table {one_line(text)} in the snapshot", hint=hint)
-    return found[0]
+    return named[0]
 
 
 def table_rows(snapshot: Snapshot, item: TableItem, form: str) -> Iterator[bytes]:

@@ -94,9 +94,9 @@ class View:
         """
         path = path.strip("/")
         if path:
-            found = self.entry(path)
-            if found.kind != "directory":
-                yield found
+            node = self.entry(path)
+            if node.kind != "directory":
+                yield node
                 return
         top, _, below = path.partition("/")
         if not path:

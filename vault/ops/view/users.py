@@ -79,13 +79,13 @@ def users_tables(snapshot: Snapshot, selectors: Selectors) -> list[TableItem]:
     """Empty if the snapshot has no users."""
     users = selectors.users_table
     wanted = (users, TableName(schema=users.schema, name=_IDENTITIES))
-    found = {item.name: item for item in snapshot.tables() if item.name in wanted}
-    return [found[name] for name in wanted if name in found] if users in found else []
+    items = {item.name: item for item in snapshot.tables() if item.name in wanted}
+    return [items[name] for name in wanted if name in items] if users in items else []
 
 
 def role_tables(snapshot: Snapshot, selectors: Selectors) -> list[TableItem]:
-    found = {item.name: item for item in snapshot.tables()}
-    return [found[name] for name in tables_of("user_roles", found, selectors)]
+    items = {item.name: item for item in snapshot.tables()}
+    return [items[name] for name in tables_of("user_roles", items, selectors)]
 
 
 def rows_script(snapshot: Snapshot, what: str, items: Sequence[TableItem], *notes: str) -> Iterator[bytes]:

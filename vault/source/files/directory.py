@@ -90,8 +90,8 @@ class DirectoryFiles:
         """As the port; waits for the disk. Raises as `read`"""
         with self._opened(path) as descriptor:
             settled = settle(descriptor)
-            found = _described(os.fstat(descriptor), path)
-            return replace(found, witnessed=settled and witnesses(descriptor))
+            file = _described(os.fstat(descriptor), path)
+            return replace(file, witnessed=settled and witnesses(descriptor))
 
     def read(self, path: bytes) -> Iterator[bytes]:
         """As the port: what the file holds while it is read, to its end; compare `status` before and after.
@@ -188,24 +188,24 @@ def _visit(cursor: DirectoryCursor, listing: _Listing, name: bytes, look: _Look)
     path = b"/".join(parts)
     try:
         directory = cursor.at(listing.parts)
-        found = _describe(directory, name, path, look.witnesses)
+        file = _describe(directory, name, path, look.witnesses)
     except OSError as error:
-        found = _unreadable(path, error)
-    left_out = look.exclude and look.exclude.pattern_for(path, directory=found.type == FileType.DIRECTORY)
+        file = _unreadable(path, error)
+    left_out = look.exclude and look.exclude.pattern_for(path, directory=file.type == FileType.DIRECTORY)
     if left_out:
-        return replace(found, problem=Missing(item=path_text(path), state=State.NOT_SELECTED, why=left_out))
-    if found.type != FileType.DIRECTORY:
-        return found
+        return replace(file, problem=Missing(item=path_text(path), state=State.NOT_SELECTED, why=left_out))
+    if file.type != FileType.DIRECTORY:
+        return file
     names, failure = _read_names(directory, name)
     # Its second place was planned when its parent was read; without one its content would be out of order.
     if _has_second_place(listing, name):
         listing.inside[name] = _Listing(parts=parts, names=names)
     elif names:
-        return _with_problem(found, State.FAILED, "it became a directory while its parent was read", _AGAIN)
+        return _with_problem(file, State.FAILED, "it became a directory while its parent was read", _AGAIN)
     if failure is None:
-        return found
+        return file
     state = State.NOT_PERMITTED if failure.errno in DENIED else State.FAILED
-    return _with_problem(found, state, f"its names could not all be read: {_why(failure)}", _fix(failure))
+    return _with_problem(file, state, f"its names could not all be read: {_why(failure)}", _fix(failure))
 
 
 def _has_second_place(listing: _Listing, name: bytes) -> bool:
@@ -225,10 +225,10 @@ def _read_names(directory: int, name: bytes) -> tuple[list[bytes], OSError | Non
         try:
             with os.scandir(descriptor) as entries:
                 for entry in entries:
-                    found = os.fsencode(entry.name)
-                    names.append(found)
+                    encoded = os.fsencode(entry.name)
+                    names.append(encoded)
                     if entry.is_dir(follow_symlinks=False):
-                        names.append(found + b"/")
+                        names.append(encoded + b"/")
         finally:
             os.close(descriptor)
     except OSError as error:
@@ -254,17 +254,17 @@ def _describe(directory: int, name: bytes, path: bytes, witnesses: Witnesses) ->
     """State of `name` in `directory`. Raises OSError if it is gone or cannot be looked at."""
     status = os.stat(name, dir_fd=directory, follow_symlinks=False)
     kind = _TYPES.get(stat.S_IFMT(status.st_mode))
-    found = _described(status, path)
+    file = _described(status, path)
     if kind is FileType.SYMLINK:
-        found = replace(found, target=os.readlink(name, dir_fd=directory))
+        file = replace(file, target=os.readlink(name, dir_fd=directory))
     if kind is None:
         what = _OTHER_TYPES.get(stat.S_IFMT(status.st_mode), "of an unknown type")
-        return _with_problem(found, State.NOT_EXPORTABLE, f"it is {what}", "leave it out; it has no content to back up")
+        return _with_problem(file, State.NOT_EXPORTABLE, f"it is {what}", "leave it out; it has no content to back up")
     if kind is FileType.FILE and not os.access(name, os.R_OK, dir_fd=directory, effective_ids=True):
-        return _with_problem(found, State.NOT_PERMITTED, "permission denied", _RIGHTS)
+        return _with_problem(file, State.NOT_PERMITTED, "permission denied", _RIGHTS)
     if kind is FileType.FILE:
-        return replace(found, witnessed=witnesses.of(status.st_dev, directory, name))
-    return found
+        return replace(file, witnessed=witnesses.of(status.st_dev, directory, name))
+    return file
 
 
 _AGAIN: Final = "run the backup again while nothing changes the directory"
@@ -272,13 +272,13 @@ _RIGHTS: Final = "give the user that runs the backup the right to read it"
 
 
 def _unreadable(path: bytes, error: OSError) -> SourceFile:
-    found = SourceFile(path=path, type="", mode=0, mtime_ns=0, size=0, ctime_ns=0, inode=0, target=b"")
+    file = SourceFile(path=path, type="", mode=0, mtime_ns=0, size=0, ctime_ns=0, inode=0, target=b"")
     state = State.NOT_PERMITTED if error.errno in DENIED else State.FAILED
-    return _with_problem(found, state, _why(error), _fix(error))
+    return _with_problem(file, state, _why(error), _fix(error))
 
 
-def _with_problem(found: SourceFile, state: State, why: str, fix: str) -> SourceFile:
-    return replace(found, problem=Missing(item=path_text(found.path), state=state, why=why, fix=fix))
+def _with_problem(file: SourceFile, state: State, why: str, fix: str) -> SourceFile:
+    return replace(file, problem=Missing(item=path_text(file.path), state=state, why=why, fix=fix))
 
 
 def _why(error: OSError) -> str:

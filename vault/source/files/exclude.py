@@ -21,7 +21,7 @@ class Exclude:
         """Raises  UsageError: one that is no pattern, or that can match nothing (empty, a comment, `/`)"""
         for pattern in patterns:
             try:
-                read = [one for one in GitIgnoreSpec.from_lines([pattern]).patterns if one.include is not None]
+                read = [parsed for parsed in GitIgnoreSpec.from_lines([pattern]).patterns if parsed.include is not None]
             except ValueError:
                 read = []
             if not read or "\n" in pattern:
@@ -35,5 +35,5 @@ class Exclude:
 
     def pattern_for(self, path: bytes, *, directory: bool) -> str | None:
         """The pattern that leaves `path` out; None if it is taken. A directory above it was asked about before."""
-        found = self._spec.check_file(os.fsdecode(path) + ("/" if directory else ""))
-        return self._patterns[found.index] if found.include and found.index is not None else None
+        match = self._spec.check_file(os.fsdecode(path) + ("/" if directory else ""))
+        return self._patterns[match.index] if match.include and match.index is not None else None

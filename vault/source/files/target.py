@@ -190,12 +190,12 @@ class DirectoryWriter:
             raise _in_the_way(path)
 
     def _place(self, directory: int, temporary: bytes, name: bytes, path: bytes) -> None:
-        made = os.stat(temporary, dir_fd=directory, follow_symlinks=False)
+        status = os.stat(temporary, dir_fd=directory, follow_symlinks=False)
         if self._replace and (there := _status(directory, name)) is not None:
             self._refuse_other(there, path)
             self._made.pop((there.st_dev, there.st_ino), None)  # its number is free once it is replaced
         self._put_in_place(directory, temporary, name, path)
-        self._made[made.st_dev, made.st_ino] = path
+        self._made[status.st_dev, status.st_ino] = path
 
     def _put_in_place(self, directory: int, temporary: bytes, name: bytes, path: bytes) -> None:
         if not self._replace:

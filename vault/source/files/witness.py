@@ -70,10 +70,10 @@ def _file_system(descriptor: int) -> int | None:
     call = _libc("fstatfs")
     if call is None:
         return None
-    found = ctypes.create_string_buffer(_STATFS_BYTES)
-    if call(ctypes.c_int(descriptor), found):
+    facts = ctypes.create_string_buffer(_STATFS_BYTES)
+    if call(ctypes.c_int(descriptor), facts):
         return None
-    return ctypes.c_ulong.from_buffer(found).value
+    return ctypes.c_ulong.from_buffer(facts).value
 
 
 @cache
