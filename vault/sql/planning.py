@@ -12,7 +12,7 @@ WITH RECURSIVE reached (relation, classid, objid) AS (
     SELECT i.indrelid, 'pg_class'::regclass::oid, i.indexrelid FROM pg_index i
      WHERE i.indrelid = {tables} AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL)
     UNION ALL
-    SELECT s.stxrelid, 'pg_statistic_ext'::regclass::oid, s.oid FROM pg_statistic_ext s WHERE s.stxrelid = {tables}
+    SELECT s.stxrelid, 'pg_statistic_ext'::regclass::oid, s.oid FROM pg_statistic_ext s WHERE s.stxrelid = {tables}{values}
     UNION
     SELECT r.relation, x.classid, x.objid FROM reached r, LATERAL (
         SELECT d.refclassid, d.refobjid FROM pg_depend d
@@ -37,11 +37,25 @@ SELECT DISTINCT ON (c.oid) c.oid::int8, n.nspname::text, c.relname::text, p.oid:
  ORDER BY c.oid, 7, p.oid
 """
 
+_VALUES: Final = """
+    UNION ALL
+    SELECT a.attrelid, 'pg_type'::regclass::oid, a.atttypid FROM pg_attribute a
+     WHERE a.attrelid = {tables} AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid >= 16384
+    UNION ALL
+    SELECT i.indrelid, x.classid, x.objid FROM pg_index i JOIN pg_opclass c ON c.oid = ANY(i.indclass), LATERAL (
+        SELECT 'pg_operator'::regclass::oid, o.amopopr::oid FROM pg_amop o WHERE o.amopfamily = c.opcfamily
+        UNION ALL
+        SELECT 'pg_proc'::regclass::oid, f.amproc::oid FROM pg_amproc f WHERE f.amprocfamily = c.opcfamily
+    ) AS x (classid, objid)
+     WHERE i.indrelid = {tables} AND (i.indisunique OR i.indisexclusion) AND x.objid >= 16384"""
+"""What values of the table's types, and comparing its keys, runs: checks of domains, operators, functions of their classes."""
 
-def reached(tables: str) -> str:
+
+def reached(tables: str, *, values: bool = False) -> str:
     """Of each table one function in a language other than internal and c, first one that is not trusted, with table, names and owners.
 
     Columns: oid, schema, name, function, its owner, the table's owner, whether both are superusers or the role that logged in.
     tables   right side of `oid = `: `ANY(...)`
+    values   also what is run where values of its columns are read from text, and where its keys are compared
     """
-    return _REACHED.replace("{tables}", tables)
+    return _REACHED.replace("{values}", _VALUES if values else "").replace("{tables}", tables)

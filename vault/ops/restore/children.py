@@ -42,9 +42,8 @@ def lost_rows(plan: RestorePlan, session: TargetSession) -> tuple[Beside, ...]:
     for name, one in sorted(unasked.items()):
         parent = str(one.parent)
         if name not in there:
-            told[name] = Beside(
-                table=name, why=f"refers to {parent}, and was not counted: it may not be read, or is not there"
-            )
+            reasons = "it may not be read, or counting would run somebody else's code, or it is not there"
+            told[name] = Beside(table=name, why=f"refers to {parent}, and was not counted: {reasons}")
         elif there[name] < one.rows:
             told[name] = Beside(
                 table=name, why=f"refers to {parent}, and has {there[name]} rows, {one.rows} in the snapshot"

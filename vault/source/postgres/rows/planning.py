@@ -55,9 +55,13 @@ def unplanned(session: Session, tables: Sequence[int]) -> dict[int, str]:
     return found
 
 
-def foreign(session: Session, tables: Sequence[int]) -> dict[int, str]:
-    """Table oid -> function of a role that is neither superuser nor the session's own, which planning would run; of those that have one."""
-    rows = session.rows(reached(LISTED), {"tables": list(tables)}, doing="looking for code that planning would run")
+def foreign(session: Session, tables: Sequence[int], *, values: bool = False) -> dict[int, str]:
+    """Table oid -> function of a role that is neither superuser nor the session's own, which planning would run; of those that have one.
+
+    values   also what is run where values of its columns are read from text, and where its keys are compared
+    """
+    query = reached(LISTED, values=values)
+    rows = session.rows(query, {"tables": list(tables)}, doing="looking for code that planning would run")
     return {oid: function for oid, _, _, function, _, _, trusted in rows if not trusted}
 
 

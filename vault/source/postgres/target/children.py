@@ -10,6 +10,7 @@ from vault.source.postgres.connection.connect import Connection, Session
 from vault.source.postgres.connection.text import text
 from vault.source.postgres.rows.planning import foreign
 from vault.source.postgres.target import merge
+from vault.source.postgres.target.harmless import require_harmless
 from vault.source.postgres.target.unique_keys import unique_keys
 from vault.sql.names import qualified, quote
 
@@ -63,8 +64,9 @@ def cut_off(
     encoding: str,
     nulls: bool,
 ) -> int:
-    """See ports.TargetSession.cut_off. Raises psycopg.Error"""
+    """See ports.TargetSession.cut_off. Raises psycopg.Error, SourceError"""
     with connection.transaction(force_rollback=True), connection.cursor() as cursor:
+        require_harmless(connection, table)
         names = merge.names_of(table, unique_keys(connection, table.load_via_root or table.name))
         merge.stage(cursor, names, blocks, encoding)
         mine, theirs = (names.row(alias, [quote(column) for column in columns]) for alias in ("s", "t"))

@@ -19,6 +19,7 @@ from vault.model import BrokenReference, MergedRows, TableItem, TableName
 from vault.source.postgres.connection.connect import Connection, Session
 from vault.source.postgres.connection.text import text
 from vault.source.postgres.rows.planning import foreign
+from vault.source.postgres.target.harmless import require_harmless
 from vault.source.postgres.target.silence import silenced
 from vault.source.postgres.target.unique_keys import UniqueKey, key_of, unique_keys
 from vault.sql.names import literal, qualified, quote
@@ -96,8 +97,9 @@ def merge(connection: Connection, table: TableItem, blocks: Iterator[bytes], *, 
 
 
 def foresee(connection: Connection, table: TableItem, blocks: Iterator[bytes], *, rows: int, into: Into) -> MergedRows:
-    """What `merge` would do, but for rows that another key would keep out. Changes nothing. Raises psycopg.Error"""
+    """What `merge` would do, but for rows that another key would keep out. Changes nothing. Raises psycopg.Error, SourceError"""
     with connection.transaction(force_rollback=True), connection.cursor() as cursor:
+        require_harmless(connection, table)
         names = names_of(table, unique_keys(connection, table.load_via_root or table.name))
         if _first(cursor, f"SELECT NOT EXISTS (SELECT FROM {names.source})"):
             return MergedRows(added=rows)
@@ -306,7 +308,9 @@ with wanted as (
        and (conrelid in (select oid from family) or confrelid in (select oid from family))
 )
 select conname::text, pg_catalog.format('%%I.%%I', n.nspname, c.relname), coalesce((all_of->>'conperiod')::bool, false),
-       array(select r::pg_catalog.int8 from unnest(array[conrelid, confrelid]) as r where r not in (select oid from wanted)),
+       array(select distinct t.relid::pg_catalog.int8 from unnest(array[conrelid, confrelid]) as r,
+                    lateral (select r union select relid::pg_catalog.oid from pg_catalog.pg_partition_tree(r)) as t (relid)
+              where r not in (select oid from wanted) and t.relid not in (select oid from wanted)),
        pg_catalog.format('select count(*) from %%s %%I.%%I c where %%s and not exists (select from %%s %%I.%%I p where %%s)',
            case c.relkind when 'p' then '' else 'only' end, n.nspname, c.relname, columns.given, case p.relkind when 'p' then '' else 'only' end, pn.nspname, p.relname, columns.equal)
   from keys join pg_catalog.pg_class c on c.oid = conrelid join pg_catalog.pg_namespace n on n.oid = c.relnamespace
