@@ -19,7 +19,6 @@ ALLOWED = {
     "click": "vault.cli",
     "cryptography": "vault.crypto",
     "msgpack": "vault.format.codec",
-    "pathspec": "vault.source.files.exclude",
     "psycopg": "vault.source.postgres",
     "pyfastcdc": "vault.pipeline.cut",
     "rich": "vault.cli.progress",

@@ -57,6 +57,14 @@ def test_pattern_that_matches_nothing_and_names_seldom_meant_are_told(pgvault_re
     assert "matched no path" not in done.err
 
 
+def test_pattern_that_takes_paths_back_is_not_told_to_match_nothing(pgvault_ready: Command, project: Path) -> None:
+    patterns = ("--exclude", "*", "--exclude", "!*/", "--exclude", "!*.ts")
+    done = pgvault_ready("backup", "--dir", "project=project", *patterns)
+    assert done.code == 0
+    assert listed(pgvault_ready) == {"main.ts"}
+    assert "matched no path" not in done.err
+
+
 def test_wrong_pattern_is_refused_before_anything_is_saved(pgvault_ready: Command, project: Path) -> None:
     done = pgvault_ready("backup", "--dir", "project=project", "--exclude", "a\\")
     assert (done.code, "not a pattern" in done.err) == (2, True)

@@ -55,10 +55,10 @@ def run_backup(settings: Settings, plan: BackupPlan, *, attended: bool, progress
 
 
 def _tell_unused(exclude: Sequence[str], report: BackupReport, progress: Progress) -> None:
-    """A pattern that leaves nothing out is mistyped more often than not."""
+    """A pattern that leaves nothing out is mistyped more often than not; `!pattern` is there to leave nothing out."""
     missing = {item.item for coverage in report.ledger.values() for item in coverage.missing}
     for pattern in dict.fromkeys(exclude):
-        if not any(f"--exclude {pattern} leaves" in item for item in missing):
+        if not pattern.startswith("!") and not any(f"--exclude {pattern} leaves" in item for item in missing):
             progress.event("warning", f"--exclude {pattern} matched no path; a later pattern may take precedence")
 
 

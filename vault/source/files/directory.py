@@ -17,13 +17,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from vault.errors import PermissionMissing, SourceError
 from vault.limits import MIB
 from vault.model import FileType, Missing, State
 from vault.model.files import path_text
 from vault.ports import SourceFile
+from vault.source.files.exclude import Exclude
 from vault.source.files.paths import (
     DENIED,
     DIRECTORY_FLAGS,
@@ -35,9 +36,6 @@ from vault.source.files.paths import (
     split_path,
 )
 from vault.source.files.witness import Witnesses, settle, witnesses
-
-if TYPE_CHECKING:
-    from vault.source.files.exclude import Exclude
 
 PIECE_BYTES: Final = 1 * MIB
 
@@ -65,7 +63,7 @@ class DirectoryFiles:
     def __init__(self, root: bytes | Path, exclude: Sequence[str] = ()) -> None:
         """`exclude`: patterns in gitignore's syntax. Raises  UsageError: one is none"""
         self._root = os.fsencode(root)
-        self._exclude = _exclude(exclude)
+        self._exclude = Exclude(exclude)
 
     def scan(self) -> Iterator[SourceFile]:
         """As the port; the root is not given. `type` is empty for what is no file, directory or link.
@@ -155,15 +153,7 @@ class _Look:
     """What a scan asks about each path."""
 
     witnesses: Witnesses
-    exclude: Exclude | None
-
-
-def _exclude(patterns: Sequence[str]) -> Exclude | None:
-    if not patterns:
-        return None
-    from vault.source.files.exclude import Exclude  # the library is loaded for those who name patterns
-
-    return Exclude(patterns)
+    exclude: Exclude
 
 
 def _walk(cursor: DirectoryCursor, top: _Listing, look: _Look) -> Iterator[SourceFile]:
@@ -191,7 +181,7 @@ def _visit(cursor: DirectoryCursor, listing: _Listing, name: bytes, look: _Look)
         file = _describe(directory, name, path, look.witnesses)
     except OSError as error:
         file = _unreadable(path, error)
-    left_out = look.exclude and look.exclude.pattern_for(path, directory=file.type == FileType.DIRECTORY)
+    left_out = look.exclude.pattern_for(path, directory=file.type == FileType.DIRECTORY)
     if left_out:
         return replace(file, problem=Missing(item=path_text(path), state=State.NOT_SELECTED, why=left_out))
     if file.type != FileType.DIRECTORY:
