@@ -63,9 +63,15 @@ def put_pack(repo: Open, objects: Sequence[Made], *, pack_class: PackClass = Pac
 
 
 def put_fragment(
-    repo: Open, packs: Sequence[PackEntry], *, generation: int = 1, supersedes: Sequence[FragmentId] = ()
+    repo: Open,
+    packs: Sequence[PackEntry],
+    *,
+    generation: int = 1,
+    supersedes: Sequence[FragmentId] = (),
+    changed: tuple[bytes, bytes] = (b"", b""),
 ) -> FragmentId:
-    plain = encode_fragment(build_fragment(packs, supersedes))
+    """`changed`: bytes of the plaintext and others of that length, for what no encoder writes."""
+    plain = encode_fragment(build_fragment(packs, supersedes)).replace(*changed)
     data = seal_file(plain, FileKind.INDEX, repo.keys, salt=os.urandom(24), squeeze=False)
     fragment = FragmentId(keyed.sha256(data))
     repo.store.put(fragment_name(generation, fragment), data)

@@ -75,10 +75,10 @@ def test_own_names_are_counted_listed_rendered_and_compared_after_a_restore(
         "[ok] Users: 3 users (with encrypted passwords)",
         "[ok] User roles: 4 role assignments",
         "[ok] RLS policies: 0 policies",
-        "[ok] RPC functions: 1 functions",
-        "[ok] Migrations: 1 files",
+        "[ok] RPC functions: 1 function",
+        "[ok] Migrations: 1 file",
         "[--] Edge Functions: 0 functions",
-        "[ok] Encryption functions: 1 functions",
+        "[ok] Encryption functions: 1 function",
     ]
     for file, text in (("users_with_encrypted_passwords.sql", '"people"'), ("user_roles_complete.sql", '"Grants"')):
         assert text in pgvault_ready("cat", f"latest:{file}").out

@@ -40,8 +40,8 @@ SUMMARY = [
     "[ok] Data records: 5300 total records",
     "[ok] Users: 0 users (with encrypted passwords)",
     "[ok] User roles: 0 role assignments",
-    "[ok] RLS policies: 1 policies",
-    "[ok] RPC functions: 1 functions",
+    "[ok] RLS policies: 1 policy",
+    "[ok] RPC functions: 1 function",
 ]
 
 

@@ -208,9 +208,10 @@ def test_newer_envelope_is_unsupported_not_damaged(sample: Sample, kind: str, at
 def test_newer_pack_is_unsupported_and_hides_no_other(sample: Sample) -> None:
     name = sample.names("packs data")[0]
     data = sample.files[name][:8] + b"\2" + sample.files[name][9:]
-    newer = PackEntry(pack=PackId(sha256(data).digest()), size=len(data), header=data[:68], records=())
+    header = sample.files[name][:68]
+    newer = PackEntry(pack=PackId(sha256(data).digest()), size=len(data), header=header, records=())
     store = MemoryStore({**sample.files, f"packs/{newer.pack.hex()}": data})
-    put_fragment(opened(store), [newer], generation=100)
+    put_fragment(opened(store), [newer], generation=100, changed=(header, data[:68]))
     found = damage(opened(store))
     assert [item.kind for item in found] == ["FORMAT_NEWER"]
     assert found[0].file.startswith("index/00000064-")
