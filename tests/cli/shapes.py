@@ -48,6 +48,11 @@ TABLE = fields(
 
 KEY = fields(id=SNAPSHOT_ID, label=TEXT, created=TIME, kdf={"type": "object"})
 
+FAILED = {
+    "type": "object", "properties": {"entry": TEXT, "why": TEXT, "because": TEXT}, "required": ["entry", "why"],
+}  # fmt: skip
+"""`because`: the entry of the first cause, where there is one."""
+
 SHAPES: dict[str, dict[str, Any]] = {
     "init": result(repository={"type": "string", "pattern": "^[0-9a-f]{32}$"}, url=TEXT, kit=nullable(TEXT)),
     "backup": result(
@@ -68,7 +73,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     "export": result(format={"enum": ["layout", "pgdump", "sql", "tar"]}, path=TEXT, files=COUNT, bytes=COUNT, duration_s=SECONDS),
     "extract": result(files=COUNT, bytes=COUNT),
     "restore": result(
-        tables=COUNT, rows=COUNT, entries=COUNT, failed=listed(fields(entry=TEXT, why=TEXT)), duration_s=SECONDS,
+        tables=COUNT, rows=COUNT, entries=COUNT, failed=listed(FAILED), duration_s=SECONDS,
         large_objects=COUNT,
         merged=listed(
             fields(table=TEXT, added=COUNT, left_different=COUNT, changed=COUNT, deleted=COUNT, refused=COUNT)

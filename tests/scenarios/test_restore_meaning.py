@@ -88,6 +88,44 @@ def test_compare_sees_another_operator_behind_equal_text(postgres: Cluster, sour
     ]
 
 
+STOCK = """
+set search_path = '';
+create or replace view public.by_case as select case email when 'BOB'::ext.citext then 'bob' else 'else' end as who from public.member;
+drop policy permits on public.member;
+create policy permits on public.member using (case email when 'BOB'::ext.citext then true else false end);
+drop index public.by_expression;
+create index by_expression on public.member ((nullif(email, 'BOB'::ext.citext))) where email is distinct from 'ALICE'::ext.citext;
+"""
+"""What pg_restore runs, with the empty path that it sets: the same text, and text's own operators."""
+
+
+@pytest.mark.spec("RST-13")
+def test_what_a_stock_restore_left_with_another_meaning_is_told_and_replaced(postgres: Cluster, source: str) -> None:
+    snapshot = snapshot_of(postgres.dsn(source))
+    with postgres.connect(source) as connection:
+        connection.execute(STOCK.encode())
+    assert ask(postgres, source, "select who from by_case order by 1") == ["else", "else"]
+    left = restored(snapshot, postgres.dsn(source), "public.by_case", "public.member", "rls_policies", into_source=True)
+    called = "operator ext.=(ext.citext,ext.citext)"
+    told = f"equal in text, but differs on the target in what it calls: {called}; -c replaces it"
+    assert {left.failed["VIEW by_case"], left.failed["POLICY member permits"]} == {told}
+    done = restored(
+        snapshot,
+        postgres.dsn(source),
+        "public.by_case",
+        "public.by_expression",
+        "rls_policies",
+        replace=True,
+        into_source=True,
+    )
+    assert done.failed == {}
+    assert ask(postgres, source, "select who from by_case order by 1") == ["bob", "else"]
+    again = restored(
+        snapshot, postgres.dsn(source), "public.by_case", "public.by_expression", "rls_policies", into_source=True
+    )
+    assert again.failed == {}
+
+
 SHADOWED = """
 create schema far; create type far.word as (text text); create schema near;
 create function far.same(far.word, far.word) returns boolean language sql immutable as 'select true';

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from vault.model.database import Identity, Roles, SchemaEntry, TableName
+from vault.model.meaning import Meanings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +63,8 @@ class Present:
 
     `unreadable`: tables of which nothing is known but that they are there; `read_only`: tables and sequences that the
     restoring role may not write; `homes`: schema and name of the relation of each index and statistics object; `acls`: as in
-    CatalogFacts; `triggers`: of a table, what fires when rows are inserted, and whether the restoring role can silence it.
+    CatalogFacts; `triggers`: of a table, what fires when rows are inserted, and whether the restoring role can silence it;
+    `meanings`: what expressions call there.
     """
 
     entries: Mapping[Identity, SchemaEntry] = field(default_factory=dict)
@@ -72,6 +74,7 @@ class Present:
     homes: Mapping[Identity, tuple[str, ...]] = field(default_factory=dict)
     acls: tuple[tuple[str, str, tuple[str, ...] | None], ...] = ()
     triggers: Mapping[TableName, tuple[tuple[str, bool], ...]] = field(default_factory=dict)
+    meanings: Meanings = field(default_factory=Meanings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

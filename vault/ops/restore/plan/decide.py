@@ -31,6 +31,7 @@ _OF_PROJECT: Final = frozenset({"POLICY", "TRIGGER", "PUBLICATION TABLE"})
 """What a project adds to the platform's tables and may replace there."""
 
 
+_CALLED_MAX: Final = 5
 _BY_HAND: Final = frozenset({"DEFAULT ACL", "PUBLICATION", "SCHEMA", "SUBSCRIPTION"})
 """Entries for whose replacement there is no safe way."""
 
@@ -69,23 +70,32 @@ def _decide(now: Situation, at: int) -> Decision:
     if present is None:
         why = _hidden(now, entry) or _refusal(now, at)
         return Decision(action=Action.SKIP, why=why, lacking=True) if why else Decision(action=Action.CREATE)
-    if equal(entry, present) or entry.identity.desc == "EXTENSION":
+    alike = equal(entry, present)
+    otherwise = alike and entry.identity in now.otherwise
+    if (alike and not otherwise) or entry.identity.desc == "EXTENSION":
         return Decision(action=Action.EQUAL, present=present)
     if entry.namespace in now.selectors.platform_schemas and entry.identity.desc not in _OF_PROJECT:
         return Decision(action=Action.KEEP, why="the platform's own differs", present=present)
     asked = at in now.picked.explicit
-    owner_alone = equal(replace(entry, owner=present.owner), present)
+    owner_alone = not alike and equal(replace(entry, owner=present.owner), present)
     if owner_alone:  # what is done is told by comparing the two
         present = replace(present, definition=entry.definition)
+    why = _in_what(now, entry, present)
+    if otherwise:  # made anew as if its text was another
+        present = replace(present, definition="")
     if entry.identity.desc in _BY_HAND and not owner_alone:
-        return Decision(action=Action.KEEP, why=f"{_in_what(now, entry, present)}; change it by hand", lacking=asked)
+        return Decision(action=Action.KEEP, why=f"{why}; change it by hand", lacking=asked)
     if now.replace and asked:
         in_place = owner_alone or entry.identity.desc in IN_PLACE or not present.drop
         return Decision(action=Action.REPLACE, present=present, in_place=in_place)
-    return Decision(action=Action.KEEP, why=_in_what(now, entry, present), present=present, lacking=asked)
+    return Decision(action=Action.KEEP, why=why, present=present, lacking=asked)
 
 
 def _in_what(now: Situation, entry: SchemaEntry, present: SchemaEntry) -> str:
+    if equal(entry, present):
+        called = now.otherwise[entry.identity]
+        more = f" and {len(called) - _CALLED_MAX} more" if len(called) > _CALLED_MAX else ""
+        return f"equal in text, but differs on the target in what it calls: {', '.join(called[:_CALLED_MAX])}{more}"
     names = entry.identity.names
     if entry.identity.desc != "TABLE" or len(names) != 2:
         return in_what(entry, present)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from vault.model import Present, SchemaEntry, TableItem, TargetFacts
+from vault.model import Identity, Present, SchemaEntry, TableItem, TargetFacts
 from vault.ops.project.components import Selectors
 from vault.ops.restore.plan.contents import Contents
 from vault.ops.restore.plan.graph import EntryGraph
@@ -86,7 +87,10 @@ class TableRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
-    """What decisions rest on. `replace`: what differs becomes as recorded (-c). `definitions`: not rows alone."""
+    """What decisions rest on. `replace`: what differs becomes as recorded (-c). `definitions`: not rows alone.
+
+    otherwise  what is called on one side alone, of entries that both have
+    """
 
     contents: Contents
     graph: EntryGraph
@@ -96,3 +100,4 @@ class Situation:
     selectors: Selectors
     replace: bool
     definitions: bool
+    otherwise: Mapping[Identity, tuple[str, ...]]

@@ -20,6 +20,7 @@ from vault.ops.restore.plan.decide import brings_extensions, decide, rows_into
 from vault.ops.restore.plan.decision import Action, Decision, Exchange, RowMode, Situation, TableRows
 from vault.ops.restore.plan.exchange import exchanges
 from vault.ops.restore.plan.graph import EntryGraph
+from vault.ops.restore.plan.meant import called_otherwise
 from vault.ops.restore.plan.privileges import decide_privileges
 from vault.ops.restore.plan.public import with_public
 from vault.ops.restore.plan.references import Reference, references
@@ -264,6 +265,7 @@ def _situation(contents: Contents, target: TargetFacts, options: RestoreOptions,
         selectors=options.selectors,
         replace=options.replace,
         definitions=options.wanted.definitions,
+        otherwise=called_otherwise(contents, present, target.version_num),
     )
     brought = referring(now)
     return replace(now, picked=replace(now.picked, tables=(*now.picked.tables, *brought), brought=brought))

@@ -15,7 +15,7 @@ import psycopg
 
 from vault.errors import PermissionMissing, SourceError
 from vault.model import Identity, Present, TableName, TargetFacts, TargetSchema
-from vault.model.meaning import Meanings
+from vault.model.meaning import Meanings, meanings
 from vault.ports import SchemaDump
 from vault.source.postgres.capture import catalog_facts
 from vault.source.postgres.capture.cluster import roles
@@ -141,14 +141,16 @@ class PostgresTarget:
             finally:
                 session.close()
             dump = capture.schema()
+            catalog = capture.catalog()
             return Present(
                 homes=dict(_homes(dump)),
                 unreadable=unreadable,
                 read_only=read_only,
                 entries={entry.identity: entry for entry in dump.entries},
                 columns={table.name: frozenset(column.name for column in table.columns) for table in capture.tables},
-                acls=capture.catalog().acls,
+                acls=catalog.acls,
                 triggers=triggers,
+                meanings=meanings(catalog.edges, catalog.operators),
             )
 
     def session(
