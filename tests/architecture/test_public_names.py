@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from tests.architecture.sources import ROOT, modules
 
 PUBLIC = {
-    "vault.app": "backup backup_request conninfo secret settings wiring",
+    "vault.app": "backup backup_request conninfo restore secret settings wiring",
     "vault.demo": "stage story",
     "vault.ops.backup": "run why_read",
     "vault.ops.check": "run",

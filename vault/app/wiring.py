@@ -129,16 +129,17 @@ def create_store(settings: Settings) -> ObjectStore:
     return open_store(settings)
 
 
-def open_repository(settings: Settings) -> Open:
+def open_repository(settings: Settings, *, load: Callable[[], None] | None = None) -> Open:
     """With the recovery kit if PGVAULT_RECOVERY_KIT_FILE names one, else with the passphrase.
 
+    load     imports what the caller will use next, on another thread
     Raises  NoRepository, WrongPassphrase, SecretUnavailable, IntegrityError, StoreError
     """
     unlock = repository_unlocker(settings)
     from vault.repo.workers import alongside
 
     # Deriving the key takes 0.1 s without Python's lock: what will read the repository is loaded meanwhile.
-    with alongside(_load_readers, cancel=lambda: None):
+    with alongside(load or _load_readers, cancel=lambda: None):
         return unlock()
 
 
@@ -146,6 +147,12 @@ def _load_readers() -> None:
     import vault.repo.snapshot
     import vault.repo.state
     import vault.store.local  # noqa: F401
+
+
+def _load_restorers() -> None:
+    _load_readers()
+    import vault.ops.restore.run
+    import vault.source.postgres.target.target  # noqa: F401
 
 
 def repository_unlocker(settings: Settings) -> Callable[[], Open]:
@@ -203,7 +210,7 @@ def open_among(settings: Settings, spec: str) -> tuple[Snapshot, dict[tuple[str,
     """As `open_snapshot`, and the databases that the repository has snapshots of, each with the name of its source."""
     from vault.repo.lineage import sources_of
 
-    opened = open_repository(settings)
+    opened = open_repository(settings, load=_load_restorers)
     snapshot = opened.indexed(settings.cache_dir).snapshot(opened.resolve(spec, settings.source))
     return snapshot, sources_of(opened.snapshots())
 

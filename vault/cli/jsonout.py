@@ -15,7 +15,7 @@ from vault.model import Counts, Ledger, Manifest, SlotInfo
 from vault.sql.names import show_name
 
 if TYPE_CHECKING:
-    from vault.cli.restoring import PlannedRestore, Restored
+    from vault.app.restore import PlannedRestore, Restored
     from vault.ops.backup.run import BackupReport
     from vault.ops.repository.stats import Stats
     from vault.ops.restore.failures import Failure

@@ -9,27 +9,15 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from vault.app.conninfo import redacted
 from vault.cli.output import STDOUT, silence, writing
+from vault.model.snapshot import SUMMARY_COMPONENTS
 from vault.model.words import size as size
 
 if TYPE_CHECKING:
     from vault.model import Counts, Ledger
-
-SUMMARY_COMPONENTS: Final = (
-    "schema",
-    "data",
-    "users",
-    "user_roles",
-    "rls_policies",
-    "rpc_functions",
-    "migrations",
-    "edge_functions",
-    "encryption",
-)
-"""The component that each of the nine lines of `ops.summary` is about."""
 
 
 class Renderer:

@@ -1,358 +1,66 @@
-"""A restore as the command line leads it: plan, question, run, and the counts of the target.
-
-Nothing is written before `run`. What is run is what was shown.
-"""
+"""What a restore says: the plan, the question, and at the end what came, what is missing, and the counts of the target."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from vault.app import wiring
-from vault.app.backup_request import pairs
-from vault.app.conninfo import as_conninfo, refuse_unusable
-from vault.app.settings import Settings
 from vault.cli import about, render
 from vault.cli.beside import told
-from vault.errors import Interrupted, SourceError, UsageError
-from vault.model import Counts
+from vault.errors import Interrupted, UsageError
 from vault.model.words import counted
 
 if TYPE_CHECKING:
+    from vault.app.restore import PlannedRestore, Restored
     from vault.cli.render import Renderer
-    from vault.model import MergedRows, TableName
-    from vault.ops.project.components import Selectors
+    from vault.model import MergedRows
     from vault.ops.restore.children import Beside
-    from vault.ops.restore.failures import Failure
-    from vault.ops.restore.foresight import Step
-    from vault.ops.restore.plan.plan import RestorePlan
     from vault.ops.restore.standing import Differing
-    from vault.ports import DirectorySource, Progress, Target
+    from vault.ports import DirectorySource
     from vault.repo.snapshot import Snapshot
 
 LACKING_NAMED_MAX: Final = 20
 LEFT: Final = "are left as they are (-c replaces them)"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestoreFlags:
-    """The command's flags, as typed."""
+def show(out: Renderer, planned: PlannedRestore, *, now_ms: int) -> None:
+    from vault.ops.restore.foresight import lines as foreseen_lines
+    from vault.ops.restore.plan.show import lines as plan_lines
 
-    database: str | None = None
-    directories: tuple[str, ...] = ()
-    only: tuple[str, ...] = ()
-    schema_only: bool = False
-    data_only: bool = False
-    clean: bool = False
-    into_source: bool = False
-    allow_cleartext: bool = False
-    jobs: int = 2
-    dry_run: bool = False
-    yes: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestoreRequest:
-    """What is restored where; `conninfo` is None when only directories come."""
-
-    conninfo: str | None
-    directories: Mapping[str, str]
-    flags: RestoreFlags
-
-    @property
-    def allow_cleartext(self) -> bool:
-        return self.flags.allow_cleartext
-
-
-def request(flags: RestoreFlags, settings: Settings) -> RestoreRequest:
-    """The database is the one of -d; with --into-source alone, that of the configuration.
-
-    Raises  UsageError: nothing to restore into, a password in a flag, a wrong pair, flags that exclude each other
-    """
-    directories = pairs("--dir", flags.directories, "migrations=./migrations")
-    database = flags.database
-    if database is None and flags.into_source:
-        database = settings.chosen_source().database
-    if database is None and not directories:
-        raise UsageError("nothing to restore into", hint="add -d DATABASE, or --dir NAME=TARGET")
-    if flags.schema_only and flags.data_only:
-        raise UsageError("-s and -a exclude each other", hint="leave both out for definitions and rows")
-    if database is None and (flags.only or flags.schema_only or flags.data_only):
-        raise UsageError("--only, -s and -a are about a database", hint="add -d DATABASE")
-    if set(flags.only) == {"edge_functions"} and not directories:
-        raise UsageError(
-            "--only edge_functions selects nothing",
-            why="edge functions are files, and no directory is named to write them to",
-            hint="add --dir edge_functions=TARGET",
+    lines = [] if planned.plan is None else list(plan_lines(planned.plan))
+    for name, path in planned.request.directories.items():
+        listed = planned.snapshot.directory(name)
+        lines.append(
+            f"directory {name} into {path}: {counted(listed.sums.items, 'path')}, {render.size(listed.sums.bytes)}"
         )
-    if database is not None:
-        refuse_unusable(database, command="restore SNAP")
-    return RestoreRequest(
-        conninfo=as_conninfo(database) if database is not None else None, directories=directories, flags=flags
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Restored:
-    """What was done; `counts` are those of the target, `states` how each line compares with the snapshot."""
-
-    tables: int
-    rows: int
-    entries: int
-    files: int
-    bytes: int
-    failed: tuple[Failure, ...]
-    counts: Counts
-    states: Mapping[str, str]
-    merged: Mapping[TableName, MergedRows] = field(default_factory=dict)
-    large_objects: int = 0
-    files_equal: int = 0
-    files_left: tuple[Differing, ...] = ()
-    beside: tuple[Beside, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedRestore:
-    """A plan and the open target that it was made for; both are None when only directories come.
-
-    `there`: directories to restore into that hold something; `beside`: what refers to what comes, and is or may be not as in
-    the snapshot; `foreseen`: of a dry run, its steps.
-    """
-
-    settings: Settings
-    snapshot: Snapshot
-    request: RestoreRequest
-    there: Mapping[str, DirectorySource] = field(default_factory=dict)
-    plan: RestorePlan | None = None
-    target: Target | None = None
-    beside: tuple[Beside, ...] = ()
-    foreseen: tuple[Step, ...] = ()
-
-    def show(self, out: Renderer, *, now_ms: int) -> None:
-        from vault.ops.restore.foresight import lines as foreseen_lines
-        from vault.ops.restore.plan.show import lines as plan_lines
-
-        lines = [] if self.plan is None else list(plan_lines(self.plan))
-        for name, path in self.request.directories.items():
-            listed = self.snapshot.directory(name)
-            lines.append(
-                f"directory {name} into {path}: {counted(listed.sums.items, 'path')}, {render.size(listed.sums.bytes)}"
-            )
-            if name in self.there:
-                lines += self._standing(name, self.there[name])
-        lines += foreseen_lines(self.foreseen)
-        lines += (f"beside it: {line}" for line in self.told(self.beside))
-        lines += _lacking(self.snapshot)
-        manifest = self.snapshot.manifest
-        if out.json:
-            out.json_line(
-                {"type": "plan", "snapshot": self.snapshot.id.hex(), **about.fields(manifest, now_ms), "lines": lines}
-            )
-        else:
-            for line in (*about.header(self.snapshot.id, manifest, now_ms), *lines):
-                out.line(line)
-
-    def _standing(self, name: str, there: DirectorySource) -> Iterator[str]:
-        from vault.ops.restore.standing import compare_directory
-
-        compared = compare_directory(self.snapshot, name, there)
-        yield f"  {compared.missing} missing there, which come; {compared.equal} there and equal, which stay"
-        if compared.differing:
-            yield f"  {len(compared.differing)} differ there, which {'are replaced' if self.request.flags.clean else LEFT}:"
-            yield from _differing(compared.differing)
-
-    def told(self, beside: Sequence[Beside]) -> Iterator[str]:
-        options = self.request.flags
-        return told(beside, self.snapshot.id, database=options.database, into_source=options.into_source)
-
-    @property
-    def selectors(self) -> Selectors:
-        return self.settings.selectors(self.snapshot.manifest.source)
-
-    def _expected(self, counted: Counts, came: Collection[str]) -> Counts:
-        """The snapshot's numbers as recorded; where those that `came` differ, counted anew: the configuration may have changed."""
-        from vault.ops.project.summary import count_snapshot
-
-        recorded = self.snapshot.manifest.counts
-        equal = all(getattr(counted, line) == getattr(recorded, line) for line in came)
-        return recorded if equal else count_snapshot(self.snapshot, self.selectors)
-
-    def run(self, *, jobs: int, progress: Progress) -> Restored:
-        """Directories are opened first, so that one that is not empty stops everything before it starts."""
-        from vault.ops.restore import run as restore
-        from vault.ops.restore.failures import Failure
-        from vault.ops.restore.files import Merging, restore_directory
-
-        report = restore.RestoreReport(tables=0, rows=0, entries=0, failed=())
-        failed: list[Failure] = []
-        clean = self.request.flags.clean
-        files, written, equal = 0, 0, 0
-        left: list[Differing] = []
-        paths: dict[str, tuple[bytes, ...]] = {}
-        with ExitStack() as stack:
-            opened = {
-                name: stack.enter_context(
-                    wiring.directory_target(path, merge=name in self.there, replace=name in self.there and clean)
-                )
-                for name, path in self.request.directories.items()
-            }
-            if self.plan is not None and self.target is not None:
-                report = restore.run(self.plan, self.snapshot, target=self.target, progress=progress, jobs=jobs)
-            for name, directory in opened.items():
-                merging = Merging(there=self.there[name], replace=clean) if name in self.there else None
-                done = restore_directory(self.snapshot, name, directory, progress=progress, merging=merging)
-                equal += done.equal
-                left += [replace(left_there, path=f"{name}/{left_there.path}") for left_there in done.left]
-                failed += [Failure(entry=f"{name}: {change.item}", why=change.why) for change in done.changed]
-                files, written, paths[name] = files + done.files, written + done.size, done.paths
-        came = self._came(paths)
-        try:
-            counts = self._count(paths)
-        except SourceError as error:  # what was restored is restored; that it could not be counted is one more failure
-            counts, came = Counts(), set()
-            failed.append(Failure(entry="counts of the target", why=f"not taken: {error.why or error.message}"))
-        expected = self._expected(counts, came)
-        states = _states(counts, expected, came, whole=self.plan is None or self.plan.whole)
-        failed += _differences(counts, expected, states)
-        return Restored(
-            tables=report.tables,
-            rows=report.rows,
-            entries=report.entries,
-            files=files,
-            bytes=written,
-            failed=(*report.failed, *failed),
-            counts=counts,
-            states=states,
-            merged=report.merged,
-            large_objects=report.large_objects,
-            files_equal=equal,
-            files_left=tuple(left),
-            beside=report.beside,
+        if name in planned.there:
+            lines += _standing(planned, name, planned.there[name])
+    lines += foreseen_lines(planned.foreseen)
+    lines += (f"beside it: {line}" for line in _told(planned, planned.beside))
+    lines += _lacking(planned.snapshot)
+    manifest = planned.snapshot.manifest
+    if out.json:
+        out.json_line(
+            {"type": "plan", "snapshot": planned.snapshot.id.hex(), **about.fields(manifest, now_ms), "lines": lines}
         )
-
-    def _count(self, paths: Mapping[str, tuple[bytes, ...]]) -> Counts:
-        """The nine numbers in the target."""
-        from vault.ops.project.counts import count_edge_functions, count_migrations
-        from vault.ops.project.summary import count_target
-
-        directories = self._directories
-        files = {
-            "migrations": count_migrations(paths.get(directories["migrations"], ())),
-            "edge_functions": count_edge_functions(paths.get(directories["edge_functions"], ())),
-        }
-        if self.request.conninfo is None:
-            return replace(Counts(), **files)
-        with wiring.queries(
-            self.settings, self.request.conninfo, allow_cleartext=self.request.allow_cleartext
-        ) as asked:
-            return count_target(asked, files=files, selectors=self.selectors)
-
-    def _came(self, paths: Collection[str]) -> set[str]:
-        """Numbers that say something: those of directories that were restored, the others if their component was."""
-        directories = self._directories
-        counted = frozenset() if self.plan is None else self.plan.counted
-        return {
-            line
-            for line, component in zip(Counts.__dataclass_fields__, render.SUMMARY_COMPONENTS, strict=True)
-            if (directories[line] in paths if line in directories else component in counted)
-        }
-
-    @property
-    def _directories(self) -> dict[str, str]:
-        """Number -> directory in which its files are."""
-        selectors = self.selectors
-        return {"migrations": selectors.migrations_directory, "edge_functions": selectors.edge_functions_directory}
+    else:
+        for line in (*about.header(planned.snapshot.id, manifest, now_ms), *lines):
+            out.line(line)
 
 
-def _differing(differing: Sequence[Differing]) -> Iterator[str]:
-    for difference in differing[:LACKING_NAMED_MAX]:
-        yield f"  {difference.path}: {difference.why}"
-    if len(differing) > LACKING_NAMED_MAX:
-        yield f"  and {len(differing) - LACKING_NAMED_MAX} more"
+def _standing(planned: PlannedRestore, name: str, there: DirectorySource) -> Iterator[str]:
+    from vault.ops.restore.standing import compare_directory
+
+    compared = compare_directory(planned.snapshot, name, there)
+    yield f"  {compared.missing} missing there, which come; {compared.equal} there and equal, which stay"
+    if compared.differing:
+        yield f"  {len(compared.differing)} differ there, which {'are replaced' if planned.request.flags.clean else LEFT}:"
+        yield from _differing(compared.differing)
 
 
-def _lacking(snapshot: Snapshot) -> Iterator[str]:
-    """What no restore brings back, because the backup did not get it."""
-    from vault.ops.project.outside import gaps
-
-    missing = gaps(snapshot.ledger())
-    for gap in missing[:LACKING_NAMED_MAX]:
-        yield f"warning: not in this snapshot: {gap.item}: {gap.why}"
-    if len(missing) > LACKING_NAMED_MAX:
-        yield f"warning: not in this snapshot: {len(missing) - LACKING_NAMED_MAX} items more, which pgvault show names"
-
-
-def _states(counts: Counts, expected: Counts, came: Collection[str], *, whole: bool) -> dict[str, str]:
-    """A line that was not restored is `not_selected`, one that lacks something `failed`.
-
-    `whole`: the target was empty, so more than expected is as wrong as less
-    """
-    states: dict[str, str] = {}
-    for line, component in zip(Counts.__dataclass_fields__, render.SUMMARY_COMPONENTS, strict=True):
-        here, there = getattr(counts, line), getattr(expected, line)
-        right = here == there if whole else here >= there
-        states[component] = "not_selected" if line not in came else "captured" if right else "failed"
-    return states
-
-
-def _differences(counts: Counts, expected: Counts, states: Mapping[str, str]) -> Iterator[Failure]:
-    from vault.ops.restore.failures import Failure
-
-    for line, component in zip(Counts.__dataclass_fields__, render.SUMMARY_COMPONENTS, strict=True):
-        if states[component] == "failed":
-            there, here = getattr(expected, line), getattr(counts, line)
-            yield Failure(entry=line.replace("_", " "), why=f"{there} in the snapshot, {here} in the target")
-
-
-@contextmanager
-def open_restore(
-    settings: Settings, snapshot: Snapshot, asked: RestoreRequest, *, sources: Mapping[tuple[str, int], str]
-) -> Iterator[PlannedRestore]:
-    """Connect, look at the target, and plan. `sources`: as in the plan's options.
-
-    Raises  UnsafeError: the target is not empty, or is a source; NotThere: the snapshot lacks what is asked for
-    """
-    from vault.ops.restore import run as restore
-    from vault.ops.restore.children import lost_rows, may_be_cut_off
-    from vault.ops.restore.foresight import foresee
-    from vault.ops.restore.plan import plan as restore_plan
-    from vault.ops.restore.plan.select import read_words
-
-    for name in asked.directories:
-        snapshot.directory(name)
-    looked = {name: wiring.directory_there(path) for name, path in asked.directories.items()}
-    there = {name: source for name, source in looked.items() if source is not None}
-    planned = PlannedRestore(settings=settings, snapshot=snapshot, request=asked, there=there)
-    if asked.conninfo is None:
-        yield planned
-        return
-    contents = restore.gather(snapshot)
-    with wiring.open_target(settings, asked.conninfo, allow_cleartext=asked.allow_cleartext) as target:
-        wanted = replace(
-            read_words(asked.flags.only, contents),
-            definitions=not asked.flags.data_only,
-            data=not asked.flags.schema_only,
-        )
-        options = restore_plan.RestoreOptions(
-            wanted=wanted,
-            replace=asked.flags.clean,
-            into_source=asked.flags.into_source,
-            sources=sources,
-            selectors=planned.selectors,
-        )
-        restore_plan.refuse(contents, target.facts, options)
-        present = target.present() if restore_plan.is_read_first(target.facts, options.wanted) else None
-        plan = restore_plan.plan(contents, target.facts, options, present=present)
-        beside: tuple[Beside, ...] = ()
-        if plan.references:
-            session = target.session(contents.server.encoding)
-            beside = (*lost_rows(plan, session), *may_be_cut_off(plan))
-        foreseen: tuple[Step, ...] = ()
-        if asked.flags.dry_run:
-            foreseen = tuple(foresee(plan, snapshot, target.session(contents.server.encoding)))
-        yield replace(planned, plan=plan, target=target, beside=beside, foreseen=foreseen)
+def _told(planned: PlannedRestore, beside: Sequence[Beside]) -> Iterator[str]:
+    options = planned.request.flags
+    return told(beside, planned.snapshot.id, database=options.database, into_source=options.into_source)
 
 
 def confirm(out: Renderer, *, yes: bool) -> None:
@@ -376,7 +84,7 @@ def draw(out: Renderer, planned: PlannedRestore, done: Restored, duration_s: flo
         out.line(f"{counted(len(done.files_left), 'path')} differ and {LEFT}:")
         for line in _differing(done.files_left):
             out.line(line)
-    for line in planned.told(done.beside):
+    for line in _told(planned, done.beside):
         out.line(line)
     out.line(
         f"restored {counted(done.rows, 'row')} of {counted(done.tables, 'table')}, "
@@ -394,3 +102,21 @@ def _merged(rows: MergedRows) -> str:
     if rows.differing:
         words.append(f"{rows.differing} that have other values now were left (-c makes the table as in the snapshot)")
     return ", ".join(words)
+
+
+def _differing(differing: Sequence[Differing]) -> Iterator[str]:
+    for difference in differing[:LACKING_NAMED_MAX]:
+        yield f"  {difference.path}: {difference.why}"
+    if len(differing) > LACKING_NAMED_MAX:
+        yield f"  and {len(differing) - LACKING_NAMED_MAX} more"
+
+
+def _lacking(snapshot: Snapshot) -> Iterator[str]:
+    """What no restore brings back, because the backup did not get it."""
+    from vault.ops.project.outside import gaps
+
+    missing = gaps(snapshot.ledger())
+    for gap in missing[:LACKING_NAMED_MAX]:
+        yield f"warning: not in this snapshot: {gap.item}: {gap.why}"
+    if len(missing) > LACKING_NAMED_MAX:
+        yield f"warning: not in this snapshot: {len(missing) - LACKING_NAMED_MAX} items more, which pgvault show names"

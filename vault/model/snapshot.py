@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from vault.ids import ObjectId, SnapshotId
 from vault.model.database import ServerFacts
@@ -68,6 +69,20 @@ class Counts:
     migrations: int = 0
     edge_functions: int = 0
     encryption_functions: int = 0
+
+
+SUMMARY_COMPONENTS: Final = (
+    "schema",
+    "data",
+    "users",
+    "user_roles",
+    "rls_policies",
+    "rpc_functions",
+    "migrations",
+    "edge_functions",
+    "encryption",
+)
+"""The component that each of the nine counts is about, in their order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vault.app import restore as journey
 from vault.app import wiring
 from vault.cli import jsonout, progress, restoring
 from vault.cli.exit_codes import ExitCode
@@ -13,7 +14,7 @@ from vault.cli.options import Invocation, command
 from vault.errors import Interrupted, VaultError
 
 if TYPE_CHECKING:
-    from vault.cli.restoring import PlannedRestore, Restored
+    from vault.app.restore import PlannedRestore, Restored
     from vault.ports import Progress
 
 AGAIN = "restore again, into a database that was created anew and directories that are empty"
@@ -53,13 +54,13 @@ AGAIN_THERE = "restore again: what has come is there and equal, the rest comes"
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def restore(invocation: Invocation, snapshot: str, **flags: Any) -> int:
-    options = restoring.RestoreFlags(**flags)
+    options = journey.RestoreFlags(**flags)
     clock, out, settings = wiring.SystemClock(), invocation.renderer(), invocation.settings()
     started_ms = clock.now_ms()
-    request = restoring.request(options, settings)
+    request = journey.request(options, settings)
     chosen, sources = wiring.open_among(settings, snapshot)
-    with restoring.open_restore(settings, chosen, request, sources=sources) as planned:
-        planned.show(out, now_ms=started_ms)
+    with journey.open_restore(settings, chosen, request, sources=sources) as planned:
+        restoring.show(out, planned, now_ms=started_ms)
         if options.dry_run:
             if invocation.json:
                 out.json_line(jsonout.foreseen(planned, started_ms))
