@@ -11,14 +11,17 @@ pytestmark = pytest.mark.postgres
 
 
 @pytest.mark.parametrize("way", ["flag", "configuration"])
-def test_a_part_is_marked_in_lists_plan_and_manifest(pgvault_ready: Command, pg18: Cluster, way: str) -> None:
+@pytest.mark.parametrize(("flag", "key"), [("-T", "exclude_tables"), ("--exclude-table-data", "exclude_table_data")])
+def test_a_part_is_marked_in_lists_plan_and_manifest(
+    pgvault_ready: Command, pg18: Cluster, way: str, flag: str, key: str
+) -> None:
     name = pg18.createdb()
     with pg18.connect(name) as connection:
         connection.execute("create table kept (id int); create table left_out (id int)")
     (pgvault_ready.home / "pgvault.toml").write_text(
-        '[source.app]\nexclude_tables = ["public.left_out"]\n' if way == "configuration" else "[source.app]\n"
+        f'[source.app]\n{key} = ["public.left_out"]\n' if way == "configuration" else "[source.app]\n"
     )
-    flags = ("-T", "public.left_out") if way == "flag" else ()
+    flags = (flag, "public.left_out") if way == "flag" else ()
     done = pgvault_ready("backup", "-d", pg18.dsn(name), *flags)
     assert done.code == 0, done.err
     (listed,) = pgvault_ready("snapshots", "--json").json()["snapshots"]
@@ -31,7 +34,7 @@ def test_a_part_is_marked_in_lists_plan_and_manifest(pgvault_ready: Command, pg1
         pgvault_ready("cat", "latest:BACKUP_MANIFEST.md").out,
         done.out,
     ):
-        assert "-T public.left_out" in text
+        assert f"{flag} public.left_out" in text
     assert pgvault_ready("restore", "latest", *into, "--json").json()["partial"] is True
 
 

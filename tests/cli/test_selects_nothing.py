@@ -62,3 +62,54 @@ def test_a_pattern_that_matches_nothing_is_an_error_with_what_there_is(
     assert done.code == 2
     assert "typo matches nothing" in done.err
     assert "public" in done.err.splitlines()[1]
+
+
+TYPOS = {
+    "exclude_schemas": ("-N", "typo"),
+    "exclude_tables": ("-T", "public.typo"),
+    "exclude_table_data": ("--exclude-table-data", "public.typo"),
+}
+FOUND = ("app", "app.logs", "public.kept")
+"""A second pattern of each, which does leave something out."""
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("way", ["flags", "configuration"])
+def test_a_pattern_that_leaves_nothing_out_is_a_warning_with_what_there_is(
+    pgvault_ready: Command, pg18: Cluster, way: str
+) -> None:
+    """What it should have kept out is in the snapshot: nothing is lost, and a nightly backup is not missing."""
+    name = pg18.createdb()
+    with pg18.connect(name) as connection:
+        connection.execute("create schema app; create table kept (id int); create table app.logs (id int)")
+    listed = "".join(
+        f'{key} = ["{pattern}", "{found}"]\n' for (key, (_, pattern)), found in zip(TYPOS.items(), FOUND, strict=True)
+    )
+    (pgvault_ready.home / "pgvault.toml").write_text("[source.app]\n" + (listed if way == "configuration" else ""))
+    typed = [
+        word
+        for (flag, pattern), found in zip(TYPOS.values(), FOUND, strict=True)
+        for word in (flag, pattern, flag, found)
+    ]
+    done = pgvault_ready("backup", "-d", pg18.dsn(name), *(typed if way == "flags" else ()))
+    assert done.code == 0, done.err
+    told = [line for line in done.err.splitlines() if "leaves nothing out" in line]
+    assert len(told) == 3, done.err
+    for flag, pattern in TYPOS.values():
+        (line,) = (one for one in told if f"{flag} {pattern} leaves" in one)
+        assert "app" in line.partition(";")[2] if flag != "--exclude-table-data" else "public.kept" in line
+
+
+@pytest.mark.postgres
+def test_a_partitioned_table_holds_no_rows_to_leave_out(pgvault_ready: Command, pg18: Cluster) -> None:
+    name = pg18.createdb()
+    with pg18.connect(name) as connection:
+        connection.execute(
+            "create table parted (id int) partition by range (id); create table part partition of parted default"
+        )
+    done = pgvault_ready("backup", "-d", pg18.dsn(name), "--exclude-table-data", "parted")
+    assert done.code == 0
+    assert (
+        "--exclude-table-data parted leaves nothing out; tables of the selection that hold rows: public.part"
+        in done.err
+    )

@@ -152,6 +152,7 @@ class _Ahead:
             exclude_schemas=plan.exclude_schemas,
             tables=plan.include_tables,
             exclude_tables=plan.exclude_tables,
+            exclude_table_data=plan.exclude_table_data,
             allow_gaps=plan.options.allow_gaps,
             allow_cleartext=plan.options.allow_cleartext,
         )

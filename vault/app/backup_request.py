@@ -22,6 +22,7 @@ class BackupOptions:
     exclude_schemas: tuple[str, ...] = ()
     include_tables: tuple[str, ...] = ()
     exclude_tables: tuple[str, ...] = ()
+    exclude_table_data: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     full: bool = False
@@ -45,13 +46,15 @@ class BackupPlan:
     exclude_schemas: tuple[str, ...] = ()
     include_tables: tuple[str, ...] = ()
     exclude_tables: tuple[str, ...] = ()
+    exclude_table_data: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     accepted_gaps: tuple[str, ...] = ()
 
     @property
     def patterns(self) -> tuple[str, ...]:
-        """What narrows the database, as the user would type it."""
-        lists = ((flag, getattr(self, name)) for name, flag in selection.FLAGS.items())
+        """What narrows the definitions, as the user would type it; what leaves rows alone out is told of each table."""
+        flags = {name: flag for name, flag in selection.FLAGS.items() if name != "exclude_table_data"}
+        lists = ((flag, getattr(self, name)) for name, flag in flags.items())
         return tuple(f"{flag} {pattern}" for flag, patterns in lists for pattern in dict.fromkeys(patterns))
 
 

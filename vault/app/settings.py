@@ -40,6 +40,7 @@ class SourceSettings:
     exclude_schemas: tuple[str, ...] = ()
     include_tables: tuple[str, ...] = ()
     exclude_tables: tuple[str, ...] = ()
+    exclude_table_data: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     accepted_gaps: tuple[str, ...] = ()
     components: Selectors | None = None
@@ -170,7 +171,8 @@ def _with_file(settings: Settings, path: Path) -> Settings:
 
 
 def _source(path: Path, section: _Table) -> SourceSettings:
-    lists = ("include_schemas", "exclude_schemas", "include_tables", "exclude_tables", "exclude", "accepted_gaps")
+    tables = ("include_schemas", "exclude_schemas", "include_tables", "exclude_tables", "exclude_table_data")
+    lists = (*tables, "exclude", "accepted_gaps")
     section.only("database", "directories", "components", *lists)
     database = section.text("database")
     if database is not None:

@@ -1,4 +1,4 @@
-"""Patterns of psql and pg_dump (-n -N -t -T) as SQL conditions. Pure; the server's regular expressions do the matching.
+"""Patterns of psql and pg_dump (-n -N -t -T --exclude-table-data) as SQL conditions. Pure; the server's regular expressions do the matching.
 
 Rules of psql: outside double quotes `*` is any text, `?` any character, letters are folded to lower case, the first `.`
 separates schema and name, and other characters keep their meaning in regular expressions; inside quotes all are literal.
@@ -21,15 +21,16 @@ SYSTEM_SCHEMAS: Final = ("pg_catalog", "information_schema", "pg_toast*", "pg_te
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What to capture; everything when all four are empty. `-n` and `-N` mean nothing beside `-t`, as in pg_dump."""
+    """What to capture; everything when all are empty. `-n` and `-N` mean nothing beside `-t`, as in pg_dump.
+
+    `exclude_table_data`: tables whose definition is captured, and no row.
+    """
 
     schemas: Sequence[str] = ()
     exclude_schemas: Sequence[str] = ()
     tables: Sequence[str] = ()
     exclude_tables: Sequence[str] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self.schemas or self.exclude_schemas or self.tables or self.exclude_tables)
+    exclude_table_data: Sequence[str] = ()
 
     @property
     def whole(self) -> bool:
@@ -37,7 +38,10 @@ class Selection:
         return not (self.schemas or self.tables)
 
     def options(self) -> list[str]:
-        """The same selection as options of pg_dump, which would take a `*` for the system's schemas as well."""
+        """The same selection as options of pg_dump, which would take a `*` for the system's schemas as well.
+
+        Of rows they say nothing: no row comes through pg_dump.
+        """
         own_schemas = SYSTEM_SCHEMAS if self.schemas else ()
         own_tables = tuple(f"{schema}.*" for schema in SYSTEM_SCHEMAS) if self.tables else ()
         pairs = (
@@ -114,6 +118,15 @@ def condition(selection: Selection, search_path: Sequence[str]) -> str:
         terms.extend(f"NOT {schema_condition(pattern)}" for pattern in selection.exclude_schemas)
     terms.extend(f"NOT {table_condition(pattern, search_path)}" for pattern in selection.exclude_tables)
     return " AND ".join(terms) or "true"
+
+
+def without_rows(selection: Selection, search_path: Sequence[str]) -> str:
+    """The first pattern, as text, by which the rows of relation c in schema n stay out; empty text for none. Raises UsageError"""
+    cases = (
+        f"WHEN {table_condition(pattern, search_path)} THEN {literal(pattern)}"
+        for pattern in selection.exclude_table_data
+    )
+    return f"CASE {' '.join(cases)} ELSE '' END" if selection.exclude_table_data else "''"
 
 
 def _any_of(conditions: Iterable[str]) -> str:

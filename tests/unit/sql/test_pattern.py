@@ -10,7 +10,7 @@ import pytest
 from tests.fix_postgres import Cluster
 from vault.errors import UsageError
 from vault.sql import archive
-from vault.sql.pattern import Selection, condition, split
+from vault.sql.pattern import Selection, condition, split, without_rows
 
 
 @pytest.mark.parametrize(
@@ -104,3 +104,27 @@ def test_selections_are_those_of_pg_dump(pg15: Cluster, named: str, selection: S
             + condition(selection, ["public"])
         ).fetchall()
     assert set(found) == expected
+
+
+@pytest.mark.postgres
+def test_rows_stay_out_by_the_first_pattern_that_matches(pg15: Cluster, named: str) -> None:
+    def excluded(*patterns: str) -> dict[str, str]:
+        query = "SELECT n.nspname || '.' || c.relname, {} FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        text = without_rows(Selection(exclude_table_data=patterns), ["public"])
+        with pg15.connect(named) as connection:
+            found = connection.execute(query.format(text) + " WHERE n.nspname IN ('app', 'public')").fetchall()
+        return {name: pattern for name, pattern in found if pattern}
+
+    assert excluded() == {}
+    assert excluded("users", "app.us*", "*.users") == {
+        "public.users": "users",
+        "app.users": "app.us*",
+        "app.users_old": "app.us*",
+    }
+    assert excluded("it's", "nowhere.*") == {"public.it's": "it's"}
+
+
+def test_what_leaves_rows_out_is_no_option_of_pg_dump_and_the_selection_stays_whole() -> None:
+    selection = Selection(exclude_table_data=["a"])
+    assert selection.options() == []
+    assert selection.whole

@@ -43,6 +43,12 @@ if TYPE_CHECKING:
 @click.option("-N", "--exclude-schema", "exclude_schemas", multiple=True, metavar="PATTERN", help="Not these schemas.")
 @click.option("-t", "--table", "include_tables", multiple=True, metavar="PATTERN", help="Only these tables.")
 @click.option("-T", "--exclude-table", "exclude_tables", multiple=True, metavar="PATTERN", help="Not these tables.")
+@click.option(
+    "--exclude-table-data",
+    multiple=True,
+    metavar="PATTERN",
+    help="Of these tables the definition without rows; may be repeated.",
+)
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A name for the snapshot; may be repeated.")
 @click.option("--full", is_flag=True, help="Read everything, also what is known to be unchanged.")
 @click.option("--allow-gaps", is_flag=True, help="Leave out and report what cannot be read (exit 3).")

@@ -11,6 +11,7 @@ FLAGS: Final = {
     "exclude_schemas": "-N",
     "include_tables": "-t",
     "exclude_tables": "-T",
+    "exclude_table_data": "--exclude-table-data",
 }
 """Key of what narrows a database, in the configuration and in the text -> its flag."""
 

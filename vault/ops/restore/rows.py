@@ -70,6 +70,9 @@ class RowLoader:
         self._lock = threading.Lock()
         self._rows: dict[TableName, int] = {}
         self._broken: set[TableName] = set()
+        coming = {item.name for item in plan.tables} | plan.created_tables
+        self._kept = frozenset(plan.owner_of_sequence.values()) - coming
+        """Tables with sequences whose rows stay as they are."""
         self.merged: dict[TableName, MergedRows] = {}
         self.large_objects = 0
         self._again: list[_Refused] = []
@@ -207,7 +210,8 @@ class RowLoader:
     def _stays_ahead(self, sequence: TableName) -> bool:
         if self._plan.fresh:
             return False
-        return not self._plan.options.replace or self._plan.owner_of_sequence.get(sequence) in self._broken
+        owner = self._plan.owner_of_sequence.get(sequence)
+        return not self._plan.options.replace or owner in self._broken or owner in self._kept
 
     def create_large_objects(self) -> None:
         if not self._plan.picked.large_objects:

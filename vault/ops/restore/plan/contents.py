@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
-from vault.model import CatalogFacts, OrderItem, Roles, SchemaEntry, ServerFacts, TableItem
+from vault.model import CatalogFacts, OrderItem, Roles, SchemaEntry, ServerFacts, TableItem, TableName
 from vault.model.meaning import Meanings, are_counts_comparable, meanings
+
+_PARTITIONED: Final = re.compile(r"^PARTITION BY (RANGE|LIST|HASH) \(", re.MULTILINE)
+"""In pg_dump's CREATE TABLE: the table holds no rows of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +31,18 @@ class Contents:
     def database(self) -> Mapping[str, str | None]:
         """Properties of the source database."""
         return self.catalog.database
+
+    @property
+    def without_rows(self) -> tuple[TableName, ...]:
+        """Tables that are defined and whose rows are not in the snapshot: it was asked to leave them out, or could not read them."""
+        held = {item.name for item in self.tables}
+        return tuple(
+            entry.identity.relation
+            for entry in self.entries
+            if entry.identity.desc == "TABLE"
+            and entry.identity.relation not in held
+            and not _PARTITIONED.search(entry.definition)
+        )
 
     def meanings(self, version_num: int) -> Meanings:
         """What expressions called, to be compared with a server of `version_num`."""

@@ -190,6 +190,7 @@ def _through_roots(now: Situation, rows: list[TableRows], refused: dict[TableNam
     found = [one for one in rows if one.mode is not RowMode.EXACT or one.item.load_via_root is None]
     for root, items in groups.items():
         everyone = {item.name for item in now.contents.tables if item.load_via_root == root}
+        everyone.update(name for name in now.graph.below([root]) if name in now.contents.without_rows)
         columns = {tuple(column.name for column in item.columns) for item in items}
         if everyone == {item.name for item in items} and len(columns) == 1:
             without = _lacking(now, items[0])

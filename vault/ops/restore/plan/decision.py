@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from vault.model import Identity, Present, SchemaEntry, TableItem, TargetFacts
+from vault.model import Identity, Present, SchemaEntry, TableItem, TableName, TargetFacts
 from vault.ops.project.components import Selectors
 from vault.ops.restore.plan.contents import Contents
 from vault.ops.restore.plan.graph import EntryGraph
@@ -90,6 +90,7 @@ class Situation:
     """What decisions rest on. `replace`: what differs becomes as recorded (-c). `definitions`: not rows alone.
 
     otherwise  what is called on one side alone, of entries that both have
+    `named`: tables and other objects that were asked for by name.
     """
 
     contents: Contents
@@ -101,3 +102,4 @@ class Situation:
     replace: bool
     definitions: bool
     otherwise: Mapping[Identity, tuple[str, ...]]
+    named: tuple[TableName, ...] = ()

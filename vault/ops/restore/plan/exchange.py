@@ -107,7 +107,8 @@ def _obstacle(now: Situation, found: dict[int, Decision], group: set[int]) -> st
         if identity.desc == "TABLE" and there:
             name = identity.relation
             if name in now.present.columns and name not in {item.name for item in now.picked.tables}:
-                return f"differs on the target; replacing it would lose rows of {name}: select these too"
+                way = "they are not in the snapshot" if name in now.contents.without_rows else "select these too"
+                return f"differs on the target; replacing it would lose rows of {name}: {way}"
             if (other := _unknown_partition(now, group, name)) is not None:
                 return f"differs on the target; replacing it would drop its partition {other}"
         values = now.picked.sequences

@@ -6,7 +6,7 @@ never SQL text. Spec 76-selection.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from vault.model import TableName
@@ -84,6 +84,14 @@ class EntryGraph:
     def partitions(self, at: int) -> list[int]:
         """Tables attached below a partitioned table, directly."""
         return self._attached.get(at, [])
+
+    def below(self, roots: Iterable[TableName]) -> Iterator[TableName]:
+        """Partitions of all levels."""
+        left = [at for root in roots if (at := self.relation(root)) is not None]
+        while left:
+            for part in self.partitions(left.pop()):
+                yield self._order[part].identity.relation
+                left.append(part)
 
     def depth(self, at: int) -> int:
         """How many partitioned tables a partition lies below."""

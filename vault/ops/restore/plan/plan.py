@@ -162,13 +162,14 @@ class RestorePlan:
     def created_empty(self) -> list[TableName]:
         """Tables that only come because something needs them."""
         coming = {item.name for item in self.picked.tables}
-        made = {
-            one.names
-            for at in self.positions(Action.CREATE)
-            if (one := self.contents.order[at].identity).desc == "TABLE"
-        }
+        made = self.created_tables
         names = (item.name for item in self.contents.tables if rows_of(item) and item.name not in coming)
-        return [name for name in names if (name.schema, name.name) in made and self.options.wanted.data]
+        return [name for name in names if name in made and self.options.wanted.data]
+
+    @property
+    def created_tables(self) -> frozenset[TableName]:
+        identities = (self.contents.order[at].identity for at in self.positions(Action.CREATE))
+        return frozenset(one.relation for one in identities if one.desc == "TABLE")
 
     def positions(self, *actions: Action) -> list[int]:
         return sorted(at for at, one in self.decisions.items() if one.action in actions and at not in self.left_out)
@@ -266,6 +267,7 @@ def _situation(contents: Contents, target: TargetFacts, options: RestoreOptions,
         replace=options.replace,
         definitions=options.wanted.definitions,
         otherwise=called_otherwise(contents, present, target.version_num),
+        named=options.wanted.names,
     )
     brought = referring(now)
     return replace(now, picked=replace(now.picked, tables=(*now.picked.tables, *brought), brought=brought))

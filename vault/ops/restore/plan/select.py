@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from vault.errors import NotThere, UsageError
@@ -50,7 +51,7 @@ class Picked:
     privileges  of all that is there: also of what has no entry
     policies    of all tables, also those that the target alone has
     dependents  not asked for and missing on the target, though they depend on something that comes
-    tables      whose rows come; `brought`: those of them that come with others for triggers may have filled them
+    tables      whose rows come; `without_rows`: those whose rows the snapshot does not have; `brought`: those of them that come with others for triggers may have filled them
     sequences   whose values come
     roles       None: every captured role and setting; else those named by what comes
     """
@@ -60,6 +61,7 @@ class Picked:
     left: Mapping[int, str] = field(default_factory=dict)
     tables: tuple[TableItem, ...] = ()
     brought: tuple[TableItem, ...] = ()
+    without_rows: tuple[TableName, ...] = ()
     sequences: frozenset[TableName] | None = None
     large_objects: bool = True
     roles: frozenset[str] | None = None
@@ -123,14 +125,17 @@ def pick(
 ) -> Picked:
     """Everything that `wanted` brings. `there`: identities of what the target already has."""
     graph = EntryGraph(contents)
-    named = {*wanted.names, *_partitions(contents, graph, wanted.names)}
-    tables = tuple(_tables(contents, wanted, named, selectors)) if wanted.data else ()
+    named = {*wanted.names, *graph.below(wanted.names)}  # partitions come with their root
+    is_wanted = partial(_is_wanted, wanted=wanted, named=named, selectors=selectors)
+    tables = tuple(table for table in contents.tables if wanted.data and is_wanted(table.name))
+    without_rows = tuple(name for name in contents.without_rows if wanted.data and is_wanted(name))
     every = frozenset(range(len(contents.order)))
     if wanted.everything or not wanted.definitions:
         return Picked(
             entries=every if wanted.definitions else frozenset(),
             explicit=every if wanted.definitions else frozenset(),
             tables=tables,
+            without_rows=without_rows,
             sequences=_sequences(contents, wanted, graph, tables, ()),
             large_objects=_large_objects(wanted),
             roles=None if wanted.definitions else frozenset(),
@@ -149,6 +154,7 @@ def pick(
         explicit=frozenset(closure.explicit),
         left=closure.left,
         tables=tables,
+        without_rows=without_rows,
         sequences=_sequences(contents, wanted, graph, tables, closure.entries),
         large_objects=_large_objects(wanted),
         roles=None if whole else _roles_of(contents, closure.entries, there),
@@ -166,29 +172,15 @@ def _large_objects(wanted: Wanted) -> bool:
 # --- what was asked for --------------------------------------------------------------------------
 
 
-def _tables(
-    contents: Contents, wanted: Wanted, named: Collection[TableName], selectors: Selectors
-) -> Iterator[TableItem]:
-    """Tables whose rows come."""
-    for table in contents.tables:
-        components = set(selectors.table_components(table.name))
-        if (
-            wanted.everything
-            or table.name in named
-            or table.name.schema in wanted.schemas
-            or not components.isdisjoint(wanted.components)
-        ):
-            yield table
-
-
-def _partitions(contents: Contents, graph: EntryGraph, roots: Iterable[TableName]) -> Iterator[TableName]:
-    """They come with their root."""
-    left = [at for root in roots if (at := graph.relation(root)) is not None]
-    while left:
-        for below in graph.partitions(left.pop()):
-            names = contents.order[below].identity.names
-            yield TableName(schema=names[0], name=names[1])
-            left.append(below)
+def _is_wanted(name: TableName, *, wanted: Wanted, named: Collection[TableName], selectors: Selectors) -> bool:
+    """Whether the rows of a table were asked for."""
+    components = set(selectors.table_components(name))
+    return (
+        wanted.everything
+        or name in named
+        or name.schema in wanted.schemas
+        or not components.isdisjoint(wanted.components)
+    )
 
 
 def _explicit(contents: Contents, wanted: Wanted, named: Collection[TableName], selectors: Selectors) -> set[int]:

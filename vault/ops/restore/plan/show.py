@@ -78,6 +78,20 @@ def _drops(made: RestorePlan) -> Iterator[str]:
         yield f"  DROP, because the snapshot does not have it: {entry.label}"
 
 
+def _without_rows(made: RestorePlan) -> Iterator[str]:
+    """Tables whose rows nobody can bring back from this snapshot."""
+    absent = made.contents.without_rows if made.options.wanted.data else ()
+    created = [name for name in absent if name in made.created_tables]
+    left = [name for name in made.picked.without_rows if name not in created]
+    for words, names in (
+        ("created empty, because their rows are not in the snapshot (what refers to them will fail)", created),
+        ("rows are not in the snapshot, and what is there stays", left),
+    ):
+        if names:
+            shown = ", ".join(f"{name.schema}.{name.name}" for name in names[:_NAMED_MAX])
+            yield f"  {words}: {shown}{', ...' if len(names) > _NAMED_MAX else ''}"
+
+
 def _rows(made: RestorePlan) -> Iterator[str]:
     yield f"  {counted(made.rows, 'row')} of {counted(len(made.tables), 'table')}, {size(made.bytes)}"
     if not made.fresh:
@@ -91,6 +105,7 @@ def _rows(made: RestorePlan) -> Iterator[str]:
     empty = [str(name) for name in made.created_empty]
     if empty:
         yield f"  created without their rows, which are not selected: {', '.join(empty[:_NAMED_MAX])}"
+    yield from _without_rows(made)
     sequences = made.contents.sequences if made.picked.sequences is None else len(made.picked.sequences)
     large_objects = made.contents.large_objects if made.picked.large_objects else 0
     yield f"  {sequences} sequence values, {large_objects} large objects"

@@ -33,6 +33,9 @@ def undone(
                 "; -c replaces it" if one.action is Action.KEEP and one.present is not None and not now.replace else ""
             )
             found.append((entry.label, f"{one.why}{hint}"))
+    for name in now.picked.without_rows:
+        if not now.definitions and name in now.named:
+            found.append((f"TABLE DATA {name}", "its rows are not in the snapshot"))
     for item in now.picked.tables:
         if item.name in not_loaded:
             found.append((f"TABLE DATA {item.name}", f"not loaded: {not_loaded[item.name]}"))

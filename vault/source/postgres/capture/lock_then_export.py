@@ -55,9 +55,10 @@ class Moved(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """`selected`: SQL condition of `tables.relations`; `whole`: large objects as well. `notify` hears each step before it is taken."""
+    """`selected`, `without_rows`: SQL of `tables.relations`; `whole`: large objects as well. `notify` hears each step before it is taken."""
 
     selected: str
+    without_rows: str
     whole: bool
     allow_gaps: bool
     lock_timeout_s: float
@@ -95,7 +96,7 @@ def _attempt(leader: Session, server: Server, known: facts.Basics, request: Requ
     exported: str = leader.row("SELECT pg_export_snapshot()", doing="exporting the snapshot")[0]
     described = facts.server_facts(leader, known, before=before)
     request.notify(f"snapshot {exported} exported")
-    second = tables.relations(leader, request.selected)
+    second = tables.relations(leader, request.selected, without_rows=request.without_rows)
     values = _refuse_unreadable(leader, second, known, request)
     if held:
         locked = {relation.oid for relation in first if relation.lockable}
@@ -215,6 +216,10 @@ def _missing(relations: Sequence[Relation], known: facts.Basics) -> list[Missing
             fix = f"GRANT USAGE ON SCHEMA {quote(relation.name.schema)} TO {quote(known.user)};"
             fix += f" GRANT SELECT ON {name} TO {quote(known.user)}"
             found.append(Missing(item=name, state=State.NOT_PERMITTED, why=why, fix=fix))
+        elif relation.rows_excluded and relation.holds_rows:
+            flag = f"--exclude-table-data {relation.rows_excluded}"
+            why = f"{flag}: its definition is captured, its rows are not"
+            found.append(Missing(item=name, state=State.NOT_SELECTED, why=why, fix=f"back up without {flag}"))
         elif relation.persistence == "u" and known.in_recovery and relation.kind == "r":
             why = "an unlogged table has no rows on a standby"
             found.append(Missing(item=name, state=State.NOT_EXPORTABLE, why=why, fix="back up the primary"))

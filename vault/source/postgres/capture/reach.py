@@ -18,13 +18,14 @@ LOCK_TIMEOUT_S: Final = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptureOptions:
-    """What to read and how. Patterns as in pg_dump's -n -N -t -T."""
+    """What to read and how. Patterns as in pg_dump's -n -N -t -T --exclude-table-data."""
 
     jobs: int = 2
     schemas: Sequence[str] = ()
     exclude_schemas: Sequence[str] = ()
     tables: Sequence[str] = ()
     exclude_tables: Sequence[str] = ()
+    exclude_table_data: Sequence[str] = ()
     allow_gaps: bool = False
     allow_cleartext: bool = False
     definitions_only: bool = False
@@ -41,6 +42,7 @@ class CaptureOptions:
             exclude_schemas=self.exclude_schemas,
             tables=self.tables,
             exclude_tables=self.exclude_tables,
+            exclude_table_data=self.exclude_table_data,
         )
 
 

@@ -13,7 +13,7 @@ from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
-from vault.errors import Incoherent, SourceError, Unreachable, UsageError, VaultError
+from vault.errors import Incoherent, SourceError, Unreachable, VaultError
 from vault.model import CatalogFacts, Missing, Roles, SequenceItem, ServerFacts
 from vault.ports import LargeObjectRows, RowReader, SchemaDump, SourceTable
 from vault.source.postgres.capture import (
@@ -23,6 +23,7 @@ from vault.source.postgres.capture import (
     large_objects,
     lock_then_export,
     omissions,
+    patterns,
     sequences,
     tables,
     watch,
@@ -63,6 +64,7 @@ class _Parts:
     pg_dump: Program
     programs: Programs
     selection: Selection
+    unused: Sequence[str]
     sessions: list[Session] = field(default_factory=list)
 
 
@@ -106,6 +108,7 @@ def open_capture(
             children=children,
             programs=programs,
             selection=selection,
+            unused=patterns.unused(leader, taken, selection, known.search_path),
         )
         if not taken.held:
             _require_same(parts)  # sizes were read without a lock: they are those of the snapshot's files
@@ -122,13 +125,14 @@ def _view(reached: Reached, options: CaptureOptions, notify: Callable[[str], Non
     selection = options.selection()
     request = lock_then_export.Request(
         selected=pattern.condition(selection, reached.known.search_path),
+        without_rows=pattern.without_rows(selection, reached.known.search_path),
         whole=selection.whole,
         allow_gaps=options.allow_gaps,
         lock_timeout_s=options.lock_timeout_s,
         notify=notify,
     )
     taken = lock_then_export.take(reached.leader, reached.server, reached.known, request)
-    _refuse_empty(reached.leader, taken, selection, reached.known.search_path)
+    patterns.refuse_empty(reached.leader, taken, selection, reached.known.search_path)
     unread, sequences_read = dump.unread_data(reached.leader)
     if not taken.held:
         lock_then_export.refuse_too_many(sequences_read + len(taken.relations), reached.known)
@@ -141,36 +145,6 @@ def _require_same(parts: _Parts) -> None:
         lock_then_export.check(parts.leader.session, parts.taken.relations)
     except lock_then_export.Moved as moved:
         raise Incoherent(f"table {moved} was replaced during the backup") from moved
-
-
-def _refuse_empty(leader: Session, taken: Exported, selection: Selection, search_path: Sequence[str]) -> None:
-    """Raises  UsageError: a pattern that was asked for matches nothing, or nothing is left of all of them"""
-    doing = "looking for what the patterns match"
-    for one in selection.tables:
-        matching = f"FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {pattern.table_condition(one, search_path)}"
-        if not leader.rows(f"SELECT 1 {matching} LIMIT 1", doing=doing):
-            names = "SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-            ours = (
-                "c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1 LIMIT 10"
-            )
-            raise _matches_nothing(f"-t {one}", leader.rows(f"{names} WHERE {ours}", doing=doing))
-    for one in () if selection.tables else selection.schemas:
-        if not leader.rows(f"SELECT 1 FROM pg_namespace n WHERE {pattern.schema_condition(one)} LIMIT 1", doing=doing):
-            names = "SELECT nspname FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema$)' ORDER BY 1 LIMIT 10"
-            raise _matches_nothing(f"-n {one}", leader.rows(names, doing=doing))
-    if (selection.tables or selection.schemas) and not taken.relations:
-        raise UsageError(
-            "no table matches the selection",
-            hint="patterns are psql's: names are folded to lower case unless in double quotes",
-        )
-
-
-def _matches_nothing(flag: str, there: Sequence[Sequence[object]]) -> UsageError:
-    return UsageError(
-        f"{flag} matches nothing",
-        why=f"there are: {', '.join(str(name) for (name,) in there) or 'none'}",
-        hint="patterns are psql's: names are folded to lower case unless in double quotes",
-    )
 
 
 class PostgresCapture:
@@ -249,6 +223,8 @@ class PostgresCapture:
                 f"pg_dump {minor} is older than the server ({known.version_text}): a minor may change what definitions hold;"
                 f" bring postgresql-client-{known.major} up to date"
             )
+        for text in self._parts.unused:
+            tell(text)
         try:
             observer = self._observer()
             watch.tell_holder(observer, self._server, old_s=options.old_transaction_s, tell=tell)

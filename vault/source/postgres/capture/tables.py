@@ -35,7 +35,7 @@ WITH RECURSIVE unsafe AS (
 SELECT n.nspname::text, c.relname::text, c.oid::int8, c.relkind::text, c.relpersistence::text, c.relfilenode::int8,
        coalesce(am.amname, '')::text, coalesce(config.condition, ''),
        coalesce(has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'), false),
-       rn.nspname::text, r.relname::text, c.reltoastrelid::int8
+       rn.nspname::text, r.relname::text, c.reltoastrelid::int8, {without_rows}
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_am am ON am.oid = c.relam AND c.relkind = 'r'
   LEFT JOIN config ON config.oid = c.oid
@@ -72,14 +72,16 @@ SELECT oid::int8, pg_relation_size(oid) / current_setting('block_size')::int8,
 """
 
 
-def relations(session: Session, selected: str) -> list[Relation]:
-    """Relations that satisfy the SQL condition `selected`, by name."""
-    query = _RELATIONS.format(scope=IN_SCOPE, selected=selected)
+def relations(session: Session, selected: str, *, without_rows: str = "''") -> list[Relation]:
+    """Relations that satisfy the SQL condition `selected`, by name. `without_rows`: SQL text of `sql.pattern.without_rows`"""
+    query = _RELATIONS.format(scope=IN_SCOPE, selected=selected, without_rows=without_rows)
     return [_relation(row) for row in session.rows(query, doing="listing tables")]
 
 
 def _relation(row: Row) -> Relation:
-    schema, name, oid, kind, persistence, filenode, method, condition, readable, root_schema, root, toast = row
+    schema, name, oid, kind, persistence, filenode, method, condition, readable, root_schema, root, toast, excluded = (
+        row
+    )
     return Relation(
         name=TableName(schema=schema, name=name),
         oid=oid,
@@ -91,6 +93,7 @@ def _relation(row: Row) -> Relation:
         readable=readable,
         root=TableName(schema=root_schema, name=root) if root is not None else None,
         toast=toast,
+        rows_excluded=excluded,
     )
 
 

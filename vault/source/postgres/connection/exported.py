@@ -11,7 +11,10 @@ from vault.sql.names import qualified
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relation:
-    """A table as the catalog lists it. `root` is set where rows must be loaded through the partition root [B4]."""
+    """A table as the catalog lists it. `root` is set where rows must be loaded through the partition root [B4].
+
+    `rows_excluded`: the pattern by which its rows stay out, or empty.
+    """
 
     name: TableName
     oid: int
@@ -23,6 +26,7 @@ class Relation:
     readable: bool
     root: TableName | None
     toast: int
+    rows_excluded: str
 
     @property
     def must_be_read(self) -> bool:
