@@ -113,3 +113,14 @@ def test_a_partitioned_table_holds_no_rows_to_leave_out(pgvault_ready: Command, 
         "--exclude-table-data parted leaves nothing out; tables of the selection that hold rows: public.part"
         in done.err
     )
+
+
+def test_a_directory_under_nearly_a_known_name_is_told(pgvault_ready: Command) -> None:
+    (pgvault_ready.home / "f" / "hello").mkdir(parents=True)
+    done = pgvault_ready("backup", "--dir", "functions=f", "--dir", "lib=f")
+    assert done.code == 0
+    told = [line for line in done.err.splitlines() if "--dir" in line]
+    assert len(told) == 1
+    assert "edge_functions, migrations, storage" in told[0]
+    assert "functions" in told[0].partition("edge_functions")[0]
+    assert "--dir" not in pgvault_ready("backup", "--dir", "edge_functions=f", "--dir", "functions=f").err

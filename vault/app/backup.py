@@ -5,13 +5,14 @@ Invariant: nothing is locked, exported or read before the repository is open and
 
 from __future__ import annotations
 
+import difflib
 import gc
 import os
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from vault.app import wiring
 from vault.errors import VaultError
@@ -40,7 +41,9 @@ def run_backup(settings: Settings, plan: BackupPlan, *, attended: bool, progress
         wiring.sweep_leftovers(settings, progress)
         from vault.ops.backup import run as backup
 
-        request = replace(_request(plan, settings.selectors(plan.source)), attended=attended)
+        selectors = settings.selectors(plan.source)
+        _tell_near_names(plan.directories, selectors, progress)
+        request = replace(_request(plan, selectors), attended=attended)
         report = backup.run(
             indexed,
             request=request,
@@ -52,6 +55,23 @@ def run_backup(settings: Settings, plan: BackupPlan, *, attended: bool, progress
         )
         _tell_unused(plan.exclude, report, progress)
         return report
+
+
+def _tell_near_names(directories: Collection[str], selectors: Selectors, progress: Progress) -> None:
+    """A directory under nearly a known name is captured, and counted as nothing; any name is allowed."""
+    known = {selectors.edge_functions_directory, selectors.migrations_directory, selectors.files_directory}
+    for name in sorted(set(directories) - known):
+        near = difflib.get_close_matches(name, known.difference(directories), 1, cutoff=_NEAR)
+        if near:
+            progress.event(
+                "warning",
+                f"--dir {name}: is that {near[0]}? Names that mean something here are {', '.join(sorted(known))}; "
+                f"{name} is saved as a directory like any other",
+            )
+
+
+_NEAR: Final = 0.75
+"""Likeness at which a name is taken for a mistake: `functions` and `edge_functions` have 0.78, `files` and `storage` 0.17."""
 
 
 def _tell_unused(exclude: Sequence[str], report: BackupReport, progress: Progress) -> None:
