@@ -123,7 +123,7 @@ class _Demo:
             with self._cluster.connect(DATABASE) as connection:
                 connection.execute(day_sql(self.taken % _SMALL_DAYS + 2).encode())
         report = backing_up.run(
-            self._open.indexed(self._cache),
+            self._open,
             request=backing_up.BackupRequest(source=DATABASE, selection="days", program="benchmark"),
             open_capture=lambda: open_capture(
                 self._cluster.dsn(DATABASE),
@@ -136,6 +136,7 @@ class _Demo:
             clock=self,
             entropy=os.urandom,
             progress=self,
+            cache_dir=self._cache,
         )
         self.taken += 1
         return report.manifest

@@ -56,7 +56,7 @@ class ViewRepository:
     def take(
         self, directories: Mapping[str, Path] | None = None, capture: Callable[[], Capture] | None = None
     ) -> Snapshot:
-        repo = Closed(self.store).open(PASSPHRASE).indexed(None)
+        repo = Closed(self.store).open(PASSPHRASE)
         report = backup.run(
             repo,
             request=backup.BackupRequest(source="demo", selection="all", program="test"),

@@ -115,7 +115,7 @@ class Series:
             return capture
 
         report = backup.run(
-            self.open.indexed(None),
+            self.open,
             request=backup.BackupRequest(source="s", selection="", program="test", full=full, jobs=jobs, moved=True),
             open_capture=open_capture,
             directories={},

@@ -111,7 +111,7 @@ def take(
     """One backup."""
     opener = FakeOpener(database) if isinstance(database, FakeDatabase) else database
     return backup.run(
-        repo if isinstance(repo, Indexed) else repo.indexed(cache_dir),
+        repo.open if isinstance(repo, Indexed) else repo,
         request=backup.BackupRequest(
             source=source, selection=selection, program="test", tags=tags or {}, moved=moved, attended=attended
         ),
@@ -120,6 +120,7 @@ def take(
         clock=clock or CLOCK,
         entropy=entropy,
         progress=progress or Quiet(),
+        cache_dir=cache_dir,
     )
 
 

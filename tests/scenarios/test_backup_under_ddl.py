@@ -85,7 +85,7 @@ def take(
         return capture
 
     report = backup.run(
-        repository.indexed(None),
+        repository,
         request=backup.BackupRequest(source="s", selection="", program="test", jobs=2),
         open_capture=open_capture,
         directories={},

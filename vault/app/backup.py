@@ -37,7 +37,6 @@ def run_backup(settings: Settings, plan: BackupPlan, *, attended: bool, progress
     with _Ahead(settings, plan) as ahead:
         with _no_collection(), alongside(ahead.prepare, cancel=lambda: None):
             opened = unlock()
-        indexed = opened.indexed(settings.cache_dir)
         wiring.sweep_leftovers(settings, progress)
         from vault.ops.backup import run as backup
 
@@ -45,13 +44,14 @@ def run_backup(settings: Settings, plan: BackupPlan, *, attended: bool, progress
         _tell_near_names(plan.directories, selectors, progress)
         request = replace(_request(plan, selectors), attended=attended)
         report = backup.run(
-            indexed,
+            opened,
             request=request,
             open_capture=ahead.opener(progress),
             directories=sources,
             clock=wiring.SystemClock(),
             entropy=wiring.system_entropy,
             progress=progress,
+            cache_dir=settings.cache_dir,
         )
         _tell_unused(plan.exclude, report, progress)
         return report

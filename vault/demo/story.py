@@ -175,7 +175,7 @@ class _Tale:
         """One backup, as the command makes it."""
         stage = self._stage
         report = backup.run(
-            self._open.indexed(None),
+            self._open,
             request=backup.BackupRequest(source=DATABASE, selection="all", program="pgvault demo", tags={"when": when}),
             open_capture=partial(self._capture, DATABASE),
             directories={name: DirectoryFiles(path) for name, path in self._directories.items()},

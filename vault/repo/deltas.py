@@ -73,7 +73,7 @@ class Deltas:
                 self._misses += 1
 
     def _delta(self, plain: bytes, base: ObjectId) -> Stored | None:
-        chain = self._index.chain(base)
+        chain = self._index.lasting_chain(base)
         if not plain or not chain or chain[0].record.depth >= DELTA_DEPTH_MAX:
             return None
         root = chain[-1].record
@@ -85,7 +85,7 @@ class Deltas:
             base_plain = self._reader.get(base, ObjectType.ROW_CHUNK)
         except IntegrityError:
             return None  # a damaged base must not stop a backup; storing whole heals it for this chunk
-        if len(base_plain) < DELTA_BASE_BYTES_MIN or self._index.chain(base) != chain:
+        if len(base_plain) < DELTA_BASE_BYTES_MIN or self._index.lasting_chain(base) != chain:
             return None  # a location failed while it was read: the depth that it promised is no longer to be had
         frame = compress_delta(plain, base_plain)
         fitted = len(frame) <= expected * _SHARE_OF_FULL_MAX

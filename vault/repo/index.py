@@ -7,7 +7,7 @@ rest still counts. Spec 50-index.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from vault.crypto import keyed
@@ -39,6 +39,7 @@ class Index:
         self.pack_sizes = sizes
         self.damage = damage
         self.generation = generation
+        self._swept: frozenset[PackId] = frozenset()
 
     @classmethod
     def open(cls, store: ObjectStore, keys: Keys, *, cache_dir: Path | None) -> Index:
@@ -94,19 +95,39 @@ class Index:
         links = self._chain(object_id, DELTA_DEPTH_MAX + 1, set())
         return links[0].run.location(links[0]) if links else None
 
-    def chain_packs(self, object_id: ObjectId) -> list[PackId]:
-        """The packs of `chain`."""
-        return [link.run.pack_of(link) for link in self._chain(object_id, DELTA_DEPTH_MAX + 1, set())]
+    def sweep(self, packs: Iterable[PackId]) -> None:
+        """Packs that somebody has announced to delete: from now on a writer relies on none of them (LEASE-10); readers still read them."""
+        with self._lock:
+            self._swept = self._swept.union(packs)
 
-    def _chain(self, object_id: ObjectId, below: int, dead: set[tuple[ObjectId, int]]) -> list[Link]:
+    def lasting_chain(self, object_id: ObjectId) -> list[Location]:
+        """As `chain`, outside of swept packs: what a new snapshot may rely on."""
+        return [link.run.location(link) for link in self._lasting(object_id)]
+
+    def lasting_packs(self, object_id: ObjectId) -> list[PackId]:
+        """The packs of `lasting_chain`."""
+        return [link.run.pack_of(link) for link in self._lasting(object_id)]
+
+    def _lasting(self, object_id: ObjectId) -> list[Link]:
+        return self._chain(object_id, DELTA_DEPTH_MAX + 1, set(), self._swept)
+
+    def _chain(
+        self,
+        object_id: ObjectId,
+        below: int,
+        dead: set[tuple[ObjectId, int]],
+        swept: frozenset[PackId] = frozenset(),
+    ) -> list[Link]:
         if (object_id, below) in dead:
             return []
         for link in self._links(object_id):
             if link.depth >= below:
                 break
+            if swept and link.run.pack_of(link) in swept:
+                continue
             if link.base is None:
                 return [link]
-            rest = self._chain(link.base, link.depth, dead)
+            rest = self._chain(link.base, link.depth, dead, swept)
             if rest and rest[0].type == link.type:
                 return [link, *rest]
         dead.add((object_id, below))

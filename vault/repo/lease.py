@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 from vault.crypto import keyed
 from vault.errors import IntegrityError, Locked, MissingObject, NotFound, StoreError
@@ -92,6 +93,14 @@ def sweeps(repo: Open) -> Iterator[Sweep]:
         except IntegrityError as error:
             error.file = stored.name
             raise
+
+
+def index_after_sweeps(repo: Open, cache_dir: Path | None) -> Indexed:
+    """The index as a writer may use it: the sweeps are listed first, and what they name it does not rely on. Raises  as `sweeps`"""
+    swept = {pack for sweep in sweeps(repo) for pack in sweep.packs}
+    indexed = repo.indexed(cache_dir)
+    indexed.index.sweep(swept)
+    return indexed
 
 
 def refuse_lost(repo: Indexed, packs: Iterable[PackId]) -> None:

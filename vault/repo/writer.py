@@ -111,8 +111,9 @@ class Writer:
         return object_id
 
     def adopt(self, object_id: ObjectId) -> bool:
-        """Whether the repository has the object, with what a delta needs; if so, its packs count as used by this writer."""
-        packs = self._index.chain_packs(object_id)
+        """Whether the repository has the object, with what a delta needs, outside of swept packs; if so, its packs count as
+        used by this writer."""
+        packs = self._index.lasting_packs(object_id)
         with self._lock:
             self.packs_used.update(packs)
         return bool(packs)

@@ -26,7 +26,7 @@ def at(repo: Open, when: str, *, source: str = "project", **tags: str) -> Snapsh
     """A snapshot taken at that time."""
     now_ms = int(datetime.fromisoformat(when).replace(tzinfo=UTC).timestamp() * 1000)
     return backup.run(
-        repo.indexed(None),
+        repo,
         request=backup.BackupRequest(source=source, selection="", program="test", tags=tags),
         open_capture=None,
         directories={"lib": FakeDirectory({})},

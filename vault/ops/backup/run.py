@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 
 from vault.errors import Incoherent, Locked, StoreError
 from vault.format.ledger import encode_ledger
@@ -39,7 +40,7 @@ from vault.ports import Capture, Clock, DirectorySource, Entropy, Progress
 from vault.repo import lease
 from vault.repo.lineage import Known, calendar, is_ahead
 from vault.repo.snapshot import Snapshot
-from vault.repo.state import Indexed
+from vault.repo.state import Indexed, Open
 from vault.repo.workers import alongside
 from vault.repo.writer import Writer
 
@@ -83,7 +84,7 @@ class BackupReport:
 
 
 def run(
-    repo: Indexed,
+    repo: Open,
     *,
     request: BackupRequest,
     open_capture: Callable[[], Capture] | None,
@@ -91,14 +92,16 @@ def run(
     clock: Clock,
     entropy: Entropy,
     progress: Progress,
+    cache_dir: Path | None = None,
 ) -> BackupReport:
-    """Take a snapshot and return it as committed.
+    """Take a snapshot and return it as committed. The index is loaded under the lease, after the sweeps: no sooner.
 
+    cache_dir     of the index, as `Open.indexed` takes it
     open_capture  opens a consistent view of the database; called after the parent was chosen, again if definitions change
     Raises        SourceError, StoreError, IntegrityError: no snapshot was written; Locked: a prune got in the way;
                   UnsafeError: the source is another database's, and somebody is there to say what to do
     """
-    known = repo.open.snapshots()
+    known = repo.snapshots()
     take = partial(
         _run,
         repo,
@@ -106,7 +109,7 @@ def run(
         open_capture=open_capture,
         directories=directories,
         clock=clock,
-        tools=_Tools(entropy=entropy, progress=progress),
+        tools=_Tools(entropy=entropy, progress=progress, cache_dir=cache_dir),
     )
     try:
         return take(request=request)
@@ -122,7 +125,7 @@ def run(
 
 
 def _run(
-    repo: Indexed,
+    repo: Open,
     known: Sequence[Known],
     *,
     request: BackupRequest,
@@ -136,12 +139,14 @@ def _run(
     line = choose_line(known, source=request.source, selection=request.selection)
     if line.parent is not None and is_ahead(line.parent[1], started):
         tools.progress.event("warning", _clock_warning(line.parent[1], started))
-    held = lease.Held(repo.open, _lease(request, line.parent, started), entropy=tools.entropy)
-    writer = repo.writer(entropy=tools.entropy)
+    held = lease.Held(repo, _lease(request, line.parent, started), entropy=tools.entropy)
+    writer: Writer | None = None
     try:
+        indexed = lease.index_after_sweeps(repo, tools.cache_dir)
+        writer = indexed.writer(entropy=tools.entropy)
         with writer:
-            before = None if line.parent is None else repo.snapshot(line.parent[0])
-            take = _Take(repo, writer, request, known, before=before, tools=replace(tools, distrust=line.distrust))
+            before = None if line.parent is None else indexed.snapshot(line.parent[0])
+            take = _Take(indexed, writer, request, known, before=before, tools=replace(tools, distrust=line.distrust))
             database = take.database(open_capture) if open_capture is not None else None
             files = take.directories(directories)
             manifest, ledger = _describe(request, line.parent, database, files, put=writer.put)
@@ -155,10 +160,10 @@ def _run(
                 duration_ms = max(0, clock.now_ms() - started)  # clocks are put back under a running backup
                 return replace(manifest, effort=replace(manifest.effort, new_bytes=new_bytes, duration_ms=duration_ms))
 
-            done = writer.commit(at, before=partial(_look_again, repo, held, writer))
+            done = writer.commit(at, before=partial(_look_again, indexed, held, writer))
         if not held.is_there():
             forgotten = ForgottenSnapshot(id=done.id, source=line.source, sequence=line.sequence, created_ms=started)
-            lease.take_back(repo.open, forgotten, now_ms=max(0, clock.now_ms()), entropy=tools.entropy)
+            lease.take_back(repo, forgotten, now_ms=max(0, clock.now_ms()), entropy=tools.entropy)
             raise Locked(
                 "the lease of this backup was removed while it ran",
                 why="a prune may have deleted what it relied on, so its snapshot was withdrawn",
@@ -166,7 +171,7 @@ def _run(
             )
         return BackupReport(id=done.id, manifest=done.manifest, ledger=ledger)
     finally:
-        _end(held, writer, tools.progress)
+        _end(held, tools.progress, unanswered=writer is not None and writer.unanswered)
 
 
 def _look_again(repo: Indexed, held: lease.Held, writer: Writer) -> None:
@@ -175,9 +180,9 @@ def _look_again(repo: Indexed, held: lease.Held, writer: Writer) -> None:
     lease.refuse_lost(repo, writer.packs_used)
 
 
-def _end(held: lease.Held, writer: Writer, progress: Progress) -> None:
+def _end(held: lease.Held, progress: Progress, *, unanswered: bool) -> None:
     """A lease that stays behind holds nothing up but a prune; it must not hide how the backup ended."""
-    if writer.unanswered:
+    if unanswered:
         progress.event(
             "warning", f"the snapshot may still come: {held.name} stays, so that no prune takes what it needs"
         )
@@ -210,6 +215,7 @@ def _lease(request: BackupRequest, parent: Known | None, now_ms: int) -> Lease:
 class _Tools:
     entropy: Entropy
     progress: Progress
+    cache_dir: Path | None
     distrust: str = ""
 
 

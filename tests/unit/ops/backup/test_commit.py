@@ -27,17 +27,18 @@ WAYS = pytest.mark.parametrize("second", [SAME, EDITED], ids=["taken over", "bas
 
 
 class Before(FaultStore):
-    """Does something once, before the first put below a prefix."""
+    """Does something once, before the put number `at` below a prefix."""
 
-    def __init__(self, next_store: MemoryStore, prefix: str, action: Callable[[], None]) -> None:
+    def __init__(self, next_store: MemoryStore, prefix: str, action: Callable[[], None], *, at: int = 1) -> None:
         super().__init__(next_store)
         self._prefix, self._action = prefix, action
-        self._done = False
+        self._left = at
 
     def put(self, name: str, data: bytes) -> None:
-        if name.startswith(self._prefix) and not self._done:
-            self._done = True
-            self._action()
+        if name.startswith(self._prefix):
+            self._left -= 1
+            if not self._left:
+                self._action()
         super().put(name, data)
 
 
@@ -81,11 +82,13 @@ def refused(
     known: BackupReport | list[SnapshotId],
     second: FakeDatabase,
     action: Callable[[], None],
-    at: str = "leases/",
+    prefix: str = "leases/",
 ) -> None:
-    """The index is open, and the file `at` is about to be written, when `action` happens; no snapshot may come of it."""
+    """`action` happens when everything was read and the second lease is about to be written, or the first file below another
+    prefix; no snapshot may come of it."""
+    before = Before(store, prefix, action, at=2 if prefix == "leases/" else 1)
     with pytest.raises((Locked, MissingObject), match="that this backup relies on"):
-        take(opened(Before(store, at, action)), second, entropy=first_sample)
+        take(opened(before), second, entropy=first_sample)
     assert [snapshot for snapshot, _ in opened(store).snapshots()] == (known if isinstance(known, list) else [known.id])
     assert [name for name in store.files if name.startswith("leases/")] == []
 
@@ -101,6 +104,39 @@ def test_packs_of_rows_that_are_being_swept_are_not_relied_on(
         store.files.clear()
         store.files.update(before)
     assert take(opened(store), second).manifest.suspect == ""
+
+
+@pytest.mark.spec("LEASE-10")
+@pytest.mark.parametrize("first_put", [True, False], ids=["under the lease", "before it"])
+@WAYS
+def test_packs_that_a_sweep_names_do_not_exist_for_a_writer(
+    store: MemoryStore, first: BackupReport, second: FakeDatabase, first_put: bool
+) -> None:
+    """Neither for deduplication nor as bases: the snapshot is whole when they are gone, and no backup fails for them."""
+    packs = {PackId(bytes.fromhex(name[6:])) for name in store.files if name.startswith("packs/")}
+    if not first_put:
+        sweep(store, packs)
+    action = (lambda: sweep(store, packs)) if first_put else (lambda: None)
+    report = take(opened(Before(store, "leases/", action)), second)
+    assert contents(opened(store), first.id)["table public.t"] == b"".join(FIRST.tables["public.t"]), (
+        "readers read them"
+    )
+    for pack in packs:
+        store.delete(f"packs/{pack.hex()}")
+    assert contents(opened(store), report.id)["table public.t"] == b"".join(second.tables["public.t"])
+    index = opened(store).indexed(None).index
+    assert {index.chain(one)[0].record.codec for one in chunks(opened(store), report)} == {Codec.ZSTD}
+
+
+@pytest.mark.spec("LEASE-10")
+def test_lease_then_sweeps_then_index_then_packs(store: MemoryStore, first: BackupReport) -> None:
+    recording = RecordingStore(store)
+    take(opened(recording), SAME)
+    seen = [f"{call.kind} {call.name.partition('/')[0]}".strip() for call in recording.calls]
+    start = seen.index("put leases")
+    listed = [one for one in seen[start:] if one.split(" ")[0] in ("put", "barrier", "list")]
+    assert listed[:5] == ["put leases", "barrier", "list sweeps", "list index", "list packs"]
+    assert not {"list index", "list packs"}.intersection(seen[:start])
 
 
 @pytest.mark.spec("LEASE-2")

@@ -272,7 +272,7 @@ def test_full_reads_everything_again(repo: Open) -> None:
     back_up(repo, directory)
     directory.reads.clear()
     report = backup.run(
-        repo.indexed(None),
+        repo,
         request=backup.BackupRequest(source="project", selection="", program="test", full=True),
         open_capture=None,
         directories={"lib": directory},

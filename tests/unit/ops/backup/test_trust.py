@@ -29,7 +29,7 @@ def unchanged(database: FakeDatabase) -> FakeDatabase:
 
 def full(repo: Open, database: FakeDatabase, progress: Quiet, *, selection: str = "") -> backup.BackupReport:
     return backup.run(
-        repo.indexed(None),
+        repo,
         request=backup.BackupRequest(source="project", selection=selection, program="test", full=True),
         open_capture=FakeOpener(database),
         directories={},
