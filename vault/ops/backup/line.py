@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from vault.errors import UnsafeError
+from vault.errors import Incoherent, UnsafeError
 from vault.model import Manifest, ServerFacts
 from vault.repo.lineage import Known, calendar, in_order
 
@@ -91,6 +91,25 @@ _WAYS_OUT = (
 
 def refusal(source: str, other: OtherDatabase) -> UnsafeError:
     return UnsafeError(f"{source} is the source of another database", why=_difference(source, other), hint=_WAYS_OUT)
+
+
+def refusal_apart(source: str, other: OtherDatabase) -> UnsafeError:
+    """Why a snapshot cannot be saved under `own_name` either."""
+    return UnsafeError(
+        f"{source}, the name that this database would get, is the source of another database",
+        why=_difference(source, other),
+        hint=_WAYS_OUT,
+    )
+
+
+def require_reached(expected: ServerFacts, server: ServerFacts) -> None:
+    """Raises  Incoherent: this is not the database that the snapshot's name was made for"""
+    if server.database_key != expected.database_key:
+        raise Incoherent(
+            "the connection leads now to one database and now to another",
+            why=f"first {_shown(expected)}, then {_shown(server)}",
+            hint="name one server in the connection, and back up each database under a source of its own (--source NAME)",
+        )
 
 
 def _difference(source: str, other: OtherDatabase) -> str:

@@ -26,11 +26,21 @@ from vault.model import (
     Manifest,
     Missing,
     ObjectType,
+    ServerFacts,
     State,
 )
 from vault.ops.backup.database import DatabaseCapture, capture_database
 from vault.ops.backup.files import FilesCapture, capture_files
-from vault.ops.backup.line import OtherDatabase, apart, choose_line, own_name, refusal, require_same
+from vault.ops.backup.line import (
+    OtherDatabase,
+    apart,
+    choose_line,
+    own_name,
+    refusal,
+    refusal_apart,
+    require_reached,
+    require_same,
+)
 from vault.ops.backup.lists import storable
 from vault.ops.backup.rows import RowOptions
 from vault.ops.project.components import SUPABASE, Selectors
@@ -54,7 +64,8 @@ class BackupRequest:
 
     `moved`: the source's database may be another one than before; `attended`: somebody is there to be asked which it is.
     `patterns`: options that narrow the database, for the ledger; `outside`: whether objects in no schema are taken all the same;
-    `selectors`: what the project calls its things; `accepted`: names of gaps that are no reason to complain.
+    `selectors`: what the project calls its things; `accepted`: names of gaps that are no reason to complain; `expected`: the
+    database that `source` was made for.
     """
 
     source: str
@@ -68,6 +79,7 @@ class BackupRequest:
     outside: bool = True
     selectors: Selectors = SUPABASE
     accepted: tuple[str, ...] = ()
+    expected: ServerFacts | None = None
     jobs: int = 2
     host: str = ""
     pid: int = 0
@@ -116,12 +128,12 @@ def run(
     except OtherDatabase as other:
         if request.attended:
             raise refusal(request.source, other) from None
-        named = replace(request, source=own_name(request.source, other.server))
+        named = replace(request, source=own_name(request.source, other.server), expected=other.server)
         why = apart(request.source, other)
     try:
         return replace(take(request=named), apart=why)
     except OtherDatabase as other:
-        raise Incoherent("the connection leads now to one database and now to another", why=str(other)) from other
+        raise refusal_apart(named.source, other) from other
 
 
 def _run(
@@ -269,6 +281,8 @@ class _Take:
         """One view of the database, and which definitions changed under it."""
         tell = partial(self._progress.event, "warning")
         with open_capture() as capture:
+            if self._request.expected is not None:
+                require_reached(self._request.expected, capture.server)
             if not self._request.moved:
                 require_same(self._known, self._request.source, capture.server)
             with alongside(partial(capture.watch, tell), cancel=capture.abort):

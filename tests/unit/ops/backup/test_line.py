@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from tests.fake_source import FakeDatabase
+from tests.fake_source import FakeCapture, FakeDatabase, FakeOpener
 from tests.small_repository import new_repository, put_manifest, rows, take
-from vault.errors import UnsafeError
+from vault.errors import Incoherent, UnsafeError
 from vault.ids import SnapshotId
 from vault.model import DatabasePart, Manifest
 from vault.ops.backup.line import OtherDatabase, require_same
@@ -82,6 +82,46 @@ def test_the_same_oid_on_another_system_is_saved_apart_and_nothing_is_taken_over
     assert again.apart
     assert take(repo, replace(THEIRS), source="project~2.5").apart == ""
     assert take(repo, OURS).manifest.parent == first.id
+
+
+def test_a_derived_name_that_belongs_to_another_database_is_refused_as_that(repo: Open) -> None:
+    take(repo, OURS)
+    taken = take(repo, replace(OURS, system_id="3"), source="project~2.5")
+    with pytest.raises(UnsafeError) as refused:
+        take(repo, THEIRS)
+    assert refused.value.message.startswith(
+        "project~2.5, the name that this database would get, is the source of another"
+    )
+    assert taken.id.hex()[:12] in refused.value.why
+    assert "PostgreSQL system 3, and this is" in refused.value.why
+    assert "--source NAME" in refused.value.hint
+    assert len(repo.snapshots()) == 2
+
+
+class Balanced(FakeOpener):
+    """Reaches the first database once, and the second from then on."""
+
+    def __init__(self, first: FakeDatabase, then: FakeDatabase) -> None:
+        super().__init__(first)
+        self._then = then
+
+    def __call__(self) -> FakeCapture:
+        made = super().__call__()
+        self._database = self._then
+        return made
+
+
+@pytest.mark.parametrize("has_snapshots", [False, True])
+def test_a_connection_that_leads_now_here_and_now_there_is_told_as_that(repo: Open, has_snapshots: bool) -> None:
+    """And nothing of the one is saved under the other's name."""
+    take(repo, OURS)
+    if has_snapshots:
+        take(repo, THEIRS, source="project~2.5")
+    before = len(repo.snapshots())
+    with pytest.raises(Incoherent, match="now to one database and now to another") as refused:
+        take(repo, Balanced(THEIRS, replace(OURS, system_id="3")))
+    assert "system 2, then database project (oid 5) of PostgreSQL system 3" in refused.value.why
+    assert len(repo.snapshots()) == before
 
 
 def test_somebody_who_is_there_is_asked(repo: Open) -> None:
