@@ -173,7 +173,9 @@ def _bars(title: str, names: Sequence[str], groups: Mapping[str, Sequence[float]
             x, top = left + place * bar, _HEIGHT - _BOTTOM - height
             colour = _COLOURS[place % len(_COLOURS)]
             parts.append(f'<rect x="{x:.1f}" y="{top:.1f}" width="{bar:.1f}" height="{height:.1f}" fill="{colour}"/>')
-            parts.append(_text(x + bar / 2, top - 3, f"{value:.2g}" if value < 100 else f"{value:.0f}", "middle", 8))
+            parts.append(
+                _text(x + bar / 2, top - 3, f"{value:.2g}" if value < 100 else f"{value:.0f}", "middle", size=8)
+            )
     for place, name in enumerate(names):
         parts += _legend(place, name, _COLOURS[place % len(_COLOURS)])
     return _svg(parts)
@@ -181,7 +183,7 @@ def _bars(title: str, names: Sequence[str], groups: Mapping[str, Sequence[float]
 
 def _frame(title: str, y_title: str, y: _Axis) -> list[str]:
     bottom = _HEIGHT - _BOTTOM
-    parts = [_text(_LEFT, 20, title, "start", 14), _text(8, _TOP - 6, y_title, "start")]
+    parts = [_text(_LEFT, 20, title, "start", size=14), _text(8, _TOP - 6, y_title, "start")]
     for tick in y.ticks:
         at = bottom - y.at(tick)
         parts.append(
@@ -196,7 +198,7 @@ def _legend(place: int, name: str, colour: str) -> list[str]:
     return [f'<rect x="{x}" y="{y}" width="10" height="10" fill="{colour}"/>', _text(x + 16, y + 9, name, "start")]
 
 
-def _text(x: float, y: float, text: str, anchor: str, size: int = 11) -> str:
+def _text(x: float, y: float, text: str, anchor: str, *, size: int = 11) -> str:
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}" fill="#24292f">{escaped}</text>'
 

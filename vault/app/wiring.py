@@ -144,8 +144,8 @@ def open_repository(settings: Settings, *, load: Callable[[], None] | None = Non
 
 
 def _load_readers() -> None:
-    import vault.repo.snapshot
-    import vault.repo.state
+    import vault.repo.snapshot  # noqa: F401
+    import vault.repo.state  # noqa: F401
     import vault.store.local  # noqa: F401
 
 

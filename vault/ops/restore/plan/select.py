@@ -136,7 +136,7 @@ def pick(
             explicit=every if wanted.definitions else frozenset(),
             tables=tables,
             without_rows=without_rows,
-            sequences=_sequences(contents, wanted, graph, tables, ()),
+            sequences=_sequences(contents, wanted, graph=graph, tables=tables, entries=()),
             large_objects=_large_objects(wanted),
             roles=None if wanted.definitions else frozenset(),
             privileges=wanted.everything and wanted.definitions,
@@ -155,7 +155,7 @@ def pick(
         left=closure.left,
         tables=tables,
         without_rows=without_rows,
-        sequences=_sequences(contents, wanted, graph, tables, closure.entries),
+        sequences=_sequences(contents, wanted, graph=graph, tables=tables, entries=closure.entries),
         large_objects=_large_objects(wanted),
         roles=None if whole else _roles_of(contents, closure.entries, there),
         privileges=not wanted.components.isdisjoint({"user_roles", "schema"}),
@@ -202,7 +202,7 @@ def _explicit(contents: Contents, wanted: Wanted, named: Collection[TableName], 
 
 
 def _sequences(
-    contents: Contents, wanted: Wanted, graph: EntryGraph, tables: Iterable[TableItem], entries: Iterable[int]
+    contents: Contents, wanted: Wanted, *, graph: EntryGraph, tables: Iterable[TableItem], entries: Iterable[int]
 ) -> frozenset[TableName] | None:
     """Sequences whose values come: those of tables whose rows come, and those that are defined anew."""
     if not wanted.data:

@@ -122,7 +122,7 @@ def _bring(
 ) -> MergedRows:
     """The stage is not analyzed: types without a collation may not be comparable."""
     if not names.deferrable and _first(cursor, f"SELECT NOT EXISTS (SELECT FROM {names.source})"):
-        added = _copy(cursor, names.table, names, blocks, into.encoding)
+        added = _copy(cursor, names.table, names=names, blocks=blocks, encoding=into.encoding)
         return MergedRows(added=added, refused=rows - added)
     stage(cursor, names, blocks, into.encoding)
     if names.key and not into.exact:
@@ -137,7 +137,7 @@ def stage(cursor: psycopg.Cursor[tuple[Any, ...]], names: Names, blocks: Iterato
     """Rows into a temporary table that the transaction ends with."""
     like = f"CREATE TEMPORARY TABLE {STAGE} ON COMMIT DROP AS SELECT {names.columns} FROM {names.source} WITH NO DATA"
     cursor.execute(text(like))
-    _copy(cursor, STAGE, names, blocks, encoding)
+    _copy(cursor, STAGE, names=names, blocks=blocks, encoding=encoding)
 
 
 def _firing(cursor: psycopg.Cursor[tuple[Any, ...]], name: TableName) -> tuple[str, ...]:
@@ -256,7 +256,7 @@ def names_of(table: TableItem, unique: Sequence[UniqueKey]) -> Names:
 
 
 def _copy(
-    cursor: psycopg.Cursor[tuple[Any, ...]], into: str, names: Names, blocks: Iterable[bytes], encoding: str
+    cursor: psycopg.Cursor[tuple[Any, ...]], into: str, *, names: Names, blocks: Iterable[bytes], encoding: str
 ) -> int:
     statement = f"COPY {into} {names.listed} FROM STDIN (ENCODING {literal(encoding)})"
     with cursor.copy(text(statement), writer=QuietWriter(cursor)) as copy:
