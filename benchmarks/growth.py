@@ -113,6 +113,9 @@ class _Demo:
     def now_ms(self) -> int:
         return self._now_ms
 
+    def uptime_s(self) -> float:
+        return self._now_ms / 1_000
+
     def stage(self, name: str, total_bytes: int | None = None) -> None: ...
     def advance(self, amount: int) -> None: ...
     def event(self, kind: str, message: str) -> None: ...

@@ -28,6 +28,9 @@ class StandingClock:
     def now_ms(self) -> int:
         return self.now
 
+    def uptime_s(self) -> float:
+        return self.now / 1_000
+
 
 class Listener:
     """Keeps what it is told."""

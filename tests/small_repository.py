@@ -40,6 +40,9 @@ class TestClock:
         self._now_ms += 1_000
         return self._now_ms
 
+    def uptime_s(self) -> float:
+        return self._now_ms / 1_000
+
 
 class Quiet:
     """A Progress that keeps the events."""

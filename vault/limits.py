@@ -78,3 +78,7 @@ TREE_LEVEL_MAX: Final = 12
 INLINE_CHUNKS_MAX: Final = 8
 PATH_BYTES_MAX: Final = 64 * KIB
 """A node of NODE_ITEMS_MAX files with such paths stays below META_BYTES_MAX."""
+
+LOOK_AGAIN_S: Final = 600
+"""So long after a writer began to name its packs in its lease, it names them and looks at the sweeps again before it commits
+(80-leases, LEASE-12)."""

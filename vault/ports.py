@@ -89,6 +89,9 @@ class DirectoryTarget(Protocol):
 class Clock(Protocol):
     def now_ms(self) -> int: ...
 
+    def uptime_s(self) -> float:
+        """Seconds since some moment; never put back, and goes on while the machine sleeps."""
+
 
 class Entropy(Protocol):
     def __call__(self, length: int, /) -> bytes:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 from vault.app import secret
@@ -35,9 +35,16 @@ LEFTOVER_MS = 24 * 60 * 60 * 1000
 """A temporary file of this age belongs to a run that was killed."""
 
 
+_UPTIME: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""Linux's CLOCK_MONOTONIC stands still while the machine sleeps; that of macOS, which has no other, goes on."""
+
+
 class SystemClock:
     def now_ms(self) -> int:
         return time.time_ns() // 1_000_000
+
+    def uptime_s(self) -> float:
+        return time.clock_gettime(_UPTIME)
 
 
 def system_entropy(length: int) -> bytes:

@@ -129,6 +129,9 @@ class _Calendar:
     def now_ms(self) -> int:
         return self._clock.now_ms() + self._ahead_ms
 
+    def uptime_s(self) -> float:
+        return self._clock.uptime_s()
+
     def next_day(self) -> None:
         self._ahead_ms += DAY_MS
 

@@ -6,7 +6,9 @@ leaves them alone. Spec 80-leases.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -48,13 +50,18 @@ class Held:
         self._repo = repo
         self._lease = lease
         self._entropy = entropy
+        self._lock = threading.Lock()
+        self._packs: set[PackId] = set()
         self.name = publish(repo, lease, entropy=entropy)
 
     def name_packs(self, packs: Iterable[PackId]) -> None:
-        """Publish it anew with all that the snapshot relies on; the first one goes when the second is durable."""
-        earlier = self.name
-        self.name = publish(self._repo, replace(self._lease, packs=tuple(sorted(set(packs)))), entropy=self._entropy)
-        withdraw(self._repo, earlier)
+        """Publish it anew with these packs and all that it named before; the earlier one goes when this is durable. Thread-safe."""
+        with self._lock:
+            self._packs.update(packs)
+            earlier = self.name
+            named = replace(self._lease, packs=tuple(sorted(self._packs)))
+            self.name = publish(self._repo, named, entropy=self._entropy)
+            withdraw(self._repo, earlier)
 
     def is_there(self) -> bool:
         return any(stored.name == self.name for stored in self._repo.store.list("leases/"))
@@ -103,19 +110,25 @@ def index_after_sweeps(repo: Open, cache_dir: Path | None) -> Indexed:
     return indexed
 
 
+def refuse_swept(repo: Indexed, packs: AbstractSet[PackId]) -> None:
+    """Read the sweeps again; what they name is not relied on from here on. Raises  Locked: one names a pack of these; as `sweeps`"""
+    swept = {pack for sweep in sweeps(repo.open) for pack in sweep.packs}
+    if not swept.isdisjoint(packs):
+        raise Locked(
+            "a prune is deleting packs that this backup relies on",
+            why="it published its list before this backup committed",
+            hint="run the backup again; it then stores what it needs anew",
+        )
+    repo.index.sweep(swept)
+
+
 def refuse_lost(repo: Indexed, packs: Iterable[PackId]) -> None:
     """Look again, just before the commit, at every pack that the writer relies on.
 
     Raises  Locked: one is about to be deleted; MissingObject: one is gone, or of another size than the index says
     """
     used = set(packs)
-    for sweep in sweeps(repo.open):
-        if used.intersection(sweep.packs):
-            raise Locked(
-                "a prune is deleting packs that this backup relies on",
-                why="it published its list before this backup committed",
-                hint="run the backup again; it then stores what it needs anew",
-            )
+    refuse_swept(repo, used)
     sizes = {stored.name: stored.size for stored in repo.open.store.list("packs/")}
     for pack in used:
         if sizes.get(pack_name(pack)) != repo.index.pack_sizes.get(pack):

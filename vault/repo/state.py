@@ -6,7 +6,7 @@ Closed has a store, Open has keys and can list snapshots, Indexed can read and w
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from vault.crypto import keyed
 from vault.crypto.keys import Keys
 from vault.errors import ContentMismatch, IntegrityError, LimitExceeded, Malformed, NotFound, NotThere, UsageError
 from vault.format.snapshot import decode_manifest, parse_snapshot_name, snapshot_name
-from vault.ids import SnapshotId
+from vault.ids import PackId, SnapshotId
 from vault.limits import FILE_BYTES_MAX
 from vault.model import FileKind, KeyBundle, Manifest, ObjectType, RepositoryConfig
 from vault.ports import Entropy, ObjectStore
@@ -155,7 +155,10 @@ class Indexed:
             threads=threads,
         )
 
-    def writer(self, *, entropy: Entropy, threads: int = 2) -> Writer:
+    def writer(
+        self, *, entropy: Entropy, threads: int = 2, published: Callable[[frozenset[PackId]], None] | None = None
+    ) -> Writer:
+        """`published`: as `Writer` takes it."""
         return Writer(
             self.open.store,
             self.open.keys,
@@ -164,6 +167,7 @@ class Indexed:
             repository=self.open.config.repository,
             entropy=entropy,
             threads=threads,
+            published=published,
         )
 
     def snapshot(self, snapshot_id: SnapshotId, *, threads: int = 2) -> Snapshot:

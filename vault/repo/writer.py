@@ -55,7 +55,10 @@ class _OpenPack:
 
 
 class Writer:
-    """Use as a context manager. `put` and `submit` are thread-safe; `publish` is for one thread, when all puts are done."""
+    """Use as a context manager. `put` and `submit` are thread-safe; `publish` is for one thread, when all puts are done.
+
+    `published` hears, from any thread, what is relied on so far, after each fragment but those of `publish`; raising there ends it all.
+    """
 
     def __init__(
         self,
@@ -67,7 +70,9 @@ class Writer:
         repository: RepositoryId,
         entropy: Entropy,
         threads: int = 2,
+        published: Callable[[frozenset[PackId]], None] | None = None,
     ) -> None:
+        self._published = published
         self._deltas = Deltas(index, reader)
         self._store = store
         self._keys = keys
@@ -84,7 +89,7 @@ class Writer:
         self._unpublished: list[PackEntry] = []
         self._unpublished_objects = 0
         self._new_bytes = 0
-        self.packs_used: set[PackId] = set()
+        self._packs_used: set[PackId] = set()
         self.unanswered = False
         """The snapshot's put was begun, and nobody knows how it ended: it may still land."""
 
@@ -115,7 +120,7 @@ class Writer:
         used by this writer."""
         packs = self._index.lasting_packs(object_id)
         with self._lock:
-            self.packs_used.update(packs)
+            self._packs_used.update(packs)
         return bool(packs)
 
     def _claim(self, object_id: ObjectId) -> bool:
@@ -165,7 +170,7 @@ class Writer:
             complete = pack.full and pack.unproven == 0
         with self._lock:
             self._sealed_bytes[kind] += len(sealed)
-            self.packs_used.update(form.packs)
+            self._packs_used.update(form.packs)
         if complete:
             self._send(pack)
 
@@ -205,10 +210,17 @@ class Writer:
             self._unpublished.append(entry)
             self._unpublished_objects += len(records)
             self._new_bytes += len(data)
-            self.packs_used.add(pack_id)
+            self._packs_used.add(pack_id)
             due = self._take_unpublished() if self._unpublished_objects >= _PENDING_ENTRIES_MAX else []
         if due:
             self._publish(due)
+            if self._published is not None:
+                self._published(self.relied_on())
+
+    def relied_on(self) -> frozenset[PackId]:
+        """Packs of all that was stored or adopted so far."""
+        with self._lock:
+            return frozenset(self._packs_used)
 
     def _take_unpublished(self) -> list[PackEntry]:
         due, self._unpublished, self._unpublished_objects = self._unpublished, [], 0
@@ -247,11 +259,11 @@ class Writer:
         """Publish everything, then write the manifest: the only commit.
 
         manifest_at  (new bytes, the manifest's own file included) -> manifest; asked until the number agrees with itself
-        before       called when all but the manifest is durable; raising there leaves no snapshot
+        before       called when all but the manifest is durable, right before that is put; raising there leaves no snapshot
         """
         self.publish()
-        before()
         manifest, plain, data = self._sealed_manifest(manifest_at)
+        before()
         snapshot_id = SnapshotId(keyed.object_id(self._keys.id_key, ObjectType.SNAPSHOT, plain))
         self._put_snapshot(snapshot_name(snapshot_id), data)
         self._new_bytes += len(data)

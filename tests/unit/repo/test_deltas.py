@@ -204,7 +204,7 @@ def test_packs_of_a_base_are_relied_on(repo: Open) -> None:
         stored = writer.put(ObjectType.ROW_CHUNK, changed(base, 2), base=middle)
         writer.publish()
     own = {indexed.index.chain(stored)[0].pack}
-    assert writer.packs_used == chain | own
+    assert writer.relied_on() == chain | own
 
 
 @pytest.mark.spec("OBJ-13")

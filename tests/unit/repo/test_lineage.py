@@ -81,6 +81,9 @@ class Backwards:
         self._now_ms -= 3_600_000
         return self._now_ms
 
+    def uptime_s(self) -> float:
+        return 0.0
+
 
 def test_a_clock_put_back_under_a_backup_does_not_spoil_its_manifest() -> None:
     repo = new_repository(MemoryStore())

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from vault.errors import Incoherent, Locked, StoreError
 from vault.format.ledger import encode_ledger
-from vault.ids import ObjectId, SnapshotId
+from vault.ids import ObjectId, PackId, SnapshotId
+from vault.limits import LOOK_AGAIN_S
 from vault.model import (
     CatalogFacts,
     Counts,
@@ -54,6 +55,7 @@ from vault.repo.state import Indexed, Open
 from vault.repo.workers import alongside
 from vault.repo.writer import Writer
 
+_LOOKS_MAX = 3
 _ATTEMPTS_MAX = 3
 """A backup under which definitions change is tried again twice, then saved with the changed objects named."""
 
@@ -155,7 +157,7 @@ def _run(
     writer: Writer | None = None
     try:
         indexed = lease.index_after_sweeps(repo, tools.cache_dir)
-        writer = indexed.writer(entropy=tools.entropy)
+        writer = indexed.writer(entropy=tools.entropy, published=partial(_renew, indexed, held))
         with writer:
             before = None if line.parent is None else indexed.snapshot(line.parent[0])
             take = _Take(indexed, writer, request, known, before=before, tools=replace(tools, distrust=line.distrust))
@@ -172,7 +174,7 @@ def _run(
                 duration_ms = max(0, clock.now_ms() - started)  # clocks are put back under a running backup
                 return replace(manifest, effort=replace(manifest.effort, new_bytes=new_bytes, duration_ms=duration_ms))
 
-            done = writer.commit(at, before=partial(_look_again, indexed, held, writer))
+            done = writer.commit(at, before=partial(_look_again, indexed, held, writer, clock=clock))
         if not held.is_there():
             forgotten = ForgottenSnapshot(id=done.id, source=line.source, sequence=line.sequence, created_ms=started)
             lease.take_back(repo, forgotten, now_ms=max(0, clock.now_ms()), entropy=tools.entropy)
@@ -186,10 +188,29 @@ def _run(
         _end(held, tools.progress, unanswered=writer is not None and writer.unanswered)
 
 
-def _look_again(repo: Indexed, held: lease.Held, writer: Writer) -> None:
-    """Say what the snapshot relies on, then look whether it is there and stays. Raises  as lease.refuse_lost"""
-    held.name_packs(writer.packs_used)
-    lease.refuse_lost(repo, writer.packs_used)
+def _renew(repo: Indexed, held: lease.Held, packs: frozenset[PackId]) -> None:
+    """Say early what is relied on, and hear early that it goes: a backup of days fails in its first hour. Raises  as lease.refuse_swept"""
+    held.name_packs(packs)
+    lease.refuse_swept(repo, packs)
+
+
+def _look_again(repo: Indexed, held: lease.Held, writer: Writer, *, clock: Clock) -> None:
+    """Say what the snapshot relies on, then look whether it is there and stays; again, if that took long.
+
+    Raises  as lease.refuse_lost; StoreError: it takes too long each time
+    """
+    packs = writer.relied_on()
+    for _ in range(_LOOKS_MAX):
+        began_s = clock.uptime_s()
+        held.name_packs(packs)
+        lease.refuse_lost(repo, packs)
+        if clock.uptime_s() - began_s <= LOOK_AGAIN_S:
+            return
+    raise StoreError(
+        f"the last look before the commit took over {LOOK_AGAIN_S // 60} minutes, {_LOOKS_MAX} times",
+        why="a prune may have passed meanwhile; the storage is very slow, or the machine slept",
+        hint="run the backup again; what was sent is not sent twice",
+    )
 
 
 def _end(held: lease.Held, progress: Progress, *, unanswered: bool) -> None:
