@@ -88,9 +88,7 @@ class DirectoryTarget(Protocol):
 
 class Clock(Protocol):
     def now_ms(self) -> int: ...
-
-    def uptime_s(self) -> float:
-        """Seconds since some moment; never put back, and goes on while the machine sleeps."""
+    def uptime_s(self) -> float: ...  # never put back, and goes on while the machine sleeps
 
 
 class Entropy(Protocol):

@@ -158,7 +158,6 @@ def _load_readers() -> None:
 
 def _load_restorers() -> None:
     _load_readers()
-    import vault.ops.restore.run
     import vault.source.postgres.target.target  # noqa: F401
 
 

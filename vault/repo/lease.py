@@ -52,22 +52,29 @@ class Held:
         self._entropy = entropy
         self._lock = threading.Lock()
         self._packs: set[PackId] = set()
+        self._left_behind: list[str] = []
         self.name = publish(repo, lease, entropy=entropy)
 
     def name_packs(self, packs: Iterable[PackId]) -> None:
-        """Publish it anew with these packs and all that it named before; the earlier one goes when this is durable. Thread-safe."""
+        """Publish it anew with these packs and all that it named before; the earlier one goes when this is durable, or
+        with the last one where it cannot be removed yet: it holds up nothing but a prune. Thread-safe."""
         with self._lock:
             self._packs.update(packs)
             earlier = self.name
             named = replace(self._lease, packs=tuple(sorted(self._packs)))
             self.name = publish(self._repo, named, entropy=self._entropy)
-            withdraw(self._repo, earlier)
+            try:
+                withdraw(self._repo, earlier)
+            except StoreError:
+                self._left_behind.append(earlier)  # `withdraw` tries again, and raises
 
     def is_there(self) -> bool:
         return any(stored.name == self.name for stored in self._repo.store.list("leases/"))
 
     def withdraw(self) -> None:
-        withdraw(self._repo, self.name)
+        """Raises  StoreError: one of them stays"""
+        for name in (self.name, *self._left_behind):
+            withdraw(self._repo, name)
 
 
 def take_back(repo: Open, snapshot: ForgottenSnapshot, *, now_ms: int, entropy: Entropy) -> None:
