@@ -35,7 +35,7 @@ def test_a_part_is_marked_in_lists_plan_and_manifest(
         done.out,
     ):
         assert f"{flag} public.left_out" in text
-    assert pgvault_ready("restore", "latest", *into, "--json").json()["partial"] is True
+    assert pgvault_ready("restore", "latest", *into, "--json").json()["plan"]["partial"] is True
 
 
 def test_a_whole_snapshot_is_not(pgvault_ready: Command, pg18: Cluster) -> None:
