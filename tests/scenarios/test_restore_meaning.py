@@ -23,6 +23,7 @@ create view named_and_implied as select email = 'BOB' as named, case email when 
 create view over_view as select * from named_and_implied;
 create materialized view kept as select nullif(email, 'BOB') as who from member;
 create index by_expression on member ((nullif(email, 'BOB'))) where email is distinct from 'ALICE';
+alter table other add constraint once exclude using btree (note with =) where (email is not distinct from 'LOCK');
 create statistics pair on (nullif(email, 'BOB')), (nullif(other, 'BOB')) from member;
 create policy permits on member using (case email when 'BOB' then true else false end);
 create policy limits on member as restrictive for select using (email is not distinct from 'BOB');
@@ -74,6 +75,60 @@ def test_a_selected_policy_and_a_replaced_view_keep_their_meaning(postgres: Clus
     calls = "select refobjid::regoperator::text from pg_depend where refclassid = 'pg_operator'::regclass and objid = "
     permits = "(select oid from pg_policy where polname = 'permits') and classid = 'pg_policy'::regclass"
     assert ask(postgres, source, calls + permits) == ["ext.=(ext.citext,ext.citext)"]
+
+
+IS_BOB = "case {} when 'BOB'::ext.citext then true else false end"
+CASED = f"""
+create domain public.address as ext.citext constraint bob check ({IS_BOB.format("value")} is not null);
+create table public.m (email ext.citext, checked ext.citext constraint bob check ({IS_BOB.format("checked")} is not null),
+    same boolean generated always as ({IS_BOB.format("email")}) stored);
+create table public.d (id int, same boolean default {IS_BOB.format("'bob'::ext.citext")}, email ext.citext);
+create view public.by_case as select {IS_BOB.format("email")} as bob from public.d;
+create view public.over as select bob from public.by_case;
+create view public.joined as select id from public.d join (select 'BOB'::ext.citext as email) b using (email);
+create materialized view public.kept as select {IS_BOB.format("email")} as bob from public.d;
+create index by_case_i on public.d (({IS_BOB.format("email")}));
+create statistics public.by_case_s on ({IS_BOB.format("email")}), id from public.d;
+alter table public.d add constraint once exclude using btree (id with =) where ({IS_BOB.format("email")});
+create policy bob on public.d using ({IS_BOB.format("email")});
+create function public.bob(who ext.citext) returns boolean language sql begin atomic select {IS_BOB.format("who")}; end;
+create function public.stamp() returns trigger language plpgsql as 'begin return new; end';
+create trigger bob before insert on public.d for each row when ({IS_BOB.format("new.email")}) execute function public.stamp();
+create rule bob as on update to public.d where {IS_BOB.format("new.email")} do instead nothing;
+grant select on public.d, public.by_case, public.kept to public; comment on policy bob on public.d is 'bob';
+comment on view public.by_case is 'by case'; insert into public.m values ('bob', 'alice'); insert into public.d (id, email) values (1, 'bob');
+"""
+OTHERWISE = {
+    *(
+        "DOMAIN address",
+        "TABLE m",
+        "TABLE d",
+        "VIEW by_case",
+        "VIEW joined",
+        "MATERIALIZED VIEW kept",
+        "INDEX by_case_i",
+    ),
+    *("STATISTICS by_case_s", "CONSTRAINT d once", "POLICY d bob", "FUNCTION bob(ext.citext)", "TRIGGER d bob"),
+    "RULE d bob",
+}
+
+
+def test_what_is_there_with_equal_text_and_another_meaning_is_told_and_replaced(postgres: Cluster) -> None:
+    """As after a restore by pg_restore, which makes everything under an empty path."""
+    source, there = (postgres.createdb() for _ in range(2))
+    for name, path in ((source, "public, ext"), (there, "''")):
+        with postgres.connect(name) as connection:
+            connection.execute(
+                f"create schema ext; create extension citext schema ext; set search_path = {path}".encode()
+            )
+            connection.execute(CASED.encode())
+    snapshot = snapshot_of(postgres.dsn(source))
+    told = restored(snapshot, postgres.dsn(there), "public").failed
+    assert told.keys() == OTHERWISE
+    assert restored(snapshot, postgres.dsn(there), "public", replace=True).failed == {}
+    assert differences(postgres.dsn(source), postgres.dsn(there)) == []
+    again = restored(snapshot, postgres.dsn(there), "public", replace=True)
+    assert (again.report.entries, again.failed) == (0, {})
 
 
 def test_compare_sees_another_operator_behind_equal_text(postgres: Cluster, source: str) -> None:

@@ -167,3 +167,31 @@ def test_a_public_of_another_owner_and_without_tables_comes_back(postgres: Clust
         postgres.dropdb(target)
     finally:
         postgres.dropdb(name)
+
+
+@pytest.mark.parametrize(
+    ("owned", "damage"),
+    [
+        ("alter schema public owner to pg_monitor", "grant create on schema public to public"),
+        (
+            "alter schema public owner to pg_monitor",
+            "alter schema public owner to pg_read_all_data; revoke usage on schema public from public",
+        ),
+        ("drop schema public; create schema public", "grant all on schema public to public"),
+    ],
+)
+def test_privileges_of_a_public_of_another_owner_are_those_of_that_owner(
+    postgres: Cluster, owned: str, damage: str
+) -> None:
+    """pg_init_privs has what initdb granted to the first owner, who would get it back."""
+    name = postgres.createdb()
+    look = "select nspowner::regrole::text, array(select a::text from unnest(nspacl) a order by 1) from pg_namespace where nspname = 'public'"
+    with postgres.connect(name) as connection:
+        connection.execute(f"{owned}; grant usage on schema public to pg_signal_backend".encode())
+        recorded = connection.execute(look.encode()).fetchall()
+        snapshot = snapshot_of(postgres.dsn(name))
+        connection.execute(damage.encode())
+        for entries in (True, False):
+            done = restored(snapshot, postgres.dsn(name), "public", replace=True, into_source=True)
+            assert (done.failed, done.report.entries > 0) == ({}, entries)
+            assert connection.execute(look.encode()).fetchall() == recorded

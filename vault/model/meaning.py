@@ -48,9 +48,13 @@ class Meanings:
     def about(self, names: Sequence[str]) -> dict[str, Calls]:
         """What objects call whose name may contain the qualified name that `names` starts with: its own, and those of its parts.
 
-        An address of a type is one text, quoted where it has to be.
+        An address of a type is one text, quoted where it has to be. A constraint's index has the name of the constraint, and
+        the predicate of an exclusion constraint is the index's.
         """
-        wanted = [names] if len(names) == 1 else product(*(_forms(name) for name in names[:2]))
+        if len(names) == 1:
+            wanted: Iterable[Sequence[str]] = [names]
+        else:
+            wanted = [pair for last in names[1:3] for pair in product(_forms(names[0]), _forms(last))]
         return {name: self.of[name] for pair in wanted for name in self._named.get(".".join(pair), ())}
 
     def changed(self, found: Mapping[str, Calls]) -> dict[str, Calls]:

@@ -76,6 +76,7 @@ with object as (
 ), subject as (
     select acl, coalesce(initprivs, base) as base, word || ' ' || (pg_catalog.pg_identify_object(classid, objid, 0)).identity as name
       from object left join pg_catalog.pg_init_privs i on i.classoid = classid and i.objoid = objid and i.objsubid = 0
+           and word || i.objoid <> 'SCHEMA' || coalesce(pg_catalog.to_regnamespace('public')::pg_catalog.oid, 0)
      where acl is not null and not (acl @> coalesce(initprivs, base) and coalesce(initprivs, base) @> acl)
 )
 """
@@ -107,7 +108,8 @@ with recursive address as (
 RESET: Final[LiteralString] = _PARTS + _REST
 """Parameters: kind, names, args of the object's identity. Returns statements that bring its ACL to the built-in one.
 
-With a range type come its multirange and the constructors of both. Schema public has initdb's instead: {owner=UC/owner,=U/owner}, which is what pg_dump takes for it.
+With a range type come its multirange and the constructors of both. Schema public has initdb's instead: {owner=UC/owner,=U/owner} for the
+owner of today, which is what pg_dump takes for it; pg_init_privs keeps the grants of its first owner.
 """
 
 BEYOND: Final[LiteralString] = (

@@ -44,6 +44,8 @@ def foresee(plan: RestorePlan, snapshot: Snapshot, session: TargetSession) -> It
         entry, decision = plan.contents.entries[at], plan.decisions[at]
         action = "drop and create" if at in again else _ACTIONS[decision.action]
         yield Step(action=action, entry=entry.label, why=decision.why)
+    for entry in plan.drops:
+        yield Step(action="drop", entry=entry.label, why="the snapshot does not have it")
     for step in (*plan.row_steps, *plan.late_rows):
         yield _rows(step, snapshot, session)
     for exchange in plan.exchanges:

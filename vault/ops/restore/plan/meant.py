@@ -7,6 +7,7 @@ Spec 75-restore [RST-13], 76-selection.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from vault.model import Identity, Present
 from vault.ops.restore.plan.contents import Contents
@@ -26,7 +27,7 @@ def called_otherwise(contents: Contents, present: Present, version_num: int) -> 
     owners: dict[str, Identity] = {}
     for entry in contents.entries:
         if not entry.identity.sub:  # not what another entry says about it: its comment, privileges, rows
-            for name in texts(entry.identity):
+            for name in _names(entry.identity):
                 owners.setdefault(name, entry.identity)
     found: dict[Identity, set[str]] = {}
     for name, calls in changed.items():
@@ -37,6 +38,14 @@ def called_otherwise(contents: Contents, present: Present, version_num: int) -> 
                 called for called in {*calls, *here} if calls.get(called) != here.get(called)
             )
     return {identity: tuple(sorted(called)) for identity, called in found.items()}
+
+
+def _names(identity: Identity) -> Iterator[str]:
+    """As the catalog facts name the object; a constraint's index has its name, and the predicate of an exclusion constraint."""
+    yield from texts(identity)
+    if identity.kind == "table constraint" and len(identity.names) == 3:
+        schema, _, name = identity.names
+        yield from texts(replace(identity, kind="index", names=(schema, name)))
 
 
 def _whose(name: str) -> Iterator[str]:

@@ -45,7 +45,8 @@ def with_public(contents: Contents, read: Present | None, target: TargetFacts) -
         return made, present
     if read is None:
         return made, replace(present, entries={one.identity: one for one in new if one.identity != _ACL})
-    return made, replace(present, entries=_present(present.entries, standard, comment))
+    uncommented = _NO_COMMENT in {one.definition for one in made.entries if one.identity == _COMMENT}
+    return made, replace(present, entries=_present(present.entries, standard, comment, uncommented=uncommented))
 
 
 def _was_open(contents: Contents) -> bool:
@@ -53,11 +54,12 @@ def _was_open(contents: Contents) -> bool:
 
 
 def _present(
-    entries: Mapping[Identity, SchemaEntry], standard: SchemaEntry, comment: SchemaEntry
+    entries: Mapping[Identity, SchemaEntry], standard: SchemaEntry, comment: SchemaEntry, *, uncommented: bool
 ) -> dict[Identity, SchemaEntry]:
+    """`uncommented`: in the snapshot, where an empty comment is equal and not lacking."""
     found = {_SCHEMA: standard, _COMMENT: comment, **entries}
     found[_SCHEMA] = replace(found[_SCHEMA], definition="")
-    if found[_COMMENT].definition == _NO_COMMENT:
+    if found[_COMMENT].definition == _NO_COMMENT and not uncommented:
         del found[_COMMENT]
     return found
 
