@@ -54,8 +54,9 @@ WORKERS_PER_CORE = 2
 """A test waits for its server more than half of the time."""
 WORKERS_MAX = 8
 FAULTS_TRIED = 60
-FAULTS_NOTICED_PERCENT = 75
-"""All faults together are noticed to nearly 90 %; a sample of 60 strays from that by 13 in one of a thousand."""
+FAULTS_NOTICED_PERCENT = 65
+"""About 80 % were noticed when this was written, 25 % before these tests. A sample of 60, which is another whenever a module
+changes, strays by 15 in one case of five hundred; tests that lost their bite stray by more."""
 FAST = "fast"
 
 

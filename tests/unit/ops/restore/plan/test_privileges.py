@@ -123,6 +123,16 @@ def test_privileges_that_were_not_asked_for_stay() -> None:
         assert done(found) == ({"ACL s.t": "keep", "ACL s.t COLUMN t.v": "equal"}, [], [])
 
 
+@pytest.mark.spec("SEL-8")
+@pytest.mark.parametrize("unknown", ["source", "target"])
+def test_privileges_of_which_nothing_is_known_are_left(unknown: str) -> None:
+    source, target, *_ = CASES["the target grants less"]
+    contents = snapshot(TABLE, *source.entries, catalog=CatalogFacts(acls=() if unknown == "source" else source.facts))
+    present = there(TABLE, *target.entries, acls=() if unknown == "target" else target.facts)
+    found = planned(contents, present, wanted=only("s.t"))
+    assert done(found) == ({"ACL s.t": "keep!", "ACL s.t COLUMN t.v": "equal"}, [], ["ACL TABLE t"])
+
+
 def test_privileges_are_replaced_in_place_with_what_is_there() -> None:
     source, target, *_ = CASES["the target grants less"]
     found = made(source, target, replace=False)

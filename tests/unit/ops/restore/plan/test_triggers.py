@@ -44,6 +44,13 @@ def test_what_fires_is_said_and_what_it_may_have_filled_comes() -> None:
     assert labels(found, found.definitions) == []
 
 
+def test_what_fires_for_rows_through_a_root_is_the_roots() -> None:
+    items = (rows("s.t", root="s.free"), *ITEMS[1:])
+    found = made(items, triggers={table_name("s.free"): (("loud", False),)})
+    assert brought(found) == ["log"]
+    assert any("will fire while rows of s.t come" in one for one in found.warnings)
+
+
 NOTHING: dict[str, dict[str, Any]] = {
     "a role that may switch them off": {"target": FULL},
     "no triggers": {"triggers": {}},
