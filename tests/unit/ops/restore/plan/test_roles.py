@@ -129,3 +129,15 @@ def test_roles_that_only_entries_name_say_nothing_of_the_cluster() -> None:
     wanted = Roles(roles=ROLES, settings=(setting("", "app.x", "1", here=True), setting("a", "x", "1")))
     steps = role_steps(wanted, replace(TARGET, roles=Roles(roles=ROLES)), only=frozenset({"a"}))
     assert (steps.settings, steps.kept, steps.differences) == ((), (), ())
+
+
+def test_privileges_on_parameters_come_with_the_roles_that_are_made() -> None:
+    acls = (
+        ParameterAcl(name="log_min_messages", acl=("a=s/boss", "b=sA/boss", "=s/boss")),
+        ParameterAcl(name="work_mem", acl=("a=s/boss",)),
+    )
+    steps = role_steps(
+        Roles(roles=ROLES, parameter_acls=acls), replace(TARGET, roles=Roles(roles=(role("a"), ROLES[2])))
+    )
+    assert [one.name for one in steps.create] == ["b"]
+    assert steps.parameters == (ParameterAcl(name="log_min_messages", acl=("b=sA/boss",)),), "those that exist stay"

@@ -284,3 +284,28 @@ def test_dependents_that_could_come_are_named_with_theirs() -> None:
     assert set(labels(SHOP, found.dependents)) == missing - {"TABLE s.t"}
     assert picked(only("s.t"), *ALL).dependents == ()
     assert picked(only("s.t")).dependents == (), "an empty target misses everything"
+
+
+TWO_NEEDS = snapshot(
+    part("TABLE s.one"),
+    part("TABLE s.two"),
+    part("VIEW s.both", "TABLE s.one", "TABLE s.two"),
+    part("ACL s.both", "TABLE s.one", "TABLE s.two"),
+)
+
+
+@pytest.mark.parametrize("missing", ["TABLE s.one", "TABLE s.two", None])
+def test_privileges_of_what_needs_two_come_if_both_are_there(missing: str | None) -> None:
+    present = frozenset(
+        one.identity for one in TWO_NEEDS.order if one.identity.desc == "TABLE" and label(one.identity) != missing
+    )
+    found = pick(TWO_NEEDS, only("user_roles"), there=present)
+    assert ("ACL s.both" in labels(TWO_NEEDS, found.entries)) is (missing is None)
+
+
+@pytest.mark.parametrize("second_is_there", [True, False])
+def test_what_depends_on_two_could_come_only_if_both_are_there(second_is_there: bool) -> None:
+    named = {"ACL s.both", *(["TABLE s.two"] if second_is_there else [])}
+    present = frozenset(one.identity for one in TWO_NEEDS.order if label(one.identity) in named)
+    found = pick(TWO_NEEDS, only("s.one"), there=present)
+    assert ("VIEW s.both" in labels(TWO_NEEDS, found.dependents)) is second_is_there
