@@ -7,6 +7,7 @@ is called (pg_depend has one line for an operator that one place names and anoth
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
@@ -25,6 +26,8 @@ _HAVE_EXPRESSIONS: Final = (
 _OF_ROOT: Final = "P"
 """pg_depend's letter for the primary owner of what belongs to a partition."""
 _GROUPS_APART_VERSION: Final = 180000
+_SCHEMA: Final = re.compile(r'operator ("(?:[^"]|"")+"|[^".]+)\.')
+_LAST: Final = "pg_catalog"
 _DEFAULT: Final = "default value for "
 _COLUMN: Final = "table column "
 
@@ -101,6 +104,18 @@ def is_called(name: str) -> bool:
 def subject(name: str) -> str:
     """A generated column's expression depends as the column up to 14, and as its default from 15 on."""
     return f"{_COLUMN}{name.removeprefix(_DEFAULT)}" if name.startswith(_DEFAULT) else name
+
+
+def search_paths(lost: Mapping[str, Calls]) -> Iterator[str]:
+    """Paths under which an operator that only its name tells is found again, the mildest first.
+
+    pg_catalog is looked at first unless it is named: named last, an operator of the same name and types in a schema wins.
+    """
+    named = (_SCHEMA.match(name) for calls in lost.values() for name in calls)
+    schemas = sorted({one[1] for one in named if one is not None})
+    orders: list[Sequence[str]] = [schemas, schemas[::-1]] if len(schemas) > 1 else [schemas] if schemas else []
+    for order in (*orders, *([*order, _LAST] for order in orders)):
+        yield ", ".join(order)
 
 
 def _parts(name: str) -> Iterator[str]:

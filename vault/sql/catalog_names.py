@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 from typing import Final
 
@@ -48,5 +49,39 @@ def relation_in(text: str, kind: str) -> TableName | None:
     return TableName(schema=schema, name=name)
 
 
+def with_own(identity: Identity) -> Iterator[str]:
+    """As the catalog facts name the object; a constraint's index has its name, and the predicate of an exclusion constraint."""
+    yield from texts(identity)
+    if identity.kind == "table constraint" and len(identity.names) == 3:
+        schema, _, name = identity.names
+        yield from texts(replace(identity, kind="index", names=(schema, name)))
+
+
+def may_belong_to(name: str) -> Iterator[str]:
+    """Names of objects that one with expressions may be part of, itself first."""
+    yield name
+    kind, _, rest = name.partition(" on ")
+    if rest and kind == 'rule "_RETURN"':
+        yield from (f"view {rest}", f"materialized view {rest}")
+    elif rest and kind.startswith("table constraint "):
+        yield from (f"table {rest}", f"foreign table {rest}")
+    elif rest and kind.startswith("domain constraint "):
+        yield from (f"type {rest}", f"domain {rest}")
+    elif name.startswith("table column "):
+        column = name.removeprefix("table column ")
+        relation = column[: _last_part(column)]
+        yield from (f"table {relation}", f"foreign table {relation}")
+
+
 def _forms(name: str) -> list[str]:
     return [name, quote(name)] if _BARE.fullmatch(name) else [quote(name)]
+
+
+def _last_part(name: str) -> int:
+    """Where the last part of a qualified name starts, its dot; dots in quotes are part of a name."""
+    quoted, at = False, 0
+    for place, letter in enumerate(name):
+        quoted ^= letter == '"'
+        if letter == "." and not quoted:
+            at = place
+    return at

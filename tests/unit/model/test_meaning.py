@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vault.model import Identity, SchemaEntry, Section
-from vault.model.meaning import are_counts_comparable, is_called, meanings
-from vault.source.postgres.definitions.expressions import search_paths
+from vault.model.meaning import are_counts_comparable, is_called, meanings, search_paths
 from vault.sql.statements import closed_policy
 
 EQUAL = "operator ext.=(ext.citext,ext.citext)"

@@ -5,8 +5,7 @@ Reads node trees, whose format is the server's own: nothing but the operator's o
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from vault.model import Identity
@@ -83,9 +82,6 @@ SELECT o.type || ' ' || o.identity, r.type || ' ' || r.identity, c.calls
 A row without a call for each of them that calls nothing.
 """
 
-_SCHEMA: Final = re.compile(r'operator ("(?:[^"]|"")+"|[^".]+)\.')
-_LAST: Final = "pg_catalog"
-
 
 def operators(session: Session) -> Iterator[tuple[str, str, int]]:
     """For CatalogFacts. Raises SourceError"""
@@ -102,15 +98,3 @@ def calls_of(connection: Connection, identity: Identity) -> dict[str, Calls]:
     counted = [(name, called, calls) for name, called, calls in rows if calls]
     found = meanings(edges, counted).of
     return {name: found.get(name, {}) for name in {subject(row[0]) for row in rows}}
-
-
-def search_paths(lost: Mapping[str, Calls]) -> Iterator[str]:
-    """Paths under which an operator that only its name tells is found again, the mildest first.
-
-    pg_catalog is looked at first unless it is named: named last, an operator of the same name and types in a schema wins.
-    """
-    named = (_SCHEMA.match(name) for calls in lost.values() for name in calls)
-    schemas = sorted({one[1] for one in named if one is not None})
-    orders: list[Sequence[str]] = [schemas, schemas[::-1]] if len(schemas) > 1 else [schemas] if schemas else []
-    for order in (*orders, *([*order, _LAST] for order in orders)):
-        yield ", ".join(order)

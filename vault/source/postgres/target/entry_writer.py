@@ -15,7 +15,7 @@ import psycopg
 
 from vault.errors import MeaningLost, SourceError, Unreachable
 from vault.model import Identity, SchemaEntry
-from vault.model.meaning import Calls, Meanings
+from vault.model.meaning import Calls, Meanings, search_paths
 from vault.source.postgres.connection.connect import Connection, Session
 from vault.source.postgres.connection.text import text
 from vault.source.postgres.definitions import expressions, extras
@@ -170,11 +170,11 @@ class EntryWriter(Attempts):
     def _paths(self, entry: SchemaEntry, why: SourceError) -> Iterator[str]:
         """Where a name that was not found may be: in the path of the entry's owner, or where its operators are."""
         if isinstance(why, MeaningLost):
-            yield from expressions.search_paths(why.lost)
+            yield from search_paths(why.lost)
             return
         if entry.owner in self._search_paths:
             yield self._search_paths[entry.owner]
-        yield from expressions.search_paths(self._meanings.about(entry.identity.names))
+        yield from search_paths(self._meanings.about(entry.identity.names))
 
     def _on_path(self, path: str, function: Callable[[], None]) -> None:
         self._on_a_path = True
