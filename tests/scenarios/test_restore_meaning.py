@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
 from tests.fix_postgres import Cluster, Majors
 from tests.restore_support import differences, restored, snapshot_of
+from vault.ops.view.tree import View
 
 pytestmark = pytest.mark.postgres
 
@@ -143,6 +146,17 @@ def test_compare_sees_another_operator_behind_equal_text(postgres: Cluster, sour
     ]
 
 
+ENCRYPTED = """
+set search_path = public, ext;
+create function encrypt_value(who citext default nullif('a'::citext, 'A')) returns citext language sql begin atomic select who; end;
+create view unsure as select email = 'BOB' as named, nullif(note, 'a note') as text_of_its_own from other;
+create view sealed as select encrypt_value(email) as email, nullif(email, 'BOB') as who from member;
+"""
+GONE = """
+set search_path = public, ext;
+drop policy permits on member; drop policy limits on member;
+drop view sealed; drop function encrypt_value; drop function admitted;
+"""
 STOCK = """
 set search_path = '';
 create or replace view public.by_case as select case email when 'BOB'::ext.citext then 'bob' else 'else' end as who from public.member;
@@ -276,3 +290,51 @@ def test_meaning_is_kept_between_majors(majors: Majors, first: int, second: int)
     assert ask(majors[second], ours, "select g from t") == [True]
     kinds = {one.kind for one in differences(majors[first].dsn(name), majors[second].dsn(ours))}
     assert "meaning" not in kinds
+
+
+def psql(cluster: Cluster, name: str, script: bytes) -> None:
+    command = [str(cluster.bin / "psql"), "-X", "-q", "-d", cluster.dsn(name)]
+    done = subprocess.run(command, input=script, capture_output=True, env={"PATH": "/usr/bin"})
+    assert done.returncode == 0, done.stderr.decode()
+
+
+@pytest.mark.spec("RST-13")
+def test_an_exported_script_keeps_what_no_text_can_name(postgres: Cluster, source: str) -> None:
+    view = View(snapshot_of(postgres.dsn(source)))
+    ours = postgres.createdb()
+    script = b"".join(view.open("complete_database_with_data.sql"))
+    psql(postgres, ours, script)
+    assert ask(postgres, ours, "select who from by_case order by 1") == ["bob", "else"]
+    assert differences(postgres.dsn(source), postgres.dsn(ours)) == []
+    head = script.partition(b"-- pgvault snapshot")[0].decode()
+    for label in ("VIEW by_case in public", "POLICY member permits in public", "TABLE member in public"):
+        assert f"--   {label}\n" in head
+    assert "over_view" not in head
+    manifest = b"".join(view.open("BACKUP_MANIFEST.md")).decode()
+    assert "- VIEW by_case in public\n" in manifest.partition("pg_restore may make with another meaning")[2]
+
+
+@pytest.mark.spec("RST-13")
+def test_scripts_of_a_part_keep_it_too(postgres: Cluster, source: str) -> None:
+    with postgres.connect(source) as connection:
+        connection.execute(ENCRYPTED)
+    view = View(snapshot_of(postgres.dsn(source)))
+    ours = postgres.createdb()
+    schema = b"".join(view.open("schema.sql"))
+    psql(postgres, ours, schema)
+    assert b"--   VIEW unsure in public\n" in schema.partition(b"-- These may compare otherwise")[2], "as many as names"
+    assert definitions(postgres, source, ours) == []
+    with postgres.connect(ours) as connection:
+        connection.execute(GONE)
+    for path in ("rls_policies_complete.sql", "rpc_functions_complete.sql", "encryption_system.sql"):
+        script = b"".join(view.open(path))
+        assert b"has no name in SQL" in script.partition(b"-- pgvault snapshot")[0], path
+        for _ in range(2):
+            psql(postgres, ours, script)
+    assert definitions(postgres, source, ours) == []
+
+
+def definitions(cluster: Cluster, source: str, ours: str) -> list[str]:
+    """What differs but for rows, and what is computed from them."""
+    found = differences(cluster.dsn(source), cluster.dsn(ours))
+    return [one.name for one in found if one.kind != "rows" and not one.name.startswith("MATERIALIZED VIEW DATA ")]

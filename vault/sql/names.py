@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator
+from typing import Final
 
 from vault.errors import UsageError
 from vault.model import TableName
+
+_QUOTED: Final = re.compile(r"""[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$(\w*)\$.*?\$\1\$""", re.DOTALL)
 
 
 def quote(name: str) -> str:
@@ -90,3 +94,8 @@ def show_name(name: TableName) -> str:
 def _shown(part: str) -> str:
     simple = part.isascii() and part.replace("_", "a").isalnum() and part == part.lower()
     return part if simple else quote(part)
+
+
+def outside_quotes(definition: str) -> str:
+    """The SQL text with each string and quoted name shrunk to the letter that starts it."""
+    return _QUOTED.sub(lambda quoted: quoted[0][0], definition)

@@ -13,6 +13,7 @@ from typing import Final
 from vault.errors import Malformed
 from vault.model import LargeObjectItem, SchemaEntry, Section, TableItem
 from vault.ops.view.archive import copy_statement
+from vault.ops.view.implied import Implied, implied
 from vault.ops.view.members import REMEMBER_EXTENSIONS, clear_member, executable_entries, member_tables
 from vault.ops.view.roles import COUNT_UNDONE, FAIL_IF_UNDONE, database_settings
 from vault.ops.view.script import EntryScript, foot, head, version_of
@@ -31,15 +32,17 @@ _SLICE_BYTES: Final = 64 * 1024
 
 def complete_sql(snapshot: Snapshot) -> Iterator[bytes]:
     """The script. Raises  NotThere: no database; UsageError: a row is not valid in the source's encoding"""
+    found = implied(snapshot)
     yield head(
         snapshot,
         "The whole database: definitions, rows, sequences, large objects, privileges, settings.",
         "Into a new database (createdb -T template0), by a superuser: psql -X -d DATABASE -f complete_database_with_data.sql",
         "Anything else is refused by the first statement, before anything is changed. Roles belong to the cluster and must exist: roles.sql.",
+        *found.said(),
     )
-    yield from _whole(snapshot, chain(_rows(snapshot), _sequences(snapshot), _large_objects(snapshot)))
+    yield from _whole(snapshot, found, chain(_rows(snapshot), _sequences(snapshot), _large_objects(snapshot)))
     yield b"\n-- A refresh sees what the view's owner sees.\nSET row_security = on;\n"
-    script = EntryScript(snapshot)
+    script = EntryScript(snapshot, found)
     for entry in _step(snapshot, "last"):
         yield script.lines(entry)
     yield from (COUNT_UNDONE.encode(), *database_settings(snapshot), FAIL_IF_UNDONE.encode())
@@ -48,14 +51,16 @@ def complete_sql(snapshot: Snapshot) -> Iterator[bytes]:
 
 def schema_sql(snapshot: Snapshot) -> Iterator[bytes]:
     """The same without rows, and without what is computed from them. Raises  NotThere: no database"""
+    found = implied(snapshot)
     yield head(
         snapshot,
         "Every definition of the database in the order in which it can be executed, and its settings; no rows.",
         "Into a new database (createdb -T template0), by a superuser: psql -X -d DATABASE -f schema.sql",
         "Anything else is refused by the first statement, before anything is changed. Roles belong to the cluster and must exist: roles.sql.",
+        *found.said(),
     )
-    yield from _whole(snapshot, ())
-    script = EntryScript(snapshot)
+    yield from _whole(snapshot, found, ())
+    script = EntryScript(snapshot, found)
     for entry in _step(snapshot, "last"):
         if entry.identity.desc != "MATERIALIZED VIEW DATA":
             yield script.lines(entry)
@@ -63,10 +68,10 @@ def schema_sql(snapshot: Snapshot) -> Iterator[bytes]:
     yield foot(snapshot)
 
 
-def _whole(snapshot: Snapshot, rows: Iterable[bytes]) -> Iterator[bytes]:
+def _whole(snapshot: Snapshot, found: Implied, rows: Iterable[bytes]) -> Iterator[bytes]:
     """Everything but what would fire or recompute."""
     yield f"\n{REFUSE_UNFIT}{REMEMBER_EXTENSIONS}".encode()
-    script = EntryScript(snapshot)
+    script = EntryScript(snapshot, found)
     if version_of(snapshot) < CLOSED_PUBLIC_VERSION and public_was_open(snapshot.order(), snapshot.catalog()):
         yield b"\nGRANT CREATE ON SCHEMA public TO PUBLIC;\n"
     for entry in _step(snapshot, "before"):

@@ -10,7 +10,8 @@ from typing import Final
 
 from vault.model import SchemaEntry
 from vault.ops.project.components import Selectors, dependents
-from vault.ops.view.routines import PrivilegeBlocks, Routines, object_block, owned
+from vault.ops.view.implied import Implied
+from vault.ops.view.routines import ROUTINES, PrivilegeBlocks, Routines, object_block, owned
 from vault.ops.view.script import dollar_quoted, entries, foot, head, title
 from vault.repo.snapshot import Snapshot
 from vault.sql.catalog_names import subject, texts
@@ -21,14 +22,15 @@ _VIEWS: Final = frozenset({"VIEW", "MATERIALIZED VIEW"})
 
 def encryption_sql(snapshot: Snapshot, selectors: Selectors) -> Iterator[bytes]:
     """Functions are replaced; triggers and views that exist stay; owners and grants become those recorded."""
+    routines = Routines(snapshot, selectors)
     yield head(
         snapshot,
         "Encryption: functions, the triggers that run them and the views that call them, with owners, privileges and comments.",
         "For a database that has the tables and roles: psql -X -d DATABASE -f encryption_system.sql. It may run again:",
         "what is there as recorded is left, functions that differ are replaced, existing triggers and views stay.",
+        *routines.implied.said(ROUTINES | _VIEWS | {"TRIGGER"}),
     )
     catalog = snapshot.catalog()
-    routines = Routines(snapshot, selectors)
     wanted_routines = routines.selector.is_encryption
     functions = [entry.identity for entry in entries(snapshot) if wanted_routines(entry)]
     if not functions:
@@ -39,20 +41,21 @@ def encryption_sql(snapshot: Snapshot, selectors: Selectors) -> Iterator[bytes]:
         identity = entry.identity
         if identity.desc in _VIEWS | {"TRIGGER"} and not wanted.isdisjoint(texts(identity)):
             routines.subjects.add(subject(identity))
-            yield title(entry) + _unless_there(entry, snapshot, privileges)
+            yield title(entry) + _unless_there(entry, snapshot, privileges, routines.implied)
         else:
             yield routines.lines(entry, wanted_routines)
     yield foot(snapshot)
 
 
-def _unless_there(entry: SchemaEntry, snapshot: Snapshot, privileges: PrivilegeBlocks) -> bytes:
-    names, create = entry.identity.names, dollar_quoted(entry.definition, snapshot, "create")
+def _unless_there(entry: SchemaEntry, snapshot: Snapshot, privileges: PrivilegeBlocks, found: Implied) -> bytes:
+    names = entry.identity.names
+    create = found.execute(entry, dollar_quoted(entry.definition, snapshot, "create"))
     if entry.identity.desc == "TRIGGER":
         table = literal(".".join(map(quote, names[:-1])))
         there = f"(SELECT oid FROM pg_catalog.pg_trigger WHERE tgrelid = {table}::pg_catalog.regclass AND tgname = {literal(names[-1])})"
-        return object_block(snapshot, there, [f"IF there IS NULL THEN EXECUTE {create}; END IF;"])
+        return object_block(snapshot, there, [f"IF there IS NULL THEN {create} END IF;"])
     there = f"pg_catalog.to_regclass({literal('.'.join(map(quote, names)))})"
-    steps = [f"IF there IS NULL THEN EXECUTE {create}; there := {there}; END IF;"]
+    steps = [f"IF there IS NULL THEN {create} there := {there}; END IF;"]
     return object_block(
         snapshot,
         there,

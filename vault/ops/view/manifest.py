@@ -9,6 +9,7 @@ from vault.model import Counts, Manifest, State, TableItem
 from vault.ops.project.components import COMPONENTS, Selectors
 from vault.ops.project.selection import narrowed
 from vault.ops.project.summary import nine_lines
+from vault.ops.view.implied import implied
 from vault.repo.lineage import calendar
 from vault.repo.snapshot import Snapshot
 from vault.sql.names import one_line
@@ -34,6 +35,13 @@ _COMPLETE: Final = [
     "restore_complete_backup.sh - restores the dump from its directory",
 ]
 
+_IMPLIED: Final = """
+## ⚠️ Definitions that pg_restore may make with another meaning
+
+SQL has no name for what these call in CASE, NULLIF, IS DISTINCT FROM or JOIN USING, and the dump has no place for it: after
+pg_restore they may compare otherwise, without an error. `pgvault restore` keeps it; the SQL files say in their heads what they do.
+
+"""
 _NOT_RECORDED: Final = """
 ## What no backup of this kind holds
 
@@ -60,6 +68,7 @@ def manifest_md(snapshot: Snapshot, selectors: Selectors) -> Iterator[bytes]:
         for item in snapshot.tables():
             yield _table_line(item).encode()
         yield "".join(_database_lines(snapshot)).encode()
+        yield "".join(_implied_lines(snapshot)).encode()
     yield _NOT_RECORDED.encode()
 
 
@@ -157,6 +166,13 @@ def _database_lines(snapshot: Snapshot) -> Iterator[str]:
     facts = snapshot.catalog().database
     yield "\n## Properties of the database\n\n"
     yield from (f"- {_cell(key)}: {_cell(value or '-')}\n" for key, value in sorted(facts.items()))
+
+
+def _implied_lines(snapshot: Snapshot) -> Iterator[str]:
+    labels = implied(snapshot).labels
+    if labels:
+        yield _IMPLIED
+        yield from (f"- {_cell(label)}\n" for label in labels.values())
 
 
 def _has(present: bool) -> str:

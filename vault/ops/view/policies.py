@@ -11,6 +11,7 @@ from typing import Final
 
 from vault.model import SchemaEntry
 from vault.ops.project.components import POLICIES, Selectors, is_about_policy
+from vault.ops.view.implied import Implied, implied
 from vault.ops.view.routines import object_block
 from vault.ops.view.script import dollar_quoted, entries, foot, head, text, title
 from vault.repo.snapshot import Snapshot
@@ -40,20 +41,22 @@ _STATES: Final = {
 
 def policies_sql(snapshot: Snapshot, selectors: Selectors) -> Iterator[bytes]:
     """In pg_dump's order."""
+    found = implied(snapshot)
     yield head(
         snapshot,
         "Row-level security: where it is enabled and forced, all policies, their comments.",
         "For a database that has the tables, roles and functions: psql -X -d DATABASE -f rls_policies_complete.sql",
         "What is there as recorded is left, what differs is replaced.",
+        *found.said(POLICIES),
     )
     for entry in entries(snapshot):
-        block = _block(entry, snapshot)
+        block = _block(entry, snapshot, found)
         if block:
             yield title(entry) + block
     yield foot(snapshot)
 
 
-def _block(entry: SchemaEntry, snapshot: Snapshot) -> bytes:
+def _block(entry: SchemaEntry, snapshot: Snapshot, found: Implied) -> bytes:
     identity = entry.identity
     if is_about_policy(entry):
         return text(entry.definition)
@@ -74,6 +77,6 @@ def _block(entry: SchemaEntry, snapshot: Snapshot) -> bytes:
         f"one := {create};",
         f"IF there IS NOT NULL AND {_AS_PG_DUMP.strip()} = pg_catalog.rtrim(one, E'\\n') THEN RETURN; END IF;",
         f"IF there IS NOT NULL THEN EXECUTE {drop}; END IF;",
-        "EXECUTE one;",
+        found.execute(entry, "one"),
     ]
     return object_block(snapshot, there, steps)

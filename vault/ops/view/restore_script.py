@@ -17,6 +17,9 @@ _TEXT: Final = r"""#!/bin/sh
 #   -s        with psql and complete_database_with_data.sql, not with pg_restore and the dump
 #   -j JOBS   connections of pg_restore (4)
 #
+# The dump cannot carry what some comparisons call (CASE, NULLIF, IS DISTINCT FROM, JOIN USING, over citext for one): where
+# BACKUP_MANIFEST.md names such definitions, use `pgvault restore`, or -s.
+#
 # Host, port and user as everywhere: PGHOST, PGPORT, PGUSER. The password comes from PGPASSFILE or PGPASSWORD, or is asked for;
 # do not put it into DATABASE, which every user of the machine can see.
 # Ends with 0 only if everything was restored.

@@ -11,6 +11,7 @@ from typing import Final
 
 from vault.model import CatalogFacts, Identity, SchemaEntry
 from vault.ops.project.components import EntrySelector, Selectors
+from vault.ops.view.implied import implied
 from vault.ops.view.script import dollar_quoted, entries, foot, head, text, title
 from vault.repo.snapshot import Snapshot
 from vault.sql import statements
@@ -18,19 +19,21 @@ from vault.sql.catalog_names import subject, texts
 from vault.sql.names import literal, quote
 from vault.sql.privileges import RESET
 
+ROUTINES: Final = frozenset({"FUNCTION", "PROCEDURE"})
 _ABOUT: Final = frozenset({"COMMENT", "SECURITY LABEL"})
 
 
 def functions_sql(snapshot: Snapshot, selectors: Selectors) -> Iterator[bytes]:
     """Every function that can be called from outside."""
+    routines = Routines(snapshot, selectors)
     yield head(
         snapshot,
         "Functions that can be called as RPC, with owners, privileges and comments.",
         "For a database that has the roles, types and tables: psql -X -d DATABASE -f rpc_functions_complete.sql",
         "What is there as recorded is left, what differs is replaced. One whose result or argument names changed cannot be, and",
         "ends the script in an error: drop it first. Functions in schemas of the platform come only where they are missing.",
+        *routines.implied.said(ROUTINES),
     )
-    routines = Routines(snapshot, selectors)
     for entry in entries(snapshot):
         yield routines.lines(entry, routines.selector.is_rpc)
     yield foot(snapshot)
@@ -44,6 +47,7 @@ class Routines:
         self.selector = EntrySelector(catalog=catalog, selectors=selectors)
         self.subjects: set[object] = set()
         """Of those that came."""
+        self.implied = implied(snapshot)
         self._snapshot = snapshot
         self._platform = selectors.platform_schemas
         self._privileges = PrivilegeBlocks(snapshot, catalog)
@@ -61,7 +65,7 @@ class Routines:
     def _block(self, entry: SchemaEntry) -> bytes:
         snapshot = self._snapshot
         steps = ["IF there IS NULL OR E'\\n' || pg_catalog.pg_get_functiondef(there) <> recorded THEN"]
-        steps += ["EXECUTE recorded;", f"there := {lookup(entry.identity)};", "END IF;"]
+        steps += [self.implied.execute(entry, "recorded"), f"there := {lookup(entry.identity)};", "END IF;"]
         steps += owned(entry, snapshot, "pg_proc", "proowner")
         steps.append(self._privileges.block(entry, "pg_proc", "proacl"))
         body = "\n".join(steps)

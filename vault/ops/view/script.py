@@ -14,9 +14,10 @@ from typing import Final
 
 from vault.errors import NotThere
 from vault.model import SchemaEntry
+from vault.ops.view.implied import Implied
 from vault.repo.snapshot import Snapshot
 from vault.sql import privileges, statements
-from vault.sql.names import one_line, quote
+from vault.sql.names import one_line, outside_quotes, quote
 
 OF_THE_ARCHIVE: Final = frozenset({"ENCODING", "STDSTRINGS", "SEARCHPATH"})
 """Settings of the session, which the head has."""
@@ -36,7 +37,6 @@ _OF_THE_DATABASE: Final = frozenset({"DATABASE", "DATABASE PROPERTIES"})
 _ABOUT: Final = frozenset({"ACL", "COMMENT", "SECURITY LABEL"})
 _IN_A_TABLESPACE: Final = frozenset({"TABLE", "MATERIALIZED VIEW", "INDEX", "CONSTRAINT"})
 _QUOTE_DIGITS: Final = 16
-_QUOTED: Final = re.compile(r"""[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$(\w*)\$.*?\$\1\$""", re.DOTALL)
 _VARIABLE: Final = re.compile(r"""(?<!:):["'{\w]""")
 
 
@@ -98,14 +98,15 @@ def as_psql_reads_it(definition: str, snapshot: Snapshot) -> str:
 
 def has_variables(definition: str) -> bool:
     """Whether there is, outside quotes, a colon that psql could take for the start of a variable."""
-    return _VARIABLE.search(_QUOTED.sub(lambda quoted: quoted[0][0], definition)) is not None
+    return _VARIABLE.search(outside_quotes(definition)) is not None
 
 
 class EntryScript:
     """Entries one after another, as pg_restore prints them: tablespace, access method, definition, owner."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, implied: Implied) -> None:
         self._snapshot = snapshot
+        self._implied = implied
         self._version = version_of(snapshot)
         self._tablespace = ""
         self._method = ""
@@ -129,7 +130,7 @@ class EntryScript:
             lines += f"SET default_table_access_method = {quote(entry.table_access_method)};\n".encode()
         return (
             lines
-            + text(as_psql_reads_it(entry.definition, self._snapshot))
+            + self._implied.around(entry, text(as_psql_reads_it(entry.definition, self._snapshot)))
             + owner(entry)
             + without_new_privileges(entry, self._version)
         )
