@@ -79,7 +79,7 @@ def test_help_is_given_without_a_repository(pgvault: Command, topic: str) -> Non
 
 
 def test_every_error_code_is_in_the_help(pgvault: Command) -> None:
-    from vault.cli.exit_codes import error_codes
+    from vault.cli.exit_codes import error_classes, exit_code_of
 
     shown = {line.split()[0]: int(line.split()[1]) for line in pgvault("help", "errors").out.splitlines()[1:]}
-    assert shown == {code: int(number) for code, number in error_codes().items()}
+    assert shown == {kind.code: int(exit_code_of(kind)) for kind in error_classes()}

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from vault.source.postgres.connection.connect import Session
     from vault.source.postgres.connection.programs import Programs
 
-LATER = {"s3": "s3", "gs": "s3", "az": "s3"}
-"""Schemes of object storage -> the extra that brings them."""
+LATER = ("s3", "gs", "az")
+"""Schemes of object storage, which comes later."""
 
 
 LEFTOVER_MS = 24 * 60 * 60 * 1000
@@ -74,7 +74,7 @@ def repository_path(settings: Settings) -> Path:
     if scheme in LATER:
         raise UsageError(
             f"{scheme}:// repositories are not built yet",
-            why=f"object storage comes with the {LATER[scheme]} extra, later",
+            why="object storage comes later",
             hint="use a path or a file:// URL",
         )
     raise UsageError(f"unknown kind of repository {scheme}://", hint="use a path or a file:// URL")

@@ -84,8 +84,3 @@ def error_classes() -> Iterator[type[errors.VaultError]]:
         kind = waiting.pop(0)
         yield kind
         waiting.extend(kind.__subclasses__())
-
-
-def error_codes() -> dict[str, ExitCode]:
-    """The closed list of `code` in error lines, with the exit code that each leads to."""
-    return {kind.code: exit_code_of(kind) for kind in error_classes()}

@@ -22,7 +22,6 @@ COMPRESSION_BYTE_SINCE: Final = (1, 15)
 RELATION_KIND_SINCE: Final = (1, 16)
 INT_BYTES: Final = 4
 OFFSET_BYTES: Final = 8
-OFFSET_NOT_SET: Final = 1
 OFFSET_SET: Final = 2
 NO_DATA: Final = 3
 

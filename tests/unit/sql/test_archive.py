@@ -14,7 +14,6 @@ from vault.errors import Malformed, Unsupported
 from vault.sql.archive import (
     CUSTOM,
     NO_DATA,
-    OFFSET_NOT_SET,
     Archive,
     Entry,
     Header,
@@ -58,7 +57,7 @@ def archives(version: tuple[int, int]) -> st.SearchStrategy[Archive]:
         relation_kind=NUMBER if version >= (1, 16) else st.just(0),
         owner=TEXT,
         needs=st.lists(st.binary(min_size=1, max_size=5), max_size=4).map(tuple),
-        offset_flag=st.sampled_from([OFFSET_NOT_SET, 2, NO_DATA]),
+        offset_flag=st.sampled_from([1, 2, NO_DATA]),
         offset=st.integers(0, 2**63),
     )
     return st.builds(Archive, header=header, entries=st.lists(entry, max_size=4).map(tuple))
