@@ -334,6 +334,27 @@ def test_scripts_of_a_part_keep_it_too(postgres: Cluster, source: str) -> None:
     assert definitions(postgres, source, ours) == []
 
 
+APART = """
+create schema ext; create extension citext schema ext; set search_path = public, ext;
+create table t (a citext); create view v as select a from t;
+alter view v alter column a set default nullif('a'::citext, 'A');
+alter table t add constraint later check (nullif(a, 'X') is not null) not valid;
+create domain d as citext; alter domain d add constraint "Later on" check (value is distinct from 'X') not valid;
+create domain "D d" as citext; alter domain "D d" add constraint other check (value is distinct from 'X') not valid;
+create table parts (a citext) partition by list ((nullif(a, 'X')));
+"""
+"""Expressions in entries of their own, apart from the object that they are about."""
+
+
+@pytest.mark.spec("RST-13")
+def test_an_exported_script_keeps_it_in_entries_apart(postgres: Cluster) -> None:
+    source, ours = postgres.createdb(), postgres.createdb()
+    with postgres.connect(source) as connection:
+        connection.execute(APART)
+    psql(postgres, ours, b"".join(View(snapshot_of(postgres.dsn(source))).open("schema.sql")))
+    assert definitions(postgres, source, ours) == []
+
+
 def definitions(cluster: Cluster, source: str, ours: str) -> list[str]:
     """What differs but for rows, and what is computed from them."""
     found = differences(cluster.dsn(source), cluster.dsn(ours))

@@ -29,6 +29,9 @@ def texts(identity: Identity) -> Iterator[str]:
     if identity.kind == "type" and len(identity.names) == 1:
         yield f"type {identity.names[0]}"
         return
+    if identity.kind == "domain constraint" and identity.args:
+        yield from (f"domain constraint {name} on {identity.names[0]}" for name in _forms(identity.args[0]))
+        return
     for names in product(*(_forms(name) for name in identity.names)):
         if identity.kind in {"trigger", "policy", "rule", "table constraint"}:
             yield f"{identity.kind} {names[-1]} on {'.'.join(names[:-1])}"
