@@ -51,7 +51,12 @@ def test_every_result_has_its_shape(saved: Command, documents: Path) -> None:
     conforming(saved("check", "--json").json(), "check")
     conforming(saved("key", "list", "--json").json(), "key list")
     conforming(saved("show", "latest~7", "--json").json(), "error")
-    assert saved("--json", "snapshots").json() == listed
+    assert ageless(saved("--json", "snapshots").json()) == ageless(listed)
+
+
+def ageless(listed: dict[str, Any]) -> list[dict[str, Any]]:
+    """What two calls list alike."""
+    return [{name: value for name, value in one.items() if name != "age_s"} for one in listed["snapshots"]]
 
 
 def test_snapshots_names_the_damaged_one_and_lists_the_others(saved: Command, documents: Path) -> None:

@@ -290,9 +290,12 @@ def test_zoo_moves_to_a_later_major(zoos: Zoos, majors: Majors, before: int, aft
 
 
 def test_rows_are_read_in_ranges_where_the_server_can(any_zoo: Zoo) -> None:
-    """Before 14 there are no scans of a range of blocks; rows of another access method have no blocks that mean anything."""
+    """Before 14 there are no scans of a range of blocks; rows of another access method have no blocks that mean anything.
+
+    `big` has an index over a function of somebody who is no superuser, so that no statement of ours plans it [CODE-1].
+    """
     with capture_of(any_zoo.cluster, any_zoo.db)() as capture:
         whole = {table.name.name for table in capture.tables if not table.ranges}
         everything = {table.name.name for table in capture.tables}
-    others = {"elsewhere"} if any_zoo.major < 17 else {"elsewhere", "accessed_1"}
+    others = {"big", "elsewhere"} if any_zoo.major < 17 else {"accessed_1", "big", "elsewhere"}
     assert whole == (everything if any_zoo.major == 13 else others)

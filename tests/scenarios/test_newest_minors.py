@@ -13,7 +13,7 @@ from typing import Final
 
 import pytest
 
-from tests.fix_postgres import SUPPORTED, Cluster, Majors, started
+from tests.fix_postgres import SUPPORTED, Cluster, server, started
 from tests.fix_views import ViewRepository
 from tests.fix_zoo import capture_of, empty, fill
 from tests.other_majors import newest_bin
@@ -87,8 +87,14 @@ def test_definitions_hold_what_users_set_whoever_described_them(minor: Cluster, 
         assert text.count("n_distinct=") == expected
 
 
-def test_older_minor_takes_the_snapshot_and_gets_every_option(minor: Cluster, source: str, majors: Majors) -> None:
-    older = majors[minor.major]
+@pytest.fixture
+def older(minor: Cluster) -> Iterator[Cluster]:
+    """The pinned minor, with no role that another test made: existing roles are never altered."""
+    with server(minor.major) as cluster:
+        yield cluster
+
+
+def test_older_minor_takes_the_snapshot_and_gets_every_option(minor: Cluster, source: str, older: Cluster) -> None:
     for programs in pg_dumps(minor).values():
         taken = ViewRepository().take(capture=capture_of(minor, source, programs))
         assert SET_BY_SERVER.findall(b"".join(complete_sql(taken)).decode()) == []

@@ -12,6 +12,7 @@ import pytest
 
 CHANGES = "tests.scenarios.test_capture_changes"
 DATABASE = "tests.scenarios.test_capture_database"
+ENCODINGS = "tests.scenarios.test_capture_encodings"
 EXPORT = "tests.scenarios.test_export_database"
 FAILURES = "tests.scenarios.test_capture_failures"
 GAPS = "tests.scenarios.test_capture_gaps"
@@ -126,7 +127,8 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "30 order of columns": (f"{DETAILS}::test_rows_whose_leaf_or_column_order_changes_come_back",),
     "31 encodings, bytes that are no text": (
         f"{DATABASE}::test_rows_and_definitions_keep_the_encoding_of_the_server",
-        f"{DATABASE}::test_definitions_that_are_no_text_are_refused_by_name",
+        f"{ENCODINGS}::test_object_of_an_sql_ascii_database_is_named",
+        f"{ENCODINGS}::test_rows_of_any_bytes_and_definitions_in_utf8_are_captured",
     ),
     "32 what may not be read": (
         f"{FAILURES}::test_unreadable_tables_are_refused_by_name",
