@@ -58,7 +58,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "SET LOGGED, SET UNLOGGED": (f"{READ}[set logged]", f"{READ}[set unlogged]"),
     "SET TABLESPACE": (
         f"{CHANGES}::test_a_table_that_moved_to_another_tablespace_and_back_is_read_again",
-        f"{CHANGES}::test_a_database_that_moved_as_a_whole_has_the_same_rows_in_the_same_places",
+        f"{CHANGES}::test_a_database_that_moved_as_a_whole_is_read_once_and_then_reused",
     ),
     "a rewriting ALTER TABLE": (f"{READ}[set access method]",),
     "another access method": (f"{READ}[other access method]",),
