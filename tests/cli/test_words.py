@@ -141,7 +141,8 @@ def test_size_is_short(count: int, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(-5, "0 s"), (59, "59 s"), (60, "1 min"), (7199, "1 h"), (172_800, "2 d"), (900_000, "10 d")]
+    ("seconds", "text"),
+    [(-5, "in 5 s"), (0, "0 s"), (59, "59 s"), (60, "1 min"), (7199, "1 h"), (172_800, "2 d"), (900_000, "10 d")],
 )
 def test_age_is_short(seconds: int, text: str) -> None:
     assert age(1_000_000_000_000, 1_000_000_000_000 + seconds * 1000) == text
