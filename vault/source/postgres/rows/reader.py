@@ -43,7 +43,7 @@ class SnapshotReader:
         self._idle = False
         waiting: deque[tuple[ExtentJob, int]] = deque()
         head = list(islice(jobs, LARGE_AHEAD))
-        self._few = self._pump is None and sum(map(_bytes, head)) < self._large_table_bytes
+        self._few = self._pump is None and sum(map(estimate, head)) < self._large_table_bytes
         source = chain(head, jobs)
         while True:
             self._fill(waiting, source)
@@ -101,7 +101,7 @@ class SnapshotReader:
             return None
         if self._pump is None:
             few = self._few and _unpacked(job.table) < self._large_table_bytes
-            self._without_pump += _bytes(job) if few else self._large_table_bytes
+            self._without_pump += estimate(job) if few else self._large_table_bytes
             if self._without_pump < self._large_table_bytes:
                 return None
             self._pump = self._open_pump()
@@ -128,9 +128,13 @@ def _text_max(table: SourceTable) -> int:
     return table.bytes_estimate + _unpacked(table)
 
 
-def _bytes(job: ExtentJob) -> int:
-    """Estimated text."""
-    return job.table.bytes_estimate * job.blocks // max(1, job.table.blocks) if job.blocks else job.table.bytes_estimate
+def estimate(job: ExtentJob) -> int:
+    """Bytes of text that a job is taken for; of a range, only what lies in the table: a last extent, or the only one, is short."""
+    table = job.table
+    if not job.blocks:
+        return table.bytes_estimate
+    blocks = min(job.blocks, table.blocks - job.start)
+    return table.bytes_estimate * blocks // table.blocks if blocks > 0 else 0
 
 
 def _batch(waiting: deque[tuple[ExtentJob, int]], jobs_max: int) -> list[ExtentJob]:
@@ -138,9 +142,9 @@ def _batch(waiting: deque[tuple[ExtentJob, int]], jobs_max: int) -> list[ExtentJ
     found: list[ExtentJob] = []
     size = 0
     while waiting and not waiting[0][1] and len(found) < jobs_max:
-        if found and size + _bytes(waiting[0][0]) > BATCH_BYTES:
+        if found and size + estimate(waiting[0][0]) > BATCH_BYTES:
             break
         job, _ = waiting.popleft()
         found.append(job)
-        size += _bytes(job)
+        size += estimate(job)
     return found
