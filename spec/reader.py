@@ -64,6 +64,8 @@ FILE_BYTES_MAX = 64 << 20
 PACK_BYTES_MAX = 96 << 20
 PACK_OBJECTS_MAX = 1 << 20
 FRAGMENT_ENTRIES_MAX = 1 << 17
+NOTE_BYTES_MAX = 4 << 10
+NOTES_MAX = 1024
 SLOT_BYTES_MAX = CONFIG_BYTES_MAX = 64 << 10
 KDF_BOUNDS = {"lanes": (1, 64), "memory": (8 << 10, 4 << 20), "passes": (1, 64)}
 NESTING_DEPTH_MAX = 16
@@ -345,7 +347,7 @@ def check_config(data: bytes, keys: Keys) -> None:
     need(blake3(covered, key=keys.config_mac).digest() == mac, "config: MAC differs", "authentication")  # [KEY-8]
 
 
-INDEX, SNAPSHOT, LEASE, SWEEP, FORGOTTEN, CHECK = range(1, 7)
+INDEX, SNAPSHOT, LEASE, SWEEP, FORGOTTEN, CHECK, PIN, FINDINGS, ACK, DRILL = range(1, 11)
 
 
 def check_envelope_header(data: bytes, kind: int, key_id: bytes) -> None:
@@ -802,6 +804,65 @@ def decode_ledger(plain: bytes) -> dict[str, Any]:
     missing = tuple_of(text, one_of(*STATES), text, text)
     mapping(tuple_of(one_of(*STATES), count, array(missing)))(value, "coverage ledger")
     return dict(value)
+
+
+def _note(value: Any, where: str) -> None:
+    text(value, where)
+    need(len(value.encode()) <= NOTE_BYTES_MAX, f"{where} is too long", "limit")  # [NOTE-1]
+
+
+def _few(inner: Check) -> Check:
+    def check(value: Any, where: str) -> None:
+        array(inner)(value, where)
+        need(len(value) <= NOTES_MAX, f"{where} has too many lines", "limit")  # [NOTE-1]
+
+    return check
+
+
+_number = integer(1, COUNT_MAX)
+_packs = array(id32)
+_closure = tuple_of(id32, count, array(count))
+RECORDS = {
+    LEASE: record(created=count, host=text, packs=_packs, parent=optional(id32), pid=count, purpose=text, source=text),
+    SWEEP: record(created=count, packs=_packs),
+    FORGOTTEN: record(created=count, snapshots=array(tuple_of(id32, text, _number, count))),
+    CHECK: record(
+        closures=array(_closure), created=count, damage=texts, host=_note, kind=text, objects=count,
+        packs=array(tuple_of(id32, count, optional(count))), read_bytes=count,
+    ),
+    PIN: record(created=count, host=_note, reason=_note, sequence=_number, snapshot=id32, source=text),
+    FINDINGS: record(
+        created=count, findings=_few(tuple_of(_note, _note, _note)), sequence=_number, snapshot=id32, source=text
+    ),
+    ACK: record(created=count, finding=id32, host=_note, reason=_note),
+    DRILL: record(
+        created=count, duration=count, host=_note, mismatches=_few(_note), not_checked=_few(_note), passed=boolean,
+        rows=count, server=_note, snapshot=id32, source=text, tables=count,
+    ),
+}  # fmt: skip
+"""Kind -> what its plaintext must be. A restore needs none of them; here for whoever wants to look."""
+
+
+def decode_upkeep(plain: bytes, kind: int) -> dict[str, Any]:
+    value = decode(plain, "record", FILE_BYTES_MAX)
+    RECORDS[kind](value, "record")
+    if kind in (LEASE, SWEEP):
+        need(ascending(value["packs"]), "packs do not ascend")
+    elif kind == CHECK:  # [NOTE-4]
+        need(ascending([pack[0] for pack in value["packs"]]), "packs do not ascend")
+        need(ascending([closure[0] for closure in value["closures"]]), "closures do not ascend")
+        for _id, _when, positions in value["closures"]:
+            need(ascending(positions) and all(at < len(value["packs"]) for at in positions), "positions are not those")
+    elif kind == FINDINGS:  # [NOTE-2]
+        pairs = [(code.encode(), subject.encode()) for code, subject, _text in value["findings"]]
+        need(bool(pairs) and ascending(pairs), "findings do not ascend")
+    elif kind == DRILL:
+        need(not (value["passed"] and value["mismatches"]), "it passed, and something differed")  # [NOTE-5]
+    return dict(value)
+
+
+def finding_id(snapshot: bytes, code: str, subject: str) -> bytes:
+    return hashlib.sha256(encode([snapshot, code, subject])).digest()  # [NOTE-3]
 
 
 # --- the repository: files, index, objects -----------------------------------------------------------------------

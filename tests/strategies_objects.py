@@ -20,12 +20,17 @@ from tests.strategies import (
     texts,
 )
 from vault.model import (
+    Ack,
     CatalogFacts,
+    CheckedPack,
     CheckRecord,
     Counts,
     Coverage,
     DatabasePart,
+    DrillRecord,
     Effort,
+    Finding,
+    Findings,
     Forgotten,
     ForgottenSnapshot,
     Lease,
@@ -35,6 +40,7 @@ from vault.model import (
     Missing,
     OrderItem,
     ParameterAcl,
+    Pin,
     Role,
     Roles,
     RoleSetting,
@@ -43,6 +49,7 @@ from vault.model import (
     State,
     Sweep,
     Tablespace,
+    WholeClosure,
 )
 
 # --- objects ---------------------------------------------------------------------------------------
@@ -198,4 +205,65 @@ forgottens = st.builds(
         max_size=3,
     ).map(tuple),
 )
-checks = st.builds(CheckRecord, created_ms=counts, kind=texts, objects=counts, read_bytes=counts, damage=text_lists)
+_notes = _tuples(texts)
+pins = st.builds(
+    Pin, created_ms=counts, host=texts, reason=texts, snapshot=snapshot_ids, source=texts, sequence=st.integers(1, U63)
+)
+_finding_lists = st.lists(st.builds(Finding, code=texts, subject=texts, text=texts), min_size=1, max_size=4).map(
+    lambda drawn: tuple(found for _, found in sorted({(one.code, one.subject): one for one in drawn}.items()))
+)
+findings = st.builds(
+    Findings,
+    created_ms=counts,
+    findings=_finding_lists,
+    snapshot=snapshot_ids,
+    source=texts,
+    sequence=st.integers(1, U63),
+)
+acks = st.builds(Ack, created_ms=counts, finding=snapshot_ids, host=texts, reason=texts)
+
+
+@st.composite
+def drills(draw: st.DrawFn) -> DrillRecord:
+    mismatches = draw(_notes)
+    return draw(
+        st.builds(
+            DrillRecord,
+            created_ms=counts,
+            duration_ms=counts,
+            host=texts,
+            mismatches=st.just(mismatches),
+            not_checked=_notes,
+            passed=st.booleans() if not mismatches else st.just(False),
+            rows=counts,
+            server=texts,
+            snapshot=snapshot_ids,
+            source=texts,
+            tables=counts,
+        )
+    )
+
+
+@st.composite
+def checks(draw: st.DrawFn) -> CheckRecord:
+    ids = draw(_ascending_packs)
+    packs = tuple(CheckedPack(id=id, size=draw(counts), read_ms=draw(st.none() | counts)) for id in ids)
+    positions = st.sets(st.integers(0, max(len(ids) - 1, 0)), max_size=len(ids)).map(lambda drawn: tuple(sorted(drawn)))
+    snapshots = draw(st.sets(snapshot_ids, max_size=3))
+    closures = tuple(
+        WholeClosure(snapshot=id, checked_ms=draw(counts), packs=draw(positions) if ids else ())
+        for id in sorted(snapshots)
+    )
+    return draw(
+        st.builds(
+            CheckRecord,
+            created_ms=counts,
+            kind=texts,
+            host=texts,
+            objects=counts,
+            read_bytes=counts,
+            damage=text_lists,
+            packs=st.just(packs),
+            closures=st.just(closures),
+        )
+    )

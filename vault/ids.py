@@ -19,6 +19,9 @@ FragmentId = NewType("FragmentId", bytes)
 SlotId = NewType("SlotId", bytes)
 """32 bytes: SHA-256 of a key slot file's bytes. Spec 20-keys."""
 
+FindingId = NewType("FindingId", bytes)
+"""32 bytes: what an acknowledgement names; computed from snapshot, code and subject. Spec 60-snapshot."""
+
 RepositoryId = NewType("RepositoryId", bytes)
 """16 random bytes drawn by `init`."""
 

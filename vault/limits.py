@@ -53,6 +53,10 @@ TAG_BYTES: Final = 16
 FRAGMENT_ENTRIES_MAX: Final = 1 << 17
 FILE_BYTES_MAX: Final = 64 * MIB
 """Any enveloped file (fragment, snapshot, lease, ...) and its plaintext."""
+NOTE_BYTES_MAX: Final = 4 * KIB
+"""A text of a pin, a finding, an acknowledgement, a drill, in UTF-8: a line or two, shown on every listing."""
+NOTES_MAX: Final = 1024
+"""Findings of a snapshot, or lines of a drill."""
 SLOT_BYTES_MAX: Final = 64 * KIB
 CONFIG_BYTES_MAX: Final = 64 * KIB
 

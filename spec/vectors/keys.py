@@ -261,7 +261,7 @@ def envelope() -> list[Vector]:
         ("version_2", 8, b"\2", "unsupported", "a newer file"),
         ("kind_0", 9, b"\0", "malformed", "kind 0"),
         ("kind_other", 9, b"\1", "malformed", "an index fragment where a sweep is expected"),
-        ("kind_7", 9, b"\7", "malformed", "a kind that is not there"),
+        ("kind_11", 9, b"\x0b", "malformed", "a kind that is not there"),
         ("codec_2", 10, b"\2", "unsupported", "codec 2"),
         ("zero_byte", 11, b"\1", "malformed", "byte 11 is 1"),
         ("key_id_other", 12, fixed("else", 8), "authentication", "key id of another repository"),

@@ -240,7 +240,8 @@ def indexes(case: Any) -> None:
     (fragment,) = (name for name in files if name.startswith("index/"))
     renamed = {name.replace(fragment, f"index/ffffffff-{fragment[-64:]}"): data for name, data in files.items()}
     case("index_last_generation", "IDX-10", "ok", "a fragment renamed to the last generation", (repo, renamed))
-    directories = ("sweeps", "leases", "forgotten", "checks", "keys", "packs")
+    records = ("sweeps", "leases", "forgotten", "checks", "pins", "findings", "acks", "drills")
+    directories = (*records, "keys", "packs")
     strays = {f"{directory}/{'ab' * 32}": b"junk" for directory in directories}
     case("junk_everywhere", "STORE-9", "ok", "files that nobody authenticated", (repo, files | strays))
     case("names_foreign", "STORE-6", "ok", "files of other names do not count",

@@ -115,7 +115,7 @@ def config(*, drop: str = "", key: bytes = ROOT, **changed: Any) -> bytes:
     return body + blake3(body, key=hkdf(key, b"", b"pgvault/1/config")).digest()
 
 
-INDEX, SNAPSHOT, LEASE, SWEEP, FORGOTTEN, CHECK = range(1, 7)
+INDEX, SNAPSHOT, LEASE, SWEEP, FORGOTTEN, CHECK, PIN, FINDINGS, ACK, DRILL = range(1, 11)
 
 
 def envelope(

@@ -22,6 +22,7 @@ from vault.format import (
     index,
     keyslot,
     ledger,
+    notes,
     pack,
     schema,
     snapshot,
@@ -103,7 +104,11 @@ LAYOUTS = {
     "lease": Layout(strategies_objects.leases, upkeep.encode_lease, upkeep.decode_lease),
     "sweep": Layout(strategies_objects.sweeps, upkeep.encode_sweep, upkeep.decode_sweep),
     "forgotten": Layout(strategies_objects.forgottens, upkeep.encode_forgotten, upkeep.decode_forgotten),
-    "check": Layout(strategies_objects.checks, upkeep.encode_check, upkeep.decode_check),
+    "check": Layout(strategies_objects.checks(), notes.encode_check, notes.decode_check),
+    "pin": Layout(strategies_objects.pins, notes.encode_pin, notes.decode_pin),
+    "findings": Layout(strategies_objects.findings, notes.encode_findings, notes.decode_findings),
+    "ack": Layout(strategies_objects.acks, notes.encode_ack, notes.decode_ack),
+    "drill": Layout(strategies_objects.drills(), notes.encode_drill, notes.decode_drill),
 }
 
 FIXED_LAYOUTS = {"pack header", "envelope header", "footer"}

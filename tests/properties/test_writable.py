@@ -18,14 +18,17 @@ from vault.format.lists import ListFormat
 from vault.format.tree import Child, Node
 from vault.ids import KeyId
 from vault.model import (
+    Ack,
     CatalogFacts,
     CheckRecord,
     ChunkList,
     ChunkRef,
+    DrillRecord,
     EntryItem,
     Extent,
     FileItem,
     FileKind,
+    Findings,
     Forgotten,
     Identity,
     KeyBundle,
@@ -38,6 +41,7 @@ from vault.model import (
     ObjectRecord,
     OrderItem,
     PackHeader,
+    Pin,
     RepositoryConfig,
     Roles,
     SchemaEntry,
@@ -82,6 +86,10 @@ KINDS: dict[str, st.SearchStrategy[Any]] = {
     "sweep": wide.built(Sweep),
     "forgotten": wide.built(Forgotten),
     "check": wide.built(CheckRecord),
+    "pin": wide.built(Pin),
+    "findings": wide.built(Findings),
+    "ack": wide.built(Ack),
+    "drill": wide.built(DrillRecord),
 }
 """Layouts of test_format -> values of which most are not legal."""
 

@@ -110,6 +110,14 @@ def fields_digest(inputs: Inputs) -> Any:
     return {"value": {"digest": reader.fields_digest(inputs["id_key"], fields).hex()}}
 
 
+def upkeep(inputs: Inputs) -> Any:
+    value = reader.decode_upkeep(inputs["data"], inputs["file_kind"])
+    if inputs["file_kind"] != reader.FINDINGS:
+        return None
+    ids = [reader.finding_id(value["snapshot"], code, subject).hex() for code, subject, _text in value["findings"]]
+    return {"value": {"ids": ids}}
+
+
 READERS: dict[str, Callable[[Inputs], Any]] = {
     "encoding": lambda i: reader.decode(i["data"], "vector", 1024),
     "bundle": lambda i: reader.decode_bundle(i["data"]),
@@ -133,5 +141,6 @@ READERS: dict[str, Callable[[Inputs], Any]] = {
     "roles": lambda i: reader.decode_roles(i["data"]),
     "catalog": lambda i: reader.decode_catalog(i["data"]),
     "ledger": lambda i: reader.decode_ledger(i["data"]),
+    "upkeep": upkeep,
     "repository": repository,
 }

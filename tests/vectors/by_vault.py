@@ -20,10 +20,25 @@ from vault.errors import (
     VaultError,
     WrongPassphrase,
 )
-from vault.format import cluster, codec, config, envelope, index, keyslot, ledger, object, pack, schema, snapshot, tree
+from vault.format import (
+    cluster,
+    codec,
+    config,
+    envelope,
+    index,
+    keyslot,
+    ledger,
+    notes,
+    object,
+    pack,
+    schema,
+    snapshot,
+    tree,
+    upkeep,
+)
 from vault.format import lists as list_formats
 from vault.ids import KeyId, ObjectId, RepositoryId
-from vault.model import FileKind, FileType, KeyBundle, ObjectType, PackClass, Sums
+from vault.model import FileKind, FileType, Findings, KeyBundle, ObjectType, PackClass, Sums
 from vault.pipeline import lists, seal
 from vault.pipeline.cut import cut_bytes, cut_rows, fastcdc
 from vault.pipeline.generated import ColumnDigests
@@ -206,6 +221,26 @@ def fields_digest(inputs: Inputs) -> Any:
     return {"value": {"digest": read.digests[0].hex()}}
 
 
+RECORDS: dict[FileKind, Callable[[bytes], Any]] = {
+    FileKind.LEASE: upkeep.decode_lease,
+    FileKind.SWEEP: upkeep.decode_sweep,
+    FileKind.FORGOTTEN: upkeep.decode_forgotten,
+    FileKind.CHECK: notes.decode_check,
+    FileKind.PIN: notes.decode_pin,
+    FileKind.FINDINGS: notes.decode_findings,
+    FileKind.ACK: notes.decode_ack,
+    FileKind.DRILL: notes.decode_drill,
+}
+
+
+def open_upkeep(inputs: Inputs) -> Any:
+    value = RECORDS[FileKind(inputs["file_kind"])](inputs["data"])
+    if not isinstance(value, Findings):
+        return None
+    ids = [notes.finding_id(value.snapshot, one.code, one.subject).hex() for one in value.findings]
+    return {"value": {"ids": ids}}
+
+
 READERS: dict[str, Callable[[Inputs], Any]] = {
     "encoding": lambda i: codec.decode(i["data"], what="vector", bytes_max=1024),
     "bundle": lambda i: keyslot.decode_bundle(i["data"]),
@@ -231,6 +266,7 @@ READERS: dict[str, Callable[[Inputs], Any]] = {
     "roles": lambda i: cluster.decode_roles(i["data"]),
     "catalog": lambda i: cluster.decode_catalog(i["data"]),
     "ledger": lambda i: ledger.decode_ledger(i["data"]),
+    "upkeep": open_upkeep,
     "repository": open_repository,
     "cut": cut,
 }

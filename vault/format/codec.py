@@ -295,6 +295,10 @@ class Row:
     def texts(self) -> tuple[str, ...]:
         return texts_of(next(self._rest), self._what)
 
+    def optional_integer(self) -> int | None:
+        value = next(self._rest)
+        return None if value is None else integer_of(value, self._what)
+
     def optional_text(self) -> str | None:
         value = next(self._rest)
         return None if value is None else text_of(value, self._what)

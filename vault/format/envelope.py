@@ -1,4 +1,4 @@
-"""Header of enveloped files: index fragments, snapshots, leases, sweeps, forgotten and check records. Spec 20-keys.
+"""Header of enveloped files: index fragments, snapshots, and the sealed records of spec 60. Spec 20-keys.
 
 Never seals. Invariant: the header is the AAD of the body, so what it says is authentic once the body opened.
 """

@@ -1,4 +1,4 @@
-"""Leases, sweeps, forgotten and check records: the files that keep writers and prune apart. Spec 60-snapshot.
+"""Leases, sweeps and forgotten records, the files that keep writers and prune apart; and the names of all sealed records. Spec 60-snapshot.
 
 Never decides anything. Invariant: lists of packs ascend and name each pack once.
 """
@@ -14,18 +14,22 @@ from vault.format.codec import Record, Row, Value, blob_of
 from vault.format.names import hex_name, parse_hex_name
 from vault.ids import PackId, SnapshotId
 from vault.limits import FILE_BYTES_MAX
-from vault.model import CheckRecord, FileKind, Forgotten, ForgottenSnapshot, Lease, Sweep
+from vault.model import FileKind, Forgotten, ForgottenSnapshot, Lease, Sweep
 
 DIRECTORIES: Final = {
     FileKind.LEASE: "leases",
     FileKind.SWEEP: "sweeps",
     FileKind.FORGOTTEN: "forgotten",
     FileKind.CHECK: "checks",
+    FileKind.PIN: "pins",
+    FileKind.FINDINGS: "findings",
+    FileKind.ACK: "acks",
+    FileKind.DRILL: "drills",
 }
 
 
 def upkeep_name(kind: FileKind, identifier: bytes) -> str:
-    """Name of a lease, sweep, forgotten or check record. `identifier`: SHA-256 of the file's bytes."""
+    """Name of a sealed record, those of `format.notes` included. `identifier`: SHA-256 of the file's bytes."""
     return hex_name(DIRECTORIES[kind], identifier)
 
 
@@ -104,34 +108,6 @@ def decode_forgotten(data: bytes) -> Forgotten:
     )
     fields.finish()
     return forgotten
-
-
-def encode_check(check: CheckRecord) -> bytes:
-    """Raises as `decode_check`"""
-    return codec.encode_proven(
-        {
-            "created": check.created_ms,
-            "damage": check.damage,
-            "kind": check.kind,
-            "objects": check.objects,
-            "read_bytes": check.read_bytes,
-        },
-        decode_check,
-    )
-
-
-def decode_check(data: bytes) -> CheckRecord:
-    """Raises  Malformed, LimitExceeded, Unsupported"""
-    fields = _record(data, "check record")
-    check = CheckRecord(
-        created_ms=fields.integer("created"),
-        kind=fields.text("kind"),
-        objects=fields.integer("objects"),
-        read_bytes=fields.integer("read_bytes"),
-        damage=fields.texts("damage"),
-    )
-    fields.finish()
-    return check
 
 
 def _record(data: bytes, what: str) -> Record:

@@ -25,6 +25,16 @@ from vault.model.database import (
     Tablespace,
 )
 from vault.model.files import FileItem, FileType
+from vault.model.notes import (
+    Ack,
+    CheckedPack,
+    CheckRecord,
+    DrillRecord,
+    Finding,
+    Findings,
+    Pin,
+    WholeClosure,
+)
 from vault.model.objects import (
     DATA_TYPES,
     ChunkList,
@@ -47,7 +57,7 @@ from vault.model.objects import (
 )
 from vault.model.snapshot import Counts, Coverage, DatabasePart, Effort, Ledger, Manifest, Missing, State
 from vault.model.target import BrokenReference, MergedRows, Present, SuspendedCheck, TargetFacts, TargetSchema
-from vault.model.upkeep import CheckRecord, Forgotten, ForgottenSnapshot, Lease, Sweep
+from vault.model.upkeep import Forgotten, ForgottenSnapshot, Lease, Sweep
 
 __all__ = [
     "SuspendedCheck",
@@ -56,8 +66,10 @@ __all__ = [
     "Present",
     "TargetFacts",
     "TargetSchema",
+    "Ack",
     "CatalogFacts",
     "CheckRecord",
+    "CheckedPack",
     "ChunkList",
     "ChunkRef",
     "Codec",
@@ -66,12 +78,15 @@ __all__ = [
     "Coverage",
     "DATA_TYPES",
     "DatabasePart",
+    "DrillRecord",
     "Effort",
     "EntryItem",
     "Extent",
     "FileItem",
     "FileKind",
     "FileType",
+    "Finding",
+    "Findings",
     "Forgotten",
     "ForgottenSnapshot",
     "Identity",
@@ -93,6 +108,7 @@ __all__ = [
     "PackEntry",
     "PackHeader",
     "ParameterAcl",
+    "Pin",
     "RepositoryConfig",
     "Role",
     "RoleSetting",
@@ -108,4 +124,5 @@ __all__ = [
     "TableItem",
     "TableName",
     "Tablespace",
+    "WholeClosure",
 ]

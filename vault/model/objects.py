@@ -50,6 +50,10 @@ class FileKind(IntEnum):
     SWEEP = 4
     FORGOTTEN = 5
     CHECK = 6
+    PIN = 7
+    FINDINGS = 8
+    ACK = 9
+    DRILL = 10
 
 
 DATA_TYPES = frozenset({ObjectType.ROW_CHUNK, ObjectType.FILE_CHUNK, ObjectType.LARGE_OBJECT_CHUNK})

@@ -1,4 +1,4 @@
-"""Files about the life of a repository: leases, sweeps, forgotten snapshots, checks. Spec 80-leases."""
+"""Files about the life of a repository: leases, sweeps, forgotten snapshots. Spec 80-leases."""
 
 from __future__ import annotations
 
@@ -42,14 +42,3 @@ class Forgotten:
 
     created_ms: int
     snapshots: tuple[ForgottenSnapshot, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckRecord:
-    """Result of a check, verify or drill (`kind`). `damage`: one line of text each."""
-
-    created_ms: int
-    kind: str
-    objects: int
-    read_bytes: int
-    damage: tuple[str, ...] = ()

@@ -194,5 +194,6 @@ def test_row_refuses_another_number_of_fields() -> None:
     for fields in ((), (1,), (1, 2, 3)):
         with pytest.raises(Malformed):
             Row(fields, length=2, what="pair")
-    row = Row((1, None), length=2, what="pair")
+    row = Row((1, None, 2, None), length=4, what="four")
     assert (row.integer(), row.optional_text()) == (1, None)
+    assert (row.optional_integer(), row.optional_integer()) == (2, None)

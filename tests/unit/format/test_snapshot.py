@@ -15,7 +15,6 @@ from vault.ids import ObjectId, PackId, SnapshotId
 from vault.limits import FILE_BYTES_MAX
 from vault.model import (
     CatalogFacts,
-    CheckRecord,
     Counts,
     Coverage,
     DatabasePart,
@@ -283,10 +282,6 @@ def test_upkeep_records_have_the_fields_of_the_spec() -> None:
     assert upkeep.encode_forgotten(Forgotten(created_ms=1, snapshots=(removed,))) == codec.encode(
         {"created": 1, "snapshots": ((ID, "s", 4, 3),)}
     )
-    check = CheckRecord(created_ms=1, kind="check", objects=2, read_bytes=3, damage=("pack x",))
-    assert upkeep.encode_check(check) == codec.encode(
-        {"created": 1, "damage": ("pack x",), "kind": "check", "objects": 2, "read_bytes": 3}
-    )
 
 
 @pytest.mark.parametrize("decode", [upkeep.decode_sweep, upkeep.decode_lease])
@@ -306,6 +301,10 @@ def test_packs_out_of_order_are_malformed(decode: Callable[[bytes], object], pac
         (FileKind.SWEEP, "sweeps"),
         (FileKind.FORGOTTEN, "forgotten"),
         (FileKind.CHECK, "checks"),
+        (FileKind.PIN, "pins"),
+        (FileKind.FINDINGS, "findings"),
+        (FileKind.ACK, "acks"),
+        (FileKind.DRILL, "drills"),
     ],
 )
 def test_upkeep_files_are_named_by_kind_and_hash(kind: FileKind, directory: str) -> None:

@@ -21,7 +21,7 @@ from tests.small_repository import (
 )  # fmt: skip
 from vault.crypto.kdf import derive_kek
 from vault.errors import Malformed, WrongPassphrase
-from vault.format import keyslot
+from vault.format import keyslot, upkeep
 from vault.limits import KDF_MEMORY_KIB_MAX, KDF_PASSES_MAX
 from vault.model import FileKind, Kdf, KeySlot
 from vault.ops.repository import keys
@@ -37,7 +37,7 @@ JUNK = {
     "of another key": bytes.fromhex("50475641554c5446010400000011223344556677") + bytes(60),
     "of a later version": b"PGVAULTF\x02\x04" + bytes(60),
 }
-DIRECTORIES = ("keys", "packs", "snapshots", "leases", "sweeps", "forgotten", "checks")
+DIRECTORIES = ("keys", "packs", "snapshots", *upkeep.DIRECTORIES.values())
 
 
 @pytest.fixture

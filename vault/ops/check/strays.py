@@ -1,6 +1,6 @@
 """Files that look like a repository's and that nobody with its keys put there under that name. They stop nobody, so a check names them.
 
-Leases, sweeps, forgotten records and check records, and fragments under a name that no writer gives. Spec 70-store, 90-threats.
+All sealed records of spec 60, and fragments under a name that no writer gives. Spec 70-store, 90-threats.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Final
 
 from vault.crypto import keyed
 from vault.errors import ContentMismatch, IntegrityError, Malformed, NotFound
-from vault.format import upkeep
+from vault.format import notes, upkeep
 from vault.format.index import GENERATION_MAX, parse_fragment_name
 from vault.model import FileKind
 from vault.repo.keyring import unseal_file
@@ -19,7 +19,11 @@ from vault.repo.state import Open
 _DECODERS: Final[Mapping[FileKind, Callable[[bytes], object]]] = {
     FileKind.LEASE: upkeep.decode_lease,
     FileKind.SWEEP: upkeep.decode_sweep,
-    FileKind.CHECK: upkeep.decode_check,
+    FileKind.CHECK: notes.decode_check,
+    FileKind.PIN: notes.decode_pin,
+    FileKind.FINDINGS: notes.decode_findings,
+    FileKind.ACK: notes.decode_ack,
+    FileKind.DRILL: notes.decode_drill,
 }
 """Forgotten records are decoded by whoever looks for lost snapshots."""
 
