@@ -28,7 +28,9 @@ from vault.model import (
     TableName,
     TargetFacts,
     TargetSchema,
+    read_address,
 )
+from vault.model.database import Edge, Owned
 from vault.ops.restore.plan.contents import Contents
 from vault.ops.restore.plan.plan import RestoreOptions, RestorePlan, plan
 from vault.ops.restore.plan.select import Wanted
@@ -146,6 +148,15 @@ def part(
         **fields,
     }
     return Part(entry=SchemaEntry(identity=identity, **values), needs=needs)
+
+
+def owned(*acls: tuple[str, str, tuple[str, ...] | None]) -> tuple[Owned, ...]:
+    """Catalog facts about objects as a server prints them: text, owner, ACL."""
+    return tuple((read_address(printed), owner, acl) for printed, owner, acl in acls)
+
+
+def edges(*found: tuple[str, str, str]) -> tuple[Edge, ...]:
+    return tuple((read_address(dependent), read_address(referenced), letter) for dependent, referenced, letter in found)
 
 
 def snapshot(*parts: Part, **fields: Any) -> Contents:

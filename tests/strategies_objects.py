@@ -50,6 +50,7 @@ from vault.model import (
     Sweep,
     Tablespace,
     WholeClosure,
+    read_address,
 )
 
 # --- objects ---------------------------------------------------------------------------------------
@@ -116,15 +117,18 @@ roles = st.builds(
     parameter_acls=_tuples(st.builds(ParameterAcl, name=texts, acl=text_lists)),
     verifiers_read=st.booleans(),
 )
+addresses = (texts | st.sampled_from(("table s.t", 'function "s""".f(a,b)', "domain constraint c on s.d"))).map(
+    read_address
+)
 catalogs = st.builds(
     CatalogFacts,
-    acls=_tuples(st.tuples(texts, texts, acls)),
-    edges=_tuples(st.tuples(texts, texts, texts)),
+    acls=_tuples(st.tuples(addresses, texts, acls)),
+    edges=_tuples(st.tuples(addresses, addresses, texts)),
     policies=_tuples(st.tuples(texts, texts, texts, text_lists)),
     extensions=_tuples(st.tuples(texts, texts, texts)),
     database=st.dictionaries(texts, st.none() | texts, max_size=3),
     functions=_tuples(st.tuples(texts, texts, texts, st.booleans(), st.booleans())),
-    operators=_tuples(st.tuples(texts, texts, counts)),
+    operators=_tuples(st.tuples(addresses, addresses, counts)),
 )
 states = st.sampled_from(State)
 _missing = st.builds(Missing, item=texts, state=states, why=texts, fix=texts)

@@ -28,8 +28,6 @@ Only `vault.cli` turns an error into an exit code. `code` is the stable name tha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 
 class VaultError(Exception):
     """Base of all. `why` is the cause in words, `hint` the next thing to type."""
@@ -153,13 +151,13 @@ class Incoherent(SourceError):
 
 
 class MeaningLost(SourceError):
-    """An object was made of a definition and calls something else than it did. `lost`: what -> what it should call, how often."""
+    """An object was made of a definition and calls something else than it did. `paths`: search paths that may find what it called."""
 
     code = "SOURCE_MEANING_LOST"
 
-    def __init__(self, message: str, *, why: str, lost: Mapping[str, Mapping[str, int]]) -> None:
+    def __init__(self, message: str, *, why: str, paths: tuple[str, ...]) -> None:
         super().__init__(message, why=why)
-        self.lost = lost
+        self.paths = paths
 
 
 class Locked(VaultError):

@@ -10,6 +10,7 @@ from typing import Protocol, Self
 
 from vault.errors import SourceError
 from vault.model import (
+    Address,
     BrokenReference,
     CatalogFacts,
     Column,
@@ -319,8 +320,8 @@ class TargetSession(Protocol):
     def foresee(self, table: TableItem, blocks: Iterator[bytes], *, rows: int, exact: bool) -> MergedRows:
         """What `merge` would do, but that another unique key keeps rows out. Changes nothing. Raises SourceError; Unreachable"""
 
-    def views_over(self, identity: Identity) -> Sequence[str]:
-        """Views that use an object of the target, as pg_identify_object names them. Raises SourceError; Unreachable"""
+    def views_over(self, identity: Identity) -> Sequence[Address]:
+        """Views, and tables with rules, that use an object of the target. Raises SourceError; Unreachable"""
 
     def broken_references(self, tables: Sequence[TableName]) -> Sequence[BrokenReference]:
         """Validated foreign keys of or to `tables` that rows violate now. Raises SourceError; Unreachable"""

@@ -11,7 +11,7 @@ from tests.fix_postgres import Cluster
 from tests.fix_zoo import part
 from tests.scenarios.capture_support import copy_text, database, jobs, open_on, read_all
 from vault.errors import UsageError
-from vault.model import Identity, Section, State, TableName
+from vault.model import Address, Identity, Section, State, TableName, read_address
 from vault.source.postgres.capture.session import PostgresCapture
 
 pytestmark = pytest.mark.postgres
@@ -143,15 +143,43 @@ def test_roles_come_with_memberships_and_settings(capture: PostgresCapture) -> N
 
 def test_facts_name_owners_acls_and_dependencies(capture: PostgresCapture) -> None:
     facts = capture.catalog()
-    owners = {name: (owner, acl) for name, owner, acl in facts.acls}
+    owners = {str(address): (owner, acl) for address, owner, acl in facts.acls}
     assert owners["table odd.child"][0] == "zoo Writer"
     assert any("zoo_reader=r*" in item for item in owners["table odd.plain"][1] or ())
-    assert ("function odd.stamp()", "schema odd", "n") in facts.edges
+    assert (read_address("function odd.stamp()"), read_address("schema odd"), "n") in facts.edges
     assert ("odd", "plain", "only own", ("zoo Writer", "zoo_reader")) in facts.policies
     assert facts.database["encoding"] == "UTF8"
     assert ("odd", "stamp", "", True, False) in facts.functions
-    assert not any("pg_toast" in name or "RI_ConstraintTrigger" in name for edge in facts.edges for name in edge)
+    texts = [str(address) for edge in facts.edges for address in edge[:2]]
+    assert not any("pg_toast" in name or "RI_ConstraintTrigger" in name for name in texts)
     assert len(facts.acls) == len(owners)
+
+
+NAMED = """
+SELECT DISTINCT o.type || ' ' || o.identity, a.type, a.object_names, a.object_args
+  FROM (SELECT classid, objid, objsubid FROM pg_depend UNION SELECT refclassid, refobjid, refobjsubid FROM pg_depend
+        UNION SELECT 'pg_proc'::regclass, oid, 0 FROM pg_proc UNION SELECT 'pg_operator'::regclass, oid, 0 FROM pg_operator
+        UNION SELECT 'pg_type'::regclass, oid, 0 FROM pg_type UNION SELECT 'pg_opclass'::regclass, oid, 0 FROM pg_opclass) x,
+       LATERAL pg_identify_object(classid, objid, objsubid) o, LATERAL pg_identify_object_as_address(classid, objid, objsubid) a
+ WHERE classid > 0 AND o.identity IS NOT NULL AND a.type IS NOT NULL
+"""
+LOOKED_UP = {
+    *("table", "view", "materialized view", "foreign table", "sequence", "index", "table column", "view column"),
+    *("table constraint", "domain constraint", "default value", "trigger", "policy", "rule", "publication relation"),
+    *("function", "procedure", "aggregate", "operator", "operator class", "type", "schema", "extension", "language"),
+}
+
+
+def test_a_name_is_read_as_the_address_that_the_server_gives(cluster: Cluster, zoo: str) -> None:
+    with cluster.connect(zoo) as connection:
+        rows = connection.execute(NAMED).fetchall()
+    assert {kind for _, kind, _, _ in rows} > LOOKED_UP
+    addresses = {
+        printed: Address(kind=kind, names=tuple(names), args=tuple(args))
+        for printed, kind, names, args in rows
+        if kind in LOOKED_UP
+    }
+    assert {printed: read_address(printed) for printed in addresses} == addresses
 
 
 def test_two_captures_of_an_unchanged_database_are_equal(cluster: Cluster, zoo: str, capture: PostgresCapture) -> None:

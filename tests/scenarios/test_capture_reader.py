@@ -28,7 +28,7 @@ def whole(capture: PostgresCapture) -> tuple[object, ...]:
     rows = read_all(capture.reader(), jobs(capture.tables))
     large = [(one.item, b"".join(one.blocks())) for one in capture.large_objects()]
     facts = capture.catalog()
-    acls = [one for one in facts.acls if not one[0].startswith("subscription ")]
+    acls = [one for one in facts.acls if one[0].kind != "subscription"]
     return entries, rows, large, acls, facts.policies, facts.functions, capture.roles(), list(capture.sequences())
 
 

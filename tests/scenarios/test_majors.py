@@ -191,7 +191,7 @@ class Move:
     @cached_property
     def sequences(self) -> frozenset[str]:
         return frozenset(
-            name.removeprefix("sequence ") for name, _, _ in self.facts[0].acls if name.startswith("sequence ")
+            str(address).removeprefix("sequence ") for address, _, _ in self.facts[0].acls if address.kind == "sequence"
         )
 
 

@@ -5,15 +5,29 @@ Never judges what the values mean.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Final
 
+from vault.errors import Malformed
 from vault.format import codec
 from vault.format.codec import Record, Row, Value, map_of, text_of
 from vault.limits import META_BYTES_MAX
-from vault.model import CatalogFacts, Membership, ParameterAcl, Role, Roles, RoleSetting, Tablespace
+from vault.model import (
+    Address,
+    CatalogFacts,
+    Membership,
+    ParameterAcl,
+    Role,
+    Roles,
+    RoleSetting,
+    Tablespace,
+    read_address,
+)
+from vault.model.database import Edge, Owned
 
 _CONNECTIONS_MAX: Final = 2**31 - 1
+_Read = Callable[[str], Address]
 
 
 def encode_roles(roles: Roles) -> bytes:
@@ -117,40 +131,49 @@ def _decode_parameter_acl(value: Value) -> ParameterAcl:
 
 
 def encode_catalog(facts: CatalogFacts) -> bytes:
-    """Raises as `decode_catalog`"""
-    return codec.encode_proven(
+    """Raises as `decode_catalog`; Malformed: the text of an object is another one's"""
+    operators = tuple((caller.printed, called.printed, count) for caller, called, count in facts.operators)
+    data = codec.encode(
         {
-            "acls": facts.acls,
+            "acls": tuple((address.printed, owner, acl) for address, owner, acl in facts.acls),
             "database": facts.database,
-            "edges": facts.edges,
+            "edges": tuple((one.printed, other.printed, letter) for one, other, letter in facts.edges),
             "extensions": facts.extensions,
             "functions": facts.functions,
-            "operators": facts.operators,
+            "operators": operators,
             "policies": facts.policies,
-        },
-        decode_catalog,
+        }
     )
+    if decode_catalog(data) != facts:
+        raise Malformed("catalog facts: an object with the text of another one")
+    return data
 
 
 def decode_catalog(data: bytes) -> CatalogFacts:
-    """Raises  Malformed, LimitExceeded, Unsupported"""
+    """Objects by address, whatever text names them. Raises  Malformed, LimitExceeded, Unsupported"""
     fields = Record(codec.decode(data, what="catalog facts", bytes_max=META_BYTES_MAX), what="catalog facts")
+    read = cache(read_address)  # most objects are named more than once
     facts = CatalogFacts(
-        acls=tuple(_decode_acl(value) for value in fields.array("acls")),
-        edges=tuple(_decode_texts3(value) for value in fields.array("edges")),
+        acls=tuple(_decode_acl(value, read) for value in fields.array("acls")),
+        edges=tuple(_decode_edge(value, read) for value in fields.array("edges")),
         policies=tuple(_decode_policy(value) for value in fields.array("policies")),
         extensions=tuple(_decode_texts3(value) for value in fields.array("extensions")),
         database=_decode_database(fields.value("database")),
         functions=tuple(_decode_function(value) for value in fields.array("functions")),
-        operators=tuple(_decode_operator(value) for value in fields.array("operators")),
+        operators=tuple(_decode_operator(value, read) for value in fields.array("operators")),
     )
     fields.finish()
     return facts
 
 
-def _decode_acl(value: Value) -> tuple[str, str, tuple[str, ...] | None]:
+def _decode_acl(value: Value, read: _Read) -> Owned:
     row = Row(value, length=3, what="acl")
-    return row.text(), row.text(), row.optional_texts()
+    return read(row.text()), row.text(), row.optional_texts()
+
+
+def _decode_edge(value: Value, read: _Read) -> Edge:
+    dependent, referenced, letter = _decode_texts3(value)
+    return read(dependent), read(referenced), letter
 
 
 def _decode_texts3(value: Value) -> tuple[str, str, str]:
@@ -168,9 +191,9 @@ def _decode_function(value: Value) -> tuple[str, str, str, bool, bool]:
     return row.text(), row.text(), row.text(), row.flag(), row.flag()
 
 
-def _decode_operator(value: Value) -> tuple[str, str, int]:
+def _decode_operator(value: Value, read: _Read) -> tuple[Address, Address, int]:
     row = Row(value, length=3, what="operator")
-    return row.text(), row.text(), row.integer()
+    return read(row.text()), read(row.text()), row.integer()
 
 
 def _decode_database(value: Value) -> Mapping[str, str | None]:

@@ -3,6 +3,7 @@
 Spec: 01-glossary for the words.
 """
 
+from vault.model.address import Address, TableName, read_address
 from vault.model.database import (
     CatalogFacts,
     Column,
@@ -21,7 +22,6 @@ from vault.model.database import (
     SequenceItem,
     ServerFacts,
     TableItem,
-    TableName,
     Tablespace,
 )
 from vault.model.files import FileItem, FileType
@@ -60,6 +60,8 @@ from vault.model.target import BrokenReference, MergedRows, Present, SuspendedCh
 from vault.model.upkeep import Forgotten, ForgottenSnapshot, Lease, Sweep
 
 __all__ = [
+    "Address",
+    "read_address",
     "SuspendedCheck",
     "BrokenReference",
     "MergedRows",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from vault.ids import ObjectId
+from vault.model.address import Address, TableName
 from vault.model.objects import ChunkList, ListRef, Sums
 
 
@@ -23,6 +24,11 @@ class Identity:
     names: tuple[str, ...]
     args: tuple[str, ...] = ()
     sub: str = ""
+
+    @property
+    def address(self) -> Address:
+        """Of the object that the entry is, or is about. Where pg_dump does not tell it, the tag stands for it."""
+        return Address(kind=self.kind, names=self.names if self.kind else (self.sub,), args=self.args)
 
     @property
     def relation(self) -> TableName:
@@ -90,16 +96,6 @@ class Column:
     type: str
     attnum: int
     not_null: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class TableName:
-    schema: str
-    name: str
-
-    def __str__(self) -> str:
-        """The name as messages show it: nothing quoted, never SQL (`sql.names.qualified`), never read back (`show_name`)."""
-        return f"{self.schema}.{self.name}"
 
 
 Digest = bytes
@@ -234,12 +230,18 @@ class Roles:
     verifiers_read: bool = True
 
 
+Owned = tuple[Address, str, tuple[str, ...] | None]
+"""An object, its owner (empty for a column), and its ACL where it has one."""
+Edge = tuple[Address, Address, str]
+"""What depends, on what, and pg_depend's letter for how."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogFacts:
-    """Raw catalog facts beside the entries: what entries do not name. Tuples sorted.
+    """Raw catalog facts beside the entries: what entries do not name. Tuples sorted, objects by the text that names them.
 
-    acls       (identity text, owner, acl items or None): every object that has an owner or an ACL
-    edges      (dependent identity text, referenced identity text, deptype) of pg_depend and pg_shdepend, users' objects only
+    acls       every object that has an owner or an ACL
+    edges      of pg_depend and pg_shdepend, users' objects only
     policies   (schema, table, policy, roles)
     extensions (name, version, schema)
     database   properties of the database itself: encoding, collate, ctype, provider, owner, acl, ...
@@ -247,13 +249,13 @@ class CatalogFacts:
     operators  (object, operator of a user, how often the object's stored expressions call it)
     """
 
-    acls: tuple[tuple[str, str, tuple[str, ...] | None], ...] = ()
-    edges: tuple[tuple[str, str, str], ...] = ()
+    acls: tuple[Owned, ...] = ()
+    edges: tuple[Edge, ...] = ()
     policies: tuple[tuple[str, str, str, tuple[str, ...]], ...] = ()
     extensions: tuple[tuple[str, str, str], ...] = ()
     database: Mapping[str, str | None] = field(default_factory=dict)
     functions: tuple[tuple[str, str, str, bool, bool], ...] = ()
-    operators: tuple[tuple[str, str, int], ...] = ()
+    operators: tuple[tuple[Address, Address, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

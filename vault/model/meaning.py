@@ -9,68 +9,73 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import product
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
-Calls = Mapping[str, int]
-"""Operator, function or collation, as pg_identify_object names it -> how often expressions call it; 0 where that is not counted."""
+from vault.model.address import Address
+from vault.model.database import Edge
 
-_CALLED: Final = ("operator ", "function ", "procedure ", "aggregate ", "collation ")
-_OTHER_OPERATORS: Final = ("operator class ", "operator family ", "operator of access method ")
-_HAVE_EXPRESSIONS: Final = (
-    *("rule ", "table constraint ", "domain constraint ", "trigger ", "policy ", "index ", "statistics object "),
-    *("table column ", "function ", "procedure ", "type ", "publication relation ", "table "),
+Calls = Mapping[Address, int]
+"""Operator, function or collation -> how often expressions call it; 0 where that is not counted."""
+
+_CALLED: Final = frozenset({"operator", "function", "procedure", "aggregate", "collation"})
+_HAVE_EXPRESSIONS: Final = frozenset(
+    {
+        *("rule", "table constraint", "domain constraint", "trigger", "policy", "index", "statistics object"),
+        *("table column", "function", "procedure", "type", "publication relation", "table"),
+        "function of access method",
+    }
 )
+_TYPES: Final = frozenset({"type", "domain constraint"})
+"""Kinds whose address starts with the one text of a type."""
 _OF_ROOT: Final = "P"
 """pg_depend's letter for the primary owner of what belongs to a partition."""
 _GROUPS_APART_VERSION: Final = 180000
-_SCHEMA: Final = re.compile(r'operator ("(?:[^"]|"")+"|[^".]+)\.')
+_BARE: Final = re.compile(r"[a-z_][a-z0-9_]*")
 _LAST: Final = "pg_catalog"
-_DEFAULT: Final = "default value for "
-_COLUMN: Final = "table column "
+_DEFAULT: Final = "default value"
+_COLUMN: Final = "table column"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meanings:
     """`of`: object -> calls, of objects that call anything. `counted`: the counts of two sides can be compared."""
 
-    of: Mapping[str, Calls] = field(default_factory=lambda: MappingProxyType({}))
+    of: Mapping[Address, Calls] = field(default_factory=lambda: MappingProxyType({}))
     counted: bool = True
-    _named: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
-    """Names that occur in an object's -> objects; too many rather than too few."""
+    _under: Mapping[tuple[str, ...], list[Address]] = field(init=False, repr=False, compare=False)
+    """Schema and name, or a type -> objects with expressions that are it or a part of it."""
 
     def __post_init__(self) -> None:
-        named: dict[str, tuple[str, ...]] = {}
-        for name in self.of:
-            for part in set(_parts(name)):
-                named[part] = (*named.get(part, ()), name)
-        object.__setattr__(self, "_named", named)
+        under: dict[tuple[str, ...], list[Address]] = {}
+        for address in self.of:
+            under.setdefault(_top(address), []).append(address)
+        object.__setattr__(self, "_under", under)
 
-    def about(self, names: Sequence[str]) -> dict[str, Calls]:
-        """What objects call whose name may contain the qualified name that `names` starts with: its own, and those of its parts.
+    def about(self, address: Address) -> dict[Address, Calls]:
+        """What an object calls, and all parts of the relation that it is or belongs to; too many rather than too few.
 
-        An address of a type is one text, quoted where it has to be. A constraint's index has the name of the constraint, and
-        the predicate of an exclusion constraint is the index's.
+        A constraint's index has the name of the constraint, and the predicate of an exclusion constraint is the index's.
         """
-        if len(names) == 1:
-            wanted: Iterable[Sequence[str]] = [names]
-        else:
-            wanted = [pair for last in names[1:3] for pair in product(_forms(names[0]), _forms(last))]
-        return {name: self.of[name] for pair in wanted for name in self._named.get(".".join(pair), ())}
+        tops = [_top(address)]
+        if address.kind == "table constraint":
+            tops.append((address.names[0], address.names[-1]))
+        return {part: self.of[part] for top in tops for part in self._under.get(top, ())}
 
-    def changed(self, found: Mapping[str, Calls]) -> dict[str, Calls]:
-        """Of the objects of `found`, those that call something else, or otherwise often -> what they should call."""
-        return {name: self.of.get(name, {}) for name, calls in found.items() if not self._equal(name, calls)}
+    def changed(self, called: Mapping[Address, Calls]) -> dict[Address, Calls]:
+        """Of the objects of `called`, those that call something else, or otherwise often -> what they should call."""
+        return {
+            address: self.of.get(address, {}) for address, calls in called.items() if not self._equal(address, calls)
+        }
 
-    def _equal(self, name: str, calls: Calls) -> bool:
-        recorded = self.of.get(name, {})
+    def _equal(self, address: Address, calls: Calls) -> bool:
+        recorded = self.of.get(address, {})
         return recorded == calls if self.counted else recorded.keys() == calls.keys()
 
 
 def meanings(
-    edges: Iterable[tuple[str, str, str]], operators: Iterable[tuple[str, str, int]], *, counted: bool = True
+    edges: Iterable[Edge], operators: Iterable[tuple[Address, Address, int]], *, counted: bool = True
 ) -> Meanings:
     """From catalog facts, see CatalogFacts.
 
@@ -79,17 +84,17 @@ def meanings(
     """
     edges = list(edges)
     inherited = {
-        dependent for dependent, of, kind in edges if kind == _OF_ROOT and {dependent[:8], of[:8]} == {"trigger "}
+        dependent for dependent, of, kind in edges if kind == _OF_ROOT and {dependent.kind, of.kind} == {"trigger"}
     }
-    found: dict[str, dict[str, int]] = {}
+    calls: dict[Address, dict[Address, int]] = {}
     for dependent, referenced, _ in edges:
-        name = subject(dependent)
-        if is_called(referenced) and name.startswith(_HAVE_EXPRESSIONS) and dependent not in inherited:
-            found.setdefault(name, {})[referenced] = 0
+        address = caller(dependent)
+        if is_called(referenced) and address.kind in _HAVE_EXPRESSIONS and dependent not in inherited:
+            calls.setdefault(address, {})[referenced] = 0
     for dependent, operator, count in operators:
-        if (name := subject(dependent)).startswith(_HAVE_EXPRESSIONS) and dependent not in inherited:
-            found.setdefault(name, {})[operator] = count
-    return Meanings(of=found, counted=counted)
+        if (address := caller(dependent)).kind in _HAVE_EXPRESSIONS and dependent not in inherited:
+            calls.setdefault(address, {})[operator] = count
+    return Meanings(of=calls, counted=counted)
 
 
 def are_counts_comparable(one: int, other: int) -> bool:
@@ -97,38 +102,35 @@ def are_counts_comparable(one: int, other: int) -> bool:
     return (one >= _GROUPS_APART_VERSION) == (other >= _GROUPS_APART_VERSION)
 
 
-def is_called(name: str) -> bool:
-    return name.startswith(_CALLED) and not name.startswith(_OTHER_OPERATORS)
+def is_called(address: Address) -> bool:
+    return address.kind in _CALLED
 
 
-def subject(name: str) -> str:
-    """A generated column's expression depends as the column up to 14, and as its default from 15 on."""
-    return f"{_COLUMN}{name.removeprefix(_DEFAULT)}" if name.startswith(_DEFAULT) else name
+def caller(address: Address) -> Address:
+    """The object whose expression calls: a generated column's depends as the column up to 14, and as its default from 15 on."""
+    if address.kind != _DEFAULT:
+        return address
+    printed = address.printed.replace(f"{_DEFAULT} for ", f"{_COLUMN} ", 1)
+    return replace(address, kind=_COLUMN, printed=printed)
 
 
-def search_paths(lost: Mapping[str, Calls]) -> Iterator[str]:
+def search_paths(lost: Iterable[Calls]) -> Iterator[str]:
     """Paths under which an operator that only its name tells is found again, the mildest first.
 
     pg_catalog is looked at first unless it is named: named last, an operator of the same name and types in a schema wins.
     """
-    named = (_SCHEMA.match(name) for calls in lost.values() for name in calls)
-    schemas = sorted({one[1] for one in named if one is not None})
+    operators = {called for calls in lost for called in calls if called.kind == "operator"}
+    schemas = sorted({_element(operator.names[0]) for operator in operators})
     orders: list[Sequence[str]] = [schemas, schemas[::-1]] if len(schemas) > 1 else [schemas] if schemas else []
     for order in (*orders, *([*order, _LAST] for order in orders)):
         yield ", ".join(order)
 
 
-def _parts(name: str) -> Iterator[str]:
-    """Every piece of `kind [x on ]schema.name[.column | (arguments)]` that may be schema and name."""
-    pieces = name.split(" on ")
-    for at in range(len(pieces)):
-        rest = " on ".join(pieces[at:])
-        if at == 0:
-            rest = rest.removeprefix(next((kind for kind in _HAVE_EXPRESSIONS if rest.startswith(kind)), ""))
-        yield rest
-        yield from (rest[:end] for end, letter in enumerate(rest) if letter in ".( ")
+def _top(address: Address) -> tuple[str, ...]:
+    """What an object is, or is a part of: schema and name, or the one text of a type."""
+    return address.names[:1] if address.kind in _TYPES else address.names[:2]
 
 
-def _forms(name: str) -> tuple[str, str]:
-    """A name that needs no quotes still has them if it is a keyword."""
-    return name, '"' + name.replace('"', '""') + '"'
+def _element(schema: str) -> str:
+    """Of a search_path, which knows no keywords."""
+    return schema if _BARE.fullmatch(schema) else '"' + schema.replace('"', '""') + '"'

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from vault.model.database import Identity, Roles, SchemaEntry, TableName
+from vault.model.address import TableName
+from vault.model.database import Identity, Owned, Roles, SchemaEntry
 from vault.model.meaning import Meanings
 
 
@@ -72,7 +73,7 @@ class Present:
     unreadable: frozenset[TableName] = frozenset()
     read_only: frozenset[TableName] = frozenset()
     homes: Mapping[Identity, tuple[str, ...]] = field(default_factory=dict)
-    acls: tuple[tuple[str, str, tuple[str, ...] | None], ...] = ()
+    acls: tuple[Owned, ...] = ()
     triggers: Mapping[TableName, tuple[tuple[str, bool], ...]] = field(default_factory=dict)
     meanings: Meanings = field(default_factory=Meanings)
 

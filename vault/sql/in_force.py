@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
-from vault.model import Identity, TableName
+from vault.model import Address, TableName
+from vault.model.database import Owned
 from vault.sql import privileges
-from vault.sql.catalog_names import relation_in, texts
 from vault.sql.statements import read_acl_item
 
 _OF_RELATIONS: Final = "arwdDxt"
@@ -31,14 +31,14 @@ _BUILT_IN: Final = {
     "view": (_OF_RELATIONS, ""),
 }
 """Kind of object -> privileges of its owner and of PUBLIC where it has no ACL (acldefault)."""
+_WITH_COLUMNS: Final = frozenset({"foreign table", "materialized view", "table", "view"})
 
 
-def in_force(name: str, owner: str, acl: tuple[str, ...] | None, version_num: int) -> Iterable[str]:
-    """The privileges in force, as a server of `version_num` knows them: no ACL means the built-in ones.
+def in_force(kind: str, owner: str, acl: tuple[str, ...] | None, version_num: int) -> Iterable[str]:
+    """The privileges in force on an object of a `kind`, as a server of `version_num` knows them: no ACL means the built-in ones.
 
     Before 17 an owner could not be without what MAINTAIN is now, so it is not looked at; anybody else's is.
     """
-    kind = next((kind for kind in _BUILT_IN if name.startswith(f"{kind} ")), "")
     own, public = _BUILT_IN.get(kind, ("", ""))
     role = owner if owner.replace("_", "").isalnum() and owner.isascii() else '"' + owner.replace('"', '""') + '"'
     knows = own != _OF_RELATIONS or version_num >= privileges.MAINTAIN_VERSION
@@ -54,42 +54,36 @@ def _without_maintain(item: str, *, of: str) -> str:
 
 
 Grant = tuple[str, str, str, bool]
-"""Name of the object or column, grantee (empty for PUBLIC, `*` for the owner), letter, whether it may be handed on."""
+"""Name of the column (empty for the object), grantee (empty for PUBLIC, `*` for the owner), letter, whether it may be handed on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Privileges:
     """Those of a snapshot or of a target, by object."""
 
-    objects: Mapping[str, tuple[str, tuple[str, ...] | None]]
-    columns: Mapping[TableName, tuple[tuple[str, tuple[str, ...]], ...]]
+    objects: Mapping[Address, tuple[str, tuple[str, ...] | None]]
+    columns: Mapping[TableName, list[tuple[str, tuple[str, ...]]]]
 
     @classmethod
-    def of(cls, acls: Iterable[tuple[str, str, tuple[str, ...] | None]]) -> Privileges:
+    def of(cls, acls: Iterable[Owned]) -> Privileges:
         """`acls` as in CatalogFacts."""
-        objects = {name: (owner, acl) for name, owner, acl in acls}
-        columns: dict[TableName, tuple[tuple[str, tuple[str, ...]], ...]] = {}
-        for name, (_, acl) in objects.items():
-            table = relation_in(name, "table column")
-            if table is not None:
-                columns[table] = (*columns.get(table, ()), (name, acl or ()))
+        objects = {address: (owner, acl) for address, owner, acl in acls}
+        columns: dict[TableName, list[tuple[str, tuple[str, ...]]]] = {}
+        for address, (_, acl) in objects.items():
+            if address.is_column:
+                columns.setdefault(address.relation, []).append((address.names[-1], acl or ()))
         return cls(objects, columns)
 
-    def knows(self, subject: Identity) -> bool:
-        return any(name in self.objects for name in texts(subject))
+    def knows(self, address: Address) -> bool:
+        return address in self.objects
 
-    def grants(self, subject: Identity, version_num: int) -> frozenset[Grant] | None:
+    def grants(self, address: Address, version_num: int) -> frozenset[Grant] | None:
         """In force on an object and its columns, whoever granted them; None: nothing is known of it."""
-        name = next((name for name in texts(subject) if name in self.objects), None)
-        if name is None:
+        if address not in self.objects:
             return None
-        owner, acl = self.objects[name]
-        named = [("", item) for item in in_force(name, owner, acl, version_num)]
-        columns = (
-            self.columns.get(TableName(schema=subject.names[0], name=subject.names[1]), ())
-            if len(subject.names) == 2
-            else ()
-        )
+        owner, acl = self.objects[address]
+        named = [("", item) for item in in_force(address.kind, owner, acl, version_num)]
+        columns = self.columns.get(address.relation, []) if address.kind in _WITH_COLUMNS else []
         return frozenset(
             (part, "*" if item.grantee == owner else item.grantee, letter, grantable)
             for part, text in chain(named, ((column, text) for column, items in columns for text in items))

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from itertools import product
 from typing import Final
 
 from vault.errors import UsageError
 from vault.model import TableName
 
 _QUOTED: Final = re.compile(r"""[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$(\w*)\$.*?\$\1\$""", re.DOTALL)
+
+_BARE: Final = re.compile(r"[a-z_][a-z0-9_]*")
 
 
 def quote(name: str) -> str:
@@ -21,6 +24,16 @@ def quote(name: str) -> str:
 def qualified(name: TableName) -> str:
     """Schema and name, both quoted."""
     return f"{quote(name.schema)}.{quote(name.name)}"
+
+
+def forms(name: TableName) -> Iterator[str]:
+    """Schema and name in each way in which pg_dump may print them: a name that is bare has quotes if it is a keyword."""
+    for parts in product(*(_forms(part) for part in (name.schema, name.name))):
+        yield ".".join(parts)
+
+
+def _forms(part: str) -> list[str]:
+    return [part, quote(part)] if _BARE.fullmatch(part) else [quote(part)]
 
 
 def literal(text: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, LiteralString
 
-from vault.model import CatalogFacts, Identity, OrderItem
+from vault.model import Address, CatalogFacts, Identity, OrderItem
 from vault.sql.names import literal, quote
 
 KINDS: Final = {
@@ -222,5 +222,6 @@ def public_was_open(order: Iterable[OrderItem], catalog: CatalogFacts) -> bool:
     """Everybody could create in schema public, as initdb before 15 makes it, and no entry says so: pg_dump before 15 wrote them."""
     if any(item.identity.desc == "SCHEMA" and item.identity.names == ("public",) for item in order):
         return False
-    acl = next((acl for name, _, acl in catalog.acls if name == "schema public"), None)
+    public = Address(kind="schema", names=("public",))
+    acl = next((acl for address, _, acl in catalog.acls if address == public), None)
     return any(item.startswith("=") and "C" in item.partition("/")[0] for item in acl or ())

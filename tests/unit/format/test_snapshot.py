@@ -40,6 +40,7 @@ from vault.model import (
     Sums,
     Sweep,
     Tablespace,
+    read_address,
 )
 
 ID = ObjectId(b"\xaa" * 32)
@@ -233,13 +234,13 @@ def test_roles_have_the_field_order_of_the_spec() -> None:
 
 def test_catalog_has_the_field_order_of_the_spec() -> None:
     facts = CatalogFacts(
-        acls=(("o", "w", None), ("p", "w", ())),
-        edges=(("a", "b", "n"),),
+        acls=((read_address("o"), "w", None), (read_address("p"), "w", ())),
+        edges=((read_address("a"), read_address("b"), "n"),),
         policies=(("s", "t", "p", ("r",)),),
         extensions=(("e", "1.0", "s"),),
         database={"encoding": "UTF8", "acl": None},
         functions=(("s", "f", "integer", True, False),),
-        operators=(("o", "p", 2),),
+        operators=((read_address("o"), read_address("p"), 2),),
     )
     expected = codec.encode(
         {

@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import pytest
 
-from vault.model import Identity, SchemaEntry, Section
-from vault.model.meaning import are_counts_comparable, is_called, meanings, search_paths
+from tests.restore_values import edges
+from vault.model import Address, Identity, SchemaEntry, Section, read_address
+from vault.model.meaning import Calls, are_counts_comparable, is_called, meanings, search_paths
 from vault.sql.statements import closed_policy
 
 EQUAL = "operator ext.=(ext.citext,ext.citext)"
-EDGES = [
+EDGES = edges(
     ("policy p on public.t", EQUAL, "n"),
     ('table constraint c on "odd on".t', EQUAL, "n"),
     ("default value for public.g.x", EQUAL, "n"),
     ("function public.f(ext.citext)", "function public.other()", "n"),
     ("type public.d", "schema public", "n"),
     ("index public.i", "operator class ext.citext_ops USING btree", "n"),
-]
+    ("index public.t_excl", EQUAL, "n"),
+    ("type public.e", "function public.f()", "n"),
+    ('domain constraint c on public."E e"', "function public.f()", "n"),
+    ("publication relation public.r in publication p", EQUAL, "n"),
+)
+COUNTED = [(read_address("policy p on public.t"), read_address(EQUAL), 2)]
+
+
+def calls(found: dict[str, dict[str, int]]) -> dict[Address, Calls]:
+    return {
+        read_address(caller): {read_address(called): count for called, count in counts.items()}
+        for caller, counts in found.items()
+    }
 
 
 @pytest.mark.parametrize(
@@ -32,33 +45,37 @@ EDGES = [
     ],
 )
 def test_calls_are_compared_by_what_and_how_often(found: dict[str, dict[str, int]], changed: bool) -> None:
-    recorded = meanings(EDGES, [("policy p on public.t", EQUAL, 2)])
-    assert bool(recorded.changed(found)) is changed
+    assert bool(meanings(EDGES, COUNTED).changed(calls(found))) is changed
 
 
 def test_counts_of_servers_that_count_otherwise_are_not_compared() -> None:
-    recorded = meanings(EDGES, [("policy p on public.t", EQUAL, 2)], counted=are_counts_comparable(170005, 180001))
-    assert recorded.changed({"policy p on public.t": {EQUAL: 1}}) == {}
-    assert recorded.changed({"policy p on public.t": {}}) == {"policy p on public.t": {EQUAL: 2}}
+    recorded = meanings(EDGES, COUNTED, counted=are_counts_comparable(170005, 180001))
+    assert recorded.changed(calls({"policy p on public.t": {EQUAL: 1}})) == {}
+    assert recorded.changed(calls({"policy p on public.t": {}})) == calls({"policy p on public.t": {EQUAL: 2}})
     assert are_counts_comparable(130001, 170001)
     assert are_counts_comparable(180001, 190001)
 
 
 @pytest.mark.parametrize(
-    ("names", "about"),
+    ("kind", "names", "about"),
     [
-        (["public", "t"], ["policy p on public.t"]),
-        (["public", "t", "another"], ["policy p on public.t"]),
-        (["odd on", "t", "c"], ['table constraint c on "odd on".t']),
-        (["public", "g"], ["table column public.g.x"]),
-        (["public", "f"], ["function public.f(ext.citext)"]),
-        (["public", "i"], []),
-        (["t"], []),
-        (["public.d"], []),
+        ("table", ("public", "t"), ["policy p on public.t"]),
+        ("policy", ("public", "t", "another"), ["policy p on public.t"]),
+        ("table constraint", ("odd on", "t", "c"), ['table constraint c on "odd on".t']),
+        ("table constraint", ("public", "t", "t_excl"), ["policy p on public.t", "index public.t_excl"]),
+        ("table", ("public", "g"), ["table column public.g.x"]),
+        ("default value", ("public", "g", "x"), ["table column public.g.x"]),
+        ("function", ("public", "f"), ["function public.f(ext.citext)"]),
+        ("index", ("public", "i"), []),
+        ("schema", ("t",), []),
+        ("type", ("public.d",), []),
+        ("type", ("public.e",), ["type public.e"]),
+        ("type", ('public."E e"',), ['domain constraint c on public."E e"']),
+        ("publication relation", ("public", "r"), ["publication relation public.r in publication p"]),
     ],
 )
-def test_objects_are_found_by_the_name_that_they_lie_under(names: list[str], about: list[str]) -> None:
-    assert list(meanings(EDGES, []).about(names)) == about
+def test_objects_are_found_by_the_name_that_they_lie_under(kind: str, names: tuple[str, ...], about: list[str]) -> None:
+    assert list(map(str, meanings(EDGES, []).about(Address(kind=kind, names=names)))) == about
 
 
 @pytest.mark.parametrize(
@@ -74,7 +91,7 @@ def test_objects_are_found_by_the_name_that_they_lie_under(names: list[str], abo
     ],
 )
 def test_what_can_be_called(name: str, called: bool) -> None:
-    assert is_called(name) is called
+    assert is_called(read_address(name)) is called
 
 
 @pytest.mark.parametrize(
@@ -83,12 +100,13 @@ def test_what_can_be_called(name: str, called: bool) -> None:
         ([EQUAL], ["ext", "ext, pg_catalog"]),
         ([EQUAL, "operator b.<>(a,a)"], ["b, ext", "ext, b", "b, ext, pg_catalog", "ext, b, pg_catalog"]),
         (['operator "odd.""x".=(a,a)'], ['"odd.""x"', '"odd.""x", pg_catalog']),
+        (['operator "user".=(a,a)'], ["user", "user, pg_catalog"]),
         (["function a.f()", "collation b.c"], []),
         ([], []),
     ],
 )
 def test_paths_lead_to_the_schemas_of_operators(operators: list[str], paths: list[str]) -> None:
-    assert list(search_paths({"policy p on public.t": dict.fromkeys(operators, 1)})) == paths
+    assert list(search_paths([dict.fromkeys(map(read_address, operators), 1)])) == paths
 
 
 @pytest.mark.parametrize(
@@ -131,8 +149,9 @@ def test_a_restrictive_policy_is_closed_for_its_command_and_roles(definition: st
 
 def test_trigger_of_a_partition_means_what_its_roots_means() -> None:
     root, late = "trigger t on public.root", "trigger t on public.late"
-    edges = [(root, "function public.f()", "n"), (late, "function public.f()", "n"), (late, root, "P")]
-    assert meanings(edges, [(late, "operator public.=(a,b)", 1)]).of == {root: {"function public.f()": 0}}
+    found = edges((root, "function public.f()", "n"), (late, "function public.f()", "n"), (late, root, "P"))
+    counted = [(read_address(late), read_address("operator public.=(a,b)"), 1)]
+    assert meanings(found, counted).of == calls({root: {"function public.f()": 0}})
     # a partition itself hangs on its root in the same way, and is no trigger
-    table = ("table public.late", "table public.root", "P")
-    assert "table public.late" in meanings([table, ("table public.late", "function public.f()", "n")], []).of
+    found = edges(("table public.late", "table public.root", "P"), ("table public.late", "function public.f()", "n"))
+    assert read_address("table public.late") in meanings(found, []).of

@@ -14,8 +14,8 @@ from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from typing import Final, TypeVar
 
-from vault.model import CatalogFacts, Membership, Role, Roles, SchemaEntry, TableName
-from vault.model.meaning import are_counts_comparable, meanings, subject
+from vault.model import Address, CatalogFacts, Membership, Role, Roles, SchemaEntry, TableName
+from vault.model.meaning import are_counts_comparable, caller, meanings
 from vault.ports import Capture, ExtentJob, RowReader, SourceTable
 from vault.sql.in_force import in_force
 
@@ -24,8 +24,7 @@ V = TypeVar("V")
 
 _MEMBER: Final = "e"
 """pg_depend's letter for members of extensions."""
-_OF_INITDB: Final = " information_schema."
-"""No dump holds what belongs to it."""
+_INITDB: Final = "information_schema"
 _DIGEST_MODULUS: Final = 1 << 256
 
 
@@ -102,9 +101,9 @@ def _catalog(source: CatalogFacts, target: CatalogFacts, *, versions: tuple[int,
     sides = []
     for facts in (source, target):
         owned = {
-            name: (owner, frozenset(in_force(name, owner, acl, min(versions))))
-            for name, owner, acl in facts.acls
-            if _OF_INITDB not in name
+            address: (owner, frozenset(in_force(address.kind, owner, acl, min(versions))))
+            for address, owner, acl in facts.acls
+            if not _is_of_initdb(address)
         }
         sides.append(owned)
     yield from _values("privileges", sides[0], sides[1], name=str)
@@ -123,13 +122,20 @@ def _meanings(source: CatalogFacts, target: CatalogFacts, *, versions: tuple[int
     sides = [
         meanings(facts.edges, facts.operators, counted=are_counts_comparable(*versions)) for facts in (source, target)
     ]
-    there = {subject(dependent) for dependent, _, _ in target.edges}
+    there = {caller(dependent) for dependent, _, _ in target.edges}
     members = {
-        subject(dependent) for facts in (source, target) for dependent, _, kind in facts.edges if kind == _MEMBER
+        caller(dependent) for facts in (source, target) for dependent, _, letter in facts.edges if letter == _MEMBER
     }
-    for name in sorted((there - members) & (sides[0].of.keys() | sides[1].of.keys())):
-        if sides[0].changed({name: sides[1].of.get(name, {})}):
-            yield Difference(kind="meaning", name=name, what="calls another operator, function or collation")
+    for address in sorted((there - members) & (sides[0].of.keys() | sides[1].of.keys()), key=str):
+        if sides[0].changed({address: sides[1].of.get(address, {})}):
+            yield Difference(kind="meaning", name=str(address), what="calls another operator, function or collation")
+
+
+def _is_of_initdb(address: Address) -> bool:
+    """It lies in information_schema: no dump holds that. The one text of a type starts with its schema."""
+    if address.kind == "type":
+        return address.names[0].startswith(f"{_INITDB}.")
+    return address.names[0] == _INITDB and address.kind != "schema"
 
 
 # --- roles ---------------------------------------------------------------------------------------
@@ -187,7 +193,7 @@ def _large_objects(source: Capture, target: Capture) -> Iterator[Difference]:
             for block in large.blocks():
                 digest.update(block)
             item = large.item
-            acl = frozenset(in_force("large object ", item.owner, item.acl, side.server.version_num))
+            acl = frozenset(in_force("large object", item.owner, item.acl, side.server.version_num))
             large_objects[item.oid] = (item.owner, acl, item.comment, digest.digest())
         sides.append(large_objects)
     yield from _values("large object", sides[0], sides[1], name=str)

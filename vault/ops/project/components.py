@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from vault.model import CatalogFacts, SchemaEntry, TableName
+from vault.model import Address, CatalogFacts, SchemaEntry, TableName
 from vault.ops.project import supabase
 
 COMPONENTS: Final = (
@@ -78,6 +78,7 @@ class Selectors:
 SUPABASE: Final = Selectors()
 
 _ROUTINES: Final = frozenset({"FUNCTION", "PROCEDURE"})
+_CALLERS: Final = frozenset({"trigger", "view", "materialized view"})
 POLICIES: Final = frozenset({"POLICY", "ROW SECURITY"})
 
 
@@ -133,23 +134,20 @@ def tables_of(component: str, tables: Iterable[TableName], selectors: Selectors 
     return (name for name in tables if component in selectors.table_components(name))
 
 
-def dependents(catalog: CatalogFacts, names: Iterable[str]) -> set[str]:
-    """Triggers and views, as CatalogFacts names them, that depend on one of `names`, also through other views."""
-    needed_by: dict[str, list[str]] = {}
-    view_of: dict[str, str] = {}
-    for dependent, referenced, kind in catalog.edges:
-        if kind == "i" and dependent.startswith("rule "):
+def dependents(catalog: CatalogFacts, addresses: Iterable[Address]) -> set[Address]:
+    """Triggers and views that depend on one of `addresses`, also through other views."""
+    needed_by: dict[Address, list[Address]] = {}
+    view_of: dict[Address, Address] = {}
+    for dependent, referenced, letter in catalog.edges:
+        if letter == "i" and dependent.kind == "rule":
             view_of[dependent] = referenced
-        needed_by.setdefault(referenced, []).append(dependent)
-        view, dot, _ = referenced.replace("view column ", "view ", 1).rpartition(".")
-        if dot and " column " in referenced:
-            needed_by.setdefault(view, []).append(dependent)
-    dependents: set[str] = set()
-    left = list(names)
+        needed_by.setdefault(referenced.whole, []).append(dependent)
+    dependents: set[Address] = set()
+    left = list(addresses)
     while left:
         for dependent in needed_by.get(left.pop(), ()):
-            name = view_of.get(dependent, dependent)
-            if name not in dependents and name.startswith(("trigger ", "view ", "materialized view ")):
-                dependents.add(name)
-                left.append(name)
+            address = view_of.get(dependent, dependent)
+            if address not in dependents and address.kind in _CALLERS:
+                dependents.add(address)
+                left.append(address)
     return dependents

@@ -14,7 +14,6 @@ from vault.errors import UsageError
 from vault.model import CatalogFacts, Counts, Coverage, Missing, SchemaEntry, State, TableName
 from vault.ops.project.components import COMPONENTS, SUPABASE, Selectors
 from vault.ops.project.outside import accept, covered, outside
-from vault.sql.catalog_names import relation_in
 from vault.sql.names import split_name
 
 _SCHEMA_WORDS: Final = (
@@ -80,8 +79,8 @@ def count(
 
 def _members(catalog: CatalogFacts) -> frozenset[TableName]:
     """Tables that belong to an extension."""
-    members = (relation_in(dependent, "table") for dependent, _, kind in catalog.edges if kind == "e")
-    return frozenset(name for name in members if name is not None)
+    members = (dependent for dependent, _, letter in catalog.edges if letter == "e")
+    return frozenset(address.relation for address in members if address.kind == "table")
 
 
 def count_migrations(paths: Iterable[bytes]) -> int:

@@ -12,11 +12,10 @@ from functools import cached_property
 from typing import Final
 
 from vault.errors import SourceError, Unreachable
-from vault.model import SchemaEntry
+from vault.model import Address, SchemaEntry
 from vault.ops.restore.plan.contents import Contents
 from vault.ports import TargetSession
 from vault.sql.arguments import with_null_defaults
-from vault.sql.catalog_names import texts
 
 _ROUTINES: Final = frozenset({"FUNCTION", "PROCEDURE"})
 _NOT_FOUND: Final = "42883"
@@ -56,21 +55,19 @@ class CircularDefaults:
         return True
 
     def _called(self, at: int) -> Iterator[int]:
-        for name in texts(self._contents.order[at].identity):
-            for called in self._calls.get(name, ()):
-                if called in self._routines:
-                    yield self._routines[called]
+        for called in self._calls.get(self._contents.order[at].identity.address, ()):
+            if called in self._routines:
+                yield self._routines[called]
 
     @cached_property
-    def _routines(self) -> Mapping[str, int]:
+    def _routines(self) -> Mapping[Address, int]:
         order = self._contents.order
-        routines = (at for at, item in enumerate(order) if item.identity.desc in _ROUTINES)
-        return {name: at for at in routines for name in texts(order[at].identity)}
+        return {item.identity.address: at for at, item in enumerate(order) if item.identity.desc in _ROUTINES}
 
     @cached_property
-    def _calls(self) -> Mapping[str, list[str]]:
-        found: dict[str, list[str]] = {}
+    def _calls(self) -> Mapping[Address, list[Address]]:
+        calls: dict[Address, list[Address]] = {}
         for dependent, referenced, _ in self._contents.catalog.edges:
             if dependent in self._routines:
-                found.setdefault(dependent, []).append(referenced)
-        return found
+                calls.setdefault(dependent, []).append(referenced)
+        return calls

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from vault.errors import SourceError, Unreachable
-from vault.model import MergedRows
+from vault.model import Address, MergedRows
 from vault.ops.restore.plan.contents import rows_of
 from vault.ops.restore.plan.decision import Action, RowMode, TableRows
 from vault.ops.restore.plan.plan import ExchangeSteps, RestorePlan
 from vault.ops.restore.rows import narrowed
 from vault.ports import TargetSession
 from vault.repo.snapshot import Snapshot
-from vault.sql.catalog_names import texts
 from vault.sql.names import show_name
 
 BLOCKED: Final = "blocked"
@@ -51,10 +50,11 @@ def foresee(plan: RestorePlan, snapshot: Snapshot, session: TargetSession) -> It
     for exchange in plan.exchanges:
         for item in exchange.tables:
             yield Step(action="replace rows", table=show_name(item.name), why="its table is dropped and created anew")
-        if views := _in_the_way(plan, exchange, session):
+        views, unknown = _in_the_way(plan, exchange, session)
+        if views or unknown:
             replaced = ", ".join(plan.contents.entries[at].tag for at in exchange.exchange.replaced)
-            what = f"{', '.join(views)} would stop it: not as recorded, or not selected"
-            drop = "".join(f" DROP {view.partition(' ')[0].upper()} {view.partition(' ')[2]};" for view in views)
+            what = f"{', '.join([*map(str, views), *unknown])} would stop it: not as recorded, or not selected"
+            drop = "".join(f" DROP {view.kind.upper()}{str(view).removeprefix(view.kind)};" for view in views)
             yield Step(action=BLOCKED, entry=replaced, why=f"{what}. Name it with --only too, or drop it first:{drop}")
     for name, why in plan.refused:
         yield Step(action="leave", entry=name, why=why)
@@ -70,21 +70,21 @@ def lines(steps: Iterable[Step]) -> Iterator[str]:
             yield f"{step.action}: {step.table}: {rows.added} added, {rows.changed} changed, {rows.removed} deleted{why}"
 
 
-def _in_the_way(plan: RestorePlan, steps: ExchangeSteps, session: TargetSession) -> list[str]:
-    """Views over what is dropped that do not go with it."""
+def _in_the_way(plan: RestorePlan, steps: ExchangeSteps, session: TargetSession) -> tuple[list[Address], list[str]]:
+    """Views over what is dropped that do not go with it; and in words where they could not be looked for."""
     order, going = plan.contents.order, set(steps.exchange.entries)
-    known = {name for at in going for name in texts(order[at].identity)}
-    found: set[str] = set()
+    views: set[Address] = set()
+    unknown: set[str] = set()
     for at in going:
         present = plan.decisions[at].present if at in plan.decisions else None
         if order[at].identity.kind in _USED_BY_VIEWS and (present is not None or at in steps.exchange.replaced):
             try:
-                found.update(session.views_over(order[at].identity))
+                views.update(session.views_over(order[at].identity))
             except Unreachable:
                 raise
             except SourceError as error:
-                found.update([] if error.sqlstate in _NOT_THERE else [f"view (not looked for: {error.why})"])
-    return sorted(found - known)
+                unknown.update([] if error.sqlstate in _NOT_THERE else [f"view (not looked for: {error.why})"])
+    return sorted(views - {order[at].identity.address for at in going}, key=str), sorted(unknown)
 
 
 def _rows(step: TableRows, snapshot: Snapshot, session: TargetSession) -> Step:

@@ -14,7 +14,6 @@ from vault.ops.view.implied import Implied
 from vault.ops.view.routines import ROUTINES, PrivilegeBlocks, Routines, object_block, owned
 from vault.ops.view.script import dollar_quoted, entries, foot, head, title
 from vault.repo.snapshot import Snapshot
-from vault.sql.catalog_names import subject, texts
 from vault.sql.names import literal, quote
 
 _VIEWS: Final = frozenset({"VIEW", "MATERIALIZED VIEW"})
@@ -32,15 +31,15 @@ def encryption_sql(snapshot: Snapshot, selectors: Selectors) -> Iterator[bytes]:
     )
     catalog = snapshot.catalog()
     wanted_routines = routines.selector.is_encryption
-    functions = [entry.identity for entry in entries(snapshot) if wanted_routines(entry)]
+    functions = [entry.identity.address for entry in entries(snapshot) if wanted_routines(entry)]
     if not functions:
         yield b"-- There are no functions of such a name in this database.\n"
-    wanted = dependents(catalog, (name for function in functions for name in texts(function)))
+    wanted = dependents(catalog, functions)
     privileges = PrivilegeBlocks(snapshot, catalog)
     for entry in entries(snapshot):
         identity = entry.identity
-        if identity.desc in _VIEWS | {"TRIGGER"} and not wanted.isdisjoint(texts(identity)):
-            routines.subjects.add(subject(identity))
+        if identity.desc in _VIEWS | {"TRIGGER"} and identity.address in wanted:
+            routines.subjects.add(identity.address)
             yield title(entry) + _unless_there(entry, snapshot, privileges, routines.implied)
         else:
             yield routines.lines(entry, wanted_routines)

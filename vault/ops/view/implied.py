@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from vault.model import Identity, OrderItem, SchemaEntry
-from vault.model.meaning import meanings, search_paths
+from vault.model import Address, Identity, SchemaEntry
+from vault.model.meaning import Calls, meanings, search_paths
 from vault.repo.snapshot import Snapshot
-from vault.sql.catalog_names import may_belong_to, with_own
+from vault.sql.addresses import may_belong_to, with_own
 from vault.sql.names import literal, one_line, outside_quotes
 
 _NAMELESS: Final = re.compile(
@@ -33,7 +33,7 @@ _OPEN: Final = (
     "These may compare otherwise than they did, for SQL has no name for what they call in CASE, NULLIF, IS DISTINCT FROM or",
     "JOIN USING; a restore by pgvault keeps it:",
 )
-_COLUMN: Final = "table column "
+_COLUMN: Final = "table column"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,37 +91,37 @@ def is_nameless(definition: str) -> bool:
     return _NAMELESS.search(outside_quotes(definition)) is not None
 
 
-def path_of(definition: str, calls: Mapping[str, int]) -> str:
+def path_of(definition: str, calls: Calls) -> str:
     """The search_path under which what is not named finds its operator; "" if all that `calls` counts may be named in the text.
 
     Where both are in one text, more calls than names tell that some are implied.
     """
     if sum(calls.values()) <= len(_NAMED.findall(outside_quotes(definition))):
         return ""
-    return next(search_paths({"": calls}), "")
+    return next(search_paths([calls]), "")
 
 
-def _called(snapshot: Snapshot) -> dict[Identity, Counter[str]]:
+def _called(snapshot: Snapshot) -> dict[Identity, Counter[Address]]:
     """Entry -> operators outside of pg_catalog that its expressions call, how often."""
     facts = snapshot.catalog()
-    of = {name: calls for name, calls in meanings((), facts.operators).of.items() if calls}
+    of = {address: calls for address, calls in meanings((), facts.operators).of.items() if calls}
     if not of:
         return {}
-    owners: dict[str, OrderItem] = {}
+    owners: dict[Address, Identity] = {}
     for item in snapshot.order():
         if not item.identity.sub:  # not what another entry says about it
-            for name in with_own(item.identity):
-                owners.setdefault(name, item)
-    found: dict[Identity, Counter[str]] = {}
-    for name, calls in of.items():
-        owner = next((owners[one] for one in _owners(name) if one in owners), None)
+            for address in with_own(item.identity):
+                owners.setdefault(address, item.identity)
+    called: dict[Identity, Counter[Address]] = {}
+    for address, calls in of.items():
+        owner = next((owners[above] for above in _owners(address) if above in owners), None)
         if owner is not None:
-            found.setdefault(owner.identity, Counter()).update(calls)
-    return found
+            called.setdefault(owner, Counter()).update(calls)
+    return called
 
 
-def _owners(name: str) -> Iterator[str]:
+def _owners(address: Address) -> Iterator[Address]:
     """A default has an entry of its own, or is in that of its table."""
-    if name.startswith(_COLUMN):
-        yield f"default value {name.removeprefix(_COLUMN)}"
-    yield from may_belong_to(name)
+    if address.kind == _COLUMN:
+        yield Address(kind="default value", names=address.names)
+    yield from may_belong_to(address)

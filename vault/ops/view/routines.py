@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from vault.model import CatalogFacts, Identity, SchemaEntry
+from vault.model import Address, CatalogFacts, Identity, SchemaEntry
 from vault.ops.project.components import EntrySelector, Selectors
 from vault.ops.view.implied import implied
 from vault.ops.view.script import dollar_quoted, entries, foot, head, text, title
 from vault.repo.snapshot import Snapshot
 from vault.sql import statements
-from vault.sql.catalog_names import subject, texts
 from vault.sql.names import literal, quote
 from vault.sql.privileges import RESET
 
@@ -45,7 +44,7 @@ class Routines:
     def __init__(self, snapshot: Snapshot, selectors: Selectors) -> None:
         catalog = snapshot.catalog()
         self.selector = EntrySelector(catalog=catalog, selectors=selectors)
-        self.subjects: set[object] = set()
+        self.subjects: set[Address] = set()
         """Of those that came."""
         self.implied = implied(snapshot)
         self._snapshot = snapshot
@@ -55,11 +54,11 @@ class Routines:
     def lines(self, entry: SchemaEntry, wanted: Callable[[SchemaEntry], bool]) -> bytes:
         """The block of a routine that is `wanted`, or a comment on one that was; else nothing."""
         identity = entry.identity
-        if identity.desc in _ABOUT and subject(identity) in self.subjects:
+        if identity.desc in _ABOUT and identity.address in self.subjects:
             return title(entry) + text(entry.definition)
         if not wanted(entry):
             return b""
-        self.subjects.add(subject(identity))
+        self.subjects.add(identity.address)
         return title(entry) + self._block(entry)
 
     def _block(self, entry: SchemaEntry) -> bytes:
@@ -81,19 +80,19 @@ class PrivilegeBlocks:
 
     def __init__(self, snapshot: Snapshot, catalog: CatalogFacts) -> None:
         self._snapshot = snapshot
-        self._acls = {name: acl for name, _, acl in catalog.acls}
-        self._entries: dict[object, list[str]] = {}
+        self._acls = {address: acl for address, _, acl in catalog.acls}
+        self._entries: dict[Address, list[str]] = {}
         for entry in entries(snapshot):
             if entry.identity.desc == "ACL":
-                self._entries.setdefault(subject(entry.identity), []).append(entry.definition)
+                self._entries.setdefault(entry.identity.address, []).append(entry.definition)
 
     def block(self, entry: SchemaEntry, catalog: str, column: str) -> str:
         """PL/pgSQL after which the object `there`, a row of `catalog`, has the recorded privileges; of columns too."""
-        acl = next((self._acls[name] for name in texts(entry.identity) if name in self._acls), None)
+        acl = self._acls.get(entry.identity.address)
         recorded = "NULL" if acl is None else _array(acl)
         granted = [
             f"EXECUTE {dollar_quoted(grant, self._snapshot, 'acl')};"
-            for grant in self._entries.get(subject(entry.identity), ())
+            for grant in self._entries.get(entry.identity.address, ())
         ]
         same = (
             f"EXISTS (SELECT FROM pg_catalog.{catalog} WHERE oid = there AND CASE WHEN {recorded} IS NULL THEN {column} IS NULL"

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.restore_values import edges
 from vault.model import CatalogFacts, Counts, Identity, Missing, SchemaEntry, Section, State, TableName
 from vault.ops.project.components import COMPONENTS, SUPABASE, EntrySelector, Selectors, tables_of
 from vault.ops.project.counts import Captured, count, count_edge_functions, count_migrations, coverage
@@ -62,9 +63,9 @@ def test_tables_are_the_projects_own_and_the_users_table() -> None:
 
 
 def test_policies_of_an_extensions_table_are_its_own_business() -> None:
-    edges = (("table cron.job", "extension pg_cron", "e"), ("table public.a", "schema public", "n"))
+    members = (("table cron.job", "extension pg_cron", "e"), ("table public.a", "schema public", "n"))
     entries = [entry("POLICY", "cron", "job"), entry("POLICY", "public", "a")]
-    found = count(entries, [], catalog=replace(CATALOG, edges=edges), directories={})
+    found = count(entries, [], catalog=replace(CATALOG, edges=edges(*members)), directories={})
     assert found.rls_policies == 1
 
 

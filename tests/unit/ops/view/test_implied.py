@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from vault.model import read_address
 from vault.ops.view.implied import is_nameless, path_of
 
 EQUAL = "operator ext.=(ext.citext,ext.citext)"
@@ -40,4 +41,4 @@ def test_forms_without_a_name(definition: str, nameless: bool) -> None:
     ],
 )
 def test_more_calls_than_names_need_a_path(definition: str, calls: dict[str, int], path: str) -> None:
-    assert path_of(definition, calls) == path
+    assert path_of(definition, {read_address(called): count for called, count in calls.items()}) == path

@@ -13,8 +13,7 @@ from typing import Final
 from vault.model import SchemaEntry, TableName
 from vault.ops.restore.plan.decision import Action, Decision, Exchange, Situation
 from vault.sql import statements
-from vault.sql.catalog_names import texts
-from vault.sql.names import quote
+from vault.sql.names import forms, qualified
 
 IN_PLACE: Final = frozenset(
     {
@@ -80,10 +79,10 @@ def _compared(entry: SchemaEntry) -> str:
     """FORCE ROW LEVEL SECURITY has an entry of its own: no table is dropped for it. Compared only, never executed."""
     if entry.identity.desc != "TABLE":
         return entry.definition
-    found = entry.definition
-    for name in texts(entry.identity):
-        found = found.replace(f"\nALTER TABLE ONLY {name.removeprefix('table ')} FORCE ROW LEVEL SECURITY;\n", "")
-    return found
+    definition = entry.definition
+    for name in forms(entry.identity.relation):
+        definition = definition.replace(f"\nALTER TABLE ONLY {name} FORCE ROW LEVEL SECURITY;\n", "")
+    return definition
 
 
 def _is_equal(now: Situation, at: int) -> bool:
@@ -119,7 +118,7 @@ def _obstacle(now: Situation, found: dict[int, Decision], group: set[int]) -> st
 
 def _unknown_partition(now: Situation, group: set[int], parent: TableName) -> TableName | None:
     """A table attached below `parent` on the target that dropping it would take along for good."""
-    named = f"{quote(parent.schema)}.{quote(parent.name)}"
+    named = qualified(parent)
     detached = {now.contents.order[at].identity for at in group}
     for identity in now.present.entries:
         if identity.desc == "TABLE ATTACH" and identity.sub == named and identity not in detached:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 from vault.model import CatalogFacts, SchemaEntry, TargetFacts
 from vault.sql import statements
-from vault.sql.names import quote
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,16 +23,10 @@ class Extensions:
 
     @classmethod
     def of(cls, catalog: CatalogFacts, target: TargetFacts) -> Extensions:
-        owners = {name: owner for name, owner, _ in catalog.acls if name.startswith("extension ")}
         return cls(
             recorded={name: (version, schema) for name, version, schema in catalog.extensions},
             offered=frozenset(target.extension_versions),
-            owners={
-                name: owners[shown]
-                for name, _, _ in catalog.extensions
-                for shown in (f"extension {name}", f"extension {quote(name)}")
-                if shown in owners
-            },
+            owners={address.names[0]: owner for address, owner, _ in catalog.acls if address.kind == "extension"},
         )
 
     def executed(self, entry: SchemaEntry) -> SchemaEntry:

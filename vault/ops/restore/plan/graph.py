@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from vault.model import TableName
+from vault.model import Address, TableName
 from vault.ops.restore.plan.contents import Contents
-from vault.sql.catalog_names import Key, relation_in, subject
 
 RELATIONS: Final = frozenset({"TABLE", "VIEW", "MATERIALIZED VIEW", "FOREIGN TABLE"})
 _ABOUT: Final = frozenset({"ACL", "COMMENT", "SECURITY LABEL"})
@@ -30,7 +29,7 @@ class EntryGraph:
     def __init__(self, contents: Contents) -> None:
         self._order = contents.order
         self._relations: dict[tuple[str, ...], int] = {}
-        self._by_key: dict[Key, list[int]] = {}
+        self._about: dict[Address, list[int]] = {}
         self._parts: dict[int, list[int]] = {}
         self._links: dict[int, list[int]] = {}
         self._attached: dict[int, list[int]] = {}
@@ -41,7 +40,7 @@ class EntryGraph:
             if item.identity.desc in RELATIONS:
                 self._relations[item.identity.names] = at
             if item.identity.desc in _ABOUT:
-                self._by_key.setdefault(subject(item.identity), []).append(at)
+                self._about.setdefault(item.identity.address, []).append(at)
         for at in range(len(self._order)):
             self._place(at)
 
@@ -68,11 +67,8 @@ class EntryGraph:
 
     def about(self, at: int) -> list[int]:
         """Privileges, comments and labels of an object, of its columns too."""
-        return (
-            self._by_key.get(subject(self._order[at].identity), [])
-            if self._order[at].identity.desc not in _ABOUT
-            else []
-        )
+        identity = self._order[at].identity
+        return [] if identity.desc in _ABOUT else self._about.get(identity.address, [])
 
     def links_to(self, at: int) -> list[int]:
         return self._links.get(at, [])
@@ -153,10 +149,8 @@ class EntryGraph:
 
 def _owned_sequences(contents: Contents) -> dict[TableName, TableName]:
     """Sequence -> table, of serial and identity columns."""
-    found: dict[TableName, TableName] = {}
-    for dependent, referenced, kind in contents.catalog.edges:
-        if kind in ("a", "i"):
-            sequence, table = relation_in(dependent, "sequence"), relation_in(referenced, "table column")
-            if sequence is not None and table is not None:
-                found[sequence] = table
-    return found
+    return {
+        dependent.relation: referenced.relation
+        for dependent, referenced, letter in contents.catalog.edges
+        if letter in ("a", "i") and dependent.kind == "sequence" and referenced.kind == "table column"
+    }

@@ -6,9 +6,14 @@ Spec 75-restore [RST-13], 76-selection.
 
 from __future__ import annotations
 
-from vault.model import Identity, Present
+from typing import Final
+
+from vault.model import Address, Identity, Present
 from vault.ops.restore.plan.contents import Contents
-from vault.sql.catalog_names import may_belong_to, with_own
+from vault.sql.addresses import may_belong_to, with_own
+
+_NEVER_REPLACED: Final = frozenset({"PUBLICATION TABLE"})
+"""Entries that no statement changes, and that have no DROP."""
 
 
 def called_otherwise(contents: Contents, present: Present, version_num: int) -> dict[Identity, tuple[str, ...]]:
@@ -17,21 +22,23 @@ def called_otherwise(contents: Contents, present: Present, version_num: int) -> 
     version_num   of the target
     """
     recorded, there = contents.meanings(version_num), present.meanings
-    every = {name: there.of.get(name, {}) for name in {*recorded.of, *there.of}}
+    every = {address: there.of.get(address, {}) for address in {*recorded.of, *there.of}}
     changed = recorded.changed(every)
     if not changed:
         return {}
-    owners: dict[str, Identity] = {}
-    for entry in contents.entries:
-        if not entry.identity.sub:  # not what another entry says about it: its comment, privileges, rows
-            for name in with_own(entry.identity):
-                owners.setdefault(name, entry.identity)
-    found: dict[Identity, set[str]] = {}
-    for name, calls in changed.items():
-        identity = next((owners[one] for one in may_belong_to(name) if one in owners), None)
-        if identity is not None and identity in present.entries:
-            here = every[name]
-            found.setdefault(identity, set()).update(
-                called for called in {*calls, *here} if calls.get(called) != here.get(called)
+    owners: dict[Address, Identity] = {}
+    for item in contents.order:
+        identity = item.identity
+        if identity.sub or identity.desc in _NEVER_REPLACED:  # `sub`: it says something about what another entry makes
+            continue
+        for address in with_own(identity):
+            owners.setdefault(address, identity)
+    otherwise: dict[Identity, set[str]] = {}
+    for address, calls in changed.items():
+        owner = next((owners[above] for above in may_belong_to(address) if above in owners), None)
+        if owner is not None and owner in present.entries:
+            here = every[address]
+            otherwise.setdefault(owner, set()).update(
+                str(called) for called in {*calls, *here} if calls.get(called) != here.get(called)
             )
-    return {identity: tuple(sorted(called)) for identity, called in found.items()}
+    return {identity: tuple(sorted(called)) for identity, called in otherwise.items()}

@@ -11,7 +11,17 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from vault.errors import UnsafeError
-from vault.model import Identity, OrderItem, Present, SchemaEntry, Section, TableItem, TableName, TargetFacts
+from vault.model import (
+    Identity,
+    OrderItem,
+    Present,
+    SchemaEntry,
+    Section,
+    TableItem,
+    TableName,
+    TargetFacts,
+    read_address,
+)
 from vault.ops.project.components import COMPONENTS, SUPABASE, Selectors
 from vault.ops.restore.plan import policies
 from vault.ops.restore.plan.attachments import attachments
@@ -37,7 +47,7 @@ _ACL_PASS: Final = frozenset({"ACL", "DEFAULT ACL"})
 _LAST_PASS: Final = frozenset({"EVENT TRIGGER", "MATERIALIZED VIEW DATA"})
 _NOT_EXECUTED: Final = frozenset({"ENCODING", "STDSTRINGS", "SEARCHPATH", "TABLE DATA", "SEQUENCE SET", "BLOBS"})
 """Settings of the session, and what is captured as rows, sequences and large objects instead."""
-_OF_PLATFORM: Final = ("event trigger ", "publication ", "foreign-data wrapper ", "server ", "language ", "cast ")
+_OF_PLATFORM: Final = frozenset({"event trigger", "publication", "foreign-data wrapper", "server", "language", "cast"})
 """Kinds without a schema that a platform has before a project comes."""
 _OF_SCHEMA: Final = frozenset({"schema", "rls_policies", "rpc_functions", "encryption"})
 _OF_DATA: Final = frozenset({"data", "users", "user_roles"})
@@ -328,12 +338,10 @@ def refuse(contents: Contents, target: TargetFacts, options: RestoreOptions) -> 
 
 def beside_the_platform(target: TargetFacts, selectors: Selectors) -> list[str]:
     """What is in the way, without what a managed platform has before a project comes."""
-    own = [
-        name for name in target.in_the_way if name.removeprefix("schema ").strip('"') not in selectors.platform_schemas
-    ]
-    if len(own) == len(target.in_the_way):
-        return own
-    return [name for name in own if not name.startswith(_OF_PLATFORM)]
+    standing = [read_address(printed) for printed in target.in_the_way]
+    own = [one for one in standing if one.kind != "schema" or one.names[0] not in selectors.platform_schemas]
+    is_platform = len(own) < len(standing)
+    return [str(one) for one in own if not (is_platform and one.kind in _OF_PLATFORM)]
 
 
 def _steps(contents: Contents, active: set[int]) -> dict[str, list[int]]:

@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from vault.model import Identity, SchemaEntry
+from vault.model import Address, Identity, SchemaEntry
 from vault.ops.restore.plan.decision import Action, Decision, Situation
-from vault.sql.catalog_names import Key, subject
 from vault.sql.in_force import Privileges
 
 _ABOUT = frozenset({"ACL", "COMMENT", "SECURITY LABEL"})
+_ByObject = dict[Address, dict[Identity, SchemaEntry]]
+"""ACL entries: of an object and its columns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,20 +37,20 @@ def decide_privileges(now: Situation, found: dict[int, Decision]) -> BuiltIn:
     recorded = _by_object(now.contents.entries)
     there = _by_object(now.present.entries.values())
     in_force = _InForce(now)
-    positions: dict[Key, list[int]] = {}
+    positions: dict[Address, list[int]] = {}
     for at in sorted(found):
         if now.contents.order[at].identity.desc == "ACL":
-            positions.setdefault(subject(now.contents.order[at].identity), []).append(at)
-    for key, own in positions.items():
+            positions.setdefault(now.contents.order[at].identity.address, []).append(at)
+    for address, own in positions.items():
         differing = {at for at in own if found[at].action in (Action.REPLACE, Action.KEEP)}
-        beyond = there.get(key, {}).keys() - recorded[key].keys()
+        beyond = there.get(address, {}).keys() - recorded[address].keys()
         if not differing and not beyond:
             continue
         if any(now.contents.entries[at].namespace in now.selectors.platform_schemas for at in own):
             continue
         asked = not now.picked.explicit.isdisjoint(own)
-        exact = asked and bool(key[0]) and (now.replace or in_force.fit(key))
-        present = next(iter(there.get(key, {}).values()), None) if key[0] else None
+        exact = asked and bool(address.kind) and (now.replace or in_force.fit(address))
+        present = next(iter(there.get(address, {}).values()), None) if address.kind else None
         for place, at in enumerate(own):
             if exact:
                 first = Decision(action=Action.REPLACE, present=present, in_place=True)
@@ -58,15 +59,15 @@ def decide_privileges(now: Situation, found: dict[int, Decision]) -> BuiltIn:
                 found[at] = Decision(action=Action.KEEP, why="differs on the target", present=present, lacking=asked)
     done = BuiltIn()
     for identity in (*_without_record(now, found, recorded, there), *_without_entry(now, recorded, there)):
-        (done.lacking if in_force.fit(subject(identity)) else done.wider).append(identity)
+        (done.lacking if in_force.fit(identity.address) else done.wider).append(identity)
     return done
 
 
 def _without_record(
     now: Situation,
     found: dict[int, Decision],
-    recorded: dict[Key, dict[Identity, SchemaEntry]],
-    there: dict[Key, dict[Identity, SchemaEntry]],
+    recorded: _ByObject,
+    there: _ByObject,
 ) -> list[Identity]:
     return [
         identity
@@ -75,26 +76,24 @@ def _without_record(
         and identity.desc not in _ABOUT
         and not identity.sub
         and now.contents.entries[at].namespace not in now.selectors.platform_schemas
-        and subject(identity) in there
-        and subject(identity) not in recorded
+        and identity.address in there
+        and identity.address not in recorded
     ]
 
 
-def _without_entry(
-    now: Situation, recorded: dict[Key, dict[Identity, SchemaEntry]], there: dict[Key, dict[Identity, SchemaEntry]]
-) -> list[Identity]:
+def _without_entry(now: Situation, recorded: _ByObject, there: _ByObject) -> list[Identity]:
     """What is built in, and members of extensions: no entry stands for them, so all privileges together select them."""
     if not now.picked.privileges:
         return []
-    objects = {subject(one) for one in now.present.entries if one.desc not in _ABOUT}
+    objects = {identity.address for identity in now.present.entries if identity.desc not in _ABOUT}
     known = Privileges.of(now.contents.catalog.acls)
     return [
         identity
-        for key, entries in sorted(there.items())
-        if key[0] and key not in recorded and key not in objects
+        for address, entries in sorted(there.items())
+        if address.kind and address not in recorded and address not in objects
         for identity, entry in [next(iter(entries.items()))]
         if entry.namespace not in now.selectors.platform_schemas
-        and (entry.namespace == "pg_catalog" or key[0] == "language" or known.knows(identity))
+        and (entry.namespace == "pg_catalog" or address.kind == "language" or known.knows(address))
     ]
 
 
@@ -106,16 +105,15 @@ class _InForce:
         self._there = Privileges.of(now.present.acls)
         self._version_num = min(now.contents.server.version_num, now.target.version_num)
 
-    def fit(self, key: Key) -> bool:
+    def fit(self, address: Address) -> bool:
         """The target's object grants nothing that the snapshot's does not."""
-        identity = Identity(desc="", kind=key[0], names=key[1], args=key[2])
-        recorded, there = (one.grants(identity, self._version_num) for one in (self._recorded, self._there))
+        recorded, there = (side.grants(address, self._version_num) for side in (self._recorded, self._there))
         return recorded is not None and there is not None and there <= recorded
 
 
-def _by_object(entries: Iterable[SchemaEntry]) -> dict[Key, dict[Identity, SchemaEntry]]:
-    found: dict[Key, dict[Identity, SchemaEntry]] = {}
+def _by_object(entries: Iterable[SchemaEntry]) -> _ByObject:
+    acls: _ByObject = {}
     for entry in entries:
         if entry.identity.desc == "ACL":
-            found.setdefault(subject(entry.identity), {})[entry.identity] = entry
-    return found
+            acls.setdefault(entry.identity.address, {})[entry.identity] = entry
+    return acls

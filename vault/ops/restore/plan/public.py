@@ -31,7 +31,7 @@ def with_public(contents: Contents, read: Present | None, target: TargetFacts) -
     present = read or Present()
     there = any(schema.name == NAME for schema in target.schemas)
     given = {entry.identity: at for at, entry in enumerate(contents.entries)}
-    if _SCHEMA not in given and all(name != _ABOUT.lower() for name, _, _ in contents.catalog.acls):
+    if _SCHEMA not in given and all(address != _SCHEMA.address for address, _, _ in contents.catalog.acls):
         return contents, present
     standard = _entry(_SCHEMA, "", owner="pg_database_owner" if target.version_num >= CLOSED_PUBLIC_VERSION else "")
     comment = _entry(_COMMENT, _STANDARD_COMMENT)

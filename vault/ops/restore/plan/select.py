@@ -14,15 +14,15 @@ from functools import partial
 from typing import Final
 
 from vault.errors import NotThere, UsageError
-from vault.model import Identity, SchemaEntry, TableItem, TableName
+from vault.model import Address, Identity, SchemaEntry, TableItem, TableName
 from vault.ops.project.components import COMPONENTS, SUPABASE, EntrySelector, Selectors, dependents
 from vault.ops.restore.plan.contents import Contents
 from vault.ops.restore.plan.graph import LINKS, EntryGraph
-from vault.sql.catalog_names import texts
 from vault.sql.names import split_name
 from vault.sql.statements import read_acl_item
 
 _GRANTS: Final = frozenset({"ACL", "DEFAULT ACL"})
+_PUBLIC: Final = Address(kind="schema", names=("public",))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ def read_words(words: Sequence[str], contents: Contents) -> Wanted:
     known = {entry.namespace for entry in contents.entries if entry.namespace} | {
         table.name.schema for table in contents.tables
     }
-    if any(name == "schema public" for name, _, _ in contents.catalog.acls):  # it may have privileges alone
+    if any(address == _PUBLIC for address, _, _ in contents.catalog.acls):  # it may have privileges alone
         known.add("public")
     for word in words:
         if word in COMPONENTS:
@@ -195,9 +195,9 @@ def _explicit(contents: Contents, wanted: Wanted, named: Collection[TableName], 
         ):
             found.add(at)
     if "encryption" in wanted.components:
-        called = [one.identity for one in contents.entries if selector.is_encryption(one)]
-        callers = dependents(contents.catalog, (name for one in called for name in texts(one)))
-        found |= {at for at, one in enumerate(contents.entries) if not callers.isdisjoint(texts(one.identity))}
+        called = (entry.identity.address for entry in contents.entries if selector.is_encryption(entry))
+        callers = dependents(contents.catalog, called)
+        found |= {at for at, entry in enumerate(contents.entries) if entry.identity.address in callers}
     return found
 
 
@@ -317,7 +317,9 @@ class _Closure:
 
 def _roles_of(contents: Contents, entries: Iterable[int], there: frozenset[Identity]) -> frozenset[str]:
     """Roles that entries to be created name: owners, grantees, and those of policies."""
-    acls = {name: acl or () for name, _, acl in contents.catalog.acls}
+    acls: dict[Address, list[str]] = {}
+    for address, _, acl in contents.catalog.acls:
+        acls.setdefault(address.whole, []).extend(acl or ())
     policies = {(schema, table, policy): roles for schema, table, policy, roles in contents.catalog.policies}
     known = {role.name for role in contents.roles.roles}
     found: set[str] = set()
@@ -331,9 +333,5 @@ def _roles_of(contents: Contents, entries: Iterable[int], there: frozenset[Ident
             schema, table, policy = identity.names
             found.update(policies.get((schema, table, policy), ()))
         if identity.desc == "ACL":
-            named = {*texts(identity)}
-            columns = tuple(f"table column {text.removeprefix(f'{identity.kind} ')}." for text in named)
-            for name, items in acls.items():
-                if name in named or name.startswith(columns):
-                    found.update(read_acl_item(item).grantee for item in items)
+            found.update(read_acl_item(item).grantee for item in acls.get(identity.address, ()))
     return frozenset(found & known)

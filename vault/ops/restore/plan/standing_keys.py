@@ -9,7 +9,6 @@ from collections.abc import Collection, Sequence
 
 from vault.model import CatalogFacts, TableName
 from vault.ops.restore.plan.decision import RowMode, TableRows
-from vault.sql.catalog_names import relation_in
 
 
 def parents_first(rows: Sequence[TableRows], catalog: CatalogFacts) -> tuple[TableRows, ...]:
@@ -34,12 +33,11 @@ def parents_first(rows: Sequence[TableRows], catalog: CatalogFacts) -> tuple[Tab
 
 def _parents(catalog: CatalogFacts, members: Collection[TableName]) -> dict[TableName, set[TableName]]:
     """Table -> tables that its foreign keys refer to, by the recorded dependencies."""
-    found: dict[TableName, set[TableName]] = {}
+    parents: dict[TableName, set[TableName]] = {}
     for dependent, referenced, _ in catalog.edges:
-        if not dependent.startswith("table constraint "):
+        if dependent.kind != "table constraint" or referenced.kind not in ("table column", "table"):
             continue
-        table = relation_in(f"table {dependent.rpartition(' on ')[2]}", "table")
-        parent = relation_in(referenced, "table column") or relation_in(referenced, "table")
-        if table is not None and parent is not None and {table, parent} <= set(members) and table != parent:
-            found.setdefault(table, set()).add(parent)
-    return found
+        table, parent = dependent.relation, referenced.relation
+        if {table, parent} <= set(members) and table != parent:
+            parents.setdefault(table, set()).add(parent)
+    return parents

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from vault.model import Identity
-from vault.model.meaning import Calls, meanings, subject
+from vault.model import Address, Identity, read_address
+from vault.model.meaning import Calls, caller, meanings
 from vault.source.postgres.connection.connect import Connection, Session
 from vault.source.postgres.connection.text import text
 
@@ -84,17 +84,21 @@ A row without a call for each of them that calls nothing.
 
 
 def operators(session: Session) -> Iterator[tuple[str, str, int]]:
-    """For CatalogFacts. Raises SourceError"""
+    """For CatalogFacts, as the server prints them. Raises SourceError"""
     for dependent, operator, calls in session.rows(_OF_ALL, doing="reading expressions"):
         if dependent is not None and operator is not None:
             yield dependent, operator, calls
 
 
-def calls_of(connection: Connection, identity: Identity) -> dict[str, Calls]:
+def calls_of(connection: Connection, identity: Identity) -> dict[Address, Calls]:
     """What the object of `identity`, and each that came with it, calls. Raises psycopg.Error"""
     values = {"kind": identity.kind, "names": list(identity.names), "args": list(identity.args)}
-    rows = [row for row in connection.execute(text(_OF_ONE), values).fetchall() if row[0] is not None]
-    edges = [(name, called, "n") for name, called, calls in rows if called is not None and not calls]
-    counted = [(name, called, calls) for name, called, calls in rows if calls]
-    found = meanings(edges, counted).of
-    return {name: found.get(name, {}) for name in {subject(row[0]) for row in rows}}
+    rows = [
+        (read_address(dependent), None if called is None else read_address(called), calls)
+        for dependent, called, calls in connection.execute(text(_OF_ONE), values).fetchall()
+        if dependent is not None
+    ]
+    edges = [(dependent, called, "n") for dependent, called, calls in rows if called is not None and not calls]
+    counted = [(dependent, called, calls) for dependent, called, calls in rows if called is not None and calls]
+    known = meanings(edges, counted).of
+    return {address: known.get(address, {}) for address in {caller(dependent) for dependent, _, _ in rows}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, LiteralString
 
-from vault.model import Identity, TableItem, TableName
+from vault.model import Address, Identity, TableItem, TableName, read_address
 from vault.source.postgres.connection.connect import Connection, Session
 from vault.source.postgres.connection.text import text
 from vault.source.postgres.rows.planning import foreign
@@ -49,10 +49,10 @@ select distinct o.type || ' ' || o.identity
 """
 
 
-def views_over(connection: Connection, identity: Identity) -> list[str]:
+def views_over(connection: Connection, identity: Identity) -> list[Address]:
     """Views, and tables with rules, that stand in the way of dropping an object. Raises psycopg.Error"""
     values = {"kind": identity.kind, "names": list(identity.names), "args": list(identity.args)}
-    return [str(row[0]) for row in connection.execute(_VIEWS, values).fetchall()]
+    return [read_address(row[0]) for row in connection.execute(_VIEWS, values).fetchall()]
 
 
 def cut_off(

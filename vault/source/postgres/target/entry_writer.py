@@ -14,7 +14,7 @@ from typing import Any, Final
 import psycopg
 
 from vault.errors import MeaningLost, SourceError, Unreachable
-from vault.model import Identity, SchemaEntry
+from vault.model import Address, Identity, SchemaEntry
 from vault.model.meaning import Calls, Meanings, search_paths
 from vault.source.postgres.connection.connect import Connection, Session
 from vault.source.postgres.connection.text import text
@@ -170,11 +170,11 @@ class EntryWriter(Attempts):
     def _paths(self, entry: SchemaEntry, why: SourceError) -> Iterator[str]:
         """Where a name that was not found may be: in the path of the entry's owner, or where its operators are."""
         if isinstance(why, MeaningLost):
-            yield from search_paths(why.lost)
+            yield from why.paths
             return
         if entry.owner in self._search_paths:
             yield self._search_paths[entry.owner]
-        yield from search_paths(self._meanings.about(entry.identity.names))
+        yield from search_paths(self._meanings.about(entry.identity.address).values())
 
     def _on_path(self, path: str, function: Callable[[], None]) -> None:
         self._on_a_path = True
@@ -208,14 +208,14 @@ class EntryWriter(Attempts):
         """Under the empty path an expression finds nothing outside of pg_catalog that it does not name."""
         if entry.identity.desc not in _WITH_EXPRESSIONS:
             return False
-        return self._on_a_path or bool(self._meanings.about(entry.identity.names))
+        return self._on_a_path or bool(self._meanings.about(entry.identity.address))
 
     def _refuse_otherwise(self, entry: SchemaEntry) -> None:
         """Raises  MeaningLost"""
         if self._is_looked_at(entry):
             changed = self._meanings.changed(expressions.calls_of(self._connection, entry.identity))
             if changed:
-                raise MeaningLost(entry.label, why=_otherwise(changed), lost=changed)
+                raise MeaningLost(entry.label, why=_otherwise(changed), paths=tuple(search_paths(changed.values())))
 
     def _adopt(self, entry: SchemaEntry) -> bool:
         """Whether what is there belongs to an extension's table; where it differs, the recorded one takes its place.
@@ -274,7 +274,8 @@ class EntryWriter(Attempts):
         return f"columns {', '.join(key.columns)}; {duplicates} keys more than once"
 
 
-def _otherwise(lost: Mapping[str, Calls]) -> str:
+def _otherwise(lost: Mapping[Address, Calls]) -> str:
     """`lost`: what is to be called, by what calls something else now."""
-    called = sorted({call for calls in lost.values() for call in calls}) or ["nothing of a user's"]
-    return f"{', '.join(sorted(lost))} would no longer call {', '.join(called)} as it did, but something else"
+    called = sorted({str(call) for calls in lost.values() for call in calls}) or ["nothing of a user's"]
+    callers = ", ".join(sorted(map(str, lost)))
+    return f"{callers} would no longer call {', '.join(called)} as it did, but something else"

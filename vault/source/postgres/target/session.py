@@ -14,6 +14,7 @@ import psycopg
 
 from vault.errors import SourceError
 from vault.model import (
+    Address,
     BrokenReference,
     Identity,
     LargeObjectItem,
@@ -82,7 +83,7 @@ class PostgresTargetSession(EntryWriter):
         except psycopg.Error as error:
             raise translate(error, f"rows of {table.name}") from error
 
-    def views_over(self, identity: Identity) -> Sequence[str]:
+    def views_over(self, identity: Identity) -> Sequence[Address]:
         return self._attempt("looking for views", lambda: children.views_over(self._connection, identity))
 
     def broken_references(self, tables: Sequence[TableName]) -> Sequence[BrokenReference]:

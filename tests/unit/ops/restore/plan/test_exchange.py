@@ -12,6 +12,7 @@ from tests.restore_values import (
     but,
     changed,
     decided,
+    edges,
     labels,
     only,
     part,
@@ -47,7 +48,7 @@ OF_T = [
     *("CONSTRAINT s.t.t_pkey", "INDEX s.t_v", "ROW SECURITY s.t", "POLICY s.t.own", "FK CONSTRAINT s.child.fk"),
     *("ACL s.t", "COMMENT s.v"),
 ]
-CATALOG = CatalogFacts(edges=(("sequence s.t_id_seq", "table column s.t.id", "a"),))
+CATALOG = CatalogFacts(edges=edges(("sequence s.t_id_seq", "table column s.t.id", "a")))
 SHOP = snapshot(*PARTS, catalog=CATALOG, tables=(rows("s.t"), rows("s.child"), rows("s.other")))
 
 

@@ -6,13 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from tests.restore_values import TARGET, part
+from tests.restore_values import TARGET, owned, part
 from vault.model import CatalogFacts
 from vault.ops.restore.plan.extensions import Extensions
 
 CATALOG = CatalogFacts(
     extensions=(("citext", "1.5", "public"), ("uuid-ossp", "1.1", '"My"')),
-    acls=(("extension citext", "postgres", None), ('extension "uuid-ossp"', "boss", None), ("table s.t", "x", None)),
+    acls=owned(
+        ("extension citext", "postgres", None), ('extension "uuid-ossp"', "boss", None), ("table s.t", "x", None)
+    ),
 )
 OFFERING = replace(
     TARGET,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.restore_values import labels, part, snapshot, table_name
+from tests.restore_values import edges, labels, part, snapshot, table_name
 from vault.model import CatalogFacts
 from vault.ops.restore.plan.graph import EntryGraph
 
@@ -40,7 +40,7 @@ CONTENTS = snapshot(
     part("FUNCTION s.root"),
     part("ACL s.root_fn", kind="function"),
     catalog=CatalogFacts(
-        edges=(
+        edges=edges(
             ("sequence s.n", "table column s.root.id", "a"),
             ("sequence s.free", "table column s.root.id", "n"),
             ("table s.root", "table column s.x.id", "a"),

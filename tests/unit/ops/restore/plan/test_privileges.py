@@ -6,7 +6,20 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from tests.restore_values import FULL, SERVER, Part, changed, decided, label, only, part, planned, snapshot, there
+from tests.restore_values import (
+    FULL,
+    SERVER,
+    Part,
+    changed,
+    decided,
+    label,
+    only,
+    owned,
+    part,
+    planned,
+    snapshot,
+    there,
+)
 from vault.model import CatalogFacts, Identity
 from vault.ops.restore.plan.plan import RestorePlan
 
@@ -36,8 +49,8 @@ class Side:
 
 def made(source: Side, target: Side, *words: str, replace: bool) -> RestorePlan:
     return planned(
-        snapshot(TABLE, *source.entries, catalog=CatalogFacts(acls=source.facts)),
-        there(TABLE, *target.entries, acls=target.facts),
+        snapshot(TABLE, *source.entries, catalog=CatalogFacts(acls=owned(*source.facts))),
+        there(TABLE, *target.entries, acls=owned(*target.facts)),
         wanted=only(*(words or ("s.t",))),
         replace=replace,
     )
@@ -117,9 +130,11 @@ def test_privileges_of_an_object_are_one_thing(case: str) -> None:
 def test_privileges_that_were_not_asked_for_stay() -> None:
     source, target, *_ = CASES["the target grants less"]
     view = part("VIEW s.v", "TABLE s.t")
-    contents = snapshot(TABLE, *source.entries, view, catalog=CatalogFacts(acls=source.facts))
+    contents = snapshot(TABLE, *source.entries, view, catalog=CatalogFacts(acls=owned(*source.facts)))
     for on_request in (False, True):
-        found = planned(contents, there(*target.entries, acls=target.facts), wanted=only("s.v"), replace=on_request)
+        found = planned(
+            contents, there(*target.entries, acls=owned(*target.facts)), wanted=only("s.v"), replace=on_request
+        )
         assert done(found) == ({"ACL s.t": "keep", "ACL s.t COLUMN t.v": "equal"}, [], [])
 
 
@@ -127,8 +142,10 @@ def test_privileges_that_were_not_asked_for_stay() -> None:
 @pytest.mark.parametrize("unknown", ["source", "target"])
 def test_privileges_of_which_nothing_is_known_are_left(unknown: str) -> None:
     source, target, *_ = CASES["the target grants less"]
-    contents = snapshot(TABLE, *source.entries, catalog=CatalogFacts(acls=() if unknown == "source" else source.facts))
-    present = there(TABLE, *target.entries, acls=() if unknown == "target" else target.facts)
+    contents = snapshot(
+        TABLE, *source.entries, catalog=CatalogFacts(acls=owned(*(() if unknown == "source" else source.facts)))
+    )
+    present = there(TABLE, *target.entries, acls=owned(*(() if unknown == "target" else target.facts)))
     found = planned(contents, present, wanted=only("s.t"))
     assert done(found) == ({"ACL s.t": "keep!", "ACL s.t COLUMN t.v": "equal"}, [], ["ACL TABLE t"])
 
@@ -167,8 +184,8 @@ def test_privileges_of_a_column_alone_are_beyond_too() -> None:
 
 def test_what_was_not_asked_for_or_is_not_there_is_left() -> None:
     view, grant = part("VIEW s.v", "TABLE s.t"), Side(entries=(ACL,), acl=(OWNER, READER))
-    contents = snapshot(TABLE, view, catalog=CatalogFacts(acls=Side().facts))
-    found = planned(contents, there(TABLE, ACL, acls=grant.facts), wanted=only("s.v"), replace=True)
+    contents = snapshot(TABLE, view, catalog=CatalogFacts(acls=owned(*Side().facts)))
+    found = planned(contents, there(TABLE, ACL, acls=owned(*grant.facts)), wanted=only("s.v"), replace=True)
     assert (found.resets, found.refused) == ((), ())
     assert done(made(Side(), Side(), replace=True)) == ({}, [], [])
 
@@ -179,8 +196,8 @@ def test_privileges_of_the_platforms_own_are_left(recorded: tuple[Part, ...], re
     table = part("TABLE auth.t")
     target = changed([part("ACL auth.t", "TABLE auth.t")], "ACL auth.t")
     found = planned(
-        snapshot(table, *recorded, catalog=CatalogFacts(acls=(("table auth.t", "boss", (OWNER, WRITER)),))),
-        there(table, *target, acls=(("table auth.t", "boss", (OWNER, READER)),)),
+        snapshot(table, *recorded, catalog=CatalogFacts(acls=owned(("table auth.t", "boss", (OWNER, WRITER))))),
+        there(table, *target, acls=owned(("table auth.t", "boss", (OWNER, READER)))),
         wanted=only("auth.t"),
         replace=replace,
     )
@@ -215,8 +232,8 @@ BUILTINS = [
 @pytest.mark.spec("SEL-9")
 @pytest.mark.parametrize(("acl", "fact", "known"), BUILTINS)
 def test_what_has_no_entry_and_was_granted_on_the_target_alone(acl: Part, fact: str, known: bool) -> None:
-    contents = snapshot(TABLE, catalog=CatalogFacts(acls=((fact, "boss", None),)))
-    present = there(TABLE, acl, acls=((fact, "boss", ("boss=X/boss", "=X/boss", "reader=X/boss")),))
+    contents = snapshot(TABLE, catalog=CatalogFacts(acls=owned((fact, "boss", None))))
+    present = there(TABLE, acl, acls=owned((fact, "boss", ("boss=X/boss", "=X/boss", "reader=X/boss"))))
     for words, found in ((("schema",), known), (("user_roles",), known), (("s.t",), False)):
         made = planned(contents, present, wanted=only(*words), replace=True)
         assert [label(one) for one in made.resets] == ([acl.label] if found else [])
@@ -229,9 +246,9 @@ def test_what_has_no_entry_and_was_granted_on_the_target_alone(acl: Part, fact: 
 @pytest.mark.parametrize(("older", "narrower"), [(160000, True), (170000, False)])
 def test_what_only_the_newer_server_knows_is_no_difference(older: int, narrower: bool) -> None:
     """MAINTAIN of an owner, between a server before 17 and one after."""
-    contents = snapshot(TABLE, catalog=CatalogFacts(acls=(("table s.t", "boss", (OWNER,)),)))
+    contents = snapshot(TABLE, catalog=CatalogFacts(acls=owned(("table s.t", "boss", (OWNER,)))))
     contents = replace(contents, server=replace(SERVER, version_num=older))
     target = replace(FULL, version_num=180000)
-    present = there(TABLE, ACL, acls=(("table s.t", "boss", ("boss=arwdDxtm/boss",)),))
+    present = there(TABLE, ACL, acls=owned(("table s.t", "boss", ("boss=arwdDxtm/boss",))))
     found = planned(contents, present, target=target, wanted=only("s.t"))
     assert [label(one) for one in found.resets] == (["TABLE s.t"] if narrower else [])

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from tests.restore_values import TARGET
+from tests.restore_values import TARGET, owned
 from tests.unit.ops.restore.plan.test_plan import NONE, PRE, contents
-from vault.model import CatalogFacts, Identity, Present, SchemaEntry, TargetSchema
+from vault.model import Address, CatalogFacts, Identity, Present, SchemaEntry, TargetSchema
 from vault.ops.restore.plan.contents import Contents
 from vault.ops.restore.plan.public import with_public
 from vault.sql.in_force import Privileges
@@ -22,7 +22,7 @@ def project(*, version_num: int = 150018, acl: tuple[str, ...] = ACL) -> Content
     return replace(
         made,
         entries=tuple(replace(one, namespace="public") for one in made.entries),
-        catalog=CatalogFacts(acls=(("schema public", "pg_database_owner", acl),)),
+        catalog=CatalogFacts(acls=owned(("schema public", "pg_database_owner", acl))),
         server=replace(made.server, version_num=version_num),
     )
 
@@ -105,8 +105,8 @@ def test_an_empty_comment_is_none_and_an_owner_is_compared() -> None:
     ]
 
 
-def names(kind: str, *names: str) -> Identity:
-    return Identity(desc="", kind=kind, names=names, args=("integer",) if kind == "function" else ())
+def address(kind: str, *names: str) -> Address:
+    return Address(kind=kind, names=names, args=("integer",) if kind == "function" else ())
 
 
 FACTS = {
@@ -123,25 +123,26 @@ FACTS = {
 @pytest.mark.parametrize("case", FACTS)
 def test_privileges_in_force_are_those_of_the_catalog(case: str) -> None:
     fact, expected = FACTS[case]
-    found = Privileges.of([fact]).grants(names("function", "s", "f"), 150000)
+    found = Privileges.of(owned(fact)).grants(address("function", "s", "f"), 150000)
     assert found is not None
     assert {(grantee, letter) for _, grantee, letter, _ in found} == expected
 
 
-def test_privileges_of_columns_belong_to_their_table() -> None:
-    facts = Privileges.of([("table s.t", "o", ("o=r/o",)), ("table column s.t.c", "", ("x=w*/o",))])
-    assert facts.grants(names("table", "s", "t"), 150000) == frozenset(
+@pytest.mark.parametrize("kind", ["table", "view", "materialized view", "foreign table"])
+def test_privileges_of_columns_belong_to_their_relation(kind: str) -> None:
+    facts = Privileges.of(owned((f"{kind} s.t", "o", ("o=r/o",)), (f"{kind} column s.t.c", "", ("x=w*/o",))))
+    assert facts.grants(address(kind, "s", "t"), 150000) == frozenset(
         {
             ("", "*", "r", False),
-            ("table column s.t.c", "x", "w", True),
+            ("c", "x", "w", True),
         }
     )
-    assert facts.grants(names("table", "s", "u"), 150000) is None
+    assert facts.grants(address(kind, "s", "u"), 150000) is None
 
 
 def test_maintain_of_an_owner_counts_only_where_both_know_it() -> None:
-    facts = Privileges.of([("table s.t", "o", ("o=rm/o", "x=m/o"))])
-    old, new = (facts.grants(names("table", "s", "t"), version) for version in (160000, 170000))
+    facts = Privileges.of(owned(("table s.t", "o", ("o=rm/o", "x=m/o"))))
+    old, new = (facts.grants(address("table", "s", "t"), version) for version in (160000, 170000))
     assert old is not None
     assert new is not None
     assert new - old == {("", "*", "m", False)}

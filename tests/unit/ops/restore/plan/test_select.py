@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.restore_values import label, labels, only, part, role, rows, snapshot, table_name
+from tests.restore_values import edges, label, labels, only, owned, part, role, rows, snapshot, table_name
 from vault.errors import NotThere, UsageError
 from vault.model import CatalogFacts, Roles
 from vault.ops.restore.plan.select import Picked, Wanted, pick, read_words
@@ -41,13 +41,13 @@ OF_T = {
 }
 NEEDED_BY_T = {"SCHEMA s", "TYPE mood", "FUNCTION s.f"}
 CATALOG = CatalogFacts(
-    acls=(
+    acls=owned(
         ("function s.f(integer)", "coder", None),
         ("table column s.t.v", "", ("reader=r/boss",)),
         ("table column s.tt.v", "", ("stranger=r/boss",)),
         ("table s.t", "boss", ("boss=arwdDxt/boss", "writer=w/boss")),
     ),
-    edges=(
+    edges=edges(
         ("sequence s.t_id_seq", "table column s.t.id", "a"),
         ("sequence s.free", "table column s.child.x", "n"),
     ),

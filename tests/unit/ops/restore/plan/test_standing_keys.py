@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.restore_values import edges
 from tests.unit.ops.restore.plan.test_plan import table
 from vault.model import CatalogFacts
 from vault.ops.restore.plan.decision import RowMode, TableRows
@@ -33,5 +34,5 @@ def test_members_come_after_what_they_refer_to(case: str) -> None:
         TableRows(item=table("big", 9), mode=RowMode.NEW),
         *(TableRows(item=table(name, 1), mode=RowMode.MEMBER) for name in names),
     ]
-    found = parents_first(rows, CatalogFacts(edges=tuple(key(child, parent) for child, parent in keys)))
+    found = parents_first(rows, CatalogFacts(edges=edges(*(key(child, parent) for child, parent in keys))))
     assert "".join(one.item.name.name for one in found) == expected + "big"
