@@ -14,6 +14,7 @@ from tests.strategies import (
     object_ids,
     oids,
     pack_ids,
+    repository_ids,
     sections,
     snapshot_ids,
     text_lists,
@@ -39,6 +40,7 @@ from vault.model import (
     Membership,
     Missing,
     OrderItem,
+    Origin,
     ParameterAcl,
     Pin,
     Role,
@@ -188,6 +190,7 @@ manifests = st.builds(
     counts=_nine_counts,
     effort=_efforts,
     suspect=texts,
+    origin=st.none() | st.builds(Origin, repository=repository_ids, snapshot=snapshot_ids),
 )
 _ascending_packs = st.sets(pack_ids, max_size=4).map(lambda packs: tuple(sorted(packs)))
 leases = st.builds(

@@ -16,9 +16,9 @@ from vault.format.codec import INTEGER_MAX, Record, Row, Value, text_of
 from vault.format.ledger import decode_state
 from vault.format.names import hex_name, parse_hex_name
 from vault.format.tables import OID_MAX
-from vault.ids import ObjectId, SnapshotId
+from vault.ids import ObjectId, RepositoryId, SnapshotId
 from vault.limits import FILE_BYTES_MAX
-from vault.model import Counts, DatabasePart, Effort, Manifest, ServerFacts
+from vault.model import Counts, DatabasePart, Effort, Manifest, Origin, ServerFacts
 
 SNAPSHOTS: Final = "snapshots"
 _WHAT: Final = "snapshot"
@@ -40,6 +40,7 @@ def encode_manifest(manifest: Manifest) -> bytes:
             "directories": {name: encode_list_ref(ref) for name, ref in manifest.directories.items()},
             "effort": _encode_effort(manifest.effort),
             "ledger": manifest.ledger,
+            "origin": None if manifest.origin is None else (manifest.origin.repository, manifest.origin.snapshot),
             "parent": manifest.parent,
             "program": manifest.program,
             "selection": manifest.selection,
@@ -72,6 +73,7 @@ def decode_manifest(data: bytes) -> Manifest:
         counts=_decode_counts(fields.record("counts")),
         effort=_decode_effort(fields.record("effort")),
         suspect=fields.text("suspect"),
+        origin=_decode_origin(fields.value("origin")),
     )
     fields.finish()
     _check_directories(manifest.directories)
@@ -86,6 +88,13 @@ def parse_snapshot_name(name: str) -> SnapshotId | None:
     """None for a name that is not a snapshot's."""
     identifier = parse_hex_name(SNAPSHOTS, name)
     return None if identifier is None else SnapshotId(identifier)
+
+
+def _decode_origin(value: Value) -> Origin | None:
+    if value is None:
+        return None
+    row = Row(value, length=2, what="snapshot: origin")
+    return Origin(repository=RepositoryId(row.blob(16)), snapshot=SnapshotId(row.blob(32)))
 
 
 def _check_directories(names: Iterable[str]) -> None:

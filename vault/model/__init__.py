@@ -55,7 +55,7 @@ from vault.model.objects import (
     SlotInfo,
     Sums,
 )
-from vault.model.snapshot import Counts, Coverage, DatabasePart, Effort, Ledger, Manifest, Missing, State
+from vault.model.snapshot import Counts, Coverage, DatabasePart, Effort, Ledger, Manifest, Missing, Origin, State
 from vault.model.target import BrokenReference, MergedRows, Present, SuspendedCheck, TargetFacts, TargetSchema
 from vault.model.upkeep import Forgotten, ForgottenSnapshot, Lease, Sweep
 
@@ -69,6 +69,7 @@ __all__ = [
     "TargetFacts",
     "TargetSchema",
     "Ack",
+    "Origin",
     "CatalogFacts",
     "CheckRecord",
     "CheckedPack",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from vault.ids import ObjectId, SnapshotId
+from vault.ids import ObjectId, RepositoryId, SnapshotId
 from vault.model.database import ServerFacts
 from vault.model.objects import ListRef
 
@@ -97,6 +97,14 @@ class Effort:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """What a snapshot was made of: of another repository if it was copied, of its own if it was repaired."""
+
+    repository: RepositoryId
+    snapshot: SnapshotId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """One snapshot. `sequence` counts a source's snapshots from 1; equal numbers are legal forks."""
 
@@ -114,3 +122,4 @@ class Manifest:
     counts: Counts
     effort: Effort
     suspect: str = ""
+    origin: Origin | None = None

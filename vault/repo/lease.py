@@ -68,6 +68,10 @@ class Held:
             except StoreError:
                 self._left_behind.append(earlier)  # `withdraw` tries again, and raises
 
+    @property
+    def purpose(self) -> str:
+        return self._lease.purpose
+
     def is_there(self) -> bool:
         return any(stored.name == self.name for stored in self._repo.store.list("leases/"))
 

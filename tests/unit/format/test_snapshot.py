@@ -88,6 +88,7 @@ MANIFEST_VALUE: dict[str, Value] = {
     "directories": {"edge_functions": EMPTY},
     "effort": {"duration": 5, "extents": 3, "extents_reused": 4, "new_bytes": 2, "read_bytes": 1},
     "ledger": ID,
+    "origin": None,
     "parent": None,
     "program": "pgvault 0.1",
     "selection": "all",

@@ -11,16 +11,14 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from vault.errors import Incoherent, Locked, StoreError
+from vault.errors import Incoherent
 from vault.format.ledger import encode_ledger
-from vault.ids import ObjectId, PackId, SnapshotId
-from vault.limits import LOOK_AGAIN_S
+from vault.ids import ObjectId, SnapshotId
 from vault.model import (
     CatalogFacts,
     Counts,
     DatabasePart,
     Effort,
-    ForgottenSnapshot,
     Lease,
     Ledger,
     ListRef,
@@ -48,14 +46,13 @@ from vault.ops.project.components import SUPABASE, Selectors
 from vault.ops.project.counts import Captured, count, coverage
 from vault.ops.project.outside import unmatched
 from vault.ports import Capture, Clock, DirectorySource, Entropy, Progress
-from vault.repo import lease
 from vault.repo.lineage import Known, calendar, is_ahead
 from vault.repo.snapshot import Snapshot
 from vault.repo.state import Indexed, Open
 from vault.repo.workers import alongside
 from vault.repo.writer import Writer
+from vault.repo.writing import writing
 
-_LOOKS_MAX = 3
 _ATTEMPTS_MAX = 3
 """A backup under which definitions change is tried again twice, then saved with the changed objects named."""
 
@@ -153,77 +150,26 @@ def _run(
     line = choose_line(known, source=request.source, selection=request.selection)
     if line.parent is not None and is_ahead(line.parent[1], started):
         tools.progress.event("warning", _clock_warning(line.parent[1], started))
-    held = lease.Held(repo, _lease(request, line.parent, started), entropy=tools.entropy)
-    writer: Writer | None = None
-    try:
-        indexed = lease.index_after_sweeps(repo, tools.cache_dir)
-        writer = indexed.writer(entropy=tools.entropy, published=partial(_renew, indexed, held))
-        with writer:
-            before = None if line.parent is None else indexed.snapshot(line.parent[0])
-            take = _Take(indexed, writer, request, known, before=before, tools=replace(tools, distrust=line.distrust))
-            database = take.database(open_capture) if open_capture is not None else None
-            files = take.directories(directories)
-            manifest, ledger = _describe(request, line.parent, database, files, put=writer.put)
-            for text in unmatched(
-                ledger, request.accepted, request.selectors, None if database is None else database.tables
-            ):
-                tools.progress.event("warning", text)
-            manifest = replace(manifest, created_ms=started, sequence=line.sequence)
+    terms = _lease(request, line.parent, started)
+    warn = partial(tools.progress.event, "warning")
+    with writing(repo, terms, clock=clock, entropy=tools.entropy, warn=warn, cache_dir=tools.cache_dir) as under_lease:
+        before = None if line.parent is None else under_lease.indexed.snapshot(line.parent[0])
+        tools = replace(tools, distrust=line.distrust)
+        take = _Take(under_lease.indexed, under_lease.writer, request, known, before=before, tools=tools)
+        database = take.database(open_capture) if open_capture is not None else None
+        files = take.directories(directories)
+        manifest, ledger = _describe(request, line.parent, database, files, put=under_lease.writer.put)
+        tables = None if database is None else database.tables
+        for text in unmatched(ledger, request.accepted, request.selectors, tables):
+            tools.progress.event("warning", text)
+        manifest = replace(manifest, created_ms=started, sequence=line.sequence)
 
-            def at(new_bytes: int) -> Manifest:
-                duration_ms = max(0, clock.now_ms() - started)  # clocks are put back under a running backup
-                return replace(manifest, effort=replace(manifest.effort, new_bytes=new_bytes, duration_ms=duration_ms))
+        def at(new_bytes: int) -> Manifest:
+            duration_ms = max(0, clock.now_ms() - started)  # clocks are put back under a running backup
+            return replace(manifest, effort=replace(manifest.effort, new_bytes=new_bytes, duration_ms=duration_ms))
 
-            done = writer.commit(at, before=partial(_look_again, indexed, held, writer, clock=clock))
-        if not held.is_there():
-            forgotten = ForgottenSnapshot(id=done.id, source=line.source, sequence=line.sequence, created_ms=started)
-            lease.take_back(repo, forgotten, now_ms=max(0, clock.now_ms()), entropy=tools.entropy)
-            raise Locked(
-                "the lease of this backup was removed while it ran",
-                why="a prune may have deleted what it relied on, so its snapshot was withdrawn",
-                hint="run the backup again",
-            )
+        done = under_lease.commit(at)
         return BackupReport(id=done.id, manifest=done.manifest, ledger=ledger)
-    finally:
-        _end(held, tools.progress, unanswered=writer is not None and writer.unanswered)
-
-
-def _renew(repo: Indexed, held: lease.Held, packs: frozenset[PackId]) -> None:
-    """Say early what is relied on, and hear early that it goes: a backup of days fails in its first hour. Raises  as lease.refuse_swept"""
-    held.name_packs(packs)
-    lease.refuse_swept(repo, packs)
-
-
-def _look_again(repo: Indexed, held: lease.Held, writer: Writer, *, clock: Clock) -> None:
-    """Say what the snapshot relies on, then look whether it is there and stays; again, if that took long.
-
-    Raises  as lease.refuse_lost; StoreError: it takes too long each time
-    """
-    packs = writer.relied_on()
-    for _ in range(_LOOKS_MAX):
-        began_s = clock.uptime_s()
-        held.name_packs(packs)
-        lease.refuse_lost(repo, packs)
-        if clock.uptime_s() - began_s <= LOOK_AGAIN_S:
-            return
-    raise StoreError(
-        f"the last look before the commit took over {LOOK_AGAIN_S // 60} minutes, {_LOOKS_MAX} times",
-        why="a prune may have passed meanwhile; the storage is very slow, or the machine slept",
-        hint="run the backup again; what was sent is not sent twice",
-    )
-
-
-def _end(held: lease.Held, progress: Progress, *, unanswered: bool) -> None:
-    """A lease that stays behind holds nothing up but a prune; it must not hide how the backup ended."""
-    if unanswered:
-        progress.event(
-            "warning", f"the snapshot may still come: {held.name} stays, so that no prune takes what it needs"
-        )
-        return
-    try:
-        held.withdraw()
-    except StoreError as error:
-        progress.event("warning", f"{held.name} could not be removed ({error.message}); delete that file")
 
 
 def _clock_warning(parent: Manifest, now_ms: int) -> str:

@@ -1,0 +1,112 @@
+"""Write one snapshot under a lease: publish, then look, then commit, then look again. Spec 80-leases.
+
+The steps of a writer in their order, for whatever makes snapshots: a backup, a copy, a repair. Invariant: when `commit` returns, the
+snapshot is durable and its lease was there; on every other way out there is no snapshot, or the lease stays and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from vault.errors import Locked, StoreError
+from vault.ids import PackId
+from vault.limits import LOOK_AGAIN_S
+from vault.model import ForgottenSnapshot, Lease, Manifest
+from vault.ports import Clock, Entropy
+from vault.repo import lease
+from vault.repo.state import Indexed, Open
+from vault.repo.writer import Committed, Writer
+
+Warn = Callable[[str], None]
+_LOOKS_MAX = 3
+
+
+class Writing:
+    """A writer and the index that it may rely on, while its lease is held."""
+
+    def __init__(self, indexed: Indexed, writer: Writer, held: lease.Held, *, clock: Clock, entropy: Entropy) -> None:
+        self.indexed = indexed
+        self.writer = writer
+        self._held = held
+        self._clock = clock
+        self._entropy = entropy
+
+    def commit(self, manifest_at: Callable[[int], Manifest]) -> Committed:
+        """As `Writer.commit`, with both looks.
+
+        Raises  Locked: a prune got in the way, or the lease was removed, and the snapshot withdrawn; StoreError: the looks take too long
+        """
+        done = self.writer.commit(manifest_at, before=self._look_again)
+        if self._held.is_there():
+            return done
+        forgotten = ForgottenSnapshot(
+            id=done.id,
+            source=done.manifest.source,
+            sequence=done.manifest.sequence,
+            created_ms=done.manifest.created_ms,
+        )
+        now_ms = max(0, self._clock.now_ms())
+        lease.take_back(self.indexed.open, forgotten, now_ms=now_ms, entropy=self._entropy)
+        raise Locked(
+            f"the lease of this {self._held.purpose} was removed while it ran",
+            why="a prune may have deleted what it relied on, so its snapshot was withdrawn",
+            hint=f"run the {self._held.purpose} again",
+        )
+
+    def _look_again(self) -> None:
+        """Say what the snapshot relies on, then look whether it is there and stays; again, if that took long.
+
+        Raises  as lease.refuse_lost; StoreError: it takes too long each time
+        """
+        packs = self.writer.relied_on()
+        for _ in range(_LOOKS_MAX):
+            began_s = self._clock.uptime_s()
+            self._held.name_packs(packs)
+            lease.refuse_lost(self.indexed, packs)
+            if self._clock.uptime_s() - began_s <= LOOK_AGAIN_S:
+                return
+        raise StoreError(
+            f"the last look before the commit took over {LOOK_AGAIN_S // 60} minutes, {_LOOKS_MAX} times",
+            why="a prune may have passed meanwhile; the storage is very slow, or the machine slept",
+            hint=f"run the {self._held.purpose} again; what was sent is not sent twice",
+        )
+
+
+@contextmanager
+def writing(
+    repo: Open, terms: Lease, *, clock: Clock, entropy: Entropy, warn: Warn, cache_dir: Path | None
+) -> Iterator[Writing]:
+    """Hold a lease, load the index after the sweeps, and write; several snapshots may be committed one after the other.
+
+    terms    the lease as it is first published, without packs
+    Raises   StoreError, IntegrityError; Locked: a prune takes what the writer relies on
+    """
+    held = lease.Held(repo, terms, entropy=entropy)
+    writer: Writer | None = None
+    try:
+        indexed = lease.index_after_sweeps(repo, cache_dir)
+        writer = indexed.writer(entropy=entropy, published=partial(_renew, indexed, held))
+        with writer:
+            yield Writing(indexed, writer, held, clock=clock, entropy=entropy)
+    finally:
+        _end(held, warn, unanswered=writer is not None and writer.unanswered)
+
+
+def _renew(repo: Indexed, held: lease.Held, packs: frozenset[PackId]) -> None:
+    """Say early what is relied on, and hear early that it goes: a backup of days fails in its first hour. Raises  as lease.refuse_swept"""
+    held.name_packs(packs)
+    lease.refuse_swept(repo, packs)
+
+
+def _end(held: lease.Held, warn: Warn, *, unanswered: bool) -> None:
+    """A lease that stays behind holds nothing up but a prune; it must not hide how the writing ended."""
+    if unanswered:
+        warn(f"the snapshot may still come: {held.name} stays, so that no prune takes what it needs")
+        return
+    try:
+        held.withdraw()
+    except StoreError as error:
+        warn(f"{held.name} could not be removed ({error.message}); delete that file")
