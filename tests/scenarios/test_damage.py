@@ -20,7 +20,7 @@ from tests.damage_support import (
     still_there,
 )
 from tests.fake_source import FakeDatabase, FakeDirectory
-from tests.packs import put_fragment
+from tests.packs import Made, put_fragment, put_pack
 from tests.small_repository import CLOCK, PASSPHRASE, contents, damage, opened, rows, take
 from vault.errors import (
     AuthenticationFailed,
@@ -265,3 +265,18 @@ def test_type_of_every_lost_object_is_still_told(sample: Sample) -> None:
             if place.record.type is not ObjectType.ROW_CHUNK:
                 assert len(found) == 1
             assert any(item.affects for item in found)
+
+
+def test_a_pack_that_is_gone_is_damage_only_where_something_is_needed_of_it(sample: Sample) -> None:
+    """A prune, or one that died after its deletions, leaves entries about packs that nobody needs."""
+    repo = opened(MemoryStore(dict(sample.files)))
+    dead = put_pack(repo, [Made(plain=rows(70, 3))])
+    delta = Made(plain=rows(70, 3) + rows(71, 1), base=rows(70, 3), depth=1)
+    put_fragment(repo, [dead, put_pack(repo, [delta, Made(plain=rows(72, 3))])])
+    repo.store.delete(f"packs/{dead.pack.hex()}")
+    assert damage(opened(repo.store)) == ()
+    name = sample.names("packs data")[0]
+    repo.store.delete(name)
+    [found] = damage(opened(repo.store), read_data=None)
+    assert (found.file, found.kind, found.object) == (name, "MISSING_OBJECT", None)
+    assert found.affects

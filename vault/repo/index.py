@@ -67,6 +67,10 @@ class Index:
             run.restrict(sizes)
         return cls(live, sizes, damage, generation)
 
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        return tuple(self._runs)
+
     def __len__(self) -> int:
         return sum(len(run) for run in self._runs)
 
@@ -95,10 +99,30 @@ class Index:
         links = self._chain(object_id, DELTA_DEPTH_MAX + 1, set())
         return links[0].run.location(links[0]) if links else None
 
+    def resolves(self, object_id: ObjectId, *, below: int) -> bool:
+        """Whether it can be read from a location of a depth under `below`."""
+        return bool(self._chain(object_id, below, set()))
+
+    def is_orphan(self, base: ObjectId, *, depth: int) -> bool:
+        """Whether nothing that is there tells of the base of a delta of that depth, or of a base below it: it was pruned, or is lost.
+
+        A place that is there and damaged, or too deep, is another matter: then the delta cannot be read for that reason.
+        """
+        places = [link for run in tuple(self._runs) for link in run.links(base)]
+        return all(
+            link.base is not None and link.depth < depth and self.is_orphan(link.base, depth=link.depth)
+            for link in places
+        )
+
     def sweep(self, packs: Iterable[PackId]) -> None:
         """Packs that somebody has announced to delete: from now on a writer relies on none of them (LEASE-10); readers still read them."""
         with self._lock:
             self._swept = self._swept.union(packs)
+
+    @property
+    def swept(self) -> frozenset[PackId]:
+        """All that `sweep` was told."""
+        return self._swept
 
     def lasting_chain(self, object_id: ObjectId) -> list[Location]:
         """As `chain`, outside of swept packs: what a new snapshot may rely on."""
@@ -143,6 +167,10 @@ class Index:
         """Why the last location that was distrusted failed."""
         failed = self._failed.get(object_id)
         return None if failed is None else list(failed.values())[-1]
+
+    def failures(self) -> list[IntegrityError]:
+        """Of every place that was distrusted."""
+        return [error for failed in self._failed.values() for error in failed.values()]
 
     def gone_from(self, object_id: ObjectId) -> PackId | None:
         """A pack that should hold the object or a base of it, and that the store does not have in the size that is known."""

@@ -87,6 +87,8 @@ def _open_all(
         places = list(repo.index.in_pack(pack_id))
     keys: dict[bytes, tuple[bytes, bytes]] = {}
     for place in places:
+        if _is_orphan(repo, place.record):
+            continue
         try:
             if place.header not in keys:
                 keys[place.header] = pack_key(place.header, repo.open.keys, repo.open.config.repository)
@@ -95,6 +97,11 @@ def _open_all(
             yield place, error
         else:
             yield place, None
+
+
+def _is_orphan(repo: Indexed, record: ObjectRecord) -> bool:
+    """A prune deletes bases of deltas that nobody needs; where somebody needs one, the closure tells that it is missing."""
+    return record.base is not None and repo.index.is_orphan(record.base, depth=record.depth)
 
 
 def _places(repo: Indexed, pack_id: PackId, data: bytes) -> list[Location]:

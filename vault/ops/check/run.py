@@ -94,14 +94,20 @@ class _Findings:
     def __init__(self) -> None:
         self._damage: dict[tuple[str, str], Damage] = {}
         self._by_object: dict[str, Damage] = {}
-        self._gone: set[str] = set()
+        self._gone: dict[str, IntegrityError] = {}
+
+    def expect(self, error: IntegrityError) -> None:
+        """A pack that is gone: told when something is needed of it, in the place of each such error. A prune, or one that died
+        after its deletions, leaves entries about packs that nobody needs."""
+        self._gone[error.file] = error
 
     def add_gone(self, error: IntegrityError) -> None:
-        self._gone.add(error.file)
+        self.expect(error)
         self.add(error)
 
     def add(self, error: IntegrityError, affects: str = "") -> None:
-        key = (error.file, "" if error.file in self._gone else error.object_id)
+        error = self._gone.get(error.file, error)
+        key = (error.file, error.object_id)
         damage = self._damage.get(key) or self._by_object.get(key[1])
         if damage is None:
             why = error.message + (f": {error.why}" if error.why else "")
@@ -138,7 +144,7 @@ def _check_files(repo: Indexed, findings: _Findings) -> None:
         name = pack_name(pack_id)
         there = repo.index.pack_sizes.get(pack_id)
         if there is None:
-            findings.add_gone(MissingObject("pack is missing", file=name))
+            findings.expect(MissingObject("pack is missing", file=name))
         else:
             findings.add_gone(Malformed("pack has another size", why=f"{there} bytes instead of {size}", file=name))
 
