@@ -32,8 +32,12 @@ _PACK = struct.Struct(">32sQ68s")
 _POSITION = struct.Struct(">I")
 _LINK = struct.Struct(">32s32s16xBxBxI")
 """Of an entry: id, base, type, depth, position of the pack."""
+_FACTS = struct.Struct(">32s32s4xIIIBxBxI")
+"""Of an entry: id, base, offset, length, plain length, type, depth, position of the pack."""
 _ID_BYTES = 32
 _DIGEST_BYTES = 32
+_LENGTH = struct.Struct(">72xI8xI")
+_SCANNED_BYTES = ENTRY_BYTES * 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +58,19 @@ class Link(NamedTuple):
     type: int
     run: Run
     start: int
+
+
+class Entry(NamedTuple):
+    """An entry as far as a pruner reckons with it. `pack`: the pack's position in its run."""
+
+    id: ObjectId
+    base: ObjectId | None
+    offset: int
+    length: int
+    plain_length: int
+    type: int
+    depth: int
+    pack: int
 
 
 class Run:
@@ -96,6 +113,34 @@ class Run:
         for position in range(self._layout.entries):
             yield self._data[start + position * ENTRY_BYTES : start + (position + 1) * ENTRY_BYTES]
 
+    def is_usable(self, position: int) -> bool:
+        """Whether the pack at that position is there in the size that is known."""
+        return bool(self._usable[position])
+
+    def entry(self, position: int) -> Entry:
+        start = self._layout.entries_at + position * ENTRY_BYTES
+        identifier, base, offset, length, plain_length, type_, depth, pack = _FACTS.unpack_from(self._data, start)
+        return Entry(identifier, None if depth == 0 else base, offset, length, plain_length, type_, depth, pack)
+
+    def lengths(self) -> Iterator[tuple[int, int]]:
+        """(position of the pack, sealed length) of every entry, in order."""
+        start, end = self._layout.entries_at, self._layout.entries_at + self._layout.entries * ENTRY_BYTES
+        for first in range(start, end, _SCANNED_BYTES):
+            for length, pack in _LENGTH.iter_unpack(self._data[first : min(first + _SCANNED_BYTES, end)]):
+                yield pack, length
+
+    def positions(self, object_id: ObjectId) -> Iterator[int]:
+        """Where usable entries of the id are."""
+        at, size = self._position(object_id), _POSITION.size
+        while at < self._layout.entries:
+            start = self._layout.entries_at + at * ENTRY_BYTES
+            if self._data[start : start + _ID_BYTES] != object_id:
+                return
+            (pack,) = _POSITION.unpack_from(self._data, start + ENTRY_BYTES - size)
+            if self._usable[pack]:
+                yield at
+            at += 1
+
     def _position(self, object_id: ObjectId) -> int:
         """Where the id is, or would be: the first entry that is not less."""
         data, at, low, high = self._data, self._layout.entries_at, 0, self._layout.entries
@@ -127,7 +172,13 @@ class Run:
         return links
 
     def location(self, link: Link) -> Location:
-        record, position = decode_entry(self._data[link.start : link.start + ENTRY_BYTES])
+        return self._location(link.start)
+
+    def location_at(self, position: int) -> Location:
+        return self._location(self._layout.entries_at + position * ENTRY_BYTES)
+
+    def _location(self, start: int) -> Location:
+        record, position = decode_entry(self._data[start : start + ENTRY_BYTES])
         row = self._pack(position)
         return Location(record=record, pack=row.id, header=row.header)
 

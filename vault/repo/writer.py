@@ -24,7 +24,7 @@ from vault.limits import FRAGMENT_ENTRIES_MAX, MIB, OPEN_PACKS_PER_CLASS, PACK_B
 from vault.model import FileKind, Manifest, ObjectType, PackClass, PackEntry, PackHeader
 from vault.pipeline.seal import PackSealer, draft_record, open_object
 from vault.ports import Entropy, ObjectStore
-from vault.repo.deltas import Deltas, whole
+from vault.repo.deltas import Deltas, Stored, whole
 from vault.repo.index import Index
 from vault.repo.keyring import seal_file
 from vault.repo.reader import Reader
@@ -123,6 +123,13 @@ class Writer:
             self._packs_used.update(packs)
         return bool(packs)
 
+    def submit_again(self, object_id: ObjectId, object_type: ObjectType, plain: bytes, form: Stored) -> Pending[None]:
+        """Store an object that the repository has once more, in this form: its pack is going away. Waits, and raises, as `submit`.
+
+        form   a delta keeps its depth, which is greater than that of a place of its base that stays (OBJ-7)
+        """
+        return self._pool.submit(lambda: self._append(object_id, object_type, plain, form), size=2 * len(plain) + 1)
+
     def _claim(self, object_id: ObjectId) -> bool:
         """Whether the caller is the first to need this object stored."""
         with self._lock:
@@ -137,6 +144,9 @@ class Writer:
 
     def _store_new(self, object_id: ObjectId, object_type: ObjectType, plain: bytes, base: ObjectId | None) -> None:
         form = whole(plain, object_type) if base is None else self._deltas.encode(plain, base)
+        self._append(object_id, object_type, plain, form)
+
+    def _append(self, object_id: ObjectId, object_type: ObjectType, plain: bytes, form: Stored) -> None:
         draft = draft_record(
             object_id, object_type, form.codec, plain_length=len(plain), depth=form.depth, base=form.base
         )

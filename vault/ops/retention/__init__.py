@@ -1,0 +1,1 @@
+"""Retention and reclaim: which snapshots stay, what they need, and what goes. Spec 80-leases."""
