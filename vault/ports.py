@@ -294,28 +294,24 @@ class TargetSession(Protocol):
     def create(self, entry: SchemaEntry, *, then: Sequence[str] = ()) -> Sequence[str]:
         """Execute an entry's definition, set its owner, undo what default privileges of the target did, run `then`: one transaction.
         Returns what had to be done otherwise than recorded, in words (empty = exactly as recorded).
-        Raises  SourceError: the entry does not exist now; Unreachable
-        """
+        Raises  SourceError: the entry does not exist now; Unreachable"""
 
     def create_weaker(self, entry: SchemaEntry, why: SourceError) -> str | None:
         """After `create` failed with `why` because rows violate a constraint: create what is possible instead of it.
-        Returns  what was done, in words; None if there is nothing weaker. Raises SourceError; Unreachable
-        """
+        Returns  what was done, in words; None if there is nothing weaker. Raises SourceError; Unreachable"""
 
     def together(self) -> AbstractContextManager[None]:
         """Everything inside is one transaction; an exception undoes all of it. Each call is still all or nothing."""
 
     def replace(self, entry: SchemaEntry, present: SchemaEntry, *, again: Sequence[str] = ()) -> Sequence[str]:
         """Bring what exists as `present` to `entry` in place; where it has to be dropped for that, run `again` afterwards.
-        Raises  SourceError: all is as it was; Unreachable
-        """
+        Raises  SourceError: all is as it was; Unreachable"""
 
     def merge(self, table: TableItem, blocks: Iterator[bytes], *, rows: int, exact: bool) -> MergedRows:
         """Bring `rows` rows into a table that may have some, in one transaction, triggers and foreign keys off where that is allowed.
 
         Rows of a key that is there stay as they are, and so do others, unless `exact`: then the table ends with these rows alone.
-        Raises  SourceError: the table is as it was; Unreachable
-        """
+        Raises  SourceError: the table is as it was; Unreachable"""
 
     def foresee(self, table: TableItem, blocks: Iterator[bytes], *, rows: int, exact: bool) -> MergedRows:
         """What `merge` would do, but that another unique key keeps rows out. Changes nothing. Raises SourceError; Unreachable"""
@@ -338,16 +334,14 @@ class TargetSession(Protocol):
 
         unchecked  with triggers and foreign keys off, which the caller has verified afterwards
 
-        Raises  SourceError: nothing of these blocks is there; Unreachable
-        """
+        Raises  SourceError: nothing of these blocks is there; Unreachable"""
 
     def suspend_check(self, why: SourceError) -> SuspendedCheck | None:
         """Drop the CHECK (of a table or a domain) that made `load` fail; None if `why` names none. Raises SourceError"""
 
     def look_in_path(self, table: TableItem, why: SourceError) -> bool:
         """After `load` failed with `why` because a name in a function's body was not found: load with its owner's path from now on.
-        Returns  False: there is nothing to try. Raises SourceError
-        """
+        Returns  False: there is nothing to try. Raises SourceError"""
 
     def is_empty(self, table: TableItem) -> bool:
         """No row of `table` meets its condition."""
