@@ -10,14 +10,12 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from vault.ids import ObjectId
 from vault.model import (
     ChunkList,
     Column,
     Extent,
     Identity,
     ListRef,
-    OrderItem,
     Present,
     Role,
     Roles,
@@ -31,7 +29,7 @@ from vault.model import (
     read_address,
 )
 from vault.model.database import Edge, Owned
-from vault.ops.restore.plan.contents import Contents
+from vault.ops.restore.plan.contents import Contents, Item
 from vault.ops.restore.plan.plan import RestoreOptions, RestorePlan, plan
 from vault.ops.restore.plan.select import Wanted
 
@@ -162,15 +160,7 @@ def edges(*found: tuple[str, str, str]) -> tuple[Edge, ...]:
 def snapshot(*parts: Part, **fields: Any) -> Contents:
     places = {one.label: at for at, one in enumerate(parts)}
     assert len(places) == len(parts), "two parts have one label"
-    order = tuple(
-        OrderItem(
-            identity=one.entry.identity,
-            section=one.entry.section,
-            entry=ObjectId(b""),
-            needs=tuple(sorted(places[need] for need in one.needs)),
-        )
-        for one in parts
-    )
+    items = tuple(Item(entry=one.entry, needs=tuple(sorted(places[need] for need in one.needs))) for one in parts)
     values: dict[str, Any] = {
         "server": SERVER,
         "roles": Roles(),
@@ -179,7 +169,7 @@ def snapshot(*parts: Part, **fields: Any) -> Contents:
         "large_objects": 0,
         **fields,
     }
-    return Contents(order=order, entries=tuple(one.entry for one in parts), **values)
+    return Contents(items=items, **values)
 
 
 def there(*parts: Part, columns: Mapping[str, Collection[str]] | None = None, **fields: Any) -> Present:
@@ -266,8 +256,8 @@ def planned(
 
 
 def labels(made: RestorePlan | Contents, positions: Iterable[int]) -> list[str]:
-    order = made.order if isinstance(made, Contents) else made.contents.order
-    return [label(order[at].identity) for at in positions]
+    contents = made if isinstance(made, Contents) else made.contents
+    return [label(contents.items[at].identity) for at in positions]
 
 
 def decided(made: RestorePlan) -> dict[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, LiteralString
 
-from vault.model import Address, CatalogFacts, Identity, OrderItem
+from vault.model import Address, CatalogFacts, Identity
 from vault.sql.names import literal, quote
 
 KINDS: Final = {
@@ -218,9 +218,9 @@ def without_maintain(identity: Identity, *, before: int, after: int) -> list[str
     return [f"DO {literal(body)}"]
 
 
-def public_was_open(order: Iterable[OrderItem], catalog: CatalogFacts) -> bool:
-    """Everybody could create in schema public, as initdb before 15 makes it, and no entry says so: pg_dump before 15 wrote them."""
-    if any(item.identity.desc == "SCHEMA" and item.identity.names == ("public",) for item in order):
+def public_was_open(identities: Iterable[Identity], catalog: CatalogFacts) -> bool:
+    """Of entries, and the facts beside them: everybody could create in schema public, as initdb before 15 makes it, and no entry says so: pg_dump before 15 wrote them."""
+    if any(identity.desc == "SCHEMA" and identity.names == ("public",) for identity in identities):
         return False
     public = Address(kind="schema", names=("public",))
     acl = next((acl for address, _, acl in catalog.acls if address == public), None)

@@ -35,12 +35,12 @@ class CircularDefaults:
 
     def open(self, session: TargetSession, at: int, why: SourceError) -> bool:
         """After a routine failed with `why`: create those that its defaults call; True: try again. Raises Unreachable"""
-        if self._contents.entries[at].identity.desc not in _ROUTINES or why.sqlstate != _NOT_FOUND:
+        if self._contents.items[at].entry.identity.desc not in _ROUTINES or why.sqlstate != _NOT_FOUND:
             return False
         return sum(self._stand_in(session, other) for other in self._called(at)) > 0
 
     def _stand_in(self, session: TargetSession, at: int) -> bool:
-        entry = self._contents.entries[at]
+        entry = self._contents.items[at].entry
         definition = with_null_defaults(entry.definition)
         if definition is None or at in self._provisional or at not in self._waiting:
             return False
@@ -55,14 +55,14 @@ class CircularDefaults:
         return True
 
     def _called(self, at: int) -> Iterator[int]:
-        for called in self._calls.get(self._contents.order[at].identity.address, ()):
+        for called in self._calls.get(self._contents.items[at].identity.address, ()):
             if called in self._routines:
                 yield self._routines[called]
 
     @cached_property
     def _routines(self) -> Mapping[Address, int]:
-        order = self._contents.order
-        return {item.identity.address: at for at, item in enumerate(order) if item.identity.desc in _ROUTINES}
+        items = enumerate(self._contents.items)
+        return {item.identity.address: at for at, item in items if item.identity.desc in _ROUTINES}
 
     @cached_property
     def _calls(self) -> Mapping[Address, list[Address]]:

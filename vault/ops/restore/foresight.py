@@ -40,7 +40,7 @@ def foresee(plan: RestorePlan, snapshot: Snapshot, session: TargetSession) -> It
     """In the order of the plan. Raises  IntegrityError; Unreachable"""
     again = {at for steps in plan.exchanges for at in steps.exchange.replaced}
     for at in plan.positions(*_ACTIONS):
-        entry, decision = plan.contents.entries[at], plan.decisions[at]
+        entry, decision = plan.contents.items[at].entry, plan.decisions[at]
         action = "drop and create" if at in again else _ACTIONS[decision.action]
         yield Step(action=action, entry=entry.label, why=decision.why)
     for entry in plan.drops:
@@ -52,7 +52,7 @@ def foresee(plan: RestorePlan, snapshot: Snapshot, session: TargetSession) -> It
             yield Step(action="replace rows", table=show_name(item.name), why="its table is dropped and created anew")
         views, unknown = _in_the_way(plan, exchange, session)
         if views or unknown:
-            replaced = ", ".join(plan.contents.entries[at].tag for at in exchange.exchange.replaced)
+            replaced = ", ".join(plan.contents.items[at].entry.tag for at in exchange.exchange.replaced)
             what = f"{', '.join([*map(str, views), *unknown])} would stop it: not as recorded, or not selected"
             drop = "".join(f" DROP {view.kind.upper()}{str(view).removeprefix(view.kind)};" for view in views)
             yield Step(action=BLOCKED, entry=replaced, why=f"{what}. Name it with --only too, or drop it first:{drop}")
@@ -72,19 +72,19 @@ def lines(steps: Iterable[Step]) -> Iterator[str]:
 
 def _in_the_way(plan: RestorePlan, steps: ExchangeSteps, session: TargetSession) -> tuple[list[Address], list[str]]:
     """Views over what is dropped that do not go with it; and in words where they could not be looked for."""
-    order, going = plan.contents.order, set(steps.exchange.entries)
+    items, going = plan.contents.items, set(steps.exchange.entries)
     views: set[Address] = set()
     unknown: set[str] = set()
     for at in going:
         present = plan.decisions[at].present if at in plan.decisions else None
-        if order[at].identity.kind in _USED_BY_VIEWS and (present is not None or at in steps.exchange.replaced):
+        if items[at].identity.kind in _USED_BY_VIEWS and (present is not None or at in steps.exchange.replaced):
             try:
-                views.update(session.views_over(order[at].identity))
+                views.update(session.views_over(items[at].identity))
             except Unreachable:
                 raise
             except SourceError as error:
                 unknown.update([] if error.sqlstate in _NOT_THERE else [f"view (not looked for: {error.why})"])
-    return sorted(views - {order[at].identity.address for at in going}, key=str), sorted(unknown)
+    return sorted(views - {items[at].identity.address for at in going}, key=str), sorted(unknown)
 
 
 def _rows(step: TableRows, snapshot: Snapshot, session: TargetSession) -> Step:

@@ -93,7 +93,7 @@ class RowLoader:
     def load_tables(self, failed: Collection[int]) -> None:
         """`failed`: positions of definitions that do not exist; rows of such tables are reported as missing."""
         self._progress.stage("rows", self._plan.bytes)
-        identities = (self._plan.contents.order[at].identity for at in failed)
+        identities = (self._plan.contents.items[at].identity for at in failed)
         self._without_sequence = {one.relation for one in identities if one.desc == "SEQUENCE" and len(one.names) == 2}
         self._load_steps(self._plan.row_steps, failed)
         with self._sessions.borrow() as session:
@@ -238,7 +238,7 @@ class RowLoader:
         """Tables that the snapshot defines -> whether they exist now. Members of extensions are not among them."""
         found: dict[TableName, bool] = {}
         for at in self._plan.definitions:
-            identity = self._plan.contents.order[at].identity
+            identity = self._plan.contents.items[at].identity
             if identity.desc == "TABLE" and len(identity.names) == 2:
                 found[identity.relation] = at not in failed
         return found

@@ -17,7 +17,7 @@ from vault.model import Identity, Membership, MergedRows, Role, RoleSetting, Sch
 from vault.ops.restore.children import Beside, cut_off_rows, lost_rows
 from vault.ops.restore.circular import CircularDefaults
 from vault.ops.restore.failures import Failure, Failures
-from vault.ops.restore.plan.contents import Contents
+from vault.ops.restore.plan.contents import Contents, Item
 from vault.ops.restore.plan.decision import Action
 from vault.ops.restore.plan.extensions import Extensions
 from vault.ops.restore.plan.graph import EntryGraph
@@ -61,8 +61,9 @@ def gather(snapshot: Snapshot) -> Contents:
     order = snapshot.order()
     return Contents(
         server=database.server,
-        order=order,
-        entries=tuple(snapshot.entries(order)),
+        items=tuple(
+            Item(entry=entry, needs=item.needs) for item, entry in zip(order, snapshot.entries(order), strict=True)
+        ),
         roles=snapshot.roles(),
         tables=tuple(snapshot.tables()),
         sequences=database.sequences.sums.items,
@@ -164,7 +165,7 @@ class _Restore:
 
     def create_after_rows(self) -> None:
         self._progress.stage("indexes, constraints, policies")
-        schedule = Schedule(self._contents.order, self._plan.after_rows)
+        schedule = Schedule(self._contents.items, self._plan.after_rows)
         self._postponed = []
         self._sessions.parallel(schedule.tasks(self._create_borrowing))
         self._serial(self._plan.attachments)
@@ -201,21 +202,21 @@ class _Restore:
             self._create(session, at)
 
     def _create(self, session: TargetSession, at: int) -> None:
-        entry = self._contents.entries[at]
+        entry = self._contents.items[at].entry
         name = entry.label
-        needs = self._contents.order[at].needs
+        needs = self._contents.items[at].needs
         if self._postponed is not None and not set(self._postponed).isdisjoint(needs):
             self._postponed.append(at)
             return
         missing = self.failed.intersection(needs)
         if entry.identity.desc == "FK CONSTRAINT" and missing:
-            needed = self._contents.entries[min(missing)]
+            needed = self._contents.items[min(missing)].entry
             cause = needed.label
             self._fail(at, name, f"not created: it needs {cause}, which failed", because=cause)
             return
         early = self._plan.row_security.get(at, ())
         try:
-            then = [self._contents.entries[one].definition for one in early]
+            then = [self._contents.items[one].entry.definition for one in early]
             notes = self._create_or_replace(session, at, [*then, *self._after_version(entry)])
         except Unreachable:
             raise
@@ -242,7 +243,7 @@ class _Restore:
         """Once more, where it was refused: the new owner must be allowed to create in the schema, which a grant may tell."""
         with self._sessions.borrow() as session:
             for at, note in sorted(self._unowned.items()):
-                entry = self._contents.entries[at]
+                entry = self._contents.items[at].entry
                 statement = statements.set_owner(entry)
                 try:
                     session.run([] if statement is None else [statement])
@@ -252,7 +253,7 @@ class _Restore:
                     self._failures.add(entry.label, note)
 
     def _create_or_replace(self, session: TargetSession, at: int, then: list[str]) -> Sequence[str]:
-        entry, decision = self._contents.entries[at], self._plan.decisions[at]
+        entry, decision = self._contents.items[at].entry, self._plan.decisions[at]
         if decision.action is Action.REPLACE and decision.present is not None:
             if entry.identity.desc == "ACL":
                 self._reset(session, entry.identity)
@@ -280,7 +281,7 @@ class _Restore:
             with self._sessions.borrow() as session, session.together():
                 session.run(steps.exchange.drops)
                 for at in steps.definitions:
-                    early = [self._contents.entries[one].definition for one in steps.row_security.get(at, ())]
+                    early = [self._contents.items[one].entry.definition for one in steps.row_security.get(at, ())]
                     notes += self._anew(session, at, early)
                 for table in steps.tables:
                     rows.load_all(session, table)
@@ -294,7 +295,7 @@ class _Restore:
             self.failed.update(steps.exchange.entries)
             why = f"not replaced, all is as it was: {error.message}: {error.why}"
             for at in steps.exchange.replaced:
-                entry = self._contents.entries[at]
+                entry = self._contents.items[at].entry
                 self._failures.add(entry.label, why)
             return
         self._done.update(steps.exchange.entries)
@@ -302,7 +303,7 @@ class _Restore:
             self._failures.add(name, note)
 
     def _anew(self, session: TargetSession, at: int, then: list[str]) -> list[tuple[str, str]]:
-        entry = self._contents.entries[at]
+        entry = self._contents.items[at].entry
         notes = session.create(entry, then=[*then, *self._after_version(entry)])
         return [(entry.label, note) for note in notes]
 
@@ -310,7 +311,7 @@ class _Restore:
         """What goes with a function or view if it has to be dropped for being replaced."""
         parts = self._graph.parts(at)
         positions = (*parts, *(one for part in (at, *parts) for one in self._graph.about(part)))
-        return [self._contents.entries[one].definition for one in positions if one in self._plan.decisions]
+        return [self._contents.items[one].entry.definition for one in positions if one in self._plan.decisions]
 
     def _reset(self, session: TargetSession, identity: Identity) -> None:
         session.reset_privileges(identity.kind, identity.names, identity.args)
@@ -335,7 +336,7 @@ class _Restore:
 
     def _weaker(self, session: TargetSession, at: int, why: SourceError) -> str | None:
         try:
-            return session.create_weaker(self._contents.entries[at], why)
+            return session.create_weaker(self._contents.items[at].entry, why)
         except Unreachable:
             raise
         except SourceError:
@@ -343,14 +344,14 @@ class _Restore:
 
     def _cause(self, at: int, error: SourceError) -> str:
         """The entry that failed before, if something that it should have made is what was not found."""
-        item = self._contents.order[at]
+        item = self._contents.items[at]
         missing = self.failed.intersection(item.needs)
         owner = self._plan.owner_of_sequence.get(item.identity.relation) if item.identity.kind == "sequence" else None
         if owner is not None:  # pg_dump's SEQUENCE OWNED BY needs the sequence alone
             missing |= self.failed.intersection(need for need in [self._graph.relation(owner)] if need is not None)
         if not missing or error.sqlstate not in _NOT_FOUND:
             return ""
-        needed = self._contents.entries[min(missing)]
+        needed = self._contents.items[min(missing)].entry
         return needed.label
 
     def _fail(self, at: int, name: str, why: str, *, because: str = "") -> None:

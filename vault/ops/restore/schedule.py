@@ -9,17 +9,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
-from vault.model import OrderItem
+from vault.ops.restore.plan.contents import Item
 
 
 class Schedule:
-    """`positions` of `order`, in the order preferred. What `needs` names outside of them counts as done."""
+    """`positions` of `items`, in the order preferred. What `needs` names outside of them counts as done."""
 
-    def __init__(self, order: Sequence[OrderItem], positions: Sequence[int]) -> None:
+    def __init__(self, items: Sequence[Item], positions: Sequence[int]) -> None:
         inside = set(positions)
-        self._waiting = {at: {need for need in order[at].needs if need in inside and need != at} for at in positions}
-        self._tables = {at: _tables(order, at) for at in positions}
-        self._exclusive = {at: order[at].identity.desc != "INDEX" for at in positions}
+        self._waiting = {at: {need for need in items[at].needs if need in inside and need != at} for at in positions}
+        self._tables = {at: _tables(items, at) for at in positions}
+        self._exclusive = {at: items[at].identity.desc != "INDEX" for at in positions}
         self._dependents: dict[int, list[int]] = {}
         for at, needs in self._waiting.items():
             for need in needs:
@@ -81,5 +81,5 @@ class Schedule:
             self._changed.notify_all()
 
 
-def _tables(order: Sequence[OrderItem], at: int) -> frozenset[int]:
-    return frozenset(need for need in order[at].needs if order[need].identity.desc == "TABLE")
+def _tables(items: Sequence[Item], at: int) -> frozenset[int]:
+    return frozenset(need for need in items[at].needs if items[need].identity.desc == "TABLE")

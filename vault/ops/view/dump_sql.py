@@ -72,7 +72,8 @@ def _whole(snapshot: Snapshot, found: Implied, rows: Iterable[bytes]) -> Iterato
     """Everything but what would fire or recompute."""
     yield f"\n{REFUSE_UNFIT}{REMEMBER_EXTENSIONS}".encode()
     script = EntryScript(snapshot, found)
-    if version_of(snapshot) < CLOSED_PUBLIC_VERSION and public_was_open(snapshot.order(), snapshot.catalog()):
+    identities = (item.identity for item in snapshot.order())
+    if version_of(snapshot) < CLOSED_PUBLIC_VERSION and public_was_open(identities, snapshot.catalog()):
         yield b"\nGRANT CREATE ON SCHEMA public TO PUBLIC;\n"
     for entry in _step(snapshot, "before"):
         yield script.lines(entry)

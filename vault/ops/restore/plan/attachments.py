@@ -17,29 +17,29 @@ def attachments(now: Situation, decisions: Mapping[int, Decision], apart: set[in
     keys to the tables above come last: the rows that they look for are not theirs before. Rows that find their partition through the root
     need it attached before.
     """
-    order, through_root = now.contents.order, {item.name for item in now.picked.tables if item.load_via_root}
+    items, through_root = now.contents.items, {item.name for item in now.picked.tables if item.load_via_root}
     late: dict[int, int] = {}
     for at, one in decisions.items():
-        identity = order[at].identity
+        identity = items[at].identity
         if identity.desc != "TABLE ATTACH" or one.action is not Action.CREATE:
             continue
         child = identity.relation
         home = now.graph.relation(child)
-        parents = [need for need in order[at].needs if need != home and order[need].identity.desc == "TABLE"]
+        parents = [need for need in items[at].needs if need != home and items[need].identity.desc == "TABLE"]
         if (
             home is None
             or child in through_root
-            or not any(order[one].identity in now.present.entries for one in parents)
+            or not any(items[one].identity in now.present.entries for one in parents)
         ):
             continue
         depth = now.graph.depth(home)
         late[at] = depth
         for part in now.graph.parts(home):
-            if part in decisions and order[part].identity.desc == "INDEX ATTACH":
+            if part in decisions and items[part].identity.desc == "INDEX ATTACH":
                 late[part] = now.graph.depth_of_index(part)
-    above = {one for at in late if order[at].identity.desc == "TABLE ATTACH" for one in now.graph.above(at)}
+    above = {one for at in late if items[at].identity.desc == "TABLE ATTACH" for one in now.graph.above(at)}
     for at in decisions:
-        if order[at].identity.desc == "FK CONSTRAINT" and not above.isdisjoint(order[at].needs):
+        if items[at].identity.desc == "FK CONSTRAINT" and not above.isdisjoint(items[at].needs):
             late[at] = _AFTER_ALL
     done = (at for at in late.keys() - apart if decisions[at].action is Action.CREATE)
     return tuple(sorted(done, key=lambda at: (-late[at], at)))

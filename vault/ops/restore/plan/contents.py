@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from vault.model import CatalogFacts, OrderItem, Roles, SchemaEntry, ServerFacts, TableItem, TableName
+from vault.model import CatalogFacts, Identity, Roles, SchemaEntry, ServerFacts, TableItem, TableName
 from vault.model.meaning import Meanings, are_counts_comparable, meanings
 
 _PARTITIONED: Final = re.compile(r"^PARTITION BY (RANGE|LIST|HASH) \(", re.MULTILINE)
@@ -15,17 +15,33 @@ _PARTITIONED: Final = re.compile(r"^PARTITION BY (RANGE|LIST|HASH) \(", re.MULTI
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """An entry in pg_dump's order. `needs` are positions of earlier or later items."""
+
+    entry: SchemaEntry
+    needs: tuple[int, ...]
+
+    @property
+    def identity(self) -> Identity:
+        return self.entry.identity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """What a snapshot holds, as far as a restore needs it at hand. `entries[i]` is the entry of `order[i]`."""
+    """What a snapshot holds, as far as a restore needs it at hand. An item's position is its key in all that a plan decides."""
 
     server: ServerFacts
-    order: tuple[OrderItem, ...]
-    entries: tuple[SchemaEntry, ...]
+    items: tuple[Item, ...]
     roles: Roles
     tables: tuple[TableItem, ...]
     sequences: int
     large_objects: int
     catalog: CatalogFacts = field(default_factory=CatalogFacts)
+
+    @property
+    def entries(self) -> Iterator[SchemaEntry]:
+        """In pg_dump's order."""
+        return (item.entry for item in self.items)
 
     @property
     def database(self) -> Mapping[str, str | None]:

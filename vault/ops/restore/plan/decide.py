@@ -48,13 +48,13 @@ def _owners(now: Situation) -> dict[int, Decision]:
     """Of tables whose policies were asked for: an owner is subject to none of them, so another one is another policy."""
     owners: dict[int, Decision] = {}
     for at in now.picked.explicit:
-        identity = now.contents.order[at].identity
+        identity = now.contents.items[at].identity
         home = now.graph.relation(identity.relation) if identity.desc in POLICIES else None
         if home is None or home in now.picked.explicit:
             continue
-        if now.contents.entries[home].namespace in now.selectors.platform_schemas:
+        if now.contents.items[home].entry.namespace in now.selectors.platform_schemas:
             continue
-        entry = now.contents.entries[home]
+        entry = now.contents.items[home].entry
         present = now.present.entries.get(entry.identity)
         if present is not None and present.owner != entry.owner:
             why = f"its owner, who is subject to no policy, is {present.owner} and was {entry.owner}"
@@ -65,7 +65,7 @@ def _owners(now: Situation) -> dict[int, Decision]:
 
 
 def _decide(now: Situation, at: int) -> Decision:
-    entry = now.contents.entries[at]
+    entry = now.contents.items[at].entry
     present = now.present.entries.get(entry.identity)
     if present is None:
         why = _hidden(now, entry) or _refusal(now, at)
@@ -118,7 +118,7 @@ def _hidden(now: Situation, entry: SchemaEntry) -> str:
 
 def _refusal(now: Situation, at: int) -> str:
     """Why the restoring role may not create an entry; empty where it may, or the server has to be asked."""
-    target, entry = now.target, now.contents.entries[at]
+    target, entry = now.target, now.contents.items[at].entry
     desc = entry.identity.desc
     if target.superuser:
         return ""
@@ -144,7 +144,7 @@ def _owner_of_relation(now: Situation, at: int) -> str | None:
     home = now.graph.home(at)
     if home is None:
         return None
-    present = now.present.entries.get(now.contents.order[home].identity)
+    present = now.present.entries.get(now.contents.items[home].identity)
     return None if present is None else present.owner
 
 

@@ -87,22 +87,22 @@ def _compared(entry: SchemaEntry) -> str:
 
 def _is_equal(now: Situation, at: int) -> bool:
     """What is there as it was recorded comes back as it was, though nobody asked for it."""
-    entry = now.contents.entries[at]
+    entry = now.contents.items[at].entry
     present = now.present.entries.get(entry.identity)
     return present is not None and equal(entry, present)
 
 
 def _is_there(now: Situation, at: int) -> bool:
-    return now.contents.order[at].identity in now.present.entries
+    return now.contents.items[at].identity in now.present.entries
 
 
 def _obstacle(now: Situation, found: dict[int, Decision], group: set[int]) -> str:
     """Why the group may not be exchanged; empty if it may."""
     for at in sorted(group):
-        identity = now.contents.order[at].identity
+        identity = now.contents.items[at].identity
         there = _is_there(now, at)
         if at in found and found[at].action is Action.SKIP and there:
-            return f"differs on the target; {now.contents.entries[at].label} could not be created again"
+            return f"differs on the target; {now.contents.items[at].entry.label} could not be created again"
         if identity.desc == "TABLE" and there:
             name = identity.relation
             if name in now.present.columns and name not in {item.name for item in now.picked.tables}:
@@ -119,7 +119,7 @@ def _obstacle(now: Situation, found: dict[int, Decision], group: set[int]) -> st
 def _unknown_partition(now: Situation, group: set[int], parent: TableName) -> TableName | None:
     """A table attached below `parent` on the target that dropping it would take along for good."""
     named = qualified(parent)
-    detached = {now.contents.order[at].identity for at in group}
+    detached = {now.contents.items[at].identity for at in group}
     for identity in now.present.entries:
         if identity.desc == "TABLE ATTACH" and identity.sub == named and identity not in detached:
             return identity.relation
@@ -133,15 +133,15 @@ def _drops(now: Situation, group: set[int]) -> Iterator[str]:
         if _is_there(now, at):
             going.update(now.graph.parts(at))
     for at in sorted(group, reverse=True):
-        present = now.present.entries.get(now.contents.order[at].identity)
+        present = now.present.entries.get(now.contents.items[at].identity)
         if present is not None and present.drop and at not in going:
             yield present.drop
 
 
 def _beside(now: Situation, group: set[int]) -> Iterator[str]:
     """What hangs on dropped relations of the target and is not in the snapshot, in words."""
-    relations = {now.contents.order[at].identity.names[:2] for at in group}
-    known = {item.identity for item in now.contents.order}
+    relations = {now.contents.items[at].identity.names[:2] for at in group}
+    known = {item.identity for item in now.contents.items}
     for identity, entry in now.present.entries.items():
         home = now.present.homes.get(identity, identity.names[:2])
         if home in relations and identity not in known and identity.desc not in ("ACL", "COMMENT"):

@@ -1,6 +1,6 @@
 """Which entries of a snapshot belong together: what an entry needs, and what is part of or said about an object. Pure.
 
-Built once over the recorded order; positions are those of `Contents.order`. Follows recorded dependencies and identities,
+Built once over the recorded order; positions are those of `Contents.items`. Follows recorded dependencies and identities,
 never SQL text. Spec 76-selection.
 """
 
@@ -27,7 +27,7 @@ class EntryGraph:
     """`parts(at)` and `about(at)` are in the recorded order; `links_to(at)` are foreign keys of others that point at a table."""
 
     def __init__(self, contents: Contents) -> None:
-        self._order = contents.order
+        self._items = contents.items
         self._relations: dict[tuple[str, ...], int] = {}
         self._about: dict[Address, list[int]] = {}
         self._parts: dict[int, list[int]] = {}
@@ -36,26 +36,26 @@ class EntryGraph:
         self._above: dict[int, int] = {}
         self._dependents: dict[int, list[int]] = {}
         self.owner_of_sequence: Mapping[TableName, TableName] = _owned_sequences(contents)
-        for at, item in enumerate(self._order):
+        for at, item in enumerate(self._items):
             if item.identity.desc in RELATIONS:
                 self._relations[item.identity.names] = at
             if item.identity.desc in _ABOUT:
                 self._about.setdefault(item.identity.address, []).append(at)
-        for at in range(len(self._order)):
+        for at in range(len(self._items)):
             self._place(at)
 
     def needs(self, at: int) -> tuple[int, ...]:
-        return self._order[at].needs
+        return self._items[at].needs
 
     def home(self, at: int) -> int | None:
         """The relation that an entry is a part of; None for what is a relation, is about an object, or stands alone."""
-        identity = self._order[at].identity
+        identity = self._items[at].identity
         if identity.desc in RELATIONS or identity.desc in _ABOUT:
             return None
         if identity.kind in _OF_RELATION or identity.desc in _SUBJECT_IS_RELATION:
             return self._relations.get(identity.names[:2])
         if identity.desc in _NEEDS_RELATION:
-            return next((need for need in self._order[at].needs if self._order[need].identity.desc in RELATIONS), None)
+            return next((need for need in self._items[at].needs if self._items[need].identity.desc in RELATIONS), None)
         if identity.kind == "sequence" and len(identity.names) == 2:
             owner = self.owner_of_sequence.get(identity.relation)
             return None if owner is None else self.relation(owner)
@@ -67,7 +67,7 @@ class EntryGraph:
 
     def about(self, at: int) -> list[int]:
         """Privileges, comments and labels of an object, of its columns too."""
-        identity = self._order[at].identity
+        identity = self._items[at].identity
         return [] if identity.desc in _ABOUT else self._about.get(identity.address, [])
 
     def links_to(self, at: int) -> list[int]:
@@ -86,7 +86,7 @@ class EntryGraph:
         left = [at for root in roots if (at := self.relation(root)) is not None]
         while left:
             for part in self.partitions(left.pop()):
-                yield self._order[part].identity.relation
+                yield self._items[part].identity.relation
                 left.append(part)
 
     def depth(self, at: int) -> int:
@@ -98,7 +98,7 @@ class EntryGraph:
 
     def above(self, attachment: int) -> list[int]:
         """Partitioned tables that a TABLE ATTACH puts its table below."""
-        at = self.relation(self._order[attachment].identity.relation)
+        at = self.relation(self._items[attachment].identity.relation)
         return [] if at is None else self.roots(at)
 
     def roots(self, at: int) -> list[int]:
@@ -114,9 +114,9 @@ class EntryGraph:
 
         An index that stands for a constraint has the constraint's name and the table's schema.
         """
-        child = self._order[at].identity.names
-        for need in self._order[at].needs:
-            names = self._order[need].identity.names
+        child = self._items[at].identity.names
+        for need in self._items[at].needs:
+            names = self._items[need].identity.names
             if names and (names[0], names[-1]) == child and (home := self.home(need)) is not None:
                 return self.depth(home)
         return 0
@@ -125,13 +125,13 @@ class EntryGraph:
         return self._relations.get((name.schema, name.name))
 
     def _place(self, at: int) -> None:
-        identity = self._order[at].identity
+        identity = self._items[at].identity
         home = self.home(at)
         if home is not None:
             self._parts.setdefault(home, []).append(at)
-        for need in self._order[at].needs:
+        for need in self._items[at].needs:
             self._dependents.setdefault(need, []).append(at)
-            if identity.desc == "FK CONSTRAINT" and need != home and self._order[need].identity.desc == "TABLE":
+            if identity.desc == "FK CONSTRAINT" and need != home and self._items[need].identity.desc == "TABLE":
                 self._links.setdefault(need, []).append(at)
             if identity.desc == "TABLE ATTACH" and need != home and home is not None and self._is_table(need):
                 self._attached.setdefault(need, []).append(home)
@@ -144,7 +144,7 @@ class EntryGraph:
         return index if home is None else home
 
     def _is_table(self, at: int) -> bool:
-        return self._order[at].identity.desc in {"TABLE", "FOREIGN TABLE"}
+        return self._items[at].identity.desc in {"TABLE", "FOREIGN TABLE"}
 
 
 def _owned_sequences(contents: Contents) -> dict[TableName, TableName]:

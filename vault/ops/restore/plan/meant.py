@@ -27,7 +27,7 @@ def called_otherwise(contents: Contents, present: Present, version_num: int) -> 
     if not changed:
         return {}
     owners: dict[Address, Identity] = {}
-    for item in contents.order:
+    for item in contents.items:
         identity = item.identity
         if identity.sub or identity.desc in _NEVER_REPLACED:  # `sub`: it says something about what another entry makes
             continue

@@ -13,7 +13,6 @@ from typing import Final
 from vault.errors import UnsafeError
 from vault.model import (
     Identity,
-    OrderItem,
     Present,
     SchemaEntry,
     Section,
@@ -25,7 +24,7 @@ from vault.model import (
 from vault.ops.project.components import COMPONENTS, SUPABASE, Selectors
 from vault.ops.restore.plan import policies
 from vault.ops.restore.plan.attachments import attachments
-from vault.ops.restore.plan.contents import Contents, bytes_of, rows_of
+from vault.ops.restore.plan.contents import Contents, Item, bytes_of, rows_of
 from vault.ops.restore.plan.decide import brings_extensions, decide, rows_into
 from vault.ops.restore.plan.decision import Action, Decision, Exchange, RowMode, Situation, TableRows
 from vault.ops.restore.plan.exchange import exchanges
@@ -83,7 +82,7 @@ class ExchangeSteps:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestorePlan:
-    """Steps in their order; numbers are positions in `contents.order`.
+    """Steps in their order; numbers are positions in `contents.items`.
 
     decisions        for every entry that was picked; what is created or replaced is in one of the steps
     definitions      before the rows, serial
@@ -178,7 +177,7 @@ class RestorePlan:
 
     @property
     def created_tables(self) -> frozenset[TableName]:
-        identities = (self.contents.order[at].identity for at in self.positions(Action.CREATE))
+        identities = (self.contents.items[at].identity for at in self.positions(Action.CREATE))
         return frozenset(one.relation for one in identities if one.desc == "TABLE")
 
     def positions(self, *actions: Action) -> list[int]:
@@ -290,7 +289,7 @@ def _exchange_steps(now: Situation, exchange: Exchange) -> ExchangeSteps:
     tables: set[TableName] = set()
     sequences: set[TableName] = set()
     for at in exchange.entries:
-        identity = now.contents.order[at].identity
+        identity = now.contents.items[at].identity
         if identity.desc in ("TABLE", "SEQUENCE") and len(identity.names) == 2:
             name = identity.relation
             (tables if identity.desc == "TABLE" else sequences).add(name)
@@ -348,15 +347,15 @@ def _steps(contents: Contents, active: set[int]) -> dict[str, list[int]]:
     """Positions by step, in order; of what is never executed all, of the rest the `active` ones."""
     steps: dict[str, list[int]] = {step: [] for step in ("first", "after", "privileges", "last", "left out")}
     rows_come = False
-    for at, item in enumerate(contents.order):
-        rows_come = rows_come or item.section in (Section.DATA, Section.POST_DATA)
-        step = _step(item, contents.entries[at], rows_come=rows_come)
+    for at, item in enumerate(contents.items):
+        rows_come = rows_come or item.entry.section in (Section.DATA, Section.POST_DATA)
+        step = _step(item, rows_come=rows_come)
         if step == "left out" or at in active:
             steps[step].append(at)
     return steps
 
 
-def _step(item: OrderItem, entry: SchemaEntry, *, rows_come: bool) -> str:
+def _step(item: Item, *, rows_come: bool) -> str:
     """pg_restore's _tocEntryRestorePass, and before it the parting of what comes before the rows from what comes after."""
     desc = item.identity.desc
     if desc in _NOT_EXECUTED or desc.startswith("BLOB") or item.identity.kind == "large object":
@@ -365,17 +364,18 @@ def _step(item: OrderItem, entry: SchemaEntry, *, rows_come: bool) -> str:
         return "left out"
     if desc in _ACL_PASS:
         return "privileges"
-    if desc in _LAST_PASS or (desc == "COMMENT" and entry.tag.startswith("EVENT TRIGGER ")):
+    if desc in _LAST_PASS or (desc == "COMMENT" and item.entry.tag.startswith("EVENT TRIGGER ")):
         return "last"
-    before_rows = item.section is Section.PRE_DATA or (item.section is Section.NONE and not rows_come)
+    section = item.entry.section
+    before_rows = section is Section.PRE_DATA or (section is Section.NONE and not rows_come)
     return "first" if before_rows else "after"
 
 
 def _row_security(contents: Contents, first: list[int], after: list[int]) -> dict[int, tuple[int, ...]]:
-    tables = {contents.order[at].identity.names: at for at in first if contents.order[at].identity.desc == "TABLE"}
+    tables = {contents.items[at].identity.names: at for at in first if contents.items[at].identity.desc == "TABLE"}
     found: dict[int, tuple[int, ...]] = {}
     for at in after:
-        identity = contents.order[at].identity
+        identity = contents.items[at].identity
         if identity.desc == "ROW SECURITY" and identity.names in tables:
             table = tables[identity.names]
             found[table] = (*found.get(table, ()), at)

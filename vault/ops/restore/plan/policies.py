@@ -15,11 +15,11 @@ _OF_POLICIES = frozenset({"POLICY", "ROW SECURITY"})
 
 def beyond(now: Situation, apart: Collection[int]) -> list[SchemaEntry]:
     """`apart`: positions of what is dropped and created anew, which takes them along."""
-    recorded = {item.identity for item in now.contents.order}
+    recorded = {item.identity for item in now.contents.items}
     asked = {
         now.graph.relation(identity.relation)
         for at in now.picked.explicit
-        if (identity := now.contents.order[at].identity).desc in _OF_POLICIES
+        if (identity := now.contents.items[at].identity).desc in _OF_POLICIES
     }
     found = []
     for identity, entry in sorted(now.present.entries.items()):

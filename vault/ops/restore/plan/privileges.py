@@ -39,14 +39,14 @@ def decide_privileges(now: Situation, found: dict[int, Decision]) -> BuiltIn:
     in_force = _InForce(now)
     positions: dict[Address, list[int]] = {}
     for at in sorted(found):
-        if now.contents.order[at].identity.desc == "ACL":
-            positions.setdefault(now.contents.order[at].identity.address, []).append(at)
+        if now.contents.items[at].identity.desc == "ACL":
+            positions.setdefault(now.contents.items[at].identity.address, []).append(at)
     for address, own in positions.items():
         differing = {at for at in own if found[at].action in (Action.REPLACE, Action.KEEP)}
         beyond = there.get(address, {}).keys() - recorded[address].keys()
         if not differing and not beyond:
             continue
-        if any(now.contents.entries[at].namespace in now.selectors.platform_schemas for at in own):
+        if any(now.contents.items[at].entry.namespace in now.selectors.platform_schemas for at in own):
             continue
         asked = not now.picked.explicit.isdisjoint(own)
         exact = asked and bool(address.kind) and (now.replace or in_force.fit(address))
@@ -72,10 +72,10 @@ def _without_record(
     return [
         identity
         for at in sorted(now.picked.explicit & found.keys())
-        if (identity := now.contents.order[at].identity) in now.present.entries
+        if (identity := now.contents.items[at].identity) in now.present.entries
         and identity.desc not in _ABOUT
         and not identity.sub
-        and now.contents.entries[at].namespace not in now.selectors.platform_schemas
+        and now.contents.items[at].entry.namespace not in now.selectors.platform_schemas
         and identity.address in there
         and identity.address not in recorded
     ]

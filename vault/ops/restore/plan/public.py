@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from vault.ids import ObjectId
-from vault.model import Identity, OrderItem, Present, SchemaEntry, Section, TargetFacts
-from vault.ops.restore.plan.contents import Contents
+from vault.model import Identity, Present, SchemaEntry, Section, TargetFacts
+from vault.ops.restore.plan.contents import Contents, Item
 from vault.sql.privileges import CLOSED_PUBLIC_VERSION, public_was_open
 
 NAME: Final = "public"
@@ -30,27 +29,38 @@ def with_public(contents: Contents, read: Present | None, target: TargetFacts) -
     """Both with what pg_dump leaves out. A target of which nothing was read, for it is empty, counts as initdb made it."""
     present = read or Present()
     there = any(schema.name == NAME for schema in target.schemas)
-    given = {entry.identity: at for at, entry in enumerate(contents.entries)}
+    given = {item.identity for item in contents.items}
     if _SCHEMA not in given and all(address != _SCHEMA.address for address, _, _ in contents.catalog.acls):
         return contents, present
     standard = _entry(_SCHEMA, "", owner="pg_database_owner" if target.version_num >= CLOSED_PUBLIC_VERSION else "")
     comment = _entry(_COMMENT, _STANDARD_COMMENT)
     opened = _entry(_ACL, _OPEN) if target.version_num >= CLOSED_PUBLIC_VERSION and _was_open(contents) else None
-    new = [one for one in (standard, comment, opened) if one is not None and one.identity not in given]
+    new = [entry for entry in (standard, comment, opened) if entry is not None and entry.identity not in given]
     definition = "" if there else f"CREATE SCHEMA {NAME};\nGRANT USAGE ON SCHEMA {NAME} TO PUBLIC;\n"
-    made = _inserted(contents, new)
-    entries = tuple(replace(one, definition=definition) if one.identity == _SCHEMA else one for one in made.entries)
-    made = replace(made, entries=entries)
+    whole = _defined(_inserted(contents, new), definition)
     if not there:
-        return made, present
+        return whole, present
     if read is None:
-        return made, replace(present, entries={one.identity: one for one in new if one.identity != _ACL})
-    uncommented = _NO_COMMENT in {one.definition for one in made.entries if one.identity == _COMMENT}
-    return made, replace(present, entries=_present(present.entries, standard, comment, uncommented=uncommented))
+        return whole, replace(present, entries={entry.identity: entry for entry in new if entry.identity != _ACL})
+    uncommented = _NO_COMMENT in {entry.definition for entry in whole.entries if entry.identity == _COMMENT}
+    return whole, replace(present, entries=_present(present.entries, standard, comment, uncommented=uncommented))
+
+
+def _defined(contents: Contents, definition: str) -> Contents:
+    """With `definition` as that of the schema."""
+    return replace(
+        contents,
+        items=tuple(
+            replace(item, entry=replace(item.entry, definition=definition)) if item.identity == _SCHEMA else item
+            for item in contents.items
+        ),
+    )
 
 
 def _was_open(contents: Contents) -> bool:
-    return contents.server.version_num < CLOSED_PUBLIC_VERSION and public_was_open(contents.order, contents.catalog)
+    return contents.server.version_num < CLOSED_PUBLIC_VERSION and public_was_open(
+        (item.identity for item in contents.items), contents.catalog
+    )
 
 
 def _present(
@@ -80,19 +90,20 @@ def _entry(identity: Identity, definition: str, *, owner: str = "") -> SchemaEnt
 
 def _inserted(contents: Contents, new: list[SchemaEntry]) -> Contents:
     """`new` before all others, or after a SCHEMA entry that is there; what lies in the schema, or is about it, needs it."""
-    at = next((at + 1 for at, item in enumerate(contents.order) if item.identity == _SCHEMA), 0)
-    entries = (*contents.entries[:at], *new, *contents.entries[at:])
-    home = next(place for place, entry in enumerate(entries) if entry.identity == _SCHEMA)
+    at = next((at + 1 for at, item in enumerate(contents.items) if item.identity == _SCHEMA), 0)
     moved = [
         replace(item, needs=tuple(need + len(new) if need >= at else need for need in item.needs))
-        for item in contents.order
+        for item in contents.items
     ]
-    made = [OrderItem(identity=one.identity, section=one.section, entry=ObjectId(b""), needs=()) for one in new]
-    order = tuple(
-        replace(item, needs=tuple(sorted({home, *item.needs}))) if place != home and _lies_in(entry) else item
-        for place, (item, entry) in enumerate(zip([*moved[:at], *made, *moved[at:]], entries, strict=True))
+    items = [*moved[:at], *(Item(entry=entry, needs=()) for entry in new), *moved[at:]]
+    home = next(place for place, item in enumerate(items) if item.identity == _SCHEMA)
+    return replace(
+        contents,
+        items=tuple(
+            replace(item, needs=tuple(sorted({home, *item.needs}))) if place != home and _lies_in(item.entry) else item
+            for place, item in enumerate(items)
+        ),
     )
-    return replace(contents, order=order, entries=entries)
 
 
 def _lies_in(entry: SchemaEntry) -> bool:

@@ -40,8 +40,8 @@ def references(contents: Contents, graph: EntryGraph, coming: Iterable[TableItem
     while waiting:
         parent = waiting.pop()
         for at in (*graph.links_to(parent), *_own(contents, graph, parent)):
-            key = read_foreign_key(contents.entries[at].definition)
-            child = contents.order[at].identity.relation
+            key = read_foreign_key(contents.items[at].entry.definition)
+            child = contents.items[at].identity.relation
             home = graph.relation(child)
             if key is None or home is None:
                 continue
@@ -49,7 +49,7 @@ def references(contents: Contents, graph: EntryGraph, coming: Iterable[TableItem
             found.append(
                 Reference(
                     child=child,
-                    parent=contents.order[parent].identity.relation,
+                    parent=contents.items[parent].identity.relation,
                     columns=key.columns,
                     cuts_off=key.cuts_off,
                     items=leaves,
@@ -71,8 +71,8 @@ def _family(graph: EntryGraph, name: TableName) -> list[int]:
 
 def _own(contents: Contents, graph: EntryGraph, at: int) -> list[int]:
     """Keys by which a table refers to itself."""
-    keys = (part for part in graph.parts(at) if contents.order[part].identity.desc == "FK CONSTRAINT")
-    tables = {one: [need for need in graph.needs(one) if contents.order[need].identity.desc == "TABLE"] for one in keys}
+    keys = (part for part in graph.parts(at) if contents.items[part].identity.desc == "FK CONSTRAINT")
+    tables = {one: [need for need in graph.needs(one) if contents.items[need].identity.desc == "TABLE"] for one in keys}
     return [one for one, needs in tables.items() if set(needs) <= {at}]
 
 
@@ -83,7 +83,7 @@ def _leaves(
     waiting = [at]
     while waiting:
         one = waiting.pop()
-        name = contents.order[one].identity.relation
+        name = contents.items[one].identity.relation
         found += [items[name]] if name in items else []
         waiting += graph.partitions(one)
     return tuple(sorted(found, key=lambda item: item.name))

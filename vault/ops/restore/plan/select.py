@@ -129,7 +129,7 @@ def pick(
     is_wanted = partial(_is_wanted, wanted=wanted, named=named, selectors=selectors)
     tables = tuple(table for table in contents.tables if wanted.data and is_wanted(table.name))
     without_rows = tuple(name for name in contents.without_rows if wanted.data and is_wanted(name))
-    every = frozenset(range(len(contents.order)))
+    every = frozenset(range(len(contents.items)))
     if wanted.everything or not wanted.definitions:
         return Picked(
             entries=every if wanted.definitions else frozenset(),
@@ -147,7 +147,7 @@ def pick(
     closure.add_needed(at for table in tables if (at := graph.relation(table.name)) is not None)
     closure.add_links()
     if "user_roles" in wanted.components:
-        closure.add_available(at for at, item in enumerate(contents.order) if item.identity.desc in _GRANTS)
+        closure.add_available(at for at, item in enumerate(contents.items) if item.identity.desc in _GRANTS)
     whole = not wanted.components.isdisjoint({"roles", "user_roles", "schema"})
     return Picked(
         entries=frozenset(closure.entries),
@@ -186,7 +186,8 @@ def _is_wanted(name: TableName, *, wanted: Wanted, named: Collection[TableName],
 def _explicit(contents: Contents, wanted: Wanted, named: Collection[TableName], selectors: Selectors) -> set[int]:
     found = set()
     selector = EntrySelector(catalog=contents.catalog, selectors=selectors)
-    for at, entry in enumerate(contents.entries):
+    for at, item in enumerate(contents.items):
+        entry = item.entry
         if (
             not wanted.components.isdisjoint(selector.components(entry))
             or entry.namespace in wanted.schemas
@@ -197,7 +198,7 @@ def _explicit(contents: Contents, wanted: Wanted, named: Collection[TableName], 
     if "encryption" in wanted.components:
         called = (entry.identity.address for entry in contents.entries if selector.is_encryption(entry))
         callers = dependents(contents.catalog, called)
-        found |= {at for at, entry in enumerate(contents.entries) if entry.identity.address in callers}
+        found |= {at for at, item in enumerate(contents.items) if item.identity.address in callers}
     return found
 
 
@@ -212,7 +213,7 @@ def _sequences(
     with_rows = {table.name for table in tables}
     found = {sequence for sequence, table in graph.owner_of_sequence.items() if table in with_rows}
     for at in entries:
-        identity = contents.order[at].identity
+        identity = contents.items[at].identity
         if identity.desc == "SEQUENCE" and len(identity.names) == 2:
             found.add(identity.relation)
     return frozenset(found)
@@ -262,13 +263,13 @@ class _Closure:
                 self.explicit.update(self._graph.about(at))
                 self.entries.update(self._graph.about(at))
             elif self._belongs(at):
-                entry = self._contents.entries[missing[0]]
+                entry = self._contents.items[missing[0]].entry
                 self.left[at] = f"{entry.label} is neither selected nor on the target"
 
     def add_available(self, positions: Iterable[int]) -> None:
         """What is about objects that are there or come; of members of extensions nothing tells whether they are."""
         for at in positions:
-            if self._contents.order[at].identity.kind and all(
+            if self._contents.items[at].identity.kind and all(
                 self._is_available(need) for need in self._graph.needs(at)
             ):
                 self.explicit.add(at)
@@ -277,7 +278,7 @@ class _Closure:
     def dependents(self) -> Iterator[int]:
         """Of what could come as well: all else that it needs is there, comes, or is one of them."""
         lost_too: set[int] = set()
-        for at, item in enumerate(self._contents.order):
+        for at, item in enumerate(self._contents.items):
             lost = self._there and at not in self.entries and item.identity not in self._there and at not in self.left
             reached = not (self.explicit | lost_too).isdisjoint(item.needs)
             if lost and reached and all(self._is_available(need) or need in lost_too for need in item.needs):
@@ -285,11 +286,11 @@ class _Closure:
                 yield at
 
     def _is_available(self, at: int) -> bool:
-        return at in self.entries or self._contents.order[at].identity in self._there
+        return at in self.entries or self._contents.items[at].identity in self._there
 
     def _belongs(self, at: int) -> bool:
         """Whether a link is a part of what was asked for, and not of something else that points at it."""
-        home = self._graph.relation(self._contents.order[at].identity.relation)
+        home = self._graph.relation(self._contents.items[at].identity.relation)
         return self._desc(at) in {"FK CONSTRAINT", "TABLE ATTACH"} and home in self.explicit
 
     def _add(self, at: int) -> None:
@@ -300,7 +301,7 @@ class _Closure:
             if one in self.entries:
                 continue
             self.entries.add(one)
-            if self._contents.order[one].identity not in self._there:
+            if self._contents.items[one].identity not in self._there:
                 waiting.extend(self._graph.needs(one))
                 waiting.extend(self._around(one))
 
@@ -312,7 +313,7 @@ class _Closure:
         return [*own, *(one for part in (at, *own) for one in self._graph.about(part))]
 
     def _desc(self, at: int) -> str:
-        return self._contents.order[at].identity.desc
+        return self._contents.items[at].identity.desc
 
 
 def _roles_of(contents: Contents, entries: Iterable[int], there: frozenset[Identity]) -> frozenset[str]:
@@ -324,7 +325,7 @@ def _roles_of(contents: Contents, entries: Iterable[int], there: frozenset[Ident
     known = {role.name for role in contents.roles.roles}
     found: set[str] = set()
     for at in entries:
-        entry = contents.entries[at]
+        entry = contents.items[at].entry
         identity = entry.identity
         if identity in there:
             continue

@@ -26,7 +26,7 @@ def lines(made: RestorePlan) -> Iterator[str]:
     yield f"into database {target.database} on PostgreSQL {target.version_num // 10000}, as {target.user}"
     apart = {at for steps in made.exchanges for at in steps.exchange.entries}
     created = (at for at in made.positions(Action.CREATE) if at not in apart)
-    kinds = Counter(made.contents.order[at].identity.desc for at in created)
+    kinds = Counter(made.contents.items[at].identity.desc for at in created)
     for kind, count in sorted(kinds.items(), key=lambda pair: (-pair[1], pair[0])):
         yield f"  {count} {kind}"
     yield from _others(made)
@@ -37,7 +37,7 @@ def lines(made: RestorePlan) -> Iterator[str]:
         yield f"  new roles: {', '.join(role.name for role in made.roles.create)}"
     yield from (f"not done: {name}: {why}" for name, why in made.refused)
     for at in made.picked.dependents:
-        entry = made.contents.entries[at]
+        entry = made.contents.items[at].entry
         about = entry.identity.desc in ("ACL", "COMMENT", "SECURITY LABEL")  # their tags are phrases
         where = f"{entry.namespace}." if entry.namespace and not about else ""
         yield f"also missing on the target, not selected: {entry.identity.desc} {where}{entry.tag}"
@@ -53,7 +53,7 @@ def _others(made: RestorePlan) -> Iterator[str]:
     for action, word in ((Action.REPLACE, "replace"), (Action.KEEP, "left as it is")):
         found = [at for at in made.positions(action) if not made.decisions[at].lacking]
         for at in found[:_NAMED_MAX]:
-            entry, why = made.contents.entries[at], made.decisions[at].why
+            entry, why = made.contents.items[at].entry, made.decisions[at].why
             yield f"  {word}: {entry.label}{f' ({why})' if why else ''}"
         if len(found) > _NAMED_MAX:
             yield f"  {word}: {len(found) - _NAMED_MAX} more"
@@ -62,7 +62,7 @@ def _others(made: RestorePlan) -> Iterator[str]:
 def _exchanges(made: RestorePlan) -> Iterator[str]:
     """What is dropped and created anew, rows and all."""
     for steps in made.exchanges:
-        entries = [made.contents.entries[at] for at in steps.exchange.replaced]
+        entries = [made.contents.items[at].entry for at in steps.exchange.replaced]
         yield f"  DROP AND CREATE ANEW: {', '.join(one.label for one in entries)}"
         others = len(steps.exchange.entries) - len(entries)
         if others:

@@ -26,7 +26,7 @@ def referring(now: Situation) -> tuple[TableItem, ...]:
         if at is None or not now.present.triggers.get(item.load_via_root or item.name) or not rows_of(item):
             continue
         for link in now.graph.links_to(at):
-            name = now.contents.order[link].identity.relation
+            name = now.contents.items[link].identity.relation
             other = items.get(name)
             if other is None or name in picked or name.schema in now.selectors.platform_schemas:
                 continue

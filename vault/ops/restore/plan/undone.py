@@ -28,7 +28,7 @@ def undone(
     found = []
     for at, one in sorted(decisions.items()):
         if one.lacking and at not in left_out:
-            entry = now.contents.entries[at]
+            entry = now.contents.items[at].entry
             hint = (
                 "; -c replaces it" if one.action is Action.KEEP and one.present is not None and not now.replace else ""
             )

@@ -21,7 +21,7 @@ _NOT_APPLIED: Final = "not applied, because the target is a database of its own"
 def warnings(contents: Contents, target: TargetFacts, *, roles: RoleSteps, picked: Picked) -> Iterator[str]:
     """`roles`: what will be done to the cluster; `picked`: what comes."""
     server = contents.server
-    coming = [contents.entries[at] for at in sorted(picked.entries)]
+    coming = [contents.items[at].entry for at in sorted(picked.entries)]
     if target.version_num // 10000 < server.version_num // 10000:
         yield (
             f"the target is PostgreSQL {target.version_num // 10000}, the snapshot comes from"
@@ -46,9 +46,9 @@ def warnings(contents: Contents, target: TargetFacts, *, roles: RoleSteps, picke
     if picked.roles is not None:
         return
     told = OF_THE_DATABASE | ({"ACL", "COMMENT"} if contents.database else frozenset())
-    for at, item in enumerate(contents.order):
+    for item in contents.items:
         if item.identity.kind == "database" and item.identity.desc not in told:
-            yield f"{_NOT_APPLIED}: {contents.entries[at].label}"
+            yield f"{_NOT_APPLIED}: {item.entry.label}"
     yield from (f"{_NOT_APPLIED}: {text}" for text in _properties(contents.database, target))
 
 

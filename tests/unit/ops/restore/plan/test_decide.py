@@ -95,7 +95,7 @@ def test_a_decision_says_what_is_there_and_why_it_stays(differs: str, replaced: 
     present = there(*changed(PARTS, differs))
     made = planned(SHOP, present, wanted=only("schema", "data"), replace=replaced)
     for at, one in made.decisions.items():
-        entry = present.entries[made.contents.order[at].identity]
+        entry = present.entries[made.contents.items[at].identity]
         if one.action in (Action.EQUAL, Action.REPLACE) or (one.action is Action.KEEP and ";" not in one.why):
             assert one.present == entry
         assert one.why.startswith("differs on the target") is (one.action is Action.KEEP)

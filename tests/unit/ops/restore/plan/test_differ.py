@@ -12,7 +12,7 @@ from vault.ops.restore.plan.differ import in_what
 
 
 def entry(desc: str, definition: str, owner: str = "a") -> SchemaEntry:
-    made = contents((desc, "t", PRE, ())).entries[0]
+    made = contents((desc, "t", PRE, ())).items[0].entry
     return replace(made, definition=definition, owner=owner, drop=f"DROP {desc} s.t;\n")
 
 

@@ -81,7 +81,7 @@ ABOUT = {
 
 
 def at(called: str) -> int:
-    return labels(CONTENTS, range(len(CONTENTS.order))).index(called)
+    return labels(CONTENTS, range(len(CONTENTS.items))).index(called)
 
 
 @pytest.mark.spec("SEL-1")

@@ -11,14 +11,12 @@ import pytest
 from tests.restore_values import SERVER, TARGET, labels, only, part, planned, role, snapshot, there
 from tests.restore_values import rows as rows_of
 from vault.errors import UnsafeError
-from vault.ids import ObjectId
 from vault.model import (
     ChunkList,
     Extent,
     Identity,
     ListRef,
     Membership,
-    OrderItem,
     Roles,
     RoleSetting,
     SchemaEntry,
@@ -27,7 +25,7 @@ from vault.model import (
     TableName,
     TargetFacts,
 )
-from vault.ops.restore.plan.contents import Contents
+from vault.ops.restore.plan.contents import Contents, Item
 from vault.ops.restore.plan.plan import RestoreOptions, RestorePlan, is_read_first, plan
 from vault.ops.restore.plan.select import Wanted
 from vault.ops.restore.plan.show import lines
@@ -53,28 +51,26 @@ def table(name: str, rows: int) -> TableItem:
     )
 
 
-def contents(*items: tuple[str, str, Section, tuple[int, ...]], **fields: Any) -> Contents:
+def contents(*entries: tuple[str, str, Section, tuple[int, ...]], **fields: Any) -> Contents:
     """Entries given as (desc, tag, section, needs); a tag `t.x` is about table t."""
-    order, entries = [], []
-    for desc, tag, section, needs in items:
+    items = []
+    for desc, tag, section, needs in entries:
         kind = (
             "large object" if tag.startswith("LARGE OBJECT") else "database" if tag.startswith("DATABASE") else "table"
         )
         identity = Identity(desc=desc, kind=kind, names=("s", tag.split(".")[0]), sub=tag)
-        order.append(OrderItem(identity=identity, section=section, entry=ObjectId(b""), needs=needs))
-        entries.append(
-            SchemaEntry(
-                identity=identity,
-                section=section,
-                tag=tag,
-                namespace="s",
-                owner="",
-                definition=tag,
-                drop="",
-                tablespace="",
-                table_access_method="",
-            )
+        entry = SchemaEntry(
+            identity=identity,
+            section=section,
+            tag=tag,
+            namespace="s",
+            owner="",
+            definition=tag,
+            drop="",
+            tablespace="",
+            table_access_method="",
         )
+        items.append(Item(entry=entry, needs=needs))
     values: dict[str, Any] = {
         "server": SERVER,
         "roles": Roles(),
@@ -83,7 +79,7 @@ def contents(*items: tuple[str, str, Section, tuple[int, ...]], **fields: Any) -
         "large_objects": 0,
         **fields,
     }
-    return Contents(order=tuple(order), entries=tuple(entries), **values)
+    return Contents(items=tuple(items), **values)
 
 
 def test_plan_follows_the_passes_of_pg_restore_and_names_each_entry_once() -> None:
@@ -292,8 +288,9 @@ def test_only_missing_roles_are_created_and_existing_ones_never_altered() -> Non
 
 def test_plan_warns_of_what_will_not_come_as_it_was() -> None:
     needs_much = contents(("EXTENSION", "postgis", PRE, ()), roles=Roles(roles=(role("a", can_login=True),)))
-    owned = replace(needs_much.entries[0], owner="ghost", tablespace="fast")
-    needs_much = replace(needs_much, entries=(owned,))
+    (item,) = needs_much.items
+    owned = replace(item, entry=replace(item.entry, owner="ghost", tablespace="fast"))
+    needs_much = replace(needs_much, items=(owned,))
     old = replace(TARGET, version_num=140001, encoding="LATIN1")
     warnings = "\n".join(plan(needs_much, old).warnings)
     for word in ("PostgreSQL 14", "LATIN1", "postgis", "fast", "ghost", "without a password"):
@@ -303,29 +300,29 @@ def test_plan_warns_of_what_will_not_come_as_it_was() -> None:
 # --- schedule ------------------------------------------------------------------------------------
 
 
-def order_of(*items: tuple[str, tuple[int, ...]]) -> tuple[OrderItem, ...]:
-    return contents(*((desc, f"x{at}", POST, needs) for at, (desc, needs) in enumerate(items))).order
+def items_of(*entries: tuple[str, tuple[int, ...]]) -> tuple[Item, ...]:
+    return contents(*((desc, f"x{at}", POST, needs) for at, (desc, needs) in enumerate(entries))).items
 
 
 def test_schedule_hands_out_what_needs_allow() -> None:
-    order = order_of(("TABLE", ()), ("CONSTRAINT", (0, 2)), ("INDEX", (0,)), ("FK CONSTRAINT", (1,)))
+    items = items_of(("TABLE", ()), ("CONSTRAINT", (0, 2)), ("INDEX", (0,)), ("FK CONSTRAINT", (1,)))
     done: list[int] = []
-    for task in Schedule(order, (1, 2, 3)).tasks(done.append):
+    for task in Schedule(items, (1, 2, 3)).tasks(done.append):
         task()
     assert done == [2, 1, 3]
 
 
 def test_schedule_finishes_a_cycle() -> None:
-    order = order_of(("RULE", (1,)), ("RULE", (0,)))
+    items = items_of(("RULE", (1,)), ("RULE", (0,)))
     done: list[int] = []
-    for task in Schedule(order, (0, 1)).tasks(done.append):
+    for task in Schedule(items, (0, 1)).tasks(done.append):
         task()
     assert done == [0, 1]
 
 
 def test_schedule_runs_indexes_of_a_table_together_but_constraints_alone() -> None:
-    order = order_of(("TABLE", ()), ("INDEX", (0,)), ("INDEX", (0,)), ("CONSTRAINT", (0,)), ("CONSTRAINT", ()))
-    tasks = Schedule(order, (1, 2, 3, 4)).tasks(lambda at: taken.append(at))
+    items = items_of(("TABLE", ()), ("INDEX", (0,)), ("INDEX", (0,)), ("CONSTRAINT", (0,)), ("CONSTRAINT", ()))
+    tasks = Schedule(items, (1, 2, 3, 4)).tasks(lambda at: taken.append(at))
     taken: list[int] = []
     together = [next(tasks) for _ in range(3)]
     waiting = threading.Thread(target=lambda: next(tasks)())
@@ -340,7 +337,7 @@ def test_schedule_ends_after_an_error() -> None:
     def fail(at: int) -> None:
         raise RuntimeError(str(at))
 
-    tasks = Schedule(order_of(("INDEX", ()), ("INDEX", (0,))), (0, 1)).tasks(fail)
+    tasks = Schedule(items_of(("INDEX", ()), ("INDEX", (0,))), (0, 1)).tasks(fail)
     with pytest.raises(RuntimeError):
         next(tasks)()
     assert list(tasks) == []

@@ -9,7 +9,7 @@ import pytest
 from tests.restore_values import TARGET, owned
 from tests.unit.ops.restore.plan.test_plan import NONE, PRE, contents
 from vault.model import Address, CatalogFacts, Identity, Present, SchemaEntry, TargetSchema
-from vault.ops.restore.plan.contents import Contents
+from vault.ops.restore.plan.contents import Contents, Item
 from vault.ops.restore.plan.public import with_public
 from vault.sql.in_force import Privileges
 
@@ -21,7 +21,7 @@ def project(*, version_num: int = 150018, acl: tuple[str, ...] = ACL) -> Content
     made = contents(("TABLE", "t", PRE, ()), ("COMMENT", "t", NONE, (0,)))
     return replace(
         made,
-        entries=tuple(replace(one, namespace="public") for one in made.entries),
+        items=tuple(replace(item, entry=replace(item.entry, namespace="public")) for item in made.items),
         catalog=CatalogFacts(acls=owned(("schema public", "pg_database_owner", acl))),
         server=replace(made.server, version_num=version_num),
     )
@@ -29,7 +29,7 @@ def project(*, version_num: int = 150018, acl: tuple[str, ...] = ACL) -> Content
 
 def test_all_that_lies_in_public_needs_its_entry() -> None:
     made, present = with_public(project(), None, replace(TARGET, schemas=(PUBLIC,)))
-    assert [(one.identity.desc, one.needs) for one in made.order] == [
+    assert [(one.identity.desc, one.needs) for one in made.items] == [
         ("SCHEMA", ()),
         ("COMMENT", (0,)),
         ("TABLE", (0,)),
@@ -41,17 +41,17 @@ def test_all_that_lies_in_public_needs_its_entry() -> None:
 def test_a_recorded_schema_keeps_its_place_and_its_comment_comes_after_it() -> None:
     made = project()
     schema = Identity(desc="SCHEMA", kind="schema", names=("public",))
-    given = replace(made.entries[0], identity=schema, tag="public", namespace="", owner="me")
-    order = (made.order[0], replace(made.order[1], identity=schema, needs=()), replace(made.order[1], needs=(0, 1)))
-    made = replace(made, order=order, entries=(made.entries[0], given, made.entries[1]))
+    table, comment = made.items
+    given = Item(entry=replace(table.entry, identity=schema, tag="public", namespace="", owner="me"), needs=())
+    made = replace(made, items=(table, given, replace(comment, needs=(0, 1))))
     found, _ = with_public(made, None, TARGET)
-    assert [(one.identity.desc, one.needs) for one in found.order] == [
+    assert [(one.identity.desc, one.needs) for one in found.items] == [
         ("TABLE", (1,)),
         ("SCHEMA", ()),
         ("COMMENT", (1,)),
         ("COMMENT", (0, 1)),
     ]
-    assert found.entries[1].owner == "me"
+    assert found.items[1].entry.owner == "me"
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,8 @@ def test_a_recorded_schema_keeps_its_place_and_its_comment_comes_after_it() -> N
 )
 def test_the_owner_is_that_of_the_targets_initdb(target: int, owner: str) -> None:
     made, present = with_public(project(version_num=140000), Present(), replace(TARGET, version_num=target))
-    assert (made.entries[0].owner, made.entries[0].definition.split("\n")[0]) == (owner, "CREATE SCHEMA public;")
+    first = next(made.entries)
+    assert (first.owner, first.definition.split("\n")[0]) == (owner, "CREATE SCHEMA public;")
     assert present.entries == {}, "the target has no such schema"
 
 
@@ -81,14 +82,14 @@ def test_a_public_that_was_open_stays_so(source: int, target: int, acl: tuple[st
 
 def test_a_source_without_public_brings_none() -> None:
     made, _ = with_public(contents(("TABLE", "t", PRE, ())), None, replace(TARGET, schemas=(PUBLIC,)))
-    assert [one.identity.desc for one in made.order] == ["TABLE"]
+    assert [one.identity.desc for one in made.items] == ["TABLE"]
 
 
 def test_an_empty_comment_is_none_and_an_owner_is_compared() -> None:
     def entry(desc: str, definition: str, owner: str) -> tuple[Identity, SchemaEntry]:
         sub = "SCHEMA public" if desc == "COMMENT" else ""
         identity = Identity(desc=desc, kind="schema", names=("public",), sub=sub)
-        made = contents(("TABLE", "t", PRE, ())).entries[0]
+        made = contents(("TABLE", "t", PRE, ())).items[0].entry
         return identity, replace(made, identity=identity, definition=definition, owner=owner)
 
     read = Present(

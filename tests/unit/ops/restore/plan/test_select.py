@@ -158,7 +158,7 @@ def test_what_is_there_comes_with_its_parts_if_it_was_asked_for() -> None:
 def test_a_foreign_key_of_the_selection_that_stays_away_is_told() -> None:
     found = picked(only("s.child"), "SCHEMA s")
     assert come(found) == {"TABLE s.child", "SCHEMA s"}
-    assert {label(SHOP.order[at].identity): why for at, why in found.left.items()} == {
+    assert {label(SHOP.items[at].identity): why for at, why in found.left.items()} == {
         "FK CONSTRAINT s.child.fk": "TABLE t is neither selected nor on the target"
     }
 
@@ -197,17 +197,17 @@ TREE = snapshot(  # as pg_dump tells it: a partition needs its root
 
 def test_partitions_come_with_their_root_at_any_depth_and_attached() -> None:
     found = pick(TREE, only("s.root"))
-    assert {one.identity.names[1] for one in TREE.order} - {
-        TREE.order[at].identity.names[1] for at in found.entries
+    assert {one.identity.names[1] for one in TREE.items} - {
+        TREE.items[at].identity.names[1] for at in found.entries
     } == {"free"}
-    assert len(found.entries) == len(TREE.order) - 1
+    assert len(found.entries) == len(TREE.items) - 1
     assert found.explicit == found.entries
     assert [item.name for item in found.tables] == [table_name("s.leaf")]
 
 
 @pytest.mark.parametrize("there_too", [True, False])
 def test_a_partition_alone_is_attached_and_brings_its_root_where_that_is_not(there_too: bool) -> None:
-    present = frozenset(one.identity for one in TREE.order if there_too and one.identity.names == ("s", "mid"))
+    present = frozenset(one.identity for one in TREE.items if there_too and one.identity.names == ("s", "mid"))
     found = pick(TREE, only("s.leaf"), there=present)
     assert set(labels(TREE, found.explicit)) == {"TABLE s.leaf", "TABLE ATTACH s.leaf"} | (
         set() if there_too else {"TABLE ATTACH s.mid", "INDEX ATTACH s.mid_i"}
@@ -297,7 +297,7 @@ TWO_NEEDS = snapshot(
 @pytest.mark.parametrize("missing", ["TABLE s.one", "TABLE s.two", None])
 def test_privileges_of_what_needs_two_come_if_both_are_there(missing: str | None) -> None:
     present = frozenset(
-        one.identity for one in TWO_NEEDS.order if one.identity.desc == "TABLE" and label(one.identity) != missing
+        one.identity for one in TWO_NEEDS.items if one.identity.desc == "TABLE" and label(one.identity) != missing
     )
     found = pick(TWO_NEEDS, only("user_roles"), there=present)
     assert ("ACL s.both" in labels(TWO_NEEDS, found.entries)) is (missing is None)
@@ -306,6 +306,6 @@ def test_privileges_of_what_needs_two_come_if_both_are_there(missing: str | None
 @pytest.mark.parametrize("second_is_there", [True, False])
 def test_what_depends_on_two_could_come_only_if_both_are_there(second_is_there: bool) -> None:
     named = {"ACL s.both", *(["TABLE s.two"] if second_is_there else [])}
-    present = frozenset(one.identity for one in TWO_NEEDS.order if label(one.identity) in named)
+    present = frozenset(one.identity for one in TWO_NEEDS.items if label(one.identity) in named)
     found = pick(TWO_NEEDS, only("s.one"), there=present)
     assert ("VIEW s.both" in labels(TWO_NEEDS, found.dependents)) is second_is_there
