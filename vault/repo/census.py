@@ -16,7 +16,7 @@ from vault.ids import ObjectId, PackId
 from vault.limits import DELTA_DEPTH_MAX
 from vault.model import Location
 from vault.repo.index import Index
-from vault.repo.runs import Entry
+from vault.repo.runs import IndexEntry
 
 NEEDED: Final = 1
 """A snapshot names the object."""
@@ -72,7 +72,7 @@ class Census:
     def __len__(self) -> int:
         return len(self.marks)
 
-    def entry(self, number: int) -> Entry:
+    def entry(self, number: int) -> IndexEntry:
         """`pack` is a number of `packs`."""
         run = bisect_right(self._starts, number) - 1
         found = self._runs[run].entry(number - self._starts[run])
@@ -126,7 +126,7 @@ class Census:
         """Numbers of all chosen places, ascending."""
         return (number for number, mark in enumerate(self.marks) if mark & CHOSEN)
 
-    def _choose(self, object_id: ObjectId, places: list[int], below: int) -> Entry | None:
+    def _choose(self, object_id: ObjectId, places: list[int], below: int) -> IndexEntry | None:
         """Choose the shallowest place that can be read, at a depth under `below`, with the chain that it needs.
 
         Of several as shallow the choice waits for `settle`; returned is one of them.
@@ -160,7 +160,7 @@ class Census:
                 ties.setdefault((entry.depth, self.swept[entry.pack]), []).append(number)
         return ties[min(ties)] if ties else []
 
-    def _is_readable(self, entry: Entry) -> bool:
+    def _is_readable(self, entry: IndexEntry) -> bool:
         """Whether there is a chain; marks nothing."""
         if entry.base is None:
             return True

@@ -60,7 +60,7 @@ class Link(NamedTuple):
     start: int
 
 
-class Entry(NamedTuple):
+class IndexEntry(NamedTuple):
     """An entry as far as a pruner reckons with it. `pack`: the pack's position in its run."""
 
     id: ObjectId
@@ -117,10 +117,10 @@ class Run:
         """Whether the pack at that position is there in the size that is known."""
         return bool(self._usable[position])
 
-    def entry(self, position: int) -> Entry:
+    def entry(self, position: int) -> IndexEntry:
         start = self._layout.entries_at + position * ENTRY_BYTES
         identifier, base, offset, length, plain_length, type_, depth, pack = _FACTS.unpack_from(self._data, start)
-        return Entry(identifier, None if depth == 0 else base, offset, length, plain_length, type_, depth, pack)
+        return IndexEntry(identifier, None if depth == 0 else base, offset, length, plain_length, type_, depth, pack)
 
     def lengths(self) -> Iterator[tuple[int, int]]:
         """(position of the pack, sealed length) of every entry, in order."""

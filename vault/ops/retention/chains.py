@@ -13,7 +13,7 @@ from typing import Final
 from vault.format.object import RECORD_BYTES
 from vault.limits import DELTA_DEPTH_MAX, TAG_BYTES
 from vault.repo.census import CHOSEN, FREED, NEEDED, WHOLE, Census
-from vault.repo.runs import Entry
+from vault.repo.runs import IndexEntry
 
 _NONE: Final = 2**32 - 1
 
@@ -35,11 +35,11 @@ def expected_whole(census: Census, number: int) -> int:
     return _expected(entry, _ratio(census, entry))
 
 
-def _expected(entry: Entry, ratio: float) -> int:
+def _expected(entry: IndexEntry, ratio: float) -> int:
     return round(entry.plain_length * ratio) + TAG_BYTES
 
 
-def _ratio(census: Census, entry: Entry) -> float:
+def _ratio(census: Census, entry: IndexEntry) -> float:
     while entry.base is not None:
         number = census.chosen(entry.base)
         if number is None:
@@ -48,7 +48,7 @@ def _ratio(census: Census, entry: Entry) -> float:
     return _own_ratio(entry)
 
 
-def _own_ratio(entry: Entry) -> float:
+def _own_ratio(entry: IndexEntry) -> float:
     return (entry.length - TAG_BYTES) / max(1, entry.plain_length)
 
 
