@@ -36,6 +36,10 @@ class CountingStore:
     def url(self) -> str:
         return self._inner.url
 
+    @property
+    def network(self) -> str:
+        return self._inner.network
+
     def put(self, name: str, data: bytes) -> None:
         self._inner.put(name, data)
 

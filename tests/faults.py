@@ -46,6 +46,10 @@ class FaultStore:
     def url(self) -> str:
         return self._next.url
 
+    @property
+    def network(self) -> str:
+        return self._next.network
+
     def put(self, name: str, data: bytes) -> None:
         self._call("put", name, lambda: self._next.put(name, data))
 
@@ -106,6 +110,10 @@ class RecordingStore:
     @property
     def url(self) -> str:
         return self._next.url
+
+    @property
+    def network(self) -> str:
+        return self._next.network
 
     def put(self, name: str, data: bytes) -> None:
         self.calls.append(Call(kind="put", name=name, length=len(data)))

@@ -86,3 +86,9 @@ PATH_BYTES_MAX: Final = 64 * KIB
 LOOK_AGAIN_S: Final = 600
 """So long after a writer began to name its packs in its lease, it names them and looks at the sweeps again before it commits
 (80-leases, LEASE-12)."""
+LEASE_AGE_S: Final = 86_400
+"""A lease that names packs and is older, by the store's time, is a dead writer's (80-leases, LEASE-17)."""
+SWEEP_AGE_S: Final = 600
+"""On a network file system packs are deleted so long after their sweep (LEASE-21)."""
+PRUNE_AGE_S: Final = 7 * 86_400
+"""Younger packs are not swept unless somebody says so (LEASE-19)."""

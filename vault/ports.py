@@ -49,6 +49,10 @@ class ObjectStore(Protocol):
     def url(self) -> str:
         """For messages; never holds a secret."""
 
+    @property
+    def network(self) -> str:
+        """Kind of a network file system, which keeps listings for up to a minute; empty where a listing is exact (STORE-2)."""
+
     def put(self, name: str, data: bytes) -> None:
         """Create `name`; its bytes are durable on return, its name after the next `barrier`.
 

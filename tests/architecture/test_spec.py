@@ -17,7 +17,7 @@ DEMAND = re.compile(r"\[([A-Z]+-\d+)\]")
 TAG = re.compile(r"\[([A-Z]\d+)\]")
 
 
-OF_A_PRUNER = {"LEASE-4", "LEASE-5", "LEASE-6", "OBJ-12"}
+OF_A_PRUNER = {"LEASE-5", "OBJ-12", "LEASE-19", "LEASE-22"}
 """Demands on a program that removes packs and locations, which version 1 does not."""
 
 

@@ -48,6 +48,11 @@ TABLE = fields(
 
 KEY = fields(id=SNAPSHOT_ID, label=TEXT, created=TIME, kdf={"type": "object"})
 
+LEASE = fields(
+    id=SNAPSHOT_ID, age_s=SECONDS, host=nullable(TEXT), pid=nullable(COUNT), purpose=nullable(TEXT), source=nullable(TEXT),
+    packs=nullable(COUNT), dead=nullable(TEXT),
+)  # fmt: skip
+
 FAILED = {
     "type": "object", "properties": {"entry": TEXT, "why": TEXT, "because": TEXT}, "required": ["entry", "why"],
 }  # fmt: skip
@@ -94,6 +99,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     ),
     "key": result(keys=listed(KEY)),
     "key list": result(keys=listed(KEY), left_behind=listed(SNAPSHOT_ID), damage=listed(fields(file=TEXT, why=TEXT))),
+    "unlock": result(removed=listed(LEASE), leases=listed(LEASE), young={"type": "boolean"}),
     "stats": result(
         snapshots=COUNT, source_bytes=COUNT, stored_bytes=COUNT, objects=COUNT, tables=listed({"type": "object"})
     ),

@@ -39,7 +39,7 @@ def names(store: ObjectStore, prefix: str = "") -> list[str]:
 
 
 class StoreSuite:
-    """Twenty demands; a store that keeps them can hold a repository."""
+    """Two dozen demands; a store that keeps them can hold a repository."""
 
     def test_file_reads_back_as_put(self, store: ObjectStore) -> None:
         store.put("packs/ab-1.x_y", b"\x00\xff\n")
@@ -103,6 +103,15 @@ class StoreSuite:
     def test_ages_come_from_the_store(self, store: ObjectStore) -> None:
         store.put("a", b"")
         assert [file.modified_ms >= 0 for file in store.list("")] == [True]
+
+    def test_a_later_file_is_not_older(self, store: ObjectStore) -> None:
+        for number in range(3):
+            store.put(f"leases/{number}", b"")
+        times = [file.modified_ms for file in store.list("leases/")]
+        assert times == sorted(times)
+
+    def test_it_says_whether_listings_may_be_late(self, store: ObjectStore) -> None:
+        assert store.network == ""
 
     def test_large_file_reads_back(self, store: ObjectStore) -> None:
         data = b"".join(position.to_bytes(4, "big") for position in range(5 * MIB))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from vault.ops.repository.stats import Stats
     from vault.ops.restore.failures import Failure
     from vault.ops.restore.foresight import Step
+    from vault.ops.retention.unlock import LeaseRow, Unlocked
     from vault.ops.view.tree import ViewEntry
     from vault.repo.lineage import Known
     from vault.repo.snapshot import Snapshot
@@ -131,6 +132,27 @@ def keys(slots: Iterable[SlotInfo]) -> Json:
             for slot in slots
         ]
     )
+
+
+def unlocked(done: Unlocked) -> Json:
+    return result(
+        removed=[_lease(row) for row in done.removed], leases=[_lease(row) for row in done.left], young=done.young
+    )
+
+
+def _lease(row: LeaseRow) -> Json:
+    """What only its owner's program can tell is null where that is a newer one."""
+    lease = row.lease
+    return {
+        "id": row.id,
+        "age_s": row.age_s,
+        "host": lease.host if lease else None,
+        "pid": lease.pid if lease else None,
+        "purpose": lease.purpose if lease else None,
+        "source": lease.source if lease else None,
+        "packs": len(lease.packs) if lease else None,
+        "dead": row.dead or None,
+    }
 
 
 def server_facts(manifest: Manifest) -> Mapping[str, object] | None:

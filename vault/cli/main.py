@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "restore": "Restore a snapshot, or a part of it, into a database and directories.",
     "check": "Check that the repository's bytes are intact.",
     "key": "List, add, change and remove passphrases; write a recovery kit.",
+    "unlock": "List leases, and remove those of dead writers.",
     "stats": "Show sizes, and what made them grow.",
     "help": "Explain a command, the errors, the exit codes or the environment.",
 }

@@ -7,22 +7,23 @@ leaves them alone. Spec 80-leases.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from vault.crypto import keyed
-from vault.errors import IntegrityError, Locked, MissingObject, NotFound, StoreError
+from vault.errors import Locked, MissingObject, StoreError
 from vault.format import upkeep
 from vault.format.pack import pack_name
 from vault.format.snapshot import snapshot_name
 from vault.ids import PackId
-from vault.model import FileKind, Forgotten, ForgottenSnapshot, Lease, Sweep
+from vault.model import FileKind, Forgotten, ForgottenSnapshot, Lease
 from vault.ports import Entropy
-from vault.repo.keyring import seal_file, unseal_file
+from vault.repo.keyring import seal_file
 from vault.repo.state import Indexed, Open
+from vault.repo.sweep import found_sweeps
 
 
 def publish(repo: Open, lease: Lease, *, entropy: Entropy) -> str:
@@ -52,21 +53,29 @@ class Held:
         self._entropy = entropy
         self._lock = threading.Lock()
         self._packs: set[PackId] = set()
-        self._left_behind: list[str] = []
+        self._earlier: list[str] = []
         self.name = publish(repo, lease, entropy=entropy)
 
     def name_packs(self, packs: Iterable[PackId]) -> None:
-        """Publish it anew with these packs and all that it named before; the earlier one goes when this is durable, or
-        with the last one where it cannot be removed yet: it holds up nothing but a prune. Thread-safe."""
+        """Publish it anew with these packs and all that it named before. The earlier one stays until `settle`, which is called
+        when the sweeps have been read: a sweep is there only as long as a lease that its pruner saw (LEASE-13). Thread-safe."""
         with self._lock:
             self._packs.update(packs)
-            earlier = self.name
             named = replace(self._lease, packs=tuple(sorted(self._packs)))
-            self.name = publish(self._repo, named, entropy=self._entropy)
-            try:
-                withdraw(self._repo, earlier)
-            except StoreError:
-                self._left_behind.append(earlier)  # `withdraw` tries again, and raises
+            name = publish(self._repo, named, entropy=self._entropy)
+            self._earlier.append(self.name)
+            self.name = name
+
+    def settle(self) -> None:
+        """Remove what `name_packs` superseded; what cannot be removed yet goes with the last one: it holds up nothing but a prune."""
+        with self._lock:
+            left_behind = []
+            for name in self._earlier:
+                try:
+                    withdraw(self._repo, name)
+                except StoreError:
+                    left_behind.append(name)  # `withdraw` tries again, and raises
+            self._earlier = left_behind
 
     @property
     def purpose(self) -> str:
@@ -77,7 +86,7 @@ class Held:
 
     def withdraw(self) -> None:
         """Raises  StoreError: one of them stays"""
-        for name in (self.name, *self._left_behind):
+        for name in (self.name, *self._earlier):
             withdraw(self._repo, name)
 
 
@@ -94,43 +103,29 @@ def take_back(repo: Open, snapshot: ForgottenSnapshot, *, now_ms: int, entropy: 
     repo.store.barrier()
 
 
-def sweeps(repo: Open) -> Iterator[Sweep]:
-    """Every authentic sweep. What is none (anybody who can write to the store can put it there) stops nobody; `check` names it.
-
-    Raises  IntegrityError: somebody with the keys wrote one that cannot be read, so nobody knows what it names
-    """
-    for stored in repo.store.list("sweeps/"):
-        if upkeep.parse_upkeep_name(stored.name) is None:
-            continue
-        try:
-            plain = unseal_file(repo.store.get(stored.name), FileKind.SWEEP, repo.keys)
-        except (NotFound, IntegrityError):
-            continue
-        try:
-            yield upkeep.decode_sweep(plain)
-        except IntegrityError as error:
-            error.file = stored.name
-            raise
-
-
 def index_after_sweeps(repo: Open, cache_dir: Path | None) -> Indexed:
-    """The index as a writer may use it: the sweeps are listed first, and what they name it does not rely on. Raises  as `sweeps`"""
-    swept = {pack for sweep in sweeps(repo) for pack in sweep.packs}
+    """The index as a writer may use it: the sweeps are listed first, and what they name it does not rely on.
+
+    Raises  as `sweep.found_sweeps`
+    """
+    sweeps = found_sweeps(repo)
     indexed = repo.indexed(cache_dir)
-    indexed.index.sweep(swept)
+    indexed.index.sweep(pack for found in sweeps for pack in found.packs)
     return indexed
 
 
 def refuse_swept(repo: Indexed, packs: AbstractSet[PackId]) -> None:
-    """Read the sweeps again; what they name is not relied on from here on. Raises  Locked: one names a pack of these; as `sweeps`"""
-    swept = {pack for sweep in sweeps(repo.open) for pack in sweep.packs}
-    if not swept.isdisjoint(packs):
+    """Read the sweeps again; what they name is not relied on from here on, though a sweep be gone by the next look.
+
+    Raises  Locked: one names, or named, a pack of these; as `found_sweeps`
+    """
+    repo.index.sweep(pack for found in found_sweeps(repo.open) for pack in found.packs)
+    if not repo.index.swept.isdisjoint(packs):
         raise Locked(
             "a prune is deleting packs that this backup relies on",
             why="it published its list before this backup committed",
             hint="run the backup again; it then stores what it needs anew",
         )
-    repo.index.sweep(swept)
 
 
 def refuse_lost(repo: Indexed, packs: Iterable[PackId]) -> None:

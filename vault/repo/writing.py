@@ -67,6 +67,7 @@ class Writing:
             self._held.name_packs(packs)
             lease.refuse_lost(self.indexed, packs)
             if self._clock.uptime_s() - began_s <= LOOK_AGAIN_S:
+                self._held.settle()
                 return
         raise StoreError(
             f"the last look before the commit took over {LOOK_AGAIN_S // 60} minutes, {_LOOKS_MAX} times",
@@ -99,6 +100,7 @@ def _renew(repo: Indexed, held: lease.Held, packs: frozenset[PackId]) -> None:
     """Say early what is relied on, and hear early that it goes: a backup of days fails in its first hour. Raises  as lease.refuse_swept"""
     held.name_packs(packs)
     lease.refuse_swept(repo, packs)
+    held.settle()
 
 
 def _end(held: lease.Held, warn: Warn, *, unanswered: bool) -> None:

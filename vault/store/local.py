@@ -17,7 +17,7 @@ import errno
 import os
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +26,7 @@ from vault.limits import PACK_BYTES_MAX
 from vault.ports import Entropy, StoredFile
 from vault.store.disk import Disk, system_disk
 from vault.store.listing import walk
+from vault.store.mounts import network_of, own_mounts
 from vault.store.names import TEMPORARY, validate_name, validate_prefix
 from vault.store.oserror import full_or_failed, no_repository, store_error
 
@@ -36,12 +37,18 @@ _WORN: Final = frozenset({errno.EIO, errno.EBADMSG, errno.EUCLEAN})
 
 
 class LocalStore:
-    """Files below `root`; `entropy` only draws temporary names. Safe for threads and for several processes."""
+    """Files below `root`; `entropy` only draws temporary names. Safe for threads and for several processes.
 
-    def __init__(self, root: Path, entropy: Entropy, *, disk: Disk | None = None) -> None:
+    mounts   text of /proc/self/mountinfo, asked for when needed
+    """
+
+    def __init__(
+        self, root: Path, entropy: Entropy, *, disk: Disk | None = None, mounts: Callable[[], str] = own_mounts
+    ) -> None:
         self._root = os.path.abspath(root)
         self._entropy = entropy
         self._disk: Disk = system_disk() if disk is None else disk
+        self._mounts = mounts
         self._lock = threading.Lock()
         self._barrier = threading.Lock()
         self._dirty: set[str] = set()
@@ -51,6 +58,10 @@ class LocalStore:
     @property
     def url(self) -> str:
         return os.fsencode(self._root).decode("utf-8", "backslashreplace")
+
+    @property
+    def network(self) -> str:
+        return network_of(self._root, self._mounts())
 
     def put(self, name: str, data: bytes) -> None:
         validate_name(name)

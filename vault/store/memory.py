@@ -26,6 +26,10 @@ class MemoryStore:
     def url(self) -> str:
         return "memory:"
 
+    @property
+    def network(self) -> str:
+        return ""
+
     def put(self, name: str, data: bytes) -> None:
         validate_name(name)
         copy = bytes(data)

@@ -18,6 +18,10 @@ class ReadOnlyStore:
     def url(self) -> str:
         return self._next.url
 
+    @property
+    def network(self) -> str:
+        return self._next.network
+
     def put(self, name: str, data: bytes) -> None:
         raise self._refused("write", name)
 

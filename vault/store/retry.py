@@ -44,6 +44,10 @@ class RetryStore:
     def url(self) -> str:
         return self._next.url
 
+    @property
+    def network(self) -> str:
+        return self._next.network
+
     def put(self, name: str, data: bytes) -> None:
         """As the port. A second attempt that finds the name taken succeeds if the bytes there are `data`."""
         again = False

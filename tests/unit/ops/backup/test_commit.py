@@ -19,6 +19,7 @@ from vault.model import Codec, FileKind, Lease, Sweep
 from vault.ops.backup.run import BackupReport
 from vault.repo import writer as writing
 from vault.repo.keyring import seal_file, unseal_file
+from vault.repo.lease import index_after_sweeps, refuse_swept
 from vault.repo.state import Open
 from vault.store.memory import MemoryStore
 
@@ -351,6 +352,32 @@ def test_a_writer_that_sleeps_each_time_gives_up(store: MemoryStore) -> None:
         take(opened(Leases(store, sleep)), FIRST, clock=clock)
     assert opened(store).snapshots() == []
     assert leases(store) == []
+
+
+@pytest.mark.spec("LEASE-13")
+def test_the_earlier_lease_goes_only_when_the_sweeps_were_read(store: MemoryStore, first: BackupReport) -> None:
+    """A sweep is there only as long as a lease that its pruner saw: the look must find it."""
+    recording = RecordingStore(store)
+    take(opened(recording), SAME)
+    calls = [f"{call.kind} {call.name.partition('/')[0]}" for call in recording.calls]
+    named = max(at for at, call in enumerate(calls) if call == "put leases")
+    gone = calls.index("delete leases")
+    assert "list sweeps" in calls[named:gone]
+    assert gone < calls.index("put snapshots")
+
+
+@pytest.mark.spec("LEASE-13")
+def test_a_sweep_that_was_seen_once_counts_when_it_is_gone(store: MemoryStore, first: BackupReport) -> None:
+    """Its packs went with it, whatever a late listing says."""
+    repo = opened(store)
+    indexed = index_after_sweeps(repo, None)
+    (pack, *_) = row_packs(store, first)
+    sweep(store, {pack})
+    refuse_swept(indexed, set())
+    for name in [name for name in store.files if name.startswith("sweeps/")]:
+        store.delete(name)
+    with pytest.raises(Locked):
+        refuse_swept(indexed, {pack})
 
 
 MANY = FakeDatabase(tables={"public.t": [rows(n, 300) for n in range(12)]})

@@ -1,0 +1,95 @@
+"""Leases of the dead go; one whose writer may live goes only by name, and that is said."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.faults import Fault, FaultStore
+from tests.small_repository import new_repository, opened
+from tests.unit.ops.retention.test_reclaim import Standing, lease, leased, names
+from vault.errors import NotThere, StoreError, UsageError
+from vault.ids import PackId
+from vault.limits import LEASE_AGE_S
+from vault.model import Lease
+from vault.ops.retention.unlock import Unlocked, unlock
+from vault.ports import ObjectStore
+from vault.store.memory import MemoryStore
+
+
+@pytest.fixture
+def clock() -> Standing:
+    return Standing()
+
+
+@pytest.fixture
+def store(clock: Standing) -> MemoryStore:
+    store = MemoryStore(clock=clock)
+    new_repository(store)
+    return store
+
+
+def run(store: ObjectStore, prefix: str | None = None, *, dead: frozenset[int] = frozenset()) -> Unlocked:
+    def is_dead(one: Lease) -> bool:
+        return one.pid in dead
+
+    return unlock(opened(store), prefix, is_dead=is_dead, clock=Standing(), entropy=os.urandom)
+
+
+def test_nothing_to_remove(store: MemoryStore) -> None:
+    assert run(store) == Unlocked(removed=(), left=())
+    assert names(store, "leases/") == []
+
+
+@pytest.mark.spec("LEASE-23")
+def test_a_young_lease_stays_and_is_told(store: MemoryStore, clock: Standing) -> None:
+    name = leased(store, lease(going=[PackId(bytes(32))]))
+    clock.at_ms += LEASE_AGE_S * 1000 - 1
+    done = run(store)
+    (row,) = done.left
+    assert (done.removed, row.dead, row.age_s) == ((), "", LEASE_AGE_S - 0.001)
+    assert names(store, "leases/") == [name] == [f"leases/{row.id}"]
+
+
+@pytest.mark.spec("LEASE-23")
+@pytest.mark.parametrize("how", ["old", "gone"])
+def test_a_lease_of_the_dead_goes(store: MemoryStore, clock: Standing, how: str) -> None:
+    leased(store, lease())
+    clock.at_ms += LEASE_AGE_S * 1000 if how == "old" else 0
+    done = run(store, dead=frozenset({7} if how == "gone" else ()))
+    assert [row.dead for row in done.removed] == ["older than a day" if how == "old" else "its process is gone"]
+    assert not done.young
+    assert names(store, "leases/") == []
+
+
+@pytest.mark.spec("LEASE-23")
+def test_a_young_one_goes_by_name_and_that_is_marked(store: MemoryStore) -> None:
+    leased(store, lease())
+    other = leased(store, lease("restore"))
+    done = run(store, other[7:17].upper())
+    assert done.young
+    assert [f"leases/{row.id}" for row in done.removed] == [other]
+    assert len(done.left) == len(names(store, "leases/")) == 1
+
+
+def test_a_name_that_is_none(store: MemoryStore) -> None:
+    name = leased(store, lease())
+    with pytest.raises(NotThere, match="no lease ffffff"):
+        run(store, "ffffff" if not name.startswith("leases/ffffff") else "eeeeee")
+    with pytest.raises(UsageError, match="too short"):
+        run(store, name[7:12])
+    assert names(store, "leases/") == [name]
+
+
+def test_what_may_not_be_written_is_listed_all_the_same(store: MemoryStore) -> None:
+    name = leased(store, lease())
+    refusing = FaultStore(store, [Fault(kind="put", prefix="leases/", error=StoreError("read-only"))])
+    assert [f"leases/{row.id}" for row in run(refusing).left] == [name]
+
+
+def test_a_delete_that_is_denied_is_an_error(store: MemoryStore) -> None:
+    leased(store, lease())
+    denying = FaultStore(store, [Fault(kind="delete", prefix="leases/", at=2, error=StoreError("denied"))])
+    with pytest.raises(StoreError, match="denied"):
+        run(denying, dead=frozenset({7}))
