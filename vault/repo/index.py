@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
+from functools import partial
 from pathlib import Path
 
 from vault.crypto import keyed
@@ -16,7 +18,7 @@ from vault.errors import ContentMismatch, IntegrityError, MissingObject, NotFoun
 from vault.format.index import Fragment, decode_fragment, parse_fragment_name
 from vault.format.pack import parse_pack_name
 from vault.ids import FragmentId, ObjectId, PackId
-from vault.limits import DELTA_DEPTH_MAX, FRAGMENT_ENTRIES_MAX
+from vault.limits import DELTA_DEPTH_MAX
 from vault.model import FileKind, Location
 from vault.ports import ObjectStore
 from vault.repo import runs
@@ -114,6 +116,15 @@ class Index:
             for link in places
         )
 
+    def head_and_packs(self, object_id: ObjectId) -> tuple[Location, list[PackId]] | None:
+        """The first of `chain`, and the packs of all of it."""
+        links = self._chain(object_id, DELTA_DEPTH_MAX + 1, set())
+        return (links[0].run.location(links[0]), [link.run.pack_of(link) for link in links]) if links else None
+
+    def fragments(self) -> frozenset[FragmentId]:
+        """Those that count, each readable."""
+        return frozenset(cover for run in tuple(self._runs) for cover in run.covers)
+
     def sweep(self, packs: Iterable[PackId]) -> None:
         """Packs that somebody has announced to delete: from now on a writer relies on none of them (LEASE-10); readers still read them."""
         with self._lock:
@@ -191,7 +202,7 @@ class Index:
 
     def add(self, fragment: Fragment, fragment_id: FragmentId) -> None:
         """Make a fragment that was just published visible."""
-        run = Run(runs.from_fragment(fragment, fragment_id))
+        run = Run(b"".join(runs.from_fragment(fragment, fragment_id)))
         with self._lock:
             self.pack_sizes.update({row.id: row.size for row in fragment.packs})
             self._runs = [*self._runs, run]
@@ -252,7 +263,7 @@ def _load(
         run = cache.load(name_of([fragment_id]))
         if run is None or run.covers != (fragment_id,):
             try:
-                data = runs.from_fragment(read_fragment(store, keys, name, fragment_id), fragment_id)
+                fragment = read_fragment(store, keys, name, fragment_id)
             except NotFound:
                 gone.append(name)
                 continue
@@ -260,18 +271,25 @@ def _load(
                 error.file = name
                 damage.append(error)
                 continue
-            run = cache.save(name_of([fragment_id]), data)
+            run = cache.save(name_of([fragment_id]), partial(runs.from_fragment, fragment, fragment_id))
         loaded.append(run)
     return loaded, damage, gone
 
 
-def damaged_fragments(store: ObjectStore, keys: Keys) -> Iterator[IntegrityError]:
-    """What is wrong with fragments as they are in the store; `Index.damage` knows only of those that no cache held."""
+def damaged_fragments(
+    store: ObjectStore, keys: Keys, *, known: AbstractSet[FragmentId] = frozenset()
+) -> Iterator[IntegrityError]:
+    """What is wrong with fragments as they are in the store; `Index.damage` knows only of those that no cache held.
+
+    known  those that were decoded once: of them it is enough that the bytes are those of the name
+    """
     for stored in store.list("index/"):
         parsed = parse_fragment_name(stored.name)
         try:
             if parsed is not None:
-                read_fragment(store, keys, stored.name, parsed[1])
+                data = _named_bytes(store, stored.name, parsed[1])
+                if parsed[1] not in known:
+                    decode_fragment(unseal_file(data, FileKind.INDEX, keys))
         except NotFound:
             continue
         except IntegrityError as error:
@@ -281,20 +299,28 @@ def damaged_fragments(store: ObjectStore, keys: Keys) -> Iterator[IntegrityError
 
 def read_fragment(store: ObjectStore, keys: Keys, name: str, fragment_id: FragmentId) -> Fragment:
     """Raises  NotFound: merged away meanwhile; IntegrityError"""
+    return decode_fragment(unseal_file(_named_bytes(store, name, fragment_id), FileKind.INDEX, keys))
+
+
+def _named_bytes(store: ObjectStore, name: str, fragment_id: FragmentId) -> bytes:
     data = store.get(name)
     if keyed.sha256(data) != fragment_id:
         raise ContentMismatch("index fragment is damaged", why="its bytes do not match its name", file=name)
-    return decode_fragment(unseal_file(data, FileKind.INDEX, keys))
+    return data
 
 
 def _merge_small(live: list[Run], cache: RunCache) -> list[Run]:
+    """The smallest runs become one, up to the first that is larger than twice all those before it: few are left, and an entry is
+    copied a few times in its life."""
     if len(live) <= _RUNS_MAX:
         return live
-    small = [run for run in live if len(run) < FRAGMENT_ENTRIES_MAX // 2]
-    if len(small) < 2:
-        return live
-    data = runs.merge(small)
+    ascending = sorted(live, key=len)
+    count, entries = 2, len(ascending[0]) + len(ascending[1])
+    while count < len(ascending) and len(ascending[count]) <= 2 * entries:
+        entries += len(ascending[count])
+        count += 1
+    small = ascending[:count]
+    merged = cache.save(name_of([cover for run in small for cover in run.covers]), partial(runs.merge, small))
     for run in small:
         cache.remove(name_of(run.covers))
-    merged = cache.save(name_of([cover for run in small for cover in run.covers]), data)
-    return [merged, *(run for run in live if run not in small)]
+    return [merged, *ascending[count:]]

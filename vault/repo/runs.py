@@ -1,11 +1,12 @@
 """Sorted runs: index entries as flat bytes that are searched in place, from memory or a memory-mapped cache file.
 
 A run holds one fragment's entries, or those of several merged ones. Its file is plain (keyed ids and places only), 0600, and ends with
-a digest of itself; on any doubt it is thrown away and rebuilt from the repository. Never a dict of Python objects: a million entries
-cost 88 MB of mapped file and no heap.
+digests of itself; on any doubt it is thrown away and rebuilt from the repository. Never a dict of Python objects: a million entries
+cost 88 MB of mapped file and no heap. Entries of a large run are checked block by block, when one is first looked at: to read a gigabyte
+at each opening would be all that a small backup does.
 
 Layout: magic 8 | counts of packs, entries, covers, supersedes (4 each) | covers, supersedes (32 each) | packs (108 each) |
-entries (88 each, as in spec 50-index) | digest 32.
+entries (88 each, as in spec 50-index) | a digest for each block of entries (32 each) | digest of all but the entries 32.
 """
 
 from __future__ import annotations
@@ -14,19 +15,22 @@ import heapq
 import mmap
 import os
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from vault.crypto import keyed
+from vault.errors import Malformed
 from vault.format.index import ENTRY_BYTES, Fragment, PackRow, decode_entry
 from vault.ids import FragmentId, ObjectId, PackId
+from vault.limits import MIB
 from vault.model import Location, ObjectRecord
 
 MERGED = "merged-"
-_MAGIC = b"PGVRUN1\n"
+_MAGIC = b"PGVRUN2\n"
 _COUNTS = struct.Struct(">IIII")
 _PACK = struct.Struct(">32sQ68s")
 _POSITION = struct.Struct(">I")
@@ -38,6 +42,10 @@ _ID_BYTES = 32
 _DIGEST_BYTES = 32
 _LENGTH = struct.Struct(">72xI8xI")
 _SCANNED_BYTES = ENTRY_BYTES * 4096
+_BLOCK_ENTRIES = 12_000
+"""About a MiB: a look-up looks at two dozen places."""
+_CHECKED_AT_ONCE_BYTES = 32 * MIB
+"""Hashing so much takes 20 ms; a run of more entries is checked as it is used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +54,7 @@ class _Layout:
     packs: int
     entries_at: int
     entries: int
+    digests_at: int
     covers: tuple[FragmentId, ...]
     supersedes: tuple[FragmentId, ...]
 
@@ -74,12 +83,20 @@ class IndexEntry(NamedTuple):
 
 
 class Run:
-    """Entries ascending by id. Thread-safe for reading."""
+    """Entries ascending by id. Thread-safe for reading.
 
-    def __init__(self, data: bytes | mmap.mmap) -> None:
+    unchecked  the entries' bytes come from a cache and were not compared with their digests; `damaged` is called if they differ
+    """
+
+    def __init__(
+        self, data: bytes | mmap.mmap, *, unchecked: bool = False, damaged: Callable[[], None] = lambda: None
+    ) -> None:
         self._data = data
         self._layout = _layout(data)
         self._usable = bytearray(b"\x01" * self._layout.packs)
+        blocks = -(-self._layout.entries // _BLOCK_ENTRIES)
+        self._unchecked = bytearray((b"\x01" if unchecked else b"\x00") * blocks)
+        self._damaged = damaged
 
     @property
     def covers(self) -> tuple[FragmentId, ...]:
@@ -94,8 +111,9 @@ class Run:
 
     def restrict(self, sizes: dict[PackId, int]) -> None:
         """Entries of packs that are absent from `sizes` or of another size there do not exist from now on (IDX-7)."""
-        for position, row in enumerate(self.packs()):
-            self._usable[position] = sizes.get(row.id) == row.size
+        start = self._layout.packs_at
+        with memoryview(self._data) as view, view[start : start + self._layout.packs * _PACK.size] as rows:
+            self._usable[:] = bytearray(sizes.get(PackId(row[0])) == row[1] for row in _PACK.iter_unpack(rows))
 
     def packs(self) -> Iterator[PackRow]:
         for position in range(self._layout.packs):
@@ -110,6 +128,7 @@ class Run:
 
     def raw_entries(self) -> Iterator[bytes]:
         start = self._layout.entries_at
+        self.check()
         for position in range(self._layout.entries):
             yield self._data[start + position * ENTRY_BYTES : start + (position + 1) * ENTRY_BYTES]
 
@@ -118,12 +137,14 @@ class Run:
         return bool(self._usable[position])
 
     def entry(self, position: int) -> IndexEntry:
+        self._touch(position)
         start = self._layout.entries_at + position * ENTRY_BYTES
         identifier, base, offset, length, plain_length, type_, depth, pack = _FACTS.unpack_from(self._data, start)
         return IndexEntry(identifier, None if depth == 0 else base, offset, length, plain_length, type_, depth, pack)
 
     def lengths(self) -> Iterator[tuple[int, int]]:
         """(position of the pack, sealed length) of every entry, in order."""
+        self.check()
         start, end = self._layout.entries_at, self._layout.entries_at + self._layout.entries * ENTRY_BYTES
         for first in range(start, end, _SCANNED_BYTES):
             for length, pack in _LENGTH.iter_unpack(self._data[first : min(first + _SCANNED_BYTES, end)]):
@@ -133,6 +154,7 @@ class Run:
         """Where usable entries of the id are."""
         at, size = self._position(object_id), _POSITION.size
         while at < self._layout.entries:
+            self._touch(at)
             start = self._layout.entries_at + at * ENTRY_BYTES
             if self._data[start : start + _ID_BYTES] != object_id:
                 return
@@ -141,11 +163,41 @@ class Run:
                 yield at
             at += 1
 
+    def check(self) -> None:
+        """Compare every entry with its digest. Raises  Malformed: the cache was damaged; it is gone now"""
+        for block, unchecked in enumerate(self._unchecked):
+            if unchecked:
+                self._check(block)
+
+    def _touch(self, position: int) -> None:
+        """Before an entry is read. Raises  as `check`"""
+        if self._unchecked[position // _BLOCK_ENTRIES]:
+            self._check(position // _BLOCK_ENTRIES)
+
+    def _check(self, block: int) -> None:
+        layout = self._layout
+        start = layout.entries_at + block * _BLOCK_ENTRIES * ENTRY_BYTES
+        stop = min(start + _BLOCK_ENTRIES * ENTRY_BYTES, layout.digests_at)
+        at = layout.digests_at + block * _DIGEST_BYTES
+        with memoryview(self._data) as view, view[start:stop] as entries:
+            intact = keyed.digest(entries) == self._data[at : at + _DIGEST_BYTES]
+        if not intact:
+            self._damaged()
+            raise Malformed(
+                "the local cache of the index is damaged",
+                why="a part of it is not what was written; the repository is not touched by this",
+                hint="the damaged file is removed: run the command again",
+            )
+        self._unchecked[block] = 0
+
     def _position(self, object_id: ObjectId) -> int:
         """Where the id is, or would be: the first entry that is not less."""
         data, at, low, high = self._data, self._layout.entries_at, 0, self._layout.entries
+        unchecked = self._unchecked
         while low < high:
             middle = (low + high) // 2
+            if unchecked[middle // _BLOCK_ENTRIES]:
+                self._check(middle // _BLOCK_ENTRIES)
             start = at + middle * ENTRY_BYTES
             if data[start : start + _ID_BYTES] < object_id:
                 low = middle + 1
@@ -162,6 +214,7 @@ class Run:
         links: list[Link] = []
         position = self._position(object_id)
         while position < self._layout.entries:
+            self._touch(position)
             start = self._layout.entries_at + position * ENTRY_BYTES
             identifier, base, type_, depth, pack = _LINK.unpack_from(self._data, start)
             if identifier != object_id:
@@ -203,6 +256,7 @@ class Run:
 
     def _entries_of(self, object_id: ObjectId) -> Iterator[tuple[ObjectRecord, int]]:
         for position in range(self._position(object_id), self._layout.entries):
+            self._touch(position)
             start = self._layout.entries_at + position * ENTRY_BYTES
             entry = self._data[start : start + ENTRY_BYTES]
             if entry[:_ID_BYTES] != object_id:
@@ -215,32 +269,35 @@ def _layout(data: bytes | mmap.mmap) -> _Layout:
     at = len(_MAGIC) + _COUNTS.size
     names = [FragmentId(data[at + i * 32 : at + (i + 1) * 32]) for i in range(covers + supersedes)]
     packs_at = at + 32 * len(names)
+    entries_at = packs_at + packs * _PACK.size
     return _Layout(
         packs_at=packs_at,
         packs=packs,
-        entries_at=packs_at + packs * _PACK.size,
+        entries_at=entries_at,
         entries=entries,
+        digests_at=entries_at + entries * ENTRY_BYTES,
         covers=tuple(names[:covers]),
         supersedes=tuple(names[covers:]),
     )
 
 
-def from_fragment(fragment: Fragment, fragment_id: FragmentId) -> bytes:
-    """The run of one fragment, as bytes."""
-    return _encode([fragment.entries], fragment.packs, [fragment_id], fragment.supersedes)
+def from_fragment(fragment: Fragment, fragment_id: FragmentId) -> Iterator[bytes]:
+    """The run of one fragment, in pieces."""
+    step = _BLOCK_ENTRIES * ENTRY_BYTES
+    blocks = (fragment.entries[start : start + step] for start in range(0, len(fragment.entries), step))
+    count = len(fragment.entries) // ENTRY_BYTES
+    return _pieces(blocks, count, fragment.packs, covers=[fragment_id], supersedes=fragment.supersedes)
 
 
-def merge(runs: Sequence[Run]) -> bytes:
-    """One run with the entries of all."""
+def merge(runs: Sequence[Run]) -> Iterator[bytes]:
+    """One run with the entries of all, in pieces: it may be larger than memory."""
     rows = sorted({row.id: row for run in runs for row in run.packs()}.values(), key=lambda row: row.id)
     place = {row.id: _POSITION.pack(position) for position, row in enumerate(rows)}
-    sources = []
-    for run in runs:
-        translated = [place[row.id] for row in run.packs()]
-        sources.append(_translate(run, translated))
+    entries = heapq.merge(*(_translate(run, [place[row.id] for row in run.packs()]) for run in runs))
+    blocks = iter(lambda: b"".join(islice(entries, _BLOCK_ENTRIES)), b"")
     covers = [cover for run in runs for cover in run.covers]
     supersedes = sorted({old for run in runs for old in run.supersedes})
-    return _encode(heapq.merge(*sources), rows, covers, supersedes)
+    return _pieces(blocks, sum(map(len, runs)), rows, covers=covers, supersedes=supersedes)
 
 
 def _translate(run: Run, places: list[bytes]) -> Iterator[bytes]:
@@ -248,17 +305,25 @@ def _translate(run: Run, places: list[bytes]) -> Iterator[bytes]:
         yield entry[:-4] + places[_POSITION.unpack(entry[-4:])[0]]
 
 
-def _encode(
-    entries: Iterable[bytes],
+def _pieces(
+    blocks: Iterable[bytes],
+    count: int,
     packs: Sequence[PackRow],
+    *,
     covers: Sequence[FragmentId],
     supersedes: Sequence[FragmentId],
-) -> bytes:
-    body = b"".join(entries)
-    head = _COUNTS.pack(len(packs), len(body) // ENTRY_BYTES, len(covers), len(supersedes))
+) -> Iterator[bytes]:
     table = b"".join(_PACK.pack(row.id, row.size, row.header) for row in packs)
-    data = b"".join((_MAGIC, head, *covers, *supersedes, table, body))
-    return data + keyed.digest(data)
+    head = b"".join(
+        (_MAGIC, _COUNTS.pack(len(packs), count, len(covers), len(supersedes)), *covers, *supersedes, table)
+    )
+    yield head
+    digests = []
+    for block in blocks:
+        digests.append(keyed.digest(block))
+        yield block
+    yield b"".join(digests)
+    yield keyed.digest(b"".join((head, *digests)))
 
 
 def name_of(covers: Sequence[FragmentId]) -> str:
@@ -281,33 +346,49 @@ class RunCache:
                 data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError):
             return None
-        if len(data) < len(_MAGIC) + _COUNTS.size + _DIGEST_BYTES or data[: len(_MAGIC)] != _MAGIC:
-            return None
-        with memoryview(data) as view, view[:-_DIGEST_BYTES] as body:
-            intact = keyed.digest(body) == data[-_DIGEST_BYTES:]
-        return Run(data) if intact else None
+        return _intact(data, damaged=lambda: self.remove(name))
 
     def names(self, prefix: str) -> list[str]:
         if self._directory is None or not self._directory.is_dir():
             return []
         return sorted(name for name in os.listdir(self._directory) if name.startswith(prefix) and "." not in name)
 
-    def save(self, name: str, data: bytes) -> Run:
+    def save(self, name: str, pieces: Callable[[], Iterable[bytes]]) -> Run:
         """Keep the run; a cache that cannot be written is no error, the run then stays in memory."""
         if self._directory is None:
-            return Run(data)
+            return Run(b"".join(pieces()))
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             temporary = self._directory / f"{name}.{os.getpid()}"
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
+                file.writelines(pieces())
             os.replace(temporary, self._directory / name)
         except OSError:
-            return Run(data)
-        return self.load(name) or Run(data)
+            return Run(b"".join(pieces()))
+        return self.load(name) or Run(b"".join(pieces()))
 
     def remove(self, name: str) -> None:
         if self._directory is not None:
             with suppress(OSError):
                 (self._directory / name).unlink()
+
+
+def _intact(data: mmap.mmap, *, damaged: Callable[[], None]) -> Run | None:
+    """The run if its lengths and digests hold; of a large one the entries are still to be checked."""
+    if len(data) < len(_MAGIC) + _COUNTS.size + _DIGEST_BYTES or data[: len(_MAGIC)] != _MAGIC:
+        return None
+    packs, entries, covers, supersedes = _COUNTS.unpack_from(data, len(_MAGIC))
+    entries_at = len(_MAGIC) + _COUNTS.size + _DIGEST_BYTES * (covers + supersedes) + packs * _PACK.size
+    digests_at = entries_at + entries * ENTRY_BYTES
+    if digests_at + -(-entries // _BLOCK_ENTRIES) * _DIGEST_BYTES + _DIGEST_BYTES != len(data):
+        return None
+    if keyed.digest(data[:entries_at] + data[digests_at:-_DIGEST_BYTES]) != data[-_DIGEST_BYTES:]:
+        return None
+    run = Run(data, unchecked=True, damaged=damaged)
+    if entries * ENTRY_BYTES <= _CHECKED_AT_ONCE_BYTES:
+        try:
+            run.check()
+        except Malformed:
+            return None
+    return run
