@@ -22,6 +22,7 @@ from vault.ops.check import run as check
 from vault.ops.repository import keys
 from vault.ports import Clock, DirectorySource, Entropy, ObjectStore
 from vault.repo import keyring
+from vault.repo.freshness import Heads
 from vault.repo.state import Closed, Indexed, Open
 from vault.store.memory import MemoryStore
 
@@ -90,10 +91,10 @@ def new_repository(store: ObjectStore) -> Open:
     return opened(store)
 
 
-def opened(store: ObjectStore) -> Open:
+def opened(store: ObjectStore, cache_dir: Path | None = None) -> Open:
     """The repository in `store`, unlocked without deriving keys again."""
     _, template = _template()
-    return Open(store, template.config, template.keys, template.bundle)
+    return Open(store, template.config, template.keys, template.bundle, cache_dir=cache_dir)
 
 
 def take(
@@ -110,13 +111,21 @@ def take(
     moved: bool = False,
     attended: bool = False,
     entropy: Entropy = os.urandom,
+    heads: Heads | None = None,
+    accept_rollback: bool = False,
 ) -> backup.BackupReport:
     """One backup."""
     opener = FakeOpener(database) if isinstance(database, FakeDatabase) else database
     return backup.run(
         repo.open if isinstance(repo, Indexed) else repo,
         request=backup.BackupRequest(
-            source=source, selection=selection, program="test", tags=tags or {}, moved=moved, attended=attended
+            source=source,
+            selection=selection,
+            program="test",
+            tags=tags or {},
+            moved=moved,
+            attended=attended,
+            accept_rollback=accept_rollback,
         ),
         open_capture=opener,
         directories=directories or {},
@@ -124,6 +133,7 @@ def take(
         entropy=entropy,
         progress=progress or Quiet(),
         cache_dir=cache_dir,
+        heads=heads,
     )
 
 

@@ -13,6 +13,7 @@
     |   |-- AuthenticationFailed  a MAC or AEAD tag does not match
     |   |-- ContentMismatch   authentic, but the keyed id differs (wrong delta base, swapped object)
     |   |-- MissingObject     an id that is needed has no usable location
+    |   |-- RolledBack        the repository is older than it was when this machine saw it last
     |   `-- Unsupported       a version, kind or mandatory field newer than this program
     |-- StoreError            the storage did not do what was asked
     |   |-- NotFound / AlreadyExists / Unavailable / StoreFull / NoRepository
@@ -94,6 +95,10 @@ class ContentMismatch(IntegrityError):
 
 class MissingObject(IntegrityError):
     code = "MISSING_OBJECT"
+
+
+class RolledBack(IntegrityError):
+    code = "ROLLED_BACK"
 
 
 class Unsupported(IntegrityError):

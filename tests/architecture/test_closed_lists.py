@@ -6,7 +6,7 @@ import click
 import pytest
 
 from vault import errors
-from vault.cli.exit_codes import MEANING, OF_ERROR, ExitCode, error_classes, exit_code_of
+from vault.cli.exit_codes import GRAVITY, MEANING, OF_ERROR, ExitCode, error_classes, exit_code_of, gravest
 from vault.cli.main import COMMANDS, group
 from vault.cli.options import Command
 
@@ -14,7 +14,7 @@ ERRORS = list(error_classes())
 EXIT_CODES = {0, 1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 20, 130}
 ERROR_CODES = """
 AUTHENTICATION_FAILED CONTENT_MISMATCH DAMAGED FAILED FORMAT_NEWER INTERRUPTED KEY_UNAVAILABLE LIMIT_EXCEEDED MALFORMED
-MISSING_OBJECT NOT_THERE NO_REPOSITORY PERMISSION_MISSING REPO_LOCKED RESTORE_INCOMPLETE SECRET_UNAVAILABLE SOURCE_FAILED
+MISSING_OBJECT NOT_THERE NO_REPOSITORY PERMISSION_MISSING REPO_LOCKED RESTORE_INCOMPLETE ROLLED_BACK SECRET_UNAVAILABLE SOURCE_FAILED
 SOURCE_INCOHERENT SOURCE_MEANING_LOST SOURCE_UNREACHABLE STORE_ALREADY_EXISTS STORE_FAILED STORE_FULL STORE_NOT_FOUND STORE_UNAVAILABLE UNSAFE
 USAGE WRONG_PASSPHRASE
 """
@@ -24,6 +24,12 @@ def test_exit_codes_are_those_of_the_contract() -> None:
     assert {int(code) for code in ExitCode} == EXIT_CODES
     assert len(list(ExitCode)) == len(EXIT_CODES)
     assert set(MEANING) == set(ExitCode)
+
+
+def test_every_exit_code_has_its_place_among_the_graver_and_the_lighter() -> None:
+    assert len(GRAVITY) == len(set(GRAVITY)) == len(ExitCode)
+    assert gravest([]) is ExitCode.OK
+    assert gravest([ExitCode.UNREACHABLE, ExitCode.DAMAGE, ExitCode.INCOMPLETE]) is ExitCode.DAMAGE
 
 
 def test_error_codes_are_a_closed_list_without_twins() -> None:

@@ -64,7 +64,9 @@ SHAPES: dict[str, dict[str, Any]] = {
         snapshot=SNAPSHOT_ID, parent=nullable(SNAPSHOT_ID), duration_s=SECONDS, tables=COUNT, rows=COUNT,
         source_bytes=COUNT, read_bytes=COUNT, new_bytes=COUNT, extents=COUNT, extents_reused=COUNT, files=COUNT,
         file_bytes=COUNT, coverage=COVERAGE, source=TEXT, sequence=COUNT, warnings=listed(TEXT),
+        rollback=nullable(fields(seen_sequence=COUNT, seen_snapshot=SNAPSHOT_ID, sequence=COUNT)),
     ),
+    "backup --all": result(sources=listed(fields(source=TEXT, exit_code=COUNT, snapshot=nullable(SNAPSHOT_ID), why=TEXT))),
     "snapshots": result(snapshots=listed(SNAPSHOT), damage=listed(fields(file=TEXT, kind=TEXT, why=TEXT))),
     "show": result(snapshot=SNAPSHOT, coverage=COVERAGE, tables=listed(TABLE), server=nullable({"type": "object"})),
     "ls": result(
@@ -96,6 +98,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     "check": result(
         objects=COUNT, read_bytes=COUNT, duration_s=SECONDS,
         damage=listed(fields(file=TEXT, kind=TEXT, object=nullable(TEXT), why=TEXT, affects=listed(TEXT))),
+        snapshots=COUNT, notes=listed(TEXT), remembered=COUNT, remembered_since=nullable(TIME), data_read=nullable(TIME),
     ),
     "key": result(keys=listed(KEY)),
     "key list": result(keys=listed(KEY), left_behind=listed(SNAPSHOT_ID), damage=listed(fields(file=TEXT, why=TEXT))),

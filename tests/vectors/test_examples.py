@@ -29,6 +29,10 @@ def test_examples_of_keys() -> None:
     found = example("20")
     for data in (write.bundle(), write.config(), write.envelope(b"\x80", write.LEASE)):
         assert data.hex() in found
+    local = write.hkdf(write.ROOT, b"", b"pgvault/1/local\0\x01", 64)
+    chapter = next(ROOT.parent.glob("20-*.md")).read_text(encoding="utf-8")
+    assert local[:32].hex() in chapter
+    assert local[32:].hex() in chapter
 
 
 def test_examples_of_object_pack_and_index() -> None:

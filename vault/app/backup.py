@@ -23,14 +23,25 @@ if TYPE_CHECKING:
     from vault.ops.backup.run import BackupReport, BackupRequest
     from vault.ops.project.components import Selectors
     from vault.ports import Capture, Progress
+    from vault.repo.state import Open
     from vault.source.postgres.capture.reach import CaptureOptions, Reached
 
 
-def run_backup(settings: Settings, plan: BackupPlan, *, attended: bool, progress: Progress) -> BackupReport:
-    """Open what the plan names and take the snapshot; `attended`: somebody sees what it says. Raises as vault.ops.backup.run.run"""
+def run_backup(
+    settings: Settings,
+    plan: BackupPlan,
+    *,
+    attended: bool,
+    progress: Progress,
+    unlock: Callable[[], Open] | None = None,
+) -> BackupReport:
+    """Open what the plan names and take the snapshot; `attended`: somebody sees what it says. Raises as vault.ops.backup.run.run
+
+    unlock  opens the repository; None asks for the secret and derives the key
+    """
     wiring.refuse_own_repository(plan.directories, wiring.repository_path(settings))
     sources = wiring.directory_sources(plan.directories, plan.exclude)
-    unlock = wiring.repository_unlocker(settings)
+    unlock = unlock or wiring.repository_unlocker(settings)
     from vault.repo.workers import alongside
 
     # Deriving the key takes 0.1 s without Python's lock; the rest of the program and the server are ready when it is done.
@@ -52,6 +63,7 @@ def run_backup(settings: Settings, plan: BackupPlan, *, attended: bool, progress
             entropy=wiring.system_entropy,
             progress=progress,
             cache_dir=settings.cache_dir,
+            heads=wiring.heads(settings, opened, lambda text: progress.event("warning", text)),
         )
         _tell_unused(plan.exclude, report, progress)
         return report
@@ -104,6 +116,7 @@ def _request(plan: BackupPlan, selectors: Selectors) -> BackupRequest:
         tags=plan.tags,
         full=plan.options.full,
         moved=plan.options.server_moved,
+        accept_rollback=plan.options.accept_rollback,
         patterns=plan.patterns,
         outside=not (plan.include_schemas or plan.include_tables),
         selectors=selectors,

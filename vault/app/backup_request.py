@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from vault.app.conninfo import as_conninfo, database_name, place_of, project_of, refuse_unusable, settings_of
 from vault.app.settings import Settings, SourceSettings
@@ -29,6 +30,8 @@ class BackupOptions:
     allow_gaps: bool = False
     allow_cleartext: bool = False
     server_moved: bool = False
+    accept_rollback: bool = False
+    every: bool = False
     jobs: int = 2
 
 
@@ -66,7 +69,9 @@ def plan_backup(settings: Settings, options: BackupOptions) -> BackupPlan:
     if options.database is not None:
         refuse_unusable(options.database, command="backup")
     given = options.database if options.database is not None else configured.database
-    conninfo = as_conninfo(given) if given is not None else ("" if settings.names_database() else None)
+    # Of all sources those that name no database have none: what PGDATABASE names would be taken once for each of them.
+    named = settings.names_database() and not options.every
+    conninfo = as_conninfo(given) if given is not None else ("" if named else None)
     directories = {**configured.directories, **pairs("--dir", options.directories, "edge_functions=supabase/functions")}
     for name in directories:
         if not _NAME.fullmatch(name) or name in RESERVED_NAMES:
@@ -75,11 +80,7 @@ def plan_backup(settings: Settings, options: BackupOptions) -> BackupPlan:
                 why=f"lower-case letters, digits, _ and -, and not {' or '.join(sorted(RESERVED_NAMES))}",
             )
     if conninfo is None and not directories:
-        raise UsageError(
-            "nothing to back up",
-            why="no database and no directory is named",
-            hint="pgvault backup -d DATABASE --dir NAME=PATH",
-        )
+        raise _nothing(settings)
     chosen = {name: getattr(options, name) or getattr(configured, name) for name in _LISTS}
     source = settings.source_name() or _source_name(settings, conninfo, directories)
     for text in (source, *options.tags, *(pattern for patterns in chosen.values() for pattern in patterns)):
@@ -96,6 +97,53 @@ def plan_backup(settings: Settings, options: BackupOptions) -> BackupPlan:
         accepted_gaps=configured.accepted_gaps,
         **chosen,
     )
+
+
+def _nothing(settings: Settings) -> UsageError:
+    """With the section that was meant, if its name is nearly that of --source."""
+    hint = "pgvault backup -d DATABASE --dir NAME=PATH"
+    if settings.source is None or not settings.sources or settings.source in settings.sources:
+        return UsageError("nothing to back up", why="no database and no directory is named", hint=hint)
+    near = difflib.get_close_matches(settings.source, settings.sources, n=1)
+    return UsageError(
+        f"no source {settings.source} is configured",
+        why=f"the configuration has: {', '.join(sorted(settings.sources))}; and no database and no directory is named",
+        hint=f"did you mean --source {near[0]}?" if near else hint,
+    )
+
+
+def plan_all(settings: Settings, options: BackupOptions) -> dict[str, BackupPlan | UsageError]:
+    """Name of each configured source -> what is taken of it, or what is wrong with its section.
+
+    Raises  UsageError: no source is configured, or an option says what only one source can be asked
+    """
+    if not settings.sources:
+        raise UsageError(
+            "no source is configured", why="--all takes every [source.NAME] of pgvault.toml", hint="pgvault help backup"
+        )
+    named = {
+        "--source": settings.source,
+        "-d": options.database,
+        "--dir": options.directories,
+        "--exclude": options.exclude,
+        **{flag: getattr(options, name) for name, flag in selection.FLAGS.items()},
+        "--server-moved": options.server_moved,
+        "--accept-rollback": options.accept_rollback,
+    }
+    for flag, value in named.items():
+        if value:
+            raise UsageError(
+                f"{flag} and --all cannot be used together",
+                why=f"{flag} is about one source",
+                hint="leave --all out and name the source with --source NAME, or write it into its section of pgvault.toml",
+            )
+    plans: dict[str, BackupPlan | UsageError] = {}
+    for name in sorted(settings.sources):
+        try:
+            plans[name] = plan_backup(replace(settings, source=name), options)
+        except UsageError as error:
+            plans[name] = error
+    return plans
 
 
 _NAME = re.compile(r"[a-z0-9_-]+")

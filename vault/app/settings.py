@@ -54,6 +54,7 @@ class Settings:
     password_file: str | None = None
     password_command: str | None = None
     cache_dir: Path | None = None
+    state_dir: Path | None = None
     source: str | None = None
     sources: Mapping[str, SourceSettings] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -113,16 +114,22 @@ def load_settings(*, repository: str | None, source: str | None) -> Settings:
         settings,
         repository=repository or environment.get("PGVAULT_REPOSITORY") or settings.repository,
         cache_dir=_cache_dir(environment, settings.cache_dir),
+        state_dir=_own_dir(environment, "PGVAULT_STATE_DIR", xdg="XDG_STATE_HOME", below=".local/state"),
         source=source or settings.source,
     )
 
 
 def _cache_dir(environment: Mapping[str, str], configured: Path | None) -> Path | None:
-    if chosen := environment.get("PGVAULT_CACHE_DIR"):
-        return _home(chosen)
-    if configured is not None:
+    if configured is not None and not environment.get("PGVAULT_CACHE_DIR"):
         return configured
-    base = environment.get("XDG_CACHE_HOME") or (f"{home}/.cache" if (home := environment.get("HOME")) else None)
+    return _own_dir(environment, "PGVAULT_CACHE_DIR", xdg="XDG_CACHE_HOME", below=".cache")
+
+
+def _own_dir(environment: Mapping[str, str], variable: str, *, xdg: str, below: str) -> Path | None:
+    """What the variable names, else pgvault's place in the directory that XDG or HOME names."""
+    if chosen := environment.get(variable):
+        return _home(chosen)
+    base = environment.get(xdg) or (f"{home}/{below}" if (home := environment.get("HOME")) else None)
     return Path(base) / "pgvault" if base else None
 
 

@@ -21,6 +21,7 @@ from vault.errors import AlreadyExists, NoRepository, NotFound, StoreError, Unsa
 if TYPE_CHECKING:
     from vault.ops.view.tree import View
     from vault.ports import DirectorySource, ObjectStore, Progress, Target
+    from vault.repo.freshness import Heads
     from vault.repo.snapshot import Snapshot
     from vault.repo.state import Indexed, Open
     from vault.source.files.target import DirectoryWriter
@@ -179,7 +180,7 @@ def repository_unlocker(settings: Settings) -> Callable[[], Open]:
         unlocked = unlock()
         from vault.repo.state import Open
 
-        return Open(store, *unlocked)
+        return Open(store, *unlocked, cache_dir=settings.cache_dir)
 
     return opened
 
@@ -200,6 +201,18 @@ def require_repository(store: ObjectStore) -> None:
             why="there is no file `config`",
             hint="create one with: pgvault init -r PATH, or name another with -r",
         ) from error
+
+
+def heads(settings: Settings, opened: Open, tell: Callable[[str], None]) -> Heads:
+    """What this machine remembers of the repository. `tell` hears what is wrong with that."""
+    from vault.repo.freshness import Heads
+
+    if settings.state_dir is None:
+        tell(
+            "no directory for the program's state: snapshots that go away from now on will not be noticed from here; "
+            "PGVAULT_STATE_DIR names one"
+        )
+    return Heads(opened, settings.state_dir, tell)
 
 
 def index_repository(settings: Settings) -> Indexed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import IntEnum
 from typing import Final
 
@@ -68,6 +68,33 @@ OF_ERROR: Final[Mapping[type[errors.VaultError], ExitCode]] = {
     errors.Interrupted: ExitCode.INTERRUPTED,
 }
 """A class that is not listed has its nearest listed ancestor's code."""
+
+
+GRAVITY: Final = (
+    ExitCode.OK,
+    ExitCode.DIFFERENCES,
+    ExitCode.INCOMPLETE,
+    ExitCode.RESTORE_INCOMPLETE,
+    ExitCode.USAGE,
+    ExitCode.LOCKED,
+    ExitCode.UNREACHABLE,
+    ExitCode.PERMISSION,
+    ExitCode.FAILED,
+    ExitCode.UNSAFE,
+    ExitCode.SECRET_UNAVAILABLE,
+    ExitCode.WRONG_PASSPHRASE,
+    ExitCode.NO_REPOSITORY,
+    ExitCode.FORMAT_NEWER,
+    ExitCode.STORAGE,
+    ExitCode.DAMAGE,
+    ExitCode.INTERRUPTED,
+)
+"""The lightest first: what a command over several things ends with is the last of them. What is saved is lighter than what is not."""
+
+
+def gravest(codes: Iterable[ExitCode]) -> ExitCode:
+    """OK if there are none."""
+    return max(codes, key=GRAVITY.index, default=ExitCode.OK)
 
 
 def exit_code_of(kind: type[errors.VaultError]) -> ExitCode:

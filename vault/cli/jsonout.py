@@ -6,10 +6,11 @@ Sizes are integers ending in `_bytes`, durations end in `_s`, times are RFC 3339
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from vault.cli import about
-from vault.errors import IntegrityError
+from vault.errors import IntegrityError, VaultError
 from vault.ids import SnapshotId
 from vault.model import Counts, Ledger, Manifest, SlotInfo
 from vault.sql.names import show_name
@@ -17,11 +18,13 @@ from vault.sql.names import show_name
 if TYPE_CHECKING:
     from vault.app.restore import PlannedRestore, Restored
     from vault.ops.backup.run import BackupReport
+    from vault.ops.check.run import CheckReport
     from vault.ops.repository.stats import Stats
     from vault.ops.restore.failures import Failure
     from vault.ops.restore.foresight import Step
     from vault.ops.retention.unlock import LeaseRow, Unlocked
     from vault.ops.view.tree import ViewEntry
+    from vault.repo.freshness import Rollback
     from vault.repo.lineage import Known
     from vault.repo.snapshot import Snapshot
 
@@ -91,7 +94,8 @@ def backup(report: BackupReport) -> Json:
         snapshot=report.id.hex(),
         source=manifest.source,
         sequence=manifest.sequence,
-        warnings=[text for text in (report.apart, manifest.suspect) if text],
+        warnings=backup_warnings(report),
+        rollback=None if report.rollback is None else _rollback(report.rollback),
         parent=manifest.parent.hex() if manifest.parent is not None else None,
         duration_s=effort.duration_ms / 1000,
         tables=tables(manifest),
@@ -105,6 +109,40 @@ def backup(report: BackupReport) -> Json:
         file_bytes=file_bytes(manifest),
         coverage=coverage(report.ledger),
         counts=counts(manifest.counts),
+    )
+
+
+def backup_warnings(report: BackupReport) -> list[str]:
+    """Why a snapshot that was saved is no reason to be content."""
+    suspect = f"{report.manifest.suspect}; the next backup reads everything again" if report.manifest.suspect else ""
+    error = None if report.rollback is None else report.rollback.error()
+    lost = "" if error is None else f"{error.message}: {error.why}; {error.hint}"
+    return [text for text in (report.apart, suspect, lost) if text]
+
+
+def _rollback(rollback: Rollback) -> Json:
+    head = rollback.head
+    return {"seen_sequence": head.sequence, "seen_snapshot": head.id.hex(), "sequence": rollback.there}
+
+
+def error(error: VaultError, exit_code: int) -> Json:
+    """As the last line of a command that failed."""
+    parts = {"code": error.code, "message": error.message, "why": error.why, "fix": error.hint}
+    return {"type": "error", **parts, "exit_code": int(exit_code)}
+
+
+def check(report: CheckReport, duration_s: float) -> Json:
+    since, read_ms = report.remembered_since_ms, report.data_read_ms
+    return result(
+        objects=report.objects,
+        read_bytes=report.read_bytes,
+        snapshots=report.snapshots,
+        damage=[asdict(fault) for fault in report.damage],
+        notes=list(report.notes),
+        remembered=report.remembered,
+        remembered_since=None if since is None else about.instant(since),
+        data_read=None if read_ms is None else about.instant(read_ms),
+        duration_s=duration_s,
     )
 
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from vault.ids import KeyId
-from vault.model import FileKind, KeyBundle, PackClass
+from vault.model import FileKind, KeyBundle, LocalKind, PackClass
 
 _KEY_BYTES: Final = 32
 _KEY_ID_BYTES: Final = 8
@@ -47,6 +47,11 @@ class Keys:
         """Key of one pack; its nonces are the ordinals of its objects."""
         class_key = _hkdf(self.root, info=b"pgvault/1/pack\0" + bytes((pack_class,)))
         return _hkdf(class_key, salt=salt, info=b"pgvault/1/pack-key\0" + header)
+
+    def local_key(self, kind: LocalKind) -> tuple[bytes, bytes]:
+        """(key, nonce key) of what a client keeps outside of the repository: the second makes the nonces of the first."""
+        both = _hkdf(self.root, info=b"pgvault/1/local\0" + bytes((kind,)), length=2 * _KEY_BYTES)
+        return both[:_KEY_BYTES], both[_KEY_BYTES:]
 
 
 def _hkdf(key: bytes, *, info: bytes, salt: bytes = b"", length: int = _KEY_BYTES) -> bytes:

@@ -84,6 +84,18 @@ def decode(data: bytes, *, what: str, bytes_max: int) -> Value:
     return checked
 
 
+def decode_own(data: bytes) -> Value:
+    """A value that this program encoded, and that was authenticated since: taken without the proofs of `decode`.
+
+    Raises  Malformed: it is not msgpack
+    """
+    try:
+        value: Value = msgpack.unpackb(data, use_list=False, raw=False)
+    except (ValueError, TypeError, msgpack.UnpackException) as error:
+        raise Malformed("not valid msgpack", why=type(error).__name__) from error
+    return value
+
+
 def _canonical(value: Value, depth_left: int) -> object:
     kind = type(value)
     if kind in _SCALARS:

@@ -56,6 +56,14 @@ class FileKind(IntEnum):
     DRILL = 10
 
 
+class LocalKind(IntEnum):
+    """What a client keeps of a repository outside of it, each under its own local key."""
+
+    HEADS = 1
+    MANIFESTS = 2
+    CLOSURES = 3
+
+
 DATA_TYPES = frozenset({ObjectType.ROW_CHUNK, ObjectType.FILE_CHUNK, ObjectType.LARGE_OBJECT_CHUNK})
 """Types that go to packs of class DATA and are bounded by CHUNK_BYTES_MAX; all others are META."""
 

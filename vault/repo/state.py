@@ -21,6 +21,7 @@ from vault.ports import Entropy, ObjectStore
 from vault.repo.index import Index
 from vault.repo.keyring import unlock, unlock_with_kit, unseal_file
 from vault.repo.lineage import Known, in_order
+from vault.repo.manifests import ManifestCache
 from vault.repo.reader import Reader
 from vault.repo.snapshot import Snapshot
 from vault.repo.writer import Writer
@@ -49,11 +50,23 @@ class Closed:
 class Open:
     """A repository whose keys are known."""
 
-    def __init__(self, store: ObjectStore, config: RepositoryConfig, keys: Keys, bundle: KeyBundle) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        config: RepositoryConfig,
+        keys: Keys,
+        bundle: KeyBundle,
+        *,
+        cache_dir: Path | None = None,
+    ) -> None:
+        """`cache_dir` is private to this program; None decodes every manifest anew."""
         self.store = store
         self.config = config
         self.keys = keys
         self.bundle = bundle
+        self._manifests = ManifestCache(
+            None if cache_dir is None else cache_dir / config.repository.hex(), keys, config.repository
+        )
 
     def snapshots(self) -> list[tuple[SnapshotId, Manifest]]:
         """Every readable snapshot, oldest first."""
@@ -70,28 +83,51 @@ class Open:
                 readable.append((snapshot_id, manifest))
         return in_order(readable), damaged
 
-    def scan(self) -> Iterator[tuple[SnapshotId, Manifest | IntegrityError]]:
-        """Every file under snapshots/, in no useful order, with what is wrong with it if it cannot be read."""
-        for stored in self.store.list("snapshots/"):
-            snapshot_id = parse_snapshot_name(stored.name)
-            if snapshot_id is None:
-                continue
+    def scan(self, *, read: bool = False) -> Iterator[tuple[SnapshotId, Manifest | IntegrityError]]:
+        """Every file under snapshots/, in no useful order, with what is wrong with it if it cannot be read.
+
+        read  every file, also of which the cache tells what it said
+        """
+        stored = {parse_snapshot_name(file.name): file for file in self.store.list("snapshots/")}
+        listed = [(snapshot_id, file) for snapshot_id, file in stored.items() if snapshot_id is not None]
+        for snapshot_id, file in listed:
             try:
-                if stored.size > FILE_BYTES_MAX:
-                    raise LimitExceeded("snapshot file is too long")
-                yield snapshot_id, self.manifest(snapshot_id)
+                yield snapshot_id, self._listed(snapshot_id, file.size, read=read)
             except NotFound:
                 continue  # forgotten between the listing and the reading
             except IntegrityError as error:
-                error.file = stored.name
+                error.file = file.name
                 yield snapshot_id, error
+        self._manifests.save(snapshot_id for snapshot_id, _ in listed)
+
+    def _listed(self, snapshot_id: SnapshotId, size: int, *, read: bool) -> Manifest:
+        if size > FILE_BYTES_MAX:
+            raise LimitExceeded("snapshot file is too long")
+        plain = self._manifest_bytes(snapshot_id) if read else b""
+        manifest = self._manifests.get(snapshot_id, size)
+        if manifest is None:
+            manifest = decode_manifest(plain or self._manifest_bytes(snapshot_id))
+            self._manifests.add(snapshot_id, size, manifest)
+        return manifest
 
     def manifest(self, snapshot_id: SnapshotId) -> Manifest:
+        """From its file. Raises  NotFound; IntegrityError"""
+        return decode_manifest(self._manifest_bytes(snapshot_id))
+
+    def opens(self, snapshot_id: SnapshotId) -> bool:
+        """Whether the snapshot's file is there and whole now, whatever the cache tells of it."""
+        try:
+            self._manifest_bytes(snapshot_id)
+        except (NotFound, IntegrityError):
+            return False
+        return True
+
+    def _manifest_bytes(self, snapshot_id: SnapshotId) -> bytes:
         """Raises  NotFound; IntegrityError"""
         plain = unseal_file(self.store.get(snapshot_name(snapshot_id)), FileKind.SNAPSHOT, self.keys)
         if SnapshotId(keyed.object_id(self.keys.id_key, ObjectType.SNAPSHOT, plain)) != snapshot_id:
             raise ContentMismatch("snapshot has another content than its name", object_id=snapshot_id.hex())
-        return decode_manifest(plain)
+        return plain
 
     def resolve(self, spec: str, source: str | None = None) -> SnapshotId:
         """The snapshot that `spec` names: exact tag value, `latest`, `latest~N`, a date (the newest of that time), an id prefix.
@@ -171,7 +207,11 @@ class Indexed:
         )
 
     def snapshot(self, snapshot_id: SnapshotId, *, threads: int = 2) -> Snapshot:
-        return Snapshot(snapshot_id, self.open.manifest(snapshot_id), self.reader(threads=threads))
+        return self.known(snapshot_id, self.open.manifest(snapshot_id), threads=threads)
+
+    def known(self, snapshot_id: SnapshotId, manifest: Manifest, *, threads: int = 2) -> Snapshot:
+        """The snapshot whose manifest was read already."""
+        return Snapshot(snapshot_id, manifest, self.reader(threads=threads))
 
 
 def no_such_source(known: Iterable[Known], source: str) -> NotThere:

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 
 from vault.crypto.keys import Keys
-from vault.model import FileKind, KeyBundle, PackClass
+from vault.model import FileKind, KeyBundle, LocalKind, PackClass
 
 BUNDLE = KeyBundle(id_key=b"i" * 32, root=b"r" * 32, cut_seed=987654321987)
 KEYS = Keys.derive(BUNDLE)
@@ -32,12 +32,16 @@ def test_keys_follow_the_derivation_table() -> None:
     class_key = hkdf(root, b"", b"pgvault/1/pack\x00\x01", 32)
     pack_key = hkdf(class_key, b"salt", b"pgvault/1/pack-key\x00HEADER", 32)
     assert KEYS.pack_key(PackClass.DATA, b"HEADER", b"salt") == pack_key
+    first, second = KEYS.local_key(LocalKind.MANIFESTS)
+    assert first == hkdf(root, b"", b"pgvault/1/local\x00\x02", 32)
+    assert len(second) == 32
 
 
 def test_no_two_purposes_share_a_key() -> None:
     derived = [KEYS.file_key(kind, b"h", b"s") for kind in FileKind]
     derived += [KEYS.pack_key(pack_class, b"h", b"s") for pack_class in PackClass]
     derived += [KEYS.file_key(FileKind.INDEX, b"H", b"s"), KEYS.file_key(FileKind.INDEX, b"h", b"S")]
+    derived += [key for kind in LocalKind for key in KEYS.local_key(kind)]
     derived += [KEYS.config_mac_key, KEYS.id_key]
     assert len(set(derived)) == len(derived)
 

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from vault.app import wiring
 from vault.app.backup import run_backup
-from vault.app.backup_request import BackupOptions, plan_backup
+from vault.app.backup_request import BackupOptions, plan_all, plan_backup
 from vault.cli import render
-from vault.cli.exit_codes import ExitCode
+from vault.cli.exit_codes import ExitCode, exit_code_of, gravest
 from vault.cli.options import Invocation, command
 from vault.cli.progress import shown
+from vault.errors import Interrupted, VaultError
 from vault.model.words import counted
 
 if TYPE_CHECKING:
+    from vault.app.backup_request import BackupPlan
+    from vault.app.settings import Settings
     from vault.ops.backup.run import BackupReport
+    from vault.repo.state import Open
 
 
 @command(
@@ -29,6 +35,7 @@ if TYPE_CHECKING:
         "pgvault backup -d postgresql://postgres@127.0.0.1:54322/postgres",
         "pgvault backup -d app --dir migrations=supabase/migrations --dir edge_functions=supabase/functions",
         "pgvault backup --dir documents=/srv/documents --tag release=1.4",
+        "pgvault backup --all",
     ],
 )
 @click.option("-d", "--database", metavar="URL", help="Database name, URL or connection string, without a password.")
@@ -54,12 +61,33 @@ if TYPE_CHECKING:
 @click.option("--allow-gaps", is_flag=True, help="Leave out and report what cannot be read (exit 3).")
 @click.option("--allow-cleartext", is_flag=True, help="Accept a connection to another host without TLS.")
 @click.option("--server-moved", is_flag=True, help="The source's database is on another server now, or was made anew.")
+@click.option(
+    "--accept-rollback", is_flag=True, help="It is known that the source's newest snapshots are gone; say it once."
+)
+@click.option("--all", "every", is_flag=True, help="Every source of the configuration, one after the other.")
 @click.option("-j", "--jobs", type=click.IntRange(1, 32), default=2, show_default=True, help="Reading connections.")
 def backup(invocation: Invocation, directories: Sequence[str], tags: Sequence[str], **options: Any) -> int:
-    settings, out = invocation.settings(), invocation.renderer()
-    plan = plan_backup(settings, BackupOptions(directories=tuple(directories), tags=tuple(tags), **options))
+    settings = invocation.settings()
+    asked = BackupOptions(directories=tuple(directories), tags=tuple(tags), **options)
+    if asked.every:
+        return _take_all(invocation, settings, asked)
+    return _take(invocation, settings, plan_backup(settings, asked)).code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Taken:
+    code: ExitCode
+    snapshot: str | None = None
+    why: str = ""
+
+
+def _take(
+    invocation: Invocation, settings: Settings, plan: BackupPlan, *, unlock: Callable[[], Open] | None = None
+) -> _Taken:
+    """One snapshot, shown. Raises  as run_backup"""
+    out = invocation.renderer()
     with shown(out) as progress:
-        report = run_backup(settings, plan, attended=out.can_ask(), progress=progress)
+        report = run_backup(settings, plan, attended=out.can_ask(), progress=progress, unlock=unlock)
     from vault.cli import jsonout
     from vault.ops.project.outside import gaps
 
@@ -68,12 +96,47 @@ def backup(invocation: Invocation, directories: Sequence[str], tags: Sequence[st
         out.json_line(jsonout.backup(report))
     else:
         _draw(invocation, report)
-    if report.apart:
-        out.insist(f"warning: {report.apart}")
-    if report.manifest.suspect:
-        out.insist(f"warning: {report.manifest.suspect}; the next backup reads everything again")
-        return ExitCode.DAMAGE
-    return ExitCode.INCOMPLETE if incomplete or report.apart else ExitCode.OK
+    warnings = jsonout.backup_warnings(report)
+    for text in warnings:
+        out.insist(f"warning: {text}")
+    code = ExitCode.INCOMPLETE if incomplete or report.apart else ExitCode.OK
+    if report.manifest.suspect or report.rollback is not None:
+        code = ExitCode.DAMAGE
+    return _Taken(code=code, snapshot=report.id.hex(), why="; ".join(warnings))
+
+
+def _take_all(invocation: Invocation, settings: Settings, asked: BackupOptions) -> int:
+    """A snapshot of each source, with a line each; one that fails stops no other. The gravest exit code is the command's."""
+    from vault.cli import jsonout
+
+    out, taken = invocation.renderer(), dict[str, _Taken]()
+    plans = plan_all(settings, asked)
+    opened = wiring.open_repository(settings)
+    for name, plan in plans.items():
+        out.talk(f"source {name}")
+        try:
+            if isinstance(plan, VaultError):
+                raise plan
+            taken[name] = _take(invocation, replace(settings, source=name), plan, unlock=lambda: opened)
+        except VaultError as error:
+            if isinstance(error, Interrupted):
+                raise
+            code = exit_code_of(type(error))
+            taken[name] = _Taken(code=code, why=error.message)
+            if invocation.json:
+                out.json_line({**jsonout.error(error, code), "source": name})
+            else:
+                out.error(f"{name}: {error.message}", why=error.why, fix=error.hint)
+    if invocation.json:
+        rows = [
+            {"source": name, "exit_code": int(one.code), "snapshot": one.snapshot, "why": one.why}
+            for name, one in taken.items()
+        ]
+        out.json_line(jsonout.result(sources=rows))
+    else:
+        saved = sum(one.snapshot is not None for one in taken.values())
+        out.line(f"{saved} of {counted(len(taken), 'source')} saved")
+    return gravest(one.code for one in taken.values())
 
 
 def _draw(invocation: Invocation, report: BackupReport) -> None:

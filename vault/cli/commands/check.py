@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -29,21 +28,20 @@ AFFECTED_SHOWN_MAX = 10
 )
 @click.option("--read-data", is_flag=False, flag_value="100%", metavar="[=n/m|n%]", help="Read the packs' bytes too.")
 def check(invocation: Invocation, read_data: str | None) -> int:
+    from vault.ops.check.run import Own
     from vault.ops.check.run import run as run_check
 
     part = share(read_data) if read_data is not None else None
-    clock, out = wiring.SystemClock(), invocation.renderer()
+    clock, out, settings = wiring.SystemClock(), invocation.renderer(), invocation.settings()
     started_ms = clock.now_ms()
-    indexed = wiring.index_repository(invocation.settings())
+    indexed = wiring.index_repository(settings)
+    own = Own(cache_dir=settings.cache_dir, state_dir=settings.state_dir, now_ms=started_ms)
     with progress.shown(out) as drawn:
-        report = run_check(indexed, read_data=part, entropy=wiring.system_entropy, progress=drawn)
+        report = run_check(indexed, read_data=part, entropy=wiring.system_entropy, progress=drawn, own=own)
     if invocation.json:
-        damage = [asdict(fault) for fault in report.damage]
-        duration_s = max(0, clock.now_ms() - started_ms) / 1000
-        numbers = {"objects": report.objects, "read_bytes": report.read_bytes, "snapshots": report.snapshots}
-        out.json_line(jsonout.result(**numbers, damage=damage, duration_s=duration_s))
+        out.json_line(jsonout.check(report, max(0, clock.now_ms() - started_ms) / 1000))
     else:
-        _draw(invocation, report, read=part is not None)
+        _draw(invocation, report, read=part, now_ms=started_ms)
     return ExitCode.DAMAGE if report.damage else ExitCode.OK
 
 
@@ -60,7 +58,7 @@ def share(text: str) -> float:
     return part
 
 
-def _draw(invocation: Invocation, report: CheckReport, *, read: bool) -> None:
+def _draw(invocation: Invocation, report: CheckReport, *, read: float | None, now_ms: int) -> None:
     out = invocation.renderer()
     for fault in report.damage:
         out.line(f"damage: {fault.file or fault.object}: {fault.why}")
@@ -68,11 +66,21 @@ def _draw(invocation: Invocation, report: CheckReport, *, read: bool) -> None:
             out.line(f"  hits {hit}")
         if len(fault.affects) > AFFECTED_SHOWN_MAX:
             out.line(f"  and {len(fault.affects) - AFFECTED_SHOWN_MAX} more (--json names them)")
+    for note in report.notes:
+        out.insist(f"note: {note}")
     seen = f"{report.snapshots} snapshots, {report.objects} objects, {render.size(report.read_bytes)} of packs read"
     verdict = f"{len(report.damage)} damaged" if report.damage else "no damage found"
     out.line(f"{verdict}: {seen}")
-    if not read:
-        out.talk("the packs' bytes were not read; to read them: pgvault check --read-data")
+    if report.remembered_since_ms is not None:
+        out.talk(
+            f"{report.remembered} of the snapshots were walked earlier, the first of them "
+            f"{render.when(report.remembered_since_ms, now_ms)}, and all that they need is listed as it was then"
+        )
+    if read != 1:
+        last = report.data_read_ms
+        when = "this machine never did" if last is None else f"this machine last did {render.when(last, now_ms)}"
+        part = "were not read" if read is None else "were read in part"
+        out.talk(f"the packs' bytes {part}; all of them {when}; to read them: pgvault check --read-data")
 
 
 COMMAND = check

@@ -16,7 +16,11 @@ ENVIRONMENT = (
     ("PGVAULT_NEW_PASSWORD[_FILE|_COMMAND]", "the same three for key add and key passwd"),
     ("PGVAULT_RECOVERY_KIT_FILE", "a recovery kit that opens the repository instead of a passphrase"),
     ("PGVAULT_CONFIG", "a configuration file instead of pgvault.toml of the project and the user"),
-    ("PGVAULT_CACHE_DIR", "where the index cache is kept; it can be deleted at any time"),
+    (
+        "PGVAULT_CACHE_DIR",
+        "where the cache is kept, of the index and of lists of snapshots; it can be deleted at any time",
+    ),
+    ("PGVAULT_STATE_DIR", "where the newest snapshots that this machine saw are remembered; keep it"),
     ("PGHOST, PGUSER, PGPASSFILE, PGSERVICE, ...", "libpq's own variables, for the database"),
     ("NO_COLOR", "no colours"),
 )

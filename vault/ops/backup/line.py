@@ -27,11 +27,11 @@ class Line:
     distrust: str
 
 
-def choose_line(known: Iterable[Known], *, source: str, selection: str) -> Line:
+def choose_line(known: Iterable[Known], *, source: str, selection: str, above: int = 0) -> Line:
     """The parent is the newest snapshot of the source that is not suspect, of the same selection if there is one.
 
     A suspect snapshot says that something is wrong with what came before it. One with the parent's own number was taken beside it, from
-    the same rows, and puts it in doubt as a later one does.
+    the same rows, and puts it in doubt as a later one does. Its number is greater than any of the source and than `above`.
     """
     same = in_order(pair for pair in known if pair[1].source == source)
     sound = [pair for pair in same if not pair[1].suspect]
@@ -39,7 +39,7 @@ def choose_line(known: Iterable[Known], *, source: str, selection: str) -> Line:
     parent = next(reversed(alike or sound), None)
     from_number = 0 if parent is None else parent[1].sequence
     doubted = any(manifest.suspect and manifest.sequence >= from_number for _, manifest in same)
-    sequence = max((manifest.sequence for _, manifest in same), default=0) + 1
+    sequence = max([above, *(manifest.sequence for _, manifest in same)]) + 1
     if sequence > _SEQUENCE_MAX:  # somebody with the keys used them up; no decoder takes a greater one
         raise UnsafeError(
             f"source {source} has no number left for a snapshot", hint="go on under another name: --source NAME"

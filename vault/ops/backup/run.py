@@ -7,30 +7,24 @@ could not be captured is in the ledger; nothing is left out without a line there
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from vault.errors import Incoherent
-from vault.format.ledger import encode_ledger
-from vault.ids import ObjectId, SnapshotId
+from vault.errors import Incoherent, StoreError
+from vault.ids import SnapshotId
 from vault.model import (
-    CatalogFacts,
-    Counts,
-    DatabasePart,
-    Effort,
     Lease,
     Ledger,
-    ListRef,
     Manifest,
     Missing,
-    ObjectType,
-    ServerFacts,
     State,
 )
 from vault.ops.backup.database import DatabaseCapture, capture_database
+from vault.ops.backup.describe import describe
 from vault.ops.backup.files import FilesCapture, capture_files
 from vault.ops.backup.line import (
+    Line,
     OtherDatabase,
     apart,
     choose_line,
@@ -40,12 +34,11 @@ from vault.ops.backup.line import (
     require_reached,
     require_same,
 )
-from vault.ops.backup.lists import storable
+from vault.ops.backup.request import BackupRequest as BackupRequest
 from vault.ops.backup.rows import RowOptions
-from vault.ops.project.components import SUPABASE, Selectors
-from vault.ops.project.counts import Captured, count, coverage
 from vault.ops.project.outside import unmatched
 from vault.ports import Capture, Clock, DirectorySource, Entropy, Progress
+from vault.repo.freshness import Heads, Rollback, record_lost
 from vault.repo.lineage import Known, calendar, is_ahead
 from vault.repo.snapshot import Snapshot
 from vault.repo.state import Indexed, Open
@@ -58,40 +51,14 @@ _ATTEMPTS_MAX = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BackupRequest:
-    """`selection`: what was asked for, canonical text; equal text makes snapshots comparable. `jobs`: reading connections.
-
-    `moved`: the source's database may be another one than before; `attended`: somebody is there to be asked which it is.
-    `patterns`: options that narrow the database, for the ledger; `outside`: whether objects in no schema are taken all the same;
-    `selectors`: what the project calls its things; `accepted`: names of gaps that are no reason to complain; `expected`: the
-    database that `source` was made for.
-    """
-
-    source: str
-    selection: str
-    program: str
-    tags: Mapping[str, str] = field(default_factory=dict)
-    full: bool = False
-    moved: bool = False
-    attended: bool = False
-    patterns: tuple[str, ...] = ()
-    outside: bool = True
-    selectors: Selectors = SUPABASE
-    accepted: tuple[str, ...] = ()
-    expected: ServerFacts | None = None
-    jobs: int = 2
-    host: str = ""
-    pid: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class BackupReport:
-    """`apart`: why the snapshot is of another source than was asked for, or empty."""
+    """`apart`: why the snapshot is of another source than was asked for, or empty. `rollback`: what went away and was not accepted."""
 
     id: SnapshotId
     manifest: Manifest
     ledger: Ledger
     apart: str = ""
+    rollback: Rollback | None = None
 
 
 def run(
@@ -104,10 +71,12 @@ def run(
     entropy: Entropy,
     progress: Progress,
     cache_dir: Path | None = None,
+    heads: Heads | None = None,
 ) -> BackupReport:
     """Take a snapshot and return it as committed. The index is loaded under the lease, after the sweeps: no sooner.
 
     cache_dir     of the index, as `Open.indexed` takes it
+    heads         what this machine remembers of the repository; None: nothing, and it learns nothing
     open_capture  opens a consistent view of the database; called after the parent was chosen, again if definitions change
     Raises        SourceError, StoreError, IntegrityError: no snapshot was written; Locked: a prune got in the way;
                   UnsafeError: the source is another database's, and somebody is there to say what to do
@@ -120,7 +89,7 @@ def run(
         open_capture=open_capture,
         directories=directories,
         clock=clock,
-        tools=_Tools(entropy=entropy, progress=progress, cache_dir=cache_dir),
+        tools=_Tools(entropy=entropy, progress=progress, cache_dir=cache_dir, heads=heads),
     )
     try:
         return take(request=request)
@@ -147,18 +116,20 @@ def _run(
 ) -> BackupReport:
     """As `run`. Raises OtherDatabase: nothing was read of it"""
     started = clock.now_ms()
-    line = choose_line(known, source=request.source, selection=request.selection)
+    rollback = _rollback(request, known, tools)
+    above = rollback.head.sequence if rollback is not None and request.accept_rollback else 0
+    line = _choose_line(repo, known, request, above=above)
     if line.parent is not None and is_ahead(line.parent[1], started):
         tools.progress.event("warning", _clock_warning(line.parent[1], started))
     terms = _lease(request, line.parent, started)
     warn = partial(tools.progress.event, "warning")
     with writing(repo, terms, clock=clock, entropy=tools.entropy, warn=warn, cache_dir=tools.cache_dir) as under_lease:
-        before = None if line.parent is None else under_lease.indexed.snapshot(line.parent[0])
+        before = None if line.parent is None else under_lease.indexed.known(*line.parent)
         tools = replace(tools, distrust=line.distrust)
         take = _Take(under_lease.indexed, under_lease.writer, request, known, before=before, tools=tools)
         database = take.database(open_capture) if open_capture is not None else None
         files = take.directories(directories)
-        manifest, ledger = _describe(request, line.parent, database, files, put=under_lease.writer.put)
+        manifest, ledger = describe(request, line.parent, database, files, put=under_lease.writer.put)
         tables = None if database is None else database.tables
         for text in unmatched(ledger, request.accepted, request.selectors, tables):
             tools.progress.event("warning", text)
@@ -169,7 +140,40 @@ def _run(
             return replace(manifest, effort=replace(manifest.effort, new_bytes=new_bytes, duration_ms=duration_ms))
 
         done = under_lease.commit(at)
-        return BackupReport(id=done.id, manifest=done.manifest, ledger=ledger)
+        if rollback is not None and request.accept_rollback:
+            _accept(repo, rollback, clock=clock, tools=tools)
+            rollback = None
+        if tools.heads is not None:
+            tools.heads.remember([*known, (done.id, done.manifest)])
+        return BackupReport(id=done.id, manifest=done.manifest, ledger=ledger, rollback=rollback)
+
+
+def _rollback(request: BackupRequest, known: Sequence[Known], tools: _Tools) -> Rollback | None:
+    """What went away of the source since this machine saw it. It stops no backup: a source that goes on is worth more."""
+    rollback = None if tools.heads is None else tools.heads.rollback(request.source, known)
+    if rollback is not None and not request.accept_rollback:
+        error = rollback.error()
+        tools.progress.event("warning", f"{error.message}: {error.why}; the backup goes on")
+    elif rollback is None and request.accept_rollback:
+        tools.progress.event("warning", f"--accept-rollback: nothing of {request.source} is missing here")
+    return rollback
+
+
+def _choose_line(repo: Open, known: Sequence[Known], request: BackupRequest, *, above: int) -> Line:
+    """As `choose_line`, with a parent whose file is whole: what the cache told may be gone or damaged since."""
+    while True:
+        line = choose_line(known, source=request.source, selection=request.selection, above=above)
+        if line.parent is None or repo.opens(line.parent[0]):
+            return line
+        known = [pair for pair in known if pair is not line.parent]
+
+
+def _accept(repo: Open, rollback: Rollback, *, clock: Clock, tools: _Tools) -> None:
+    """A record that cannot be written is told: the snapshot is there, and its number alone ends the alarm of all who see it."""
+    try:
+        record_lost(repo, rollback, now_ms=max(0, clock.now_ms()), entropy=tools.entropy)
+    except StoreError as error:
+        tools.progress.event("warning", f"{error.message}: no record says that {rollback.head.id.hex()[:12]} is lost")
 
 
 def _clock_warning(parent: Manifest, now_ms: int) -> str:
@@ -195,6 +199,7 @@ class _Tools:
     entropy: Entropy
     progress: Progress
     cache_dir: Path | None
+    heads: Heads | None = None
     distrust: str = ""
 
 
@@ -272,60 +277,3 @@ class _Take:
             )
             for name, source in sorted(sources.items())
         }
-
-
-def _describe(
-    request: BackupRequest,
-    parent: Known | None,
-    database: DatabaseCapture | None,
-    files: Mapping[str, FilesCapture],
-    *,
-    put: Callable[[ObjectType, bytes], ObjectId],
-) -> tuple[Manifest, Ledger]:
-    counts = _counts(database, files, request.selectors)
-    captured = Captured(
-        counts=counts,
-        database=database is not None,
-        directories=frozenset(files),
-        tables=() if database is None else database.tables,
-        entries=0 if database is None else len(database.entries),
-        roles=0 if database is None else len(database.roles.roles),
-        sequences=0 if database is None else database.part.sequences.sums.items,
-        large_objects=0 if database is None else database.part.large_objects.sums.items,
-        missing=() if database is None else database.missing,
-        missing_files={name: taken.missing for name, taken in files.items()},
-        patterns=request.patterns,
-        outside=request.outside,
-        accepted=request.accepted,
-    )
-    ledger = coverage(captured, request.selectors)
-    with storable("the coverage ledger"):
-        encoded = encode_ledger(ledger)
-    ledger_id = put(ObjectType.LEDGER, encoded)
-    part: DatabasePart | None = None if database is None else database.part
-    roots: dict[str, ListRef] = {name: taken.files for name, taken in files.items()}
-    manifest = Manifest(
-        source=request.source,
-        created_ms=0,
-        sequence=1,
-        parent=None if parent is None else parent[0],
-        selection=request.selection,
-        tags=request.tags,
-        program=request.program,
-        database=part,
-        directories=roots,
-        ledger=ledger_id,
-        coverage={name: (item.state, item.count) for name, item in ledger.items()},
-        counts=counts,
-        effort=Effort() if database is None else database.effort,
-        suspect="" if database is None else database.suspect,
-    )
-    return manifest, ledger
-
-
-def _counts(database: DatabaseCapture | None, files: Mapping[str, FilesCapture], selectors: Selectors) -> Counts:
-    paths = {name: taken.paths for name, taken in files.items()}
-    entries, tables, catalog = (
-        ((), (), CatalogFacts()) if database is None else (database.entries, database.tables, database.catalog)
-    )
-    return count(entries, tables, catalog=catalog, directories=paths, selectors=selectors)

@@ -1,13 +1,16 @@
 """Check that a repository is whole: files, index, closure of every snapshot, and on request every byte.
 
 Finds and names; repairs nothing. One damaged thing never hides another: each file and each node is looked at on its own, and every
-damage is told with the tables, files and snapshots that it hits.
+damage is told with the tables, files and snapshots that it hits. A snapshot that was whole is not walked again while all that a listing
+shows is as it was (`memory`), unless data is read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from vault.errors import IntegrityError, Malformed, MissingObject, NoRepository, NotFound
 from vault.format.config import CONFIG_NAME
@@ -16,11 +19,13 @@ from vault.format.snapshot import snapshot_name
 from vault.format.upkeep import decode_forgotten
 from vault.ids import ObjectId, SnapshotId
 from vault.model import FileKind, Forgotten, Manifest
+from vault.ops.check import strays
 from vault.ops.check.closure import Closure
+from vault.ops.check.memory import ClosureMemory, DataRead
 from vault.ops.check.packs import check_pack, sample
-from vault.ops.check.strays import strays
 from vault.ops.repository.keys import list_slots
 from vault.ports import Entropy, Progress
+from vault.repo.freshness import Heads
 from vault.repo.index import damaged_fragments
 from vault.repo.keyring import unseal_file, verified_config
 from vault.repo.state import Indexed
@@ -43,14 +48,36 @@ class Damage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckReport:
+    """`notes`: what is no damage and should be known. `remembered`: of `snapshots`, those found whole earlier, since when at the
+    longest; `data_read_ms`: when this machine had last read all data before this check, None if it does not know of it."""
+
     objects: int
     read_bytes: int
     damage: tuple[Damage, ...]
     snapshots: int
+    notes: tuple[str, ...] = ()
+    remembered: int = 0
+    remembered_since_ms: int | None = None
+    data_read_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Own:
+    """What this program keeps outside of the repository, and the time. None: nothing is remembered."""
+
+    cache_dir: Path | None = None
+    state_dir: Path | None = None
+    now_ms: int = 0
 
 
 def run(
-    repo: Indexed, *, read_data: float | None, entropy: Entropy, progress: Progress, threads: int = 2
+    repo: Indexed,
+    *,
+    read_data: float | None,
+    entropy: Entropy,
+    progress: Progress,
+    own: Own = Own(),
+    threads: int = 2,
 ) -> CheckReport:
     """Check everything; `read_data` is the share of packs (0..1] whose bytes are read and opened, None for none.
 
@@ -72,20 +99,56 @@ def run(
                 findings.add(error)
     progress.stage("snapshots")
     closure = Closure(repo, _lost(repo, findings), findings.add)
-    whole: dict[SnapshotId, Manifest] = {}
-    for snapshot_id, manifest in repo.open.scan():
-        if isinstance(manifest, IntegrityError):
-            findings.add(manifest, affects=f"{snapshot_id.hex()[:12]}: the whole snapshot")
-        else:
-            whole[snapshot_id] = manifest
-            closure.check(snapshot_id, manifest)
+    memory = ClosureMemory(repo, own.cache_dir, now_ms=own.now_ms)
+    if read_data is None:
+        memory.load()
+    whole = _check_snapshots(repo, closure, memory, findings)
     _check_parents(repo, whole, findings)
+    memory.save(whole)
+    notes = [*strays.remarks(repo), *_check_heads(repo, own, whole, findings)]
+    data = DataRead(repo, own.state_dir)
+    data_read_ms = data.load()
+    if read_data == 1 and not findings.all():
+        data.save(own.now_ms)
     return CheckReport(
-        objects=objects or closure.objects,
+        objects=objects or closure.objects + memory.objects,
         read_bytes=read_bytes,
         damage=findings.all(),
-        snapshots=closure.snapshots,
+        snapshots=closure.snapshots + memory.used,
+        notes=tuple(notes),
+        remembered=memory.used,
+        remembered_since_ms=memory.since_ms if memory.used else None,
+        data_read_ms=data_read_ms,
     )
+
+
+def _check_snapshots(
+    repo: Indexed, closure: Closure, memory: ClosureMemory, findings: _Findings
+) -> dict[SnapshotId, Manifest]:
+    """Every readable snapshot. Each file is read; what it refers to is walked unless it was whole and nothing has changed."""
+    readable: dict[SnapshotId, Manifest] = {}
+    for snapshot_id, manifest in repo.open.scan(read=True):
+        if isinstance(manifest, IntegrityError):
+            findings.add(manifest, affects=f"{snapshot_id.hex()[:12]}: the whole snapshot")
+            continue
+        readable[snapshot_id] = manifest
+        if memory.holds(snapshot_id):
+            continue
+        before = closure.objects
+        packs = closure.check(snapshot_id, manifest)
+        if packs is not None:
+            memory.add(snapshot_id, closure.packs.packs(packs), objects=closure.objects - before)
+    return readable
+
+
+def _check_heads(repo: Indexed, own: Own, readable: Mapping[SnapshotId, Manifest], findings: _Findings) -> list[str]:
+    """Whether snapshots went away since this machine saw them; what it sees now it remembers. What is wrong with its memory."""
+    told: list[str] = []
+    heads = Heads(repo.open, own.state_dir, told.append)
+    for rollback in heads.rollbacks(readable.items()):
+        findings.add_lost(rollback.error(), affects=f"{rollback.head.id.hex()[:12]}: the whole snapshot")
+    heads.remember(readable.items())
+    return told
 
 
 class _Findings:
@@ -110,13 +173,16 @@ class _Findings:
         key = (error.file, error.object_id)
         damage = self._damage.get(key) or self._by_object.get(key[1])
         if damage is None:
-            why = error.message + (f": {error.why}" if error.why else "")
-            damage = Damage(error.file, error.code, key[1] or None, why)
+            damage = Damage(error.file, error.code, key[1] or None, _why(error))
             self._damage[key] = damage
             if key[1]:
                 self._by_object[key[1]] = damage
         if affects and len(damage.affects) < _AFFECTS_MAX and affects not in damage.affects:
             damage.affects.append(affects)
+
+    def add_lost(self, error: IntegrityError, affects: str) -> None:
+        """What went away is told apart from what is wrong with a file of its name."""
+        self._damage[error.file, error.code] = Damage(error.file, error.code, None, _why(error), [affects])
 
     def objects(self) -> list[ObjectId]:
         """Every object of which a location is damaged."""
@@ -126,10 +192,14 @@ class _Findings:
         return tuple(self._damage.values())
 
 
+def _why(error: IntegrityError) -> str:
+    return error.message + (f": {error.why}" if error.why else "")
+
+
 def _check_files(repo: Indexed, findings: _Findings) -> None:
     store = repo.open.store
     slots = list_slots(store).damage
-    for error in (*slots, *damaged_fragments(store, repo.open.keys)):
+    for error in (*slots, *damaged_fragments(store, repo.open.keys, known=repo.index.fragments())):
         findings.add(error)
     try:
         verified_config(store, repo.open.keys)
@@ -138,7 +208,7 @@ def _check_files(repo: Indexed, findings: _Findings) -> None:
     except IntegrityError as error:
         error.file = CONFIG_NAME
         findings.add(error)
-    for stray in strays(repo.open):
+    for stray in strays.damaged(repo.open):
         findings.add(stray)
     for pack_id, size in repo.index.missing_packs():
         name = pack_name(pack_id)
@@ -165,10 +235,10 @@ def _lost(repo: Indexed, findings: _Findings) -> dict[ObjectId, IntegrityError]:
     return lost
 
 
-def _check_parents(repo: Indexed, whole: dict[SnapshotId, Manifest], findings: _Findings) -> None:
+def _check_parents(repo: Indexed, whole: Mapping[SnapshotId, Manifest], findings: _Findings) -> None:
     """A parent that is neither there nor forgotten was lost (nothing knows of the newest one); numbers ascend from it (SNAP-5)."""
     there = {stored.name for stored in repo.open.store.list("snapshots/")}
-    forgotten = {item.id for record in _forgotten(repo, findings) for item in record.snapshots}
+    forgotten = {item.id for record in _forgotten(repo) for item in record.snapshots}
     for snapshot_id, manifest in whole.items():
         parent = manifest.parent
         if parent is not None and snapshot_name(parent) not in there and parent not in forgotten:
@@ -180,7 +250,7 @@ def _check_parents(repo: Indexed, whole: dict[SnapshotId, Manifest], findings: _
                 ),
                 affects=f"{parent.hex()[:12]}: the whole snapshot",
             )
-        elif parent in whole and manifest.sequence <= whole[parent].sequence:
+        elif parent is not None and parent in whole and manifest.sequence <= whole[parent].sequence:
             findings.add(
                 Malformed(
                     "snapshot has no greater number than its parent",
@@ -190,12 +260,8 @@ def _check_parents(repo: Indexed, whole: dict[SnapshotId, Manifest], findings: _
             )
 
 
-def _forgotten(repo: Indexed, findings: _Findings) -> Iterator[Forgotten]:
+def _forgotten(repo: Indexed) -> Iterator[Forgotten]:
+    """Those that can be read; of the others `strays` tells."""
     for stored in repo.open.store.list("forgotten/"):
-        try:
+        with suppress(NotFound, IntegrityError):
             yield decode_forgotten(unseal_file(repo.open.store.get(stored.name), FileKind.FORGOTTEN, repo.open.keys))
-        except NotFound:
-            continue
-        except IntegrityError as error:
-            error.file = stored.name
-            findings.add(error)

@@ -1,6 +1,7 @@
 """Files that look like a repository's and that nobody with its keys put there under that name. They stop nobody, so a check names them.
 
-All sealed records of spec 60, and fragments under a name that no writer gives. Spec 70-store, 90-threats.
+All sealed records of spec 60, and fragments under a name that no writer gives. What is no damage and
+should be known all the same is a remark: files of other names, packs that nobody knows, no snapshot at all. Spec 70-store, 90-threats.
 """
 
 from __future__ import annotations
@@ -11,42 +12,92 @@ from typing import Final
 from vault.crypto import keyed
 from vault.errors import ContentMismatch, IntegrityError, Malformed, NotFound
 from vault.format import notes, upkeep
+from vault.format.config import CONFIG_NAME
 from vault.format.index import GENERATION_MAX, parse_fragment_name
+from vault.format.keyslot import parse_slot_name
+from vault.format.pack import parse_pack_name
+from vault.format.snapshot import parse_snapshot_name
 from vault.model import FileKind
+from vault.model.words import counted, size
+from vault.ports import StoredFile
 from vault.repo.keyring import unseal_file
-from vault.repo.state import Open
+from vault.repo.state import Indexed, Open
 
-_DECODERS: Final[Mapping[FileKind, Callable[[bytes], object]]] = {
+DECODERS: Final[Mapping[FileKind, Callable[[bytes], object]]] = {
     FileKind.LEASE: upkeep.decode_lease,
     FileKind.SWEEP: upkeep.decode_sweep,
+    FileKind.FORGOTTEN: upkeep.decode_forgotten,
     FileKind.CHECK: notes.decode_check,
     FileKind.PIN: notes.decode_pin,
     FileKind.FINDINGS: notes.decode_findings,
     FileKind.ACK: notes.decode_ack,
     FileKind.DRILL: notes.decode_drill,
 }
-"""Forgotten records are decoded by whoever looks for lost snapshots."""
+"""Of every kind that has a directory of its own."""
+_NAMED_MAX: Final = 5
+"""Names in one remark."""
 
 
-def strays(repo: Open) -> Iterator[IntegrityError]:
+def damaged(repo: Open) -> Iterator[IntegrityError]:
     """What is wrong with each file, with its name. Raises  StoreError"""
     for stored in repo.store.list("index/"):
         parsed = parse_fragment_name(stored.name)
         if parsed is not None and parsed[0] == GENERATION_MAX:
             why = "no writer counts so far: somebody renamed it, or put it there"
             yield Malformed("index fragment under the last generation", why=why, file=stored.name)
-    for kind, decode in _DECODERS.items():
-        for stored in repo.store.list(f"{upkeep.DIRECTORIES[kind]}/"):
-            parsed_name = upkeep.parse_upkeep_name(stored.name)
-            if parsed_name is None:
-                continue
+    for kind, directory in upkeep.DIRECTORIES.items():
+        for stored in repo.store.list(f"{directory}/"):
             try:
-                data = repo.store.get(stored.name)
-                if keyed.sha256(data) != parsed_name[1]:
-                    raise ContentMismatch(f"{kind.name.lower()} is damaged", why="its bytes do not match its name")
-                decode(unseal_file(data, kind, repo.keys))
+                _open(repo, kind, stored)
             except NotFound:
                 continue
             except IntegrityError as error:
                 error.file = stored.name
                 yield error
+
+
+def _open(repo: Open, kind: FileKind, stored: StoredFile) -> None:
+    """Raises  NotFound: it went away; IntegrityError"""
+    parsed = upkeep.parse_upkeep_name(stored.name)
+    if parsed is None:
+        return
+    data = repo.store.get(stored.name)
+    if keyed.sha256(data) != parsed[1]:
+        raise ContentMismatch(f"{kind.name.lower()} is damaged", why="its bytes do not match its name")
+    DECODERS[kind](unseal_file(data, kind, repo.keys))
+
+
+def remarks(repo: Indexed) -> Iterator[str]:
+    """In sentences. Raises  StoreError"""
+    snapshots = unknown = unknown_bytes = 0
+    foreign: list[str] = []
+    named = {pack for pack, _ in repo.index.packs()}
+    for stored in repo.open.store.list(""):
+        pack = parse_pack_name(stored.name)
+        snapshots += parse_snapshot_name(stored.name) is not None
+        if pack is not None and pack not in named:
+            unknown += 1
+            unknown_bytes += stored.size
+        elif pack is None and not _is_ours(stored.name):
+            foreign.append(stored.name)
+    packs = repo.index.pack_sizes
+    if packs and not snapshots:
+        yield (
+            f"objects that no snapshot needs: {counted(len(packs), 'pack')}, {size(sum(packs.values()))}, and no snapshot at "
+            "all. A first backup that did not finish leaves that, and so does whoever deletes every snapshot"
+        )
+    elif unknown:
+        yield f"{counted(unknown, 'pack')} that no index names, {size(unknown_bytes)}: left by a backup that did not finish"
+    if foreign:
+        more = f" and {len(foreign) - _NAMED_MAX} more" if len(foreign) > _NAMED_MAX else ""
+        yield f"{counted(len(foreign), 'file')} of other names, passed over: {', '.join(foreign[:_NAMED_MAX])}{more}"
+
+
+def _is_ours(name: str) -> bool:
+    return (
+        name == CONFIG_NAME
+        or parse_slot_name(name) is not None
+        or parse_snapshot_name(name) is not None
+        or parse_fragment_name(name) is not None
+        or upkeep.parse_upkeep_name(name) is not None
+    )

@@ -57,11 +57,11 @@ def collect(repo: Indexed) -> Stats:
         )
         for snapshot_id, manifest in known
     )
-    newest = {manifest.source: snapshot_id for snapshot_id, manifest in known}
+    newest = {manifest.source: (snapshot_id, manifest) for snapshot_id, manifest in known}
     tables = [
         TableSize(source=source, name=table.name, rows=sums.rows, source_bytes=sums.bytes)
-        for source, snapshot_id in newest.items()
-        for table in repo.snapshot(snapshot_id).tables()
+        for source, pair in newest.items()
+        for table in repo.known(*pair).tables()
         for sums in (TABLES.sums(table),)
     ]
     return Stats(
