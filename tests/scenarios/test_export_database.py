@@ -57,7 +57,8 @@ def entries_of(found: archive.Archive) -> tuple[Counter[tuple[object, ...]], Cou
         elif entry.desc == b"ACL" and (entry.tag or b"").startswith(b"LARGE OBJECT"):
             definitions[(*common, needs)] += 1
         else:
-            told = (entry.definition, entry.drop or None, entry.tablespace, entry.access_method, entry.owner or None)
+            definition = entry.definition if entry.desc != b"EXTENSION" else b""  # ours has the version
+            told = (definition, entry.drop or None, entry.tablespace, entry.access_method, entry.owner or None)
             definitions[(*common, *told)] += 1
     return definitions, rows
 

@@ -77,7 +77,7 @@ class Selectors:
 
 SUPABASE: Final = Selectors()
 
-_ROUTINES: Final = frozenset({"FUNCTION", "PROCEDURE"})
+ROUTINES: Final = frozenset({"FUNCTION", "PROCEDURE"})
 _CALLERS: Final = frozenset({"trigger", "view", "materialized view"})
 POLICIES: Final = frozenset({"POLICY", "ROW SECURITY"})
 
@@ -111,7 +111,7 @@ class EntrySelector:
 
     def is_rpc(self, entry: SchemaEntry) -> bool:
         """A function in an exposed schema that is not a trigger's (those have no arguments and cannot be called)."""
-        if entry.identity.desc not in _ROUTINES or entry.namespace not in self.selectors.exposed_schemas:
+        if entry.identity.desc not in ROUTINES or entry.namespace not in self.selectors.exposed_schemas:
             return False
         return bool(entry.identity.args) or (entry.namespace, entry.identity.names[-1]) not in _trigger_functions(
             self.catalog
@@ -120,7 +120,7 @@ class EntrySelector:
     def is_encryption(self, entry: SchemaEntry) -> bool:
         """A function with such a name, outside the platform's schemas."""
         identity = entry.identity
-        if identity.desc not in _ROUTINES or entry.namespace in self.selectors.platform_schemas:
+        if identity.desc not in ROUTINES or entry.namespace in self.selectors.platform_schemas:
             return False
         return self.selectors.is_encryption_name(identity.names[-1])
 

@@ -13,11 +13,11 @@ from typing import Final
 
 from vault.errors import SourceError, Unreachable
 from vault.model import Address, SchemaEntry
+from vault.ops.project.components import ROUTINES
 from vault.ops.restore.plan.contents import Contents
 from vault.ports import TargetSession
 from vault.sql.arguments import with_null_defaults
 
-_ROUTINES: Final = frozenset({"FUNCTION", "PROCEDURE"})
 _NOT_FOUND: Final = "42883"
 
 
@@ -35,7 +35,7 @@ class CircularDefaults:
 
     def open(self, session: TargetSession, at: int, why: SourceError) -> bool:
         """After a routine failed with `why`: create those that its defaults call; True: try again. Raises Unreachable"""
-        if self._contents.items[at].entry.identity.desc not in _ROUTINES or why.sqlstate != _NOT_FOUND:
+        if self._contents.items[at].entry.identity.desc not in ROUTINES or why.sqlstate != _NOT_FOUND:
             return False
         return sum(self._stand_in(session, other) for other in self._called(at)) > 0
 
@@ -62,7 +62,7 @@ class CircularDefaults:
     @cached_property
     def _routines(self) -> Mapping[Address, int]:
         items = enumerate(self._contents.items)
-        return {item.identity.address: at for at, item in items if item.identity.desc in _ROUTINES}
+        return {item.identity.address: at for at, item in items if item.identity.desc in ROUTINES}
 
     @cached_property
     def _calls(self) -> Mapping[Address, list[Address]]:

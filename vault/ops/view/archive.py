@@ -8,14 +8,17 @@ Layout: pg_backup_archiver.c, pg_backup_custom.c.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
 from vault.errors import Malformed, NotThere, UsageError
-from vault.model import DatabasePart, LargeObjectItem, OrderItem, Section, SequenceItem, TableItem, TableName
-from vault.ops.view.members import REMEMBER_EXTENSIONS, clear_member, member_tables, on_members, replacing
+from vault.model import DatabasePart, LargeObjectItem, Section, SequenceItem, TableItem, TableName
+from vault.ops.view.archive_order import ancestors, schema_acls
+from vault.ops.view.executed import Executed
+from vault.ops.view.foreign_keys import check_keys
+from vault.ops.view.members import KEYS_OFF, KEYS_ON, REMEMBER_EXTENSIONS, clear_member, member_tables
 from vault.repo.lineage import calendar
 from vault.repo.snapshot import Snapshot
 from vault.sql import archive, statements
@@ -147,20 +150,24 @@ class _Contents:
         self._last_id = len(self._order)
         self._loaded_by: dict[int, list[int]] = {}
         """Dump id of a table -> dump ids of rows that are not its own and that its constraints and triggers concern."""
-        self._above = _ancestors(self._order)
-        self._schema_acls = _schema_acls(self._order)
-        self._on_members = on_members(self._order)
+        self._above = ancestors(self._order)
+        self._schema_acls = schema_acls(self._order)
+        self._executed = Executed(snapshot)
         self._member_rows: list[int] = []
         """Dump ids of the rows of extensions' tables, for what comes after them."""
         data = [*self._large_object_parts(), *self._data_parts()]
         definitions = [self._definition(at) for at in range(len(self._order))]
         after = next((at for at, item in enumerate(self._order) if item.section is Section.POST_DATA), len(self._order))
         before = sorted(definitions[:after], key=lambda part: part.entry.desc not in _OF_THE_ARCHIVE)
-        members = [self._clear(item) for item in member_tables(self._order, snapshot.tables())]
+        members = tuple(member_tables(self._order, snapshot.tables()))
+        checked: list[_Part] = []
         if members:
             first = sum(part.entry.desc in _OF_THE_ARCHIVE for part in before)
             before.insert(first, self._statement("EXTENSIONS", REMEMBER_EXTENSIONS))
-        self.parts: tuple[_Part, ...] = (*before, *members, *data, *definitions[after:])
+            before += map(self._clear, members)
+            keys = f"{KEYS_ON}{check_keys(snapshot, [item.name for item in members])}"
+            checked = [self._statement("KEYS", keys, section=Section.POST_DATA, needs=self._member_rows)]
+        self.parts: tuple[_Part, ...] = (*before, *data, *checked, *definitions[after:])
 
     def head(self) -> bytes:
         """Header and table of contents, with the places of the data blocks, which follow it."""
@@ -194,9 +201,7 @@ class _Contents:
         needs = [need + 1 for need in item.needs]
         if item.section is Section.POST_DATA:
             needs += [rows for need in needs for rows in self._loaded_by.get(need, ())]
-        definition = entry.definition
-        if at in self._on_members:
-            definition = replacing(entry, self._snapshot)
+        if at in self._executed.on_members:
             needs += self._member_rows
         if entry.identity.desc == "ACL" and entry.identity.kind != "schema":
             needs += self._schema_acls.get(entry.namespace, ())
@@ -205,7 +210,7 @@ class _Contents:
         return _Part(
             entry=replace(
                 archived,
-                definition=self._bytes(definition) or None,
+                definition=self._bytes(self._executed.definition(at, entry)) or None,
                 drop=self._bytes(entry.drop) or None,
                 namespace=self._bytes(entry.namespace) or None,
                 tablespace=self._bytes(entry.tablespace) if entry.tablespace or keeps_empty else None,
@@ -215,15 +220,18 @@ class _Contents:
         )
 
     def _clear(self, item: TableItem) -> _Part:
-        part = self._statement(f"{item.name.schema} {item.name.name}", clear_member(item))
-        return replace(part, entry=replace(part.entry, needs=tuple(str(need).encode() for need in self._extensions())))
+        return self._statement(
+            f"{item.name.schema} {item.name.name}", f"{KEYS_OFF}{clear_member(item)}", needs=self._extensions()
+        )
 
     def _extensions(self) -> Iterator[int]:
         return (at + 1 for at, item in enumerate(self._order) if item.identity.desc == "EXTENSION")
 
-    def _statement(self, tag: str, definition: str) -> _Part:
-        """An entry of our own before the rows."""
-        archived = self._entry(self._next_id(), "EXTENSION ROWS", tag, section=Section.PRE_DATA)
+    def _statement(
+        self, tag: str, definition: str, *, section: Section = Section.PRE_DATA, needs: Iterable[int] = ()
+    ) -> _Part:
+        """An entry of our own."""
+        archived = self._entry(self._next_id(), "EXTENSION ROWS", tag, section=section, needs=needs)
         return _Part(entry=replace(archived, definition=self._bytes(definition)))
 
     def _data_parts(self) -> Iterator[_Part]:
@@ -259,7 +267,7 @@ class _Contents:
                 had_dumper=True,
                 oid=str(item.oid).encode(),
                 definition=definition,
-                copy=self._bytes(copy_statement(item)),
+                copy=self._bytes(f"{KEYS_OFF if at is None else ''}{copy_statement(item)}"),
                 namespace=self._bytes(item.name.schema),
                 owner=None if at is None else self._bytes(self._entries[at].owner),
             ),
@@ -344,37 +352,6 @@ class _Contents:
                 f"{one_line(text[:80])} has no form in the encoding of the source",
                 hint="take complete_database_with_data.sql, which is UTF-8",
             ) from error
-
-
-def _ancestors(order: Sequence[OrderItem]) -> dict[int, frozenset[int]]:
-    """Position of a table -> those of all tables it inherits from or is a partition of.
-
-    pg_dump lets nothing wait for the rows of descendants, so `-j` may check them by a NOT VALID constraint, or fire a trigger.
-    """
-    tables = {item.identity.names: at for at, item in enumerate(order) if item.identity.desc == "TABLE"}
-    parents: dict[int, set[int]] = {at: set() for at in tables.values()}
-    for at, item in enumerate(order):
-        child = at if item.identity.desc == "TABLE" else tables.get(item.identity.names)
-        if child is not None and item.identity.desc in ("TABLE", "TABLE ATTACH"):
-            parents[child].update(need for need in item.needs if need in parents and need != child)
-    ancestors: dict[int, frozenset[int]] = {}
-    for at in parents:
-        above, waiting = set[int](), list(parents[at])
-        while waiting:
-            if (parent := waiting.pop()) not in above:
-                above.add(parent)
-                waiting.extend(parents[parent])
-        ancestors[at] = frozenset(above - {at})
-    return ancestors
-
-
-def _schema_acls(order: Iterable[OrderItem]) -> dict[str, list[int]]:
-    """Schema -> dump ids of its grants. Who hands on a grant needs USAGE first; pg_dump says so to nobody, and `-j` may be too quick."""
-    grants: dict[str, list[int]] = {}
-    for at, item in enumerate(order):
-        if item.identity.desc == "ACL" and item.identity.kind == "schema":
-            grants.setdefault(item.identity.names[0], []).append(at + 1)
-    return grants
 
 
 def copy_statement(item: TableItem) -> str:

@@ -13,10 +13,13 @@ from typing import Final
 from vault.errors import Malformed
 from vault.model import LargeObjectItem, SchemaEntry, Section, TableItem
 from vault.ops.view.archive import copy_statement
+from vault.ops.view.executed import Executed
+from vault.ops.view.foreign_keys import check_keys
 from vault.ops.view.implied import Implied, implied
-from vault.ops.view.members import REMEMBER_EXTENSIONS, clear_member, executable_entries, member_tables
-from vault.ops.view.roles import COUNT_UNDONE, FAIL_IF_UNDONE, database_settings
+from vault.ops.view.members import KEYS_OFF, KEYS_ON, REMEMBER_EXTENSIONS, clear_member, member_tables
+from vault.ops.view.roles import database_settings
 from vault.ops.view.script import EntryScript, foot, head, version_of
+from vault.ops.view.undone import COUNT_UNDONE, FAIL_IF_UNDONE
 from vault.pipeline import copytext
 from vault.repo.snapshot import Snapshot
 from vault.sql import statements
@@ -45,7 +48,7 @@ def complete_sql(snapshot: Snapshot) -> Iterator[bytes]:
     script = EntryScript(snapshot, found)
     for entry in _step(snapshot, "last"):
         yield script.lines(entry)
-    yield from (COUNT_UNDONE.encode(), *database_settings(snapshot), FAIL_IF_UNDONE.encode())
+    yield from (*database_settings(snapshot), FAIL_IF_UNDONE.encode())
     yield foot(snapshot)
 
 
@@ -64,21 +67,19 @@ def schema_sql(snapshot: Snapshot) -> Iterator[bytes]:
     for entry in _step(snapshot, "last"):
         if entry.identity.desc != "MATERIALIZED VIEW DATA":
             yield script.lines(entry)
-    yield from (COUNT_UNDONE.encode(), *database_settings(snapshot), FAIL_IF_UNDONE.encode())
+    yield from (*database_settings(snapshot), FAIL_IF_UNDONE.encode())
     yield foot(snapshot)
 
 
 def _whole(snapshot: Snapshot, found: Implied, rows: Iterable[bytes]) -> Iterator[bytes]:
     """Everything but what would fire or recompute."""
-    yield f"\n{REFUSE_UNFIT}{REMEMBER_EXTENSIONS}".encode()
+    yield f"\n{REFUSE_UNFIT}{REMEMBER_EXTENSIONS}{COUNT_UNDONE}".encode()
     script = EntryScript(snapshot, found)
     identities = (item.identity for item in snapshot.order())
     if version_of(snapshot) < CLOSED_PUBLIC_VERSION and public_was_open(identities, snapshot.catalog()):
         yield b"\nGRANT CREATE ON SCHEMA public TO PUBLIC;\n"
     for entry in _step(snapshot, "before"):
         yield script.lines(entry)
-    for item in member_tables(snapshot.order(), snapshot.tables()):
-        yield clear_member(item).encode()
     yield from rows
     for step in ("after", "privileges"):
         for entry in _step(snapshot, step):
@@ -88,7 +89,7 @@ def _whole(snapshot: Snapshot, found: Implied, rows: Iterable[bytes]) -> Iterato
 def _step(snapshot: Snapshot, wanted: str) -> Iterator[SchemaEntry]:
     """pg_restore's passes; the main one is parted where the rows come."""
     rows_come = False
-    for entry in executable_entries(snapshot):
+    for entry in Executed(snapshot).entries():
         rows_come = rows_come or entry.section is Section.POST_DATA
         desc = entry.identity.desc
         if desc in _PRIVILEGES:
@@ -104,11 +105,24 @@ def _step(snapshot: Snapshot, wanted: str) -> Iterator[SchemaEntry]:
 def _rows(snapshot: Snapshot) -> Iterator[bytes]:
     database = snapshot.manifest.database
     codec = codec_of(database.server.encoding if database else "UTF8")
+    members = tuple(member_tables(snapshot.order(), snapshot.tables()))
+    if members:
+        yield f"\n{KEYS_OFF}".encode()
+        yield from (clear_member(item).encode() for item in members)
+        for item in members:
+            yield from _copied(snapshot, item, codec)
+        yield f"{KEYS_ON}{check_keys(snapshot, [item.name for item in members])}".encode()
+    known = {item.name for item in members}
     for item in snapshot.tables():
-        yield _data_title(item)
-        yield copy_statement(item).encode()
-        yield from copytext.to_utf8(copytext.whole_rows(snapshot.rows(item)), codec)
-        yield b"\\.\n\n"
+        if item.name not in known:
+            yield from _copied(snapshot, item, codec)
+
+
+def _copied(snapshot: Snapshot, item: TableItem, codec: str) -> Iterator[bytes]:
+    yield _data_title(item)
+    yield copy_statement(item).encode()
+    yield from copytext.to_utf8(copytext.whole_rows(snapshot.rows(item)), codec)
+    yield b"\\.\n\n"
 
 
 def _data_title(item: TableItem) -> bytes:

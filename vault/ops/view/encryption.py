@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from vault.model import SchemaEntry
-from vault.ops.project.components import Selectors, dependents
+from vault.ops.project.components import ROUTINES, Selectors, dependents
 from vault.ops.view.implied import Implied
-from vault.ops.view.routines import ROUTINES, PrivilegeBlocks, Routines, object_block, owned
+from vault.ops.view.routines import PrivilegeBlocks, Routines, object_block, owned
 from vault.ops.view.script import dollar_quoted, entries, foot, head, title
 from vault.repo.snapshot import Snapshot
 from vault.sql.names import literal, quote

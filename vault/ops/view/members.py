@@ -8,7 +8,6 @@ target had before stay, and loading fails on them by name.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Final
 
 from vault.model import OrderItem, SchemaEntry, TableItem
@@ -23,13 +22,20 @@ _BY_NEED: Final = frozenset({"INDEX", "STATISTICS"})
 _ON_A_RELATION: Final = frozenset({"CONSTRAINT", "CHECK CONSTRAINT", "FK CONSTRAINT", "TRIGGER", "RULE", "POLICY"})
 _SETTING: Final = "pgvault.extensions_before"
 
+KEYS_OFF: Final = (
+    "DO $keys$BEGIN PERFORM pg_catalog.set_config('session_replication_role', 'replica', false);"
+    " EXCEPTION WHEN insufficient_privilege THEN NULL; END$keys$;\n"
+)
+"""Triggers and foreign keys of members stand before their rows. Who may not switch them off loads past them, as pg_restore does."""
+KEYS_ON: Final = "RESET session_replication_role;\n"
+
 REMEMBER_EXTENSIONS: Final = f"""SELECT pg_catalog.set_config('{_SETTING}', coalesce((SELECT pg_catalog.string_agg(oid::pg_catalog.text, ',') FROM pg_catalog.pg_extension), ''), false);
 """
 """To be run before the first CREATE EXTENSION, on the connection that later clears."""
 
 
 def clear_member(item: TableItem) -> str:
-    """Delete the rows of a table, if its extension was not there when REMEMBER_EXTENSIONS ran."""
+    """Delete the rows of a table, if its extension was not there when REMEMBER_EXTENSIONS ran. To be run after KEYS_OFF."""
     table = literal(qualified(item.name))
     body = (
         f"BEGIN IF pg_catalog.current_setting('{_SETTING}', true) IS NOT NULL AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend"
@@ -75,9 +81,14 @@ def replacing(entry: SchemaEntry, snapshot: Snapshot) -> str:
     return f"DO {dollar_quoted(body, snapshot, 'do')};\n"
 
 
-def executable_entries(snapshot: Snapshot) -> Iterator[SchemaEntry]:
-    """In pg_dump's order, as scripts execute them."""
-    order = snapshot.order()
-    members = on_members(order)
-    for at, entry in enumerate(snapshot.entries(order)):
-        yield replace(entry, definition=replacing(entry, snapshot)) if at in members else entry
+def with_version(entry: SchemaEntry, version: str, schema: str, snapshot: Snapshot) -> str:
+    """The definition of an extension with the recorded version where the target offers it, as a restore does."""
+    offered = (
+        f"EXISTS (SELECT FROM pg_catalog.pg_available_extension_versions"
+        f" WHERE name = {literal(entry.tag)} AND version = {literal(version)})"
+    )
+    body = (
+        f"\nBEGIN\nIF {offered} THEN\n{statements.create_extension(entry.tag, schema=schema, version=version)}"
+        f"ELSE\n{entry.definition.strip()}\nEND IF;\nEND\n"
+    )
+    return f"DO {dollar_quoted(body, snapshot, 'extension')};\n"

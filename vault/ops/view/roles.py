@@ -14,6 +14,7 @@ from typing import Final
 from vault.model import Membership, ParameterAcl, Role, RoleSetting
 from vault.ops.project.components import Selectors
 from vault.ops.view.script import dollar_quoted, entries, foot, head, version_of, without_new_privileges
+from vault.ops.view.undone import COUNT, COUNT_UNDONE, FAIL_IF_UNDONE
 from vault.repo.snapshot import Snapshot
 from vault.sql.names import literal, one_line
 from vault.sql.roles import create_role, grant_parameter, grant_role, in_granting_order, set_setting, setting_here
@@ -22,16 +23,8 @@ from vault.sql.statements import read_acl_item
 _OPTIONS_VERSION: Final = 160000
 """First server whose memberships have INHERIT and SET."""
 _BEFORE: Final = "pgvault.roles_before"
-_UNDONE: Final = "pgvault.undone"
 _OF_A_SUPERUSER: Final = ("superuser", "replication", "bypass_rls")
 
-COUNT_UNDONE: Final = f"DO $$BEGIN PERFORM pg_catalog.set_config('{_UNDONE}', '0', false); END$$;\n"
-"""To be run before the first of `attempt`."""
-FAIL_IF_UNDONE: Final = (
-    f"DO $$BEGIN IF pg_catalog.current_setting('{_UNDONE}') <> '0' THEN"
-    f" RAISE EXCEPTION '% of the statements could not be executed: see the warnings',"
-    f" pg_catalog.current_setting('{_UNDONE}'); END IF; END$$;\n"
-)
 _REMEMBER: Final = (
     f"DO $$BEGIN PERFORM pg_catalog.set_config('{_BEFORE}',"
     " (SELECT pg_catalog.string_agg(oid::pg_catalog.text, ',') FROM pg_catalog.pg_roles), false); END$$;\n"
@@ -122,14 +115,8 @@ def attempt(snapshot: Snapshot, what: str, statements: Sequence[str]) -> str:
 def _attempted(snapshot: Snapshot, what: str, lines: Sequence[str]) -> str:
     return (
         f"BEGIN\n{_joined(lines)}EXCEPTION WHEN OTHERS THEN\n"
-        f"RAISE WARNING '%: %', {literal(one_line(what))}, SQLERRM;\n{_COUNT}END;\n"
+        f"RAISE WARNING '%: %', {literal(one_line(what))}, SQLERRM;\n{COUNT}END;\n"
     )
-
-
-_COUNT: Final = (
-    f"PERFORM pg_catalog.set_config('{_UNDONE}',"
-    f" (pg_catalog.current_setting('{_UNDONE}')::pg_catalog.int4 + 1)::pg_catalog.text, false);\n"
-)
 
 
 def _create(role: Role, snapshot: Snapshot) -> bytes:
@@ -148,7 +135,7 @@ def _create(role: Role, snapshot: Snapshot) -> bytes:
             *("BEGIN", *statements, "EXCEPTION WHEN insufficient_privilege THEN"),
             f"EXECUTE {_quoted(create_role(less, unlogged=False)[0], snapshot)};",
             f"RAISE WARNING 'role % is created without %: only a superuser may give it', {name}, {literal(lost)};",
-            *(_COUNT.rstrip(), "END;"),
+            *(COUNT.rstrip(), "END;"),
         ]
     statements += [f"EXECUTE {_quoted(line, snapshot)};" for line in about]
     return f"\n-- Role: {one_line(role.name)}\n".encode() + _do(

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from vault.model import Address, CatalogFacts, Identity, SchemaEntry
-from vault.ops.project.components import EntrySelector, Selectors
+from vault.ops.project.components import ROUTINES, EntrySelector, Selectors
+from vault.ops.view.circular import stand_ins
 from vault.ops.view.implied import implied
 from vault.ops.view.script import dollar_quoted, entries, foot, head, text, title
 from vault.repo.snapshot import Snapshot
@@ -18,7 +19,6 @@ from vault.sql import statements
 from vault.sql.names import literal, quote
 from vault.sql.privileges import RESET
 
-ROUTINES: Final = frozenset({"FUNCTION", "PROCEDURE"})
 _ABOUT: Final = frozenset({"COMMENT", "SECURITY LABEL"})
 
 
@@ -49,6 +49,7 @@ class Routines:
         self.implied = implied(snapshot)
         self._snapshot = snapshot
         self._platform = selectors.platform_schemas
+        self._stand_ins = stand_ins(snapshot)
         self._privileges = PrivilegeBlocks(snapshot, catalog)
 
     def lines(self, entry: SchemaEntry, wanted: Callable[[SchemaEntry], bool]) -> bytes:
@@ -59,7 +60,19 @@ class Routines:
         if not wanted(entry):
             return b""
         self.subjects.add(identity.address)
-        return title(entry) + self._block(entry)
+        early = (
+            _do(
+                self._snapshot,
+                "",
+                f"IF {lookup(one.identity)} IS NULL THEN\n{self.implied.execute(one, self._text(one))}\nEND IF;",
+            )
+            for one in self._stand_ins.get(identity, ())
+            if wanted(one) and one.namespace not in self._platform
+        )
+        return b"".join([title(entry), *early, self._block(entry)])
+
+    def _text(self, entry: SchemaEntry) -> str:
+        return dollar_quoted(entry.definition, self._snapshot, "definition")
 
     def _block(self, entry: SchemaEntry) -> bytes:
         snapshot = self._snapshot

@@ -15,9 +15,10 @@ from typing import Final
 from vault.errors import NotThere
 from vault.model import SchemaEntry
 from vault.ops.view.implied import Implied
+from vault.ops.view.undone import COUNT
 from vault.repo.snapshot import Snapshot
 from vault.sql import privileges, statements
-from vault.sql.names import one_line, outside_quotes, quote
+from vault.sql.names import literal, one_line, outside_quotes, quote
 
 OF_THE_ARCHIVE: Final = frozenset({"ENCODING", "STDSTRINGS", "SEARCHPATH"})
 """Settings of the session, which the head has."""
@@ -123,8 +124,7 @@ class EntryScript:
         lines = title(entry)
         if entry.definition and entry.tablespace != self._tablespace and entry.identity.desc in _IN_A_TABLESPACE:
             self._tablespace = entry.tablespace
-            value = quote(entry.tablespace) if entry.tablespace else "''"
-            lines += f"SET default_tablespace = {value};\n".encode()
+            lines += _in_tablespace(entry.tablespace, self._snapshot).encode()
         if entry.table_access_method and entry.table_access_method != self._method:
             self._method = entry.table_access_method
             lines += f"SET default_table_access_method = {quote(entry.table_access_method)};\n".encode()
@@ -134,6 +134,19 @@ class EntryScript:
             + owner(entry)
             + without_new_privileges(entry, self._version)
         )
+
+
+def _in_tablespace(name: str, snapshot: Snapshot) -> str:
+    """No table is lost for a tablespace that is not there."""
+    if not name:
+        return "SET default_tablespace = '';\n"
+    body = (
+        f"\nBEGIN\nIF EXISTS (SELECT FROM pg_catalog.pg_tablespace WHERE spcname = {literal(name)}) THEN\n"
+        f"PERFORM pg_catalog.set_config('default_tablespace', {literal(name)}, false);\nELSE\n"
+        f"RAISE WARNING 'tablespace % is not there: the default one is used', {literal(one_line(name))};\n{COUNT}"
+        "PERFORM pg_catalog.set_config('default_tablespace', '', false);\nEND IF;\nEND\n"
+    )
+    return f"DO {dollar_quoted(body, snapshot, 'tablespace')};\n"
 
 
 def version_of(snapshot: Snapshot) -> int:

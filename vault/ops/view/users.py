@@ -11,7 +11,8 @@ from typing import Final
 
 from vault.model import SequenceItem, TableItem, TableName
 from vault.ops.project.components import Selectors, tables_of
-from vault.ops.view.script import dollar_quoted, foot, head
+from vault.ops.view.foreign_keys import check_keys
+from vault.ops.view.script import foot, head
 from vault.pipeline import copytext
 from vault.repo.snapshot import Snapshot
 from vault.sql.encoding import codec_of
@@ -25,35 +26,6 @@ _WITHOUT_TIMES: Final = (
     "This table has no column for the time of application, so nothing can say when a migration was applied.",
     "The version, which starts each file's name, is the time at which the migration was written.",
 )
-
-_CHECK: Final = """
-DECLARE
-    one record;
-    orphans bigint;
-BEGIN
-    FOR one IN
-        SELECT c.conname, c.conrelid::pg_catalog.regclass AS child, c.confrelid::pg_catalog.regclass AS parent,
-               pg_catalog.string_agg(pg_catalog.format('c.%I IS NOT NULL', a.attname), ' AND ') AS given,
-               pg_catalog.string_agg(
-                   pg_catalog.format('p.%I OPERATOR(%s) c.%I', f.attname, k.operator::pg_catalog.regoper, a.attname), ' AND ') AS equal
-          FROM pg_catalog.pg_constraint c,
-               LATERAL ROWS FROM (pg_catalog.unnest(c.conkey), pg_catalog.unnest(c.confkey), pg_catalog.unnest(c.conpfeqop))
-                   AS k(child, parent, operator)
-          JOIN pg_catalog.pg_attribute a ON a.attnum = k.child
-          JOIN pg_catalog.pg_attribute f ON f.attnum = k.parent
-         WHERE c.contype = 'f' AND c.convalidated AND a.attrelid = c.conrelid AND f.attrelid = c.confrelid
-           AND c.conrelid = ANY (ARRAY[%s]::pg_catalog.regclass[])
-         GROUP BY c.oid, c.conname, c.conrelid, c.confrelid
-    LOOP
-        EXECUTE pg_catalog.format('SELECT count(*) FROM %s c WHERE %s AND NOT EXISTS (SELECT FROM %s p WHERE %s)',
-                                  one.child, one.given, one.parent, one.equal) INTO orphans;
-        IF orphans > 0 THEN
-            RAISE EXCEPTION '% rows of % have no counterpart in % (%): nothing was changed',
-                orphans, one.child, one.parent, one.conname;
-        END IF;
-    END LOOP;
-END
-"""
 
 
 def users_sql(snapshot: Snapshot, selectors: Selectors) -> Iterator[bytes]:
@@ -111,9 +83,7 @@ def rows_script(snapshot: Snapshot, what: str, items: Sequence[TableItem], *note
     yield b"\n"
     for sequence in _sequences(snapshot, [item.name for item in items]):
         yield _at_least(sequence).encode()
-    names = ", ".join(literal(qualified(item.name)) for item in items)
-    check = _CHECK.replace("ARRAY[%s]", f"ARRAY[{names}]")
-    yield f"\nDO {dollar_quoted(check, snapshot, 'check')};\nCOMMIT;\n".encode()
+    yield f"\n{check_keys(snapshot, [item.name for item in items])}COMMIT;\n".encode()
     yield foot(snapshot)
 
 
