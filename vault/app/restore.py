@@ -287,7 +287,8 @@ def open_restore(
         beside: tuple[Beside, ...] = ()
         if plan.references:
             session = target.session(contents.server.encoding)
-            beside = (*lost_rows(plan, session), *may_be_cut_off(plan))
+            lost = lost_rows(plan, session)
+            beside = (*lost, *may_be_cut_off(plan, lost=lost))
         foreseen: tuple[Step, ...] = ()
         if asked.flags.dry_run:
             foreseen = tuple(foresee(plan, snapshot, target.session(contents.server.encoding)))

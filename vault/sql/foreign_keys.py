@@ -12,14 +12,15 @@ _CUTS_OFF: Final = ("null", "default")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForeignKey:
-    """`cuts_off`: SET NULL or SET DEFAULT, in words, if deleting what it refers to sets `columns` so; else empty."""
+    """`on_delete`, `on_update`: SET NULL or SET DEFAULT, if that is what becomes of `columns` then; else empty."""
 
     columns: tuple[str, ...]
-    cuts_off: str
+    on_delete: str = ""
+    on_update: str = ""
 
 
 def read_foreign_key(definition: str) -> ForeignKey | None:
-    """Of ALTER TABLE ... ADD CONSTRAINT name FOREIGN KEY (columns) REFERENCES ... [ON DELETE ...]; None if it is anything else."""
+    """Of ALTER TABLE ... ADD CONSTRAINT name FOREIGN KEY (columns) REFERENCES ... [ON DELETE ...] [ON UPDATE ...]; None if it is anything else."""
     tokens = list(words(definition))
     try:
         start = next(at for at, word in enumerate(tokens) if tokens[at : at + 3] == ["foreign", "key", "("]) + 3
@@ -30,7 +31,11 @@ def read_foreign_key(definition: str) -> ForeignKey | None:
     if columns[-2:-1] == ("period",):
         columns = (*columns[:-2], columns[-1])
     rest = tokens[end:]
-    for at in range(len(rest)):
-        if rest[at : at + 3] == ["on", "delete", "set"] and rest[at + 3 : at + 4] and rest[at + 3] in _CUTS_OFF:
-            return ForeignKey(columns=columns, cuts_off=f"SET {rest[at + 3].upper()}")
-    return ForeignKey(columns=columns, cuts_off="")
+    return ForeignKey(columns=columns, on_delete=_action(rest, "delete"), on_update=_action(rest, "update"))
+
+
+def _action(tokens: list[str], event: str) -> str:
+    for at in range(len(tokens) - 3):
+        if tokens[at : at + 3] == ["on", event, "set"] and tokens[at + 3] in _CUTS_OFF:
+            return f"SET {tokens[at + 3].upper()}"
+    return ""

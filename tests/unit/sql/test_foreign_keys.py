@@ -1,4 +1,4 @@
-"""Which columns refer, and whether a delete cuts them off."""
+"""Which columns refer, and whether a delete or an update cuts them off."""
 
 from __future__ import annotations
 
@@ -10,28 +10,33 @@ START = "ALTER TABLE ONLY public.items ADD CONSTRAINT k FOREIGN KEY "
 
 
 @pytest.mark.parametrize(
-    ("definition", "columns", "cuts_off"),
+    ("definition", "columns", "actions"),
     [
-        (f"{START}(a) REFERENCES public.orders(id);", ("a",), ""),
-        (f"{START}(a) REFERENCES public.orders(id) ON DELETE CASCADE;", ("a",), ""),
-        (f"{START}(a) REFERENCES public.orders(id) ON UPDATE SET NULL;", ("a",), ""),
-        (f"{START}(a) REFERENCES public.orders(id) ON UPDATE CASCADE ON DELETE SET NULL;", ("a",), "SET NULL"),
+        (f"{START}(a) REFERENCES public.orders(id);", ("a",), ("", "")),
+        (f"{START}(a) REFERENCES public.orders(id) ON DELETE CASCADE;", ("a",), ("", "")),
+        (f"{START}(a) REFERENCES public.orders(id) ON UPDATE SET NULL;", ("a",), ("", "SET NULL")),
+        (f"{START}(a) REFERENCES public.orders(id) ON UPDATE CASCADE ON DELETE SET NULL;", ("a",), ("SET NULL", "")),
         (
             f'{START}(a, "B c") REFERENCES x.y(id, b) MATCH FULL ON DELETE SET NULL (a) DEFERRABLE;',
             ("a", "B c"),
-            "SET NULL",
+            ("SET NULL", ""),
         ),
-        (f"{START}(a) REFERENCES public.orders(id) ON DELETE SET DEFAULT NOT VALID;", ("a",), "SET DEFAULT"),
-        (f"{START}(a, PERIOD at) REFERENCES public.orders(id, PERIOD at);", ("a", "at"), ""),
+        (
+            f"{START}(a) REFERENCES public.orders(id) ON UPDATE SET DEFAULT ON DELETE SET NULL NOT VALID;",
+            ("a",),
+            ("SET NULL", "SET DEFAULT"),
+        ),
+        (f"{START}(a, PERIOD at) REFERENCES public.orders(id, PERIOD at);", ("a", "at"), ("", "")),
         (
             'ALTER TABLE ONLY "foreign".key ADD CONSTRAINT "x(" FOREIGN KEY (a) REFERENCES "on"."delete"(set);',
             ("a",),
-            "",
+            ("", ""),
         ),
     ],
 )
-def test_foreign_keys_are_read(definition: str, columns: tuple[str, ...], cuts_off: str) -> None:
-    assert read_foreign_key(definition) == ForeignKey(columns=columns, cuts_off=cuts_off)
+def test_foreign_keys_are_read(definition: str, columns: tuple[str, ...], actions: tuple[str, str]) -> None:
+    on_delete, on_update = actions
+    assert read_foreign_key(definition) == ForeignKey(columns=columns, on_delete=on_delete, on_update=on_update)
 
 
 def test_what_is_no_foreign_key_is_none() -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 
 from vault.errors import SourceError, Unreachable
 from vault.model import TableItem, TableName
+from vault.ops.restore.columns import columns_of
 from vault.ops.restore.plan.contents import rows_of
 from vault.ops.restore.plan.plan import RestorePlan
 from vault.ops.restore.plan.references import Reference
-from vault.pipeline import copytext
 from vault.ports import TargetSession
 from vault.repo.snapshot import Snapshot
 
@@ -51,20 +51,77 @@ def lost_rows(plan: RestorePlan, session: TargetSession) -> tuple[Beside, ...]:
     return tuple(told.values())
 
 
-def may_be_cut_off(plan: RestorePlan) -> Iterator[Beside]:
-    """What only reading the rows can tell, before that is done."""
-    for one in plan.references:
-        if one.cuts_off and one.direct and one.rows and not (one.asked and plan.options.replace):
+def lost_by_key(
+    plan: RestorePlan,
+    snapshot: Snapshot,
+    session: TargetSession,
+    *,
+    brought: Collection[TableName],
+    told: Iterable[Beside],
+) -> Iterator[Beside]:
+    """The same where a table has other rows instead: those of the snapshot are looked for by their key, as far down as any are missing.
+
+    brought  tables that got rows back
+    told     what `lost_rows` says
+    Raises   Unreachable; IntegrityError
+    """
+    lost, seen = set(brought), {one.table for one in told}
+    unasked = [one for one in plan.references if not one.asked and one.rows]
+    waiting: list[Reference] = []
+    while len(waiting) != len(unasked):
+        waiting, unasked = unasked, []
+        for one in waiting:
+            if lost.isdisjoint(one.parents):
+                unasked.append(one)
+                continue
+            if one.child not in seen:
+                seen.add(one.child)
+                found = _missing(snapshot, session, one)
+                if found is None:
+                    continue
+                yield found
+            lost.update(item.name for item in one.items)
+
+
+def _missing(snapshot: Snapshot, session: TargetSession, reference: Reference) -> Beside | None:
+    refers = f"refers to {reference.parent}, and"
+    try:
+        missing = 0
+        for item in reference.items:
+            if item.key_columns and rows_of(item):
+                narrow, blocks = columns_of(snapshot, item, set(item.key_columns))
+                missing += session.foresee(narrow, blocks, rows=rows_of(item), exact=False).added
+    except Unreachable:
+        raise
+    except SourceError as error:
+        return Beside(table=reference.child, why=f"{refers} was not compared: {error.why or error.message}")
+    if not missing:
+        return None
+    return Beside(table=reference.child, why=f"{refers} lacks {missing} of the {reference.rows} rows of the snapshot")
+
+
+def may_be_cut_off(plan: RestorePlan, *, lost: Iterable[Beside]) -> Iterator[Beside]:
+    """What only reading the rows can tell, before that is done. `lost`: tables that lost rows, to which others may refer"""
+    for one in _cutting_off(plan, lost):
+        if one.rows:
             what = f"{', '.join(one.columns)} to {one.parent}"
-            why = f"rows that a delete has cut off stay so ({what}: ON DELETE {one.cuts_off}); how many is told at the end"
+            why = f"rows that were cut off stay so ({what}: {one.cuts_off}); how many is told at the end"
             yield Beside(table=one.child, why=why, asked=one.asked, replace=True)
 
 
-def cut_off_rows(plan: RestorePlan, snapshot: Snapshot, session: TargetSession) -> Iterator[Beside]:
-    """Rows that are there and no longer refer to what they did, because ON DELETE set it so. Raises Unreachable"""
+def _cutting_off(plan: RestorePlan, lost: Iterable[Beside]) -> Iterator[Reference]:
+    """References of rows that stay, to what comes or has lost rows itself, and that a delete or update there cuts off."""
+    parents = {one.table for one in lost}
     for one in plan.references:
-        if not (one.cuts_off and one.direct) or (one.asked and plan.options.replace):
-            continue
+        if one.cuts_off and (one.direct or one.parent in parents) and not (one.asked and plan.options.replace):
+            yield one
+
+
+def cut_off_rows(
+    plan: RestorePlan, snapshot: Snapshot, session: TargetSession, *, lost: Iterable[Beside]
+) -> Iterator[Beside]:
+    """Rows that are there and no longer refer to what they did, because ON DELETE or ON UPDATE set it so. Raises Unreachable"""
+    for one in _cutting_off(plan, lost):
         what = f"{', '.join(one.columns)} to {one.parent}"
         try:
             count = sum(_cut_off(snapshot, session, one, item) for item in one.items if item.key_columns)
@@ -77,17 +134,13 @@ def cut_off_rows(plan: RestorePlan, snapshot: Snapshot, session: TargetSession) 
             continue
         unknown = sum(rows_of(item) for item in one.items if not item.key_columns)
         if unknown:
-            why = f"{unknown} rows without a key may have been cut off: {what}, ON DELETE {one.cuts_off}"
+            why = f"{unknown} rows without a key may have been cut off: {what}, {one.cuts_off}"
             yield Beside(table=one.child, why=why, replace=True)
         if count:
-            why = f"{count} rows no longer refer by {what} as in the snapshot: ON DELETE {one.cuts_off}"
+            why = f"{count} rows no longer refer by {what} as in the snapshot: {one.cuts_off}"
             yield Beside(table=one.child, why=why, asked=one.asked, replace=True)
 
 
 def _cut_off(snapshot: Snapshot, session: TargetSession, reference: Reference, item: TableItem) -> int:
-    wanted = {*item.key_columns, *reference.columns}
-    kept = [at for at, column in enumerate(item.columns) if column.name in wanted]
-    narrow = replace(item, columns=tuple(item.columns[at] for at in kept))
-    rows = copytext.whole_rows(snapshot.rows(item))
-    blocks = copytext.of_columns(rows, kept, len(item.columns))
-    return session.cut_off(narrow, reference.columns, blocks, nulls=reference.cuts_off == "SET NULL")
+    narrow, blocks = columns_of(snapshot, item, {*item.key_columns, *reference.columns})
+    return session.cut_off(narrow, reference.columns, blocks, nulls=reference.nulls)

@@ -11,10 +11,10 @@ from typing import Final
 
 from vault.errors import SourceError, Unreachable
 from vault.model import Address, MergedRows
+from vault.ops.restore.columns import narrowed
 from vault.ops.restore.plan.contents import rows_of
 from vault.ops.restore.plan.decision import Action, RowMode, TableRows
 from vault.ops.restore.plan.plan import ExchangeSteps, RestorePlan
-from vault.ops.restore.rows import narrowed
 from vault.ports import TargetSession
 from vault.repo.snapshot import Snapshot
 from vault.sql.names import show_name

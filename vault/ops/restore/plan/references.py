@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from vault.model import TableItem, TableName
 from vault.ops.restore.plan.contents import Contents, rows_of
 from vault.ops.restore.plan.graph import EntryGraph
-from vault.sql.foreign_keys import read_foreign_key
+from vault.sql.foreign_keys import ForeignKey, read_foreign_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """`child` refers to `parent` by `columns`; `cuts_off`: what a delete there does to them, in words, or empty.
+    """`child` refers to `parent` by `columns`; `cuts_off`: what a delete or update there sets them to, in words, or empty; `nulls`:
+    always to NULL.
 
-    `items`: the child's rows, by partition; `asked`: they come in this restore; `direct`: the rows of `parent` do.
+    `items`, `parents`: the rows of the child and of the parent, by partition; `asked`: the child's come in this restore; `direct`:
+    the parent's do.
     """
 
     child: TableName
     parent: TableName
     columns: tuple[str, ...]
     cuts_off: str
+    nulls: bool
     items: tuple[TableItem, ...]
+    parents: tuple[TableName, ...]
     asked: bool
     direct: bool
 
@@ -51,16 +55,25 @@ def references(contents: Contents, graph: EntryGraph, coming: Iterable[TableItem
                     child=child,
                     parent=contents.items[parent].identity.relation,
                     columns=key.columns,
-                    cuts_off=key.cuts_off,
+                    cuts_off=" and ".join(_actions(key)),
+                    nulls="SET DEFAULT" not in (key.on_delete, key.on_update),
                     items=leaves,
+                    parents=tuple(item.name for item in _leaves(graph, parent, contents, items)),
                     asked=bool(leaves) and all(item.name in names for item in leaves),
                     direct=parent in direct,
                 )
             )
-            if home not in seen and not key.cuts_off:
+            if home not in seen and not key.on_delete:
                 seen.add(home)
                 waiting.add(home)
     return tuple(sorted(found, key=lambda one: (one.child, one.parent, one.columns)))
+
+
+def _actions(key: ForeignKey) -> Iterator[str]:
+    if key.on_delete:
+        yield f"ON DELETE {key.on_delete}"
+    if key.on_update:
+        yield f"ON UPDATE {key.on_update}"
 
 
 def _family(graph: EntryGraph, name: TableName) -> list[int]:
