@@ -333,12 +333,11 @@ class TargetSession(Protocol):
         """How many rows are there by key whose `columns` are set in `blocks` and otherwise in the table; `nulls`: NULL there.
         `table` has its key and `columns` alone. Changes nothing. Raises SourceError; Unreachable"""
 
-    def load(self, table: TableItem, blocks: Iterator[bytes], *, replace: bool = False, unchecked: bool = False) -> int:
-        """COPY rows in; returns how many. `replace`: delete what is there first, in the same transaction.
+    def load(self, table: TableItem, blocks: Iterator[bytes]) -> int:
+        """COPY rows into a table without triggers; returns how many. Raises SourceError: nothing of these is there; Unreachable"""
 
-        unchecked  with triggers and foreign keys off, which the caller has verified afterwards
-
-        Raises  SourceError: nothing of these blocks is there; Unreachable"""
+    def load_standing(self, table: TableItem, blocks: Iterator[bytes], *, replace: bool) -> MergedRows:
+        """The same past triggers and foreign keys, as `merge`; `replace`: delete what is there first. The caller has keys verified"""
 
     def suspend_check(self, why: SourceError) -> SuspendedCheck | None:
         """Drop the CHECK (of a table or a domain) that made `load` fail; None if `why` names none. Raises SourceError"""

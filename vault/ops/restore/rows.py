@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from typing import Final
@@ -17,9 +17,11 @@ from vault.errors import SourceError, Unreachable
 from vault.limits import MIB
 from vault.model import Extent, LargeObjectItem, MergedRows, SuspendedCheck, TableItem, TableName
 from vault.ops.restore import generated
+from vault.ops.restore.columns import narrowed
 from vault.ops.restore.failures import Failures
 from vault.ops.restore.plan.contents import bytes_of, rows_of
 from vault.ops.restore.plan.decision import RowMode, TableRows
+from vault.ops.restore.plan.extensions import brought_members
 from vault.ops.restore.plan.plan import RestorePlan
 from vault.ops.restore.sessions import Sessions
 from vault.pipeline import copytext
@@ -31,29 +33,18 @@ from vault.sql.encoding import codec_of
 _COPY_BYTES: Final = 32 * MIB
 """Text of one COPY: small enough to share a table between connections, large enough that its round trips do not count."""
 _FOREIGN_KEY_VIOLATION: Final = "23503"
+_FIRED: Final = "fired while rows came, and what they wrote is not the snapshot's: {}"
 _CHECKS_MAX: Final = 100
 """CHECKs that rows of one COPY may violate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Refused:
-    """Rows that a foreign key refused: those that they refer to may come later. `unchecked`: the same without keys."""
+    """Rows that a foreign key refused: those that they refer to may come later."""
 
     table: TableItem
     why: str
     task: Callable[[], None]
-    unchecked: Callable[[], None] | None = None
-
-
-def narrowed(step: TableRows, snapshot: Snapshot) -> tuple[TableItem, Iterator[bytes]]:
-    """The table with the columns that come, and their rows in blocks."""
-    columns = step.item.columns
-    kept = [at for at, column in enumerate(columns) if column.name not in step.without]
-    extents = (extent for item in step.items for extent in snapshot.extents(item))
-    blocks: Iterator[bytes] = chain.from_iterable(map(snapshot.extent_rows, extents))
-    if step.without:
-        blocks = copytext.of_columns(copytext.whole_rows(blocks), kept, len(columns))
-    return replace(step.item, columns=tuple(columns[at] for at in kept)), blocks
 
 
 class RowLoader:
@@ -76,6 +67,7 @@ class RowLoader:
         self.merged: dict[TableName, MergedRows] = {}
         self.large_objects = 0
         self._again: list[_Refused] = []
+        self._brought = brought_members(plan.contents.catalog, plan.target)
         self._without_sequence: set[TableName] = set()
         self._unchecked: set[TableName] = set()
         """Tables whose rows came while foreign keys were off, though their keys stood before."""
@@ -121,25 +113,34 @@ class RowLoader:
         self._load_steps(self._plan.late_rows, failed)
 
     def _load_steps(self, steps: Sequence[TableRows], failed: Collection[int]) -> None:
-        """Rows that a foreign key refused come again, as long as others came meanwhile; a circle comes without its keys."""
+        """Rows that a foreign key refused come again, as long as others came meanwhile; what is left waits for `load_refused`."""
         created = self._created(failed)
         for task in self._tasks([one for one in steps if one.mode is RowMode.MEMBER], created):
             task()
         self._sessions.parallel(self._tasks([one for one in steps if one.mode is not RowMode.MEMBER], created))
+        self._load_again()
+        refused = {one.table.name for one in self._again}
+        for step in steps:
+            loaded = self._rows.get(step.item.name, 0)
+            if (
+                step.mode in (RowMode.NEW, RowMode.MEMBER)
+                and step.item.name not in refused
+                and loaded != rows_of(step.item)
+            ):
+                self._fail(step.item, f"{loaded} of {rows_of(step.item)} rows are there")
+
+    def _load_again(self) -> None:
         before = 0
         while self._again and len(self._again) != before:
             before, again, self._again = len(self._again), self._again, []
             self._sessions.parallel(one.task for one in again)
+
+    def load_refused(self) -> None:
+        """Rows that a foreign key refused, once more when all that they may refer to is there and attached."""
+        self._load_again()
         refused, self._again = self._again, []
         for one in refused:
-            if one.unchecked is None or not self._plan.target.may_replicate:
-                self._fail(one.table, one.why)
-            else:
-                one.unchecked()
-        for step in steps:
-            loaded = self._rows.get(step.item.name, 0)
-            if step.mode in (RowMode.NEW, RowMode.MEMBER) and loaded != rows_of(step.item):
-                self._fail(step.item, f"{loaded} of {rows_of(step.item)} rows are there")
+            self._fail(one.table, one.why)
 
     def verify_references(self) -> None:
         """Foreign keys that were off while rows came into tables that were there."""
@@ -253,8 +254,10 @@ class RowLoader:
             elif not created.get(table.name, True):
                 self._fail(table, "not loaded: the table could not be created", because=f"TABLE {table.name.name}")
             elif step.mode is RowMode.NEW:
+                # through a root that was there, past its triggers and foreign keys
+                standing = table.load_via_root is not None and not created.get(table.load_via_root, False)
                 for extents in self._pieces(table):
-                    yield partial(self._load, table, extents)
+                    yield partial(self._load, table, extents, standing=standing)
             else:
                 yield partial(self._load_member, table)
 
@@ -278,9 +281,7 @@ class RowLoader:
                 step.item, f"{done.refused} rows did not arrive: another row's unique key, or a trigger, kept them out"
             )
         if done.fired:
-            self._fail(
-                step.item, f"fired while rows came, and what they wrote is not the snapshot's: {', '.join(done.fired)}"
-            )
+            self._fail(step.item, _FIRED.format(", ".join(done.fired)))
         with self._lock:
             self.merged[step.item.name] = done
             self._rows[step.item.name] = done.added + done.changed
@@ -314,32 +315,34 @@ class RowLoader:
     def _load_member(self, table: TableItem) -> None:
         """Rows of an extension's table: CREATE EXTENSION may have put its own there, which the snapshot's replace."""
         with self._sessions.borrow() as session:
-            if not self._plan.new_extensions and not session.is_empty(table):
+            if table.name not in self._brought and not session.is_empty(table):
                 self._fail(table, "not loaded: the extension was there before, and its table has rows")
                 return
-        self._load(table, list(self._snapshot.extents(table)), replace=True)
+        self._load(table, list(self._snapshot.extents(table)), standing=True, replace=True)
 
     def _later(self, refused: _Refused) -> None:
         with self._lock:
             self._again.append(refused)
 
-    def _load(self, table: TableItem, extents: list[Extent], *, replace: bool = False, unchecked: bool = False) -> None:
+    def _load(self, table: TableItem, extents: list[Extent], *, standing: bool, replace: bool = False) -> None:
+        """`standing`: its triggers and foreign keys are there before its rows."""
+        fired: tuple[str, ...] = ()
         with self._sessions.borrow() as session:
             for _ in range(_CHECKS_MAX):
                 blocks = chain.from_iterable(self._snapshot.extent_rows(extent) for extent in extents)
                 try:
-                    rows = session.load(table, blocks, replace=replace, unchecked=unchecked)
+                    if standing:
+                        done = session.load_standing(table, blocks, replace=replace)
+                        rows, fired = done.added, done.fired
+                    else:
+                        rows = session.load(table, blocks)
                     break
                 except Unreachable:
                     raise
                 except SourceError as error:
-                    if error.sqlstate == _FOREIGN_KEY_VIOLATION and not unchecked:
-                        task = partial(self._load, table, extents, replace=replace)
-                        without = partial(task, unchecked=True)
-                        if replace and self._plan.target.may_replicate:
-                            task = without  # what it deletes could take rows along that came meanwhile
-                        why = error.why or error.message
-                        self._later(_Refused(table=table, why=why, task=task, unchecked=without))
+                    if error.sqlstate == _FOREIGN_KEY_VIOLATION:
+                        task = partial(self._load, table, extents, standing=standing, replace=replace)
+                        self._later(_Refused(table=table, why=error.why or error.message, task=task))
                         return
                     if not self._suspend(session, error) and not session.look_in_path(table, error):
                         self._fail(table, error.why or error.message)
@@ -349,8 +352,10 @@ class RowLoader:
                 return
         with self._lock:
             self._rows[table.name] = self._rows.get(table.name, 0) + rows
-            if unchecked:
+            if standing and self._plan.target.may_replicate:
                 self._unchecked.add(table.name)
+        if fired:
+            self._fail(table, _FIRED.format(", ".join(fired)))
         self._progress.advance(sum(extent.bytes for extent in extents))
 
     def _suspend(self, session: TargetSession, why: SourceError) -> bool:

@@ -14,7 +14,7 @@ from typing import Final
 
 from vault.errors import NotThere, SourceError, Unreachable
 from vault.model import Identity, Membership, MergedRows, Role, RoleSetting, SchemaEntry, TableName
-from vault.ops.restore.children import Beside, cut_off_rows, lost_rows
+from vault.ops.restore.children import Beside, cut_off_rows, lost_by_key, lost_rows
 from vault.ops.restore.circular import CircularDefaults
 from vault.ops.restore.failures import Failure, Failures
 from vault.ops.restore.plan.contents import Contents, Item
@@ -95,13 +95,18 @@ def run(plan: RestorePlan, snapshot: Snapshot, *, target: Target, progress: Prog
         rows.set_sequences()
         rows.create_large_objects()
         restore.create_after_rows()
+        rows.load_refused()
         rows.verify_references()
         restore.set_privileges()
         restore.finish()
         rows.load_late(restore.failed)
+        rows.load_refused()
         sessions.flush()
         with sessions.borrow() as session:
-            beside = (*lost_rows(plan, session), *cut_off_rows(plan, snapshot, session))
+            fewer = lost_rows(plan, session)
+            brought = {name for name, done in rows.merged.items() if done.added}
+            lost = (*fewer, *lost_by_key(plan, snapshot, session, brought=brought, told=fewer))
+            beside = (*lost, *cut_off_rows(plan, snapshot, session, lost=lost))
     for one in beside:
         if one.asked:
             failures.add(f"TABLE DATA {one.table}", f"{one.why}; -c brings them")

@@ -10,13 +10,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Final
 
-from vault.model import SchemaEntry, TableItem, TableName, TargetFacts
+from vault.model import SchemaEntry, TableItem, TableName
 from vault.ops.project import supabase
 from vault.ops.project.components import POLICIES, Selectors
-from vault.ops.restore.plan.contents import Contents, rows_of
+from vault.ops.restore.plan.contents import rows_of
 from vault.ops.restore.plan.decision import Action, Decision, RowMode, Situation, TableRows
 from vault.ops.restore.plan.differ import in_what
 from vault.ops.restore.plan.exchange import IN_PLACE, equal
+from vault.ops.restore.plan.extensions import brought_members
 
 _SUPERUSERS: Final = frozenset(
     {
@@ -157,7 +158,7 @@ def rows_into(
     """How the rows of each picked table come, but for those of `exchanged` ones; and why those of others cannot come."""
     rows: list[TableRows] = []
     refused: dict[TableName, str] = {}
-    brought = brings_extensions(now.contents, now.target)
+    brought = brought_members(now.contents.catalog, now.target)
     for item in now.picked.tables:
         if item.name in exchanged:
             continue
@@ -170,7 +171,7 @@ def rows_into(
             why = mode if isinstance(mode, str) else ""
         if why and item.name == supabase.JOBS_TABLE and item.name in now.present.read_only:
             mode, why = RowMode.JOBS, ""
-        emptied = mode is RowMode.MEMBER and brought
+        emptied = mode is RowMode.MEMBER and item.name in brought  # of what the extension puts there
         if not (rows_of(item) or mode is RowMode.EXACT or emptied):
             continue
         if why:
@@ -214,13 +215,6 @@ def _mode(now: Situation, decisions: Mapping[int, Decision], item: TableItem) ->
     if item.name in now.present.unreadable:
         return f"role {now.target.user} may not read it on the target"
     return decision.why if decision is not None and decision.why else "it is not on the target"
-
-
-def brings_extensions(contents: Contents, target: TargetFacts) -> bool:
-    """There are extensions, and none was on the target before: what they put into their tables is their own, also where
-    the snapshot's are empty."""
-    needed = {entry.tag for entry in contents.entries if entry.identity.desc == "EXTENSION"}
-    return bool(needed) and needed.isdisjoint(target.extensions_installed)
 
 
 def is_platforms_own(item: TableItem, selectors: Selectors) -> bool:

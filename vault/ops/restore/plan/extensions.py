@@ -8,9 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
-from vault.model import CatalogFacts, SchemaEntry, TargetFacts
+from vault.model import CatalogFacts, SchemaEntry, TableName, TargetFacts
 from vault.sql import statements
+
+_MEMBER: Final = "e"
+"""pg_depend's letter."""
+
+
+def brought_members(catalog: CatalogFacts, target: TargetFacts) -> frozenset[TableName]:
+    """Tables of extensions that were not on the target before: rows in them are what CREATE EXTENSION puts there."""
+    there = set(target.extensions_installed)
+    return frozenset(
+        member.relation
+        for member, extension, kind in catalog.edges
+        if kind == _MEMBER
+        and member.kind == "table"
+        and extension.kind == "extension"
+        and extension.names[0] not in there
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

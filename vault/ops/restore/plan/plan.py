@@ -25,7 +25,7 @@ from vault.ops.project.components import COMPONENTS, SUPABASE, Selectors
 from vault.ops.restore.plan import policies
 from vault.ops.restore.plan.attachments import attachments
 from vault.ops.restore.plan.contents import Contents, Item, bytes_of, rows_of
-from vault.ops.restore.plan.decide import brings_extensions, decide, rows_into
+from vault.ops.restore.plan.decide import decide, rows_into
 from vault.ops.restore.plan.decision import Action, Decision, Exchange, RowMode, Situation, TableRows
 from vault.ops.restore.plan.exchange import exchanges
 from vault.ops.restore.plan.graph import EntryGraph
@@ -126,11 +126,6 @@ class RestorePlan:
     read_only: frozenset[TableName]
     fresh: bool
     references: tuple[Reference, ...]
-
-    @property
-    def new_extensions(self) -> bool:
-        """No extension of the snapshot was on the target before, so rows in their tables are CREATE EXTENSION's own."""
-        return brings_extensions(self.contents, self.target)
 
     @property
     def whole(self) -> bool:

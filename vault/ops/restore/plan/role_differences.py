@@ -17,12 +17,17 @@ Pair = tuple[str, str]
 _PARAMETER: Mapping[str, str] = {"s": "SET", "A": "ALTER SYSTEM SET"}
 
 
-def differences(source: Roles, target: Roles, *, added: Collection[Membership] = ()) -> Iterator[str]:
-    """`added`: memberships that the restore makes."""
+def differences(
+    source: Roles, target: Roles, *, added: Collection[Membership] = (), passwords: Collection[str] | None = None
+) -> Iterator[str]:
+    """`added`: memberships that the restore makes; `passwords`: roles of the target that have one, None where that is not known."""
     here = {role.name: role for role in target.roles}
     both = [role for role in source.roles if role.name in here]
     for role in both:
         yield from _attributes(role, here[role.name])
+        if source.verifiers_read and passwords is not None and (role.verifier is None) is (role.name in passwords):
+            now, before = ("a", "none") if role.verifier is None else ("no", "one")
+            yield f"role {role.name}: it has {now} password here, and had {before}"
     yield from _memberships(source, target, {(one.role, one.member) for one in added})
     names = {role.name for role in both}
     yield from _settings(source, target, names)
@@ -32,7 +37,7 @@ def differences(source: Roles, target: Roles, *, added: Collection[Membership] =
 
 
 def _attributes(source: Role, target: Role) -> Iterator[str]:
-    """Its password cannot be compared."""
+    """But for its password, of which no more is known than whether there is one."""
     for attribute in Role.__dataclass_fields__:
         if attribute in ("name", "verifier"):
             continue
@@ -60,8 +65,8 @@ def _memberships(source: Roles, target: Roles, added: Collection[Pair]) -> Itera
                 yield f"{member} is a member of {role} {'with' if after else 'without'} the option {option.upper()}"
         granted = _grantors(one), _grantors(other)
         grantors[granted] += granted[0] != granted[1]
-    for role, member in now.keys() - was.keys():
-        if member in known and (role in known or role.startswith("pg_")):
+    for role, member in sorted(now.keys() - was.keys()):
+        if role in known or (role.startswith("pg_") and member in known):
             yield f"{member} is a member of {role} here, and was not"
     for (by, here), count in sorted(grantors.items()):
         if count:
@@ -104,7 +109,7 @@ def _parameters(source: Roles, target: Roles, names: Collection[str]) -> Iterato
     """Superusers may set everything."""
     was, now = _granted(source), _granted(target)
     for name, grantee, letter, grantable in sorted(was ^ now):
-        if grantee and grantee not in names:
+        if grantee and grantee not in names and not grantee.startswith("pg_"):
             continue
         may = "may" if (name, grantee, letter, grantable) in now else "may not"
         end = "here, and might not" if may == "may" else "here, and might"

@@ -57,7 +57,11 @@ def role_steps(
         memberships=tuple(memberships),
         settings=tuple(settings),
         parameters=tuple(_own(one, created) for one in wanted.parameter_acls if _own(one, created).acl),
-        differences=tuple(differences(wanted, target.roles, added=memberships)) if only is None else (),
+        differences=(
+            tuple(differences(wanted, target.roles, added=memberships, passwords=target.with_password))
+            if only is None
+            else ()
+        ),
         kept=tuple(kept),
     )
 

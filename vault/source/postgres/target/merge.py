@@ -20,7 +20,7 @@ from vault.source.postgres.connection.connect import Connection, Session
 from vault.source.postgres.connection.text import text
 from vault.source.postgres.rows.planning import foreign
 from vault.source.postgres.target.harmless import require_harmless
-from vault.source.postgres.target.silence import silenced
+from vault.source.postgres.target.silence import triggers_off
 from vault.source.postgres.target.unique_keys import UniqueKey, key_of, unique_keys
 from vault.sql.names import literal, qualified, quote
 
@@ -29,7 +29,6 @@ _NEW: Final = 'pg_temp."pgvault new rows"'
 _ROW: Final = '"pgvault row"'
 _PLACE: Final = '"pgvault place"'
 _COUNT: Final = '"pgvault count"'
-REPLICA: Final = "SET LOCAL session_replication_role TO replica"
 ALLOW_DELETE: Final = "select pg_catalog.set_config('storage.allow_delete_query', 'true', true)"
 """Supabase guards the tables of its file storage against DELETE; whoever means it says so."""
 
@@ -76,19 +75,12 @@ def merge(connection: Connection, table: TableItem, blocks: Iterator[bytes], *, 
     """See ports.TargetSession.merge. Raises psycopg.Error, SourceError: nothing was changed"""
     with connection.transaction(), connection.cursor() as cursor:
         names = names_of(table, unique_keys(connection, table.load_via_root or table.name))
-        if into.replicate:
-            cursor.execute(REPLICA)
         if into.exact:
             cursor.execute(ALLOW_DELETE)
         if into.exact or names.deferrable:
             cursor.execute(text(f"LOCK TABLE {names.table} IN SHARE ROW EXCLUSIVE MODE"))
-        into_table = table.load_via_root or table.name
-        if into.replicate:
+        with triggers_off(connection, table.load_via_root or table.name, replicate=into.replicate) as fired:
             done = _bring(cursor, names, blocks, rows=rows, into=into)
-            fired = _firing(cursor, into_table)
-        else:
-            with silenced(connection, into_table) as fired:
-                done = _bring(cursor, names, blocks, rows=rows, into=into)
         if into.exact and done.refused:
             raise SourceError("rows cannot be replaced", why=f"{done.refused} of them would not arrive")
         if into.exact and done.added + done.removed + done.changed and fired:
@@ -138,10 +130,6 @@ def stage(cursor: psycopg.Cursor[tuple[Any, ...]], names: Names, blocks: Iterato
     like = f"CREATE TEMPORARY TABLE {STAGE} ON COMMIT DROP AS SELECT {names.columns} FROM {names.source} WITH NO DATA"
     cursor.execute(text(like))
     _copy(cursor, STAGE, names=names, blocks=blocks, encoding=encoding)
-
-
-def _firing(cursor: psycopg.Cursor[tuple[Any, ...]], name: TableName) -> tuple[str, ...]:
-    return tuple(str(row[0]) for row in cursor.execute(_FIRING, (qualified(name),)).fetchall())
 
 
 def _merge_by_key(cursor: psycopg.Cursor[tuple[Any, ...]], names: Names) -> MergedRows:
@@ -281,17 +269,6 @@ class QuietWriter(LibpqWriter):
 
 
 _RULED: Final = """select exists (select from pg_catalog.pg_rewrite where ev_class = {}::pg_catalog.regclass and ev_type in ('2', '3'))"""
-
-_FIRING: Final[LiteralString] = """
-with recursive tree as (
-    select pg_catalog.to_regclass(%s)::pg_catalog.oid as oid
-    union select inhrelid from pg_catalog.pg_inherits join tree on inhparent = tree.oid
-)
-select 'trigger ' || tgname from pg_catalog.pg_trigger where tgrelid in (select oid from tree) and tgenabled in ('A', 'R') and not tgisinternal
-union select 'rule ' || rulename from pg_catalog.pg_rewrite where ev_class in (select oid from tree) and ev_enabled in ('A', 'R')
-order by 1
-"""
-"""What fires on a table or below it in spite of session_replication_role = replica."""
 
 # --- foreign keys --------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ Never shows row data: messages of data errors are replaced by their SQLSTATE and
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 import psycopg
@@ -33,6 +34,7 @@ from vault.source.postgres.target import children, large_object, merge
 from vault.source.postgres.target.attempts import translate
 from vault.source.postgres.target.entry_writer import NOT_FOUND, SET_PATH, EntryWriter
 from vault.source.postgres.target.merge import QuietWriter
+from vault.source.postgres.target.silence import triggers_off
 from vault.sql import privileges, statements
 from vault.sql.names import literal, qualified, quote
 from vault.sql.settings import RESTORING
@@ -98,23 +100,37 @@ class PostgresTargetSession(EntryWriter):
         except psycopg.Error as error:
             raise translate(error, f"references of {table.name}") from error
 
-    def load(self, table: TableItem, blocks: Iterator[bytes], *, replace: bool = False, unchecked: bool = False) -> int:
-        name = f"rows of {table.name}"
-        try:
-            with self._connection.transaction(), self._connection.cursor() as cursor:
-                if (path := self._paths_of_rows.get(table.name)) is not None:
-                    cursor.execute(SET_PATH, (path,))
-                if unchecked:
-                    cursor.execute(merge.REPLICA)
+    def load(self, table: TableItem, blocks: Iterator[bytes]) -> int:
+        with self._loading(table):
+            return self._copy(table, blocks)
+
+    def load_standing(self, table: TableItem, blocks: Iterator[bytes], *, replace: bool) -> MergedRows:
+        with self._loading(table):
+            into = table.load_via_root or table.name
+            with triggers_off(self._connection, into, replicate=self._may_replicate) as fired:
                 if replace:
-                    cursor.execute(text(statements.delete_rows(table)))
-                statement = text(statements.copy_rows(table, encoding=self._rows_encoding))
-                with cursor.copy(statement, writer=QuietWriter(cursor)) as copy:
-                    for block in blocks:
-                        copy.write(block)
-                return cursor.rowcount
+                    self._connection.execute(text(statements.delete_rows(table)))
+                rows = self._copy(table, blocks)
+            return MergedRows(added=rows, fired=fired if rows else ())
+
+    @contextmanager
+    def _loading(self, table: TableItem) -> Iterator[None]:
+        """One transaction, with the path in which rows of this table find what they call."""
+        try:
+            with self._connection.transaction():
+                if (path := self._paths_of_rows.get(table.name)) is not None:
+                    self._connection.execute(SET_PATH, (path,))
+                yield
         except psycopg.Error as error:
-            raise translate(error, name) from error
+            raise translate(error, f"rows of {table.name}") from error
+
+    def _copy(self, table: TableItem, blocks: Iterator[bytes]) -> int:
+        statement = text(statements.copy_rows(table, encoding=self._rows_encoding))
+        with self._connection.cursor() as cursor:
+            with cursor.copy(statement, writer=QuietWriter(cursor)) as copy:
+                for block in blocks:
+                    copy.write(block)
+            return cursor.rowcount
 
     def suspend_check(self, why: SourceError) -> SuspendedCheck | None:
         cause = why.__cause__

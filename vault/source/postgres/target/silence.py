@@ -1,6 +1,6 @@
-"""Rows of a table come without its triggers, for a role that may not switch them off: what they call does nothing meanwhile.
+"""Rows of a table come without its triggers: they are off, or what they call does nothing meanwhile.
 
-The functions that the role owns are replaced and put back in the same transaction, so nobody else ever sees it, and nothing is
+For a role that may not switch them off, the functions that the role owns are replaced and put back in the same transaction, so nobody else ever sees it, and nothing is
 left if it fails. Invariant: when the transaction commits, each function has the definition it had. Triggers whose functions the
 role does not own fire; they are named. Spec 76-selection.
 """
@@ -23,6 +23,7 @@ _MAY_SILENCE: Final[LiteralString] = """
 pg_catalog.pg_has_role(current_user, p.proowner, 'USAGE') and pg_catalog.has_schema_privilege(p.pronamespace, 'CREATE')
   and not exists (select from pg_catalog.pg_depend where classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and objid = p.oid and deptype = 'e')
 """
+REPLICA: Final = "SET LOCAL session_replication_role TO replica"
 _FIRES: Final[LiteralString] = "not t.tgisinternal and t.tgenabled in ('O', 'A') and t.tgtype & 4 <> 0"
 """On INSERT."""
 
@@ -52,6 +53,16 @@ select p.oid::int8, p.oid::pg_catalog.regproc::text, pg_catalog.array_agg('trigg
 _RULES: Final[LiteralString] = f"""
 select 'rule ' || rulename from pg_catalog.pg_rewrite where ev_class = pg_catalog.to_regclass(%s) and {_RULE_FIRES} order by 1
 """
+_FIRING: Final[LiteralString] = """
+with recursive tree as (
+    select pg_catalog.to_regclass(%s)::pg_catalog.oid as oid
+    union select inhrelid from pg_catalog.pg_inherits join tree on inhparent = tree.oid
+)
+select 'trigger ' || tgname from pg_catalog.pg_trigger where tgrelid in (select oid from tree) and tgenabled in ('A', 'R') and not tgisinternal
+union select 'rule ' || rulename from pg_catalog.pg_rewrite where ev_class in (select oid from tree) and ev_enabled in ('A', 'R')
+order by 1
+"""
+"""What fires on a table or below it in spite of session_replication_role = replica."""
 _DEFINITION: Final[LiteralString] = "select pg_catalog.pg_get_functiondef(%s::pg_catalog.oid)"
 _ONE_AT_A_TIME: Final[LiteralString] = (
     "select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('pgvault triggers'))"
@@ -63,8 +74,21 @@ _NOTHING: Final = (
 
 
 @contextmanager
-def silenced(connection: Connection, name: TableName) -> Iterator[tuple[str, ...]]:
-    """Within a transaction of the caller: what fires all the same. Raises psycopg.Error, SourceError: roll back"""
+def triggers_off(connection: Connection, name: TableName, *, replicate: bool) -> Iterator[tuple[str, ...]]:
+    """Within a transaction of the caller: what fires all the same. `replicate`: the role may switch triggers and foreign keys off.
+
+    Raises  psycopg.Error, SourceError: roll back
+    """
+    if replicate:
+        connection.execute(REPLICA)
+        yield tuple(str(row[0]) for row in connection.execute(_FIRING, (qualified(name),)).fetchall())
+    else:
+        with _silenced(connection, name) as fired:
+            yield fired
+
+
+@contextmanager
+def _silenced(connection: Connection, name: TableName) -> Iterator[tuple[str, ...]]:
     found = connection.execute(_OF_TABLE, (qualified(name),)).fetchall()
     firing = [str(row[0]) for row in connection.execute(_RULES, (qualified(name),)).fetchall()]
     if any(may for *_, may in found):

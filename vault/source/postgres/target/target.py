@@ -35,8 +35,8 @@ from vault.source.postgres.connection.programs import Programs
 from vault.source.postgres.connection.text import text
 from vault.source.postgres.target import memory, silence
 from vault.source.postgres.target.attempts import translate
-from vault.source.postgres.target.merge import REPLICA
 from vault.source.postgres.target.session import PostgresTargetSession, apply_settings
+from vault.source.postgres.target.silence import REPLICA
 from vault.sql.emptiness import IN_THE_WAY
 
 _FACTS: Final[LiteralString] = """
@@ -207,6 +207,9 @@ def _probe(session: Session) -> TargetFacts:
         user=user,
         superuser=superuser,
         roles=replace(known, roles=tuple(replace(role, verifier=None) for role in known.roles)),
+        with_password=(
+            frozenset(role.name for role in known.roles if role.verifier is not None) if known.verifiers_read else None
+        ),
         in_the_way=_names(connection, IN_THE_WAY),
         extensions=_names(connection, "select name::text from pg_catalog.pg_available_extensions order by 1"),
         extensions_installed=_names(connection, "select extname::text from pg_catalog.pg_extension order by 1"),

@@ -20,8 +20,9 @@ from tests.restore_values import (
     table_name,
     there,
 )
-from vault.model import Present, TargetFacts
+from vault.model import Address, CatalogFacts, Present, TargetFacts
 from vault.ops.restore.plan.decision import RowMode
+from vault.ops.restore.plan.extensions import brought_members
 from vault.ops.restore.plan.plan import RestorePlan
 from vault.ops.restore.plan.select import Wanted
 
@@ -116,17 +117,29 @@ def test_rows_alone_do_not_come_without_their_table() -> None:
 
 
 def test_rows_of_a_table_that_no_entry_creates_are_a_members() -> None:
-    member = snapshot(part("EXTENSION citext"), tables=(rows("x.conf"), rows("x.none", 0)))
+    conf, none = (Address(kind="table", names=("x", name)) for name in ("conf", "none"))
+    citext = Address(kind="extension", names=("citext",))
+    facts = CatalogFacts(
+        extensions=(("a-b", "1", "x"), ("citext", "1", "x")),
+        edges=(
+            (conf, citext, "e"),
+            (none, Address(kind="extension", names=("a-b",)), "e"),
+            (none, citext, "n"),
+        ),
+    )
+    parts = (part("EXTENSION citext"), part("EXTENSION a-b"))
+    member = snapshot(*parts, tables=(rows("x.conf"), rows("x.none", 0)), catalog=facts)
     assert modes(planned(member, there(), wanted=only("data", "schema"))) == {
         "x.conf": RowMode.MEMBER,
         "x.none": RowMode.MEMBER,
     }, "what the extension put into it goes"
     hidden = there(unreadable=frozenset({table_name("x.conf")}))
     assert "may not read it" in not_loaded(planned(member, hidden, wanted=only("data")))["x.conf"]
-    installed = replace(FULL, extensions_installed=("citext",))
-    assert modes(planned(member, there(), target=installed, wanted=only("data", "schema"))) == {
-        "x.conf": RowMode.MEMBER
-    }
+    for name, found in (("a-b", {"x.conf"}), ("citext", {"x.conf", "x.none"}), ("other", {"x.conf", "x.none"})):
+        installed = replace(FULL, extensions_installed=(name,))
+        made = planned(member, there(), target=installed, wanted=only("data", "schema"))
+        assert modes(made).keys() == found, "rows of an extension that was there are not its own"
+        assert ("x.conf" in map(str, brought_members(facts, installed))) is (name != "citext")
     assert modes(planned(member, there(), wanted=Wanted(definitions=False))) == {}
 
 
