@@ -12,6 +12,7 @@ PUBLIC = {
     "vault.demo": "stage story",
     "vault.ops.backup": "run why_read",
     "vault.ops.check": "run",
+    "vault.ops.copy": "run",
     "vault.ops.compare": "databases",
     "vault.ops.project": "components counts outside selection summary supabase",
     "vault.ops.repository": "keys stats",

@@ -78,6 +78,10 @@ SHAPES: dict[str, dict[str, Any]] = {
         )
     ),
     "export": result(format={"enum": ["layout", "pgdump", "sql", "tar"]}, path=TEXT, files=COUNT, bytes=COUNT, duration_s=SECONDS),
+    "copy": result(
+        copied=listed(fields(id=SNAPSHOT_ID, origin=SNAPSHOT_ID, source=TEXT, sequence=COUNT, new_bytes=COUNT)),
+        there=COUNT, new_bytes=COUNT, duration_s=SECONDS,
+    ),
     "extract": result(files=COUNT, bytes=COUNT),
     "restore": result(
         tables=COUNT, rows=COUNT, entries=COUNT, failed=listed(FAILED), duration_s=SECONDS,

@@ -38,6 +38,13 @@ def additional_passphrase(settings: Settings) -> str:
     return _obtain(settings, "PGVAULT_NEW_PASSWORD", "New passphrase: ", twice=True)
 
 
+def other_passphrase(settings: Settings, place: str) -> str:
+    """The passphrase of a second repository: PGVAULT_NEW_PASSWORD and its kin where one is set, else that of the first."""
+    if any(name.startswith("PGVAULT_NEW_PASSWORD") for name in settings.environment):
+        return _obtain(settings, "PGVAULT_NEW_PASSWORD", "", twice=False)
+    return _obtain(settings, "PGVAULT_PASSWORD", f"Passphrase of {place}: ", twice=False)
+
+
 def recovery_kit(settings: Settings) -> str | None:
     """The text of PGVAULT_RECOVERY_KIT_FILE, which then opens the repository instead of a passphrase."""
     path = settings.environment.get("PGVAULT_RECOVERY_KIT_FILE")

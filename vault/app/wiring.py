@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from vault.app import secret
 from vault.app.settings import Settings
-from vault.errors import AlreadyExists, NoRepository, NotFound, StoreError, UnsafeError, UsageError
+from vault.errors import AlreadyExists, NoRepository, NotFound, StoreError, UnsafeError, UsageError, WrongPassphrase
 
 if TYPE_CHECKING:
     from vault.ops.view.tree import View
@@ -189,6 +190,17 @@ def open_repository_with(settings: Settings, passphrase: str) -> Open:
     from vault.repo.state import Closed
 
     return Closed(open_store(settings)).open(passphrase)
+
+
+def open_other(settings: Settings, place: str) -> Open:
+    """A second repository, with a passphrase of its own where PGVAULT_NEW_PASSWORD and its kin give one. Raises  as `open_repository_with`"""
+    other = replace(settings, repository=place)
+    require_repository(open_store(other))
+    try:
+        return open_repository_with(other, secret.other_passphrase(settings, place))
+    except WrongPassphrase as error:
+        error.hint = "if its passphrase is another one, set PGVAULT_NEW_PASSWORD_FILE, _COMMAND or PGVAULT_NEW_PASSWORD"
+        raise
 
 
 def require_repository(store: ObjectStore) -> None:

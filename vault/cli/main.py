@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "show": "Show one snapshot: what is in it, and what is not.",
     "ls": "List the files of a snapshot, the rendered ones included.",
     "cat": "Print a file of a snapshot.",
+    "copy": "Copy snapshots into another repository.",
     "extract": "Write files of a snapshot into a directory.",
     "table": "Print the rows of one table.",
     "export": "Write a snapshot as a directory, a pg_dump archive, SQL or a tar.",

@@ -125,7 +125,7 @@ class Snapshot:
                 yield from _ending(self.chunk_refs(extent.chunks))
 
         rows = 0
-        for block in self._blocks(refs(), ObjectType.ROW_CHUNK):
+        for block in self.blocks(refs(), ObjectType.ROW_CHUNK):
             rows += block.count(b"\n")
             yield block
         _check_rows(rows, claimed)
@@ -133,7 +133,7 @@ class Snapshot:
     def extent_rows(self, extent: Extent) -> Iterator[bytes]:
         """COPY text of one extent. Raises as `rows`."""
         rows = 0
-        for block in self._blocks(_ending(self.chunk_refs(extent.chunks)), ObjectType.ROW_CHUNK):
+        for block in self.blocks(_ending(self.chunk_refs(extent.chunks)), ObjectType.ROW_CHUNK):
             rows += block.count(b"\n")
             yield block
         _check_rows(rows, extent.rows)
@@ -177,7 +177,7 @@ class Snapshot:
         return walk(self._database.large_objects, LARGE_OBJECTS, self._reader.get_many)
 
     def large_object_blocks(self, item: LargeObjectItem) -> Iterator[bytes]:
-        return self._blocks(self.chunk_refs(item.chunks), ObjectType.LARGE_OBJECT_CHUNK)
+        return self.blocks(self.chunk_refs(item.chunks), ObjectType.LARGE_OBJECT_CHUNK)
 
     def directory(self, name: str) -> ListRef:
         """Raises  NotThere"""
@@ -201,7 +201,7 @@ class Snapshot:
         return item
 
     def file_blocks(self, item: FileItem) -> Iterator[bytes]:
-        return self._blocks(self.chunk_refs(item.chunks), ObjectType.FILE_CHUNK)
+        return self.blocks(self.chunk_refs(item.chunks), ObjectType.FILE_CHUNK)
 
     def chunk_refs(self, chunks: ChunkList) -> Iterator[ChunkRef]:
         if chunks.more is None:
@@ -215,7 +215,7 @@ class Snapshot:
         check_ledger(ledger, self.manifest)
         return ledger
 
-    def _blocks(self, refs: Iterable[ChunkRef], chunk_type: ObjectType) -> Iterator[bytes]:
+    def blocks(self, refs: Iterable[ChunkRef], chunk_type: ObjectType) -> Iterator[bytes]:
         """Contents in order, each compared with what its list says of it (TREE-10, TREE-11)."""
         expected: deque[ChunkRef] = deque()
 

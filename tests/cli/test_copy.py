@@ -1,0 +1,52 @@
+"""`pgvault copy`, through the real command: another passphrase, JSON, and the places that are none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import Command
+from tests.cli.test_journey import conforming
+
+
+@pytest.fixture
+def saved(pgvault_ready: Command, tmp_path: Path) -> Command:
+    """Two snapshots of a directory, and an empty repository `other` with another passphrase."""
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("first", "second"):
+        (source / name).write_text(name)
+        assert pgvault_ready("backup", "--dir", f"files={source}", "-q").code == 0
+    assert pgvault_ready("-r", "other", "init", "--no-recovery-kit", PGVAULT_PASSWORD="two").code == 0
+    return pgvault_ready
+
+
+def test_copy_into_a_repository_of_another_passphrase(saved: Command) -> None:
+    refused = saved("copy", "other")
+    assert refused.code == 12
+    assert "PGVAULT_NEW_PASSWORD" in refused.err
+    done = conforming(
+        saved("copy", "other", "--snapshots", "latest", "--json", PGVAULT_NEW_PASSWORD="two").json(), "copy"
+    )
+    assert (len(done["copied"]), done["there"]) == (1, 0)
+    rest = conforming(saved("copy", "other", "--json", PGVAULT_NEW_PASSWORD="two").json(), "copy")
+    assert (len(rest["copied"]), rest["there"]) == (1, 1)
+    assert saved("-r", "other", "cat", "latest:files/second", PGVAULT_PASSWORD="two").out == "second"
+    assert saved("-r", "other", "check", "--read-data", PGVAULT_PASSWORD="two").code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("copy",), 2),
+        (("copy", "nowhere"), 10),
+        (("copy", "repository"), 2),
+        (("copy", "host:path"), 2),
+        (("copy", "other", "--snapshots", "0000000"), 2),
+    ],
+)
+def test_what_cannot_be_copied_to_is_said(saved: Command, words: tuple[str, ...], code: int) -> None:
+    refused = saved(*words)
+    assert refused.code == code
+    assert "pgvault:" in refused.err
