@@ -5,7 +5,7 @@
     python3 tests/check.py NAME...    only these
 
 On a machine with only Python 3.11 or newer it first makes `.venv` with the project and its development tools in it. What
-runs servers also wants, as root on Debian, the distribution's PostgreSQL 15 and npm, and fetches the other majors by
+runs servers also wants, as root on Debian, the distribution's PostgreSQL 15, npm and restic, and fetches the other majors by
 other_majors.py. Whatever it installs is said before. Standard library only.
 """
 
@@ -131,8 +131,9 @@ def prepare_environment(*, servers: bool) -> None:
     if not servers:
         return
     install_postgres()
-    if not shutil.which("npm") and os.geteuid() == 0 and shutil.which("apt-get"):
-        apt_install("npm")
+    for program in ("npm", "restic"):
+        if not shutil.which(program) and os.geteuid() == 0 and shutil.which("apt-get"):
+            apt_install(program)
     for fetching in ("other_majors.py", "newest_minors.py"):
         run_or_exit([str(BIN / "python"), str(ROOT / "tests" / fetching)])
 

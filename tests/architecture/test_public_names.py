@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from tests.architecture.sources import ROOT, modules
 
 PUBLIC = {
-    "vault.app": "backup backup_request conninfo processes restore secret settings wiring",
+    "vault.app": "backup backup_request conninfo processes restore retention secret settings wiring",
     "vault.demo": "stage story",
     "vault.ops.backup": "run why_read",
     "vault.ops.check": "run",
@@ -16,9 +16,9 @@ PUBLIC = {
     "vault.ops.compare": "databases",
     "vault.ops.project": "components counts outside selection summary supabase",
     "vault.ops.repository": "keys stats",
+    "vault.ops.retention": "forget pins policy unlock words zone",
     "vault.ops.restore": "children failures files foresight run standing",
     "vault.ops.restore.plan": "contents decision extensions graph plan references select show",
-    "vault.ops.retention": "unlock",
     "vault.ops.view": "export extract paths table tree",
     "vault.source.files": "directory target",
     "vault.source.postgres.capture": "catalog_facts cluster reach session",

@@ -40,11 +40,14 @@ COVERAGE = {
 SNAPSHOT = fields(
     id=SNAPSHOT_ID, time=TIME, source=TEXT, parent=nullable(SNAPSHOT_ID), rows=COUNT, source_bytes=COUNT,
     new_bytes=COUNT, tags={"type": "object", "additionalProperties": TEXT}, sequence=COUNT, warnings=listed(TEXT), partial={"type": "boolean"},
+    pinned=nullable(TEXT), drilled=nullable(TIME), findings=listed(fields(id=SNAPSHOT_ID, code=TEXT, subject=TEXT, text=TEXT)),
     server=nullable(fields(version=TEXT, system_id=TEXT, database=TEXT, database_oid=COUNT)),
 )  # fmt: skip
 TABLE = fields(
     name=TEXT, rows=COUNT, source_bytes=COUNT, extents=COUNT, extents_reused=nullable(COUNT), why_read=nullable(TEXT)
 )
+
+FORGOTTEN: dict[str, Any] = {"id": SNAPSHOT_ID, "source": TEXT, "sequence": COUNT, "time": TIME}
 
 KEY = fields(id=SNAPSHOT_ID, label=TEXT, created=TIME, kdf={"type": "object"})
 
@@ -59,7 +62,7 @@ FAILED = {
 """`because`: the entry of the first cause, where there is one."""
 
 SHAPES: dict[str, dict[str, Any]] = {
-    "init": result(repository={"type": "string", "pattern": "^[0-9a-f]{32}$"}, url=TEXT, kit=nullable(TEXT)),
+    "init": result(repository={"type": "string", "pattern": "^[0-9a-f]{32}$"}, url=TEXT, kit=nullable(TEXT), config=nullable(TEXT)),
     "backup": result(
         snapshot=SNAPSHOT_ID, parent=nullable(SNAPSHOT_ID), duration_s=SECONDS, tables=COUNT, rows=COUNT,
         source_bytes=COUNT, read_bytes=COUNT, new_bytes=COUNT, extents=COUNT, extents_reused=COUNT, files=COUNT,
@@ -104,6 +107,12 @@ SHAPES: dict[str, dict[str, Any]] = {
         damage=listed(fields(file=TEXT, kind=TEXT, object=nullable(TEXT), why=TEXT, affects=listed(TEXT))),
         snapshots=COUNT, notes=listed(TEXT), remembered=COUNT, remembered_since=nullable(TIME), data_read=nullable(TIME),
     ),
+    "forget": result(
+        kept=listed(fields(**FORGOTTEN, reasons=listed(TEXT))), removed=listed(fields(**FORGOTTEN)),
+        spared=listed(fields(**FORGOTTEN)), misplaced=listed(SNAPSHOT_ID), dry_run={"type": "boolean"},
+        freed_bytes=nullable(COUNT), damage=listed(fields(file=TEXT, kind=TEXT, why=TEXT)),
+    ),
+    "pin": result(snapshot=SNAPSHOT_ID, pins=listed(fields(reason=TEXT, host=TEXT, time=TIME))),
     "key": result(keys=listed(KEY)),
     "key list": result(keys=listed(KEY), left_behind=listed(SNAPSHOT_ID), damage=listed(fields(file=TEXT, why=TEXT))),
     "unlock": result(removed=listed(LEASE), leases=listed(LEASE), young={"type": "boolean"}),

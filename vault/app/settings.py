@@ -21,6 +21,7 @@ from vault.errors import UsageError
 if TYPE_CHECKING:
     from vault.model import TableName
     from vault.ops.project.components import Selectors
+    from vault.ops.retention.policy import Policy
 
 CONFIG_NAME: Final = "pgvault.toml"
 _SUPABASE_CONFIG: Final = Path("supabase", "config.toml")
@@ -48,7 +49,7 @@ class SourceSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Effective values. `environment` is the process's own, and the only copy that is passed on."""
+    """Effective values. `environment` is the process's own, and the only copy that is passed on. `timezone`: of the policy."""
 
     repository: str | None = None
     password_file: str | None = None
@@ -57,6 +58,8 @@ class Settings:
     state_dir: Path | None = None
     source: str | None = None
     sources: Mapping[str, SourceSettings] = field(default_factory=dict)
+    retention: Policy | None = None
+    timezone: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def chosen_source(self) -> SourceSettings:
@@ -86,7 +89,7 @@ class Settings:
         """Of the Supabase project around the working directory. Raises  UsageError: its config.toml cannot be read"""
         here = Path.cwd()
         config = next((path for folder in (here, *here.parents) if (path := folder / _SUPABASE_CONFIG).is_file()), None)
-        named = None if config is None else _parsed(config).get("project_id")
+        named = None if config is None else parsed(config).get("project_id")
         if not isinstance(named, str) or not named:
             return None
         match = _FROM_ENVIRONMENT.fullmatch(named)
@@ -149,7 +152,19 @@ def _config_files(environment: Mapping[str, str]) -> list[Path]:
     return [path for path in paths if path.is_file()]
 
 
-def _parsed(path: Path) -> dict[str, Any]:
+def config_to_write(environment: Mapping[str, str]) -> Path:
+    """Where this project's configuration is, or is to be: PGVAULT_CONFIG's, the nearest above, else beside `supabase/`, else here."""
+    if explicit := environment.get("PGVAULT_CONFIG"):
+        return _home(explicit)
+    here = Path.cwd()
+    folders = (here, *here.parents)
+    existing = (folder / CONFIG_NAME for folder in folders if (folder / CONFIG_NAME).is_file())
+    beside = (folder / CONFIG_NAME for folder in folders if (folder / _SUPABASE_CONFIG).is_file())
+    return next(existing, None) or next(beside, None) or here / CONFIG_NAME
+
+
+def parsed(path: Path) -> dict[str, Any]:
+    """A file of TOML. Raises  UsageError: it cannot be read, or is none"""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -159,14 +174,15 @@ def _parsed(path: Path) -> dict[str, Any]:
 
 
 def _with_file(settings: Settings, path: Path) -> Settings:
-    reader = _Table(path, "", _parsed(path))
-    reader.only("version", "repository", "source", "cache_dir")
+    reader = _Table(path, "", parsed(path))
+    reader.only("version", "repository", "source", "cache_dir", "retention")
     if reader.integer("version", 1) != 1:
         raise UsageError(f"{path}: version is not 1", why="this program knows version 1 only")
     repository = reader.table("repository")
     repository.only("url", "password_file", "password_command")
     cache_dir = reader.text("cache_dir")
     sources = reader.table("source")
+    retention = reader.table("retention")
     return replace(
         settings,
         repository=_location(path, repository.text("url")) or settings.repository,
@@ -174,7 +190,21 @@ def _with_file(settings: Settings, path: Path) -> Settings:
         password_command=repository.text("password_command") or settings.password_command,
         cache_dir=path.parent / _home(cache_dir) if cache_dir else settings.cache_dir,
         sources={**settings.sources, **{name: _source(path, sources.table(name)) for name in sources.values}},
+        retention=_policy(retention) if "retention" in reader.values else settings.retention,
+        timezone=retention.text("timezone") or settings.timezone,
     )
+
+
+def _policy(section: _Table) -> Policy:
+    from vault.ops.retention.words import COUNTS, RULES, read_policy
+
+    section.only("timezone", *RULES)
+    for key in section.values:
+        if key == "keep_tag":
+            section.texts(key)
+        elif key not in COUNTS:
+            section.text(key)
+    return read_policy(section.values, lambda key: f"{section.path}: {section.name}.{key}")
 
 
 def _source(path: Path, section: _Table) -> SourceSettings:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from vault.cli import render
 from vault.ids import SnapshotId
 from vault.model import Manifest
 from vault.ops.project.selection import narrowed
 from vault.repo.lineage import is_ahead
+
+if TYPE_CHECKING:
+    from vault.repo.remembered import Remembered
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CYCLE_YEARS = 400
@@ -46,6 +50,33 @@ def warnings(manifest: Manifest, now_ms: int) -> list[str]:
         (part, narrowed(manifest.selection)),
     )
     return [text for text, holds in texts if holds]
+
+
+def notes(id: SnapshotId, told: Remembered) -> list[tuple[str, str]]:
+    """What is remembered of a snapshot outside of its manifest: (a word, in a sentence)."""
+    lines = [
+        ("PINNED", f"{pin.reason} (since {instant(pin.created_ms)[:10]}, by {pin.host})")
+        for pin in told.pins.get(id, ())
+    ]
+    for number, finding in told.open.get(id, ()):
+        lines.append(("FINDING", f"{finding.code} {finding.subject}: {finding.text} (finding {number.hex()[:12]})"))
+    if (drill := told.drills.get(id)) is not None:
+        how = "restored and equal" if drill.passed else "restored, and NOT equal"
+        lines.append(("DRILLED", f"{instant(drill.created_ms)[:10]}, PostgreSQL {drill.server}: {how}"))
+    return lines
+
+
+def note_fields(id: SnapshotId, told: Remembered) -> dict[str, object]:
+    """The same for programs: `pinned` is the reasons or null, `drilled` the time of the last drill that passed or null."""
+    pins, drill = told.pins.get(id, ()), told.drills.get(id)
+    return {
+        "pinned": "; ".join(pin.reason for pin in pins) if pins else None,
+        "drilled": instant(drill.created_ms) if drill is not None and drill.passed else None,
+        "findings": [
+            {"id": number.hex(), "code": finding.code, "subject": finding.subject, "text": finding.text}
+            for number, finding in told.open.get(id, ())
+        ],
+    }
 
 
 def server(manifest: Manifest) -> Mapping[str, object] | None:

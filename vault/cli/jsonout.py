@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from vault.cli import about
 from vault.errors import IntegrityError, VaultError
 from vault.ids import SnapshotId
-from vault.model import Counts, Ledger, Manifest, SlotInfo
+from vault.model import Counts, Ledger, Manifest, Pin, SlotInfo
 from vault.sql.names import show_name
 
 if TYPE_CHECKING:
@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from vault.ops.repository.stats import Stats
     from vault.ops.restore.failures import Failure
     from vault.ops.restore.foresight import Step
+    from vault.ops.retention.forget import ForgetPlan
     from vault.ops.retention.unlock import LeaseRow, Unlocked
     from vault.ops.view.tree import ViewEntry
     from vault.repo.freshness import Rollback
     from vault.repo.lineage import Known
+    from vault.repo.remembered import Remembered
     from vault.repo.snapshot import Snapshot
 
 Json = dict[str, Any]
@@ -52,10 +54,14 @@ def counts(value: Counts) -> Json:
     return {name: getattr(value, name) for name in Counts.__dataclass_fields__}
 
 
-def snapshot(id: SnapshotId, manifest: Manifest, now_ms: int) -> Json:
+def snapshot(id: SnapshotId, manifest: Manifest, now_ms: int, notes: Remembered) -> Json:
+    fields, told = about.fields(manifest, now_ms), [f"{word}: {text}" for word, text in about.notes(id, notes)]
+    warnings = [*about.warnings(manifest, now_ms), *(text for text in told if text.startswith("FINDING"))]
     return {
         "id": id.hex(),
-        **about.fields(manifest, now_ms),
+        **fields,
+        **about.note_fields(id, notes),
+        "warnings": warnings,
         "parent": manifest.parent.hex() if manifest.parent is not None else None,
         "rows": rows(manifest),
         "source_bytes": source_bytes(manifest),
@@ -146,11 +152,47 @@ def check(report: CheckReport, duration_s: float) -> Json:
     )
 
 
-def snapshots(listed: Iterable[Known], damaged: Iterable[IntegrityError], now_ms: int) -> Json:
+def snapshots(listed: Iterable[Known], damaged: Iterable[IntegrityError], now_ms: int, notes: Remembered) -> Json:
     return result(
-        snapshots=[snapshot(id, manifest, now_ms) for id, manifest in listed],
-        damage=[{"file": error.file, "kind": error.code, "why": error.message} for error in damaged],
+        snapshots=[snapshot(id, manifest, now_ms, notes) for id, manifest in listed],
+        damage=_damage(damaged),
     )
+
+
+def forgotten(plan: ForgetPlan, spared: Iterable[SnapshotId], *, dry_run: bool) -> Json:
+    """With `dry_run`, what would be."""
+    left = set(spared)
+    known = dict(plan.inventory.known)
+
+    def named(id: SnapshotId) -> Json:
+        manifest = known[id]
+        return {
+            "id": id.hex(),
+            "source": manifest.source,
+            "sequence": manifest.sequence,
+            "time": about.instant(manifest.created_ms),
+        }
+
+    going = plan.going() - left
+    return result(
+        kept=[{**named(one.candidate.id), "reasons": list(one.reasons)} for one in plan.kept()],
+        removed=[named(id) for id in known if id in going],
+        spared=[named(id) for id in known if id in left],
+        misplaced=[one.candidate.id.hex() for one in plan.verdicts if one.misplaced],
+        dry_run=dry_run,
+        freed_bytes=None,
+        damage=_damage(plan.inventory.damaged),
+    )
+
+
+def pinned(id: SnapshotId, pins: Iterable[Pin]) -> Json:
+    """The pins that a `pin` left, or an `unpin` removed."""
+    told = [{"reason": pin.reason, "host": pin.host, "time": about.instant(pin.created_ms)} for pin in pins]
+    return result(snapshot=id.hex(), pins=told)
+
+
+def _damage(damaged: Iterable[IntegrityError]) -> list[Json]:
+    return [{"file": error.file, "kind": error.code, "why": error.message} for error in damaged]
 
 
 def keys(slots: Iterable[SlotInfo]) -> Json:
@@ -200,11 +242,11 @@ def server_facts(manifest: Manifest) -> Mapping[str, object] | None:
     return {name: getattr(facts, name) for name in type(facts).__dataclass_fields__}
 
 
-def shown(subject: Snapshot, parent: Snapshot | None, now_ms: int) -> Json:
+def shown(subject: Snapshot, parent: Snapshot | None, now_ms: int, notes: Remembered) -> Json:
     from vault.ops.backup.why_read import readings
 
     return result(
-        snapshot=snapshot(subject.id, subject.manifest, now_ms),
+        snapshot=snapshot(subject.id, subject.manifest, now_ms, notes),
         coverage=coverage(subject.ledger()),
         tables=[
             {

@@ -15,7 +15,7 @@ from vault.model import Manifest
 
 Known = tuple[SnapshotId, Manifest]
 
-_SKEW_MS: Final = 60_000
+SKEW_MS: Final = 60_000
 """Clocks of honest machines differ by less."""
 _CALENDAR_MS_MAX: Final = 253_402_300_799_999
 
@@ -36,13 +36,18 @@ def in_order(known: Iterable[Known]) -> list[Known]:
 
 def is_ahead(manifest: Manifest, now_ms: int) -> bool:
     """Whether the snapshot's time is in the future: its clock was ahead, or the one that says `now_ms` is behind."""
-    return manifest.created_ms > now_ms + _SKEW_MS
+    return manifest.created_ms > now_ms + SKEW_MS
 
 
 def calendar(time_ms: int) -> datetime:
     """In UTC; what lies beyond the year 9999, where no calendar of ours goes on, as its last millisecond: a file may hold any number."""
     shown_ms = min(time_ms, _CALENDAR_MS_MAX)
     return datetime.fromtimestamp(shown_ms // 1000, UTC) + timedelta(milliseconds=shown_ms % 1000)
+
+
+def tag_words(manifest: Manifest) -> set[str]:
+    """What its tags are called by: each value, and `key=value`."""
+    return {word for key, value in manifest.tags.items() for word in (value, f"{key}={value}") if word}
 
 
 def sources_of(known: Iterable[Known]) -> dict[tuple[str, int], str]:

@@ -20,7 +20,7 @@ from vault.model import FileKind, KeyBundle, Manifest, ObjectType, RepositoryCon
 from vault.ports import Entropy, ObjectStore
 from vault.repo.index import Index
 from vault.repo.keyring import unlock, unlock_with_kit, unseal_file
-from vault.repo.lineage import Known, in_order
+from vault.repo.lineage import Known, in_order, tag_words
 from vault.repo.manifests import ManifestCache
 from vault.repo.reader import Reader
 from vault.repo.snapshot import Snapshot
@@ -139,7 +139,7 @@ class Open:
         known = [pair for pair in listed if source is None or pair[1].source == source]
         if listed and not known:
             raise no_such_source(listed, source or "")
-        tagged = [snapshot_id for snapshot_id, manifest in known if spec in _tag_words(manifest)]
+        tagged = [snapshot_id for snapshot_id, manifest in known if spec in tag_words(manifest)]
         if tagged:
             return _single(tagged, spec)
         latest = _LATEST.fullmatch(spec)
@@ -221,10 +221,6 @@ def no_such_source(known: Iterable[Known], source: str) -> NotThere:
         why=f"the repository has those of: {', '.join(names)}",
         hint="name one of these with --source, or leave it out",
     )
-
-
-def _tag_words(manifest: Manifest) -> set[str]:
-    return {word for key, value in manifest.tags.items() for word in (value, f"{key}={value}") if word}
 
 
 def _single(matches: list[SnapshotId], spec: str) -> SnapshotId:

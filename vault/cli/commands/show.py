@@ -13,6 +13,7 @@ from vault.errors import IntegrityError, NotFound, NotThere
 from vault.model.words import counted
 
 if TYPE_CHECKING:
+    from vault.repo.remembered import Remembered
     from vault.repo.snapshot import Snapshot
     from vault.repo.state import Indexed
 
@@ -30,11 +31,15 @@ def show(invocation: Invocation, snapshot: str) -> None:
     repo = opened.indexed(settings.cache_dir)
     chosen = repo.snapshot(opened.resolve(snapshot, settings.source))
     parent = _parent(repo, chosen)
+    from vault.repo.remembered import remembered
+
+    notes = remembered(opened)
     now_ms = wiring.SystemClock().now_ms()
     if invocation.json:
-        invocation.renderer().json_line(jsonout.shown(chosen, parent, now_ms))
+        invocation.renderer().json_line(jsonout.shown(chosen, parent, now_ms, notes))
     else:
-        _draw(invocation, chosen, parent, now_ms)
+        _draw_head(invocation, chosen, now_ms, notes)
+        _draw(invocation, chosen, parent)
 
 
 def _parent(repo: Indexed, snapshot: Snapshot) -> Snapshot | None:
@@ -45,10 +50,7 @@ def _parent(repo: Indexed, snapshot: Snapshot) -> Snapshot | None:
         return None
 
 
-def _draw(invocation: Invocation, snapshot: Snapshot, parent: Snapshot | None, now_ms: int) -> None:
-    from vault.ops.backup.why_read import readings
-    from vault.sql.names import show_name
-
+def _draw_head(invocation: Invocation, snapshot: Snapshot, now_ms: int, notes: Remembered) -> None:
     out, manifest = invocation.renderer(), snapshot.manifest
     out.line(f"snapshot  {snapshot.id.hex()}")
     out.line(f"source    {manifest.source}, number {manifest.sequence}")
@@ -58,6 +60,8 @@ def _draw(invocation: Invocation, snapshot: Snapshot, parent: Snapshot | None, n
         out.line("tags      " + " ".join(f"{key}={value}" for key, value in sorted(manifest.tags.items())))
     for word, text in zip(about.marks(manifest, now_ms), about.warnings(manifest, now_ms), strict=True):
         out.line(f"{word:<9} {text}")
+    for word, text in about.notes(snapshot.id, notes):
+        out.line(f"{word:<9} {text}")
     if manifest.database is not None:
         server = manifest.database.server
         out.line(f"database  {server.database} (oid {server.database_oid})")
@@ -66,6 +70,13 @@ def _draw(invocation: Invocation, snapshot: Snapshot, parent: Snapshot | None, n
         out.line(f"directory {name}: {counted(listed.sums.items, 'path')}, {render.size(listed.sums.bytes)}")
     out.line(f"effort    {manifest.effort.duration_ms / 1000:.1f} s, {render.size(manifest.effort.new_bytes)} new")
     out.line()
+
+
+def _draw(invocation: Invocation, snapshot: Snapshot, parent: Snapshot | None) -> None:
+    from vault.ops.backup.why_read import readings
+    from vault.sql.names import show_name
+
+    out, manifest = invocation.renderer(), snapshot.manifest
     states = {component: state.value for component, (state, _) in manifest.coverage.items()}
     out.summary(manifest.counts, states, every_line=manifest.database is not None)
     out.line()

@@ -12,6 +12,7 @@ from vault.cli.options import Invocation, command
 if TYPE_CHECKING:
     from vault.ids import SnapshotId
     from vault.model import Manifest
+    from vault.repo.remembered import Remembered
 
 TITLES = ("id", "time (UTC)", "age", "source", "database", "server", "tables", "rows", "size", "new", "tags")
 
@@ -24,6 +25,7 @@ TITLES = ("id", "time (UTC)", "age", "source", "database", "server", "tables", "
 )
 def snapshots(invocation: Invocation) -> int:
     settings = invocation.settings()
+    from vault.repo.remembered import remembered
     from vault.repo.state import no_such_source
 
     opened = wiring.open_repository(settings)
@@ -31,22 +33,27 @@ def snapshots(invocation: Invocation) -> int:
     listed = [pair for pair in readable if settings.source in (None, pair[1].source)]
     if readable and not listed:
         raise no_such_source(readable, settings.source or "")
+    notes = remembered(opened)
+    damaged = [*damaged, *notes.damaged]
     out = invocation.renderer()
     for error in damaged:
         out.talk(f"warning: {error.file}: {error.message}; run: pgvault check")
     code = ExitCode.DAMAGE if damaged else ExitCode.OK
     now_ms = wiring.SystemClock().now_ms()
     if invocation.json:
-        out.json_line(jsonout.snapshots(listed, damaged, now_ms))
+        out.json_line(jsonout.snapshots(listed, damaged, now_ms, notes))
         return code
     if listed:
-        out.table(TITLES, [_row(id, manifest, now_ms) for id, manifest in listed], right="age tables rows size new")
+        out.table(
+            TITLES, [_row(id, manifest, now_ms, notes) for id, manifest in listed], right="age tables rows size new"
+        )
     elif not damaged:
         out.talk("no snapshots yet; make one with: pgvault backup")
     return code
 
 
-def _row(id: SnapshotId, manifest: Manifest, now_ms: int) -> tuple[str, ...]:
+def _row(id: SnapshotId, manifest: Manifest, now_ms: int, notes: Remembered) -> tuple[str, ...]:
+    words = [*about.marks(manifest, now_ms), *(word for word, _ in about.notes(id, notes))]
     return (
         id.hex()[:12],
         about.instant(manifest.created_ms)[:19].replace("T", " "),
@@ -57,7 +64,7 @@ def _row(id: SnapshotId, manifest: Manifest, now_ms: int) -> tuple[str, ...]:
         str(jsonout.rows(manifest)),
         render.size(jsonout.source_bytes(manifest) + jsonout.file_bytes(manifest)),
         render.size(manifest.effort.new_bytes),
-        " ".join([*(f"{key}={value}" for key, value in sorted(manifest.tags.items())), *about.marks(manifest, now_ms)]),
+        " ".join([*(f"{key}={value}" for key, value in sorted(manifest.tags.items())), *dict.fromkeys(words)]),
     )
 
 

@@ -1,0 +1,92 @@
+"""What a forget is about: whose snapshots, under which policy, by which calendar. Flags stand in place of the configuration's policy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from vault.app.settings import Settings, config_to_write, parsed
+from vault.errors import UnsafeError, UsageError
+from vault.model.words import counted
+from vault.ops.retention.words import RULES, read_policy, written
+from vault.repo.state import no_such_source
+
+if TYPE_CHECKING:
+    from vault.ops.retention.policy import Policy
+    from vault.repo.lineage import Known
+    from vault.repo.state import Open
+
+
+def chosen_policy(settings: Settings, words: Mapping[str, Any], ids: Sequence[str], opened: Open) -> Policy:
+    """The rules typed, if there are any, else the configuration's. Raises  UsageError: there are none; NotThere: an id names nothing"""
+    typed = {key: value for key, value in words.items() if key in RULES and value not in (None, ())}
+    if typed or ids:
+        policy = read_policy(typed)
+    elif settings.retention is not None:
+        policy = settings.retention
+    else:
+        raise UsageError(
+            "no policy says which snapshots to keep",
+            why="no --keep-... option and no --preset is given, and pgvault.toml has no [retention]",
+            hint="pgvault forget --preset production --dry-run, or name snapshots",
+        )
+    return replace(policy, ids=tuple(opened.resolve(one, settings.source) for one in ids)) if ids else policy
+
+
+def chosen_sources(settings: Settings, known: Sequence[Known], *, every: bool) -> set[str] | None:
+    """Whose snapshots a policy is for: --source, else the configuration's; None for all of the repository.
+
+    Raises  UsageError: several are there, and nothing says which are meant; NotThere: --source names none
+    """
+    there = {manifest.source for _, manifest in known}
+    if every:
+        if settings.source is not None:
+            raise UsageError("--all-sources and --source exclude each other")
+        return None
+    if settings.source is not None:
+        if there and settings.source not in there:
+            raise no_such_source(known, settings.source)
+        return {settings.source}
+    if settings.sources:
+        return set(settings.sources)
+    project = settings.project_id()
+    if project is not None and (mine := {name for name in there if name == project or name.endswith(f"@{project}")}):
+        return mine
+    if len(there) > 1:
+        raise UsageError(
+            f"the repository has {counted(len(there), 'source')}, and none is configured here",
+            why=f"they are: {', '.join(sorted(there))}; a policy must not reach those of other machines by mistake",
+            hint="add --source NAME, or --all-sources if all of them are meant",
+        )
+    return there
+
+
+class PolicyFile:
+    """The configuration that `init --preset` adds a policy to: looked at first, written when the repository is there."""
+
+    def __init__(self, settings: Settings, preset: str) -> None:
+        """Raises  UsageError: no such preset, or a file that cannot be read; UnsafeError: it has a policy"""
+        self.lines = ["[retention]", *written(preset)]
+        self.path = config_to_write(settings.environment)
+        self._text = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
+        if self._text and "retention" in parsed(self.path):
+            raise UnsafeError(
+                f"{self.path} has a policy already",
+                why="its table [retention]",
+                hint="change it there, or leave --preset out",
+            )
+
+    def write(self) -> None:
+        """Add it at the end. Raises  UsageError: it cannot be written"""
+        head = "" if self._text else "version = 1\n"
+        gap = "\n" if not self._text or self._text.endswith("\n") else "\n\n"
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(head + gap + "\n".join(self.lines) + "\n")
+        except OSError as error:
+            raise UsageError(
+                f"cannot write {self.path}",
+                why=f"{error.strerror or ''}; the repository is there, without a policy",
+                hint=f"write it yourself: {'; '.join(self.lines)}",
+            ) from error

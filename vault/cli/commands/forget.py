@@ -1,0 +1,144 @@
+"""`pgvault forget`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vault.app import wiring
+from vault.cli import about, jsonout
+from vault.cli.exit_codes import ExitCode
+from vault.cli.options import Invocation, command
+from vault.errors import UsageError
+from vault.model.words import counted
+
+if TYPE_CHECKING:
+    from vault.ops.retention.forget import ForgetPlan
+    from vault.repo.state import Open
+
+_UNITS = ("hourly", "daily", "weekly", "monthly", "yearly")
+
+
+def _rules(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of a policy, in the order of the help."""
+    options = [
+        click.option("--preset", metavar="dev|production", help="7 days and at least 3; or 30 daily, 13 weekly, 12 monthly."),
+        click.option("--keep-last", metavar="N", help="The newest N of each source; unlimited for all."),
+        *(
+            click.option(f"--keep-{unit}", metavar="N", help=f"The newest of each of the last N {spelled} that have any.")
+            for unit, spelled in zip(_UNITS, ("hours", "days", "weeks", "months", "years"), strict=True)
+        ),
+        click.option("--keep-within", metavar="D", help="All that are at most so much older than the newest: 7d, 1y6m, 36h."),
+        *(
+            click.option(f"--keep-within-{unit}", metavar="D", help=f"The newest of each {spelled} within so much.")
+            for unit, spelled in zip(_UNITS, ("hour", "day", "week", "month", "year"), strict=True)
+        ),
+        click.option("--keep-tag", multiple=True, metavar="TAG", help="Those with this tag: a value or KEY=VALUE; may be repeated."),
+        click.option("--keep-id", multiple=True, metavar="SNAP", help="This one; may be repeated."),
+        click.option("--timezone", metavar="ZONE", help="Whose days and weeks are meant. Default: UTC."),
+    ]  # fmt: skip
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+@command(
+    "forget",
+    help="Remove snapshots: those named, or all that no rule of a policy keeps.\n\nThe rules are the options, else those of "
+    "[retention] in pgvault.toml. A snapshot that any rule keeps stays; so do pinned ones, and the newest whole and sound "
+    "one. Only --source's or the configuration's sources are looked at. Space is freed by a prune.",
+    examples=[
+        "pgvault forget --preset production --dry-run",
+        "pgvault forget --keep-within 7d --keep-monthly 12 --keep-tag release",
+        "pgvault forget 3fa2b1",
+    ],
+)
+@click.argument("snapshots", nargs=-1, metavar="[SNAP]...")
+@_rules
+@click.option("--all-sources", is_flag=True, help="Apply the policy to every source of the repository.")
+@click.option("--dry-run", is_flag=True, help="Show what would go; change nothing.")
+@click.option("--unsafe-allow-remove-all", is_flag=True, help="With SNAP: even the last one of a source.")
+def forget(
+    invocation: Invocation,
+    snapshots: Sequence[str],
+    all_sources: bool,
+    dry_run: bool,
+    unsafe_allow_remove_all: bool,
+    timezone: str | None,
+    keep_id: Sequence[str],
+    **words: Any,
+) -> int:
+    from vault.ops.retention import forget as operation
+
+    settings, out = invocation.settings(), invocation.renderer()
+    if snapshots and (keep_id or any(words.values())):
+        raise UsageError("named snapshots and a policy exclude each other", hint="leave the --keep-... options out")
+    opened = wiring.open_repository(settings)
+    inventory = operation.take_stock(opened)
+    clock = wiring.SystemClock()
+    if snapshots:
+        named = [opened.resolve(one, settings.source) for one in snapshots]
+        plan = operation.plan_named(inventory, named, remove_all=unsafe_allow_remove_all)
+    else:
+        from vault.app.retention import chosen_policy, chosen_sources
+        from vault.ops.retention.zone import named_zone
+
+        plan = operation.plan_policy(
+            inventory,
+            chosen_policy(settings, words, keep_id, opened),
+            sources=chosen_sources(settings, inventory.known, every=all_sources),
+            calendar=named_zone(timezone or settings.timezone or "UTC"),
+            now_ms=clock.now_ms(),
+        )
+    spared: Sequence[Any] = ()
+    if not dry_run:
+        spared = operation.run(opened, plan, clock=clock, entropy=wiring.system_entropy).spared
+    if invocation.json:
+        out.json_line(jsonout.forgotten(plan, spared, dry_run=dry_run))
+    else:
+        _draw(invocation, opened, plan, dry_run=dry_run)
+    for error in inventory.damaged:
+        out.insist(f"warning: {error.file}: {error.message}; run: pgvault check")
+    for snapshot in spared:
+        out.insist(f"warning: {snapshot.hex()[:12]} was pinned meanwhile, and stays")
+    return ExitCode.DAMAGE if inventory.damaged else ExitCode.OK
+
+
+def _draw(invocation: Invocation, opened: Open, plan: ForgetPlan, *, dry_run: bool) -> None:
+    from vault.cli.calendar import months
+    from vault.cli.render import fancy
+
+    out = invocation.renderer()
+    titles = ("id", "time (UTC)", "source", "number", "", "why")
+    rows = [
+        (
+            verdict.candidate.id.hex()[:12],
+            about.instant(verdict.candidate.time_ms)[:19].replace("T", " "),
+            verdict.candidate.source,
+            str(verdict.candidate.sequence),
+            "keep" if verdict.reasons else "goes",
+            "; ".join(verdict.reasons),
+        )
+        for verdict in plan.verdicts
+    ]
+    if rows:
+        out.table(titles, rows, right="number")
+    if rows and plan.kept() and sys.stdout.isatty():
+        out.line()
+        out.block("\n".join(months(plan.verdicts, signs="●○◐·" if fancy(sys.stdout) else "#o%.")))
+    for snapshot in sorted(plan.inventory.unfinished):
+        out.talk(f"{snapshot.hex()[:12]} was recorded as forgotten by a run that died; it goes now")
+    for verdict in plan.verdicts:
+        if verdict.misplaced:
+            told = "its time breaks the order of the numbers, so it keeps and removes nothing"
+            out.talk(f"warning: {verdict.candidate.id.hex()[:12]}: {told}; to remove it, name it")
+    gone = len(plan.going())
+    out.line(f"{'would forget' if dry_run else 'forgot'} {counted(gone, 'snapshot')}, kept {len(plan.kept())}")
+    if gone and not dry_run:
+        out.talk("the space is freed by: pgvault prune")
+
+
+COMMAND = forget

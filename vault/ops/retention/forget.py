@@ -1,0 +1,181 @@
+"""Remove snapshots: plan, a value that can be shown, then run. Frees no space; a prune does. Spec 80-leases, 82-retention.
+
+Never removes a snapshot before a durable record says that it goes, nor a pinned one. A forget that died leaves such a record, and
+the next one, whatever it was asked for, finishes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from vault.errors import AuthenticationFailed, IntegrityError, UnsafeError, UsageError
+from vault.format.snapshot import snapshot_name
+from vault.format.upkeep import decode_forgotten, encode_forgotten
+from vault.ids import SnapshotId
+from vault.model import FileKind, Forgotten, ForgottenSnapshot, State
+from vault.model.words import counted
+from vault.ops.project.selection import narrowed
+from vault.ops.retention.policy import Calendar, Candidate, Policy, Verdict, judge
+from vault.ports import Clock, Entropy
+from vault.repo.lineage import SKEW_MS, Known, tag_words
+from vault.repo.records import load, save
+from vault.repo.remembered import Remembered, remembered
+from vault.repo.state import Open
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """What there is to decide about. `known`: oldest first. `unfinished`: recorded as forgotten, not pinned, and still there."""
+
+    known: tuple[Known, ...]
+    notes: Remembered
+    unfinished: frozenset[SnapshotId]
+    damaged: tuple[IntegrityError, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForgetPlan:
+    """`verdicts`: of the sources that were asked for, oldest first."""
+
+    inventory: Inventory
+    verdicts: tuple[Verdict, ...]
+
+    def kept(self) -> list[Verdict]:
+        return [verdict for verdict in self.verdicts if verdict.reasons]
+
+    def removed(self) -> list[Verdict]:
+        return [verdict for verdict in self.verdicts if not verdict.reasons]
+
+    def going(self) -> set[SnapshotId]:
+        """All that a run removes, that of a forget that died included."""
+        return {verdict.candidate.id for verdict in self.removed()} | self.inventory.unfinished
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForgetReport:
+    """`removed`: oldest first. `spared`: pinned while this ran."""
+
+    removed: tuple[SnapshotId, ...]
+    spared: tuple[SnapshotId, ...]
+
+
+def take_stock(repo: Open) -> Inventory:
+    """Raises  IntegrityError: a pin cannot be read; StoreError"""
+    known, damaged = repo.listing()
+    notes = remembered(repo)
+    if unreadable := notes.damaged_pins():
+        raise AuthenticationFailed(
+            "a pin cannot be read, so nobody knows which snapshot it keeps",
+            why=f"{unreadable[0].message}; {counted(len(unreadable), 'such file')}",
+            hint="if nobody here pinned it, remove that file from the repository; then pin again what is to stay",
+            file=unreadable[0].file,
+        )
+    records = load(repo, FileKind.FORGOTTEN, decode_forgotten)
+    recorded = {one.id for _, record in records.found for one in record.snapshots}
+    there = {snapshot for snapshot, _ in known}
+    return Inventory(
+        known=tuple(known),
+        notes=notes,
+        unfinished=frozenset((recorded & there) - notes.pins.keys()),
+        damaged=(*damaged, *notes.damaged, *records.damaged),
+    )
+
+
+def plan_policy(
+    inventory: Inventory, policy: Policy, *, sources: Collection[str] | None, calendar: Calendar, now_ms: int
+) -> ForgetPlan:
+    """What a policy would do to the snapshots of these sources, of all for None. Raises  UsageError: the policy is empty"""
+    if policy.is_empty():
+        raise UsageError(
+            "the policy is empty",
+            why="no rule says which snapshots to keep, so all would go",
+            hint="add rules, such as --keep-daily 7, or --preset dev; pgvault forget --help lists them",
+        )
+    candidates = [one for one in _candidates(inventory) if sources is None or one.source in sources]
+    verdicts = judge(candidates, policy, calendar=calendar, now_ms=now_ms + SKEW_MS)
+    return ForgetPlan(inventory=inventory, verdicts=tuple(verdicts))
+
+
+def plan_named(inventory: Inventory, named: Sequence[SnapshotId], *, remove_all: bool) -> ForgetPlan:
+    """These go, and no others; `remove_all`: even if a source is left without any.
+
+    Raises  UnsafeError: one is pinned, or the last whole and sound one of its source
+    """
+    candidates = _candidates(inventory)
+    going = [one for one in candidates if one.id in named]
+    for one in going:
+        if one.pinned:
+            raise UnsafeError(
+                f"snapshot {one.id.hex()[:12]} is pinned",
+                why="; ".join(one.pinned),
+                hint=f"unpin it first: pgvault unpin {one.id.hex()[:12]}",
+            )
+    for source in () if remove_all else sorted({one.source for one in going}):
+        _refuse_last(source, [one for one in candidates if one.source == source], going)
+    verdicts = tuple(Verdict(candidate=one, reasons=()) for one in going)
+    return ForgetPlan(inventory=inventory, verdicts=verdicts)
+
+
+def run(repo: Open, plan: ForgetPlan, *, clock: Clock, entropy: Entropy) -> ForgetReport:
+    """Record, look for new pins, remove. Nothing to do is nothing written."""
+    going = plan.going()
+    order = [pair for pair in plan.inventory.known if pair[0] in going]
+    recorded = tuple(
+        ForgottenSnapshot(
+            id=snapshot, source=manifest.source, sequence=manifest.sequence, created_ms=manifest.created_ms
+        )
+        for snapshot, manifest in order
+        if snapshot not in plan.inventory.unfinished
+    )
+    if recorded:
+        record = Forgotten(created_ms=max(0, clock.now_ms()), snapshots=recorded)
+        save(repo, FileKind.FORGOTTEN, encode_forgotten(record), entropy=entropy)
+    pins = remembered(repo).pins if order else {}
+    removed, spared = [], []
+    for snapshot, _ in order:
+        if snapshot in pins:
+            spared.append(snapshot)
+            continue
+        repo.store.delete(snapshot_name(snapshot))
+        removed.append(snapshot)
+    if removed:
+        repo.store.barrier()
+    return ForgetReport(removed=tuple(removed), spared=tuple(spared))
+
+
+def _candidates(inventory: Inventory) -> list[Candidate]:
+    notes = inventory.notes
+    return [
+        Candidate(
+            id=snapshot,
+            source=manifest.source,
+            selection=manifest.selection,
+            sequence=manifest.sequence,
+            time_ms=manifest.created_ms,
+            whole=not narrowed(manifest.selection),
+            sound=not manifest.suspect and snapshot not in notes.open and not _failed(manifest.coverage.values()),
+            tags=frozenset(tag_words(manifest)),
+            pinned=tuple(pin.reason for pin in notes.pins.get(snapshot, ())),
+            drilled=snapshot in notes.drills and notes.drills[snapshot].passed,
+        )
+        for snapshot, manifest in inventory.known
+        if snapshot not in inventory.unfinished
+    ]
+
+
+def _failed(states: Iterable[tuple[State, int]]) -> bool:
+    return any(state is State.FAILED for state, _ in states)
+
+
+def _refuse_last(source: str, chain: Sequence[Candidate], going: Collection[Candidate]) -> None:
+    left = [one for one in chain if one not in going]
+    good = [one for one in chain if one.whole and one.sound]
+    if left and (any(one.whole and one.sound for one in left) or not good):
+        return
+    what = "snapshot" if not left else "whole and sound snapshot"
+    raise UnsafeError(
+        f"that would leave source {source} without a {what}",
+        why=f"{counted(len(chain), 'snapshot')} of it are there, and these are the last to restore from",
+        hint="take a new backup first; or add --unsafe-allow-remove-all",
+    )

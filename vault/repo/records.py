@@ -1,0 +1,64 @@
+"""Sealed records beside the snapshots: pins, findings, acknowledgements, drills, checks, forgotten. Put, listed, taken back.
+
+Never decides what a record means. Invariant: what is returned was authentic and decoded; what was not is told beside it. Spec 60-snapshot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from vault.crypto import keyed
+from vault.errors import IntegrityError, LimitExceeded, NotFound, StoreError
+from vault.format.upkeep import DIRECTORIES, parse_upkeep_name, upkeep_name
+from vault.limits import FILE_BYTES_MAX
+from vault.model import FileKind
+from vault.ports import Entropy
+from vault.repo.keyring import seal_file, unseal_file
+from vault.repo.state import Open
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Records(Generic[R]):
+    """`found`: (file name, record), by name. `damaged`: what is wrong with the others, each with its file."""
+
+    found: tuple[tuple[str, R], ...]
+    damaged: tuple[IntegrityError, ...]
+
+
+def save(repo: Open, kind: FileKind, plain: bytes, *, entropy: Entropy) -> str:
+    """Write a record, durably, and return its name. What may have been put is taken back where it was not made durable."""
+    squeeze = kind is FileKind.CHECK
+    data = seal_file(plain, kind, repo.keys, salt=entropy(24), squeeze=squeeze)
+    name = upkeep_name(kind, keyed.sha256(data))
+    try:
+        repo.store.put(name, data)
+        repo.store.barrier()
+    except BaseException:
+        with suppress(StoreError):
+            repo.store.delete(name)
+        raise
+    return name
+
+
+def load(repo: Open, kind: FileKind, decode: Callable[[bytes], R]) -> Records[R]:
+    """Every record of a kind. One that goes away meanwhile is not there. Raises  StoreError"""
+    found: list[tuple[str, R]] = []
+    damaged: list[IntegrityError] = []
+    for stored in repo.store.list(f"{DIRECTORIES[kind]}/"):
+        if parse_upkeep_name(stored.name) is None:
+            continue
+        try:
+            if stored.size > FILE_BYTES_MAX:
+                raise LimitExceeded("a sealed record is too long")
+            found.append((stored.name, decode(unseal_file(repo.store.get(stored.name), kind, repo.keys))))
+        except NotFound:
+            continue
+        except IntegrityError as error:
+            error.file = stored.name
+            damaged.append(error)
+    return Records(found=tuple(found), damaged=tuple(damaged))
