@@ -232,15 +232,24 @@ class Record:
         return self._left
 
     def value(self, key: str) -> Value:
-        if key not in self._left:
-            raise Malformed(f"{self._what}: field {key} is missing")
-        return self._left.pop(key)
+        try:
+            return self._left.pop(key)
+        except KeyError:
+            raise Malformed(f"{self._what}: field {key} is missing") from None
 
     def text(self, key: str) -> str:
-        return text_of(self.value(key), self._name(key))
+        value = self.value(key)
+        if (
+            type(value) is str and value.isascii()
+        ):  # before the name is made, which only a refusal shows: a list has thousands
+            return value
+        return text_of(value, self._name(key))
 
     def integer(self, key: str, low: int = 0, high: int = POSITIVE_MAX) -> int:
-        return integer_of(self.value(key), self._name(key), low=low, high=high)
+        value = self.value(key)
+        if type(value) is int and low <= value <= high:
+            return value
+        return integer_of(value, self._name(key), low=low, high=high)
 
     def blob(self, key: str, length: int | None = None) -> bytes:
         return blob_of(self.value(key), self._name(key), length=length)

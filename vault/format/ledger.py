@@ -5,6 +5,8 @@ Never summarises: a state and a count are what the writer said.
 
 from __future__ import annotations
 
+from typing import Final
+
 from vault.errors import Malformed
 from vault.format import codec
 from vault.format.codec import Row, Value, map_of
@@ -27,9 +29,14 @@ def decode_ledger(data: bytes) -> Ledger:
 
 def decode_state(text: str) -> State:
     """Raises  Malformed: not a state"""
-    if text not in {known.value for known in State}:
+    state = _STATES.get(text)
+    if state is None:
         raise Malformed("coverage: unknown state")
-    return State(text)
+    return state
+
+
+_STATES: Final = {state.value: state for state in State}
+"""A list of ten thousand snapshots has a hundred thousand states."""
 
 
 def _encode_coverage(coverage: Coverage) -> Value:
