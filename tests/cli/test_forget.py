@@ -9,6 +9,10 @@ import pytest
 
 from tests.cli.command import Command
 from tests.cli.shapes import SHAPES
+from tests.unit.ops.retention.test_policy import NOW, ms, of_day
+from vault.cli.calendar import months
+from vault.ops.retention.policy import Policy, Span, judge
+from vault.ops.retention.zone import named_zone
 
 
 def taken(pgvault: Command, count: int = 3, source: str = "app") -> list[str]:
@@ -44,6 +48,17 @@ def test_forget_shows_then_does_and_says_why(pgvault_ready: Command) -> None:
     assert lines[2].endswith("keep-last, 1 of 1; the newest that is whole and sound")
     assert lines[3] == "forgot 1 snapshot, kept 1"
     assert pgvault_ready("check").code == 0
+
+
+def test_the_calendar_has_a_sign_for_each_day_of_the_zone() -> None:
+    days = [of_day(number, number * 0.25) for number in range(1, 20)]
+    verdicts = judge(days, Policy(within=Span(days=2, hours=13)), calendar=named_zone("UTC"), now_ms=ms(NOW))
+    assert months(verdicts, named_zone("UTC"), signs="#o%.") == [
+        "2026-01  oo%###.........................",
+        "         # all of the day stay  o all go  % some stay",
+    ]
+    far = months(verdicts, named_zone("Pacific/Kiritimati"), signs="#o%.")
+    assert far[0] == "2026-01  .oo%##........................."
 
 
 def test_named_snapshots_go_and_pins_hold(pgvault_ready: Command) -> None:

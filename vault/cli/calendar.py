@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from vault.repo.lineage import calendar
-
 if TYPE_CHECKING:
-    from vault.ops.retention.policy import Verdict
+    from vault.ops.retention.policy import Calendar, Verdict
 
 _DAYS = 31
 
 
-def months(verdicts: Iterable[Verdict], *, signs: str) -> list[str]:
-    """Newest month last. `signs`: of a day on which all stay, all go, some do either, and there is none. Days are UTC's."""
+def months(verdicts: Iterable[Verdict], calendar: Calendar, *, signs: str) -> list[str]:
+    """Newest month last. `signs`: of a day on which all stay, all go, some do either, and there is none."""
     days: dict[tuple[int, int], dict[int, set[bool]]] = {}
     for verdict in verdicts:
-        shown = calendar(verdict.candidate.time_ms)
+        shown = calendar.wall(verdict.candidate.time_ms)
         days.setdefault((shown.year, shown.month), {}).setdefault(shown.day, set()).add(bool(verdict.reasons))
     stay, go, both, none = list(signs)
     sign = {frozenset({True}): stay, frozenset({False}): go, frozenset({True, False}): both}

@@ -17,7 +17,7 @@ from vault.model.words import counted
 
 if TYPE_CHECKING:
     from vault.ops.retention.forget import ForgetPlan
-    from vault.repo.state import Open
+    from vault.ops.retention.policy import Calendar
 
 _UNITS = ("hourly", "daily", "weekly", "monthly", "yearly")
 
@@ -72,25 +72,25 @@ def forget(
     **words: Any,
 ) -> int:
     from vault.ops.retention import forget as operation
+    from vault.ops.retention.zone import named_zone
 
     settings, out = invocation.settings(), invocation.renderer()
     if snapshots and (keep_id or any(words.values())):
         raise UsageError("named snapshots and a policy exclude each other", hint="leave the --keep-... options out")
     opened = wiring.open_repository(settings)
     inventory = operation.take_stock(opened)
-    clock = wiring.SystemClock()
+    clock, calendar = wiring.SystemClock(), named_zone(timezone or settings.timezone or "UTC")
     if snapshots:
         named = [opened.resolve(one, settings.source) for one in snapshots]
         plan = operation.plan_named(inventory, named, remove_all=unsafe_allow_remove_all)
     else:
         from vault.app.retention import chosen_policy, chosen_sources
-        from vault.ops.retention.zone import named_zone
 
         plan = operation.plan_policy(
             inventory,
             chosen_policy(settings, words, keep_id, opened),
             sources=chosen_sources(settings, inventory.known, every=all_sources),
-            calendar=named_zone(timezone or settings.timezone or "UTC"),
+            calendar=calendar,
             now_ms=clock.now_ms(),
         )
     spared: Sequence[Any] = ()
@@ -99,7 +99,7 @@ def forget(
     if invocation.json:
         out.json_line(jsonout.forgotten(plan, spared, dry_run=dry_run))
     else:
-        _draw(invocation, opened, plan, dry_run=dry_run)
+        _draw(invocation, plan, calendar, dry_run=dry_run)
     for error in inventory.damaged:
         out.insist(f"warning: {error.file}: {error.message}; run: pgvault check")
     for snapshot in spared:
@@ -107,7 +107,7 @@ def forget(
     return ExitCode.DAMAGE if inventory.damaged else ExitCode.OK
 
 
-def _draw(invocation: Invocation, opened: Open, plan: ForgetPlan, *, dry_run: bool) -> None:
+def _draw(invocation: Invocation, plan: ForgetPlan, calendar: Calendar, *, dry_run: bool) -> None:
     from vault.cli.calendar import months
     from vault.cli.render import fancy
 
@@ -128,7 +128,7 @@ def _draw(invocation: Invocation, opened: Open, plan: ForgetPlan, *, dry_run: bo
         out.table(titles, rows, right="number")
     if rows and plan.kept() and sys.stdout.isatty():
         out.line()
-        out.block("\n".join(months(plan.verdicts, signs="●○◐·" if fancy(sys.stdout) else "#o%.")))
+        out.block("\n".join(months(plan.verdicts, calendar, signs="●○◐·" if fancy(sys.stdout) else "#o%.")))
     for snapshot in sorted(plan.inventory.unfinished):
         out.talk(f"{snapshot.hex()[:12]} was recorded as forgotten by a run that died; it goes now")
     for verdict in plan.verdicts:

@@ -98,6 +98,7 @@ def test_an_empty_policy_is_refused() -> None:
         plan(repository(), Policy())
 
 
+@pytest.mark.spec("RET-9", "RET-11")
 @pytest.mark.parametrize("after", [False, True], ids=["not done", "done"])
 def test_a_forget_that_dies_at_any_call_loses_nothing_and_the_next_finishes_it(after: bool) -> None:
     """Whatever it was asked for itself: even one that would keep all of them."""
@@ -120,6 +121,7 @@ def test_a_forget_that_dies_at_any_call_loses_nothing_and_the_next_finishes_it(a
     assert deaths >= 6
 
 
+@pytest.mark.spec("RET-9")
 def test_a_pin_that_comes_while_a_forget_runs_is_seen_by_one_of_them() -> None:
     store = repository()
     planned = plan(store)
@@ -136,6 +138,7 @@ def test_a_pin_that_comes_while_a_forget_runs_is_seen_by_one_of_them() -> None:
     assert numbers(store) == [4]
 
 
+@pytest.mark.spec("RET-10")
 def test_a_pin_that_comes_too_late_says_so_and_is_taken_back() -> None:
     store = repository()
     first = opened(store).snapshots()[0][0]
@@ -172,6 +175,7 @@ def test_a_pin_has_a_reason_that_fits(reason: str) -> None:
         pin(store, opened(store).snapshots()[0][0], reason)
 
 
+@pytest.mark.spec("RET-12")
 def test_a_pin_that_cannot_be_read_stops_every_forget() -> None:
     """It may be one that the disk spoiled; and names which file that is."""
     store = repository()
