@@ -55,3 +55,16 @@ def test_a_name_that_is_none_is_a_wrong_use(pgvault_ready: Command) -> None:
         done = pgvault_ready("unlock", wrong)
         assert done.code == 2
         assert "pgvault unlock" in done.err
+
+
+def test_a_restore_holds_a_lease_and_a_dry_run_writes_nothing(pgvault_ready: Command) -> None:
+    (pgvault_ready.home / "documents").mkdir()
+    (pgvault_ready.home / "documents" / "text").write_text("text")
+    assert pgvault_ready("backup", "--dir", "documents=documents").code == 0
+    leases = pgvault_ready.repository / "leases"
+    before = leases.stat().st_mtime_ns
+    assert pgvault_ready("restore", "latest", "--dir", "documents=out", "--dry-run").code == 0
+    assert leases.stat().st_mtime_ns == before
+    assert pgvault_ready("restore", "latest", "--dir", "documents=out", "--yes").code == 0
+    assert leases.stat().st_mtime_ns > before
+    assert list(leases.iterdir()) == []

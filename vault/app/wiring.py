@@ -237,13 +237,13 @@ def open_snapshot(settings: Settings, spec: str) -> Snapshot:
     return opened.indexed(settings.cache_dir).snapshot(opened.resolve(spec, settings.source))
 
 
-def open_among(settings: Settings, spec: str) -> tuple[Snapshot, dict[tuple[str, int], str]]:
-    """As `open_snapshot`, and the databases that the repository has snapshots of, each with the name of its source."""
+def open_among(settings: Settings, spec: str) -> tuple[Open, Snapshot, dict[tuple[str, int], str]]:
+    """As `open_snapshot`, with its repository, and the databases that this has snapshots of, each with the name of its source."""
     from vault.repo.lineage import sources_of
 
     opened = open_repository(settings, load=_load_restorers)
     snapshot = opened.indexed(settings.cache_dir).snapshot(opened.resolve(spec, settings.source))
-    return snapshot, sources_of(opened.snapshots())
+    return opened, snapshot, sources_of(opened.snapshots())
 
 
 def open_view(settings: Settings, spec: str) -> View:

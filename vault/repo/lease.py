@@ -7,9 +7,9 @@ leaves them alone. Spec 80-leases.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -88,6 +88,24 @@ class Held:
         """Raises  StoreError: one of them stays"""
         for name in (self.name, *self._earlier):
             withdraw(self._repo, name)
+
+
+@contextmanager
+def reading(repo: Open, terms: Lease, *, entropy: Entropy) -> Iterator[None]:
+    """Hold a lease by which what its parent needs stays, should somebody forget it meanwhile and prune.
+
+    Who may only read has none, and reads all the same: it would find out, and its packs are safe as long as nobody forgets it.
+    """
+    try:
+        name = publish(repo, terms, entropy=entropy)
+    except StoreError:
+        name = ""
+    try:
+        yield
+    finally:
+        with suppress(StoreError):
+            if name:
+                withdraw(repo, name)
 
 
 def take_back(repo: Open, snapshot: ForgottenSnapshot, *, now_ms: int, entropy: Entropy) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from vault.app import processes, wiring
 from vault.app import restore as journey
-from vault.app import wiring
 from vault.cli import jsonout, progress, restoring
 from vault.cli.exit_codes import ExitCode
 from vault.cli.options import Invocation, command
@@ -58,8 +59,9 @@ def restore(invocation: Invocation, snapshot: str, **flags: Any) -> int:
     clock, out, settings = wiring.SystemClock(), invocation.renderer(), invocation.settings()
     started_ms = clock.now_ms()
     request = journey.request(options, settings)
-    chosen, sources = wiring.open_among(settings, snapshot)
-    with journey.open_restore(settings, chosen, request, sources=sources) as planned:
+    opened, chosen, sources = wiring.open_among(settings, snapshot)
+    held = nullcontext() if options.dry_run else processes.reading(opened, chosen)
+    with held, journey.open_restore(settings, chosen, request, sources=sources) as planned:
         restoring.show(out, planned, now_ms=started_ms)
         if options.dry_run:
             if invocation.json:

@@ -15,6 +15,7 @@ from vault.limits import LEASE_AGE_S
 from vault.model import Lease
 from vault.ops.retention.unlock import Unlocked, unlock
 from vault.ports import ObjectStore
+from vault.repo.lease import reading
 from vault.store.memory import MemoryStore
 
 
@@ -93,3 +94,19 @@ def test_a_delete_that_is_denied_is_an_error(store: MemoryStore) -> None:
     denying = FaultStore(store, [Fault(kind="delete", prefix="leases/", at=2, error=StoreError("denied"))])
     with pytest.raises(StoreError, match="denied"):
         run(denying, dead=frozenset({7}))
+
+
+@pytest.mark.spec("LEASE-16")
+def test_who_reads_for_long_has_a_lease_as_long(store: MemoryStore) -> None:
+    repo = opened(store)
+    with reading(repo, lease("restore"), entropy=os.urandom):
+        assert [row.lease.purpose for row in run(store).left if row.lease] == ["restore"]
+    assert names(store, "leases/") == []
+
+
+@pytest.mark.parametrize("kind", ["put", "delete", "barrier"])
+def test_who_may_not_write_reads_all_the_same(store: MemoryStore, kind: str) -> None:
+    refusing = FaultStore(store, [Fault(kind=kind, error=StoreError("read-only"))])
+    with reading(opened(refusing), lease("restore"), entropy=os.urandom):
+        pass
+    assert len(names(store, "leases/")) == (1 if kind == "delete" else 0)
