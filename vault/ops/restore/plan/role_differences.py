@@ -2,7 +2,7 @@
 
 Attributes, comments, memberships with their options and grantors, settings, grants on parameters, tablespaces; in both
 directions, for a membership that only the target has lets somebody in. Values of settings are never shown: they hold secrets.
-Spec 75-restore [RST-3].
+Names of settings are equal whatever their case. Spec 75-restore [RST-3].
 """
 
 from __future__ import annotations
@@ -93,7 +93,9 @@ def _option(granted: list[Membership], option: str) -> bool | None:
 
 def _settings(source: Roles, target: Roles, names: Collection[str]) -> Iterator[str]:
     """Of roles in all databases, and what only the target's database has: what the snapshot's has is set or refused."""
-    was, now = ({(one.role, one.here, one.name): one.value for one in side.settings} for side in (source, target))
+    was, now = (
+        {(one.role, one.here, one.name.lower()): one.value for one in side.settings} for side in (source, target)
+    )
     for role, here, name in sorted(was.keys() | now.keys()):
         if role and role not in names:
             continue

@@ -70,11 +70,11 @@ def _settings(
     wanted: Roles, target: TargetFacts, created: set[str], *, everyone: bool, replace: bool
 ) -> tuple[list[RoleSetting], list[tuple[str, str]]]:
     """Those to be made, and those of the database that stay as they are."""
-    there = {(one.role, one.here, one.name): one.value for one in target.roles.settings}
+    there = {(one.role, one.here, one.name.lower()): one.value for one in target.roles.settings}
     made: list[RoleSetting] = []
     kept: list[tuple[str, str]] = []
     for one in wanted.settings:
-        value = there.get((one.role, one.here, one.name))
+        value = there.get((one.role, one.here, one.name.lower()))
         if value == one.value or not (one.role in created or (one.here and everyone)):
             continue
         if value is None or replace:
