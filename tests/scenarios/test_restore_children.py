@@ -114,6 +114,7 @@ def test_a_partition_that_comes_is_referred_to_through_its_root(damaged: Damaged
 
 OTHERWISE = """
 create table p (a int primary key, code text unique); create table pair (a int, b int, primary key (a, b));
+create table heir () inherits (p); insert into heir values (9, 'nine');
 create table in_key (a int default 0 references p on delete set default, n int, primary key (a, n));
 create table by_update (id int primary key, p int references p on update set null);
 create table by_update_default (id int primary key, p int default 0 references p on update set default);
@@ -140,7 +141,7 @@ def test_children_that_are_as_many_and_others_are_found_by_their_keys(postgres: 
             connection.execute(statements.encode())
             snapshot = snapshot_of(dsn)
             connection.execute(
-                "delete from p where a = 2; delete from pair where a = 2; update p set a = 4 where a = 3"
+                "delete from p where a in (2, 9); delete from pair where a = 2; update p set a = 4 where a = 3"
             )
             connection.execute("insert into others_since select n, 1 from generate_series(5, 9) n")
             connection.execute("insert into below select n, n from generate_series(5, 9) n")
@@ -148,6 +149,7 @@ def test_children_that_are_as_many_and_others_are_found_by_their_keys(postgres: 
         assert list(done.failed) == ["TABLE DATA public.p"], "the unique code of 3 is 4's now"
         told = {one.table.name: one.why for one in done.report.beside}
         assert told == {
+            "heir": "inherits from public.p, and has 0 rows, 1 in the snapshot",
             "in_key": "refers to public.p, and lacks 1 of the 2 rows of the snapshot",
             "others_since": "refers to public.p, and lacks 1 of the 2 rows of the snapshot",
             "below": "refers to public.others_since, and lacks 1 of the 2 rows of the snapshot",

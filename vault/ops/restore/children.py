@@ -40,14 +40,11 @@ def lost_rows(plan: RestorePlan, session: TargetSession) -> tuple[Beside, ...]:
         why = f"could not be counted: {error.why or error.message}"
         return tuple(Beside(table=name, why=why) for name in sorted(unasked))
     for name, one in sorted(unasked.items()):
-        parent = str(one.parent)
         if name not in there:
             reasons = "it may not be read, or counting would run somebody else's code, or it is not there"
-            told[name] = Beside(table=name, why=f"refers to {parent}, and was not counted: {reasons}")
+            told[name] = Beside(table=name, why=f"{one.how}, and was not counted: {reasons}")
         elif there[name] < one.rows:
-            told[name] = Beside(
-                table=name, why=f"refers to {parent}, and has {there[name]} rows, {one.rows} in the snapshot"
-            )
+            told[name] = Beside(table=name, why=f"{one.how}, and has {there[name]} rows, {one.rows} in the snapshot")
     return tuple(told.values())
 
 
@@ -84,7 +81,7 @@ def lost_by_key(
 
 
 def _missing(snapshot: Snapshot, session: TargetSession, reference: Reference) -> Beside | None:
-    refers = f"refers to {reference.parent}, and"
+    refers = f"{reference.how}, and"
     try:
         missing = 0
         for item in reference.items:

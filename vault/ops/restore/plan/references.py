@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from vault.model import TableItem, TableName
 from vault.ops.restore.plan.contents import Contents, rows_of
 from vault.ops.restore.plan.graph import EntryGraph
 from vault.sql.foreign_keys import ForeignKey, read_foreign_key
+
+_INHERITS: Final = "n"
+"""pg_depend's letter between two tables; a partition's is another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,21 +35,30 @@ class Reference:
     direct: bool
 
     @property
+    def how(self) -> str:
+        """In words; what inherits has no columns that refer."""
+        return f"{'refers to' if self.columns else 'inherits from'} {self.parent}"
+
+    @property
     def rows(self) -> int:
         return sum(map(rows_of, self.items))
 
 
 def references(contents: Contents, graph: EntryGraph, coming: Iterable[TableItem]) -> tuple[Reference, ...]:
-    """Foreign keys to tables whose rows come, and to the tables of these keys, as far as deletes can reach."""
+    """Foreign keys to tables whose rows come, and to the tables of these keys, and what inherits: as far as deletes can reach."""
     names = {item.name for item in coming}
     items = {item.name: item for item in contents.tables}
+    heirs = _heirs(contents)
     waiting = {at for name in names for at in _family(graph, name)}
     direct, seen, found = frozenset(waiting), set(waiting), []
     while waiting:
         parent = waiting.pop()
-        for at in (*graph.links_to(parent), *_own(contents, graph, parent)):
-            key = read_foreign_key(contents.items[at].entry.definition)
-            child = contents.items[at].identity.relation
+        keys = [
+            (contents.items[at].identity.relation, read_foreign_key(contents.items[at].entry.definition))
+            for at in (*graph.links_to(parent), *_own(contents, graph, parent))
+        ]
+        keys += [(name, ForeignKey(columns=())) for name in heirs.get(contents.items[parent].identity.relation, ())]
+        for child, key in keys:
             home = graph.relation(child)
             if key is None or home is None:
                 continue
@@ -67,6 +80,15 @@ def references(contents: Contents, graph: EntryGraph, coming: Iterable[TableItem
                 seen.add(home)
                 waiting.add(home)
     return tuple(sorted(found, key=lambda one: (one.child, one.parent, one.columns)))
+
+
+def _heirs(contents: Contents) -> dict[TableName, list[TableName]]:
+    """Table -> tables that inherit from it, but for partitions: a delete without ONLY reaches their rows too."""
+    found: dict[TableName, list[TableName]] = {}
+    for child, parent, letter in contents.catalog.edges:
+        if (child.kind, parent.kind, letter) == ("table", "table", _INHERITS):
+            found.setdefault(parent.relation, []).append(child.relation)
+    return found
 
 
 def _actions(key: ForeignKey) -> Iterator[str]:

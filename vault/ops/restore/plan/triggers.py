@@ -15,23 +15,28 @@ from vault.ops.restore.plan.decision import RowMode, Situation, TableRows
 
 
 def referring(now: Situation) -> tuple[TableItem, ...]:
-    """Tables of the project that refer to a picked one with triggers, are there, have rows in the snapshot and are not picked."""
+    """Tables of the project that refer to a picked one with triggers, or to such a table in turn, are there, have rows in the snapshot
+    and are not picked."""
     if now.target.may_replicate:
         return ()
     picked = {item.name for item in now.picked.tables}
     items = {item.name: item for item in now.contents.tables}
     found: dict[TableName, TableItem] = {}
-    for item in now.picked.tables:
+    waiting = list(now.picked.tables)
+    while waiting:
+        item = waiting.pop()
         at = now.graph.relation(item.name)
         if at is None or not now.present.triggers.get(item.load_via_root or item.name) or not rows_of(item):
             continue
         for link in now.graph.links_to(at):
-            name = now.contents.items[link].identity.relation
-            other = items.get(name)
-            if other is None or name in picked or name.schema in now.selectors.platform_schemas:
-                continue
-            if name in now.present.columns and rows_of(other):
-                found[name] = other
+            child = now.contents.items[link].identity.relation
+            for name in (child, *now.graph.below([child])):
+                other = items.get(name)
+                if other is None or name in picked or name in found or name.schema in now.selectors.platform_schemas:
+                    continue
+                if name in now.present.columns and rows_of(other):
+                    found[name] = other
+                    waiting.append(other)
     return tuple(found[name] for name in sorted(found))
 
 

@@ -70,3 +70,22 @@ def test_nothing_more_comes_where_nothing_fires_or_could_be_filled(case: str) ->
     assert any("will fire" in one for one in found.warnings) is (
         case in ("no rows of the other", "the other is not there", "the other is picked")
     )
+
+
+def test_what_further_triggers_may_have_filled_comes_too_and_partitions_do() -> None:
+    parts = [
+        *PARTS,
+        part("TABLE s.further"),
+        part("FK CONSTRAINT s.further.fk", "TABLE s.further", "TABLE s.log"),
+        part("TABLE s.root"),
+        part("FK CONSTRAINT s.root.fk", "TABLE s.root", "TABLE s.further"),
+        part("TABLE s.leaf"),
+        part("TABLE ATTACH s.leaf", "TABLE s.leaf", "TABLE s.root"),
+    ]
+    items = (*ITEMS, rows("s.further"), rows("s.leaf"))
+    triggers = {table_name(name): (("t", True),) for name in ("s.t", "s.log", "s.further")}
+    contents, wanted = snapshot(*parts, tables=items), only("s.t")
+    found = planned(contents, there(*parts, triggers=triggers), target=BOUND, wanted=wanted)
+    assert brought(found) == ["further", "leaf", "log"]
+    del triggers[table_name("s.log")]
+    assert brought(planned(contents, there(*parts, triggers=triggers), target=BOUND, wanted=wanted)) == ["log"]
