@@ -20,7 +20,7 @@ import psycopg
 
 from tests.fix_postgres import Cluster, server
 from tests.reuse_support import Series, kill_backend, small_extents
-from vault.errors import SourceError
+from vault.errors import SourceError, Unreachable
 from vault.source.postgres.capture.session import PostgresCapture
 
 WRITERS = 5
@@ -273,7 +273,7 @@ class Fuzz:
 
         try:
             taken = series.take(notify=lambda step: self._give(4), opened=opened)
-        except SourceError:
+        except (SourceError, Unreachable):
             outcome.repeated += 1
             return
         assert not inside, "its snapshot was gone"

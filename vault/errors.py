@@ -18,9 +18,9 @@
     |-- StoreError            the storage did not do what was asked
     |   |-- NotFound / AlreadyExists / Unavailable / StoreFull / NoRepository
     |-- SourceError           the database or directory that is read or written
-    |   |-- Unreachable / PermissionMissing / Incoherent / MeaningLost
+    |   |-- PermissionMissing / Incoherent / MeaningLost
+    |-- Unreachable           no connection to the database, or no more
     |-- Locked                another process holds what is needed
-    |-- RestoreIncomplete     a restore was applied with something missing
     `-- Interrupted           the user asked to stop
 
 Messages are lower case, name the thing, and never hold a secret or row data. `hint` is what to type next.
@@ -141,10 +141,6 @@ class SourceError(VaultError):
         self.sqlstate = sqlstate
 
 
-class Unreachable(SourceError):
-    code = "SOURCE_UNREACHABLE"
-
-
 class PermissionMissing(SourceError):
     code = "PERMISSION_MISSING"
 
@@ -165,12 +161,14 @@ class MeaningLost(SourceError):
         self.paths = paths
 
 
+class Unreachable(VaultError):
+    """No SourceError: who goes on after a refused statement must not go on when nothing can be said any more."""
+
+    code = "SOURCE_UNREACHABLE"
+
+
 class Locked(VaultError):
     code = "REPO_LOCKED"
-
-
-class RestoreIncomplete(VaultError):
-    code = "RESTORE_INCOMPLETE"
 
 
 class Interrupted(VaultError):

@@ -22,7 +22,7 @@ PUBLIC = {
     "vault.ops.view": "export extract paths table tree",
     "vault.source.files": "directory target",
     "vault.source.postgres.capture": "catalog_facts cluster reach session",
-    "vault.source.postgres.connection": "connect exported facts legible programs server text throwaway",
+    "vault.source.postgres.connection": "connect exported facts legible programs refusal server text throwaway",
     "vault.source.postgres.definitions": "dump expressions extras fingerprint",
     "vault.source.postgres.rows": "direct fingerprint planning proof psql reader sparing worker",
     "vault.source.postgres.target": "target",

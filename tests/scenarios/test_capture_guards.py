@@ -9,7 +9,7 @@ import pytest
 
 from tests.fix_postgres import Cluster
 from tests.scenarios.capture_support import database, jobs, open_on, ours, rows_of
-from vault.errors import Incoherent, SourceError, VaultError
+from vault.errors import Incoherent, SourceError, Unreachable, VaultError
 from vault.source.postgres.capture import lock_then_export
 from vault.source.postgres.connection.connect import Session
 from vault.source.postgres.connection.exported import Relation
@@ -83,6 +83,6 @@ def test_snapshot_whose_transaction_does_not_commit_at_the_end_is_no_backup(
                         session.rows("SELECT 1 / 0", doing="failing")
 
             after_the_last_check(monkeypatch, lose)
-            with pytest.raises(SourceError if how == "ended" else Incoherent, match=r"ending the snapshot|had failed"):
+            with pytest.raises(Unreachable if how == "ended" else Incoherent, match=r"ending the snapshot|had failed"):
                 capture.finish()
         assert ours(postgres) == []

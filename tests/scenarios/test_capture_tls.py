@@ -12,7 +12,7 @@ from tests.fix_postgres import binaries_of
 from tests.reuse_support import Series, small_extents
 from tests.scenarios.capture_support import open_on, ours, rows_of
 from tests.tls_server import PASSWORD, SERVER_PORT, Forwarder, TlsServer, tls_server
-from vault.errors import SourceError, Unreachable, UnsafeError
+from vault.errors import Unreachable, UnsafeError
 
 pytestmark = [
     pytest.mark.postgres,
@@ -118,7 +118,7 @@ def test_a_server_elsewhere_without_tls_is_never_sent_the_password(tmp_path: Pat
     with tls_server(tmp_path, enabled=False) as plain:
         with Forwarder("0.0.0.0", (plain.address, SERVER_PORT)) as forwarder:
             given = {"host": named_host(), "port": str(forwarder.port), "password": PASSWORD}
-            with pytest.raises(SourceError, match="cannot connect") as caught:
+            with pytest.raises(Unreachable, match="cannot connect") as caught:
                 open_on(plain.dsn(**given))
             assert "does not support SSL" in caught.value.why
             with open_on(plain.dsn(**given), allow_cleartext=True) as capture:

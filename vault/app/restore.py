@@ -14,7 +14,7 @@ from vault.app import wiring
 from vault.app.backup_request import pairs
 from vault.app.conninfo import as_conninfo, refuse_unusable
 from vault.app.settings import Settings
-from vault.errors import SourceError, UsageError
+from vault.errors import SourceError, Unreachable, UsageError
 from vault.model import Counts
 from vault.model.snapshot import SUMMARY_COMPONENTS
 
@@ -167,7 +167,7 @@ class PlannedRestore:
         came = self._came(paths)
         try:
             counts = self._count(paths)
-        except SourceError as error:  # what was restored is restored; that it could not be counted is one more failure
+        except (SourceError, Unreachable) as error:  # what was restored is restored: one more failure
             counts, came = Counts(), set()
             failed.append(Failure(entry="counts of the target", why=f"not taken: {error.why or error.message}"))
         expected = self._expected(counts, came)

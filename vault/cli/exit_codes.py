@@ -64,7 +64,6 @@ OF_ERROR: Final[Mapping[type[errors.VaultError], ExitCode]] = {
     errors.Unreachable: ExitCode.UNREACHABLE,
     errors.PermissionMissing: ExitCode.PERMISSION,
     errors.Locked: ExitCode.LOCKED,
-    errors.RestoreIncomplete: ExitCode.RESTORE_INCOMPLETE,
     errors.Interrupted: ExitCode.INTERRUPTED,
 }
 """A class that is not listed has its nearest listed ancestor's code."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from vault.errors import SourceError, Unreachable
+from vault.errors import SourceError
 from vault.model import TableItem, TableName
 from vault.ops.restore.columns import columns_of
 from vault.ops.restore.plan.contents import rows_of
@@ -34,8 +34,6 @@ def lost_rows(plan: RestorePlan, session: TargetSession) -> tuple[Beside, ...]:
     unasked = {one.child: one for one in plan.references if not one.asked and one.rows}
     try:
         there = session.count_rows(sorted(unasked))
-    except Unreachable:
-        raise
     except SourceError as error:
         why = f"could not be counted: {error.why or error.message}"
         return tuple(Beside(table=name, why=why) for name in sorted(unasked))
@@ -88,8 +86,6 @@ def _missing(snapshot: Snapshot, session: TargetSession, reference: Reference) -
             if item.key_columns and rows_of(item):
                 narrow, blocks = columns_of(snapshot, item, set(item.key_columns))
                 missing += session.foresee(narrow, blocks, rows=rows_of(item), exact=False).added
-    except Unreachable:
-        raise
     except SourceError as error:
         return Beside(table=reference.child, why=f"{refers} was not compared: {error.why or error.message}")
     if not missing:
@@ -122,8 +118,6 @@ def cut_off_rows(
         what = f"{', '.join(one.columns)} to {one.parent}"
         try:
             count = sum(_cut_off(snapshot, session, one, item) for item in one.items if item.key_columns)
-        except Unreachable:
-            raise
         except SourceError as error:
             yield Beside(
                 table=one.child, why=f"its references by {what} were not compared: {error.why or error.message}"

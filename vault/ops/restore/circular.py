@@ -9,16 +9,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import Final
 
-from vault.errors import SourceError, Unreachable
+from vault.errors import SourceError
 from vault.model import Address, SchemaEntry
 from vault.ops.project.components import ROUTINES
 from vault.ops.restore.plan.contents import Contents
 from vault.ports import TargetSession
 from vault.sql.arguments import with_null_defaults
-
-_NOT_FOUND: Final = "42883"
+from vault.sql.sqlstate import UNDEFINED_FUNCTION
 
 
 class CircularDefaults:
@@ -35,7 +33,7 @@ class CircularDefaults:
 
     def open(self, session: TargetSession, at: int, why: SourceError) -> bool:
         """After a routine failed with `why`: create those that its defaults call; True: try again. Raises Unreachable"""
-        if self._contents.items[at].entry.identity.desc not in ROUTINES or why.sqlstate != _NOT_FOUND:
+        if self._contents.items[at].entry.identity.desc not in ROUTINES or why.sqlstate != UNDEFINED_FUNCTION:
             return False
         return sum(self._stand_in(session, other) for other in self._called(at)) > 0
 
@@ -47,8 +45,6 @@ class CircularDefaults:
         stand_in = replace(entry, definition=definition)
         try:
             session.run([definition])  # what it calls is not what the recorded one calls, so it is no entry
-        except Unreachable:
-            raise
         except SourceError:
             return False
         self._provisional[at] = stand_in

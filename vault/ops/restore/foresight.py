@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from vault.errors import SourceError, Unreachable
+from vault.errors import SourceError
 from vault.model import Address, MergedRows
 from vault.ops.restore.columns import narrowed
 from vault.ops.restore.plan.contents import rows_of
@@ -18,10 +18,11 @@ from vault.ops.restore.plan.plan import ExchangeSteps, RestorePlan
 from vault.ports import TargetSession
 from vault.repo.snapshot import Snapshot
 from vault.sql.names import show_name
+from vault.sql.sqlstate import INVALID_SCHEMA_NAME, NOT_FOUND
 
 BLOCKED: Final = "blocked"
 _USED_BY_VIEWS: Final = frozenset({"table", "foreign table", "view", "materialized view", "function", "type"})
-_NOT_THERE: Final = frozenset({"42P01", "42704", "42883", "3F000"})
+_NOT_THERE: Final = NOT_FOUND | {INVALID_SCHEMA_NAME}
 _ACTIONS: Final = {Action.CREATE: "create", Action.REPLACE: "replace"}
 
 
@@ -80,8 +81,6 @@ def _in_the_way(plan: RestorePlan, steps: ExchangeSteps, session: TargetSession)
         if items[at].identity.kind in _USED_BY_VIEWS and (present is not None or at in steps.exchange.replaced):
             try:
                 views.update(session.views_over(items[at].identity))
-            except Unreachable:
-                raise
             except SourceError as error:
                 unknown.update([] if error.sqlstate in _NOT_THERE else [f"view (not looked for: {error.why})"])
     return sorted(views - {items[at].identity.address for at in going}, key=str), sorted(unknown)
@@ -96,8 +95,6 @@ def _rows(step: TableRows, snapshot: Snapshot, session: TargetSession) -> Step:
     narrow, blocks = narrowed(step, snapshot)
     try:
         found = session.foresee(narrow, blocks, rows=rows, exact=exact)
-    except Unreachable:
-        raise
     except SourceError as error:
         return Step(action=action, table=name, why=f"not counted: {error.why or error.message}")
     left = f"{found.differing} rows that have other values now stay; -c replaces them" if found.differing else ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from vault.errors import Malformed, SourceError, Unreachable
+from vault.errors import Malformed, SourceError
 from vault.model import TableItem, TableName
 from vault.ops.restore.failures import Failures
 from vault.ops.restore.plan.contents import rows_of
@@ -58,8 +58,6 @@ def compare(
         name = str(one.into)
         try:
             unknown, columns = _differing(session, one, snapshot)
-        except Unreachable:
-            raise
         except (SourceError, Malformed) as error:
             unknown, columns = error.why or error.message, ()
         if unknown:

@@ -13,7 +13,7 @@ from functools import partial
 from itertools import chain
 from typing import Final
 
-from vault.errors import SourceError, Unreachable
+from vault.errors import SourceError
 from vault.limits import MIB
 from vault.model import Extent, LargeObjectItem, MergedRows, SuspendedCheck, TableItem, TableName
 from vault.ops.restore import generated
@@ -29,10 +29,10 @@ from vault.ports import Progress, TargetSession
 from vault.repo.snapshot import Snapshot
 from vault.sql import cron
 from vault.sql.encoding import codec_of
+from vault.sql.sqlstate import FOREIGN_KEY_VIOLATION
 
 _COPY_BYTES: Final = 32 * MIB
 """Text of one COPY: small enough to share a table between connections, large enough that its round trips do not count."""
-_FOREIGN_KEY_VIOLATION: Final = "23503"
 _FIRED: Final = "fired while rows came, and what they wrote is not the snapshot's: {}"
 _CHECKS_MAX: Final = 100
 """CHECKs that rows of one COPY may violate."""
@@ -153,8 +153,6 @@ class RowLoader:
         with self._sessions.borrow() as session:
             try:
                 broken = session.broken_references(tables)
-            except Unreachable:
-                raise
             except SourceError as error:
                 self._failures.add("foreign keys", f"not verified: {error.why}")
                 return
@@ -267,11 +265,9 @@ class RowLoader:
             try:
                 rows = sum(map(rows_of, step.items))
                 done = session.merge(narrow, blocks, rows=rows, exact=step.mode is RowMode.EXACT)
-            except Unreachable:
-                raise
             except SourceError as error:
                 why = f"left as it was: {error.why or error.message}"
-                if error.sqlstate == _FOREIGN_KEY_VIOLATION and not self._plan.target.may_replicate:
+                if error.sqlstate == FOREIGN_KEY_VIOLATION and not self._plan.target.may_replicate:
                     self._later(_Refused(table=step.item, why=why, task=partial(self._merge, step)))
                 else:
                     self._fail(step.item, why)
@@ -337,10 +333,8 @@ class RowLoader:
                     else:
                         rows = session.load(table, blocks)
                     break
-                except Unreachable:
-                    raise
                 except SourceError as error:
-                    if error.sqlstate == _FOREIGN_KEY_VIOLATION:
+                    if error.sqlstate == FOREIGN_KEY_VIOLATION:
                         task = partial(self._load, table, extents, standing=standing, replace=replace)
                         self._later(_Refused(table=table, why=error.why or error.message, task=task))
                         return
@@ -363,8 +357,6 @@ class RowLoader:
         with self._suspending:
             try:
                 check = session.suspend_check(why)
-            except Unreachable:
-                raise
             except SourceError:
                 return False
             if check is not None and check.add:
@@ -376,8 +368,6 @@ class RowLoader:
         try:
             session.run(check.add)
             self._failures.add(name, "added NOT VALID: rows violate it")
-        except Unreachable:
-            raise
         except SourceError as error:
             self._failures.add(name, f"dropped, because rows violate it, and could not be added again: {error.why}")
 
@@ -392,7 +382,5 @@ class RowLoader:
     def _try(self, name: str, action: Callable[[], None], *, because: str = "") -> None:
         try:
             action()
-        except Unreachable:
-            raise
         except SourceError as error:
             self._failures.add(name, error.why or error.message, because=because)

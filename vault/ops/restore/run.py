@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
-from vault.errors import NotThere, SourceError, Unreachable
+from vault.errors import NotThere, SourceError
 from vault.model import Identity, Membership, MergedRows, Role, RoleSetting, SchemaEntry, TableName
 from vault.ops.restore.children import Beside, cut_off_rows, lost_by_key, lost_rows
 from vault.ops.restore.circular import CircularDefaults
@@ -28,13 +28,12 @@ from vault.ops.restore.search_path import search_paths
 from vault.ops.restore.sessions import Sessions
 from vault.ports import Progress, Target, TargetSession
 from vault.repo.snapshot import Snapshot
-from vault.sql import privileges, statements
+from vault.sql import privileges, sqlstate, statements
 from vault.sql.roles import create_role, grant_parameter, grant_role, set_setting, standard_public
 
-_NOT_FOUND: Final = frozenset({"42883", "42P01", "42704", "42703", "3F000"})
-"""No function, relation, type, column or schema."""
-_MAY_COME_LATER: Final = frozenset({"42501", "42883", "42P01", "42704", "3F000"})
-"""No privilege; no function, relation, type or schema, as who may not use a schema is told."""
+_NOT_FOUND: Final = sqlstate.NOT_FOUND | {sqlstate.UNDEFINED_COLUMN, sqlstate.INVALID_SCHEMA_NAME}
+_MAY_COME_LATER: Final = sqlstate.NOT_FOUND | {sqlstate.INSUFFICIENT_PRIVILEGE, sqlstate.INVALID_SCHEMA_NAME}
+"""Who may not use a schema is told that what is in it is not there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,8 +222,6 @@ class _Restore:
         try:
             then = [self._contents.items[one].entry.definition for one in early]
             notes = self._create_or_replace(session, at, [*then, *self._after_version(entry)])
-        except Unreachable:
-            raise
         except SourceError as error:
             if self._circular.open(session, at, error):
                 self._create(session, at)
@@ -252,8 +249,6 @@ class _Restore:
                 statement = statements.set_owner(entry)
                 try:
                     session.run([] if statement is None else [statement])
-                except Unreachable:
-                    raise
                 except SourceError:
                     self._failures.add(entry.label, note)
 
@@ -273,8 +268,6 @@ class _Restore:
             return session.create(entry, then=then)
         try:
             return session.create(versioned, then=then)
-        except Unreachable:
-            raise
         except SourceError as error:
             notes = session.create(entry, then=then)
             return [*notes, f"the recorded version could not be installed, the default was: {error.why}"]
@@ -293,8 +286,6 @@ class _Restore:
                 rows.set_values(session, steps.sequences)
                 for at in steps.then:
                     notes += self._anew(session, at, [])
-        except Unreachable:
-            raise
         except SourceError as error:
             rows.forget(steps.tables)
             self.failed.update(steps.exchange.entries)
@@ -325,8 +316,6 @@ class _Restore:
         """With every attribute; a role that is no superuser may not give all of them away."""
         try:
             session.run(create_role(role, unlogged=self._plan.target.superuser))
-        except Unreachable:
-            raise
         except SourceError:
             if self._plan.target.superuser:
                 raise
@@ -342,8 +331,6 @@ class _Restore:
     def _weaker(self, session: TargetSession, at: int, why: SourceError) -> str | None:
         try:
             return session.create_weaker(self._contents.items[at].entry, why)
-        except Unreachable:
-            raise
         except SourceError:
             return None
 
@@ -374,8 +361,6 @@ class _Restore:
         version_num = self._plan.target.version_num
         try:
             session.run([grant_role(membership, version_num=version_num, grantor=True)])
-        except Unreachable:
-            raise
         except SourceError:
             session.run([grant_role(membership, version_num=version_num, grantor=False)])
 
@@ -386,7 +371,5 @@ class _Restore:
     def _try(self, name: str, action: Callable[[], None]) -> None:
         try:
             action()
-        except Unreachable:
-            raise
         except SourceError as error:
             self._failures.add(name, error.why or error.message)

@@ -24,6 +24,7 @@ from vault.source.postgres.connection.exported import Exported, Relation
 from vault.source.postgres.rows.proof import moved
 from vault.sql.names import literal, qualified, quote
 from vault.sql.settings import BEGIN, fixed
+from vault.sql.sqlstate import LOCK_NOT_AVAILABLE
 
 ATTEMPTS: Final = 3
 LOCK_BATCH: Final = 200
@@ -164,7 +165,7 @@ def _blocked(server: Server, batch: Sequence[Relation], timeout_s: float) -> Sou
         f"tables could not be locked within {timeout_s:g} s",
         why=f"an exclusive lock is held or waited for by {who}",
         hint="wait for it or end it, then try again",
-        sqlstate="55P03",
+        sqlstate=LOCK_NOT_AVAILABLE,
     )
 
 

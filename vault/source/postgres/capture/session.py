@@ -229,7 +229,7 @@ class PostgresCapture:
             observer = self._observer()
             watch.tell_holder(observer, self._server, old_s=options.old_transaction_s, tell=tell)
             watch.until(self._ended, observer, stall_s=options.stall_s, tell=tell)
-        except SourceError:
+        except (SourceError, Unreachable):
             if not self._ended.is_set():  # else it is the end that broke off the last look
                 raise
 

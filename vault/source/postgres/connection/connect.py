@@ -21,7 +21,9 @@ import psycopg
 from psycopg import pq
 
 from vault.errors import Incoherent, PermissionMissing, SourceError, Unreachable, UnsafeError, UsageError
+from vault.source.postgres.connection.refusal import is_lost, words
 from vault.source.postgres.connection.text import text
+from vault.sql import sqlstate
 
 APPLICATION_NAME: Final = "pgvault"
 CONNECT_TIMEOUT_S: Final = "15"
@@ -30,10 +32,8 @@ ENCRYPTED_MODES: Final = frozenset({"require", "verify-ca", "verify-full"})
 NOT_FOR_CHILDREN: Final = frozenset(
     {"PGPASSWORD", "PGPASSFILE", "PGSERVICE", "PGTARGETSESSIONATTRS", "PGLOADBALANCEHOSTS"}
 )
-ENDED_BY_SERVER: Final = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03", "25P04"})
-"""Shutdowns, and the timeouts that end a session instead of a statement."""
-_NOT_FOUND: Final = frozenset({"42883", "42P01", "42704"})
-"""A function, relation or type. Our own names are qualified: with a context the name stands in a function that the server ran."""
+_CHANGED: Final = sqlstate.NOT_FOUND | {sqlstate.OBJECT_NOT_IN_PREREQUISITE_STATE, sqlstate.INTERNAL_ERROR}
+"""What a statement meets whose objects were replaced after it was planned."""
 _QUALIFY: Final = (
     "an index, statistics or a type calls it; write SCHEMA.NAME in its body, since backups have an empty search path"
 )
@@ -59,7 +59,7 @@ class Server:
 
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
-    """Turn psycopg's exceptions into ours. Messages of data errors (classes 22, 23) may hold rows and are left out."""
+    """Turn psycopg's exceptions into ours."""
     try:
         yield
     except psycopg.Error as error:
@@ -71,17 +71,16 @@ def translated(doing: str) -> Iterator[None]:
         ) from error
 
 
-def translate(error: psycopg.Error, doing: str) -> SourceError:
-    state = error.sqlstate or ""
-    primary = error.diag.message_primary or ""
-    why = f"{type(error).__name__} ({state})" if state[:2] in {"22", "23"} or not primary else primary
-    if state == "42501":
+def translate(error: psycopg.Error, doing: str) -> SourceError | Unreachable:
+    """Our error for psycopg's, without any value of a row."""
+    state, why = error.sqlstate or "", words(error)
+    if is_lost(error):
+        return Unreachable(f"the connection to the server was lost while {doing}", why=why)
+    if state == sqlstate.INSUFFICIENT_PRIVILEGE:
         return PermissionMissing(f"no permission while {doing}", why=why, sqlstate=state)
-    if not state or state[:2] == "08" or state in ENDED_BY_SERVER:
-        return Unreachable(f"the connection to the server was lost while {doing}", why=why, sqlstate=state)
-    if state in _NOT_FOUND and error.diag.context:
+    if state in sqlstate.NOT_FOUND and error.diag.context:
         return SourceError(f"a function of the database failed while {doing}", why=why, hint=_QUALIFY, sqlstate=state)
-    if state == "XX000" or state in {*_NOT_FOUND, "55000"}:
+    if state in _CHANGED:
         return Incoherent(f"the database changed while {doing}", why=why, sqlstate=state)
     return SourceError(f"the server refused while {doing}", why=why, sqlstate=state)
 
@@ -266,7 +265,7 @@ def connect(server: Server) -> Session:
     return Session(connection)
 
 
-def _no_connection(error: psycopg.Error, server: Server) -> SourceError:
+def _no_connection(error: psycopg.Error, server: Server) -> Unreachable:
     said = str(error).replace(server.password, "***") if server.password else str(error)
     harmless = (
         "connection to server",

@@ -7,9 +7,10 @@ from typing import Final
 from vault.errors import Incoherent, SourceError
 from vault.ports import ExtentJob, SourceTable
 from vault.sql.names import literal, qualified, quote
+from vault.sql.sqlstate import INTERNAL_ERROR, PROGRAM_LIMIT_EXCEEDED
 
-TOO_LONG: Final = frozenset({"54000", "XX000"})
-"""SQLSTATE of a COPY whose row does not fit into 1 GB of text: the whole of it, and one value alone (any internal error has that)."""
+TOO_LONG: Final = frozenset({PROGRAM_LIMIT_EXCEEDED, INTERNAL_ERROR})
+"""Of a COPY whose row does not fit into 1 GB of text: the whole of it, and one value alone (any internal error has that)."""
 TOO_LONG_SAYS: Final = "invalid memory alloc request size"
 """Of one value; in no language but English."""
 

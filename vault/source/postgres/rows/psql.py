@@ -25,13 +25,15 @@ from vault.source.postgres.connection.programs import ChildProcess, Children, Pr
 from vault.source.postgres.rows import jobs
 from vault.source.postgres.rows.worker import SNAPSHOT_GONE, Import
 from vault.sql.names import qualified
+from vault.sql.sqlstate import LOCK_NOT_AVAILABLE, OBJECT_NOT_IN_PREREQUISITE_STATE, UNDEFINED_TABLE, ends_connection
 
 BLOCK_BYTES: Final = 1 << 20
 SET_PIPE_SIZE: Final = 1031
 """F_SETPIPE_SZ of Linux; absent from the fcntl module of Python 3.9 and of other systems."""
 MARK: Final = b"\\."
 LINE_MARK: Final = b"\n" + MARK
-LOCK_NOT_AVAILABLE: Final = b"55P03"
+_CHANGED: Final = SNAPSHOT_GONE | {UNDEFINED_TABLE, OBJECT_NOT_IN_PREREQUISITE_STATE}
+"""Not more of them as for a session: here nothing tells whether a function of the database looked for a name."""
 LOST_CONNECTION_EXIT: Final = 2
 SMALL_READ_BYTES: Final = 256 << 10
 GATHER_S: Final = 0.002
@@ -198,23 +200,33 @@ class PsqlPump:
                 self._unsent = self._unsent[sent:]
             self._unsent = b""
 
-    def _broken(self) -> SourceError:
+    def _broken(self) -> SourceError | Unreachable:
         code = self._child.process.wait()
         said = self._child.said()
-        state = re.search(r"(?:ERROR|FATAL):\s+([0-9A-Z]{5})", said)
-        if state is not None:
-            why = f"{psycopg.errors.lookup(state.group(1)).__name__} ({state.group(1)})"
-            if self._taking is not None and state.group(1) in jobs.TOO_LONG:
-                return jobs.too_long(self._taking, why=why, sqlstate=state.group(1))
-            kind = Incoherent if state.group(1) in {"42P01", "55000", *SNAPSHOT_GONE} else SourceError
+        told = re.search(r"(?:ERROR|FATAL):\s+([0-9A-Z]{5})", said)
+        state = "" if told is None else told.group(1)
+        why = f"{_kind(state)} ({state})" if state else ""
+        if state and not ends_connection(state):
+            if self._taking is not None and state in jobs.TOO_LONG:
+                return jobs.too_long(self._taking, why=why, sqlstate=state)
+            kind = Incoherent if state in _CHANGED else SourceError
             about = f" of {jobs.place(self._taking)}" if self._taking is not None else ""
-            return kind(f"the server broke off a COPY{about}", why=why, sqlstate=state.group(1))
-        if code == LOST_CONNECTION_EXIT:
+            return kind(f"the server broke off a COPY{about}", why=why, sqlstate=state)
+        if state or code == LOST_CONNECTION_EXIT:
             return Unreachable(
                 "psql lost its connection to the server while rows were read",
+                why=why,
                 hint="look whether the server is up, then run the backup again",
             )
         return SourceError("psql ended before all rows were read", why=f"exit code {code}")
+
+
+def _kind(state: str) -> str:
+    """Code of the database may raise a state of its own making."""
+    try:
+        return psycopg.errors.lookup(state).__name__
+    except KeyError:
+        return psycopg.DatabaseError.__name__
 
 
 class PsqlRows:
@@ -239,7 +251,7 @@ class PsqlRows:
         found = re.fullmatch(rb"\\\.n(\d+) ([0-9A-Z]{5})", mark)
         if found is None:
             return False
-        if found.group(2) != LOCK_NOT_AVAILABLE:
+        if found.group(2) != LOCK_NOT_AVAILABLE.encode():
             raise jobs.swapped(self.job.table)
         return True
 

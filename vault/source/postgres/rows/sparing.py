@@ -22,6 +22,7 @@ from vault.source.postgres.rows import jobs
 from vault.source.postgres.rows.worker import Import, rejoin
 from vault.sql.names import literal, qualified
 from vault.sql.settings import fixed
+from vault.sql.sqlstate import LOCK_NOT_AVAILABLE
 
 TABLES_HELD_MAX: Final = 100
 SLOTS_OF_A_TABLE: Final = 64
@@ -57,7 +58,7 @@ class Sparing:
                 f"table {qualified(table.name)} could not be locked within {self.patience_s:g} s",
                 why="somebody holds or waits for an exclusive lock on it",
                 hint="run the backup again when the migration is done",
-                sqlstate="55P03",
+                sqlstate=LOCK_NOT_AVAILABLE,
             ) from busy
         except psycopg.Error as error:
             raise translate(error, "locking a table") from error

@@ -11,8 +11,9 @@ from vault.source.postgres.connection.connect import Server, Session, connect
 from vault.source.postgres.connection.facts import SERVER_IDENTITY
 from vault.sql.names import literal
 from vault.sql.settings import BEGIN, fixed
+from vault.sql.sqlstate import INVALID_PARAMETER_VALUE, UNDEFINED_OBJECT
 
-SNAPSHOT_GONE: Final = frozenset({"22023", "42704"})
+SNAPSHOT_GONE: Final = frozenset({INVALID_PARAMETER_VALUE, UNDEFINED_OBJECT})
 """Of SET TRANSACTION SNAPSHOT when the exporter has ended, up to 15 and since 16."""
 
 

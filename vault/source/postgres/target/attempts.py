@@ -12,34 +12,25 @@ import psycopg
 
 from vault.errors import SourceError, Unreachable
 from vault.source.postgres.connection.connect import Connection
+from vault.source.postgres.connection.refusal import is_lost, words
 from vault.source.postgres.connection.text import text
+from vault.sql.sqlstate import DEADLOCK_DETECTED, DEPENDENT_OBJECTS_STILL_EXIST
 
 T = TypeVar("T")
 
-_DATA_ERRORS: Final = ("22", "23", "P0")
-UNIQUE_VIOLATION: Final = "23505"
-_DEPENDED_ON: Final = "2BP01"
-"""Its detail names objects, never values."""
-_DEADLOCK: Final = "40P01"
 _ATTEMPTS: Final = 3
 
 
-def translate(error: psycopg.Error, doing: str, *, script: bool = False) -> SourceError:
+def translate(error: psycopg.Error, doing: str, *, script: bool = False) -> SourceError | Unreachable:
     """Our error for psycopg's, without any value of a row. `script`: of an extension, whose own words are the reason."""
-    state = error.sqlstate or ""
-    why = error.diag.message_primary or type(error).__name__
-    if script:
-        why = ": ".join(part for part in (why, error.diag.message_detail) if part)
-    elif state.startswith(_DATA_ERRORS) and not (state == UNIQUE_VIOLATION and error.diag.constraint_name):
-        named = error.diag.constraint_name or error.diag.column_name or ""
-        why = f"{type(error).__name__}{f' of {named}' if named else ''} ({state})"
-    if state == _DEPENDED_ON and error.diag.message_detail:
-        why = f"{why} ({'; '.join(error.diag.message_detail.splitlines())}): drop what depends on it first, or name it with --only too"
-    if not state and isinstance(error, psycopg.OperationalError):
+    why, detail = words(error), error.diag.message_detail
+    if is_lost(error):
         return Unreachable(f"{doing}: the connection to the target was lost", why=why)
-    if state.startswith(("08", "57P")):
-        return Unreachable(f"{doing}: the target ended the connection", why=why, sqlstate=state)
-    return SourceError(doing, why=why, sqlstate=state)
+    if script:
+        why = ": ".join(part for part in (error.diag.message_primary or why, detail) if part)
+    if error.sqlstate == DEPENDENT_OBJECTS_STILL_EXIST and detail:  # which names objects, never values
+        why = f"{why} ({'; '.join(detail.splitlines())}): drop what depends on it first, or name it with --only too"
+    return SourceError(doing, why=why, sqlstate=error.sqlstate or "")
 
 
 class Attempts:
@@ -57,7 +48,7 @@ class Attempts:
             try:
                 return function()
             except psycopg.Error as error:
-                if error.sqlstate != _DEADLOCK or attempt == _ATTEMPTS:
+                if error.sqlstate != DEADLOCK_DETECTED or attempt == _ATTEMPTS:
                     raise translate(error, doing, script=script) from error
         raise AssertionError("unreachable")
 

@@ -19,17 +19,18 @@ from vault.model.meaning import Calls, Meanings, search_paths
 from vault.source.postgres.connection.connect import Connection, Session
 from vault.source.postgres.connection.text import text
 from vault.source.postgres.definitions import expressions, extras
-from vault.source.postgres.target.attempts import UNIQUE_VIOLATION, Attempts, translate
-from vault.sql import privileges, statements
+from vault.source.postgres.target.attempts import Attempts, translate
+from vault.sql import privileges, sqlstate, statements
 from vault.sql.names import qualified, quote
 
-_NOT_NULL_VIOLATION: Final = "23502"
-_FOREIGN_KEY_VIOLATION: Final = "23503"
-_CHECK_VIOLATION: Final = "23514"
-_ALREADY_THERE: Final = frozenset({"42710", "42P07", "42P16"})
-NOT_FOUND: Final = frozenset({"42883", "42P01", "42704"})
-"""A function, operator, relation or type. Every name in a definition is qualified, so these come from inside functions' bodies,
-or are operators that nothing but a path can name."""
+_ALREADY_THERE: Final = frozenset(
+    {sqlstate.DUPLICATE_OBJECT, sqlstate.DUPLICATE_TABLE, sqlstate.INVALID_TABLE_DEFINITION}
+)
+_KEEPS_OUT: Final = {
+    ("FK CONSTRAINT", sqlstate.FOREIGN_KEY_VIOLATION),
+    ("CHECK CONSTRAINT", sqlstate.CHECK_VIOLATION),
+}
+_NO_KEY: Final = (sqlstate.UNIQUE_VIOLATION, sqlstate.NOT_NULL_VIOLATION)
 SET_PATH: Final = "select pg_catalog.set_config('search_path', %s, true)"
 _HOLD_ROWS: Final = frozenset({"TABLE", "FOREIGN TABLE", "DOMAIN", "TYPE"})
 """Made even where an expression of theirs calls something else: rows depend on them."""
@@ -57,8 +58,6 @@ class EntryWriter(Attempts):
         owner = statements.set_owner(entry)
         try:
             self._alike(entry, lambda: self._create(entry, owner, then))
-        except Unreachable:
-            raise
         except MeaningLost as error:
             if entry.identity.desc not in _HOLD_ROWS:
                 raise
@@ -79,9 +78,9 @@ class EntryWriter(Attempts):
     def create_weaker(self, entry: SchemaEntry, why: SourceError) -> str | None:
         desc = entry.identity.desc
         statement, done = None, ""
-        if (desc, why.sqlstate) in (("FK CONSTRAINT", _FOREIGN_KEY_VIOLATION), ("CHECK CONSTRAINT", _CHECK_VIOLATION)):
+        if (desc, why.sqlstate) in _KEEPS_OUT:
             statement, done = statements.append_not_valid(entry.definition), "created NOT VALID: rows violate it"
-        elif desc in ("CONSTRAINT", "INDEX") and why.sqlstate in (UNIQUE_VIOLATION, _NOT_NULL_VIOLATION):
+        elif desc in ("CONSTRAINT", "INDEX") and why.sqlstate in _NO_KEY:
             statement, done = statements.plain_index(entry), "created as a plain index: rows violate it"
         elif desc == "POLICY":
             statement = statements.closed_policy(entry)
@@ -114,8 +113,6 @@ class EntryWriter(Attempts):
             return self.create(entry)
         try:
             self._alike(entry, lambda: self._replace(entry, f"{changed}\n{owner or ''}"))
-        except Unreachable:
-            raise
         except SourceError:  # another result type or other columns: only dropping it helps
             self._alike(entry, lambda: self._drop_and_create(entry, present, owner, again))
         return []
@@ -151,18 +148,14 @@ class EntryWriter(Attempts):
         try:
             self._attempt(name, action, script=entry.identity.desc == "EXTENSION")
             return
-        except Unreachable:
-            raise
         except SourceError as error:
-            if not isinstance(error, MeaningLost) and error.sqlstate not in NOT_FOUND:
+            if not isinstance(error, MeaningLost) and error.sqlstate not in sqlstate.NOT_FOUND:
                 raise
             first = error
         for path in self._paths(entry, first):
             try:
                 self._attempt(name, partial(self._on_path, path, action))
                 return
-            except Unreachable:
-                raise
             except SourceError:
                 continue
         raise first from first.__cause__

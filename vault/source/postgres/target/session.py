@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Final
 
 import psycopg
 
@@ -32,14 +31,13 @@ from vault.source.postgres.rows.direct import read_piece
 from vault.source.postgres.rows.planning import foreign
 from vault.source.postgres.target import children, large_object, merge
 from vault.source.postgres.target.attempts import translate
-from vault.source.postgres.target.entry_writer import NOT_FOUND, SET_PATH, EntryWriter
+from vault.source.postgres.target.entry_writer import SET_PATH, EntryWriter
 from vault.source.postgres.target.merge import QuietWriter
 from vault.source.postgres.target.silence import triggers_off
 from vault.sql import privileges, statements
 from vault.sql.names import literal, qualified, quote
 from vault.sql.settings import RESTORING
-
-_CHECK_VIOLATION: Final = "23514"
+from vault.sql.sqlstate import CHECK_VIOLATION, NOT_FOUND
 
 
 def apply_settings(connection: Connection) -> None:
@@ -134,7 +132,7 @@ class PostgresTargetSession(EntryWriter):
 
     def suspend_check(self, why: SourceError) -> SuspendedCheck | None:
         cause = why.__cause__
-        if not isinstance(cause, psycopg.Error) or cause.sqlstate != _CHECK_VIOLATION or not cause.diag.constraint_name:
+        if not isinstance(cause, psycopg.Error) or cause.sqlstate != CHECK_VIOLATION or not cause.diag.constraint_name:
             return None
         name = cause.diag.constraint_name
         table = cause.diag.table_name

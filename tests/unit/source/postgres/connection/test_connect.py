@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg.pq import DiagnosticField
 
-from vault.errors import Incoherent, PermissionMissing, SourceError, Unreachable, UnsafeError
+from vault.errors import Incoherent, PermissionMissing, SourceError, Unreachable, UnsafeError, VaultError
 from vault.source.postgres.connection.connect import Server, connect, resolve, translate
 
 SERVICES = """
@@ -115,8 +115,8 @@ def server_error(state: str, **fields: bytes) -> psycopg.Error:
     return kind("SECRET", info={DiagnosticField[name]: text for name, text in said.items()}, encoding="utf-8")
 
 
-def shown(error: SourceError) -> str:
-    return f"{error} {error.message} {error.why} {error.hint} {error.sqlstate}"
+def shown(error: VaultError) -> str:
+    return f"{error} {error.message} {error.why} {error.hint}"
 
 
 @pytest.mark.parametrize("state", ["22001", "22P02", "22003", "22023", "23505", "23503", "23514", "23502", "23P01"])
@@ -125,11 +125,12 @@ def test_an_error_about_data_shows_none(state: str) -> None:
     error = translate(server_error(state), "loading rows")
     assert "SECRET" not in shown(error)
     assert state in error.why
+    assert isinstance(error, SourceError)
     assert error.sqlstate == state
     assert "loading rows" in error.message
 
 
-KINDS: list[tuple[str, dict[str, bytes], type[SourceError], str]] = [
+KINDS: list[tuple[str, dict[str, bytes], type[VaultError], str]] = [
     ("42501", {}, PermissionMissing, "no permission while"),
     ("08006", {}, Unreachable, "lost while"),
     ("57P01", {}, Unreachable, "lost while"),
@@ -146,7 +147,7 @@ KINDS: list[tuple[str, dict[str, bytes], type[SourceError], str]] = [
 
 @pytest.mark.parametrize(("state", "fields", "kind", "message"), KINDS)
 def test_an_error_is_told_by_what_can_be_done_next(
-    state: str, fields: dict[str, bytes], kind: type[SourceError], message: str
+    state: str, fields: dict[str, bytes], kind: type[VaultError], message: str
 ) -> None:
     error = translate(server_error(state, MESSAGE_PRIMARY=b"as the server says", **fields), "reading")
     assert type(error) is kind

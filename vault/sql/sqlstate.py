@@ -1,0 +1,61 @@
+"""Codes of PostgreSQL's errors that something here is decided by, each once, under the name that PostgreSQL gives it.
+
+What several callers must see alike is a set or a question of this module; a set that one decision alone needs stays with it.
+Source: appendix A of PostgreSQL's manual (errcodes.txt). Pure.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+INVALID_PARAMETER_VALUE: Final = "22023"
+NOT_NULL_VIOLATION: Final = "23502"
+FOREIGN_KEY_VIOLATION: Final = "23503"
+UNIQUE_VIOLATION: Final = "23505"
+CHECK_VIOLATION: Final = "23514"
+IDLE_IN_TRANSACTION_SESSION_TIMEOUT: Final = "25P03"
+TRANSACTION_TIMEOUT: Final = "25P04"
+DEPENDENT_OBJECTS_STILL_EXIST: Final = "2BP01"
+INVALID_SCHEMA_NAME: Final = "3F000"
+DEADLOCK_DETECTED: Final = "40P01"
+INSUFFICIENT_PRIVILEGE: Final = "42501"
+UNDEFINED_COLUMN: Final = "42703"
+UNDEFINED_OBJECT: Final = "42704"
+DUPLICATE_OBJECT: Final = "42710"
+UNDEFINED_FUNCTION: Final = "42883"
+UNDEFINED_TABLE: Final = "42P01"
+DUPLICATE_TABLE: Final = "42P07"
+INVALID_TABLE_DEFINITION: Final = "42P16"
+PROGRAM_LIMIT_EXCEEDED: Final = "54000"
+OBJECT_NOT_IN_PREREQUISITE_STATE: Final = "55000"
+LOCK_NOT_AVAILABLE: Final = "55P03"
+ADMIN_SHUTDOWN: Final = "57P01"
+CRASH_SHUTDOWN: Final = "57P02"
+CANNOT_CONNECT_NOW: Final = "57P03"
+DATABASE_DROPPED: Final = "57P04"
+IDLE_SESSION_TIMEOUT: Final = "57P05"
+INTERNAL_ERROR: Final = "XX000"
+
+NOT_FOUND: Final = frozenset({UNDEFINED_FUNCTION, UNDEFINED_TABLE, UNDEFINED_OBJECT})
+"""A function or operator, a relation, a type. Every name that we write is qualified, so what is not found is gone, or stands in
+the body of a function that the server ran."""
+
+_ENDS_CONNECTION: Final = frozenset(
+    {
+        *(ADMIN_SHUTDOWN, CRASH_SHUTDOWN, CANNOT_CONNECT_NOW, DATABASE_DROPPED),
+        *(IDLE_SESSION_TIMEOUT, IDLE_IN_TRANSACTION_SESSION_TIMEOUT, TRANSACTION_TIMEOUT),
+    }
+)
+_CONNECTION_EXCEPTION: Final = "08"
+_DATA: Final = ("22", "23", "P0")
+"""Data exceptions, violated constraints, and what PL/pgSQL code raises."""
+
+
+def ends_connection(state: str) -> bool:
+    """Shutdowns, and the timeouts that end a session instead of a statement: no other statement will run on it."""
+    return state in _ENDS_CONNECTION or state.startswith(_CONNECTION_EXCEPTION)
+
+
+def may_quote_rows(state: str) -> bool:
+    """Whether an error's texts may hold values of a row."""
+    return state.startswith(_DATA)
