@@ -315,11 +315,12 @@ def check_documented() -> None:
 
 
 def check_mutation() -> None:
-    """A sample of deliberate faults in the decisions of a restore, of which the unit tests notice their usual share."""
+    """Of the faults that were chosen the fast tests notice all, of a sample of every small change their usual share."""
     if os.name == "nt":
         print("SKIPPED: mutation forks a process for every fault, which Windows cannot", flush=True)
         return
     sample = ("--sample", str(FAULTS_TRIED), "--floor", str(FAULTS_NOTICED_PERCENT))
+    tool("python", "tests/planted_faults.py")()
     tool("python", "tests/mutation.py", *sample)()
 
 

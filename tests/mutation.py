@@ -19,12 +19,13 @@ import os
 import random
 import resource
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType
-from typing import Final
+from typing import Final, TypeVar
 
 import pytest
 
@@ -39,6 +40,7 @@ DATA_BYTES_MAX: Final = 2 << 30
 WORDS_OF_A_MESSAGE: Final = 4
 """A text of so many words is a sentence for people, whose wording no test should hold."""
 SAMPLE: Final = 40
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,22 +184,22 @@ def _text(node: ast.AST) -> str:
 # --- children ------------------------------------------------------------------------------------
 
 
-class Mutant(SourceFileLoader):
-    """Finds and loads one module with a fault in it."""
+class Changed(SourceFileLoader):
+    """Finds and loads the module of one file, from other source than the file's."""
 
-    def __init__(self, fault: Fault) -> None:
-        super().__init__(".".join(fault.path.relative_to(ROOT).with_suffix("").parts), str(fault.path))
-        self._fault = fault
+    def __init__(self, path: Path, source: Callable[[], str | ast.Module]) -> None:
+        super().__init__(".".join(path.relative_to(ROOT).with_suffix("").parts), str(path))
+        self._source = source
 
     def find_spec(self, name: str, path: object, target: object = None) -> ModuleSpec | None:
         return importlib.util.spec_from_file_location(name, self.path, loader=self) if name == self.name else None
 
     def get_code(self, fullname: str) -> CodeType:
-        return compile(faulty(self._fault), self.path, "exec")
+        return compile(self._source(), self.path, "exec")
 
 
-def start(fault: Fault | None) -> int:
-    """A child that runs the tests with the fault, or without any; its exit code is pytest's."""
+def in_child(changed: Changed | None, tests: Callable[[], int]) -> int:
+    """Process id of a child that runs `tests` with what is `changed`; its exit code is theirs."""
     child = os.fork()
     if child:
         return child
@@ -207,29 +209,40 @@ def start(fault: Fault | None) -> int:
         os.dup2(1, 2)
         resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS_MAX, CPU_SECONDS_MAX))
         resource.setrlimit(resource.RLIMIT_DATA, (DATA_BYTES_MAX, DATA_BYTES_MAX))
-        if fault is not None:
-            sys.meta_path.insert(0, Mutant(fault))
-        code = run_tests(fault.path.stem if fault is not None else "")
+        if changed is not None:
+            sys.meta_path.insert(0, changed)
+        code = tests()
     finally:
         os._exit(code)
 
 
+def start(fault: Fault) -> int:
+    return in_child(Changed(fault.path, partial(faulty, fault)), partial(run_tests, fault.path.stem))
+
+
 def run_tests(module: str = "") -> int:
     """Those of `module` first, which are the likeliest to notice a fault of it."""
-    quick = ["-q", "-x", "--tb=no", "-p", "no:cacheprovider", "-p", "no:xdist"]
     own = Path(f"{TESTS}/test_{module}.py")
-    code = int(pytest.main([*quick, str(own)])) if own.exists() else 0
-    return code or int(pytest.main([*quick, TESTS]))
+    return (pytest_of(str(own)) if own.exists() else 0) or pytest_of(TESTS)
 
 
-def forget_modules() -> None:
-    for name in [name for name in sys.modules if name.startswith(FRESH)]:
+def pytest_of(*arguments: str) -> int:
+    """Exit code of a run that ends with the first failure."""
+    return int(pytest.main(["-q", "-x", "--tb=no", "-p", "no:cacheprovider", "-p", "no:xdist", *arguments]))
+
+
+def passes_in_child(tests: Callable[[], int]) -> bool:
+    return os.waitstatus_to_exitcode(os.waitpid(in_child(None, tests), 0)[1]) == 0
+
+
+def forget_modules(prefixes: tuple[str, ...]) -> None:
+    for name in [name for name in sys.modules if name.startswith(prefixes)]:
         del sys.modules[name]
 
 
-def survivors(faults: Sequence[Fault], jobs: int) -> Iterator[Fault]:
-    """Those with which all tests passed, as they become known."""
-    running: dict[int, Fault] = {}
+def survivors(faults: Sequence[T], jobs: int, start: Callable[[T], int]) -> Iterator[T]:
+    """Those with which all tests passed, as they become known. `start`: a fault -> the child that tries it"""
+    running: dict[int, T] = {}
     left = list(reversed(faults))
     while left or running:
         while left and len(running) < jobs:
@@ -258,12 +271,12 @@ def main() -> int:
     if (code := run_tests()) != 0 or not faults:
         print(f"without any fault: pytest ended with {code}; {len(faults)} faults")
         return 1
-    forget_modules()
-    if os.waitstatus_to_exitcode(os.waitpid(start(None), 0)[1]) != 0:
+    forget_modules(FRESH)
+    if not passes_in_child(run_tests):
         print("without any fault: the tests fail in a child process, so that it would notice anything")
         return 1
     survived = 0
-    for fault in survivors(faults, asked.jobs):
+    for fault in survivors(faults, asked.jobs, start):
         survived += 1
         print(f"not noticed: {fault}", flush=True)
     share = 100 * (len(faults) - survived) // len(faults)

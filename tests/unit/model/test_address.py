@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,3 +94,11 @@ def test_an_entry_has_the_address_of_its_object_else_its_tag() -> None:
     policy = Identity(desc="POLICY", kind="policy", names=("s", "t", "p"))
     assert policy.address == read_address("policy p on s.t")
     assert Identity(desc="ACL", kind="", names=(), sub="TYPE x").address == Address(kind="", names=("TYPE x",))
+
+
+def test_functions_of_one_name_are_several_objects_each_with_its_privileges() -> None:
+    first, second = (
+        Identity(desc="FUNCTION", kind="function", names=("s", "f"), args=(one,)) for one in ("int", "text")
+    )
+    assert first.address != second.address
+    assert first.address == replace(first, desc="ACL", sub="FUNCTION f(int)").address

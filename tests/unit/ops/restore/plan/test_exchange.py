@@ -241,3 +241,20 @@ def test_what_the_role_may_not_create_again_is_not_dropped() -> None:
     made = planned(shop, missing, target=POOR, wanted=only("schema"), replace=True)
     assert decided(made)["CHECK CONSTRAINT s.theirs.c"] == "skip!"
     assert [labels(made, one.exchange.entries) for one in made.exchanges] == [["TYPE s.kind"]]
+
+
+@pytest.mark.spec("SEL-3")
+def test_a_link_that_could_not_come_back_keeps_its_table() -> None:
+    """A key of the target that has a recorded one's name, and leads to a table that is there: the recorded one's is not."""
+    parts = [
+        part("SCHEMA s"),
+        part("TABLE s.gone", "SCHEMA s"),
+        part("TABLE s.t", "SCHEMA s"),
+        part("FK CONSTRAINT s.t.fk", "TABLE s.t", "TABLE s.gone"),
+    ]
+    shop = snapshot(*parts, tables=(rows("s.t"), rows("s.gone")))
+    present = there(*changed(but(parts, "TABLE s.gone"), "TABLE s.t", "FK CONSTRAINT s.t.fk"))
+    made = planned(shop, present, wanted=only("s.t"), replace=True)
+    assert made.exchanges == ()
+    assert decided(made)["TABLE s.t"] == "keep!"
+    assert reason(made, "TABLE s.t") == "differs on the target; FK CONSTRAINT t fk could not be created again"
