@@ -106,7 +106,7 @@ def run(stage: Stage, *, progress: Progress) -> DemoReport:
     equal = tale.compare()
     sizes = tale.sizes([*days, damaged])
     duration_s = (stage.clock.now_ms() - started) / 1000
-    tale.end(good, restored, equal=equal, sizes=sizes)
+    tale.end(restored, equal=equal, sizes=sizes)
     return DemoReport(
         days=DAYS,
         source_bytes=sizes[0],
@@ -262,7 +262,7 @@ class _Tale:
         stored = sum(file.size for prefix in STORED for file in self._stage.store.list(prefix))
         return source, stored
 
-    def end(self, good: Snapshot, restored: Counts, *, equal: bool, sizes: tuple[int, int]) -> None:
+    def end(self, restored: Counts, *, equal: bool, sizes: tuple[int, int]) -> None:
         self.say("counted in the restored database:")
         for line in nine_lines(restored):
             self.say(f"  {line}")

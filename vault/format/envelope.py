@@ -16,7 +16,7 @@ from vault.model import Codec, FileKind
 
 HEADER_BYTES: Final = 44
 NONCE: Final = bytes(12)
-"""Constant, because each file has its own key."""
+"""Constant: every slot and file key serves one encryption (spec KEY-3, KEY-9)."""
 
 _HEADER: Final = struct.Struct(">8sBBBB8s24s")
 _MAGIC: Final = b"PGVAULTF"

@@ -14,7 +14,6 @@ from vault.limits import CHUNK_BYTES_MAX, DELTA_DEPTH_MAX, META_BYTES_MAX, TAG_B
 from vault.model import DATA_TYPES, Codec, ObjectRecord, ObjectType, PackClass
 
 RECORD_BYTES: Final = 84
-AAD_BYTES: Final = 112
 NO_ID: Final = bytes(32)
 
 _RECORD: Final = struct.Struct(">32s32sIIIIBBBB")

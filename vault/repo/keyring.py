@@ -39,9 +39,6 @@ from vault.model import Codec, FileKind, Kdf, KeyBundle, KeySlot, RepositoryConf
 from vault.pipeline.compress import compress, decompress, frame_length
 from vault.ports import Entropy, ObjectStore
 
-_NONCE = bytes(12)
-"""Constant: every slot and file key serves one encryption (spec KEY-3, KEY-9)."""
-
 
 def draw_bundle(entropy: Entropy) -> KeyBundle:
     seed = 1 + int.from_bytes(entropy(16), "big") % CUT_SEED_MAX
@@ -59,7 +56,7 @@ def seal_slot(
     slot = KeySlot(repository=repository, kdf=kdf, label=label, created_ms=created_ms, wrapped=b"")
     wrapped = aead.seal(
         derive_kek(passphrase, kdf),
-        nonce=_NONCE,
+        nonce=envelope.NONCE,
         plain=keyslot.encode_bundle(bundle),
         aad=keyslot.slot_aad(slot),
     )
@@ -74,7 +71,9 @@ def seal_slot(
 def open_slot(data: bytes, passphrase: str) -> KeyBundle:
     """Raises  Malformed, LimitExceeded, Unsupported; AuthenticationFailed: wrong passphrase or changed bytes"""
     slot = keyslot.decode_slot(data)
-    plain = aead.unseal(derive_kek(passphrase, slot.kdf), nonce=_NONCE, sealed=slot.wrapped, aad=keyslot.slot_aad(slot))
+    plain = aead.unseal(
+        derive_kek(passphrase, slot.kdf), nonce=envelope.NONCE, sealed=slot.wrapped, aad=keyslot.slot_aad(slot)
+    )
     return keyslot.decode_bundle(plain)
 
 
@@ -253,7 +252,7 @@ def seal_file(plain: bytes, kind: FileKind, keys: Keys, *, salt: bytes, squeeze:
     codec, stored = compress(plain) if squeeze else (Codec.RAW, plain)
     header = envelope.encode_header(envelope.EnvelopeHeader(kind=kind, codec=codec, key_id=keys.key_id, salt=salt))
     key = keys.file_key(kind, header, salt)
-    data = header + aead.seal(key, nonce=_NONCE, plain=stored, aad=header)
+    data = header + aead.seal(key, nonce=envelope.NONCE, plain=stored, aad=header)
     if unseal_file(data, kind, keys) != plain:
         raise AuthenticationFailed("the file just sealed does not open", hint="try again; the memory may be faulty")
     return data
@@ -265,7 +264,9 @@ def unseal_file(data: bytes, kind: FileKind, keys: Keys) -> bytes:
         raise LimitExceeded("file is too long")
     header_bytes, body = data[: envelope.HEADER_BYTES], data[envelope.HEADER_BYTES :]
     header = envelope.decode_header(header_bytes, kind=kind, key_id=keys.key_id)
-    stored = aead.unseal(keys.file_key(kind, header_bytes, header.salt), nonce=_NONCE, sealed=body, aad=header_bytes)
+    stored = aead.unseal(
+        keys.file_key(kind, header_bytes, header.salt), nonce=envelope.NONCE, sealed=body, aad=header_bytes
+    )
     if header.codec is Codec.RAW:
         return stored
     return decompress(stored, header.codec, plain_length=frame_length(stored))

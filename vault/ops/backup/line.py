@@ -81,7 +81,7 @@ def own_name(source: str, server: ServerFacts) -> str:
 
 def apart(source: str, other: OtherDatabase) -> str:
     """Why a snapshot was saved under `own_name`, for the user."""
-    return f"{_difference(source, other)}; so this snapshot is of source {own_name(source, other.server)}. {_WAYS_OUT}"
+    return f"{_difference(other)}; so this snapshot is of source {own_name(source, other.server)}. {_WAYS_OUT}"
 
 
 _WAYS_OUT = (
@@ -90,14 +90,14 @@ _WAYS_OUT = (
 
 
 def refusal(source: str, other: OtherDatabase) -> UnsafeError:
-    return UnsafeError(f"{source} is the source of another database", why=_difference(source, other), hint=_WAYS_OUT)
+    return UnsafeError(f"{source} is the source of another database", why=_difference(other), hint=_WAYS_OUT)
 
 
 def refusal_apart(source: str, other: OtherDatabase) -> UnsafeError:
     """Why a snapshot cannot be saved under `own_name` either."""
     return UnsafeError(
         f"{source}, the name that this database would get, is the source of another database",
-        why=_difference(source, other),
+        why=_difference(other),
         hint=_WAYS_OUT,
     )
 
@@ -112,7 +112,7 @@ def require_reached(expected: ServerFacts, server: ServerFacts) -> None:
         )
 
 
-def _difference(source: str, other: OtherDatabase) -> str:
+def _difference(other: OtherDatabase) -> str:
     snapshot_id, manifest = other.newest
     assert manifest.database is not None, "a snapshot without one is no other database's"
     return (
