@@ -609,9 +609,11 @@ def file_item(value: Any, where: str) -> None:
 
 
 def extent_item(value: Any, where: str) -> None:
-    tuple_of(count, count, count, count, chunk_list, array(binary(32)))(value, where)
+    tuple_of(count, count, count, count, chunk_list, array(binary(32)), optional(chunk_list))(value, where)
     need(chunk_sum(value[4]) == value[3], f"{where}: its chunks have another sum")  # [TREE-10]
-    need(not (value[4][0] and value[4][0][-1][2]), f"{where}: its last chunk continues")  # [TREE-11]
+    for chunks in value[4], value[6] or [[]]:
+        need(not (chunks[0] and chunks[0][-1][2]), f"{where}: its last chunk continues")  # [TREE-11]
+    need(value[6] is None or value[5], f"{where}: values without digests")  # [TREE-15]
 
 
 def table_item(value: Any, where: str) -> None:
@@ -632,7 +634,14 @@ def check_digests(table: list[Any], extent: list[Any]) -> None:
 
 def fields_digest(id_key: bytes, fields: Iterable[bytes]) -> bytes:
     """Of the values of a generated column, as COPY prints them, in any order: for a comparison after a restore."""
-    total = sum(int.from_bytes(blake3(b"\xff" + field, key=id_key).digest()) for field in fields)  # [SNAP-20]
+    return as_digest(fields_sum(id_key, fields))
+
+
+def fields_sum(id_key: bytes, fields: Iterable[bytes]) -> int:
+    return sum(int.from_bytes(blake3(b"\xff" + field, key=id_key).digest()) for field in fields)  # [SNAP-20]
+
+
+def as_digest(total: int) -> bytes:
     return (total % 2**256).to_bytes(32)
 
 
@@ -1099,14 +1108,45 @@ class Repository:
 
     def rows(self, table: list[Any]) -> Iterator[bytes]:
         """COPY text of a table in the server's encoding, chunk by chunk."""
-        for _start, _blocks, rows, _bytes, chunks, _digests in self.extents(table):
-            seen, open_row = 0, False
-            for plain, continues in self.chunks(chunks, ROW_CHUNK):
-                need(plain.endswith(b"\n") != continues, "a chunk's last row and its mark disagree")  # [TREE-11]
-                seen, open_row = seen + plain.count(b"\n"), continues
-                yield plain
-            need(not open_row, "the last row of an extent has no end")
-            need(seen == rows, "an extent holds another number of rows than it says")  # [TREE-10]
+        for extent in self.extents(table):
+            yield from self._row_text(extent[4], extent[2])
+
+    def _row_text(self, chunks: list[Any], rows: int) -> Iterator[bytes]:
+        seen, open_row = 0, False
+        for plain, continues in self.chunks(chunks, ROW_CHUNK):
+            need(plain.endswith(b"\n") != continues, "a chunk's last row and its mark disagree")  # [TREE-11]
+            seen, open_row = seen + plain.count(b"\n"), continues
+            yield plain
+        need(not open_row, "the last row of an extent has no end")
+        need(seen == rows, "an extent holds another number of rows than it says")  # [TREE-10, TREE-15]
+
+    def has_values(self, table: list[Any]) -> bool:
+        """Whether the generated columns of every row were captured."""
+        return bool(table[13]) and all(extent[6] is not None or extent[2] == 0 for extent in self.extents(table))
+
+    def values(self, table: list[Any]) -> Iterator[bytes]:
+        """COPY text of the generated columns, a row for each of `rows`, in that order."""
+        for extent in self.extents(table):
+            if extent[6] is not None:
+                yield from self._values(extent, len(table[13]))
+
+    def _values(self, extent: list[Any], columns: int) -> Iterator[bytes]:
+        sums, rest = [0] * columns, [b""]
+        for plain in self._row_text(extent[6], extent[2]):
+            rest.append(plain)
+            if b"\n" in plain:
+                *whole, last = b"".join(rest).split(b"\n")
+                rest = [last]
+            else:
+                whole = []
+            for row in whole:
+                fields = row.split(b"\t")
+                need(len(fields) == columns, "values of other columns than the table's")  # [TREE-15]
+                sums = [
+                    total + fields_sum(self.keys.id_key, [field]) for total, field in zip(sums, fields, strict=True)
+                ]
+            yield plain
+        need([as_digest(total) for total in sums] == extent[5], "values of other digests")  # [SNAP-21]
 
     def ledger(self, manifest: dict[str, Any]) -> dict[str, Any]:
         ledger = decode_ledger(self.get(manifest["ledger"], LEDGER))
@@ -1402,6 +1442,11 @@ class Restore:
                 warn(f"{file}: load it by hand, psql cannot name it in one line")
                 command = f"-- by hand: {comment(command)}"
             yield command.encode() + b"\n"
+            if self.repository.has_values(table):
+                values = f"{percent(table[0])}.{percent(table[1])}.generated.copy"
+                self._write(f"data_records/{values}", self.repository.values(table))
+                names = comment(", ".join(quote(column[0]) for column in table[13]))
+                yield f"-- {values}: what its generated columns were ({names}); they are computed again\n".encode()
 
     def large_objects(self, database: dict[str, Any]) -> None:
         facts = []

@@ -48,10 +48,12 @@ _PIECE_BYTES = 7_919
 class FakeDatabase:
     """`tables`: `SCHEMA.TABLE` -> COPY text of its extents. `changed`: what each attempt's `finish` returns in turn.
 
+    `generated`: of tables with one generated column, `SCHEMA.TABLE` -> its COPY text by extent; empty: nobody may read it.
     `earlier`: the database as it was in the previous snapshot, for telling which extents changed.
     """
 
     tables: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
+    generated: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
     large_objects: Mapping[int, bytes] = field(default_factory=dict)
     sequences: Mapping[str, int] = field(default_factory=dict)
     missing: tuple[Missing, ...] = ()
@@ -106,6 +108,7 @@ class FakeCapture:
             blocks=len(extents) * EXTENT_BLOCKS,
             bytes_estimate=sum(map(len, extents)),
             ranges=True,
+            generated=(Column(name="made", type="text", attnum=3),) if name in self.database.generated else (),
         )
 
     def schema(self) -> SchemaDump:
@@ -167,6 +170,10 @@ class FakeOpener:
         return self.captures[-1]
 
 
+def _pieces(text: bytes) -> Iterator[bytes]:
+    return (text[start : start + _PIECE_BYTES] for start in range(0, len(text), _PIECE_BYTES))
+
+
 class _FakeReader:
     def __init__(self, capture: FakeCapture) -> None:
         self._capture = capture
@@ -176,7 +183,8 @@ class _FakeReader:
             yield _FakeRows(self._capture, job)
 
     def generated(self, job: ExtentJob) -> Iterator[bytes] | None:
-        return None
+        texts = self._capture.database.generated[str(job.table.name)]
+        return _pieces(texts[job.start // EXTENT_BLOCKS]) if texts else None
 
     def states(self, ranges: Sequence[ExtentJob], horizon: int) -> Sequence[Sequence[ExtentState]]:
         """Extents whose text is that of `earlier` are unchanged; without it nothing is known, and all is read."""

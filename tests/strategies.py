@@ -222,8 +222,15 @@ def file_items(draw: st.DrawFn) -> FileItem:
 def extents(draw: st.DrawFn) -> Extent:
     chunks, size = draw(chunk_lists(rows=True))
     digests = tuple(draw(st.lists(st.binary(min_size=32, max_size=32), max_size=2)))
+    values = draw(st.none() | chunk_lists(rows=True).map(lambda drawn: drawn[0])) if digests else None
     return Extent(
-        start=draw(counts), blocks=draw(counts), rows=draw(counts), bytes=size, chunks=chunks, digests=digests
+        start=draw(counts),
+        blocks=draw(counts),
+        rows=draw(counts),
+        bytes=size,
+        chunks=chunks,
+        digests=digests,
+        values=values,
     )
 
 

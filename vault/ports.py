@@ -181,7 +181,7 @@ class RowReader(Protocol):
         """In order of the jobs; may pull a few jobs ahead. Each result is consumed before the next is asked for."""
 
     def generated(self, job: ExtentJob) -> Iterator[bytes] | None:
-        """COPY text of generated columns; to be consumed before anything else. None: `unplanned`, or somebody waits for the table."""
+        """COPY text of generated columns, in the order of `read` if a heap is read whole; consumed before anything else. None: `unplanned`"""
 
     def close(self) -> None: ...
 

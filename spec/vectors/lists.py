@@ -138,7 +138,7 @@ def rows(c: Collected) -> None:
     one = repo.extent(0, *(b"%d\tx\n" % number for number in range(9)), b"9\tx")
     table("rows_last_continues_in_list", "TREE-11", "the last of ten chunks continues", [one], repo)
     repo = Repo()
-    extents = [[*repo.extent(start, b"1\tx\n")[:5], [write.fixed("digest")]] for start in (0, 1024)]
+    extents = [[*repo.extent(start, b"1\tx\n")[:5], [write.fixed("digest")], None] for start in (0, 1024)]
     comment = "digests in a list, of a table without generated columns"
     table("digests_of_no_column", "TREE-14", comment, extents, repo)
     repo = Repo()
@@ -168,6 +168,26 @@ def rows(c: Collected) -> None:
         "roles in the place of the order",
         (repo, repo.finish(repo.manifest(database=database))),
     )
+
+
+def values(c: Collected) -> None:
+    """Of generated columns."""
+
+    def one(name: str, spec: str, comment: str, *plains: bytes, digests: bytes, unmark: bool = False) -> None:
+        repo = Repo()
+        extent = repo.valued(repo.extent(0, b"1\ta\n2\tb\n"), *plains, columns=1)
+        extent[5] = write.digests(digests, 1)
+        if unmark:
+            extent[6][0][0][2] = False
+        item = repo.table("item", extent, rows=b"", generated=1)
+        c.add(name, spec, "malformed", comment, (repo, repo.finish(repo.manifest(database=repo.database([item])))))
+
+    one("values_of_fewer_rows", "TREE-15", "two rows, one value", b"10\n", digests=b"10\n")
+    one("values_of_two_columns", "TREE-15", "two fields, one column", b"10\t1\n20\t2\n", digests=b"10\n20\n")
+    one("values_of_other_digests", "SNAP-21", "digests of other values", b"10\n20\n", digests=b"10\n30\n")
+    one("values_without_end", "TREE-11 TREE-15", "the last has no end", b"10\n20", digests=b"10\n20\n", unmark=True)
+    one("values_break_unmarked", "TREE-11 TREE-15", "broken, and not said to continue",
+        b"10\n2", b"0\n", digests=b"10\n20\n", unmark=True)  # fmt: skip
 
 
 def paths(c: Collected) -> None:

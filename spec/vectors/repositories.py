@@ -312,6 +312,7 @@ def vectors() -> list[Vector]:
     lists.tree_shapes(c)
     lists.chunk_items(c)
     lists.rows(c)
+    lists.values(c)
     lists.paths(c)
     lists.agreement(c)
     return c.vectors

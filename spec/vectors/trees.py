@@ -116,13 +116,10 @@ def _file_bounds() -> list[tuple[int, Case]]:
 def _tables_and_extents() -> list[tuple[int, Case]]:
     return [
         (EXTENTS, ("extent", "TREE-10", "ok", "an extent", EXTENT)),
-        (EXTENTS, ("extent_empty", "TREE-10", "ok", "no rows", [1024, 1024, 0, 0, [[], None], []])),
-        (EXTENTS, ("extent_digests", "TREE-14", "ok", "of two generated columns", changed(EXTENT, _5=[fixed("one"), fixed("two")]))),
-        (EXTENTS, ("extent_digest_short", "ENC-12", "malformed", "31 bytes", changed(EXTENT, _5=[ZEROS[:31]]))),
-        (EXTENTS, ("extent_fields_5", "ENC-12", "malformed", "no digests", EXTENT[:5])),
+        (EXTENTS, ("extent_empty", "TREE-10", "ok", "no rows", [1024, 1024, 0, 0, [[], None], [], None])),
         (EXTENTS, ("extent_bytes_other", "TREE-10", "malformed", "a byte more than its chunks", changed(EXTENT, _3=7))),
         (EXTENTS, ("extent_last_continues", "TREE-11", "malformed", "its last chunk continues",
-                   [0, 1, 0, 10, [[changed(CHUNK, _2=True)], None], []])),
+                   [0, 1, 0, 10, [[changed(CHUNK, _2=True)], None], [], None])),
         (TABLES, ("table", "TREE-8", "ok", "one extent, inline", TABLE)),
         (TABLES, ("table_empty", "TREE-8", "ok", "no extent", changed(TABLE, _12=None))),
         (TABLES, ("table_two_extents", "TREE-8", "ok", "a list", changed(TABLE, _11=[fixed("root"), 2, 5, 90], _12=None))),

@@ -1,7 +1,8 @@
 """Vectors of kind `repository`: complete tiny repositories, read to their end.
 
 `outputs` of a good one: what a reader gets, as name -> SHA-256. Names: `rows <schema>.<table>`, `file <directory> <hex of
-path>`, `link ...` (the target), `entry <position>`, `large_object <oid>`, `sequence <schema>.<name>` (`<last> <called>`).
+path>`, `link ...` (the target), `entry <position>`, `large_object <oid>`, `sequence <schema>.<name>` (`<last> <called>`),
+`values <schema>.<table>` where there are values of generated columns for each extent that has rows.
 """
 
 from __future__ import annotations
@@ -60,9 +61,14 @@ class Repo:
     def extent(self, start: int, *plains: bytes) -> list[Any]:
         return write.extent(start, list(plains), self.put)
 
-    def table(self, name: str, *extents: list[Any], rows: bytes) -> list[Any]:
+    def valued(self, extent: list[Any], *plains: bytes, columns: int) -> list[Any]:
+        """With the values of so many generated columns."""
+        return write.with_values(extent, list(plains), columns, self.put)
+
+    def table(self, name: str, *extents: list[Any], rows: bytes, generated: int = 0) -> list[Any]:
         self.outputs[f"rows public.{name}"] = sha256(rows)
-        return write.table("public", name, list(extents), self.put)
+        columns = [[f"generated {at}", "text", 3 + at, False] for at in range(generated)]
+        return [*write.table("public", name, list(extents), self.put)[:13], columns]
 
     def database(self, tables: list[Any] | None = None, **changed: Any) -> dict[str, Any]:
         """A database with these tables (or a list reference), no entries and nobody in it."""
@@ -101,6 +107,18 @@ def index_file(fragment: dict[str, Any], generation: int = 1) -> Files:
 ROWS = b"".join(b"%d\tnote %d\n" % (number, number * 7919) for number in range(40))
 
 
+def _valued(repo: Repo) -> list[Any]:
+    """Three extents, two generated columns, a value that is in two chunks."""
+    values = [b"10\ta b\n" + b"20\t" + b"y" * 300, b"y" * 300 + b"\n\\N\t\n"]
+    extents = [
+        repo.valued(repo.extent(0, b"1\tx\n2\ty\n3\tz\n"), *values, columns=2),
+        repo.extent(1024),
+        repo.valued(repo.extent(2048, b"4\tx\n"), b"40\t\\t\n", columns=2),
+    ]
+    repo.outputs["values public.valued"] = sha256(b"".join(values) + b"40\t\\t\n")
+    return repo.table("valued", *extents, rows=b"1\tx\n2\ty\n3\tz\n4\tx\n", generated=2)
+
+
 def full() -> tuple[Repo, Files]:
     """Everything that a snapshot can hold, small."""
     repo = Repo()
@@ -120,6 +138,7 @@ def full() -> tuple[Repo, Files]:
         repo.table("many", *(repo.extent(1024 * n, *([b"%d\tx\n" % n] if n else [])) for n in range(3)),
                    rows=b"1\tx\n2\tx\n"),
         repo.table("none", rows=b""),
+        _valued(repo),
         repo.table("wide", repo.extent(0, *long_row), rows=b"".join(long_row)),
     ]  # fmt: skip
     names = [identity("ENCODING", "", ["ENCODING"]), identity("TABLE", "table", ["public", "item"]),
@@ -162,7 +181,7 @@ def of_rows(fill: Callable[[Repo], tuple[bytes, bytes]]) -> tuple[Repo, Files]:
     """One table of one chunk; `fill` stores it in its own way and returns (id, plaintext)."""
     repo = Repo()
     object_id, text = fill(repo)
-    one = [0, 1024, text.count(b"\n"), len(text), [[[object_id, len(text), False]], None], []]
+    one = [0, 1024, text.count(b"\n"), len(text), [[[object_id, len(text), False]], None], [], None]
     table = repo.table("item", one, rows=text)
     return repo, repo.finish(repo.manifest(database=repo.database([table])))
 

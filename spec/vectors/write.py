@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
@@ -314,7 +314,23 @@ def chunk_list(plains: list[bytes], object_type: int, put: Put) -> list[Any]:
 
 def extent(start: int, plains: list[bytes], put: Put, blocks: int = 1024) -> list[Any]:
     text = b"".join(plains)
-    return [start, blocks, text.count(b"\n"), len(text), chunk_list(plains, ROW_CHUNK, put), []]
+    return [start, blocks, text.count(b"\n"), len(text), chunk_list(plains, ROW_CHUNK, put), [], None]
+
+
+def digests(text: bytes, columns: int) -> list[bytes]:
+    """Of each column of COPY text."""
+    fields = [line.split(b"\t") for line in text.split(b"\n")[:-1]]
+    return [digest(row[at] for row in fields) for at in range(columns)]
+
+
+def digest(fields: Iterable[bytes]) -> bytes:
+    total = sum(int.from_bytes(blake3(b"\xff" + field, key=ID_KEY).digest()) for field in fields)
+    return (total % 2**256).to_bytes(32)
+
+
+def with_values(extent: list[Any], plains: list[bytes], columns: int, put: Put) -> list[Any]:
+    """The extent of a table with so many generated columns; `plains`: COPY text of these, in chunks."""
+    return [*extent[:5], digests(b"".join(plains), columns), chunk_list(plains, ROW_CHUNK, put)]
 
 
 def table(schema: str, name: str, extents: list[Any], put: Put) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Stored generated columns are computed again by a restore: where their values come out otherwise, it says so."""
+"""Stored generated columns: kept beside the rows for who looks, computed again by a restore, which says where they come out otherwise."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from tests.fix_postgres import Cluster
 from tests.fix_views import ViewRepository
 from tests.fix_zoo import Zoo, empty
 from tests.restore_support import capture_of, restored, snapshot_of
+from vault.ops.view.table import find_table, left_out, table_rows
+from vault.ports import ExtentJob
 from vault.repo.snapshot import Snapshot
+from vault.source.postgres.rows import jobs as statements
 
 pytestmark = pytest.mark.postgres
 
@@ -120,6 +123,130 @@ def test_rows_that_come_into_a_table_are_compared_if_it_then_holds_those_alone(c
         )
 
 
+def shown(snapshot: Snapshot, table: str, form: str = "csv") -> bytes:
+    return b"".join(table_rows(snapshot, find_table(snapshot, table), form))
+
+
+def printed(cluster: Cluster, db: str, table: str, columns: str = "*") -> bytes:
+    with cluster.connect(db) as connection:
+        query = f"COPY (SELECT {columns} FROM ONLY {table}) TO STDOUT (FORMAT csv, HEADER)"
+        with connection.cursor().copy(query.encode()) as rows:
+            return b"".join(bytes(row) for row in rows)
+
+
+@pytest.mark.spec("TREE-15")
+def test_what_they_were_is_shown_at_their_places(cluster: Cluster, source: str) -> None:
+    """Of all kinds: in the middle, alone, NULL, empty, of a table without rows, below a root."""
+    run(
+        cluster,
+        source,
+        r"""
+        create table app.between (a int generated always as (b * 2) stored, b int, c text generated always as
+            (case b % 3 when 0 then null when 1 then '' else E'tab\t, "q"\n' || b end) stored, d text);
+        insert into app.between (b, d) select n, repeat('x', n % 50) from generate_series(1, 2000) n;
+        alter table app.between drop column d, add column e int generated always as (7) stored;
+        """,
+    )
+    snapshot = snapshot_of(cluster.dsn(source))
+    for item in snapshot.tables():
+        name = f"app.{item.name.name}"
+        assert shown(snapshot, name) == printed(cluster, source, name), name
+        assert left_out(snapshot, item, "csv") == ""
+    row = shown(snapshot, "app.between", "jsonl").splitlines()[0]
+    assert row == b'{"a":2,"b":1,"c":"","e":7}'
+    for form in ("copy", "sql"):
+        assert "a, c, e" in left_out(snapshot, find_table(snapshot, "app.between"), form)
+    assert shown(snapshot, "app.between", "copy").startswith(b"1\n2\n3\n")
+    assert b'("b") OVERRIDING' in shown(snapshot, "app.between", "sql")
+
+
+def test_what_they_were_outlives_the_function_that_computed_them(cluster: Cluster, source: str) -> None:
+    before = printed(cluster, source, "app.invoices")
+    repository = ViewRepository()
+    repository.take(capture=capture_of(cluster.dsn(source)))
+    run(cluster, source, REPLACED + "insert into app.parts values (5)")
+    second = repository.take(capture=capture_of(cluster.dsn(source)))
+    assert second.manifest.effort.extents_reused > 0
+    assert shown(second, "app.invoices") == before
+    with empty(cluster) as target:
+        restored(second, cluster.dsn(target))
+        assert printed(cluster, target, "app.invoices") != before
+
+
+def test_unchanged_values_are_stored_once(cluster: Cluster, source: str) -> None:
+    """Taken over, or read again because the rows beside them changed."""
+    repository = ViewRepository()
+    first = repository.take(capture=capture_of(cluster.dsn(source)))
+    run(cluster, source, "update app.only_generated set a = default; insert into app.invoices values (3001, 1)")
+    second = repository.take(capture=capture_of(cluster.dsn(source)))
+
+    def lists(snapshot: Snapshot, table: str) -> list[object]:
+        return [extent.values for extent in snapshot.extents(find_table(snapshot, table))]
+
+    assert lists(first, "app.parts_1") == lists(second, "app.parts_1") != []
+    assert lists(first, "app.only_generated") == lists(second, "app.only_generated")
+    assert lists(first, "app.invoices") != lists(second, "app.invoices")
+    assert shown(second, "app.invoices") == printed(cluster, source, "app.invoices")
+
+
+@pytest.mark.spec("TREE-15")
+def test_rows_and_values_come_in_one_order(cluster: Cluster, source: str) -> None:
+    """Where an extent is the whole table, an index that holds the generated columns would answer alone, in another order."""
+    run(
+        cluster,
+        source,
+        """
+        create table app.backwards (id int, payload text default repeat('x', 500), g int generated always as (-id) stored);
+        insert into app.backwards select generate_series(1, 5000);
+        create index on app.backwards (g);
+        """,
+    )
+    with cluster.connect(source) as connection:
+        connection.execute("vacuum analyze app.backwards")
+        connection.execute("set enable_seqscan to off")
+        plan = "\n".join(str(line) for line in connection.execute("explain select g from app.backwards").fetchall())
+        assert "Index Only Scan" in plan
+        with capture_of(cluster.dsn(source))() as capture:
+            table = next(one for one in capture.tables if one.name.name == "backwards")
+        job = ExtentJob(table=table, start=0, blocks=0)
+        read = []
+        for statement in (statements.copy(job, "UTF8"), statements.copy_generated(job, "UTF8")):
+            with connection.cursor().copy(statement.encode()) as stream:
+                read.append([int(bytes(row).split(b"\t")[0]) for row in stream])
+    assert read == [list(range(1, 5001)), list(range(-1, -5001, -1))]
+    snapshot = snapshot_of(cluster.dsn(source))
+    assert shown(snapshot, "app.backwards") == printed(cluster, source, "app.backwards")
+
+
+def test_values_of_another_encoding_are_shown_in_utf8(cluster: Cluster) -> None:
+    name = cluster.createdb(options="TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
+    try:
+        run(
+            cluster,
+            name,
+            "create table t (a text, b text generated always as (a || U&'\\00fc') stored); insert into t values (U&'\\00e9')",
+        )
+        snapshot = snapshot_of(cluster.dsn(name))
+        assert shown(snapshot, "t") == "a,b\né,éü\n".encode()
+    finally:
+        cluster.dropdb(name)
+
+
+def test_virtual_columns_hold_nothing_that_could_be_shown(pg18: Cluster) -> None:
+    with empty(pg18) as name:
+        run(
+            pg18,
+            name,
+            "create table t (a int, v int generated always as (a * 2), s int generated always as (a) stored)",
+        )
+        run(pg18, name, "insert into t values (1)")
+        snapshot = snapshot_of(pg18.dsn(name))
+        assert shown(snapshot, "t") == b"a,s\n1,1\n"
+        with empty(pg18) as target:
+            assert restored(snapshot, pg18.dsn(target)).failed == {}
+            assert printed(pg18, target, "t") == b"a,v,s\n1,2,1\n"
+
+
 def test_a_table_on_which_nothing_may_be_planned_has_no_digest(cluster: Cluster, source: str) -> None:
     run(
         cluster,
@@ -136,7 +263,9 @@ def test_a_table_on_which_nothing_may_be_planned_has_no_digest(cluster: Cluster,
         snapshot = snapshot_of(cluster.dsn(source))
         (item,) = (one for one in snapshot.tables() if one.name.name == "t")
         assert [column.name for column in item.generated] == ["b"]
-        assert [extent.digests for extent in snapshot.extents(item)] == [()]
+        assert [(extent.digests, extent.values) for extent in snapshot.extents(item)] == [((), None)]
+        assert shown(snapshot, "theirs.t").startswith(b"a\n1\n")
+        assert "captured without their values" in left_out(snapshot, item, "csv")
         assert restore(cluster, snapshot) == set()
     finally:
         run(cluster, source, "drop schema theirs cascade; drop role somebody")

@@ -93,6 +93,8 @@ def _drain(opened: reader.Repository, manifest: dict[str, Any]) -> dict[str, str
     reader.decode_catalog(opened.get(database["catalog"], reader.CATALOG))
     for table in opened.walk(database["tables"], reader.TABLES):
         add(f"rows {table[0]}.{table[1]}", *opened.rows(table))
+        if opened.has_values(table):
+            add(f"values {table[0]}.{table[1]}", *opened.values(table))
     for item in opened.walk(database["sequences"], reader.SEQUENCES):
         add(f"sequence {item[0]}.{item[1]}", f"{item[2]} {str(item[3]).lower()}".encode())
     for item in opened.walk(database["large_objects"], reader.LARGE_OBJECTS):

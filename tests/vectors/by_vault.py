@@ -195,6 +195,8 @@ def _drain(read: Snapshot) -> dict[str, str]:
     read.catalog()
     for table in read.tables():
         add(f"rows {table.name}", *read.rows(table))
+        if read.has_values(table):
+            add(f"values {table.name}", *read.values(table))
     for sequence in read.sequences():
         value = f"{sequence.last_value} {str(sequence.is_called).lower()}"
         add(f"sequence {sequence.name}", value.encode())

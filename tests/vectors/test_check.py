@@ -10,7 +10,7 @@ from vault.errors import VaultError
 from vault.repo.state import Closed
 from vault.store.memory import MemoryStore
 
-OF_CONTENT = ("repository/rows_", "repository/chunk_of_a_file_continues")
+OF_CONTENT = ("repository/rows_", "repository/values_", "repository/chunk_of_a_file_continues")
 """Only who reads the content of all chunks in their order can see these."""
 BAD = [
     vector

@@ -66,6 +66,11 @@ def check_content(chunks: ChunkList, *, size: int, what: str) -> None:
     held = sum(chunk.length for chunk in chunks.inline) if chunks.more is None else chunks.more.sums.bytes
     if held != size:
         raise Malformed(f"{what}: its chunks hold {held} bytes instead of {size}")
+    check_ends(chunks, what=what)
+
+
+def check_ends(chunks: ChunkList, *, what: str) -> None:
+    """Refuse a last chunk that goes on, as far as it is inline. Raises  Malformed (TREE-11)"""
     if chunks.inline and chunks.inline[-1].continues:
         raise Malformed(f"{what}: its last chunk goes on in one that is not there")
 

@@ -1,7 +1,7 @@
 """Items of a database's lists: tables, extents, sequences, large objects. Spec 60-snapshot.
 
 Invariants: a table with exactly one extent has it inline (TREE-8); an extent has no digests, or one for each generated column of its
-table (TREE-14).
+table (TREE-14), and values only with digests (TREE-15).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Final
 from vault.errors import Malformed
 from vault.format.chunks import (
     check_content,
+    check_ends,
     check_no_rows,
     decode_chunk_list,
     decode_list_ref,
@@ -18,7 +19,7 @@ from vault.format.chunks import (
     encode_list_ref,
 )
 from vault.format.codec import INTEGER_MIN, POSITIVE_MAX, Row, Value, proven
-from vault.model import Column, Extent, LargeObjectItem, SequenceItem, TableItem, TableName
+from vault.model import ChunkList, Column, Extent, LargeObjectItem, SequenceItem, TableItem, TableName
 
 DIGEST_BYTES: Final = 32
 OID_MAX: Final = 2**32 - 1
@@ -33,12 +34,14 @@ def name_key(name: TableName) -> bytes:
 def encode_extent(extent: Extent) -> Value:
     """Raises as `decode_extent`"""
     chunks = encode_chunk_list(extent.chunks)
-    return proven((extent.start, extent.blocks, extent.rows, extent.bytes, chunks, extent.digests), decode_extent)
+    values = None if extent.values is None else encode_chunk_list(extent.values)
+    fields = (extent.start, extent.blocks, extent.rows, extent.bytes, chunks, extent.digests, values)
+    return proven(fields, decode_extent)
 
 
 def decode_extent(value: Value) -> Extent:
-    """Raises  Malformed, LimitExceeded"""
-    row = Row(value, length=6, what="extent")
+    """Raises  Malformed: also for values without digests (TREE-15); LimitExceeded"""
+    row = Row(value, length=7, what="extent")
     extent = Extent(
         start=row.integer(),
         blocks=row.integer(),
@@ -46,8 +49,11 @@ def decode_extent(value: Value) -> Extent:
         bytes=row.integer(),
         chunks=decode_chunk_list(row.value()),
         digests=tuple(_decode_digest(digest) for digest in row.array()),
+        values=_decode_values(row.value()),
     )
     check_content(extent.chunks, size=extent.bytes, what="extent")
+    if extent.values is not None and not extent.digests:
+        raise Malformed("extent: values of generated columns without their digests")
     return extent
 
 
@@ -142,6 +148,14 @@ def _decode_digest(value: Value) -> bytes:
     if not isinstance(value, bytes) or len(value) != DIGEST_BYTES:
         raise Malformed(f"extent: a digest that is not {DIGEST_BYTES} bytes")
     return value
+
+
+def _decode_values(value: Value) -> ChunkList | None:
+    if value is None:
+        return None
+    values = decode_chunk_list(value)
+    check_ends(values, what="extent: values")
+    return values
 
 
 def check_digests(table: TableItem, extent: Extent) -> None:

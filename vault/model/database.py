@@ -107,6 +107,7 @@ class Extent:
     """Rows of heap blocks [start, start+blocks), or of the whole table when `blocks` is 0. `bytes` of COPY text.
 
     `digests`: one for each of the table's generated columns (pipeline.generated); empty if they were not read.
+    `values`: COPY text of these columns, a row for each row, in the same order; None if it was not kept.
     """
 
     start: int
@@ -115,6 +116,12 @@ class Extent:
     bytes: int
     chunks: ChunkList
     digests: tuple[Digest, ...] = ()
+    values: ChunkList | None = None
+
+    @property
+    def chunk_lists(self) -> tuple[ChunkList, ...]:
+        """Of the rows, and of the values where there are some: all that the extent needs."""
+        return (self.chunks,) if self.values is None else (self.chunks, self.values)
 
     @property
     def sums(self) -> Sums:
@@ -139,7 +146,7 @@ class TableItem:
     extents: ListRef
     inline: Extent | None
     generated: tuple[Column, ...] = ()
-    """Stored generated columns, which `columns` leaves out: they are computed again, and compared by the extents' digests."""
+    """Stored generated columns, which `columns` leaves out: they are computed again, compared by the extents' digests, and shown from their values."""
 
     @property
     def sums(self) -> Sums:

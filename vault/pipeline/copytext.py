@@ -100,6 +100,42 @@ def of_columns(blocks: Iterable[bytes], kept: Sequence[int], count: int) -> Iter
         yield b"".join(b"\t".join(row) + b"\n" for row in rows)
 
 
+def beside(left: Iterable[bytes], right: Iterable[bytes], from_right: Sequence[bool]) -> Iterator[bytes]:
+    """Rows put together of two texts that have as many rows, cut anywhere.
+
+    from_right  for each column of the result, whether it is the next of `right`, else of `left`; at least one is
+    Raises  Malformed: other columns than that, or rows without a counterpart
+    """
+    counts = (len(from_right) - sum(from_right), sum(from_right))
+    for blocks in _in_step(whole_rows(left), whole_rows(right)):
+        sides = [iter(by_columns(block, count) if count else []) for block, count in zip(blocks, counts, strict=True)]
+        columns = [next(sides[side]) for side in from_right]
+        yield b"".join(b"\t".join(row) + b"\n" for row in zip(*columns, strict=True))
+
+
+def _in_step(left: Iterator[bytes], right: Iterator[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Blocks with as many rows on both sides."""
+    ours = theirs = b""
+    while True:
+        ours, theirs = ours or next(left, b""), theirs or next(right, b"")
+        if not ours and not theirs:
+            return
+        rows = min(ours.count(b"\n"), theirs.count(b"\n"))
+        if not rows:
+            raise Malformed("a table has rows without their generated columns, or the other way round")
+        head, ours = _parted(ours, rows)
+        other, theirs = _parted(theirs, rows)
+        yield head, other
+
+
+def _parted(block: bytes, rows: int) -> tuple[bytes, bytes]:
+    """The first rows of a block, and what follows."""
+    if block.count(b"\n") == rows:
+        return block, b""
+    rest = block.split(b"\n", rows)[rows]
+    return block[: len(block) - len(rest)], rest
+
+
 def records(blocks: Iterable[bytes], columns: Sequence[Column]) -> Iterator[dict[str, str | None]]:
     """Rows as values by column name; `blocks` of whole rows in UTF-8. For tables that a person could read through."""
     for block in blocks:

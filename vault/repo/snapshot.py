@@ -36,7 +36,7 @@ from vault.model import (
     TableItem,
     TableName,
 )
-from vault.pipeline.generated import ColumnDigests
+from vault.pipeline.generated import ColumnDigests, DigestSums
 from vault.pipeline.lists import Load, find, leaf, walk
 from vault.repo.reader import Reader
 
@@ -96,7 +96,7 @@ class Snapshot:
     def taken_over(self, table: TableItem, adopt: Adopt) -> Iterator[Extent]:
         """Extents that are `adopt`ed with every chunk and node, those that lead to them included. Raises MissingObject: such a node is not"""
         extents = walk(table.extents, EXTENTS, self._adopting(adopt)) if table.inline is None else iter([table.inline])
-        return (extent for extent in extents if self.adopts(extent.chunks, adopt))
+        return (extent for extent in extents if all(self.adopts(chunks, adopt) for chunks in extent.chunk_lists))
 
     def adopts(self, chunks: ChunkList, adopt: Adopt) -> bool:
         """Whether `adopt` takes every chunk and every node of their list. Raises  IntegrityError"""
@@ -137,6 +137,29 @@ class Snapshot:
             rows += block.count(b"\n")
             yield block
         _check_rows(rows, extent.rows)
+
+    def has_values(self, table: TableItem) -> bool:
+        """Whether the values of the generated columns, which it has, are there for every row."""
+        return bool(table.generated) and all(
+            extent.values is not None or extent.rows == 0 for extent in self.extents(table)
+        )
+
+    def values(self, table: TableItem) -> Iterator[bytes]:
+        """COPY text of the generated columns in blocks of whole rows, a row for each of `rows` if the table `has_values`.
+
+        Raises  Malformed: of other rows or columns (TREE-15), or others than their digests say (SNAP-21)
+        """
+        for extent in self.extents(table):
+            if extent.values is not None:
+                yield from self._values(extent, extent.values, len(table.generated))
+
+    def _values(self, extent: Extent, values: ChunkList, columns: int) -> Iterator[bytes]:
+        sums = DigestSums(columns, id_key=self._reader.id_key)
+        yield from sums.passing(self.blocks(_ending(self.chunk_refs(values)), ObjectType.ROW_CHUNK))
+        read = sums.digests()
+        _check_rows(read.rows, extent.rows)
+        if read.digests != extent.digests:
+            raise Malformed("values of generated columns are others than their digests say")
 
     def order(self) -> tuple[OrderItem, ...]:
         """pg_dump's order; empty without a database. Raises  Malformed: it is not that of the entry list (SNAP-3)"""

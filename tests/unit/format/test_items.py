@@ -86,7 +86,7 @@ def test_file_and_table_have_the_field_order_of_the_spec() -> None:
     assert lists.FILES.encode(FILE) == (
         b"dir/\xff.txt", "f", 0o644, (-1, 999_999_995), 7, (0, 6), 2**64 - 1, False, b"", chunk_list,
     )  # fmt: skip
-    extent = (1024, 1024, 2, 7, (((ID, 3, True), (ID, 4, False)), None), ())
+    extent = (1024, 1024, 2, 7, (((ID, 3, True), (ID, 4, False)), None), (), None)
     assert lists.TABLES.encode(TABLE) == (
         "public", "events", 16384, 16390, "r", "heap", (("id", "bigint", 1, True),), ("id",), b"f" * 32,
         ("public", "root"), "", (None, 0, 0, 0), extent, (),

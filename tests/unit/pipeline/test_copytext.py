@@ -168,3 +168,33 @@ def test_columns_can_be_left_out_whatever_the_fields_hold() -> None:
     assert b"".join(copytext.of_columns(blocks, [1], 3)) == b"\\N\n2\n\n"
     with pytest.raises(Malformed):
         list(copytext.of_columns([b"1\t2\n"], [0], 3))
+
+
+FIELD = st.sampled_from([b"", b"a", b"\\N", b"\\t", b"x" * 40])
+WIDE = st.lists(st.tuples(FIELD, FIELD, FIELD), max_size=12)
+
+
+@given(WIDE, st.permutations([True, False, False]), st.integers(1, 50), st.integers(1, 50))
+def test_columns_are_put_beside_others_wherever_both_are_cut(
+    table: list[tuple[bytes, ...]], from_right: list[bool], left_cut: int, right_cut: int
+) -> None:
+    sides = [
+        b"".join(
+            b"\t".join(f for f, right in zip(row, from_right, strict=True) if right is side) + b"\n" for row in table
+        )
+        for side in (False, True)
+    ]
+    blocks = copytext.beside(cut(sides[0], left_cut), cut(sides[1], right_cut), from_right)
+    assert b"".join(blocks) == b"".join(b"\t".join(row) + b"\n" for row in table)
+
+
+def test_rows_of_no_column_have_others_beside_them() -> None:
+    assert list(copytext.beside([b"\n\n"], [b"1\n", b"2\n"], [True])) == [b"1\n", b"2\n"]
+
+
+@pytest.mark.parametrize(
+    ("left", "right"), [(b"a\nb\n", b"1\n"), (b"a\n", b"1\n2\n"), (b"", b"1\n"), (b"a\tb\n", b"1\n"), (b"a\n", b"1")]
+)
+def test_rows_without_a_counterpart_are_malformed(left: bytes, right: bytes) -> None:
+    with pytest.raises(Malformed):
+        list(copytext.beside([left] if left else [], [right], [False, True]))

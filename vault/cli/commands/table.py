@@ -14,7 +14,8 @@ from vault.cli.options import Invocation, command
 @command(
     "table",
     help="Print the rows of one table, streamed.\n\nTABLE is SCHEMA.TABLE by psql's rules; quote what needs quoting. With "
-    "--json the result line goes to stderr. `copy` is COPY text as captured, in the server's encoding.",
+    "--json the result line goes to stderr. `copy` is COPY text as captured, in the server's encoding. Stored generated columns "
+    "are in csv and jsonl with the values that they had; `copy` and `sql` hold what can be loaded.",
     examples=["pgvault table latest public.orders | head", "pgvault table latest auth.users --format jsonl -o users"],
 )
 @click.argument("snapshot")
@@ -22,11 +23,14 @@ from vault.cli.options import Invocation, command
 @click.option("--format", "form", type=click.Choice(["csv", "copy", "jsonl", "sql"]), default="csv", show_default=True)
 @click.option("-o", "--output", "path", metavar="FILE", help="Write to a new file (0600) instead of stdout.")
 def table(invocation: Invocation, snapshot: str, table: str, form: str, path: str | None) -> None:
-    from vault.ops.view.table import find_table, table_rows
+    from vault.ops.view.table import find_table, left_out, table_rows
 
     chosen = wiring.open_snapshot(invocation.settings(), snapshot)
     item = find_table(chosen, table)
     rows = item.sums.rows
+    lacking = left_out(chosen, item, form)
+    if lacking:
+        invocation.renderer().talk(lacking)
     written = output.write(table_rows(chosen, item, form), path)
     if invocation.json:
         invocation.renderer().json_line(jsonout.result(rows=rows, bytes=written), stream=sys.stderr)

@@ -12,7 +12,7 @@ from itertools import accumulate
 
 from vault.errors import IntegrityError
 from vault.ids import ObjectId
-from vault.model import Extent, TableItem, TableName
+from vault.model import ChunkList, Extent, TableItem, TableName
 from vault.repo.snapshot import Adopt, Snapshot
 
 BaseOf = Callable[[int, int], ObjectId | None]
@@ -68,11 +68,19 @@ class Previous:
             return None
 
     def bases(self, table: TableName, start: int) -> BaseOf:
-        extent = self.extent(table, start)
-        if self._snapshot is None or extent is None:
+        """Of row text."""
+        return self._bases(self.extent(table, start), lambda extent: extent.chunks)
+
+    def value_bases(self, table: TableName, start: int) -> BaseOf:
+        """Of text of generated columns."""
+        return self._bases(self.extent(table, start), lambda extent: extent.values)
+
+    def _bases(self, extent: Extent | None, listed: Callable[[Extent], ChunkList | None]) -> BaseOf:
+        chunks = None if extent is None else listed(extent)
+        if self._snapshot is None or chunks is None:
             return no_base
         try:
-            refs = list(self._snapshot.chunk_refs(extent.chunks))
+            refs = list(self._snapshot.chunk_refs(chunks))
         except IntegrityError:
             return no_base
         if not refs:

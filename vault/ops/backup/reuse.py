@@ -75,6 +75,16 @@ def table_reason(old: TableItem | None, table: SourceTable) -> str:
     return next((reason for refused, reason in refusals if refused), "")
 
 
+def in_one_order(table: SourceTable) -> bool:
+    """Whether two queries in one snapshot give its rows in the same order, so that values can be kept beside rows."""
+    return table.access_method == HEAP and not table.condition
+
+
+def lacks_values(table: SourceTable, old: Extent) -> bool:
+    """Whether reading the extent again would give values of generated columns that were not kept."""
+    return bool(table.generated) and in_one_order(table) and old.values is None and old.rows > 0
+
+
 def unchanged(states: Sequence[ExtentState], old: Iterable[Extent], *, extents: int) -> bytearray:
     """1 for each of `extents` extents that may be reused, else 0.
 

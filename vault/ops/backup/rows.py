@@ -7,21 +7,22 @@ of the extents that the rule calls unchanged is read all the same and compared.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from vault.crypto.keys import Keys
-from vault.errors import IntegrityError, SourceError
+from vault.errors import IntegrityError, Malformed, SourceError
 from vault.format.lists import EXTENTS, TABLES
 from vault.limits import EXTENT_BLOCKS, MIB
 from vault.model import Extent, ObjectType, TableItem, TableName
 from vault.ops.backup.lists import ListWriter
 from vault.ops.backup.previous import Previous
-from vault.ops.backup.reuse import TablePlan, snapshot_reason, table_reason, unchanged
+from vault.ops.backup.reuse import TablePlan, in_one_order, lacks_values, snapshot_reason, table_reason, unchanged
 from vault.pipeline.cut import cut_rows, fastcdc
-from vault.pipeline.generated import ColumnDigests
+from vault.pipeline.generated import DigestSums
 from vault.ports import Capture, Entropy, ExtentJob, ExtentRows, ExtentState, Progress, RowReader, SourceTable
 from vault.repo.snapshot import Snapshot
 from vault.repo.workers import Idle, ordered
@@ -132,7 +133,7 @@ class RowCapture:
             probed = {state.start for state in candidate.states}
             try:
                 for extent in self._previous.taken_over(candidate.old, self._lists.adopt):
-                    if extent.start < candidate.table.blocks:
+                    if extent.start < candidate.table.blocks and not lacks_values(candidate.table, extent):
                         candidate.extents.append(extent)
                         if extent.start not in probed:
                             yield candidate.table, extent
@@ -211,24 +212,29 @@ class RowCapture:
     def _read_batch(self, batch: list[ExtentJob]) -> list[Extent]:
         reader = self._readers.borrow()
         extents = [self._extent(rows) for rows in reader.read(iter(batch))]
-        extents = [self._with_digests(reader, job, extent) for job, extent in zip(batch, extents, strict=False)]
+        extents = [self._with_values(reader, job, extent) for job, extent in zip(batch, extents, strict=False)]
         self._readers.give_back(reader)
         if len(extents) != len(batch):
             raise SourceError("rows of an extent are missing", why="the reader ended early", hint="run it again")
         return extents
 
-    def _with_digests(self, reader: RowReader, job: ExtentJob, extent: Extent) -> Extent:
+    def _with_values(self, reader: RowReader, job: ExtentJob, extent: Extent) -> Extent:
+        """With what its generated columns are; digests alone where two queries may give rows in different orders."""
         blocks = reader.generated(job) if job.table.generated else None
         if blocks is None:
             return extent
-        read = ColumnDigests.read(blocks, len(job.table.generated), id_key=self._id_key)
+        sums = DigestSums(len(job.table.generated), id_key=self._id_key)
+        text, values = _sound(sums.passing(blocks), job.table), None
+        if in_one_order(job.table):
+            base_of = self._previous.value_bases(job.table.name, job.start)
+            cut = cut_rows(text, fastcdc(self._seed))
+            values = self._lists.store_chunks(cut, ObjectType.ROW_CHUNK, base_of=base_of)
+        else:
+            deque(text, maxlen=0)
+        read = sums.digests()
         if read.rows != extent.rows:
-            raise SourceError(
-                f"generated columns of {job.table.name} have {read.rows} values for {extent.rows} rows",
-                why="the stream was cut short, or the table changed under its lock",
-                hint="run the backup again",
-            )
-        return replace(extent, digests=read.digests)
+            raise _torn(job.table, f"{read.rows} values for {extent.rows} rows")
+        return replace(extent, digests=read.digests, values=values)
 
     def _extent(self, rows: ExtentRows) -> Extent:
         size = 0
@@ -265,10 +271,29 @@ class _Known:
         return bool(self.states) and all(state.changed for state in self.states)
 
 
+def _sound(text: Iterator[bytes], table: SourceTable) -> Iterator[bytes]:
+    """Values that do not fit are the source's fault. Raises  SourceError"""
+    try:
+        yield from text
+    except Malformed as error:
+        raise _torn(table, error.message) from error
+
+
+def _torn(table: SourceTable, what: str) -> SourceError:
+    return SourceError(
+        f"generated columns of {table.name} cannot be read: {what}",
+        why="the stream was cut short, or the table changed under its lock",
+        hint="run the backup again",
+    )
+
+
 def _comparable(fresh: Extent, before: Extent | None) -> Extent:
-    """Digests that one of the two does not have are not compared."""
-    whole = before is None or bool(fresh.digests) == bool(before.digests)
-    return fresh if whole or before is None else replace(fresh, digests=before.digests)
+    """Digests and values that one of the two does not have are not compared."""
+    whole = before is None or (bool(fresh.digests), fresh.values is None) == (
+        bool(before.digests),
+        before.values is None,
+    )
+    return fresh if whole or before is None else replace(fresh, digests=before.digests, values=before.values)
 
 
 def _plan(known: _Known) -> TablePlan:

@@ -168,7 +168,8 @@ class Closure:
             case ChunkRef():
                 return self._chunk(item, label)
             case Extent():
-                return self._chunks(item.chunks, label) if self._has_its_digests(item, label) else None
+                whole = self.packs.union([self._chunks(chunks, label) for chunks in item.chunk_lists])
+                return whole if self._has_its_digests(item, label) else None
             case FileItem():
                 return self._chunks(item.chunks, label + path_text(item.path))
             case LargeObjectItem():

@@ -209,11 +209,14 @@ class _Walker:
         match item:
             case ChunkRef():
                 self.need(item.id)
-            case Extent() | FileItem() | LargeObjectItem():
+            case Extent():
+                for chunks in item.chunk_lists:
+                    self._chunks(chunks)
+            case FileItem() | LargeObjectItem():
                 self._chunks(item.chunks)
             case TableItem():
                 if item.inline is not None:
-                    self._chunks(item.inline.chunks)
+                    self._item(item.inline)
                 self._list(item.extents, EXTENTS)
             case EntryItem():
                 self.need(item.entry)

@@ -45,8 +45,8 @@ pg_restore they may compare otherwise, without an error. `pgvault restore` keeps
 _NOT_RECORDED: Final = """
 ## What no backup of this kind holds
 
-- Generated columns: their values follow from the others and are computed again by a restore, which says where they come out
-  otherwise than they were; CSV files leave them out.
+- Generated columns, for loading: their values follow from the others and are computed again by a restore, which says where they
+  come out otherwise than they were. What they were is in the CSV files. Virtual ones (PostgreSQL 18) hold no values.
 - Files: owner, hard links and extended attributes. Type, mode, time and content are recorded.
 - Files that a platform keeps outside the database (the objects behind `storage.objects`), its secrets, and keys that are
   kept outside the database, such as the root key of `vault.secrets`.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
+from typing import Final
 
 from vault.errors import NotThere, UsageError
 from vault.model import TableItem
@@ -11,6 +12,9 @@ from vault.pipeline import copytext
 from vault.repo.snapshot import Snapshot
 from vault.sql.encoding import codec_of
 from vault.sql.names import one_line, show_name, split_name
+
+SHOWING: Final = frozenset({"csv", "jsonl"})
+"""Formats that nobody loads back into the table."""
 
 
 def find_table(snapshot: Snapshot, text: str) -> TableItem:
@@ -43,10 +47,28 @@ def find_table(snapshot: Snapshot, text: str) -> TableItem:
 def table_rows(snapshot: Snapshot, item: TableItem, form: str) -> Iterator[bytes]:
     """Rows of a table in one of copytext.FORMATS: in UTF-8, except that `copy` is as captured, in the server's encoding.
 
+    What is to be read has generated columns at their places, if all their values were captured; what is to be loaded has none.
+
     Raises  UsageError: no such format, or rows that are not valid in their encoding
     """
     blocks = snapshot.rows(item)
+    columns = item.columns
+    if form in SHOWING and snapshot.has_values(item):
+        columns = tuple(sorted((*item.columns, *item.generated), key=lambda column: column.attnum))
+        blocks = copytext.beside(blocks, snapshot.values(item), [column in item.generated for column in columns])
     if form != "copy" and snapshot.manifest.database is not None:
         codec = codec_of(snapshot.manifest.database.server.encoding)
         blocks = copytext.to_utf8(copytext.whole_rows(blocks), codec)
-    return copytext.render(form, blocks, item.name, item.columns)
+    return copytext.render(form, blocks, item.name, columns)
+
+
+def left_out(snapshot: Snapshot, item: TableItem, form: str) -> str:
+    """What to say of generated columns that a form leaves out; empty if it has them, or there are none."""
+    if not item.generated:
+        return ""
+    names = ", ".join(one_line(column.name) for column in item.generated)
+    if form not in SHOWING:
+        return f"without the generated columns {names}: a database computes them; csv and jsonl have what they were"
+    if snapshot.has_values(item):
+        return ""
+    return f"without the generated columns {names}: {show_name(item.name)} is captured without their values"

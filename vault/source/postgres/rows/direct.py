@@ -158,10 +158,15 @@ class DirectReader:
         if self._sparing is None:
             yield from self._by_leader(job)
             return
-        self._forget()
-        self._sparing.wait_for(self.session, job.table)
-        self._locked.add(job.table.oid)
+        self._wait_for(job.table)
         yield from self.read([job])
+
+    def _wait_for(self, table: SourceTable) -> None:
+        """Lock it, with no other lock held."""
+        assert self._sparing is not None, "else the leader holds every lock"
+        self._forget()
+        self._sparing.wait_for(self.session, table)
+        self._locked.add(table.oid)
 
     def require_harmless(self, tables: Iterable[SourceTable]) -> None:
         """Raises Incoherent if a query on one of `tables` may no longer be planned"""
@@ -186,16 +191,21 @@ class DirectReader:
 
     def generated(self, job: ExtentJob) -> Iterator[bytes] | None:
         """See ports.RowReader."""
-        if job.table.unplanned or job.table.oid not in self.lock([job.table]):
+        if job.table.unplanned:
             return None
         self.require_harmless([job.table])
-        require_same(self.session, [job.table])
-        return self._generated(job)
+        if job.table.oid in self.lock([job.table]):
+            return self._generated(self.session, job, nullcontext())
+        if self._sparing is None:
+            return self._generated(self._leader.session, job, self._leader.turn)
+        self._wait_for(job.table)
+        return self._generated(self.session, job, nullcontext())
 
-    def _generated(self, job: ExtentJob) -> Iterator[bytes]:
-        with translated(f"reading generated columns of {job.table.name}"):
-            with self.session.connection.cursor().copy(jobs.copy_generated(job, self._encoding)) as stream:
-                while piece := read_piece(self.session, stream):
+    def _generated(self, session: Session, job: ExtentJob, turn: AbstractContextManager[object]) -> Iterator[bytes]:
+        with turn, translated(f"reading generated columns of {job.table.name}"):
+            require_same(session, [job.table])
+            with session.connection.cursor().copy(jobs.copy_generated(job, self._encoding)) as stream:
+                while piece := read_piece(session, stream):
                     yield piece
 
     def lock(self, tables: Iterable[SourceTable]) -> AbstractSet[int]:

@@ -14,12 +14,17 @@ TOO_LONG: Final = frozenset({PROGRAM_LIMIT_EXCEEDED, INTERNAL_ERROR})
 TOO_LONG_SAYS: Final = "invalid memory alloc request size"
 """Of one value; in no language but English."""
 
+_HEAP: Final = "heap"
+"""Its rows come in the order of the file, unless an index that holds all wanted columns answers instead; none holds ctid."""
+
 
 def source(job: ExtentJob) -> str:
-    """`FROM ONLY ...` with the condition; the same text in COPY and in count(*)."""
+    """`FROM ONLY ...` with the condition; the same text in COPY and in count(*), so that both COPYs of a job give rows in one order."""
     table = f"FROM ONLY {qualified(job.table.name)}"
     if job.blocks:
         return f"{table} WHERE ctid >= '({job.start},0)' AND ctid < '({job.start + job.blocks},0)'"
+    if job.table.generated and job.table.access_method == _HEAP and not job.table.condition:
+        return f"{table} WHERE ctid >= '(0,0)'"
     return f"{table} {job.table.condition}".rstrip()
 
 
