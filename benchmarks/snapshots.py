@@ -141,6 +141,7 @@ def _shown(runs: Sequence[measure.Figures]) -> dict[str, object]:
     return {
         "wall_s": measure.spread(walls),
         "walls_s": [round(wall, 3) for wall in walls],
+        "cpu_s": round(min(figures.cpu_s for figures in runs), 3),
         "peak_bytes": max(figures.peak_bytes for figures in runs),
     }
 

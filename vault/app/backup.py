@@ -6,11 +6,9 @@ Invariant: nothing is locked, exported or read before the repository is open and
 from __future__ import annotations
 
 import difflib
-import gc
 import os
 import socket
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Self
 
@@ -42,11 +40,12 @@ def run_backup(
     wiring.refuse_own_repository(plan.directories, wiring.repository_path(settings))
     sources = wiring.directory_sources(plan.directories, plan.exclude)
     unlock = unlock or wiring.repository_unlocker(settings)
+    from vault.repo.uncollected import uncollected
     from vault.repo.workers import alongside
 
     # Deriving the key takes 0.1 s without Python's lock; the rest of the program and the server are ready when it is done.
     with _Ahead(settings, plan) as ahead:
-        with _no_collection(), alongside(ahead.prepare, cancel=lambda: None):
+        with uncollected(), alongside(ahead.prepare, cancel=lambda: None):
             opened = unlock()
         wiring.sweep_leftovers(settings, progress)
         from vault.ops.backup import run as backup
@@ -92,17 +91,6 @@ def _tell_unused(exclude: Sequence[str], report: BackupReport, progress: Progres
     for pattern in dict.fromkeys(exclude):
         if not pattern.startswith("!") and not any(f"--exclude {pattern} leaves" in item for item in missing):
             progress.event("warning", f"--exclude {pattern} matched no path; a later pattern may take precedence")
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Modules that are loaded inside are not searched for garbage, then or later: a tenth of the time of loading them."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
 
 
 def _request(plan: BackupPlan, selectors: Selectors) -> BackupRequest:

@@ -49,12 +49,12 @@ class Renderer:
         cells = [[printable(cell) for cell in row] for row in (titles, *rows)]
         widths = [max(len(row[index]) for row in cells) for index in range(len(titles))]
         rightward = [title in right.split() for title in titles]
-        for row in cells:
-            parts = [
-                cell.rjust(width) if turned else cell.ljust(width)
-                for cell, width, turned in zip(row, widths, rightward, strict=True)
-            ]
-            self.line("  ".join(parts).rstrip())
+        forms = [str.rjust if turned else str.ljust for turned in rightward]
+        places = list(zip(forms, widths, strict=True))
+        with writing(STDOUT):
+            for row in cells:
+                parts = [form(cell, width) for cell, (form, width) in zip(row, places, strict=True)]
+                print(encodable("  ".join(parts).rstrip(), sys.stdout))
 
     def summary(self, counts: Counts, states: Mapping[str, str], *, every_line: bool = True) -> None:
         """The nine lines, whose words are fixed; a component that is not wholly there has another mark.

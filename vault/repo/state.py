@@ -24,6 +24,7 @@ from vault.repo.lineage import Known, in_order, tag_words
 from vault.repo.manifests import ManifestCache
 from vault.repo.reader import Reader
 from vault.repo.snapshot import Snapshot
+from vault.repo.uncollected import uncollected
 from vault.repo.writer import Writer
 
 _PREFIX = re.compile(r"[0-9a-f]{6,64}")
@@ -76,11 +77,12 @@ class Open:
         """Every readable snapshot, oldest first (`lineage.in_order`), and what is wrong with the others."""
         readable: list[tuple[SnapshotId, Manifest]] = []
         damaged: list[IntegrityError] = []
-        for snapshot_id, manifest in self.scan():
-            if isinstance(manifest, IntegrityError):
-                damaged.append(manifest)
-            else:
-                readable.append((snapshot_id, manifest))
+        with uncollected():
+            for snapshot_id, manifest in self.scan():
+                if isinstance(manifest, IntegrityError):
+                    damaged.append(manifest)
+                else:
+                    readable.append((snapshot_id, manifest))
         return in_order(readable), damaged
 
     def scan(self, *, read: bool = False) -> Iterator[tuple[SnapshotId, Manifest | IntegrityError]]:

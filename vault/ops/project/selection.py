@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 FLAGS: Final = {
@@ -23,6 +24,7 @@ def encode(database: bool, directories: Sequence[str], narrowing: Mapping[str, S
     return json.dumps(what, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
+@lru_cache(maxsize=64)
 def narrowed(text: str) -> tuple[str, ...]:
     """The patterns that make a snapshot one of a part of its database, as flags; none of text that somebody else wrote otherwise."""
     try:

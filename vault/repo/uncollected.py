@@ -1,0 +1,20 @@
+"""Make many values that stay, without a search for garbage among them: a tenth to a quarter of the time of making them."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """What is made inside is not searched for garbage, then or later; what nothing refers to goes all the same, unless it is a cycle."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if on:
+            gc.enable()
