@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import Iterator
 
+from vault.errors import StoreError
 from vault.ports import StoredFile
 from vault.store.names import TEMPORARY, is_segment
 from vault.store.oserror import store_error
@@ -25,32 +26,46 @@ def walk(root: str, prefix: str) -> Iterator[StoredFile]:
 def _walk(root: str, directory: str, prefix: str) -> Iterator[StoredFile]:
     above = directory + "/" if directory else ""
     try:
-        with os.scandir(os.path.join(root, directory)) as entries:
-            # With its slash a directory sorts where its files belong: `a-b`, `a.b`, `a/x`, `a0`.
-            names = sorted(
-                above + entry.name + ("/" if entry.is_dir() else "")
-                for entry in entries
-                if is_segment(entry.name) and above + entry.name != TEMPORARY
-            )
+        descriptor = os.open(os.path.join(root, directory), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
-        raise store_error(error, f"cannot list {directory or '.'} of {root}") from error
-    for name in names:
-        if name.endswith("/"):
-            if name.startswith(prefix) or prefix.startswith(name):
-                yield from _walk(root, name[:-1], prefix)
-        elif name.startswith(prefix):
-            yield from _stored(root, name)
-
-
-def _stored(root: str, name: str) -> Iterator[StoredFile]:
-    """The file, or nothing: it was deleted since, or is no regular file."""
+        raise _unlisted(error, root, directory) from error
     try:
-        status = os.stat(os.path.join(root, name))
-    except FileNotFoundError:
-        return
+        for name in _names(descriptor, above):
+            if name.endswith("/"):
+                if name.startswith(prefix) or prefix.startswith(name):
+                    yield from _walk(root, name[:-1], prefix)
+            elif name.startswith(prefix):
+                stored = _stored(descriptor, name, above)
+                if stored is not None:
+                    yield stored
     except OSError as error:
-        raise store_error(error, f"cannot list {name} of {root}") from error
-    if stat.S_ISREG(status.st_mode):
-        yield StoredFile(name=name, size=status.st_size, modified_ms=status.st_mtime_ns // 1_000_000)
+        raise _unlisted(error, root, directory) from error
+    finally:
+        os.close(descriptor)
+
+
+def _names(descriptor: int, above: str) -> list[str]:
+    """In order; with its slash a directory sorts where its files belong: `a-b`, `a.b`, `a/x`, `a0`."""
+    with os.scandir(descriptor) as entries:
+        return sorted(
+            above + entry.name + ("/" if entry.is_dir() else "")
+            for entry in entries
+            if is_segment(entry.name) and above + entry.name != TEMPORARY
+        )
+
+
+def _stored(descriptor: int, name: str, above: str) -> StoredFile | None:
+    """The file; None if it was deleted since, or is no regular file. By its last name alone: paths are long, and files many."""
+    try:
+        status = os.stat(name[len(above) :], dir_fd=descriptor)
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return StoredFile(name=name, size=status.st_size, modified_ms=status.st_mtime_ns // 1_000_000)
+
+
+def _unlisted(error: OSError, root: str, directory: str) -> StoreError:
+    return store_error(error, f"cannot list {directory or '.'} of {root}")

@@ -6,6 +6,7 @@ Invariant: an accepted name is one relative path in every file system and object
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from vault.errors import StoreError
@@ -17,6 +18,8 @@ TEMPORARY: Final = "tmp"
 """Directory below a local root for files that are being written; no file's name starts with it."""
 
 _ALLOWED: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789._-")
+_SEGMENT: Final = re.compile(r"[a-z0-9_-][a-z0-9._-]*")
+"""The same at once: a listing asks it of a hundred thousand names."""
 
 
 def validate_name(name: str) -> None:
@@ -41,7 +44,7 @@ def validate_prefix(prefix: str) -> None:
 
 def is_segment(text: str) -> bool:
     """Tell whether `text` may stand between two slashes of a name."""
-    return _segment_fault(text) == ""
+    return _SEGMENT.fullmatch(text) is not None
 
 
 def _name_fault(name: str) -> str:
