@@ -9,9 +9,10 @@ from functools import partial
 from tests.fix_views import Listener, ViewRepository
 from vault.ops.compare.databases import Difference, compare
 from vault.ops.restore import run as restore
-from vault.ops.restore.plan.plan import RestoreOptions, RestorePlan, is_read_first, plan
+from vault.ops.restore.plan.plan import is_read_first, plan
 from vault.ops.restore.plan.select import Wanted, read_words
 from vault.ops.restore.plan.show import lines
+from vault.ops.restore.plan.steps import RestoreOptions, RestorePlan
 from vault.ops.restore.run import RestoreReport
 from vault.ports import Capture
 from vault.repo.snapshot import Snapshot

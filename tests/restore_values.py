@@ -30,8 +30,9 @@ from vault.model import (
 )
 from vault.model.database import Edge, Owned
 from vault.ops.restore.plan.contents import Contents, Item
-from vault.ops.restore.plan.plan import RestoreOptions, RestorePlan, plan
+from vault.ops.restore.plan.plan import plan
 from vault.ops.restore.plan.select import Wanted
+from vault.ops.restore.plan.steps import RestoreOptions, RestorePlan
 
 SERVER: Final = ServerFacts(
     version_num=150018,

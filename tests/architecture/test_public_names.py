@@ -18,7 +18,7 @@ PUBLIC = {
     "vault.ops.repository": "keys stats",
     "vault.ops.retention": "forget pins policy unlock words zone",
     "vault.ops.restore": "children failures files foresight run standing",
-    "vault.ops.restore.plan": "contents decision extensions graph plan references select show",
+    "vault.ops.restore.plan": "contents decision extensions graph plan references select show steps",
     "vault.ops.view": "export extract paths table tree",
     "vault.source.files": "directory target",
     "vault.source.postgres.capture": "catalog_facts cluster reach session",

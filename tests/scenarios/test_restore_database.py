@@ -19,7 +19,8 @@ from vault.errors import UnsafeError
 from vault.ops.compare.databases import Difference, compare
 from vault.ops.project.summary import count_target
 from vault.ops.restore import run as restore
-from vault.ops.restore.plan.plan import RestoreOptions, plan
+from vault.ops.restore.plan.plan import plan
+from vault.ops.restore.plan.steps import RestoreOptions
 from vault.ops.restore.run import RestoreReport
 from vault.repo.snapshot import Snapshot
 from vault.source.postgres.connection.connect import Session

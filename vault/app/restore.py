@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from vault.ops.restore.children import Beside
     from vault.ops.restore.failures import Failure
     from vault.ops.restore.foresight import Step
-    from vault.ops.restore.plan.plan import RestorePlan
+    from vault.ops.restore.plan.steps import RestorePlan
     from vault.ops.restore.standing import Differing
     from vault.ports import DirectorySource, Progress, Target
     from vault.repo.snapshot import Snapshot
@@ -258,6 +258,7 @@ def open_restore(
     from vault.ops.restore.foresight import foresee
     from vault.ops.restore.plan import plan as restore_plan
     from vault.ops.restore.plan.select import read_words
+    from vault.ops.restore.plan.steps import RestoreOptions
 
     for name in asked.directories:
         snapshot.directory(name)
@@ -274,7 +275,7 @@ def open_restore(
             definitions=not asked.flags.data_only,
             data=not asked.flags.schema_only,
         )
-        options = restore_plan.RestoreOptions(
+        options = RestoreOptions(
             wanted=wanted,
             replace=asked.flags.clean,
             into_source=asked.flags.into_source,
@@ -285,7 +286,7 @@ def open_restore(
         present = target.present() if restore_plan.is_read_first(target.facts, options.wanted) else None
         plan = restore_plan.plan(contents, target.facts, options, present=present)
         beside: tuple[Beside, ...] = ()
-        if plan.references:
+        if plan.row_steps.references:
             session = target.session(contents.server.encoding)
             lost = lost_rows(plan, session)
             beside = (*lost, *may_be_cut_off(plan, lost=lost))

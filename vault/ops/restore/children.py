@@ -9,8 +9,8 @@ from vault.errors import SourceError
 from vault.model import TableItem, TableName
 from vault.ops.restore.columns import columns_of
 from vault.ops.restore.plan.contents import rows_of
-from vault.ops.restore.plan.plan import RestorePlan
 from vault.ops.restore.plan.references import Reference
+from vault.ops.restore.plan.steps import RestorePlan
 from vault.ports import TargetSession
 from vault.repo.snapshot import Snapshot
 
@@ -31,7 +31,7 @@ class Beside:
 def lost_rows(plan: RestorePlan, session: TargetSession) -> tuple[Beside, ...]:
     """Tables that nobody asked for and that have fewer rows than in the snapshot. Raises Unreachable"""
     told: dict[TableName, Beside] = {}
-    unasked = {one.child: one for one in plan.references if not one.asked and one.rows}
+    unasked = {one.child: one for one in plan.row_steps.references if not one.asked and one.rows}
     try:
         there = session.count_rows(sorted(unasked))
     except SourceError as error:
@@ -61,7 +61,7 @@ def lost_by_key(
     Raises   Unreachable; IntegrityError
     """
     lost, seen = set(brought), {one.table for one in told}
-    unasked = [one for one in plan.references if not one.asked and one.rows]
+    unasked = [one for one in plan.row_steps.references if not one.asked and one.rows]
     waiting: list[Reference] = []
     while len(waiting) != len(unasked):
         waiting, unasked = unasked, []
@@ -105,7 +105,7 @@ def may_be_cut_off(plan: RestorePlan, *, lost: Iterable[Beside]) -> Iterator[Bes
 def _cutting_off(plan: RestorePlan, lost: Iterable[Beside]) -> Iterator[Reference]:
     """References of rows that stay, to what comes or has lost rows itself, and that a delete or update there cuts off."""
     parents = {one.table for one in lost}
-    for one in plan.references:
+    for one in plan.row_steps.references:
         if one.cuts_off and (one.direct or one.parent in parents) and not (one.asked and plan.options.replace):
             yield one
 

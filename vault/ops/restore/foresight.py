@@ -14,7 +14,7 @@ from vault.model import Address, MergedRows
 from vault.ops.restore.columns import narrowed
 from vault.ops.restore.plan.contents import rows_of
 from vault.ops.restore.plan.decision import Action, RowMode, TableRows
-from vault.ops.restore.plan.plan import ExchangeSteps, RestorePlan
+from vault.ops.restore.plan.steps import ExchangeSteps, RestorePlan
 from vault.ports import TargetSession
 from vault.repo.snapshot import Snapshot
 from vault.sql.names import show_name
@@ -44,9 +44,9 @@ def foresee(plan: RestorePlan, snapshot: Snapshot, session: TargetSession) -> It
         entry, decision = plan.contents.items[at].entry, plan.decisions[at]
         action = "drop and create" if at in again else _ACTIONS[decision.action]
         yield Step(action=action, entry=entry.label, why=decision.why)
-    for entry in plan.drops:
+    for entry in plan.access.drops:
         yield Step(action="drop", entry=entry.label, why="the snapshot does not have it")
-    for step in (*plan.row_steps, *plan.late_rows):
+    for step in plan.row_steps.all:
         yield _rows(step, snapshot, session)
     for exchange in plan.exchanges:
         for item in exchange.tables:

@@ -22,7 +22,7 @@ from vault.ops.restore.failures import Failures
 from vault.ops.restore.plan.contents import bytes_of, rows_of
 from vault.ops.restore.plan.decision import RowMode, TableRows
 from vault.ops.restore.plan.extensions import brought_members
-from vault.ops.restore.plan.plan import RestorePlan
+from vault.ops.restore.plan.steps import RestorePlan
 from vault.ops.restore.sessions import Sessions
 from vault.pipeline import copytext
 from vault.ports import Progress, TargetSession
@@ -62,7 +62,7 @@ class RowLoader:
         self._rows: dict[TableName, int] = {}
         self._broken: set[TableName] = set()
         coming = {item.name for item in plan.tables} | plan.created_tables
-        self._kept = frozenset(plan.owner_of_sequence.values()) - coming
+        self._kept = frozenset(plan.row_steps.owner_of_sequence.values()) - coming
         """Tables with sequences whose rows stay as they are."""
         self.merged: dict[TableName, MergedRows] = {}
         self.large_objects = 0
@@ -87,14 +87,14 @@ class RowLoader:
         self._progress.stage("rows", self._plan.bytes)
         identities = (self._plan.contents.items[at].identity for at in failed)
         self._without_sequence = {one.relation for one in identities if one.desc == "SEQUENCE" and len(one.names) == 2}
-        self._load_steps(self._plan.row_steps, failed)
+        self._load_steps(self._plan.row_steps.tables, failed)
         with self._sessions.borrow() as session:
             for check in self._suspended:
                 self._resume(session, check)
 
     def compare_generated(self) -> None:
         """Generated columns of what was loaded with what was saved, before there are indexes."""
-        items = [item for step in self._plan.row_steps if self._is_whole(step) for item in step.items]
+        items = [item for step in self._plan.row_steps.tables if self._is_whole(step) for item in step.items]
         items += [table for one in self._plan.exchanges for table in one.tables if table.name in self._rows]
         tables = generated.loaded(items, self._plan.contents.tables)
         if tables:
@@ -110,7 +110,7 @@ class RowLoader:
 
     def load_late(self, failed: Collection[int]) -> None:
         """Rows that start jobs, when everything else is there."""
-        self._load_steps(self._plan.late_rows, failed)
+        self._load_steps(self._plan.row_steps.late, failed)
 
     def _load_steps(self, steps: Sequence[TableRows], failed: Collection[int]) -> None:
         """Rows that a foreign key refused come again, as long as others came meanwhile; what is left waits for `load_refused`."""
@@ -191,7 +191,7 @@ class RowLoader:
                 if item.name in exchanged or (picked is not None and item.name not in picked):
                     continue
                 name = f"SEQUENCE SET {item.name}"
-                if item.name in self._plan.read_only:
+                if item.name in self._plan.row_steps.read_only:
                     if self._is_missed(item.name):
                         self._failures.add(name, f"role {self._plan.target.user} may not set it")
                     continue
@@ -201,7 +201,7 @@ class RowLoader:
 
     def _is_missed(self, sequence: TableName) -> bool:
         """A sequence of the platform only matters if rows of its table came."""
-        table = self._plan.owner_of_sequence.get(sequence)
+        table = self._plan.row_steps.owner_of_sequence.get(sequence)
         return sequence.schema not in self._plan.options.selectors.platform_schemas or bool(
             table is not None and self._rows.get(table)
         )
@@ -209,7 +209,7 @@ class RowLoader:
     def _stays_ahead(self, sequence: TableName) -> bool:
         if self._plan.fresh:
             return False
-        owner = self._plan.owner_of_sequence.get(sequence)
+        owner = self._plan.row_steps.owner_of_sequence.get(sequence)
         return not self._plan.options.replace or owner in self._broken or owner in self._kept
 
     def create_large_objects(self) -> None:
@@ -236,7 +236,7 @@ class RowLoader:
     def _created(self, failed: Collection[int]) -> dict[TableName, bool]:
         """Tables that the snapshot defines -> whether they exist now. Members of extensions are not among them."""
         found: dict[TableName, bool] = {}
-        for at in self._plan.definitions:
+        for at in self._plan.definitions.before_rows:
             identity = self._plan.contents.items[at].identity
             if identity.desc == "TABLE" and len(identity.names) == 2:
                 found[identity.relation] = at not in failed

@@ -21,7 +21,7 @@ from vault.ops.restore.plan.contents import Contents, Item
 from vault.ops.restore.plan.decision import Action
 from vault.ops.restore.plan.extensions import Extensions
 from vault.ops.restore.plan.graph import EntryGraph
-from vault.ops.restore.plan.plan import ExchangeSteps, RestorePlan
+from vault.ops.restore.plan.steps import ExchangeSteps, RestorePlan
 from vault.ops.restore.rows import RowLoader
 from vault.ops.restore.schedule import Schedule
 from vault.ops.restore.search_path import search_paths
@@ -133,7 +133,7 @@ class _Restore:
         self._progress = progress
         self.failed: set[int] = set()
         self._done: set[int] = set()
-        self._waiting = set(plan.definitions)
+        self._waiting = set(plan.definitions.before_rows)
         self._circular = CircularDefaults(plan.contents, self._waiting)
         self._postponed: list[int] | None = None
         """While what comes after the rows is created: entries that failed for want of a privilege or a name."""
@@ -164,33 +164,33 @@ class _Restore:
         with self._sessions.borrow() as session:
             if self._plan.fresh and self._plan.options.wanted.everything:
                 self._try("SCHEMA public", partial(self._prepare_public, session))
-            for at in self._plan.definitions:
+            for at in self._plan.definitions.before_rows:
                 self._create(session, at)
 
     def create_after_rows(self) -> None:
         self._progress.stage("indexes, constraints, policies")
-        schedule = Schedule(self._contents.items, self._plan.after_rows)
+        schedule = Schedule(self._contents.items, self._plan.definitions.after_rows)
         self._postponed = []
         self._sessions.parallel(schedule.tasks(self._create_borrowing))
-        self._serial(self._plan.attachments)
+        self._serial(self._plan.definitions.attachments)
 
     def set_privileges(self) -> None:
         """Then once more what needs them: an index is built as its table's owner, who may only now use a function's schema."""
         self._progress.stage("privileges")
         postponed, self._postponed = sorted(self._postponed or ()), None
         with self._sessions.borrow() as session:
-            for entry in self._plan.drops:
+            for entry in self._plan.access.drops:
                 self._try(f"POLICY {entry.tag}", partial(session.run, [entry.drop]))
-            for identity in self._plan.resets:
+            for identity in self._plan.access.resets:
                 self._try(f"ACL {'.'.join(identity.names)}", partial(self._reset, session, identity))
-        self._serial(self._plan.privileges)
+        self._serial(self._plan.access.privileges)
         self._serial(tuple(postponed))
         self._set_owners()
 
     def finish(self) -> None:
         """What would fire or recompute, then settings of the database."""
         self._progress.stage("event triggers and materialized views")
-        self._serial(self._plan.last)
+        self._serial(self._plan.definitions.last)
         with self._sessions.borrow() as session:
             for setting in self._plan.roles.settings:
                 if setting.here:
@@ -218,7 +218,7 @@ class _Restore:
             cause = needed.label
             self._fail(at, name, f"not created: it needs {cause}, which failed", because=cause)
             return
-        early = self._plan.row_security.get(at, ())
+        early = self._plan.definitions.row_security.get(at, ())
         try:
             then = [self._contents.items[one].entry.definition for one in early]
             notes = self._create_or_replace(session, at, [*then, *self._after_version(entry)])
@@ -338,7 +338,11 @@ class _Restore:
         """The entry that failed before, if something that it should have made is what was not found."""
         item = self._contents.items[at]
         missing = self.failed.intersection(item.needs)
-        owner = self._plan.owner_of_sequence.get(item.identity.relation) if item.identity.kind == "sequence" else None
+        owner = (
+            self._plan.row_steps.owner_of_sequence.get(item.identity.relation)
+            if item.identity.kind == "sequence"
+            else None
+        )
         if owner is not None:  # pg_dump's SEQUENCE OWNED BY needs the sequence alone
             missing |= self.failed.intersection(need for need in [self._graph.relation(owner)] if need is not None)
         if not missing or error.sqlstate not in _NOT_FOUND:

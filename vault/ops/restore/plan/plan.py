@@ -7,26 +7,17 @@ Never touches the target. Invariant: every entry of the snapshot that was picked
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final
 
 from vault.errors import UnsafeError
-from vault.model import (
-    Identity,
-    Present,
-    SchemaEntry,
-    Section,
-    TableItem,
-    TableName,
-    TargetFacts,
-    read_address,
-)
-from vault.ops.project.components import COMPONENTS, SUPABASE, Selectors
+from vault.model import Present, Section, TableName, TargetFacts, read_address
+from vault.ops.project.components import Selectors
 from vault.ops.restore.plan import policies
 from vault.ops.restore.plan.attachments import attachments
-from vault.ops.restore.plan.contents import Contents, Item, bytes_of, rows_of
+from vault.ops.restore.plan.contents import Contents, Item, bytes_of
 from vault.ops.restore.plan.decide import decide, rows_into
-from vault.ops.restore.plan.decision import Action, Decision, Exchange, RowMode, Situation, TableRows
+from vault.ops.restore.plan.decision import Action, Decision, Exchange, Situation, TableRows
 from vault.ops.restore.plan.exchange import exchanges
 from vault.ops.restore.plan.graph import EntryGraph
 from vault.ops.restore.plan.meant import called_otherwise
@@ -34,8 +25,16 @@ from vault.ops.restore.plan.privileges import decide_privileges
 from vault.ops.restore.plan.public import with_public
 from vault.ops.restore.plan.references import Reference, references
 from vault.ops.restore.plan.roles import RoleSteps, role_steps
-from vault.ops.restore.plan.select import Picked, Wanted, pick
+from vault.ops.restore.plan.select import Wanted, pick
 from vault.ops.restore.plan.standing_keys import parents_first
+from vault.ops.restore.plan.steps import (
+    AccessSteps,
+    DefinitionSteps,
+    ExchangeSteps,
+    RestoreOptions,
+    RestorePlan,
+    RowSteps,
+)
 from vault.ops.restore.plan.triggers import firing, referring
 from vault.ops.restore.plan.undone import narrowed, undone, wider
 from vault.ops.restore.plan.warnings import OF_THE_DATABASE, warnings
@@ -48,135 +47,8 @@ _NOT_EXECUTED: Final = frozenset({"ENCODING", "STDSTRINGS", "SEARCHPATH", "TABLE
 """Settings of the session, and what is captured as rows, sequences and large objects instead."""
 _OF_PLATFORM: Final = frozenset({"event trigger", "publication", "foreign-data wrapper", "server", "language", "cast"})
 """Kinds without a schema that a platform has before a project comes."""
-_OF_SCHEMA: Final = frozenset({"schema", "rls_policies", "rpc_functions", "encryption"})
-_OF_DATA: Final = frozenset({"data", "users", "user_roles"})
 _STARTING_JOBS: Final = frozenset({"cron"})
 """Schemas whose rows start jobs: they come after everything else."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestoreOptions:
-    """`replace`: what differs becomes as recorded, rows too (-c). `into_source`: a source may be the target.
-
-    `sources`: key of each database that the repository has snapshots of -> name of its source.
-    """
-
-    wanted: Wanted = field(default_factory=Wanted)
-    replace: bool = False
-    into_source: bool = False
-    sources: Mapping[tuple[str, int], str] = field(default_factory=dict)
-    selectors: Selectors = SUPABASE
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExchangeSteps:
-    """An exchange in the order of its steps; `then`: indexes, constraints, ..., privileges and what comes last."""
-
-    exchange: Exchange
-    definitions: tuple[int, ...]
-    row_security: Mapping[int, tuple[int, ...]]
-    tables: tuple[TableItem, ...]
-    sequences: frozenset[TableName]
-    then: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestorePlan:
-    """Steps in their order; numbers are positions in `contents.items`.
-
-    decisions        for every entry that was picked; what is created or replaced is in one of the steps
-    definitions      before the rows, serial
-    row_security     position of a TABLE -> positions of ROW SECURITY entries that belong in its transaction
-    row_steps        tables whose rows come, members of extensions, then largest first; `late_rows` after everything else
-    attachments      of partitions to tables that were there, and of their indexes: after all that makes the partition whole
-    after_rows       indexes, constraints, triggers, rules, policies ...: in parallel as `needs` allow
-    privileges       ACL and DEFAULT ACL
-    last             event triggers, refreshes of materialized views, and comments on event triggers
-    exchanges        what is dropped and created anew, after the definitions and before the other rows
-    resets           objects whose privileges become the built-in ones
-    drops            policies that the target has alone
-    refused          (name, why): what was asked for and will not be done
-    owner_of_sequence of serial and identity columns
-    read_only        tables and sequences that the restoring role may not write
-    fresh            the target is empty
-    references       foreign keys to tables whose rows come into a target that is not empty
-    """
-
-    contents: Contents
-    target: TargetFacts
-    options: RestoreOptions
-    picked: Picked
-    decisions: Mapping[int, Decision]
-    roles: RoleSteps
-    definitions: tuple[int, ...]
-    row_security: Mapping[int, tuple[int, ...]]
-    row_steps: tuple[TableRows, ...]
-    late_rows: tuple[TableRows, ...]
-    after_rows: tuple[int, ...]
-    attachments: tuple[int, ...]
-    privileges: tuple[int, ...]
-    last: tuple[int, ...]
-    left_out: tuple[int, ...]
-    exchanges: tuple[ExchangeSteps, ...]
-    resets: tuple[Identity, ...]
-    drops: tuple[SchemaEntry, ...]
-    refused: tuple[tuple[str, str], ...]
-    warnings: tuple[str, ...]
-    owner_of_sequence: Mapping[TableName, TableName]
-    read_only: frozenset[TableName]
-    fresh: bool
-    references: tuple[Reference, ...]
-
-    @property
-    def whole(self) -> bool:
-        """Everything of the snapshot, into a database that had nothing: both count the same afterwards."""
-        return self.fresh and self.options.wanted.everything and self.options.wanted.definitions
-
-    @property
-    def tables(self) -> tuple[TableItem, ...]:
-        steps = (*self.row_steps, *self.late_rows)
-        exchanged = (item for one in self.exchanges for item in one.tables)
-        return (*(item for one in steps for item in one.items), *exchanged)
-
-    @property
-    def counted(self) -> frozenset[str]:
-        """Components that come whole, so that the target has at least what the snapshot counts of them."""
-        wanted = self.options.wanted
-        named = wanted.components | (frozenset(COMPONENTS) if wanted.everything else frozenset())
-        found = (
-            named | (_OF_SCHEMA if "schema" in named else frozenset()) | (_OF_DATA if "data" in named else frozenset())
-        )
-        if not wanted.definitions:
-            found -= _OF_SCHEMA
-        return found if wanted.data else found - _OF_DATA
-
-    def tables_by(self, mode: RowMode) -> list[TableItem]:
-        steps = (*self.row_steps, *self.late_rows)
-        return [item for one in steps if one.mode is mode for item in one.items]
-
-    @property
-    def rows(self) -> int:
-        return sum(rows_of(table) for table in self.tables)
-
-    @property
-    def bytes(self) -> int:
-        return sum(bytes_of(table) for table in self.tables)
-
-    @property
-    def created_empty(self) -> list[TableName]:
-        """Tables that only come because something needs them."""
-        coming = {item.name for item in self.picked.tables}
-        made = self.created_tables
-        names = (item.name for item in self.contents.tables if rows_of(item) and item.name not in coming)
-        return [name for name in names if name in made and self.options.wanted.data]
-
-    @property
-    def created_tables(self) -> frozenset[TableName]:
-        identities = (self.contents.items[at].identity for at in self.positions(Action.CREATE))
-        return frozenset(one.relation for one in identities if one.desc == "TABLE")
-
-    def positions(self, *actions: Action) -> list[int]:
-        return sorted(at for at, one in self.decisions.items() if one.action in actions and at not in self.left_out)
 
 
 def is_read_first(target: TargetFacts, wanted: Wanted) -> bool:
@@ -220,18 +92,27 @@ def plan(
         picked=picked,
         decisions=decisions,
         roles=roles,
-        definitions=tuple(at for at in steps["first"] if at not in late),
-        row_security=row_security,
-        row_steps=parents_first(_largest_first(one for one in rows if one not in jobs), contents.catalog),
-        late_rows=_largest_first(jobs),
-        after_rows=tuple(at for at in steps["after"] if at not in early and at not in late),
-        attachments=late,
-        privileges=tuple(steps["privileges"]),
-        last=tuple(steps["last"]),
-        left_out=tuple(steps["left out"]),
+        definitions=DefinitionSteps(
+            before_rows=tuple(at for at in steps["first"] if at not in late),
+            row_security=row_security,
+            after_rows=tuple(at for at in steps["after"] if at not in early and at not in late),
+            attachments=late,
+            last=tuple(steps["last"]),
+            left_out=tuple(steps["left out"]),
+        ),
         exchanges=tuple(exchanged),
-        resets=(*built_in.lacking, *(built_in.wider if options.replace else ())),
-        drops=tuple(others) if options.replace else (),
+        row_steps=RowSteps(
+            tables=parents_first(_largest_first(one for one in rows if one not in jobs), contents.catalog),
+            late=_largest_first(jobs),
+            owner_of_sequence=now.graph.owner_of_sequence,
+            read_only=present.read_only,
+            references=_references(now, rows) if target.in_the_way else (),
+        ),
+        access=AccessSteps(
+            privileges=tuple(steps["privileges"]),
+            resets=(*built_in.lacking, *(built_in.wider if options.replace else ())),
+            drops=tuple(others) if options.replace else (),
+        ),
         refused=(
             *undone(now, decisions, not_loaded, left_out=set(steps["left out"])),
             *(() if options.replace else (*map(wider, built_in.wider), *map(policies.told, others))),
@@ -239,10 +120,7 @@ def plan(
             *(narrowed(one) for one in rows if one.without),
         ),
         warnings=(*warnings(contents, target, roles=roles, picked=picked), *firing(now, rows)),
-        owner_of_sequence=now.graph.owner_of_sequence,
-        read_only=present.read_only,
         fresh=not target.in_the_way,
-        references=_references(now, rows) if target.in_the_way else (),
     )
 
 

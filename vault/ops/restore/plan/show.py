@@ -8,7 +8,7 @@ from typing import Final
 
 from vault.model.words import counted, size
 from vault.ops.restore.plan.decision import Action, RowMode
-from vault.ops.restore.plan.plan import RestorePlan
+from vault.ops.restore.plan.steps import RestorePlan
 
 _NAMED_MAX: Final = 20
 _MODES: Final = {
@@ -74,7 +74,7 @@ def _exchanges(made: RestorePlan) -> Iterator[str]:
 
 
 def _drops(made: RestorePlan) -> Iterator[str]:
-    for entry in made.drops:
+    for entry in made.access.drops:
         yield f"  DROP, because the snapshot does not have it: {entry.label}"
 
 

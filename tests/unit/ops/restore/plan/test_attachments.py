@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.restore_values import labels, only, part, planned, rows, snapshot, there
-from vault.ops.restore.plan.plan import RestorePlan
+from vault.ops.restore.plan.steps import RestorePlan
 
 ROOT = [part("TABLE s.root"), part("CONSTRAINT s.root.pk", "TABLE s.root"), part("INDEX s.root_i", "TABLE s.root")]
 PARTITIONS = [
@@ -33,8 +33,8 @@ def brought(*present: str, root: str = "") -> RestorePlan:
 
 def late(made: RestorePlan) -> list[str]:
     """All that is attached late is in no other step, and all else is in one."""
-    found = labels(made, made.attachments)
-    others = labels(made, [*made.definitions, *made.after_rows])
+    found = labels(made, made.definitions.attachments)
+    others = labels(made, [*made.definitions.before_rows, *made.definitions.after_rows])
     assert set(found).isdisjoint(others)
     return found
 
@@ -42,14 +42,16 @@ def late(made: RestorePlan) -> list[str]:
 def test_a_new_partition_of_a_table_that_is_there_is_attached_last_the_lowest_first() -> None:
     made = brought(*(one.label for one in ROOT))
     assert late(made) == LATE
-    assert "TABLE ATTACH s.leaf" in labels(made, made.definitions), "the table that it is attached to is new"
-    assert "FK CONSTRAINT s.leaf.side" in labels(made, made.after_rows)
+    assert "TABLE ATTACH s.leaf" in labels(made, made.definitions.before_rows), (
+        "the table that it is attached to is new"
+    )
+    assert "FK CONSTRAINT s.leaf.side" in labels(made, made.definitions.after_rows)
 
 
 def test_a_new_tree_is_attached_as_it_is_created() -> None:
     made = brought()
     assert late(made) == []
-    assert {"TABLE ATTACH s.mid", "TABLE ATTACH s.leaf"} <= set(labels(made, made.definitions))
+    assert {"TABLE ATTACH s.mid", "TABLE ATTACH s.leaf"} <= set(labels(made, made.definitions.before_rows))
 
 
 def test_only_what_is_to_be_created_waits() -> None:
@@ -63,7 +65,7 @@ def test_what_comes_through_the_root_is_attached_before_its_rows() -> None:
     present = [*(one.label for one in ROOT), *above]
     assert "TABLE ATTACH s.leaf" in late(brought(*present))
     made = brought(*present, root="s.root")
-    assert "TABLE ATTACH s.leaf" in labels(made, made.definitions)
+    assert "TABLE ATTACH s.leaf" in labels(made, made.definitions.before_rows)
     assert "TABLE ATTACH s.leaf" not in late(made)
 
 
@@ -72,4 +74,4 @@ def test_one_that_need_not_wait_does_not_stop_those_that_must() -> None:
     parts = [*ROOT, *PARTITIONS[:3], PARTITIONS[4], PARTITIONS[3]]
     made = planned(snapshot(*parts), there(*ROOT), wanted=only("s.*"))
     assert late(made) == ["TABLE ATTACH s.mid"]
-    assert "TABLE ATTACH s.leaf" in labels(made, made.definitions)
+    assert "TABLE ATTACH s.leaf" in labels(made, made.definitions.before_rows)

@@ -80,7 +80,7 @@ def test_a_link_that_stays_away_is_skipped_with_its_reason() -> None:
     made = planned(snapshot(*parts), there(), wanted=only("s.child"))
     assert decided(made) == {"TABLE s.child": "create", "FK CONSTRAINT s.child.fk": "skip!"}
     assert made.refused == (("FK CONSTRAINT child fk", "TABLE t is neither selected nor on the target"),)
-    assert "FK CONSTRAINT s.child.fk" not in labels(made, made.after_rows)
+    assert "FK CONSTRAINT s.child.fk" not in labels(made, made.definitions.after_rows)
 
 
 def test_what_differs_and_is_only_needed_is_left_even_on_request() -> None:

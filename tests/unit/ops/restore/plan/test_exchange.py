@@ -24,7 +24,7 @@ from tests.restore_values import (
     there,
 )
 from vault.model import CatalogFacts
-from vault.ops.restore.plan.plan import RestorePlan
+from vault.ops.restore.plan.steps import RestorePlan
 
 PARTS = [
     part("SCHEMA s"),
@@ -83,9 +83,16 @@ def test_what_is_exchanged_is_in_no_other_step() -> None:
     made = replaced("TABLE s.t", present=but(PARTS, "POLICY s.t.own", "INDEX s.t_v"))
     apart = set(made.exchanges[0].exchange.entries)
     assert {"POLICY s.t.own", "INDEX s.t_v"} <= set(labels(made, apart)), "missing ones are created with it"
-    others = {*made.definitions, *made.after_rows, *made.privileges, *made.last, *made.attachments, *made.row_security}
+    others = {
+        *made.definitions.before_rows,
+        *made.definitions.after_rows,
+        *made.access.privileges,
+        *made.definitions.last,
+        *made.definitions.attachments,
+        *made.definitions.row_security,
+    }
     assert others.isdisjoint(apart)
-    assert [one.item.name.name for one in made.row_steps] == ["child", "other"]
+    assert [one.item.name.name for one in made.row_steps.tables] == ["child", "other"]
     assert [item.name.name for item in made.tables] == ["child", "other", "t"]
 
 

@@ -26,9 +26,10 @@ from vault.model import (
     TargetFacts,
 )
 from vault.ops.restore.plan.contents import Contents, Item
-from vault.ops.restore.plan.plan import RestoreOptions, RestorePlan, is_read_first, plan
+from vault.ops.restore.plan.plan import is_read_first, plan
 from vault.ops.restore.plan.select import Wanted
 from vault.ops.restore.plan.show import lines
+from vault.ops.restore.plan.steps import RestoreOptions, RestorePlan
 from vault.ops.restore.schedule import Schedule
 
 PRE, POST, NONE = Section.PRE_DATA, Section.POST_DATA, Section.NONE
@@ -104,12 +105,12 @@ def test_plan_follows_the_passes_of_pg_restore_and_names_each_entry_once() -> No
         ),
         TARGET,
     )
-    assert made.definitions == (1, 3, 4)
-    assert made.row_security == {3: (11,)}
-    assert made.after_rows == (7, 8, 12)
-    assert made.privileges == (2, 13)
-    assert made.last == (9, 10, 14)
-    assert made.left_out == (0, 5, 6, 15)
+    assert made.definitions.before_rows == (1, 3, 4)
+    assert made.definitions.row_security == {3: (11,)}
+    assert made.definitions.after_rows == (7, 8, 12)
+    assert made.access.privileges == (2, 13)
+    assert made.definitions.last == (9, 10, 14)
+    assert made.definitions.left_out == (0, 5, 6, 15)
     shown = "\n".join(lines(made))
     assert "1 TABLE" in shown
     assert "BLOB" not in shown
@@ -142,20 +143,20 @@ def test_each_step_has_what_it_is_for() -> None:
         part("ACL s.t"),
     ]
     made = planned(snapshot(*parts), target=TARGET)
-    assert labels(made, made.left_out) == [one.label for one in (*parts[:8], parts[9])]
-    assert labels(made, made.definitions) == ["TABLE s.t", "FUNCTION s.f"]
-    assert labels(made, made.after_rows) == ["TRIGGER s.t.g", "COMMENT s.t.g"]
-    assert labels(made, made.privileges) == ["ACL s.t"]
-    assert labels(made, made.last) == ["EVENT TRIGGER e", "COMMENT e"]
+    assert labels(made, made.definitions.left_out) == [one.label for one in (*parts[:8], parts[9])]
+    assert labels(made, made.definitions.before_rows) == ["TABLE s.t", "FUNCTION s.f"]
+    assert labels(made, made.definitions.after_rows) == ["TRIGGER s.t.g", "COMMENT s.t.g"]
+    assert labels(made, made.access.privileges) == ["ACL s.t"]
+    assert labels(made, made.definitions.last) == ["EVENT TRIGGER e", "COMMENT e"]
 
 
 def test_row_security_comes_with_a_table_that_is_created_and_after_one_that_is_there() -> None:
     parts = [part("TABLE s.t"), part("TABLE s.u"), part("ROW SECURITY s.t"), part("ROW SECURITY s.u")]
     made = planned(snapshot(*parts), there(parts[1]), wanted=only("schema"))
-    assert {labels(made, [at])[0]: labels(made, early) for at, early in made.row_security.items()} == {
+    assert {labels(made, [at])[0]: labels(made, early) for at, early in made.definitions.row_security.items()} == {
         "TABLE s.t": ["ROW SECURITY s.t"]
     }
-    assert labels(made, made.after_rows) == ["ROW SECURITY s.u"]
+    assert labels(made, made.definitions.after_rows) == ["ROW SECURITY s.u"]
 
 
 COUNTED: dict[str, tuple[Wanted, set[str], set[str]]] = {

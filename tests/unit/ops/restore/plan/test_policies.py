@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.restore_values import Part, changed, only, part, planned, snapshot, there
-from vault.ops.restore.plan.plan import RestorePlan
+from vault.ops.restore.plan.steps import RestorePlan
 
 PARTS = [
     part("TABLE s.t"),
@@ -44,15 +44,15 @@ def test_policies_of_the_target_alone_are_told_and_dropped_on_request_alone(
 ) -> None:
     tags = sorted(f"{name} theirs" for name in expected)
     told = found(*words, replace=False)
-    assert told.drops == ()
+    assert told.access.drops == ()
     assert [name for name, _ in told.refused] == [f"POLICY {tag}" for tag in tags]
     dropped = found(*words, replace=True)
-    assert [one.tag for one in dropped.drops] == tags
+    assert [one.tag for one in dropped.access.drops] == tags
     assert dropped.refused == ()
 
 
 def test_everything_takes_those_of_all_tables_of_the_project() -> None:
-    assert [one.tag for one in found(replace=True).drops] == ["s.bare theirs", "s.t theirs"]
+    assert [one.tag for one in found(replace=True).access.drops] == ["s.bare theirs", "s.t theirs"]
 
 
 def test_what_goes_with_its_table_is_not_dropped_twice() -> None:
@@ -62,5 +62,5 @@ def test_what_goes_with_its_table_is_not_dropped_twice() -> None:
         wanted=only("s.t"),
         replace=True,
     )
-    assert made.drops == ()
+    assert made.access.drops == ()
     assert made.exchanges[0].exchange.beside == ("POLICY s.t theirs",)

@@ -21,7 +21,7 @@ from tests.restore_values import (
     there,
 )
 from vault.model import CatalogFacts, Identity
-from vault.ops.restore.plan.plan import RestorePlan
+from vault.ops.restore.plan.steps import RestorePlan
 
 Acl = tuple[str, ...] | None
 
@@ -61,7 +61,7 @@ def done(found: RestorePlan) -> tuple[dict[str, str], list[str], list[str]]:
     decisions = {called: one for called, one in decided(found).items() if called.startswith("ACL")}
     return (
         decisions,
-        [label(one) for one in found.resets],
+        [label(one) for one in found.access.resets],
         [name for name, _ in found.refused if name.startswith("ACL")],
     )
 
@@ -186,7 +186,7 @@ def test_what_was_not_asked_for_or_is_not_there_is_left() -> None:
     view, grant = part("VIEW s.v", "TABLE s.t"), Side(entries=(ACL,), acl=(OWNER, READER))
     contents = snapshot(TABLE, view, catalog=CatalogFacts(acls=owned(*Side().facts)))
     found = planned(contents, there(TABLE, ACL, acls=owned(*grant.facts)), wanted=only("s.v"), replace=True)
-    assert (found.resets, found.refused) == ((), ())
+    assert (found.access.resets, found.refused) == ((), ())
     assert done(made(Side(), Side(), replace=True)) == ({}, [], [])
 
 
@@ -236,7 +236,7 @@ def test_what_has_no_entry_and_was_granted_on_the_target_alone(acl: Part, fact: 
     present = there(TABLE, acl, acls=owned((fact, "boss", ("boss=X/boss", "=X/boss", "reader=X/boss"))))
     for words, found in ((("schema",), known), (("user_roles",), known), (("s.t",), False)):
         made = planned(contents, present, wanted=only(*words), replace=True)
-        assert [label(one) for one in made.resets] == ([acl.label] if found else [])
+        assert [label(one) for one in made.access.resets] == ([acl.label] if found else [])
         kept = planned(contents, present, wanted=only(*words))
         assert [name for name, _ in kept.refused] == (
             [f"ACL {acl.entry.identity.kind} {'.'.join(acl.entry.identity.names)}"] if found else []
@@ -251,4 +251,4 @@ def test_what_only_the_newer_server_knows_is_no_difference(older: int, narrower:
     target = replace(FULL, version_num=180000)
     present = there(TABLE, ACL, acls=owned(("table s.t", "boss", ("boss=arwdDxtm/boss",))))
     found = planned(contents, present, target=target, wanted=only("s.t"))
-    assert [label(one) for one in found.resets] == (["TABLE s.t"] if narrower else [])
+    assert [label(one) for one in found.access.resets] == (["TABLE s.t"] if narrower else [])

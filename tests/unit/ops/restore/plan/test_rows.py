@@ -23,14 +23,14 @@ from tests.restore_values import (
 from vault.model import Address, CatalogFacts, Present, TargetFacts
 from vault.ops.restore.plan.decision import RowMode
 from vault.ops.restore.plan.extensions import brought_members
-from vault.ops.restore.plan.plan import RestorePlan
 from vault.ops.restore.plan.select import Wanted
+from vault.ops.restore.plan.steps import RestorePlan
 
 PARTS = [part("SCHEMA s"), part("TABLE s.t", "SCHEMA s")]
 
 
 def modes(made: RestorePlan) -> dict[str, RowMode]:
-    steps = (*made.row_steps, *made.late_rows)
+    steps = made.row_steps.all
     return {f"{item.name.schema}.{item.name.name}": one.mode for one in steps for item in one.items}
 
 
@@ -79,7 +79,7 @@ def test_rows_want_the_columns_of_their_key(
         assert (modes(made), made.tables) == ({}, ())
         assert why in told
     else:
-        assert [one.without for one in made.row_steps] == [frozenset(without)]
+        assert [one.without for one in made.row_steps.tables] == [frozenset(without)]
         assert ("without values of v" in told, "without values of id" in told) == ("v" in without, "id" in without)
 
 
@@ -165,12 +165,12 @@ def through_root(*items: Any, wanted: Wanted, replace: bool = True) -> RestorePl
 def test_rows_through_a_root_are_replaced_for_all_partitions_together() -> None:
     leaves = [rows(f"s.p{n}", root="s.root") for n in (1, 2)]
     made = through_root(*leaves, rows("s.other", root=""), wanted=only("s.root"))
-    assert [(one.mode, [item.name.name for item in one.items]) for one in made.row_steps] == [
+    assert [(one.mode, [item.name.name for item in one.items]) for one in made.row_steps.tables] == [
         (RowMode.EXACT, ["p1", "p2"])
     ]
     narrow = there(*TREE, columns=dict.fromkeys(("s.root", "s.p1", "s.p2"), ("id",)))
     lacking = planned(snapshot(*TREE, tables=tuple(leaves)), narrow, wanted=only("s.root"), replace=True)
-    assert [one.without for one in lacking.row_steps] == [frozenset({"v"})]
+    assert [one.without for one in lacking.row_steps.tables] == [frozenset({"v"})]
     alone = through_root(*leaves, wanted=only("s.p1"))
     assert modes(alone) == {}
     assert "replaced only with all of its partitions" in not_loaded(alone)["s.p1"]
@@ -229,7 +229,7 @@ def test_jobs_that_may_not_be_written_come_through_functions_and_last() -> None:
     )
     free = planned(snapshot(*own, tables=items), there(*own), wanted=only("cron.*"))
     assert modes(free) == {"cron.job": RowMode.MERGE, "cron.other": RowMode.MERGE}
-    assert (free.row_steps, len(free.late_rows)) == ((), 2)
+    assert (free.row_steps.tables, len(free.row_steps.late)) == ((), 2)
 
 
 def test_secrets_that_may_not_be_written_say_what_to_do_instead() -> None:
@@ -244,6 +244,6 @@ def test_rows_come_largest_first() -> None:
     made = planned(
         snapshot(*(part(f"TABLE s.{name}") for name in "abc"), tables=items), there(), wanted=only("s.*", "data")
     )
-    assert [one.item.name.name for one in made.row_steps] == ["c", "a", "b"]
+    assert [one.item.name.name for one in made.row_steps.tables] == ["c", "a", "b"]
     assert (made.rows, made.bytes) == (19, 190)
-    assert labels(made, made.definitions) == ["TABLE s.a", "TABLE s.b", "TABLE s.c"]
+    assert labels(made, made.definitions.before_rows) == ["TABLE s.a", "TABLE s.b", "TABLE s.c"]

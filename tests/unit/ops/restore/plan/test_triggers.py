@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.restore_values import FULL, labels, only, part, planned, rows, snapshot, table_name, there
-from vault.ops.restore.plan.plan import RestorePlan
+from vault.ops.restore.plan.steps import RestorePlan
 
 BOUND = replace(FULL, may_replicate=False, user="me")
 PARTS = [
@@ -41,7 +41,7 @@ def test_what_fires_is_said_and_what_it_may_have_filled_comes() -> None:
         "will fire while rows of s.t come, for role me may not switch them off, and what they write is not the snapshot's: loud",
         "missing rows come too, of tables that such triggers may have filled: s.log",
     ]
-    assert labels(found, found.definitions) == []
+    assert labels(found, found.definitions.before_rows) == []
 
 
 def test_what_fires_for_rows_through_a_root_is_the_roots() -> None:
