@@ -56,6 +56,9 @@ LEASE = fields(
     packs=nullable(COUNT), dead=nullable(TEXT),
 )  # fmt: skip
 
+TRUTH = {"type": "boolean"}
+WRONG = fields(file=TEXT, why=TEXT)
+
 FAILED = {
     "type": "object", "properties": {"entry": TEXT, "why": TEXT, "because": TEXT}, "required": ["entry", "why"],
 }  # fmt: skip
@@ -113,6 +116,15 @@ SHAPES: dict[str, dict[str, Any]] = {
         freed_bytes=nullable(COUNT), damage=listed(fields(file=TEXT, kind=TEXT, why=TEXT)),
     ),
     "pin": result(snapshot=SNAPSHOT_ID, pins=listed(fields(reason=TEXT, host=TEXT, time=TIME))),
+    "repair index": result(done=TRUTH, packs=COUNT, objects=COUNT, unreadable=listed(WRONG), silent=listed(WRONG)),
+    "repair packs": result(
+        done=TRUTH, packs=listed(fields(file=TEXT, why=TEXT, saved=COUNT, elsewhere=COUNT, lost=COUNT)), saved=COUNT,
+        lost=COUNT, read_bytes=COUNT,
+    ),
+    "repair snapshots": result(
+        done=TRUTH, recorded=listed(SNAPSHOT_ID), removed=listed(TEXT),
+        damaged=listed(fields(id=SNAPSHOT_ID, source=TEXT, losses=listed(fields(item=TEXT, why=TEXT)), hopeless=nullable(TEXT), new=nullable(SNAPSHOT_ID))),
+    ),
     "key": result(keys=listed(KEY)),
     "key list": result(keys=listed(KEY), left_behind=listed(SNAPSHOT_ID), damage=listed(fields(file=TEXT, why=TEXT))),
     "unlock": result(removed=listed(LEASE), leases=listed(LEASE), young={"type": "boolean"}),

@@ -64,6 +64,7 @@ class Index:
                 cache.remove(name)
             loaded, damage, _ = _load(store, keys, names, cache)
         live = [run for run in loaded if not superseded.issuperset(run.covers)]
+        damage = [error for error in damage if _fragment_id(error.file) not in superseded]
         live = _merge_small(live, cache)
         for run in live:
             run.restrict(sizes)
@@ -124,6 +125,10 @@ class Index:
     def fragments(self) -> frozenset[FragmentId]:
         """Those that count, each readable."""
         return frozenset(cover for run in tuple(self._runs) for cover in run.covers)
+
+    def superseded(self) -> frozenset[FragmentId]:
+        """Those that a readable one takes the place of; they may still be there, and readable or not."""
+        return frozenset(old for run in tuple(self._runs) for old in run.supersedes)
 
     def sweep(self, packs: Iterable[PackId]) -> None:
         """Packs that somebody has announced to delete: from now on a writer relies on none of them (LEASE-10); readers still read them."""
@@ -196,9 +201,9 @@ class Index:
             wanted, below = (None, 0) if place is None else (place.record.base, place.record.depth)
         return None
 
-    def in_pack(self, pack: PackId) -> Iterator[Location]:
-        """Everything that should be in one pack, by looking at every entry."""
-        return (place for run in tuple(self._runs) for place in run.in_pack(pack))
+    def in_pack(self, pack: PackId, *, usable: bool = True) -> Iterator[Location]:
+        """Everything that should be in one pack, by looking at every entry. `usable`: only if it is there in the size that is known."""
+        return (place for run in tuple(self._runs) for place in run.in_pack(pack, usable=usable))
 
     def add(self, fragment: Fragment, fragment_id: FragmentId) -> None:
         """Make a fragment that was just published visible."""
@@ -276,17 +281,27 @@ def _load(
     return loaded, damage, gone
 
 
+def _fragment_id(name: str) -> FragmentId | None:
+    parsed = parse_fragment_name(name)
+    return None if parsed is None else parsed[1]
+
+
 def damaged_fragments(
-    store: ObjectStore, keys: Keys, *, known: AbstractSet[FragmentId] = frozenset()
+    store: ObjectStore,
+    keys: Keys,
+    *,
+    known: AbstractSet[FragmentId] = frozenset(),
+    ended: AbstractSet[FragmentId] = frozenset(),
 ) -> Iterator[IntegrityError]:
     """What is wrong with fragments as they are in the store; `Index.damage` knows only of those that no cache held.
 
     known  those that were decoded once: of them it is enough that the bytes are those of the name
+    ended  those that another one supersedes: they count no more
     """
     for stored in store.list("index/"):
         parsed = parse_fragment_name(stored.name)
         try:
-            if parsed is not None:
+            if parsed is not None and parsed[1] not in ended:
                 data = _named_bytes(store, stored.name, parsed[1])
                 if parsed[1] not in known:
                     decode_fragment(unseal_file(data, FileKind.INDEX, keys))

@@ -21,9 +21,12 @@ _CALENDAR_MS_MAX: Final = 253_402_300_799_999
 
 
 def in_order(known: Iterable[Known]) -> list[Known]:
-    """Oldest first. Forks of equal number stand by id; sources are merged by time, and no snapshot is later than one that follows it."""
+    """Oldest first. Forks of equal number stand by id, one that was made of a damaged one behind them (SNAP-22).
+
+    Sources are merged by time, and no snapshot is later than one that follows it.
+    """
     sources: dict[str, list[Known]] = {}
-    for pair in sorted(known, key=lambda pair: (pair[1].sequence, pair[0])):
+    for pair in sorted(known, key=_place):
         sources.setdefault(pair[1].source, []).append(pair)
     timed: list[tuple[int, str, int, Known]] = []
     for source, chain in sources.items():
@@ -32,6 +35,12 @@ def in_order(known: Iterable[Known]) -> list[Known]:
             time_ms = min(time_ms, chain[position][1].created_ms)
             timed.append((time_ms, source, position, chain[position]))
     return [pair for _, _, _, pair in sorted(timed, key=lambda entry: entry[:3])]
+
+
+def _place(pair: Known) -> tuple[int, bool, SnapshotId]:
+    snapshot_id, manifest = pair
+    is_mended = manifest.origin is not None and bool(manifest.suspect)
+    return manifest.sequence, is_mended, snapshot_id
 
 
 def is_ahead(manifest: Manifest, now_ms: int) -> bool:

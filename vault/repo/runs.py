@@ -246,9 +246,11 @@ class Run:
             if not self._usable[pack_position]:
                 yield self._pack(pack_position).id
 
-    def in_pack(self, pack: PackId) -> Iterator[Location]:
-        """Every location in one usable pack; looks at all entries."""
-        positions = {at: row for at, row in enumerate(self.packs()) if row.id == pack and self._usable[at]}
+    def in_pack(self, pack: PackId, *, usable: bool = True) -> Iterator[Location]:
+        """Every location in one pack, if it is there in its size, or whether it is or not; looks at all entries."""
+        positions = {
+            at: row for at, row in enumerate(self.packs()) if row.id == pack and (self._usable[at] or not usable)
+        }
         for entry in self.raw_entries() if positions else ():
             row = positions.get(_POSITION.unpack(entry[-_POSITION.size :])[0])
             if row is not None:

@@ -199,7 +199,10 @@ def _why(error: IntegrityError) -> str:
 def _check_files(repo: Indexed, findings: _Findings) -> None:
     store = repo.open.store
     slots = list_slots(store).damage
-    for error in (*slots, *damaged_fragments(store, repo.open.keys, known=repo.index.fragments())):
+    for error in (
+        *slots,
+        *damaged_fragments(store, repo.open.keys, known=repo.index.fragments(), ended=repo.index.superseded()),
+    ):
         findings.add(error)
     try:
         verified_config(store, repo.open.keys)

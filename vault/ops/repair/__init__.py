@@ -1,0 +1,1 @@
+"""Mending a repository: a plan first, nothing deleted in the step that mends."""
