@@ -13,6 +13,7 @@ from tests.fix_postgres import Cluster
 from tests.fix_views import ViewRepository
 from tests.fix_zoo import Zoo, Zoos, empty, pg_restore
 from tests.restore_support import restored
+from tests.scenarios.capture_support import database
 from tests.scenarios.test_restore_database import differences, snapshot_of, text
 from vault.errors import NotThere
 from vault.ops.view.archive import archive_blocks, archive_bytes
@@ -158,3 +159,22 @@ def test_constraints_and_triggers_wait_for_the_rows_of_descendants(zoo: Zoo) -> 
     needs = {(entry.desc, entry.tag): entry.needs for entry in entries}
     assert rows[b"both"] in needs[b"CHECK CONSTRAINT", b"base_2 unproven"]
     assert rows[b"late"] in needs[b"TRIGGER", b"roots of_root"]
+
+
+COMPUTED = """
+create domain positive as int; create table held (d positive); insert into held values (-1);
+alter domain positive add constraint pos check (value > 0) not valid; create materialized view computed as select * from held;
+"""
+
+
+def test_an_archive_checks_no_domain_before_its_rows_and_definitions_alone_compute_nothing(pg18: Cluster) -> None:
+    with database(pg18, COMPUTED) as source, database(pg18) as ours, database(pg18) as script:
+        snapshot = snapshot_of(pg18, source)
+        found = archive.decode(b"".join(archive_blocks(snapshot)))
+        rows = {str(entry.dump_id).encode() for entry in found.entries if entry.desc == b"TABLE DATA"}
+        (check,) = (entry for entry in found.entries if entry.desc == b"CHECK CONSTRAINT")
+        assert rows <= set(check.needs)
+        assert restored(snapshot, pg18.dsn(ours), data=False).failed == {}
+        psql = [str(pg18.bin / "psql"), "-X", "-q", "-d", pg18.dsn(script)]
+        subprocess.run(psql, input=b"".join(View(snapshot).open("schema.sql")), check=True)
+        assert differences((pg18, ours), (pg18, script)) == []

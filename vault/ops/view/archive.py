@@ -153,6 +153,7 @@ class _Contents:
         self._above = ancestors(self._order)
         self._schema_acls = schema_acls(self._order)
         self._executed = Executed(snapshot)
+        self._all_rows: list[int] = []
         self._member_rows: list[int] = []
         """Dump ids of the rows of extensions' tables, for what comes after them."""
         data = [*self._large_object_parts(), *self._data_parts()]
@@ -203,6 +204,8 @@ class _Contents:
             needs += [rows for need in needs for rows in self._loaded_by.get(need, ())]
         if at in self._executed.on_members:
             needs += self._member_rows
+        if entry.identity.kind == "domain constraint" and item.section is Section.POST_DATA:
+            needs += self._all_rows  # pg_dump lets nothing wait for rows of a domain, which may violate it: NOT VALID
         if entry.identity.desc == "ACL" and entry.identity.kind != "schema":
             needs += self._schema_acls.get(entry.namespace, ())
         archived = self._entry(at + 1, entry.identity.desc, entry.tag, section=item.section, needs=needs)
@@ -250,6 +253,7 @@ class _Contents:
         """A table without an entry is a member of an extension and is there when its extension is."""
         at = tables.get(item.name)
         dump_id = self._next_id()
+        self._all_rows.append(dump_id)
         if at is None:
             self._member_rows.append(dump_id)
         archived = self._entry(

@@ -24,6 +24,9 @@ from vault.sql.statements import read_acl_item
 _GRANTS: Final = frozenset({"ACL", "DEFAULT ACL"})
 _PUBLIC: Final = Address(kind="schema", names=("public",))
 
+_COMPUTED: Final = "MATERIALIZED VIEW DATA"
+"""Comes with rows alone, as pg_restore has it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
@@ -129,7 +132,8 @@ def pick(
     is_wanted = partial(_is_wanted, wanted=wanted, named=named, selectors=selectors)
     tables = tuple(table for table in contents.tables if wanted.data and is_wanted(table.name))
     without_rows = tuple(name for name in contents.without_rows if wanted.data and is_wanted(name))
-    every = frozenset(range(len(contents.items)))
+    computed = () if wanted.data else (at for at, item in enumerate(contents.items) if item.identity.desc == _COMPUTED)
+    every = frozenset(range(len(contents.items))).difference(computed)
     if wanted.everything or not wanted.definitions:
         return Picked(
             entries=every if wanted.definitions else frozenset(),
@@ -150,8 +154,8 @@ def pick(
         closure.add_available(at for at, item in enumerate(contents.items) if item.identity.desc in _GRANTS)
     whole = not wanted.components.isdisjoint({"roles", "user_roles", "schema"})
     return Picked(
-        entries=frozenset(closure.entries),
-        explicit=frozenset(closure.explicit),
+        entries=every.intersection(closure.entries),
+        explicit=every.intersection(closure.explicit),
         left=closure.left,
         tables=tables,
         without_rows=without_rows,
