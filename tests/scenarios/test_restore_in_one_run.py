@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
 from tests.fix_postgres import Cluster
 from tests.restore_support import differences, restored, snapshot_of
+from tests.scenarios.capture_support import database
+from vault.ops.project.components import SUPABASE
+from vault.ops.view.dump_sql import schema_sql
+from vault.ops.view.routines import functions_sql
 
 pytestmark = pytest.mark.postgres
 
@@ -42,6 +48,24 @@ def test_a_dropped_partition_with_partitions_comes_back_attached(postgres: Clust
     assert differences(postgres.dsn(name), postgres.dsn(ours)) == []
 
 
+THROUGH_ROOT = """
+create type mood as enum ('x', 'y', 'z'); create table moods (m mood not null, v int, primary key (m, v)) partition by hash (m);
+create index by_v on moods (v); create index by_m on moods (m, v);
+create table moods_0 partition of moods for values with (modulus 2, remainder 0) partition by list (m);
+create table moods_1 partition of moods for values with (modulus 2, remainder 1); create table moods_0_all partition of moods_0 default;
+insert into moods select (array['x', 'y', 'z']::mood[])[1 + n % 3], n from generate_series(1, 60) n;
+"""
+
+
+def test_partitions_whose_rows_come_through_the_root_are_attached_with_all_above_them(postgres: Cluster) -> None:
+    with database(postgres, THROUGH_ROOT) as name:
+        snapshot = snapshot_of(postgres.dsn(name))
+        with database(postgres, "drop table moods_0, moods_1", options=f"TEMPLATE {name}") as ours:
+            names = [f"public.moods_{one}" for one in ("0", "0_all", "1")]
+            assert restored(snapshot, postgres.dsn(ours), *names).failed == {}
+            assert differences(postgres.dsn(name), postgres.dsn(ours)) == []
+
+
 CIRCLE = """
 create role "circle owner";
 create function a(x int) returns int language sql as 'select x';
@@ -51,6 +75,7 @@ create function c(x int) returns int language sql as 'select x + 1';
 create function d(y int default c(1)) returns int language sql as 'select y + 1';
 create function e(z int default d()) returns int language sql as 'select z + 1';
 create or replace function c(x int default e(5)) returns int language sql as 'select x + 1';
+create function f(x int) returns int language sql as 'select x'; create or replace function f(x int default f(1)) returns int language sql as 'select x';
 alter function b owner to "circle owner"; revoke all on function b from public; comment on function b is 'in a circle';
 create table t (n int default c(), m int default a()); create view v as select a(7) as seven, d(1) as two;
 """
@@ -62,10 +87,18 @@ def test_functions_whose_defaults_call_each_other_come_back(postgres: Cluster) -
     try:
         with postgres.connect(name) as connection:
             connection.execute(CIRCLE.encode())
-        assert restored(snapshot_of(postgres.dsn(name)), postgres.dsn(ours)).failed == {}
+        snapshot = snapshot_of(postgres.dsn(name))
+        assert restored(snapshot, postgres.dsn(ours)).failed == {}
         assert differences(postgres.dsn(name), postgres.dsn(ours)) == []
         with postgres.connect(ours) as connection:
             assert connection.execute("select c(), seven, two from v").fetchall() == [(7, 7, 2)]
+        with database(postgres) as script, database(postgres) as some:
+            psql = [str(postgres.bin / "psql"), "-X", "-q", "-f", "-", "-d"]
+            subprocess.run([*psql, postgres.dsn(script)], input=b"".join(schema_sql(snapshot)), check=True)
+            assert differences(postgres.dsn(name), postgres.dsn(script)) == []
+            subprocess.run([*psql, postgres.dsn(some)], input=b"".join(functions_sql(snapshot, SUPABASE)), check=True)
+            found = differences(postgres.dsn(name), postgres.dsn(some))
+            assert not [one for one in found if "FUNCTION" in one.name or "function" in one.name]
     finally:
         postgres.dropdb(name)
         postgres.dropdb(ours)

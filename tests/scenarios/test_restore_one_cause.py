@@ -50,3 +50,26 @@ def test_the_reason_that_an_extensions_script_gives_is_shown(postgres: Cluster) 
     with extension(postgres, script=REFUSING, kind="refuse") as name, database(postgres) as target:
         done = restored(snapshot, postgres.dsn(target))
         assert done.failed == {f"EXTENSION {name}": "can only be created in database nowhere: see its manual"}
+
+
+HIDDEN = """
+create schema hidden; create table hidden.t (id serial primary key, v text); insert into hidden.t (v) values ('x'); create index on hidden.t (v);
+create view hidden.v as select * from hidden.t; create function hidden.f() returns int language sql as 'select 1'; grant select on hidden.t to pg_monitor
+"""
+
+
+def test_what_a_role_may_not_create_is_one_line_with_all_that_lies_in_it(postgres: Cluster) -> None:
+    with postgres.connect() as connection:
+        connection.execute("create role plain login")
+    try:
+        with database(postgres, HIDDEN) as source, database(postgres) as target:
+            done = restored(
+                snapshot_of(postgres.dsn(source)), postgres.dsn(target).replace("user=postgres", "user=plain")
+            )
+            lines = [line for line in folded(done.report.failed) if not line.startswith("SCHEMA public: ")]
+            assert len(lines) == 1, lines
+            assert lines[0].startswith("SCHEMA hidden: role plain may not create schemas")
+            assert {"TABLE t", "FUNCTION f()", "TABLE DATA hidden.t", "VIEW v"} <= done.failed.keys()
+    finally:
+        with postgres.connect() as connection:
+            connection.execute("drop role plain")

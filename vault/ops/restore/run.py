@@ -7,7 +7,7 @@ Spec 75-restore.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
@@ -132,6 +132,8 @@ class _Restore:
         self._failures = failures
         self._progress = progress
         self.failed: set[int] = set()
+        skipped = (at for at, one in plan.decisions.items() if one.action is Action.SKIP and one.present is None)
+        self._absent = frozenset(skipped)
         self._done: set[int] = set()
         self._waiting = set(plan.definitions.before_rows)
         self._circular = CircularDefaults(plan.contents, self._waiting)
@@ -212,7 +214,7 @@ class _Restore:
         if self._postponed is not None and not set(self._postponed).isdisjoint(needs):
             self._postponed.append(at)
             return
-        missing = self.failed.intersection(needs)
+        missing = self._missing(needs)
         if entry.identity.desc == "FK CONSTRAINT" and missing:
             needed = self._contents.items[min(missing)].entry
             cause = needed.label
@@ -337,18 +339,22 @@ class _Restore:
     def _cause(self, at: int, error: SourceError) -> str:
         """The entry that failed before, if something that it should have made is what was not found."""
         item = self._contents.items[at]
-        missing = self.failed.intersection(item.needs)
+        missing = self._missing(item.needs)
         owner = (
             self._plan.row_steps.owner_of_sequence.get(item.identity.relation)
             if item.identity.kind == "sequence"
             else None
         )
         if owner is not None:  # pg_dump's SEQUENCE OWNED BY needs the sequence alone
-            missing |= self.failed.intersection(need for need in [self._graph.relation(owner)] if need is not None)
+            missing |= self._missing(need for need in [self._graph.relation(owner)] if need is not None)
         if not missing or error.sqlstate not in _NOT_FOUND:
             return ""
         needed = self._contents.items[min(missing)].entry
         return needed.label
+
+    def _missing(self, needs: Iterable[int]) -> set[int]:
+        """Those that failed, or were never to come."""
+        return (self.failed | self._absent).intersection(needs)
 
     def _fail(self, at: int, name: str, why: str, *, because: str = "") -> None:
         self.failed.add(at)

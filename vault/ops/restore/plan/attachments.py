@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from vault.ops.restore.plan.decision import Action, Decision, Situation
@@ -17,7 +17,7 @@ def attachments(now: Situation, decisions: Mapping[int, Decision], apart: set[in
     keys to the tables above come last: the rows that they look for are not theirs before. Rows that find their partition through the root
     need it attached before.
     """
-    items, through_root = now.contents.items, {item.name for item in now.picked.tables if item.load_via_root}
+    items, through_root = now.contents.items, set(_through_roots(now))
     late: dict[int, int] = {}
     for at, one in decisions.items():
         identity = items[at].identity
@@ -28,7 +28,7 @@ def attachments(now: Situation, decisions: Mapping[int, Decision], apart: set[in
         parents = [need for need in items[at].needs if need != home and items[need].identity.desc == "TABLE"]
         if (
             home is None
-            or child in through_root
+            or home in through_root
             or not any(items[one].identity in now.present.entries for one in parents)
         ):
             continue
@@ -43,3 +43,11 @@ def attachments(now: Situation, decisions: Mapping[int, Decision], apart: set[in
             late[at] = _AFTER_ALL
     done = (at for at in late.keys() - apart if decisions[at].action is Action.CREATE)
     return tuple(sorted(done, key=lambda at: (-late[at], at)))
+
+
+def _through_roots(now: Situation) -> Iterator[int]:
+    """Tables whose rows come through a root, and what lies between them and it."""
+    for item in now.picked.tables:
+        at = now.graph.relation(item.name) if item.load_via_root is not None else None
+        if at is not None:
+            yield from (at, *now.graph.roots(at))

@@ -14,7 +14,7 @@ from typing import Any, Final
 import psycopg
 
 from vault.errors import MeaningLost, SourceError, Unreachable
-from vault.model import Address, Identity, SchemaEntry
+from vault.model import Address, Identity, SchemaEntry, TableName
 from vault.model.meaning import Calls, Meanings, search_paths
 from vault.source.postgres.connection.connect import Connection, Session
 from vault.source.postgres.connection.text import text
@@ -32,6 +32,14 @@ _KEEPS_OUT: Final = {
 }
 _NO_KEY: Final = (sqlstate.UNIQUE_VIOLATION, sqlstate.NOT_NULL_VIOLATION)
 SET_PATH: Final = "select pg_catalog.set_config('search_path', %s, true)"
+_OF_ATTACH: Final = frozenset({"INDEX", "CONSTRAINT"})
+_ATTACHED: Final = """
+select pg_catalog.pg_get_indexdef(i.indexrelid), pg_catalog.format(E'ALTER TABLE ONLY %%s\\n    ADD CONSTRAINT %%s %%s;\\n',
+       i.indrelid::pg_catalog.regclass, pg_catalog.quote_ident(f.conname), pg_catalog.pg_get_constraintdef(f.oid))
+  from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid = i.indrelid and c.relispartition
+  left join pg_catalog.pg_constraint f on f.conindid = i.indexrelid and f.conrelid = i.indrelid
+ where i.indexrelid = pg_catalog.to_regclass(%(index)s)
+"""
 _HOLD_ROWS: Final = frozenset({"TABLE", "FOREIGN TABLE", "DOMAIN", "TYPE"})
 """Made even where an expression of theirs calls something else: rows depend on them."""
 _WITH_EXPRESSIONS: Final = _HOLD_ROWS | {
@@ -64,7 +72,7 @@ class EntryWriter(Attempts):
             self._attempt(error.message, lambda: self._create(entry, owner, then, alike=False))
             notes.append(f"made, but {error.why}")
         except SourceError as error:
-            if error.sqlstate in _ALREADY_THERE and self._adopt(entry):
+            if error.sqlstate in _ALREADY_THERE and (self._adopt(entry) or self._is_of_attach(entry)):
                 return notes
             if owner is None:
                 raise
@@ -221,6 +229,16 @@ class EntryWriter(Attempts):
         if definition is not None and definition != entry.definition and entry.drop:
             self._attempt(entry.label, lambda: self._run([entry.drop, entry.definition]))
         return definition == entry.definition or (definition is not None and bool(entry.drop))
+
+    def _is_of_attach(self, entry: SchemaEntry) -> bool:
+        """Whether ATTACH made the same index or key for a partition, which its root has: rows that find it through the root want
+        it attached before it has its own."""
+        names = entry.identity.names
+        if entry.identity.desc not in _OF_ATTACH or len(names) < 2:
+            return False
+        schema, name = names[0], names[-1]
+        found = self._query(entry.label, _ATTACHED, {"index": qualified(TableName(schema=schema, name=name))})
+        return any(entry.definition in (f"{index};\n", key) for index, key in found)
 
     def _resetting_entry(self, entry: SchemaEntry) -> list[str]:
         if entry.identity.desc == "EXTENSION":
