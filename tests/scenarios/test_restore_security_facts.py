@@ -26,6 +26,7 @@ create view v with (security_invoker, security_barrier) as select * from t;
 create function noted() returns trigger language plpgsql as 'begin return new; end';
 create trigger notes before insert on t for each row execute function noted(); alter table t enable always trigger notes;
 create rule quiet as on update to waiting do instead nothing; alter table waiting enable replica rule quiet;
+create publication shown for table t (a) where (a > 5);
 """
 
 
@@ -83,6 +84,11 @@ HEALED = {
         "alter table t disable row level security; drop policy q on waiting; comment on policy p on t is null",
         "rls_policies",
         {"ROW SECURITY t"},
+    ),
+    "columns and row filter of a publication": (
+        "alter publication shown set table t",
+        "public.t",
+        {"PUBLICATION TABLE shown t"},
     ),
     "another owner, whom no policy concerns": (
         "alter table plain owner to sec_other; alter table plain disable row level security",

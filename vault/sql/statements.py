@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from vault.errors import Malformed
 from vault.model import (
+    Identity,
     LargeObjectItem,
     SchemaEntry,
     SequenceItem,
@@ -70,6 +71,11 @@ def create_or_replace(entry: SchemaEntry) -> str | None:
     if entry.identity.desc == "VIEW" and entry.definition.startswith(start):
         return "CREATE OR REPLACE VIEW " + entry.definition[len(start) :]
     return None
+
+
+def leave_publication(identity: Identity) -> str:
+    """Of a PUBLICATION TABLE entry: its columns and row filter change only by leaving and coming again."""
+    return f"ALTER PUBLICATION {quote(identity.args[0])} DROP TABLE ONLY {qualified(identity.relation)};"
 
 
 def create_extension(name: str, *, schema: str, version: str) -> str:

@@ -6,14 +6,9 @@ Spec 75-restore [RST-13], 76-selection.
 
 from __future__ import annotations
 
-from typing import Final
-
 from vault.model import Address, Identity, Present
 from vault.ops.restore.plan.contents import Contents
 from vault.sql.addresses import may_belong_to, with_own
-
-_NEVER_REPLACED: Final = frozenset({"PUBLICATION TABLE"})
-"""Entries that no statement changes, and that have no DROP."""
 
 
 def called_otherwise(contents: Contents, present: Present, version_num: int) -> dict[Identity, tuple[str, ...]]:
@@ -29,7 +24,7 @@ def called_otherwise(contents: Contents, present: Present, version_num: int) -> 
     owners: dict[Address, Identity] = {}
     for item in contents.items:
         identity = item.identity
-        if identity.sub or identity.desc in _NEVER_REPLACED:  # `sub`: it says something about what another entry makes
+        if identity.sub:  # it says something about what another entry makes
             continue
         for address in with_own(identity):
             owners.setdefault(address, identity)

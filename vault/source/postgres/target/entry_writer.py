@@ -117,6 +117,10 @@ class EntryWriter(Attempts):
             self._attempt(entry.label, lambda: self._run([] if owner is None else [owner]))
             return []
         changed = statements.create_or_replace(entry)
+        if entry.identity.desc == "PUBLICATION TABLE":
+            anew = f"{statements.leave_publication(entry.identity)}\n{entry.definition}"
+            self._alike(entry, lambda: self._replace(entry, anew))
+            return []
         if changed is None:
             return self.create(entry)
         try:
