@@ -11,6 +11,7 @@ from tests.restore_support import differences, restored, snapshot_of
 from tests.scenarios.capture_support import database
 from vault.ops.project.components import SUPABASE
 from vault.ops.view.dump_sql import schema_sql
+from vault.ops.view.policies import policies_sql
 from vault.ops.view.routines import functions_sql
 
 pytestmark = pytest.mark.postgres
@@ -67,7 +68,7 @@ def test_partitions_whose_rows_come_through_the_root_are_attached_with_all_above
 
 
 CIRCLE = """
-create role "circle owner";
+create role "circle owner" login;
 create function a(x int) returns int language sql as 'select x';
 create function b(y int default a(1), z text default ', DEFAULT (') returns int language sql as 'select y';
 create or replace function a(x int default b()) returns int language sql as 'select x';
@@ -76,8 +77,9 @@ create function d(y int default c(1)) returns int language sql as 'select y + 1'
 create function e(z int default d()) returns int language sql as 'select z + 1';
 create or replace function c(x int default e(5)) returns int language sql as 'select x + 1';
 create function f(x int) returns int language sql as 'select x'; create or replace function f(x int default f(1)) returns int language sql as 'select x';
-alter function b owner to "circle owner"; revoke all on function b from public; comment on function b is 'in a circle';
+alter function b owner to "circle owner"; revoke all on function b from public; comment on function b is 'in a circle'; comment on function a is E'it''s \\n IS \\\\';
 create table t (n int default c(), m int default a()); create view v as select a(7) as seven, d(1) as two;
+create policy p on t using (true); comment on policy p on t is 'IS '';';
 """
 
 
@@ -99,6 +101,9 @@ def test_functions_whose_defaults_call_each_other_come_back(postgres: Cluster) -
             subprocess.run([*psql, postgres.dsn(some)], input=b"".join(functions_sql(snapshot, SUPABASE)), check=True)
             found = differences(postgres.dsn(name), postgres.dsn(some))
             assert not [one for one in found if "FUNCTION" in one.name or "function" in one.name]
+        for file in (functions_sql, policies_sql):  # what is as recorded needs no right
+            as_owner = [*psql, postgres.dsn(name).replace("user=postgres", "user='circle owner'")]
+            subprocess.run(as_owner, input=b"".join(file(snapshot, SUPABASE)), check=True)
     finally:
         postgres.dropdb(name)
         postgres.dropdb(ours)

@@ -12,8 +12,8 @@ from typing import Final
 from vault.model import SchemaEntry
 from vault.ops.project.components import POLICIES, Selectors, is_about_policy
 from vault.ops.view.implied import Implied, implied
-from vault.ops.view.routines import object_block
-from vault.ops.view.script import dollar_quoted, entries, foot, head, text, title
+from vault.ops.view.routines import about, object_block
+from vault.ops.view.script import dollar_quoted, entries, foot, head, title
 from vault.repo.snapshot import Snapshot
 from vault.sql.names import literal, qualified, quote
 
@@ -59,7 +59,7 @@ def policies_sql(snapshot: Snapshot, selectors: Selectors) -> Iterator[bytes]:
 def _block(entry: SchemaEntry, snapshot: Snapshot, found: Implied) -> bytes:
     identity = entry.identity
     if is_about_policy(entry):
-        return text(entry.definition)
+        return about(entry, snapshot)
     if identity.desc not in POLICIES:
         return b""
     create = dollar_quoted(entry.definition, snapshot, "create")

@@ -19,6 +19,11 @@ from vault.sql import statements
 from vault.sql.names import literal, quote
 from vault.sql.privileges import RESET
 
+_COMMENTED: Final = """EXISTS (SELECT FROM pg_catalog.pg_get_object_address({address}) a
+  JOIN pg_catalog.pg_description d ON d.classoid = a.classid AND d.objoid = a.objid AND d.objsubid = a.objsubid,
+       LATERAL (SELECT ' IS ''' || pg_catalog.replace(d.description, '''', '''''') || ''';') s (words)
+ WHERE pg_catalog.right(recorded, pg_catalog.length(s.words)) = s.words)"""
+"""How a COMMENT statement of pg_dump ends."""
 _ABOUT: Final = frozenset({"COMMENT", "SECURITY LABEL"})
 
 
@@ -56,7 +61,7 @@ class Routines:
         """The block of a routine that is `wanted`, or a comment on one that was; else nothing."""
         identity = entry.identity
         if identity.desc in _ABOUT and identity.address in self.subjects:
-            return title(entry) + text(entry.definition)
+            return title(entry) + about(entry, self._snapshot)
         if not wanted(entry):
             return b""
         self.subjects.add(identity.address)
@@ -116,6 +121,18 @@ class PrivilegeBlocks:
         lines = [f"FOR one IN {reset.strip()} LOOP EXECUTE one; END LOOP;", *granted]
         columns = catalog == "pg_class" and len(granted) > 1
         return "\n".join(lines if columns else (f"IF NOT {same} THEN", *lines, "END IF;"))
+
+
+def about(entry: SchemaEntry, snapshot: Snapshot) -> bytes:
+    """A comment or label; a comment that is as recorded is left, which needs no right."""
+    identity = entry.identity
+    if identity.desc != "COMMENT":
+        return text(entry.definition)
+    address = f"{literal(identity.kind)}, {_array(identity.names)}, {_array(identity.args)}"
+    there = _COMMENTED.format(address=address)
+    recorded = dollar_quoted(entry.definition.rstrip("\n"), snapshot, "comment")
+    declared = f"recorded constant pg_catalog.text := {recorded};"
+    return _do(snapshot, declared, f"IF NOT {there} THEN EXECUTE recorded; END IF;")
 
 
 def lookup(identity: Identity) -> str:
