@@ -116,6 +116,8 @@ OTHERWISE = """
 create table p (a int primary key, code text unique); create table pair (a int, b int, primary key (a, b));
 create table heir () inherits (p); insert into heir values (9, 'nine');
 create table in_key (a int default 0 references p on delete set default, n int, primary key (a, n));
+create table no_key (p int references p on delete cascade);
+create table computed (id int generated always as (n * 2) stored primary key, n int references p on delete cascade);
 create table by_update (id int primary key, p int references p on update set null);
 create table by_update_default (id int primary key, p int default 0 references p on update set default);
 create table by_code (id int primary key, code text references p (code) on delete set null deferrable initially deferred);
@@ -124,7 +126,7 @@ create table below (id int primary key, above int references others_since on del
 create table furthest (id int primary key, below int references below on delete set null);
 create table listed (id int primary key, a int, b int, foreign key (a, b) references pair on delete set null (b));
 insert into p values (0, 'none'), (1, 'one'), (2, 'two'), (3, 'three'); insert into pair values (1, 1), (2, 2);
-insert into in_key values (1, 1), (2, 2); insert into by_update values (1, 1), (2, 3); insert into by_update_default values (1, 1), (2, 3);
+insert into in_key values (1, 1), (2, 2); insert into no_key values (1), (2); insert into computed (n) values (1), (2); insert into by_update values (1, 1), (2, 3); insert into by_update_default values (1, 1), (2, 3);
 insert into by_code values (1, 'one'), (2, 'two'); insert into others_since values (1, 1), (2, 2); insert into below values (1, 1), (2, 2);
 insert into furthest values (1, 1), (2, 2); insert into listed values (1, 1, 1), (2, 2, 2);
 """
@@ -144,6 +146,7 @@ def test_children_that_are_as_many_and_others_are_found_by_their_keys(postgres: 
                 "delete from p where a in (2, 9); delete from pair where a = 2; update p set a = 4 where a = 3"
             )
             connection.execute("insert into others_since select n, 1 from generate_series(5, 9) n")
+            connection.execute("insert into no_key values (1); insert into computed (n) values (0)")
             connection.execute("insert into below select n, n from generate_series(5, 9) n")
         done = restored(snapshot, dsn, "public.p", "public.pair", into_source=True)
         assert list(done.failed) == ["TABLE DATA public.p"], "the unique code of 3 is 4's now"
@@ -152,6 +155,12 @@ def test_children_that_are_as_many_and_others_are_found_by_their_keys(postgres: 
             "heir": "inherits from public.p, and has 0 rows, 1 in the snapshot",
             "in_key": "refers to public.p, and lacks 1 of the 2 rows of the snapshot",
             "others_since": "refers to public.p, and lacks 1 of the 2 rows of the snapshot",
+            "no_key": (
+                "refers to public.p, and has 2 rows without a key, of which nobody can tell whether they are those of the snapshot"
+            ),
+            "computed": (
+                "refers to public.p, and has 2 rows without a key, of which nobody can tell whether they are those of the snapshot"
+            ),
             "below": "refers to public.others_since, and lacks 1 of the 2 rows of the snapshot",
             "furthest": "1 rows no longer refer by below to public.below as in the snapshot: ON DELETE SET NULL",
             "by_update": "1 rows no longer refer by p to public.p as in the snapshot: ON UPDATE SET NULL",

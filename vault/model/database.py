@@ -149,6 +149,12 @@ class TableItem:
     """Stored generated columns, which `columns` leaves out: they are computed again, compared by the extents' digests, and shown from their values."""
 
     @property
+    def told_by(self) -> tuple[str, ...]:
+        """Columns by whose values a row is known: those of its key, unless the server computes one of them."""
+        known = {column.name for column in self.columns}
+        return self.key_columns if known.issuperset(self.key_columns) else ()
+
+    @property
     def sums(self) -> Sums:
         """One table, its rows, and the bytes of their text."""
         of_extents = self.extents.sums if self.inline is None else self.inline.sums

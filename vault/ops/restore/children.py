@@ -83,13 +83,17 @@ def _missing(snapshot: Snapshot, session: TargetSession, reference: Reference) -
     try:
         missing = 0
         for item in reference.items:
-            if item.key_columns and rows_of(item):
-                narrow, blocks = columns_of(snapshot, item, set(item.key_columns))
+            if item.told_by and rows_of(item):
+                narrow, blocks = columns_of(snapshot, item, set(item.told_by))
                 missing += session.foresee(narrow, blocks, rows=rows_of(item), exact=False).added
     except SourceError as error:
         return Beside(table=reference.child, why=f"{refers} was not compared: {error.why or error.message}")
-    if not missing:
+    unknown = sum(rows_of(item) for item in reference.items if not item.told_by)
+    if not missing and not unknown:
         return None
+    if unknown:
+        why = f"{refers} has {unknown} rows without a key, of which nobody can tell whether they are those of the snapshot"
+        return Beside(table=reference.child, why=why)
     return Beside(table=reference.child, why=f"{refers} lacks {missing} of the {reference.rows} rows of the snapshot")
 
 
@@ -117,13 +121,13 @@ def cut_off_rows(
     for one in _cutting_off(plan, lost):
         what = f"{', '.join(one.columns)} to {one.parent}"
         try:
-            count = sum(_cut_off(snapshot, session, one, item) for item in one.items if item.key_columns)
+            count = sum(_cut_off(snapshot, session, one, item) for item in one.items if item.told_by)
         except SourceError as error:
             yield Beside(
                 table=one.child, why=f"its references by {what} were not compared: {error.why or error.message}"
             )
             continue
-        unknown = sum(rows_of(item) for item in one.items if not item.key_columns)
+        unknown = sum(rows_of(item) for item in one.items if not item.told_by)
         if unknown:
             why = f"{unknown} rows without a key may have been cut off: {what}, {one.cuts_off}"
             yield Beside(table=one.child, why=why, replace=True)
@@ -133,5 +137,5 @@ def cut_off_rows(
 
 
 def _cut_off(snapshot: Snapshot, session: TargetSession, reference: Reference, item: TableItem) -> int:
-    narrow, blocks = columns_of(snapshot, item, {*item.key_columns, *reference.columns})
+    narrow, blocks = columns_of(snapshot, item, {*item.told_by, *reference.columns})
     return session.cut_off(narrow, reference.columns, blocks, nulls=reference.nulls)

@@ -235,10 +235,10 @@ def names_of(table: TableItem, unique: Sequence[UniqueKey]) -> Names:
         source=f"{only} {table.condition}",
         columns=", ".join(columns),
         listed=f"({', '.join(columns)})" if columns else "",
-        key=tuple(quote(column) for column in table.key_columns),
+        key=tuple(quote(column) for column in table.told_by),
         whole=columns,
         unique=tuple(unique),
-        by=key_of(unique, table.key_columns),
+        by=key_of(unique, table.told_by),
         known=frozenset(column.name for column in table.columns),
     )
 
