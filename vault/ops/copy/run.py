@@ -1,7 +1,7 @@
 """Copy snapshots into another repository: oldest first, each committed as a backup commits, so that an interrupted copy goes on.
 
 A copied snapshot keeps its source, number and time and names its origin; what has that origin there already is passed over. Nothing is
-copied that does not open: a damaged snapshot ends the copy with its name, and those before it are there. Spec 60-snapshot SNAP-21.
+copied that does not open: a damaged snapshot ends the copy with its name, and those before it are there. Spec 60-snapshot SNAP-23.
 """
 
 from __future__ import annotations

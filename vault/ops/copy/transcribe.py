@@ -33,6 +33,7 @@ from vault.model import (
     OrderItem,
     TableItem,
 )
+from vault.pipeline.generated import ColumnDigests
 from vault.pipeline.lists import build, walk
 from vault.ports import Progress
 from vault.repo.snapshot import Snapshot
@@ -95,7 +96,20 @@ class Transcriber:
         )
 
     def _extent(self, snapshot: Snapshot, extent: Extent) -> Extent:
-        return replace(extent, chunks=self._chunks(snapshot, extent.chunks, ObjectType.ROW_CHUNK))
+        """Digests are keyed as ids are: of other ids they are taken anew from the values, and left out where these were not kept."""
+        values = extent.values
+        return replace(
+            extent,
+            chunks=self._chunks(snapshot, extent.chunks, ObjectType.ROW_CHUNK),
+            values=None if values is None else self._chunks(snapshot, values, ObjectType.ROW_CHUNK),
+            digests=extent.digests if self._same_ids else self._digests(snapshot, extent),
+        )
+
+    def _digests(self, snapshot: Snapshot, extent: Extent) -> tuple[bytes, ...]:
+        if extent.values is None or not extent.digests:
+            return ()
+        values = snapshot.blocks(snapshot.chunk_refs(extent.values), ObjectType.ROW_CHUNK)
+        return ColumnDigests.read(values, len(extent.digests), id_key=self._split_key).digests
 
     def _file(self, snapshot: Snapshot, item: FileItem) -> FileItem:
         return replace(item, chunks=self._chunks(snapshot, item.chunks, ObjectType.FILE_CHUNK))

@@ -175,6 +175,20 @@ def test_chosen_snapshots_come_without_the_others(here: Open) -> None:
     assert second.parent == first
 
 
+@pytest.mark.parametrize("like", [False, True])
+def test_values_of_generated_columns_come_with_digests_under_the_other_key(like: bool) -> None:
+    here = new_repository(MemoryStore())
+    made = [b"".join(b"made %d\n" % row for row in range(300))]
+    taken = take(here, FakeDatabase(tables={"public.t": [rows(1, 300)]}, generated={"public.t": made}))
+    _, there = other(here if like else None)
+    copied(here, there)
+    copy = there.indexed(None).snapshot(by_origin(there)[taken.id][0])
+    table = next(copy.tables())
+    assert b"".join(copy.values(table)) == made[0], "which compares them with the digests"
+    assert next(copy.extents(table)).digests
+    assert damage(there) == ()
+
+
 def test_into_itself_is_refused(here: Open) -> None:
     with pytest.raises(UsageError, match="into itself"):
         copied(here, opened(here.store))
