@@ -34,7 +34,7 @@ TARGETS = {
     "unchanged": (0.3, 0.0005),
     "append": (0.35, 0.01),
     "recent": (0.5, 0.04),
-    "scatter": (1.4, 0.035),
+    "scatter": (1.2, 0.035),
     "vacuum full": (1.4, 0.3),
     "unchanged, large": (0.15, 0.0005),
 }
