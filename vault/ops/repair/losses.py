@@ -7,7 +7,7 @@ repaired first, which reads all of them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from vault.errors import IntegrityError
@@ -90,6 +90,7 @@ class Survivors:
     def extents(self, table: TableItem) -> Iterator[Extent]:
         """Of a table, those whose chunks are all there; what is lost of it is told once, with its rows."""
         told = len(self.losses)
+        values: list[Loss] = []
         rows, first = 0, ""
         found = (
             [table.inline]
@@ -100,13 +101,18 @@ class Survivors:
             why = self.lost_chunk(extent.chunks, ObjectType.ROW_CHUNK)
             if why:
                 rows, first = rows + extent.rows, first or why
-            else:
-                yield extent
+                continue
+            if extent.values is not None and (why := self.lost_chunk(extent.values, ObjectType.ROW_CHUNK)):
+                item = f"what generated columns of {table.name} were, from block {extent.start} on"
+                values.append(Loss(component="data", item=item, why=why))
+                extent = replace(extent, values=None)
+            yield extent
         nodes, self.losses[told:] = self.losses[told:], []
         rows += sum(loss.rows for loss in nodes)
         if first or nodes:
             text = f"{counted(rows, 'row')} of it are lost: {first or nodes[0].why}"
             self.losses.append(Loss(component="data", item=f"table {table.name}", why=text, rows=rows))
+        self.losses += values
 
     def files(self, manifest: Manifest, name: str) -> Iterator[FileItem]:
         """Of a directory, those whose content is all there."""

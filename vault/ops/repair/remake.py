@@ -104,7 +104,11 @@ class _Remaking:
 
     def _table(self, item: TableItem) -> TableItem:
         extents = (
-            replace(extent, chunks=self._chunks(extent.chunks, ObjectType.ROW_CHUNK))
+            replace(
+                extent,
+                chunks=self._chunks(extent.chunks, ObjectType.ROW_CHUNK),
+                values=None if extent.values is None else self._chunks(extent.values, ObjectType.ROW_CHUNK),
+            )
             for extent in self._survivors.extents(item)
         )
         first, second = next(extents, None), next(extents, None)

@@ -159,6 +159,26 @@ def test_without_order_roles_or_facts_no_new_one_is_made(store: MemoryStore, obj
     assert len(fresh(store).snapshots()) == 1
 
 
+def test_lost_values_of_generated_columns_take_no_rows(store: MemoryStore) -> None:
+    store.files.clear()
+    made = b"".join(b"made %d\n" % row for row in range(300))
+    text = rows(1, 300)
+    repo = new_repository(store)
+    take(repo, FakeDatabase(tables={"public.t": [text, text]}, generated={"public.t": [made, made[::-1][1:] + b"\n"]}))
+    extents = list(repo.indexed(None).snapshot(repo.snapshots()[0][0]).extents(table(repo, "t")))
+    assert extents[1].values is not None
+    spoil_object(store, repo.indexed(None).index.locations(extents[1].values.inline[0].id)[0])
+    planned = repaired(store)
+    assert [loss.rows for loss in planned.damaged[0].losses] == [0]
+    after, _, lost = survived(store)
+    assert after["table public.t"] == text + text
+    assert lost["data"] == ("what generated columns of public.t were, from block 1024 on",)
+    mended = only_the_new(store, planned)
+    kept = list(mended.indexed(None).snapshot(mended.snapshots()[0][0]).extents(table(mended, "t")))
+    assert [extent.values is None for extent in kept] == [False, True]
+    assert all(extent.digests for extent in kept)
+
+
 def test_a_second_run_makes_no_second_one(store: MemoryStore) -> None:
     spoil_object(store, chunks(fresh(store), ObjectType.LARGE_OBJECT_CHUNK)[0])
     assert len(repaired(store).to_make) == 1
