@@ -108,13 +108,13 @@ class ResticRepository:
 
 
 @cache
-def keeps_the_oldest() -> bool:
-    """Whether this restic keeps the oldest snapshot of a group while a count is not used up: 0.14 does not, 0.16 does."""
+def keeps_the_oldest(rule: str) -> bool:
+    """Whether this restic keeps the oldest snapshot of a group too, though it is of the same day as the newest: later ones than 0.14 do."""
     with tempfile.TemporaryDirectory() as folder:
         repository = ResticRepository(Path(folder) / "repository")
         for hour in (1, 2):
             repository.add(datetime(2020, 1, 1, hour, tzinfo=UTC), host="h")
-        return len(repository.forget(["--keep-daily=2"], zone="UTC")["h"]) == 2
+        return len(repository.forget([rule], zone="UTC")["h"]) == 2
 
 
 def _text(data: bytes) -> str:

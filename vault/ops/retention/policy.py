@@ -227,13 +227,15 @@ def _cutoff(group: Sequence[Candidate], span: Span | None, calendar: Calendar) -
 def _within(
     group: Sequence[Candidate], buckets: Sequence[tuple[int, ...]], unit: str, cutoff: _Cutoff
 ) -> Iterator[tuple[Candidate, str]]:
-    """The newest of each bucket whose time lies after the cutoff."""
+    """The newest of each bucket whose time lies after the cutoff; the oldest of all too, if its does."""
     last: tuple[int, ...] = ()
-    for one, bucket in zip(group, buckets, strict=True):
+    for place, (one, bucket) in enumerate(zip(group, buckets, strict=True)):
         if cutoff is None or one.time_ms <= cutoff[0]:
             return
         if bucket != last:
             yield one, f"keep-within-{unit} {cutoff[1]}"
+        elif place == len(group) - 1:
+            yield one, f"keep-within-{unit} {cutoff[1]}, the oldest"
         last = bucket
 
 

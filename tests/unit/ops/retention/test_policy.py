@@ -55,6 +55,8 @@ def test_the_oldest_stays_while_a_young_group_grows() -> None:
         0: "keep-monthly, the oldest",
         4: "keep-monthly, 1 of 2; the newest that is whole and sound",
     }
+    assert list(kept(same_month, Policy(within_monthly=Span(days=9)))) == [0, 4]
+    assert list(kept(same_month, Policy(within_monthly=Span(days=3)))) == [4]
 
 
 @pytest.mark.spec("RET-2")
