@@ -138,6 +138,8 @@ def _options(draw: random.Random) -> dict[str, str]:
     spans = {key: _span(draw) for key in ("within", *(f"within_{unit}" for unit in UNITS))}
     every = {**counts, **spans, "tag": "x"}
     chosen = draw.sample(sorted(every), draw.choice((1, 1, 2, 3, 5)))
+    if chosen == ["tag"]:
+        chosen += ["last"]  # where nothing has the tag, a later restic refuses the whole command
     return {key: every[key] for key in every if key in chosen}
 
 
