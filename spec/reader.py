@@ -733,7 +733,7 @@ MANIFEST_RECORD = record(
     database=optional(DATABASE),
     directories=mapping(list_reference),
     effort=record(duration=count, extents=count, extents_reused=count, new_bytes=count, read_bytes=count),
-    ledger=id32, origin=optional(tuple_of(binary(16), id32)), parent=optional(id32), program=text, selection=text, sequence=integer(1, COUNT_MAX), source=text,
+    host=text, ledger=id32, origin=optional(tuple_of(binary(16), id32)), parent=optional(id32), program=text, selection=text, sequence=integer(1, COUNT_MAX), source=text,
     suspect=text, tags=mapping(text),
 )  # fmt: skip
 

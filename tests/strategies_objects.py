@@ -190,6 +190,7 @@ manifests = st.builds(
     counts=_nine_counts,
     effort=_efforts,
     suspect=texts,
+    host=texts,
     origin=st.none() | st.builds(Origin, repository=repository_ids, snapshot=snapshot_ids),
 )
 _ascending_packs = st.sets(pack_ids, max_size=4).map(lambda packs: tuple(sorted(packs)))

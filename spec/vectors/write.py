@@ -367,7 +367,7 @@ def manifest(**changed: Any) -> dict[str, Any]:
     return {
         "counts": dict.fromkeys(COUNTS.split(), 0), "coverage": {}, "created": CREATED, "database": None,
         "directories": {}, "effort": dict.fromkeys(EFFORT.split(), 0),
-        "ledger": fixed("ledger"), "origin": None, "parent": None, "program": "vectors", "selection": "all", "sequence": 1,
+        "host": "client", "ledger": fixed("ledger"), "origin": None, "parent": None, "program": "vectors", "selection": "all", "sequence": 1,
         "source": "shop", "suspect": "", "tags": {},
     } | changed  # fmt: skip
 

@@ -40,6 +40,7 @@ COVERAGE = {
 SNAPSHOT = fields(
     id=SNAPSHOT_ID, time=TIME, source=TEXT, parent=nullable(SNAPSHOT_ID), rows=COUNT, source_bytes=COUNT,
     new_bytes=COUNT, tags={"type": "object", "additionalProperties": TEXT}, sequence=COUNT, warnings=listed(TEXT), partial={"type": "boolean"},
+    host=nullable(TEXT),
     pinned=nullable(TEXT), drilled=nullable(TIME), findings=listed(fields(id=SNAPSHOT_ID, code=TEXT, subject=TEXT, text=TEXT)),
     server=nullable(fields(version=TEXT, system_id=TEXT, database=TEXT, database_oid=COUNT)),
 )  # fmt: skip

@@ -102,6 +102,7 @@ def fields(manifest: Manifest, now_ms: int) -> dict[str, object]:
     return {
         "source": manifest.source,
         "sequence": manifest.sequence,
+        "host": manifest.host or None,
         "server": server(manifest),
         "time": instant(manifest.created_ms),
         "age_s": (now_ms - manifest.created_ms) / 1000,

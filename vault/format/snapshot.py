@@ -39,6 +39,7 @@ def encode_manifest(manifest: Manifest) -> bytes:
             "database": None if manifest.database is None else _encode_database(manifest.database),
             "directories": {name: encode_list_ref(ref) for name, ref in manifest.directories.items()},
             "effort": _encode_effort(manifest.effort),
+            "host": manifest.host,
             "ledger": manifest.ledger,
             "origin": None if manifest.origin is None else (manifest.origin.repository, manifest.origin.snapshot),
             "parent": manifest.parent,
@@ -73,6 +74,7 @@ def decode_manifest(data: bytes) -> Manifest:
         counts=_decode_counts(fields.record("counts")),
         effort=_decode_effort(fields.record("effort")),
         suspect=fields.text("suspect"),
+        host=fields.text("host"),
         origin=_decode_origin(fields.value("origin")),
     )
     fields.finish()

@@ -106,7 +106,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """One snapshot. `sequence` counts a source's snapshots from 1; equal numbers are legal forks."""
+    """One snapshot. `host`: the machine that took it. `sequence` counts a source's snapshots from 1; equal numbers are legal forks."""
 
     source: str
     created_ms: int
@@ -122,4 +122,5 @@ class Manifest:
     counts: Counts
     effort: Effort
     suspect: str = ""
+    host: str = ""
     origin: Origin | None = None

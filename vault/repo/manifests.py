@@ -146,7 +146,7 @@ def _line(manifest: Manifest) -> Value:
     database, parent = manifest.database, manifest.parent
     return (
         (manifest.source, manifest.created_ms, manifest.sequence, parent, manifest.selection),
-        (manifest.program, manifest.ledger, manifest.suspect),
+        (manifest.program, manifest.ledger, manifest.suspect, manifest.host),
         None if manifest.origin is None else _fields(manifest.origin, _ORIGIN),
         tuple(manifest.tags.items()),
         None if database is None else _database_line(database),
@@ -178,7 +178,7 @@ def _manifest(line: Any) -> Manifest:
     """Of a line that was authenticated, so that only another layout can be wrong with it. Raises  ValueError, TypeError, KeyError"""
     head, texts, origin, tags, database, directories, coverage, counts, effort = line
     source, created_ms, sequence, parent, selection = head
-    program, ledger, suspect = texts
+    program, ledger, suspect, host = texts
     return Manifest(
         source=source,
         created_ms=created_ms,
@@ -194,6 +194,7 @@ def _manifest(line: Any) -> Manifest:
         counts=Counts(**dict(zip(_COUNTS, counts, strict=True))),
         effort=Effort(**dict(zip(_EFFORT, effort, strict=True))),
         suspect=suspect,
+        host=host,
         origin=None if origin is None else Origin(**dict(zip(_ORIGIN, origin, strict=True))),
     )
 

@@ -50,6 +50,7 @@ SERVER = ServerFacts(
     flush_lsn=4, insert_lsn_before=5,
 )  # fmt: skip
 MANIFEST = Manifest(
+    host="client",
     source="app",
     created_ms=1_700_000_000_000,
     sequence=1,
@@ -87,6 +88,7 @@ MANIFEST_VALUE: dict[str, Value] = {
     },
     "directories": {"edge_functions": EMPTY},
     "effort": {"duration": 5, "extents": 3, "extents_reused": 4, "new_bytes": 2, "read_bytes": 1},
+    "host": "client",
     "ledger": ID,
     "origin": None,
     "parent": None,

@@ -71,7 +71,7 @@ def test_line_holds_every_field_of_a_manifest(store: Counting, tmp_path: Path) -
     changes = {
         "database": dataclasses.replace(manifest.database, server=server, sequences=ListRef(root=manifest.ledger, sums=Sums(items=1))),
         "effort": effort, "counts": counts, "suspect": "s", "parent": listed(store, None)[0][1][0], "selection": "sel",
-        "program": "p", "origin": Origin(repository=RepositoryId(b"r" * 16), snapshot=SnapshotId(b"s" * 32)),
+        "program": "p", "host": "h", "origin": Origin(repository=RepositoryId(b"r" * 16), snapshot=SnapshotId(b"s" * 32)),
     }  # fmt: skip
     written = put_manifest(opened(store), manifest, **changes)
     first = dict(listed(store, tmp_path)[0])[written]

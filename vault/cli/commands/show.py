@@ -54,6 +54,7 @@ def _draw_head(invocation: Invocation, snapshot: Snapshot, now_ms: int, notes: R
     out, manifest = invocation.renderer(), snapshot.manifest
     out.line(f"snapshot  {snapshot.id.hex()}")
     out.line(f"source    {manifest.source}, number {manifest.sequence}")
+    out.line(f"host      {manifest.host or 'unknown'}")
     out.line(f"time      {about.instant(manifest.created_ms)}, {render.when(manifest.created_ms, now_ms)}")
     out.line(f"parent    {manifest.parent.hex() if manifest.parent is not None else 'none'}")
     if manifest.tags:

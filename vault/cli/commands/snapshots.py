@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from vault.model import Manifest
     from vault.repo.remembered import Remembered
 
-TITLES = ("id", "time (UTC)", "age", "source", "database", "server", "tables", "rows", "size", "new", "tags")
+TITLES = ("id", "time (UTC)", "age", "source", "host", "database", "server", "tables", "rows", "size", "new", "tags")
 
 
 @command(
@@ -59,6 +59,7 @@ def _row(id: SnapshotId, manifest: Manifest, now_ms: int, notes: Remembered) -> 
         about.instant(manifest.created_ms)[:19].replace("T", " "),
         render.age(manifest.created_ms, now_ms),
         manifest.source,
+        manifest.host,
         *_server(manifest),
         str(jsonout.tables(manifest)),
         str(jsonout.rows(manifest)),

@@ -48,6 +48,7 @@ def describe(
     roots: dict[str, ListRef] = {name: taken.files for name, taken in files.items()}
     manifest = Manifest(
         source=request.source,
+        host=request.host,
         created_ms=0,
         sequence=1,
         parent=None if parent is None else parent[0],
