@@ -154,6 +154,18 @@ def test_what_nobody_authenticated_counts_for_nothing(client: Client) -> None:
     assert client.backup().rollback is not None
 
 
+@pytest.mark.spec("FRESH-1")
+def test_what_a_cache_tells_of_a_snapshot_is_no_proof_that_it_is_there(client: Client, tmp_path: Path) -> None:
+    client.backup()
+    name = snapshot_name(client.backup().id)
+    repo = opened(client.store, tmp_path / "cache")
+    assert len(repo.snapshots()) == 2
+    client.store.files[name] = bytes(len(client.store.files[name]))
+    known = opened(client.store, tmp_path / "cache").snapshots()
+    assert len(known) == 2, "from the cache"
+    assert Heads(repo, client.state, client.told.append).rollback("project", known) is not None
+
+
 @pytest.mark.spec("FRESH-3")
 def test_rollback_is_accepted_once_and_ends_for_everybody(client: Client, tmp_path: Path) -> None:
     other = Client(client.store, tmp_path / "other")
