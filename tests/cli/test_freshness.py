@@ -29,6 +29,7 @@ def test_older_copy_that_is_put_back_is_said_until_it_is_accepted(pgvault_ready:
     (found,) = done.json()["damage"]
     assert found["kind"] == "ROLLED_BACK"
     assert "--accept-rollback" not in found["why"]
+    assert "--accept-rollback" in pgvault_ready("check").err
     told = pgvault_ready("backup", "--dir", "files=files", "--json")
     assert told.code == 4
     jsonschema.validate(told.json(), SHAPES["backup"])

@@ -10,10 +10,11 @@ import pytest
 
 from tests.fake_source import FakeDatabase, FakeDirectory
 from tests.small_repository import new_repository, opened, put_manifest, rows, take
-from vault.errors import IntegrityError
+from vault.errors import IntegrityError, UnsafeError
 from vault.format.snapshot import snapshot_name
 from vault.ids import RepositoryId, SnapshotId
 from vault.model import Counts, DatabasePart, Effort, ListRef, Manifest, Origin, ServerFacts, Sums
+from vault.ops.retention.marking import remaining
 from vault.repo import manifests
 from vault.repo.lineage import Known
 from vault.store.memory import MemoryStore
@@ -124,7 +125,7 @@ def test_snapshot_of_another_size_is_read(store: Counting, tmp_path: Path) -> No
 
 
 def test_damage_that_no_listing_shows_is_found_by_reading(store: Counting, tmp_path: Path) -> None:
-    """And such a snapshot is no parent: a backup reads the one that it builds on."""
+    """Such a snapshot stops a prune, and is no parent: a backup reads the one that it builds on."""
     plain, _ = listed(store, tmp_path)
     last = plain[-1][0]
     name = snapshot_name(last)
@@ -132,6 +133,8 @@ def test_damage_that_no_listing_shows_is_found_by_reading(store: Counting, tmp_p
     assert listed(store, tmp_path) == (plain, 0)
     found = dict(opened(store, tmp_path).scan(read=True))
     assert isinstance(found[last], IntegrityError)
+    with pytest.raises(UnsafeError, match="cannot be read"):
+        remaining(opened(store, tmp_path))
     made = take(opened(store, tmp_path), FakeDatabase(tables={"public.t": [rows(2, 50)]}), source="third")
     assert made.manifest.parent is None
 

@@ -11,7 +11,7 @@ from vault.app import wiring
 from vault.cli import jsonout, progress, render
 from vault.cli.exit_codes import ExitCode
 from vault.cli.options import Invocation, command
-from vault.errors import UsageError
+from vault.errors import RolledBack, UsageError
 
 if TYPE_CHECKING:
     from vault.ops.check.run import CheckReport
@@ -66,6 +66,10 @@ def _draw(invocation: Invocation, report: CheckReport, *, read: float | None, no
             out.line(f"  hits {hit}")
         if len(fault.affects) > AFFECTED_SHOWN_MAX:
             out.line(f"  and {len(fault.affects) - AFFECTED_SHOWN_MAX} more (--json names them)")
+    if any(fault.kind == RolledBack.code for fault in report.damage):
+        out.talk(
+            "if it was you who took that away: pgvault backup --source NAME --accept-rollback, once for each source"
+        )
     for note in report.notes:
         out.insist(f"note: {note}")
     seen = f"{report.snapshots} snapshots, {report.objects} objects, {render.size(report.read_bytes)} of packs read"

@@ -46,7 +46,7 @@ def remaining(repo: Open) -> list[Known]:
     Raises  UnsafeError: one cannot be read, or a snapshot that another names as its parent is neither there nor forgotten
     """
     snapshots: list[Known] = []
-    for snapshot_id, manifest in repo.scan():
+    for snapshot_id, manifest in repo.scan(read=True):
         if isinstance(manifest, IntegrityError):
             raise UnsafeError(
                 f"nothing is pruned: snapshot {snapshot_id.hex()[:12]} cannot be read",
