@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from typing import Final
-
-_HEX_ID: Final = re.compile(r"[0-9a-f]{64}")
-
 
 def hex_name(directory: str, identifier: bytes) -> str:
     """`identifier`: 32 bytes."""
@@ -15,7 +10,10 @@ def hex_name(directory: str, identifier: bytes) -> str:
 
 def parse_hex_name(directory: str, name: str) -> bytes | None:
     """Inverse of `hex_name`; None for any other name."""
-    head, slash, tail = name.partition("/")
-    if head != directory or not slash or _HEX_ID.fullmatch(tail) is None:
+    if len(name) != len(directory) + 65 or not name.startswith(directory) or name[-65] != "/":
         return None
-    return bytes.fromhex(tail)
+    try:
+        identifier = bytes.fromhex(name[-64:])
+    except ValueError:
+        return None
+    return identifier if identifier.hex() == name[-64:] else None

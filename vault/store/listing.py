@@ -25,6 +25,7 @@ def walk(root: str, prefix: str) -> Iterator[StoredFile]:
 
 def _walk(root: str, directory: str, prefix: str) -> Iterator[StoredFile]:
     above = directory + "/" if directory else ""
+    start = len(above)
     try:
         descriptor = os.open(os.path.join(root, directory), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
@@ -37,9 +38,13 @@ def _walk(root: str, directory: str, prefix: str) -> Iterator[StoredFile]:
                 if name.startswith(prefix) or prefix.startswith(name):
                     yield from _walk(root, name[:-1], prefix)
             elif name.startswith(prefix):
-                stored = _stored(descriptor, name, above)
-                if stored is not None:
-                    yield stored
+                # By its last name alone: paths are long, and files many.
+                try:
+                    status = os.stat(name[start:], dir_fd=descriptor)
+                except FileNotFoundError:
+                    continue  # deleted since
+                if stat.S_ISREG(status.st_mode):
+                    yield StoredFile(name=name, size=status.st_size, modified_ms=status.st_mtime_ns // 1_000_000)
     except OSError as error:
         raise _unlisted(error, root, directory) from error
     finally:
@@ -54,17 +59,6 @@ def _names(descriptor: int, above: str) -> list[str]:
             for entry in entries
             if is_segment(entry.name) and above + entry.name != TEMPORARY
         )
-
-
-def _stored(descriptor: int, name: str, above: str) -> StoredFile | None:
-    """The file; None if it was deleted since, or is no regular file. By its last name alone: paths are long, and files many."""
-    try:
-        status = os.stat(name[len(above) :], dir_fd=descriptor)
-    except FileNotFoundError:
-        return None
-    if not stat.S_ISREG(status.st_mode):
-        return None
-    return StoredFile(name=name, size=status.st_size, modified_ms=status.st_mtime_ns // 1_000_000)
 
 
 def _unlisted(error: OSError, root: str, directory: str) -> StoreError:

@@ -60,7 +60,7 @@ def plan(repo: Open, *, progress: Progress) -> SnapshotsPlan:
     readable: list[Known] = []
     unreadable: list[str] = []
     unreadable_ids: list[SnapshotId] = []
-    for snapshot_id, manifest in repo.scan():
+    for snapshot_id, manifest in repo.scan(read=True):
         if isinstance(manifest, IntegrityError):
             unreadable_ids.append(snapshot_id)
             unreadable.append(manifest.file)
