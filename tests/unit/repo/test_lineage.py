@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from tests.small_repository import Quiet, TestClock, damage, new_repository, put_manifest, take
-from vault.ids import SnapshotId
-from vault.model import Manifest
+from vault.ids import RepositoryId, SnapshotId
+from vault.model import Manifest, Origin
 from vault.ops.backup.line import choose_line
 from vault.repo.lineage import calendar, in_order, is_ahead
 from vault.store.memory import MemoryStore
@@ -48,6 +48,15 @@ def names(*taken: tuple[str, int]) -> list[str]:
 )
 def test_snapshots_stand_by_number_and_sources_by_time(taken: list[tuple[str, int]], order: str) -> None:
     assert " ".join(names(*taken)) == order
+
+
+@pytest.mark.spec("SNAP-22")
+def test_what_was_made_of_a_damaged_snapshot_stands_behind_all_of_its_number() -> None:
+    origin = Origin(repository=RepositoryId(bytes(16)), snapshot=SnapshotId(bytes(32)))
+    mended = known("a2a", origin=origin, suspect="made without what is lost")
+    copied = known("a2b", origin=origin)
+    ordered = in_order([mended, known("a3"), known("a2x"), copied, known("a1")])
+    assert [snapshot_id.decode().strip() for snapshot_id, _ in ordered] == ["a1", "a2b", "a2x", "a2a", "a3"]
 
 
 def test_a_clock_that_was_once_ahead_does_not_make_the_wrong_snapshot_latest() -> None:
