@@ -25,7 +25,7 @@ def changes(before: Snapshot, after: Snapshot) -> Iterator[str]:
             yield f"{show_name(item.name)}: {then} rows, now {now}"
     for name in sorted(before.manifest.directories.keys() & after.manifest.directories.keys()):
         yield from _differences(
-            *({_path(name, item): item.chunks for item in one.files(name)} for one in (before, after))
+            *({_path(name, item): item.chunks for item in side.files(name)} for side in (before, after))
         )
 
 

@@ -51,5 +51,5 @@ def server_binaries(programs: Programs) -> Path | None:
     """Where an installed server's programs are; None means the embedded ones, which come first."""
     if programs.embedded is not None:
         return None
-    found = programs.find("postgres", major=15, local=True)
-    return None if found is None else found.path.parent
+    program = programs.find("postgres", major=15, local=True)
+    return None if program is None else program.path.parent

@@ -241,15 +241,15 @@ class _Tale:
     def compare(self) -> bool:
         """The copy of the database and of the files as they were, with what was restored."""
         with self._capture(TRUTH) as truth, self._capture(RESTORED) as restored:
-            found = compare(truth, restored)
-        for difference in found:
+            differences = compare(truth, restored)
+        for difference in differences:
             self.say(f"  differs: {difference.kind} {difference.name}: {difference.what}")
         same_files = all(
             {path: content for path, content in self._truth.items() if path[0] == name}
             == {(name, path): content for path, content in _read(self._restored / name).items()}
             for name in self._directories
         )
-        return not found and same_files
+        return not differences and same_files
 
     def sizes(self, ids: list[SnapshotId]) -> tuple[int, int]:
         """Bytes that the snapshots hold, each counted whole, and bytes of the repository."""

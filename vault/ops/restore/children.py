@@ -31,18 +31,22 @@ class Beside:
 def lost_rows(plan: RestorePlan, session: TargetSession) -> tuple[Beside, ...]:
     """Tables that nobody asked for and that have fewer rows than in the snapshot. Raises Unreachable"""
     told: dict[TableName, Beside] = {}
-    unasked = {one.child: one for one in plan.row_steps.references if not one.asked and one.rows}
+    unasked = {
+        reference.child: reference for reference in plan.row_steps.references if not reference.asked and reference.rows
+    }
     try:
         there = session.count_rows(sorted(unasked))
     except SourceError as error:
         why = f"could not be counted: {error.why or error.message}"
         return tuple(Beside(table=name, why=why) for name in sorted(unasked))
-    for name, one in sorted(unasked.items()):
+    for name, reference in sorted(unasked.items()):
         if name not in there:
             reasons = "it may not be read, or counting would run somebody else's code, or it is not there"
-            told[name] = Beside(table=name, why=f"{one.how}, and was not counted: {reasons}")
-        elif there[name] < one.rows:
-            told[name] = Beside(table=name, why=f"{one.how}, and has {there[name]} rows, {one.rows} in the snapshot")
+            told[name] = Beside(table=name, why=f"{reference.how}, and was not counted: {reasons}")
+        elif there[name] < reference.rows:
+            told[name] = Beside(
+                table=name, why=f"{reference.how}, and has {there[name]} rows, {reference.rows} in the snapshot"
+            )
     return tuple(told.values())
 
 
@@ -60,22 +64,22 @@ def lost_by_key(
     told     what `lost_rows` says
     Raises   Unreachable; IntegrityError
     """
-    lost, seen = set(brought), {one.table for one in told}
-    unasked = [one for one in plan.row_steps.references if not one.asked and one.rows]
+    lost, seen = set(brought), {loser.table for loser in told}
+    unasked = [reference for reference in plan.row_steps.references if not reference.asked and reference.rows]
     waiting: list[Reference] = []
     while len(waiting) != len(unasked):
         waiting, unasked = unasked, []
-        for one in waiting:
-            if lost.isdisjoint(one.parents):
-                unasked.append(one)
+        for reference in waiting:
+            if lost.isdisjoint(reference.parents):
+                unasked.append(reference)
                 continue
-            if one.child not in seen:
-                seen.add(one.child)
-                found = _missing(snapshot, session, one)
-                if found is None:
+            if reference.child not in seen:
+                seen.add(reference.child)
+                beside = _missing(snapshot, session, reference)
+                if beside is None:
                     continue
-                yield found
-            lost.update(item.name for item in one.items)
+                yield beside
+            lost.update(item.name for item in reference.items)
 
 
 def _missing(snapshot: Snapshot, session: TargetSession, reference: Reference) -> Beside | None:
@@ -99,41 +103,45 @@ def _missing(snapshot: Snapshot, session: TargetSession, reference: Reference) -
 
 def may_be_cut_off(plan: RestorePlan, *, lost: Iterable[Beside]) -> Iterator[Beside]:
     """What only reading the rows can tell, before that is done. `lost`: tables that lost rows, to which others may refer"""
-    for one in _cutting_off(plan, lost):
-        if one.rows:
-            what = f"{', '.join(one.columns)} to {one.parent}"
-            why = f"rows that were cut off stay so ({what}: {one.cuts_off}); how many is told at the end"
-            yield Beside(table=one.child, why=why, asked=one.asked, replace=True)
+    for reference in _cutting_off(plan, lost):
+        if reference.rows:
+            what = f"{', '.join(reference.columns)} to {reference.parent}"
+            why = f"rows that were cut off stay so ({what}: {reference.cuts_off}); how many is told at the end"
+            yield Beside(table=reference.child, why=why, asked=reference.asked, replace=True)
 
 
 def _cutting_off(plan: RestorePlan, lost: Iterable[Beside]) -> Iterator[Reference]:
     """References of rows that stay, to what comes or has lost rows itself, and that a delete or update there cuts off."""
-    parents = {one.table for one in lost}
-    for one in plan.row_steps.references:
-        if one.cuts_off and (one.direct or one.parent in parents) and not (one.asked and plan.options.replace):
-            yield one
+    parents = {loser.table for loser in lost}
+    for reference in plan.row_steps.references:
+        if (
+            reference.cuts_off
+            and (reference.direct or reference.parent in parents)
+            and not (reference.asked and plan.options.replace)
+        ):
+            yield reference
 
 
 def cut_off_rows(
     plan: RestorePlan, snapshot: Snapshot, session: TargetSession, *, lost: Iterable[Beside]
 ) -> Iterator[Beside]:
     """Rows that are there and no longer refer to what they did, because ON DELETE or ON UPDATE set it so. Raises Unreachable"""
-    for one in _cutting_off(plan, lost):
-        what = f"{', '.join(one.columns)} to {one.parent}"
+    for reference in _cutting_off(plan, lost):
+        what = f"{', '.join(reference.columns)} to {reference.parent}"
         try:
-            count = sum(_cut_off(snapshot, session, one, item) for item in one.items if item.told_by)
+            count = sum(_cut_off(snapshot, session, reference, item) for item in reference.items if item.told_by)
         except SourceError as error:
             yield Beside(
-                table=one.child, why=f"its references by {what} were not compared: {error.why or error.message}"
+                table=reference.child, why=f"its references by {what} were not compared: {error.why or error.message}"
             )
             continue
-        unknown = sum(rows_of(item) for item in one.items if not item.told_by)
+        unknown = sum(rows_of(item) for item in reference.items if not item.told_by)
         if unknown:
-            why = f"{unknown} rows without a key may have been cut off: {what}, {one.cuts_off}"
-            yield Beside(table=one.child, why=why, replace=True)
+            why = f"{unknown} rows without a key may have been cut off: {what}, {reference.cuts_off}"
+            yield Beside(table=reference.child, why=why, replace=True)
         if count:
-            why = f"{count} rows no longer refer by {what} as in the snapshot: {one.cuts_off}"
-            yield Beside(table=one.child, why=why, asked=one.asked, replace=True)
+            why = f"{count} rows no longer refer by {what} as in the snapshot: {reference.cuts_off}"
+            yield Beside(table=reference.child, why=why, asked=reference.asked, replace=True)
 
 
 def _cut_off(snapshot: Snapshot, session: TargetSession, reference: Reference, item: TableItem) -> int:

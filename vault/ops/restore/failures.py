@@ -52,16 +52,16 @@ class Failures:
 def folded(failed: Iterable[Failure]) -> Iterator[str]:
     """A line for each that stands for itself, with how many follow from it, and which first."""
     failures = list(failed)
-    alone = {one.entry for one in failures if not one.because}
+    alone = {failure.entry for failure in failures if not failure.because}
     followers: dict[str, list[str]] = {}
-    for one in failures:
-        if one.because in alone:
-            followers.setdefault(one.because, []).append(one.entry)
-    for one in failures:
-        if one.because in alone:
+    for failure in failures:
+        if failure.because in alone:
+            followers.setdefault(failure.because, []).append(failure.entry)
+    for failure in failures:
+        if failure.because in alone:
             continue
-        line = f"{one.entry}: {one.why}"
-        if after := followers.pop(one.entry, []):
+        line = f"{failure.entry}: {failure.why}"
+        if after := followers.pop(failure.entry, []):
             shown = ", ".join(after[:_NAMED_MAX]) + (", ..." if len(after) > _NAMED_MAX else "")
             line += f"; so {len(after)} more that need it: {shown}"
         yield line

@@ -80,11 +80,11 @@ class _Work:
     refused: list[Missing] = field(default_factory=list)
 
     def merge(self, item: FileItem, merging: Merging) -> None:
-        found = standing(self.snapshot, item, merging.there)
-        if found == EQUAL:
+        difference = standing(self.snapshot, item, merging.there)
+        if difference == EQUAL:
             self.equal += 1
-        elif found != MISSING and not merging.replace:
-            self.left.append(Differing(path=path_text(item.path), why=found))
+        elif difference != MISSING and not merging.replace:
+            self.left.append(Differing(path=path_text(item.path), why=difference))
         else:
             try:
                 self.write(item)

@@ -94,8 +94,8 @@ def _rows(step: TableRows, snapshot: Snapshot, session: TargetSession) -> Step:
     action = "replace rows" if exact else "add rows"
     narrow, blocks = narrowed(step, snapshot)
     try:
-        found = session.foresee(narrow, blocks, rows=rows, exact=exact)
+        merged = session.foresee(narrow, blocks, rows=rows, exact=exact)
     except SourceError as error:
         return Step(action=action, table=name, why=f"not counted: {error.why or error.message}")
-    left = f"{found.differing} rows that have other values now stay; -c replaces them" if found.differing else ""
-    return Step(action=action, table=name, rows=found, why=left)
+    left = f"{merged.differing} rows that have other values now stay; -c replaces them" if merged.differing else ""
+    return Step(action=action, table=name, rows=merged, why=left)

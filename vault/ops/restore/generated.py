@@ -44,9 +44,9 @@ def loaded(items: Iterable[TableItem], all_tables: Iterable[TableItem]) -> list[
         item.load_via_root for item in all_tables if item.load_via_root and rows_of(item)
     )
     return [
-        Loaded(into=into, items=tuple(found))
-        for into, found in through.items()
-        if found[0].load_via_root is None or len(found) == expected[into]
+        Loaded(into=into, items=tuple(together))
+        for into, together in through.items()
+        if together[0].load_via_root is None or len(together) == expected[into]
     ]
 
 
@@ -54,10 +54,10 @@ def compare(
     session: TargetSession, tables: Iterable[Loaded], snapshot: Snapshot, *, failures: Failures, progress: Progress
 ) -> None:
     """Add a failure for each column whose values are others. Raises  Unreachable; IntegrityError"""
-    for one in tables:
-        name = str(one.into)
+    for table in tables:
+        name = str(table.into)
         try:
-            unknown, columns = _differing(session, one, snapshot)
+            unknown, columns = _differing(session, table, snapshot)
         except (SourceError, Malformed) as error:
             unknown, columns = error.why or error.message, ()
         if unknown:
@@ -67,26 +67,26 @@ def compare(
             failures.add(f"GENERATED COLUMN {name}.{column}", why)
 
 
-def _differing(session: TargetSession, one: Loaded, snapshot: Snapshot) -> tuple[str, tuple[str, ...]]:
+def _differing(session: TargetSession, table: Loaded, snapshot: Snapshot) -> tuple[str, tuple[str, ...]]:
     """Why nothing is known, or the columns that differ."""
-    parts = [extent for item in one.items for extent in snapshot.extents(item) if extent.rows]
+    parts = [extent for item in table.items for extent in snapshot.extents(item) if extent.rows]
     if not parts:
         return "", ()
     if any(not part.digests for part in parts):
         return "their values could not be read when the snapshot was taken", ()
-    blocks = session.generated(one.into, one.columns, only=one.items[0].load_via_root is None)
+    blocks = session.generated(table.into, table.columns, only=table.items[0].load_via_root is None)
     if blocks is None:
         return "reading them would run code of the table's owner", ()
-    here = snapshot.digests(blocks, len(one.columns))
-    if here.rows != one.rows:
+    here = snapshot.digests(blocks, len(table.columns))
+    if here.rows != table.rows:
         return "the table holds other rows too", ()
-    saved = added((part.digests for part in parts), len(one.columns))
-    pairs = zip(one.columns, saved, here.digests, strict=True)
+    saved = added((part.digests for part in parts), len(table.columns))
+    pairs = zip(table.columns, saved, here.digests, strict=True)
     return "", tuple(column for column, there, now in pairs if there != now)
 
 
 def _counted(names: Iterable[TableName]) -> dict[TableName, int]:
-    found: dict[TableName, int] = {}
+    counts: dict[TableName, int] = {}
     for name in names:
-        found[name] = found.get(name, 0) + 1
-    return found
+        counts[name] = counts.get(name, 0) + 1
+    return counts

@@ -86,7 +86,9 @@ class RowLoader:
         """`failed`: positions of definitions that do not exist; rows of such tables are reported as missing."""
         self._progress.stage("rows", self._plan.bytes)
         identities = (self._plan.contents.items[at].identity for at in failed)
-        self._without_sequence = {one.relation for one in identities if one.desc == "SEQUENCE" and len(one.names) == 2}
+        self._without_sequence = {
+            identity.relation for identity in identities if identity.desc == "SEQUENCE" and len(identity.names) == 2
+        }
         self._load_steps(self._plan.row_steps.tables, failed)
         with self._sessions.borrow() as session:
             for check in self._suspended:
@@ -95,7 +97,7 @@ class RowLoader:
     def compare_generated(self) -> None:
         """Generated columns of what was loaded with what was saved, before there are indexes."""
         items = [item for step in self._plan.row_steps.tables if self._is_whole(step) for item in step.items]
-        items += [table for one in self._plan.exchanges for table in one.tables if table.name in self._rows]
+        items += [table for steps in self._plan.exchanges for table in steps.tables if table.name in self._rows]
         tables = generated.loaded(items, self._plan.contents.tables)
         if tables:
             with self._sessions.borrow() as session:
@@ -115,11 +117,11 @@ class RowLoader:
     def _load_steps(self, steps: Sequence[TableRows], failed: Collection[int]) -> None:
         """Rows that a foreign key refused come again, as long as others came meanwhile; what is left waits for `load_refused`."""
         created = self._created(failed)
-        for task in self._tasks([one for one in steps if one.mode is RowMode.MEMBER], created):
+        for task in self._tasks([step for step in steps if step.mode is RowMode.MEMBER], created):
             task()
-        self._sessions.parallel(self._tasks([one for one in steps if one.mode is not RowMode.MEMBER], created))
+        self._sessions.parallel(self._tasks([step for step in steps if step.mode is not RowMode.MEMBER], created))
         self._load_again()
-        refused = {one.table.name for one in self._again}
+        refused = {waiting.table.name for waiting in self._again}
         for step in steps:
             loaded = self._rows.get(step.item.name, 0)
             if (
@@ -133,14 +135,14 @@ class RowLoader:
         before = 0
         while self._again and len(self._again) != before:
             before, again, self._again = len(self._again), self._again, []
-            self._sessions.parallel(one.task for one in again)
+            self._sessions.parallel(waiting.task for waiting in again)
 
     def load_refused(self) -> None:
         """Rows that a foreign key refused, once more when all that they may refer to is there and attached."""
         self._load_again()
         refused, self._again = self._again, []
-        for one in refused:
-            self._fail(one.table, one.why)
+        for left in refused:
+            self._fail(left.table, left.why)
 
     def verify_references(self) -> None:
         """Foreign keys that were off while rows came into tables that were there."""
@@ -156,12 +158,12 @@ class RowLoader:
             except SourceError as error:
                 self._failures.add("foreign keys", f"not verified: {error.why}")
                 return
-        for one in broken:
-            name = f"FK CONSTRAINT {one.name} of {one.table}"
-            if one.rows > 0:
-                self._failures.add(name, f"{one.rows} rows refer to rows that are not there")
+        for reference in broken:
+            name = f"FK CONSTRAINT {reference.name} of {reference.table}"
+            if reference.rows > 0:
+                self._failures.add(name, f"{reference.rows} rows refer to rows that are not there")
             elif changed:
-                self._failures.add(name, f"not verified: {one.unverified}")
+                self._failures.add(name, f"not verified: {reference.unverified}")
 
     def load_all(self, session: TargetSession, table: TableItem) -> None:
         """Every row of a table that is created anew, in the caller's transaction. Raises  SourceError: not all arrived"""
@@ -185,7 +187,7 @@ class RowLoader:
     def set_sequences(self) -> None:
         """None goes back to values that were handed out since, unless all rows that may have them were replaced."""
         picked = self._plan.picked.sequences
-        exchanged = frozenset[TableName]().union(*(one.sequences for one in self._plan.exchanges))
+        exchanged = frozenset[TableName]().union(*(steps.sequences for steps in self._plan.exchanges))
         with self._sessions.borrow() as session:
             for item in self._snapshot.sequences() if picked is None or picked else ():
                 if item.name in exchanged or (picked is not None and item.name not in picked):
@@ -235,12 +237,12 @@ class RowLoader:
 
     def _created(self, failed: Collection[int]) -> dict[TableName, bool]:
         """Tables that the snapshot defines -> whether they exist now. Members of extensions are not among them."""
-        found: dict[TableName, bool] = {}
+        created: dict[TableName, bool] = {}
         for at in self._plan.definitions.before_rows:
             identity = self._plan.contents.items[at].identity
             if identity.desc == "TABLE" and len(identity.names) == 2:
-                found[identity.relation] = at not in failed
-        return found
+                created[identity.relation] = at not in failed
+        return created
 
     def _tasks(self, steps: Sequence[TableRows], created: dict[TableName, bool]) -> Iterator[Callable[[], None]]:
         for step in steps:

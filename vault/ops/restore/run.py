@@ -106,9 +106,9 @@ def run(plan: RestorePlan, snapshot: Snapshot, *, target: Target, progress: Prog
             brought = {name for name, done in rows.merged.items() if done.added}
             lost = (*fewer, *lost_by_key(plan, snapshot, session, brought=brought, told=fewer))
             beside = (*lost, *cut_off_rows(plan, snapshot, session, lost=lost))
-    for one in beside:
-        if one.asked:
-            failures.add(f"TABLE DATA {one.table}", f"{one.why}; -c brings them")
+    for table in beside:
+        if table.asked:
+            failures.add(f"TABLE DATA {table.table}", f"{table.why}; -c brings them")
     return RestoreReport(
         tables=rows.tables,
         rows=rows.rows,
@@ -151,7 +151,7 @@ class _Restore:
         with self._sessions.borrow() as session:
             for role in roles.create:
                 self._try(f"ROLE {role.name}", partial(self._create_role, session, role))
-            for membership in sorted(roles.memberships, key=lambda one: not one.admin):
+            for membership in sorted(roles.memberships, key=lambda granted: not granted.admin):
                 self._try(
                     f"MEMBERSHIP {membership.role} {membership.member}", partial(self._grant, session, membership)
                 )
@@ -222,7 +222,7 @@ class _Restore:
             return
         early = self._plan.definitions.row_security.get(at, ())
         try:
-            then = [self._contents.items[one].entry.definition for one in early]
+            then = [self._contents.items[position].entry.definition for position in early]
             notes = self._create_or_replace(session, at, [*then, *self._after_version(entry)])
         except SourceError as error:
             if self._circular.open(session, at, error):
@@ -281,7 +281,9 @@ class _Restore:
             with self._sessions.borrow() as session, session.together():
                 session.run(steps.exchange.drops)
                 for at in steps.definitions:
-                    early = [self._contents.items[one].entry.definition for one in steps.row_security.get(at, ())]
+                    early = [
+                        self._contents.items[position].entry.definition for position in steps.row_security.get(at, ())
+                    ]
                     notes += self._anew(session, at, early)
                 for table in steps.tables:
                     rows.load_all(session, table)
@@ -308,8 +310,12 @@ class _Restore:
     def _again(self, at: int) -> list[str]:
         """What goes with a function or view if it has to be dropped for being replaced."""
         parts = self._graph.parts(at)
-        positions = (*parts, *(one for part in (at, *parts) for one in self._graph.about(part)))
-        return [self._contents.items[one].entry.definition for one in positions if one in self._plan.decisions]
+        positions = (*parts, *(position for part in (at, *parts) for position in self._graph.about(part)))
+        return [
+            self._contents.items[position].entry.definition
+            for position in positions
+            if position in self._plan.decisions
+        ]
 
     def _reset(self, session: TargetSession, identity: Identity) -> None:
         session.reset_privileges(identity.kind, identity.names, identity.args)

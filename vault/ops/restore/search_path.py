@@ -18,12 +18,12 @@ _DEFAULT = '"$user", public'
 
 def search_paths(roles: Roles, owners: Iterable[str]) -> Mapping[str, str]:
     """Owner -> value of search_path: ALTER ROLE IN DATABASE, else ALTER ROLE, else ALTER DATABASE, else ROLE ALL, else the default."""
-    known = {(one.role, one.here): one.value for one in roles.settings if one.name == "search_path"}
-    found = {}
+    known = {(setting.role, setting.here): setting.value for setting in roles.settings if setting.name == "search_path"}
+    paths = {}
     for owner in owners:
         keys = ((owner, True), (owner, False), ("", True), ("", False))
         value = next((known[key] for key in keys if key in known), _DEFAULT)
         names = list_of_names(value)
         if names is not None:
-            found[owner] = ", ".join(quote(owner if name == "$user" else name) for name in names)
-    return found
+            paths[owner] = ", ".join(quote(owner if name == "$user" else name) for name in names)
+    return paths

@@ -41,36 +41,34 @@ def compare_directory(snapshot: Snapshot, name: str, there: DirectorySource) -> 
     missing = equal = 0
     differing: list[Differing] = []
     for item in snapshot.files(name):
-        found = standing(snapshot, item, there)
-        missing += found == MISSING
-        equal += found == EQUAL
-        if found not in (MISSING, EQUAL):
-            differing.append(Differing(path=path_text(item.path), why=found))
+        difference = standing(snapshot, item, there)
+        missing += difference == MISSING
+        equal += difference == EQUAL
+        if difference not in (MISSING, EQUAL):
+            differing.append(Differing(path=path_text(item.path), why=difference))
     return Standing(missing=missing, equal=equal, differing=tuple(differing))
 
 
 def standing(snapshot: Snapshot, item: FileItem, there: DirectorySource) -> str:
     """MISSING, EQUAL, or in what it differs. Times do not count. Raises  IntegrityError"""
-    found = there.status(item.path)
-    if found is None:
+    status = there.status(item.path)
+    if status is None:
         return MISSING
-    if found.type != item.type.value:
+    if status.type != item.type.value:
         known = {kind.value: word for kind, word in _KINDS.items()}
-        return (
-            f"a {_KINDS[item.type]} here, there {'a ' + known[found.type] if found.type in known else 'something else'}"
-        )
-    if item.type is FileType.SYMLINK and found.target != item.target:
+        return f"a {_KINDS[item.type]} here, there {'a ' + known[status.type] if status.type in known else 'something else'}"
+    if item.type is FileType.SYMLINK and status.target != item.target:
         return "the link leads elsewhere there"
     if item.type is FileType.FILE:
-        if found.size != item.size:
-            return f"other content there, {found.size} bytes for {item.size}"
+        if status.size != item.size:
+            return f"other content there, {status.size} bytes for {item.size}"
         try:
             if not _same(snapshot.file_blocks(item), there.read(item.path)):
                 return "other content there, of the same length"
         except SourceError as error:
             return f"what is there cannot be read: {error.why}"
-    if (found.mode ^ item.mode) & _MODES[item.type]:
-        return f"mode {found.mode:04o} there for {item.mode:04o}"
+    if (status.mode ^ item.mode) & _MODES[item.type]:
+        return f"mode {status.mode:04o} there for {item.mode:04o}"
     return EQUAL
 
 

@@ -10,34 +10,34 @@ from vault.ops.restore.plan.decision import Action, Decision, Situation
 _AFTER_ALL: Final = -1
 
 
-def attachments(now: Situation, decisions: Mapping[int, Decision], apart: set[int]) -> tuple[int, ...]:
+def attachments(situation: Situation, decisions: Mapping[int, Decision], apart: set[int]) -> tuple[int, ...]:
     """A table that is there gives a new partition the keys and indexes that it lacks: so it comes with its own first.
 
     The lowest come first, for an index is whole only with those below it, and ATTACH leaves aside one that is not whole. Foreign
     keys to the tables above come last: the rows that they look for are not theirs before. Rows that find their partition through the root
     need it attached before.
     """
-    items, through_root = now.contents.items, set(_through_roots(now))
+    items, through_root = situation.contents.items, set(_through_roots(situation))
     late: dict[int, int] = {}
-    for at, one in decisions.items():
+    for at, decision in decisions.items():
         identity = items[at].identity
-        if identity.desc != "TABLE ATTACH" or one.action is not Action.CREATE:
+        if identity.desc != "TABLE ATTACH" or decision.action is not Action.CREATE:
             continue
         child = identity.relation
-        home = now.graph.relation(child)
+        home = situation.graph.relation(child)
         parents = [need for need in items[at].needs if need != home and items[need].identity.desc == "TABLE"]
         if (
             home is None
             or home in through_root
-            or not any(items[one].identity in now.present.entries for one in parents)
+            or not any(items[parent].identity in situation.present.entries for parent in parents)
         ):
             continue
-        depth = now.graph.depth(home)
+        depth = situation.graph.depth(home)
         late[at] = depth
-        for part in now.graph.parts(home):
+        for part in situation.graph.parts(home):
             if part in decisions and items[part].identity.desc == "INDEX ATTACH":
-                late[part] = now.graph.depth_of_index(part)
-    above = {one for at in late if items[at].identity.desc == "TABLE ATTACH" for one in now.graph.above(at)}
+                late[part] = situation.graph.depth_of_index(part)
+    above = {table for at in late if items[at].identity.desc == "TABLE ATTACH" for table in situation.graph.above(at)}
     for at in decisions:
         if items[at].identity.desc == "FK CONSTRAINT" and not above.isdisjoint(items[at].needs):
             late[at] = _AFTER_ALL

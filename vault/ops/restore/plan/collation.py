@@ -47,5 +47,5 @@ def _version(database: Properties) -> str | None:
 
 
 def _named(database: Properties) -> Mapping[str, str]:
-    found: Mapping[str, str] = json.loads(database.get("collations") or "{}")
-    return found
+    versions: Mapping[str, str] = json.loads(database.get("collations") or "{}")
+    return versions

@@ -37,89 +37,91 @@ _BY_HAND: Final = frozenset({"DEFAULT ACL", "PUBLICATION", "SCHEMA", "SUBSCRIPTI
 """Entries for whose replacement there is no safe way."""
 
 
-def decide(now: Situation) -> dict[int, Decision]:
+def decide(situation: Situation) -> dict[int, Decision]:
     """Position -> decision, for every picked entry and those left out with a reason."""
-    found = {at: _decide(now, at) for at in now.picked.entries}
-    found.update({at: Decision(action=Action.SKIP, why=why, lacking=True) for at, why in now.picked.left.items()})
-    found.update(_owners(now))
-    return found
+    decisions = {at: _decide(situation, at) for at in situation.picked.entries}
+    decisions.update(
+        {at: Decision(action=Action.SKIP, why=why, lacking=True) for at, why in situation.picked.left.items()}
+    )
+    decisions.update(_owners(situation))
+    return decisions
 
 
-def _owners(now: Situation) -> dict[int, Decision]:
+def _owners(situation: Situation) -> dict[int, Decision]:
     """Of tables whose policies were asked for: an owner is subject to none of them, so another one is another policy."""
     owners: dict[int, Decision] = {}
-    for at in now.picked.explicit:
-        identity = now.contents.items[at].identity
-        home = now.graph.relation(identity.relation) if identity.desc in POLICIES else None
-        if home is None or home in now.picked.explicit:
+    for at in situation.picked.explicit:
+        identity = situation.contents.items[at].identity
+        home = situation.graph.relation(identity.relation) if identity.desc in POLICIES else None
+        if home is None or home in situation.picked.explicit:
             continue
-        if now.contents.items[home].entry.namespace in now.selectors.platform_schemas:
+        if situation.contents.items[home].entry.namespace in situation.selectors.platform_schemas:
             continue
-        entry = now.contents.items[home].entry
-        present = now.present.entries.get(entry.identity)
+        entry = situation.contents.items[home].entry
+        present = situation.present.entries.get(entry.identity)
         if present is not None and present.owner != entry.owner:
             why = f"its owner, who is subject to no policy, is {present.owner} and was {entry.owner}"
-            action = Action.REPLACE if now.replace else Action.KEEP
+            action = Action.REPLACE if situation.replace else Action.KEEP
             alone = replace(present, definition=entry.definition)
-            owners[home] = Decision(action=action, why=why, present=alone, lacking=not now.replace, in_place=True)
+            owners[home] = Decision(action=action, why=why, present=alone, lacking=not situation.replace, in_place=True)
     return owners
 
 
-def _decide(now: Situation, at: int) -> Decision:
-    entry = now.contents.items[at].entry
-    present = now.present.entries.get(entry.identity)
+def _decide(situation: Situation, at: int) -> Decision:
+    entry = situation.contents.items[at].entry
+    present = situation.present.entries.get(entry.identity)
     if present is None:
-        why = _hidden(now, entry) or _refusal(now, at)
+        why = _hidden(situation, entry) or _refusal(situation, at)
         return Decision(action=Action.SKIP, why=why, lacking=True) if why else Decision(action=Action.CREATE)
     alike = equal(entry, present)
-    otherwise = alike and entry.identity in now.otherwise
+    otherwise = alike and entry.identity in situation.otherwise
     if (alike and not otherwise) or entry.identity.desc == "EXTENSION":
         return Decision(action=Action.EQUAL, present=present)
-    if entry.namespace in now.selectors.platform_schemas and entry.identity.desc not in _OF_PROJECT:
+    if entry.namespace in situation.selectors.platform_schemas and entry.identity.desc not in _OF_PROJECT:
         return Decision(action=Action.KEEP, why="the platform's own differs", present=present)
-    asked = at in now.picked.explicit
+    asked = at in situation.picked.explicit
     owner_alone = not alike and equal(replace(entry, owner=present.owner), present)
     if owner_alone:  # what is done is told by comparing the two
         present = replace(present, definition=entry.definition)
-    why = _in_what(now, entry, present)
+    why = _in_what(situation, entry, present)
     if otherwise:  # made anew as if its text was another
         present = replace(present, definition="")
     if entry.identity.desc in _BY_HAND and not owner_alone:
         return Decision(action=Action.KEEP, why=f"{why}; change it by hand", lacking=asked)
-    if now.replace and asked:
+    if situation.replace and asked:
         in_place = owner_alone or entry.identity.desc in IN_PLACE or not present.drop
         return Decision(action=Action.REPLACE, present=present, in_place=in_place)
     return Decision(action=Action.KEEP, why=why, present=present, lacking=asked)
 
 
-def _in_what(now: Situation, entry: SchemaEntry, present: SchemaEntry) -> str:
+def _in_what(situation: Situation, entry: SchemaEntry, present: SchemaEntry) -> str:
     if equal(entry, present):
-        called = now.otherwise[entry.identity]
+        called = situation.otherwise[entry.identity]
         more = f" and {len(called) - _CALLED_MAX} more" if len(called) > _CALLED_MAX else ""
         return f"equal in text, but differs on the target in what it calls: {', '.join(called[:_CALLED_MAX])}{more}"
     names = entry.identity.names
     if entry.identity.desc != "TABLE" or len(names) != 2:
         return in_what(entry, present)
     name = entry.identity.relation
-    recorded = next((item.columns for item in now.contents.tables if item.name == name), ())
-    columns = {*(column.name for column in recorded), *now.present.columns.get(name, ())}
+    recorded = next((item.columns for item in situation.contents.tables if item.name == name), ())
+    columns = {*(column.name for column in recorded), *situation.present.columns.get(name, ())}
     return in_what(entry, present, columns=columns)
 
 
-def _hidden(now: Situation, entry: SchemaEntry) -> str:
+def _hidden(situation: Situation, entry: SchemaEntry) -> str:
     """Whether the entry may be on the target unseen, because its table cannot be read there."""
     names = entry.identity.names
-    if len(names) < 2 or TableName(schema=names[0], name=names[1]) not in now.present.unreadable:
+    if len(names) < 2 or TableName(schema=names[0], name=names[1]) not in situation.present.unreadable:
         return ""
-    return f"role {now.target.user} may not read {names[0]}.{names[1]} on the target"
+    return f"role {situation.target.user} may not read {names[0]}.{names[1]} on the target"
 
 
 # --- what the target allows ----------------------------------------------------------------------
 
 
-def _refusal(now: Situation, at: int) -> str:
+def _refusal(situation: Situation, at: int) -> str:
     """Why the restoring role may not create an entry; empty where it may, or the server has to be asked."""
-    target, entry = now.target, now.contents.items[at].entry
+    target, entry = situation.target, situation.contents.items[at].entry
     desc = entry.identity.desc
     if target.superuser:
         return ""
@@ -129,23 +131,23 @@ def _refusal(now: Situation, at: int) -> str:
         return f"role {target.user} may not create schemas in database {target.database}"
     if desc == "DEFAULT ACL" and entry.owner not in (*target.acts_as, ""):
         return f"role {target.user} is not a member of {entry.owner}"
-    home = _owner_of_relation(now, at)
+    home = _owner_of_relation(situation, at)
     if home is not None:
         if desc not in _BY_PRIVILEGE and home not in target.acts_as:
             return f"its table belongs to {home}, and role {target.user} is not a member of it"
         return ""
-    schema = next((one for one in target.schemas if one.name == entry.namespace), None)
+    schema = next((known for known in target.schemas if known.name == entry.namespace), None)
     if schema is not None and not schema.may_create and desc not in _BY_PRIVILEGE:
         return f"role {target.user} may not create in schema {schema.name}, which belongs to {schema.owner}"
     return ""
 
 
-def _owner_of_relation(now: Situation, at: int) -> str | None:
+def _owner_of_relation(situation: Situation, at: int) -> str | None:
     """Owner of the relation that an entry is a part of, on the target; None for what is a relation or stands alone."""
-    home = now.graph.home(at)
+    home = situation.graph.home(at)
     if home is None:
         return None
-    present = now.present.entries.get(now.contents.items[home].identity)
+    present = situation.present.entries.get(situation.contents.items[home].identity)
     return None if present is None else present.owner
 
 
@@ -153,23 +155,23 @@ def _owner_of_relation(now: Situation, at: int) -> str | None:
 
 
 def rows_into(
-    now: Situation, decisions: Mapping[int, Decision], exchanged: Collection[TableName]
+    situation: Situation, decisions: Mapping[int, Decision], exchanged: Collection[TableName]
 ) -> tuple[list[TableRows], dict[TableName, str]]:
     """How the rows of each picked table come, but for those of `exchanged` ones; and why those of others cannot come."""
     rows: list[TableRows] = []
     refused: dict[TableName, str] = {}
-    brought = brought_members(now.contents.catalog, now.target)
-    for item in now.picked.tables:
+    brought = brought_members(situation.contents.catalog, situation.target)
+    for item in situation.picked.tables:
         if item.name in exchanged:
             continue
-        mode = _mode(now, decisions, item)
+        mode = _mode(situation, decisions, item)
         if mode in (RowMode.MERGE, RowMode.EXACT):
-            if is_platforms_own(item, now.selectors):
+            if is_platforms_own(item, situation.selectors):
                 continue
-            why = _unfit(now, item)
+            why = _unfit(situation, item)
         else:
             why = mode if isinstance(mode, str) else ""
-        if why and item.name == supabase.JOBS_TABLE and item.name in now.present.read_only:
+        if why and item.name == supabase.JOBS_TABLE and item.name in situation.present.read_only:
             mode, why = RowMode.JOBS, ""
         emptied = mode is RowMode.MEMBER and item.name in brought  # of what the extension puts there
         if not (rows_of(item) or mode is RowMode.EXACT or emptied):
@@ -178,42 +180,42 @@ def rows_into(
             refused[item.name] = why
         elif isinstance(mode, RowMode):
             merged = mode in (RowMode.MERGE, RowMode.EXACT)
-            rows.append(TableRows(item=item, mode=mode, without=_lacking(now, item) if merged else frozenset()))
-    return _through_roots(now, rows, refused), refused
+            rows.append(TableRows(item=item, mode=mode, without=_lacking(situation, item) if merged else frozenset()))
+    return _through_roots(situation, rows, refused), refused
 
 
-def _through_roots(now: Situation, rows: list[TableRows], refused: dict[TableName, str]) -> list[TableRows]:
+def _through_roots(situation: Situation, rows: list[TableRows], refused: dict[TableName, str]) -> list[TableRows]:
     """Rows that must be all that a root holds come in one step for all its partitions; with some alone, others would be lost."""
     groups: dict[TableName, list[TableItem]] = {}
-    for one in rows:
-        if one.mode is RowMode.EXACT and one.item.load_via_root is not None:
-            groups.setdefault(one.item.load_via_root, []).append(one.item)
-    found = [one for one in rows if one.mode is not RowMode.EXACT or one.item.load_via_root is None]
+    for step in rows:
+        if step.mode is RowMode.EXACT and step.item.load_via_root is not None:
+            groups.setdefault(step.item.load_via_root, []).append(step.item)
+    steps = [step for step in rows if step.mode is not RowMode.EXACT or step.item.load_via_root is None]
     for root, items in groups.items():
-        everyone = {item.name for item in now.contents.tables if item.load_via_root == root}
-        everyone.update(name for name in now.graph.below([root]) if name in now.contents.without_rows)
+        everyone = {item.name for item in situation.contents.tables if item.load_via_root == root}
+        everyone.update(name for name in situation.graph.below([root]) if name in situation.contents.without_rows)
         columns = {tuple(column.name for column in item.columns) for item in items}
         if everyone == {item.name for item in items} and len(columns) == 1:
-            without = _lacking(now, items[0])
-            found.append(TableRows(item=items[0], mode=RowMode.EXACT, together=tuple(items[1:]), without=without))
+            without = _lacking(situation, items[0])
+            steps.append(TableRows(item=items[0], mode=RowMode.EXACT, together=tuple(items[1:]), without=without))
         else:
             why = f"its rows come through {root}, and are replaced only with all of its partitions"
             refused.update({item.name: why for item in items})
-    return found
+    return steps
 
 
-def _mode(now: Situation, decisions: Mapping[int, Decision], item: TableItem) -> RowMode | str:
+def _mode(situation: Situation, decisions: Mapping[int, Decision], item: TableItem) -> RowMode | str:
     """How rows come in, or in words why they cannot."""
-    at = now.graph.relation(item.name)
+    at = situation.graph.relation(item.name)
     decision = decisions.get(at) if at is not None else None
     if decision is not None and decision.action is Action.CREATE:
         return RowMode.NEW
-    if item.name in now.present.columns:
-        return RowMode.EXACT if now.replace else RowMode.MERGE
-    if at is None and now.definitions and item.name not in now.present.unreadable:
+    if item.name in situation.present.columns:
+        return RowMode.EXACT if situation.replace else RowMode.MERGE
+    if at is None and situation.definitions and item.name not in situation.present.unreadable:
         return RowMode.MEMBER
-    if item.name in now.present.unreadable:
-        return f"role {now.target.user} may not read it on the target"
+    if item.name in situation.present.unreadable:
+        return f"role {situation.target.user} may not read it on the target"
     return decision.why if decision is not None and decision.why else "it is not on the target"
 
 
@@ -222,20 +224,18 @@ def is_platforms_own(item: TableItem, selectors: Selectors) -> bool:
     return item.name in selectors.migration_tables and item.name.schema != selectors.history_table.schema
 
 
-def _unfit(now: Situation, item: TableItem) -> str:
+def _unfit(situation: Situation, item: TableItem) -> str:
     """Why rows may not come into a table that is there."""
     into = item.load_via_root or item.name
-    if into in now.present.read_only:
+    if into in situation.present.read_only:
         hint = supabase.WRITTEN_OTHERWISE.get(item.name)
-        return f"role {now.target.user} may not write it{f'; {hint}' if hint else ''}"
-    if now.replace and not now.target.may_replicate:
-        return (
-            f"role {now.target.user} may not switch off its triggers and foreign keys, which would change other tables"
-        )
-    lacking = _lacking(now, item)
+        return f"role {situation.target.user} may not write it{f'; {hint}' if hint else ''}"
+    if situation.replace and not situation.target.may_replicate:
+        return f"role {situation.target.user} may not switch off its triggers and foreign keys, which would change other tables"
+    lacking = _lacking(situation, item)
     needed = lacking.intersection(item.key_columns) or (lacking if len(lacking) == len(item.columns) else set())
     return f"the target's table has no column {', '.join(sorted(needed))}" if needed else ""
 
 
-def _lacking(now: Situation, item: TableItem) -> frozenset[str]:
-    return frozenset(column.name for column in item.columns) - now.present.columns[item.name]
+def _lacking(situation: Situation, item: TableItem) -> frozenset[str]:
+    return frozenset(column.name for column in item.columns) - situation.present.columns[item.name]

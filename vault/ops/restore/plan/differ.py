@@ -35,7 +35,7 @@ def _parts(entry: SchemaEntry, present: SchemaEntry, columns: frozenset[str]) ->
         yield from _of_table(entry.definition, present.definition, columns)
     elif entry.identity.desc in _BODIES:
         starts, before, after = _BODIES[entry.identity.desc]
-        sides = [_split(one.definition, starts) for one in (entry, present)]
+        sides = [_split(side.definition, starts) for side in (entry, present)]
         yield from (word for place, word in enumerate((before, after)) if sides[0][place] != sides[1][place])
 
 
@@ -45,7 +45,7 @@ def _split(definition: str, starts: tuple[str, ...]) -> tuple[str, str]:
 
 
 def _of_table(recorded: str, there: str, columns: frozenset[str]) -> Iterator[str]:
-    sides = [_lines(one, columns) for one in (recorded, there)]
+    sides = [_lines(definition, columns) for definition in (recorded, there)]
     before, after = (dict(lines) for lines, _ in sides)
     for word, names in (
         ("", [name for name in before if name in after and before[name] != after[name]]),
@@ -65,14 +65,14 @@ def _lines(definition: str, columns: frozenset[str]) -> tuple[list[tuple[str, st
     """Columns and constraints as pg_dump writes them, one a line, and all else. A default can go on in lines of its own."""
     head, opened, rest = definition.partition(" (\n")
     body, closed, end = rest.partition("\n)")
-    found: list[tuple[str, str]] = []
+    lines: list[tuple[str, str]] = []
     for line in body.split("\n"):
         name = _name(line, columns)
         if name:
-            found.append((name, line.rstrip(",")))
-        elif found:
-            found[-1] = (found[-1][0], f"{found[-1][1]}\n{line}".rstrip(","))
-    return found, f"{head}{opened}{closed}{end}"
+            lines.append((name, line.rstrip(",")))
+        elif lines:
+            lines[-1] = (lines[-1][0], f"{lines[-1][1]}\n{line}".rstrip(","))
+    return lines, f"{head}{opened}{closed}{end}"
 
 
 def _name(line: str, columns: frozenset[str]) -> str:

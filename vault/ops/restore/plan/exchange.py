@@ -24,47 +24,53 @@ IN_PLACE: Final = frozenset(
 """Entries that change without being dropped; so does what has no DROP statement."""
 
 
-def exchanges(now: Situation, found: dict[int, Decision]) -> list[Exchange]:
-    """Exchanges for all that is replaced by dropping; `found` gets what they create anew, and what they must leave."""
+def exchanges(situation: Situation, decisions: dict[int, Decision]) -> list[Exchange]:
+    """Exchanges for all that is replaced by dropping; `decisions` gets what they create anew, and what they must leave."""
     groups: list[set[int]] = []
-    for seed in sorted(at for at, one in found.items() if one.action is Action.REPLACE and not one.in_place):
-        group = _gone_with(now, found, seed)
-        for other in [one for one in groups if not one.isdisjoint(group)]:
+    for seed in sorted(
+        at for at, decision in decisions.items() if decision.action is Action.REPLACE and not decision.in_place
+    ):
+        group = _gone_with(situation, decisions, seed)
+        for other in [earlier for earlier in groups if not earlier.isdisjoint(group)]:
             groups.remove(other)
             group |= other
         groups.append(group)
-    made = []
+    exchanged = []
     for group in groups:
-        why = _obstacle(now, found, group)
+        why = _obstacle(situation, decisions, group)
         if why:
             for at in group:
-                if at in found and found[at].action is Action.REPLACE and not found[at].in_place:
-                    found[at] = Decision(action=Action.KEEP, why=why, present=found[at].present, lacking=True)
+                if at in decisions and decisions[at].action is Action.REPLACE and not decisions[at].in_place:
+                    decisions[at] = Decision(action=Action.KEEP, why=why, present=decisions[at].present, lacking=True)
             continue
-        made.append(
+        exchanged.append(
             Exchange(
-                replaced=tuple(sorted(at for at in group if at in found and found[at].action is Action.REPLACE)),
-                drops=tuple(_drops(now, group)),
+                replaced=tuple(
+                    sorted(at for at in group if at in decisions and decisions[at].action is Action.REPLACE)
+                ),
+                drops=tuple(_drops(situation, group)),
                 entries=tuple(sorted(group)),
-                beside=tuple(_beside(now, group)),
+                beside=tuple(_beside(situation, group)),
             )
         )
-        found.update({at: Decision(action=Action.CREATE) for at in group})
-    return made
+        decisions.update({at: Decision(action=Action.CREATE) for at in group})
+    return exchanged
 
 
-def _gone_with(now: Situation, found: dict[int, Decision], seed: int) -> set[int]:
+def _gone_with(situation: Situation, decisions: dict[int, Decision], seed: int) -> set[int]:
     """Everything that does not outlast dropping an entry, and what is to be created and needs it."""
     gone: set[int] = set()
     waiting = [seed]
     while waiting:
-        one = waiting.pop()
-        if one in gone:
+        at = waiting.pop()
+        if at in gone:
             continue
-        gone.add(one)
-        around = [*now.graph.parts(one), *now.graph.about(one)]
-        waiting += [other for other in around if other in found or _is_there(now, other)]
-        waiting += [other for other in now.graph.dependents(one) if other in found or _is_equal(now, other)]
+        gone.add(at)
+        around = [*situation.graph.parts(at), *situation.graph.about(at)]
+        waiting += [other for other in around if other in decisions or _is_there(situation, other)]
+        waiting += [
+            other for other in situation.graph.dependents(at) if other in decisions or _is_equal(situation, other)
+        ]
     return gone
 
 
@@ -85,64 +91,64 @@ def _compared(entry: SchemaEntry) -> str:
     return definition
 
 
-def _is_equal(now: Situation, at: int) -> bool:
+def _is_equal(situation: Situation, at: int) -> bool:
     """What is there as it was recorded comes back as it was, though nobody asked for it."""
-    entry = now.contents.items[at].entry
-    present = now.present.entries.get(entry.identity)
+    entry = situation.contents.items[at].entry
+    present = situation.present.entries.get(entry.identity)
     return present is not None and equal(entry, present)
 
 
-def _is_there(now: Situation, at: int) -> bool:
-    return now.contents.items[at].identity in now.present.entries
+def _is_there(situation: Situation, at: int) -> bool:
+    return situation.contents.items[at].identity in situation.present.entries
 
 
-def _obstacle(now: Situation, found: dict[int, Decision], group: set[int]) -> str:
+def _obstacle(situation: Situation, decisions: dict[int, Decision], group: set[int]) -> str:
     """Why the group may not be exchanged; empty if it may."""
     for at in sorted(group):
-        identity = now.contents.items[at].identity
-        there = _is_there(now, at)
-        if at in found and found[at].action is Action.SKIP and there:
-            return f"differs on the target; {now.contents.items[at].entry.label} could not be created again"
+        identity = situation.contents.items[at].identity
+        there = _is_there(situation, at)
+        if at in decisions and decisions[at].action is Action.SKIP and there:
+            return f"differs on the target; {situation.contents.items[at].entry.label} could not be created again"
         if identity.desc == "TABLE" and there:
             name = identity.relation
-            if name in now.present.columns and name not in {item.name for item in now.picked.tables}:
-                way = "they are not in the snapshot" if name in now.contents.without_rows else "select these too"
+            if name in situation.present.columns and name not in {item.name for item in situation.picked.tables}:
+                way = "they are not in the snapshot" if name in situation.contents.without_rows else "select these too"
                 return f"differs on the target; replacing it would lose rows of {name}: {way}"
-            if (other := _unknown_partition(now, group, name)) is not None:
+            if (other := _unknown_partition(situation, group, name)) is not None:
                 return f"differs on the target; replacing it would drop its partition {other}"
-        values = now.picked.sequences
+        values = situation.picked.sequences
         if identity.desc == "SEQUENCE" and there and values is not None and identity.relation not in values:
             return f"differs on the target; replacing it would lose the value of {'.'.join(identity.names)}"
     return ""
 
 
-def _unknown_partition(now: Situation, group: set[int], parent: TableName) -> TableName | None:
+def _unknown_partition(situation: Situation, group: set[int], parent: TableName) -> TableName | None:
     """A table attached below `parent` on the target that dropping it would take along for good."""
     named = qualified(parent)
-    detached = {now.contents.items[at].identity for at in group}
-    for identity in now.present.entries:
+    detached = {situation.contents.items[at].identity for at in group}
+    for identity in situation.present.entries:
         if identity.desc == "TABLE ATTACH" and identity.sub == named and identity not in detached:
             return identity.relation
     return None
 
 
-def _drops(now: Situation, group: set[int]) -> Iterator[str]:
+def _drops(situation: Situation, group: set[int]) -> Iterator[str]:
     """Last first; what goes with its relation is not dropped by itself."""
     going: set[int] = set()
     for at in group:
-        if _is_there(now, at):
-            going.update(now.graph.parts(at))
+        if _is_there(situation, at):
+            going.update(situation.graph.parts(at))
     for at in sorted(group, reverse=True):
-        present = now.present.entries.get(now.contents.items[at].identity)
+        present = situation.present.entries.get(situation.contents.items[at].identity)
         if present is not None and present.drop and at not in going:
             yield present.drop
 
 
-def _beside(now: Situation, group: set[int]) -> Iterator[str]:
+def _beside(situation: Situation, group: set[int]) -> Iterator[str]:
     """What hangs on dropped relations of the target and is not in the snapshot, in words."""
-    relations = {now.contents.items[at].identity.names[:2] for at in group}
-    known = {item.identity for item in now.contents.items}
-    for identity, entry in now.present.entries.items():
-        home = now.present.homes.get(identity, identity.names[:2])
+    relations = {situation.contents.items[at].identity.names[:2] for at in group}
+    known = {item.identity for item in situation.contents.items}
+    for identity, entry in situation.present.entries.items():
+        home = situation.present.homes.get(identity, identity.names[:2])
         if home in relations and identity not in known and identity.desc not in ("ACL", "COMMENT"):
             yield entry.label

@@ -103,11 +103,11 @@ class EntryGraph:
 
     def roots(self, at: int) -> list[int]:
         """Partitioned tables that a table is below, the nearest first."""
-        found: list[int] = []
+        roots: list[int] = []
         while (above := self._above.get(at)) is not None:
-            found.append(above)
+            roots.append(above)
             at = above
-        return found
+        return roots
 
     def depth_of_index(self, at: int) -> int:
         """Of what an INDEX ATTACH attaches: how many partitioned tables its table lies below.

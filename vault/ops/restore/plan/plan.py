@@ -71,20 +71,22 @@ def plan(
     options = options or RestoreOptions()
     refuse(contents, target, options)
     contents, present = with_public(contents, present, target)
-    now = _situation(contents, target, options, present)
-    picked = now.picked
-    decisions = decide(now)
-    built_in = decide_privileges(now, decisions)
-    exchanged = [_exchange_steps(now, one) for one in exchanges(now, decisions)]
-    apart = {at for one in exchanged for at in one.exchange.entries}
-    rows, not_loaded = rows_into(now, decisions, {item.name for one in exchanged for item in one.tables})
-    jobs = [one for one in rows if one.item.name.schema in _STARTING_JOBS]
-    roles, steps = _role_steps(now, options), _steps(contents, _active(decisions) - apart)
+    situation = _situation(contents, target, options, present)
+    picked = situation.picked
+    decisions = decide(situation)
+    built_in = decide_privileges(situation, decisions)
+    exchanged = [_exchange_steps(situation, exchange) for exchange in exchanges(situation, decisions)]
+    apart = {at for exchange in exchanged for at in exchange.exchange.entries}
+    rows, not_loaded = rows_into(
+        situation, decisions, {item.name for exchange in exchanged for item in exchange.tables}
+    )
+    jobs = [step for step in rows if step.item.name.schema in _STARTING_JOBS]
+    roles, steps = _role_steps(situation, options), _steps(contents, _active(decisions) - apart)
     created = [at for at in steps["first"] if decisions[at].action is Action.CREATE]
     row_security = _row_security(contents, created, steps["after"])
     early = {at for positions in row_security.values() for at in positions}
-    late = attachments(now, decisions, apart)
-    others = policies.beyond(now, apart)
+    late = attachments(situation, decisions, apart)
+    others = policies.beyond(situation, apart)
     return RestorePlan(
         contents=contents,
         target=target,
@@ -102,11 +104,11 @@ def plan(
         ),
         exchanges=tuple(exchanged),
         row_steps=RowSteps(
-            tables=parents_first(_largest_first(one for one in rows if one not in jobs), contents.catalog),
+            tables=parents_first(_largest_first(step for step in rows if step not in jobs), contents.catalog),
             late=_largest_first(jobs),
-            owner_of_sequence=now.graph.owner_of_sequence,
+            owner_of_sequence=situation.graph.owner_of_sequence,
             read_only=present.read_only,
-            references=_references(now, rows) if target.in_the_way else (),
+            references=_references(situation, rows) if target.in_the_way else (),
         ),
         access=AccessSteps(
             privileges=tuple(steps["privileges"]),
@@ -114,32 +116,34 @@ def plan(
             drops=tuple(others) if options.replace else (),
         ),
         refused=(
-            *undone(now, decisions, not_loaded, left_out=set(steps["left out"])),
+            *undone(situation, decisions, not_loaded, left_out=set(steps["left out"])),
             *(() if options.replace else (*map(wider, built_in.wider), *map(policies.told, others))),
             *roles.kept,
-            *(narrowed(one) for one in rows if one.without),
+            *(narrowed(step) for step in rows if step.without),
         ),
-        warnings=(*warnings(contents, target, roles=roles, picked=picked), *firing(now, rows)),
+        warnings=(*warnings(contents, target, roles=roles, picked=picked), *firing(situation, rows)),
         fresh=not target.in_the_way,
     )
 
 
 def _active(decisions: Mapping[int, Decision]) -> set[int]:
-    return {at for at, one in decisions.items() if one.action in (Action.CREATE, Action.REPLACE)}
+    return {at for at, decision in decisions.items() if decision.action in (Action.CREATE, Action.REPLACE)}
 
 
-def _role_steps(now: Situation, options: RestoreOptions) -> RoleSteps:
-    only = now.picked.roles
+def _role_steps(situation: Situation, options: RestoreOptions) -> RoleSteps:
+    only = situation.picked.roles
     named = only is None and not options.wanted.everything
-    return role_steps(now.contents.roles, now.target, only=only, add_memberships=named, replace=options.replace)
+    return role_steps(
+        situation.contents.roles, situation.target, only=only, add_memberships=named, replace=options.replace
+    )
 
 
-def _references(now: Situation, rows: Iterable[TableRows]) -> tuple[Reference, ...]:
-    return references(now.contents, now.graph, (item for one in rows for item in one.items))
+def _references(situation: Situation, rows: Iterable[TableRows]) -> tuple[Reference, ...]:
+    return references(situation.contents, situation.graph, (item for step in rows for item in step.items))
 
 
 def _situation(contents: Contents, target: TargetFacts, options: RestoreOptions, present: Present) -> Situation:
-    now = Situation(
+    situation = Situation(
         contents=contents,
         graph=EntryGraph(contents),
         picked=pick(contents, options.wanted, there=frozenset(present.entries), selectors=options.selectors),
@@ -151,18 +155,20 @@ def _situation(contents: Contents, target: TargetFacts, options: RestoreOptions,
         otherwise=called_otherwise(contents, present, target.version_num),
         named=options.wanted.names,
     )
-    brought = referring(now)
-    return replace(now, picked=replace(now.picked, tables=(*now.picked.tables, *brought), brought=brought))
+    brought = referring(situation)
+    return replace(
+        situation, picked=replace(situation.picked, tables=(*situation.picked.tables, *brought), brought=brought)
+    )
 
 
-def _exchange_steps(now: Situation, exchange: Exchange) -> ExchangeSteps:
-    steps = _steps(now.contents, set(exchange.entries))
-    row_security = _row_security(now.contents, steps["first"], steps["after"])
+def _exchange_steps(situation: Situation, exchange: Exchange) -> ExchangeSteps:
+    steps = _steps(situation.contents, set(exchange.entries))
+    row_security = _row_security(situation.contents, steps["first"], steps["after"])
     early = {at for positions in row_security.values() for at in positions}
     tables: set[TableName] = set()
     sequences: set[TableName] = set()
     for at in exchange.entries:
-        identity = now.contents.items[at].identity
+        identity = situation.contents.items[at].identity
         if identity.desc in ("TABLE", "SEQUENCE") and len(identity.names) == 2:
             name = identity.relation
             (tables if identity.desc == "TABLE" else sequences).add(name)
@@ -170,14 +176,14 @@ def _exchange_steps(now: Situation, exchange: Exchange) -> ExchangeSteps:
         exchange=exchange,
         definitions=tuple(steps["first"]),
         row_security=row_security,
-        tables=tuple(item for item in now.picked.tables if item.name in tables),
+        tables=tuple(item for item in situation.picked.tables if item.name in tables),
         sequences=frozenset(sequences),
         then=(*(at for at in steps["after"] if at not in early), *steps["privileges"], *steps["last"]),
     )
 
 
 def _largest_first(rows: Iterable[TableRows]) -> tuple[TableRows, ...]:
-    return tuple(sorted(rows, key=lambda one: (-bytes_of(one.item), one.item.name)))
+    return tuple(sorted(rows, key=lambda step: (-bytes_of(step.item), step.item.name)))
 
 
 def refuse(contents: Contents, target: TargetFacts, options: RestoreOptions) -> None:
@@ -211,9 +217,13 @@ def refuse(contents: Contents, target: TargetFacts, options: RestoreOptions) -> 
 def beside_the_platform(target: TargetFacts, selectors: Selectors) -> list[str]:
     """What is in the way, without what a managed platform has before a project comes."""
     standing = [read_address(printed) for printed in target.in_the_way]
-    own = [one for one in standing if one.kind != "schema" or one.names[0] not in selectors.platform_schemas]
+    own = [
+        address
+        for address in standing
+        if address.kind != "schema" or address.names[0] not in selectors.platform_schemas
+    ]
     is_platform = len(own) < len(standing)
-    return [str(one) for one in own if not (is_platform and one.kind in _OF_PLATFORM)]
+    return [str(address) for address in own if not (is_platform and address.kind in _OF_PLATFORM)]
 
 
 def _steps(contents: Contents, active: set[int]) -> dict[str, list[int]]:
@@ -246,10 +256,10 @@ def _step(item: Item, *, rows_come: bool) -> str:
 
 def _row_security(contents: Contents, first: list[int], after: list[int]) -> dict[int, tuple[int, ...]]:
     tables = {contents.items[at].identity.names: at for at in first if contents.items[at].identity.desc == "TABLE"}
-    found: dict[int, tuple[int, ...]] = {}
+    row_security: dict[int, tuple[int, ...]] = {}
     for at in after:
         identity = contents.items[at].identity
         if identity.desc == "ROW SECURITY" and identity.names in tables:
             table = tables[identity.names]
-            found[table] = (*found.get(table, ()), at)
-    return found
+            row_security[table] = (*row_security.get(table, ()), at)
+    return row_security

@@ -13,26 +13,26 @@ from vault.ops.restore.plan.decision import Situation
 _OF_POLICIES = frozenset({"POLICY", "ROW SECURITY"})
 
 
-def beyond(now: Situation, apart: Collection[int]) -> list[SchemaEntry]:
+def beyond(situation: Situation, apart: Collection[int]) -> list[SchemaEntry]:
     """`apart`: positions of what is dropped and created anew, which takes them along."""
-    recorded = {item.identity for item in now.contents.items}
+    recorded = {item.identity for item in situation.contents.items}
     asked = {
-        now.graph.relation(identity.relation)
-        for at in now.picked.explicit
-        if (identity := now.contents.items[at].identity).desc in _OF_POLICIES
+        situation.graph.relation(identity.relation)
+        for at in situation.picked.explicit
+        if (identity := situation.contents.items[at].identity).desc in _OF_POLICIES
     }
-    found = []
-    for identity, entry in sorted(now.present.entries.items()):
-        if identity.desc != "POLICY" or identity in recorded or entry.namespace in now.selectors.platform_schemas:
+    alone = []
+    for identity, entry in sorted(situation.present.entries.items()):
+        if identity.desc != "POLICY" or identity in recorded or entry.namespace in situation.selectors.platform_schemas:
             continue
-        home = now.graph.relation(identity.relation)
+        home = situation.graph.relation(identity.relation)
         if (
             home is not None
             and home not in apart
-            and (now.picked.policies or home in asked or home in now.picked.explicit)
+            and (situation.picked.policies or home in asked or home in situation.picked.explicit)
         ):
-            found.append(entry)
-    return found
+            alone.append(entry)
+    return alone
 
 
 def told(entry: SchemaEntry) -> tuple[str, str]:

@@ -32,67 +32,72 @@ class BuiltIn:
     wider: list[Identity] = field(default_factory=list)
 
 
-def decide_privileges(now: Situation, found: dict[int, Decision]) -> BuiltIn:
-    """Decide for the ACL entries in `found`, an object at a time."""
-    recorded = _by_object(now.contents.entries)
-    there = _by_object(now.present.entries.values())
-    in_force = _InForce(now)
+def decide_privileges(situation: Situation, decisions: dict[int, Decision]) -> BuiltIn:
+    """Decide for the ACL entries in `decisions`, an object at a time."""
+    recorded = _by_object(situation.contents.entries)
+    there = _by_object(situation.present.entries.values())
+    in_force = _InForce(situation)
     positions: dict[Address, list[int]] = {}
-    for at in sorted(found):
-        if now.contents.items[at].identity.desc == "ACL":
-            positions.setdefault(now.contents.items[at].identity.address, []).append(at)
+    for at in sorted(decisions):
+        if situation.contents.items[at].identity.desc == "ACL":
+            positions.setdefault(situation.contents.items[at].identity.address, []).append(at)
     for address, own in positions.items():
-        differing = {at for at in own if found[at].action in (Action.REPLACE, Action.KEEP)}
+        differing = {at for at in own if decisions[at].action in (Action.REPLACE, Action.KEEP)}
         beyond = there.get(address, {}).keys() - recorded[address].keys()
         if not differing and not beyond:
             continue
-        if any(now.contents.items[at].entry.namespace in now.selectors.platform_schemas for at in own):
+        if any(situation.contents.items[at].entry.namespace in situation.selectors.platform_schemas for at in own):
             continue
-        asked = not now.picked.explicit.isdisjoint(own)
-        exact = asked and bool(address.kind) and (now.replace or in_force.fit(address))
+        asked = not situation.picked.explicit.isdisjoint(own)
+        exact = asked and bool(address.kind) and (situation.replace or in_force.fit(address))
         present = next(iter(there.get(address, {}).values()), None) if address.kind else None
         for place, at in enumerate(own):
             if exact:
                 first = Decision(action=Action.REPLACE, present=present, in_place=True)
-                found[at] = first if place == 0 else Decision(action=Action.CREATE)
+                decisions[at] = first if place == 0 else Decision(action=Action.CREATE)
             elif at in differing or place == 0:
-                found[at] = Decision(action=Action.KEEP, why="differs on the target", present=present, lacking=asked)
+                decisions[at] = Decision(
+                    action=Action.KEEP, why="differs on the target", present=present, lacking=asked
+                )
     done = BuiltIn()
-    for identity in (*_without_record(now, found, recorded, there), *_without_entry(now, recorded, there)):
+    for identity in (
+        *_without_record(situation, decisions, recorded, there),
+        *_without_entry(situation, recorded, there),
+    ):
         (done.lacking if in_force.fit(identity.address) else done.wider).append(identity)
     return done
 
 
 def _without_record(
-    now: Situation,
-    found: dict[int, Decision],
+    situation: Situation,
+    decisions: dict[int, Decision],
     recorded: _ByObject,
     there: _ByObject,
 ) -> list[Identity]:
     return [
         identity
-        for at in sorted(now.picked.explicit & found.keys())
-        if (identity := now.contents.items[at].identity) in now.present.entries
+        for at in sorted(situation.picked.explicit & decisions.keys())
+        if (identity := situation.contents.items[at].identity) in situation.present.entries
         and identity.desc not in _ABOUT
         and not identity.sub
-        and now.contents.items[at].entry.namespace not in now.selectors.platform_schemas
+        and situation.contents.items[at].entry.namespace not in situation.selectors.platform_schemas
         and identity.address in there
         and identity.address not in recorded
     ]
 
 
-def _without_entry(now: Situation, recorded: _ByObject, there: _ByObject) -> list[Identity]:
+def _without_entry(situation: Situation, recorded: _ByObject, there: _ByObject) -> list[Identity]:
     """What is built in, and members of extensions: no entry stands for them, so all privileges together select them."""
-    if not now.picked.privileges:
+    if not situation.picked.privileges:
         return []
-    objects = {identity.address for identity in now.present.entries if identity.desc not in _ABOUT}
-    known = Privileges.of(now.contents.catalog.acls)
+    objects = {identity.address for identity in situation.present.entries if identity.desc not in _ABOUT}
+    known = Privileges.of(situation.contents.catalog.acls)
     return [
         identity
         for address, entries in sorted(there.items())
         if address.kind and address not in recorded and address not in objects
         for identity, entry in [next(iter(entries.items()))]
-        if entry.namespace not in now.selectors.platform_schemas
+        if entry.namespace not in situation.selectors.platform_schemas
         and (entry.namespace == "pg_catalog" or address.kind == "language" or known.knows(address))
     ]
 
@@ -100,10 +105,10 @@ def _without_entry(now: Situation, recorded: _ByObject, there: _ByObject) -> lis
 class _InForce:
     """Compares what the snapshot's and the target's objects grant."""
 
-    def __init__(self, now: Situation) -> None:
-        self._recorded = Privileges.of(now.contents.catalog.acls)
-        self._there = Privileges.of(now.present.acls)
-        self._version_num = min(now.contents.server.version_num, now.target.version_num)
+    def __init__(self, situation: Situation) -> None:
+        self._recorded = Privileges.of(situation.contents.catalog.acls)
+        self._there = Privileges.of(situation.present.acls)
+        self._version_num = min(situation.contents.server.version_num, situation.target.version_num)
 
     def fit(self, address: Address) -> bool:
         """The target's object grants nothing that the snapshot's does not."""

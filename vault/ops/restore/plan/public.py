@@ -67,11 +67,11 @@ def _present(
     entries: Mapping[Identity, SchemaEntry], standard: SchemaEntry, comment: SchemaEntry, *, uncommented: bool
 ) -> dict[Identity, SchemaEntry]:
     """`uncommented`: in the snapshot, where an empty comment is equal and not lacking."""
-    found = {_SCHEMA: standard, _COMMENT: comment, **entries}
-    found[_SCHEMA] = replace(found[_SCHEMA], definition="")
-    if found[_COMMENT].definition == _NO_COMMENT and not uncommented:
-        del found[_COMMENT]
-    return found
+    whole = {_SCHEMA: standard, _COMMENT: comment, **entries}
+    whole[_SCHEMA] = replace(whole[_SCHEMA], definition="")
+    if whole[_COMMENT].definition == _NO_COMMENT and not uncommented:
+        del whole[_COMMENT]
+    return whole
 
 
 def _entry(identity: Identity, definition: str, *, owner: str = "") -> SchemaEntry:

@@ -50,7 +50,7 @@ def references(contents: Contents, graph: EntryGraph, coming: Iterable[TableItem
     items = {item.name: item for item in contents.tables}
     heirs = _heirs(contents)
     waiting = {at for name in names for at in _family(graph, name)}
-    direct, seen, found = frozenset(waiting), set(waiting), []
+    direct, seen, reached = frozenset(waiting), set(waiting), []
     while waiting:
         parent = waiting.pop()
         keys = [
@@ -63,7 +63,7 @@ def references(contents: Contents, graph: EntryGraph, coming: Iterable[TableItem
             if key is None or home is None:
                 continue
             leaves = _leaves(graph, home, contents, items)
-            found.append(
+            reached.append(
                 Reference(
                     child=child,
                     parent=contents.items[parent].identity.relation,
@@ -79,16 +79,16 @@ def references(contents: Contents, graph: EntryGraph, coming: Iterable[TableItem
             if home not in seen and not key.on_delete:
                 seen.add(home)
                 waiting.add(home)
-    return tuple(sorted(found, key=lambda one: (one.child, one.parent, one.columns)))
+    return tuple(sorted(reached, key=lambda reference: (reference.child, reference.parent, reference.columns)))
 
 
 def _heirs(contents: Contents) -> dict[TableName, list[TableName]]:
     """Table -> tables that inherit from it, but for partitions: a delete without ONLY reaches their rows too."""
-    found: dict[TableName, list[TableName]] = {}
+    heirs: dict[TableName, list[TableName]] = {}
     for child, parent, letter in contents.catalog.edges:
         if (child.kind, parent.kind, letter) == ("table", "table", _INHERITS):
-            found.setdefault(parent.relation, []).append(child.relation)
-    return found
+            heirs.setdefault(parent.relation, []).append(child.relation)
+    return heirs
 
 
 def _actions(key: ForeignKey) -> Iterator[str]:
@@ -107,18 +107,18 @@ def _family(graph: EntryGraph, name: TableName) -> list[int]:
 def _own(contents: Contents, graph: EntryGraph, at: int) -> list[int]:
     """Keys by which a table refers to itself."""
     keys = (part for part in graph.parts(at) if contents.items[part].identity.desc == "FK CONSTRAINT")
-    tables = {one: [need for need in graph.needs(one) if contents.items[need].identity.desc == "TABLE"] for one in keys}
-    return [one for one, needs in tables.items() if set(needs) <= {at}]
+    tables = {key: [need for need in graph.needs(key) if contents.items[need].identity.desc == "TABLE"] for key in keys}
+    return [key for key, needs in tables.items() if set(needs) <= {at}]
 
 
 def _leaves(
     graph: EntryGraph, at: int, contents: Contents, items: Mapping[TableName, TableItem]
 ) -> tuple[TableItem, ...]:
-    found: list[TableItem] = []
+    leaves: list[TableItem] = []
     waiting = [at]
     while waiting:
-        one = waiting.pop()
-        name = contents.items[one].identity.relation
-        found += [items[name]] if name in items else []
-        waiting += graph.partitions(one)
-    return tuple(sorted(found, key=lambda item: item.name))
+        position = waiting.pop()
+        name = contents.items[position].identity.relation
+        leaves += [items[name]] if name in items else []
+        waiting += graph.partitions(position)
+    return tuple(sorted(leaves, key=lambda item: item.name))

@@ -28,7 +28,7 @@ def differences(
         if source.verifiers_read and passwords is not None and (role.verifier is None) is (role.name in passwords):
             now, before = ("a", "none") if role.verifier is None else ("no", "one")
             yield f"role {role.name}: it has {now} password here, and had {before}"
-    yield from _memberships(source, target, {(one.role, one.member) for one in added})
+    yield from _memberships(source, target, {(membership.role, membership.member) for membership in added})
     names = {role.name for role in both}
     yield from _settings(source, target, names)
     supers = {role.name for role in (*source.roles, *target.roles) if role.superuser}
@@ -52,7 +52,7 @@ def _memberships(source: Roles, target: Roles, added: Collection[Pair]) -> Itera
     was, now = _by_pair(source), _by_pair(target)
     known = {role.name for role in source.roles}
     grantors: Counter[Pair] = Counter()
-    for (role, member), one in was.items():
+    for (role, member), recorded in was.items():
         if (role, member) in added:
             continue
         if (role, member) not in now:
@@ -60,10 +60,10 @@ def _memberships(source: Roles, target: Roles, added: Collection[Pair]) -> Itera
             continue
         other = now[role, member]
         for option in ("admin", "inherit", "set"):
-            before, after = _option(one, option), _option(other, option)
+            before, after = _option(recorded, option), _option(other, option)
             if None not in (before, after) and before != after:
                 yield f"{member} is a member of {role} {'with' if after else 'without'} the option {option.upper()}"
-        granted = _grantors(one), _grantors(other)
+        granted = _grantors(recorded), _grantors(other)
         grantors[granted] += granted[0] != granted[1]
     for role, member in sorted(now.keys() - was.keys()):
         if role in known or (role.startswith("pg_") and member in known):
@@ -75,26 +75,27 @@ def _memberships(source: Roles, target: Roles, added: Collection[Pair]) -> Itera
 
 def _by_pair(roles: Roles) -> dict[Pair, list[Membership]]:
     """From 16 on one membership can be granted by several roles; the options of all count."""
-    found: dict[Pair, list[Membership]] = {}
-    for one in roles.memberships:
-        found.setdefault((one.role, one.member), []).append(one)
-    return found
+    granted: dict[Pair, list[Membership]] = {}
+    for membership in roles.memberships:
+        granted.setdefault((membership.role, membership.member), []).append(membership)
+    return granted
 
 
 def _grantors(granted: list[Membership]) -> str:
-    return ", ".join(sorted({one.grantor for one in granted}))
+    return ", ".join(sorted({membership.grantor for membership in granted}))
 
 
 def _option(granted: list[Membership], option: str) -> bool | None:
     """None: the server does not know it."""
-    values = [getattr(one, option) for one in granted]
+    values = [getattr(membership, option) for membership in granted]
     return None if None in values else any(values)
 
 
 def _settings(source: Roles, target: Roles, names: Collection[str]) -> Iterator[str]:
     """Of roles in all databases, and what only the target's database has: what the snapshot's has is set or refused."""
     was, now = (
-        {(one.role, one.here, one.name.lower()): one.value for one in side.settings} for side in (source, target)
+        {(setting.role, setting.here, setting.name.lower()): setting.value for setting in side.settings}
+        for side in (source, target)
     )
     for role, here, name in sorted(was.keys() | now.keys()):
         if role and role not in names:
@@ -121,17 +122,17 @@ def _parameters(source: Roles, target: Roles, names: Collection[str]) -> Iterato
 
 def _granted(roles: Roles) -> set[tuple[str, str, str, bool]]:
     return {
-        (one.name, item.grantee, letter, grantable)
-        for one in roles.parameter_acls
-        for item in map(read_acl_item, one.acl)
+        (parameter.name, item.grantee, letter, grantable)
+        for parameter in roles.parameter_acls
+        for item in map(read_acl_item, parameter.acl)
         for letter, grantable in item.privileges
     }
 
 
 def _tablespaces(source: Roles, target: Roles) -> Iterator[str]:
-    here = {one.name: one for one in target.tablespaces}
-    for one in source.tablespaces:
-        other = here.get(one.name)
+    here = {tablespace.name: tablespace for tablespace in target.tablespaces}
+    for tablespace in source.tablespaces:
+        other = here.get(tablespace.name)
         for field in ("owner", "acl", "options") if other is not None else ():
-            if getattr(one, field) != getattr(other, field):
-                yield f"tablespace {one.name}: {'privileges are' if field == 'acl' else f'{field} is'} not as recorded"
+            if getattr(tablespace, field) != getattr(other, field):
+                yield f"tablespace {tablespace.name}: {'privileges are' if field == 'acl' else f'{field} is'} not as recorded"

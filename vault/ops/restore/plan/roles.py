@@ -49,14 +49,22 @@ def role_steps(
     here = {(member.role, member.member) for member in target.roles.memberships}
     lacking = [member for member in wanted.memberships if (member.role, member.member) not in here]
     if only is not None:
-        lacking = [one for one in lacking if {one.role, one.member} <= there or one.role.startswith("pg_")]
-    memberships = [one for one in lacking if add_memberships or created & {one.role, one.member}]
+        lacking = [
+            membership
+            for membership in lacking
+            if {membership.role, membership.member} <= there or membership.role.startswith("pg_")
+        ]
+    memberships = [
+        membership for membership in lacking if add_memberships or created & {membership.role, membership.member}
+    ]
     settings, kept = _settings(wanted, target, created, everyone=only is None, replace=replace)
     return RoleSteps(
         create=create,
         memberships=tuple(memberships),
         settings=tuple(settings),
-        parameters=tuple(_own(one, created) for one in wanted.parameter_acls if _own(one, created).acl),
+        parameters=tuple(
+            _own(parameter, created) for parameter in wanted.parameter_acls if _own(parameter, created).acl
+        ),
         differences=(
             tuple(differences(wanted, target.roles, added=memberships, passwords=target.with_password))
             if only is None
@@ -70,18 +78,20 @@ def _settings(
     wanted: Roles, target: TargetFacts, created: set[str], *, everyone: bool, replace: bool
 ) -> tuple[list[RoleSetting], list[tuple[str, str]]]:
     """Those to be made, and those of the database that stay as they are."""
-    there = {(one.role, one.here, one.name.lower()): one.value for one in target.roles.settings}
-    made: list[RoleSetting] = []
+    there = {(setting.role, setting.here, setting.name.lower()): setting.value for setting in target.roles.settings}
+    lacking: list[RoleSetting] = []
     kept: list[tuple[str, str]] = []
-    for one in wanted.settings:
-        value = there.get((one.role, one.here, one.name.lower()))
-        if value == one.value or not (one.role in created or (one.here and everyone)):
+    for setting in wanted.settings:
+        value = there.get((setting.role, setting.here, setting.name.lower()))
+        if value == setting.value or not (setting.role in created or (setting.here and everyone)):
             continue
         if value is None or replace:
-            made.append(one)
+            lacking.append(setting)
         else:
-            kept.append((f"SETTING {one.name} {one.role}".rstrip(), "has another value on the target; -c replaces it"))
-    return made, kept
+            kept.append(
+                (f"SETTING {setting.name} {setting.role}".rstrip(), "has another value on the target; -c replaces it")
+            )
+    return lacking, kept
 
 
 def _own(parameter: ParameterAcl, created: set[str]) -> ParameterAcl:

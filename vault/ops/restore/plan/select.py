@@ -188,7 +188,7 @@ def _is_wanted(name: TableName, *, wanted: Wanted, named: Collection[TableName],
 
 
 def _explicit(contents: Contents, wanted: Wanted, named: Collection[TableName], selectors: Selectors) -> set[int]:
-    found = set()
+    asked = set()
     selector = EntrySelector(catalog=contents.catalog, selectors=selectors)
     for at, item in enumerate(contents.items):
         entry = item.entry
@@ -198,12 +198,12 @@ def _explicit(contents: Contents, wanted: Wanted, named: Collection[TableName], 
             or (entry.identity.desc == "SCHEMA" and entry.tag in wanted.schemas)
             or any(_is_named(entry, name) for name in named)
         ):
-            found.add(at)
+            asked.add(at)
     if "encryption" in wanted.components:
         called = (entry.identity.address for entry in contents.entries if selector.is_encryption(entry))
         callers = dependents(contents.catalog, called)
-        found |= {at for at, item in enumerate(contents.items) if item.identity.address in callers}
-    return found
+        asked |= {at for at, item in enumerate(contents.items) if item.identity.address in callers}
+    return asked
 
 
 def _sequences(
@@ -215,12 +215,12 @@ def _sequences(
     if wanted.everything or not wanted.components.isdisjoint({"sequences", "data"}):
         return None
     with_rows = {table.name for table in tables}
-    found = {sequence for sequence, table in graph.owner_of_sequence.items() if table in with_rows}
+    coming = {sequence for sequence, table in graph.owner_of_sequence.items() if table in with_rows}
     for at in entries:
         identity = contents.items[at].identity
         if identity.desc == "SEQUENCE" and len(identity.names) == 2:
-            found.add(identity.relation)
-    return frozenset(found)
+            coming.add(identity.relation)
+    return frozenset(coming)
 
 
 # --- what comes with it --------------------------------------------------------------------------
@@ -301,20 +301,20 @@ class _Closure:
         """With everything it needs; what has to be created brings its parts."""
         waiting = [at]
         while waiting:
-            one = waiting.pop()
-            if one in self.entries:
+            position = waiting.pop()
+            if position in self.entries:
                 continue
-            self.entries.add(one)
-            if self._contents.items[one].identity not in self._there:
-                waiting.extend(self._graph.needs(one))
-                waiting.extend(self._around(one))
+            self.entries.add(position)
+            if self._contents.items[position].identity not in self._there:
+                waiting.extend(self._graph.needs(position))
+                waiting.extend(self._around(position))
 
     def _around(self, at: int) -> list[int]:
         """Parts of a relation, what is said about them and it; links are put aside."""
         parts = self._graph.parts(at)
         self._links.update(part for part in (*parts, *self._graph.links_to(at)) if self._desc(part) in LINKS)
         own = [part for part in parts if self._desc(part) not in LINKS]
-        return [*own, *(one for part in (at, *own) for one in self._graph.about(part))]
+        return [*own, *(about for part in (at, *own) for about in self._graph.about(part))]
 
     def _desc(self, at: int) -> str:
         return self._contents.items[at].identity.desc
@@ -327,16 +327,16 @@ def _roles_of(contents: Contents, entries: Iterable[int], there: frozenset[Ident
         acls.setdefault(address.whole, []).extend(acl or ())
     policies = {(schema, table, policy): roles for schema, table, policy, roles in contents.catalog.policies}
     known = {role.name for role in contents.roles.roles}
-    found: set[str] = set()
+    named: set[str] = set()
     for at in entries:
         entry = contents.items[at].entry
         identity = entry.identity
         if identity in there:
             continue
-        found.add(entry.owner)
+        named.add(entry.owner)
         if identity.kind == "policy":
             schema, table, policy = identity.names
-            found.update(policies.get((schema, table, policy), ()))
+            named.update(policies.get((schema, table, policy), ()))
         if identity.desc == "ACL":
-            found.update(read_acl_item(item).grantee for item in acls.get(identity.address, ()))
-    return frozenset(found & known)
+            named.update(read_acl_item(item).grantee for item in acls.get(identity.address, ()))
+    return frozenset(named & known)

@@ -20,50 +20,50 @@ _MODES: Final = {
 }
 
 
-def lines(made: RestorePlan) -> Iterator[str]:
+def lines(plan: RestorePlan) -> Iterator[str]:
     """What will be done, then what will not, then what to know before saying yes."""
-    target = made.target
+    target = plan.target
     yield f"into database {target.database} on PostgreSQL {target.version_num // 10000}, as {target.user}"
-    apart = {at for steps in made.exchanges for at in steps.exchange.entries}
-    created = (at for at in made.positions(Action.CREATE) if at not in apart)
-    kinds = Counter(made.contents.items[at].identity.desc for at in created)
+    apart = {at for steps in plan.exchanges for at in steps.exchange.entries}
+    created = (at for at in plan.positions(Action.CREATE) if at not in apart)
+    kinds = Counter(plan.contents.items[at].identity.desc for at in created)
     for kind, count in sorted(kinds.items(), key=lambda pair: (-pair[1], pair[0])):
         yield f"  {count} {kind}"
-    yield from _others(made)
-    yield from _exchanges(made)
-    yield from _drops(made)
-    yield from _rows(made)
-    if made.roles.create:
-        yield f"  new roles: {', '.join(role.name for role in made.roles.create)}"
-    yield from (f"not done: {name}: {why}" for name, why in made.refused)
-    for at in made.picked.dependents:
-        entry = made.contents.items[at].entry
+    yield from _others(plan)
+    yield from _exchanges(plan)
+    yield from _drops(plan)
+    yield from _rows(plan)
+    if plan.roles.create:
+        yield f"  new roles: {', '.join(role.name for role in plan.roles.create)}"
+    yield from (f"not done: {name}: {why}" for name, why in plan.refused)
+    for at in plan.picked.dependents:
+        entry = plan.contents.items[at].entry
         about = entry.identity.desc in ("ACL", "COMMENT", "SECURITY LABEL")  # their tags are phrases
         where = f"{entry.namespace}." if entry.namespace and not about else ""
         yield f"also missing on the target, not selected: {entry.identity.desc} {where}{entry.tag}"
-    yield from (f"differs, not changed: {difference}" for difference in made.roles.differences)
-    yield from (f"warning: {warning}" for warning in made.warnings)
+    yield from (f"differs, not changed: {difference}" for difference in plan.roles.differences)
+    yield from (f"warning: {warning}" for warning in plan.warnings)
 
 
-def _others(made: RestorePlan) -> Iterator[str]:
+def _others(plan: RestorePlan) -> Iterator[str]:
     """What is on the target already."""
-    equal = len(made.positions(Action.EQUAL))
+    equal = len(plan.positions(Action.EQUAL))
     if equal:
         yield f"  {equal} definitions are there and equal"
     for action, word in ((Action.REPLACE, "replace"), (Action.KEEP, "left as it is")):
-        found = [at for at in made.positions(action) if not made.decisions[at].lacking]
-        for at in found[:_NAMED_MAX]:
-            entry, why = made.contents.items[at].entry, made.decisions[at].why
+        positions = [at for at in plan.positions(action) if not plan.decisions[at].lacking]
+        for at in positions[:_NAMED_MAX]:
+            entry, why = plan.contents.items[at].entry, plan.decisions[at].why
             yield f"  {word}: {entry.label}{f' ({why})' if why else ''}"
-        if len(found) > _NAMED_MAX:
-            yield f"  {word}: {len(found) - _NAMED_MAX} more"
+        if len(positions) > _NAMED_MAX:
+            yield f"  {word}: {len(positions) - _NAMED_MAX} more"
 
 
-def _exchanges(made: RestorePlan) -> Iterator[str]:
+def _exchanges(plan: RestorePlan) -> Iterator[str]:
     """What is dropped and created anew, rows and all."""
-    for steps in made.exchanges:
-        entries = [made.contents.items[at].entry for at in steps.exchange.replaced]
-        yield f"  DROP AND CREATE ANEW: {', '.join(one.label for one in entries)}"
+    for steps in plan.exchanges:
+        entries = [plan.contents.items[at].entry for at in steps.exchange.replaced]
+        yield f"  DROP AND CREATE ANEW: {', '.join(entry.label for entry in entries)}"
         others = len(steps.exchange.entries) - len(entries)
         if others:
             yield f"    with {others} definitions that go with it and come back"
@@ -73,16 +73,16 @@ def _exchanges(made: RestorePlan) -> Iterator[str]:
             yield f"    LOST, because the snapshot does not have it: {lost}"
 
 
-def _drops(made: RestorePlan) -> Iterator[str]:
-    for entry in made.access.drops:
+def _drops(plan: RestorePlan) -> Iterator[str]:
+    for entry in plan.access.drops:
         yield f"  DROP, because the snapshot does not have it: {entry.label}"
 
 
-def _without_rows(made: RestorePlan) -> Iterator[str]:
+def _without_rows(plan: RestorePlan) -> Iterator[str]:
     """Tables whose rows nobody can bring back from this snapshot."""
-    absent = made.contents.without_rows if made.options.wanted.data else ()
-    created = [name for name in absent if name in made.created_tables]
-    left = [name for name in made.picked.without_rows if name not in created]
+    absent = plan.contents.without_rows if plan.options.wanted.data else ()
+    created = [name for name in absent if name in plan.created_tables]
+    left = [name for name in plan.picked.without_rows if name not in created]
     for words, names in (
         ("created empty, because their rows are not in the snapshot (what refers to them will fail)", created),
         ("rows are not in the snapshot, and what is there stays", left),
@@ -92,20 +92,20 @@ def _without_rows(made: RestorePlan) -> Iterator[str]:
             yield f"  {words}: {shown}{', ...' if len(names) > _NAMED_MAX else ''}"
 
 
-def _rows(made: RestorePlan) -> Iterator[str]:
-    yield f"  {counted(made.rows, 'row')} of {counted(len(made.tables), 'table')}, {size(made.bytes)}"
-    if not made.fresh:
+def _rows(plan: RestorePlan) -> Iterator[str]:
+    yield f"  {counted(plan.rows, 'row')} of {counted(len(plan.tables), 'table')}, {size(plan.bytes)}"
+    if not plan.fresh:
         for mode, words in _MODES.items():
-            names = [str(item.name) for item in made.tables_by(mode)]
+            names = [str(item.name) for item in plan.tables_by(mode)]
             if names:
                 shown = ", ".join(names[:_NAMED_MAX]) + (", ..." if len(names) > _NAMED_MAX else "")
                 yield f"    {words}: {shown}"
-        if made.target.may_replicate and any(map(made.tables_by, (RowMode.MERGE, RowMode.EXACT))):
+        if plan.target.may_replicate and any(map(plan.tables_by, (RowMode.MERGE, RowMode.EXACT))):
             yield "    their triggers and foreign keys are off meanwhile; foreign keys are verified afterwards"
-    empty = [str(name) for name in made.created_empty]
+    empty = [str(name) for name in plan.created_empty]
     if empty:
         yield f"  created without their rows, which are not selected: {', '.join(empty[:_NAMED_MAX])}"
-    yield from _without_rows(made)
-    sequences = made.contents.sequences if made.picked.sequences is None else len(made.picked.sequences)
-    large_objects = made.contents.large_objects if made.picked.large_objects else 0
+    yield from _without_rows(plan)
+    sequences = plan.contents.sequences if plan.picked.sequences is None else len(plan.picked.sequences)
+    large_objects = plan.contents.large_objects if plan.picked.large_objects else 0
     yield f"  {sequences} sequence values, {large_objects} large objects"

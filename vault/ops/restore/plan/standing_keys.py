@@ -13,22 +13,24 @@ from vault.ops.restore.plan.decision import RowMode, TableRows
 
 def parents_first(rows: Sequence[TableRows], catalog: CatalogFacts) -> tuple[TableRows, ...]:
     """Members of extensions before all others, each after those that it refers to; a circle is opened where it is met first."""
-    members = {one.item.name: one for one in rows if one.mode is RowMode.MEMBER}
+    members = {step.item.name: step for step in rows if step.mode is RowMode.MEMBER}
     parents = _parents(catalog, members.keys()) if len(members) > 1 else {}
-    found: dict[TableName, TableRows] = {}
+    ordered: dict[TableName, TableRows] = {}
     for name in members:
         waiting = [(name, iter(sorted(parents.get(name, ()))))]
         on_the_way = {name}
         while waiting:
             here, above = waiting[-1]
-            parent = next((one for one in above if one not in found and one not in on_the_way), None)
+            parent = next(
+                (candidate for candidate in above if candidate not in ordered and candidate not in on_the_way), None
+            )
             if parent is None:
-                found.setdefault(here, members[here])
+                ordered.setdefault(here, members[here])
                 waiting.pop()
             else:
                 on_the_way.add(parent)
                 waiting.append((parent, iter(sorted(parents.get(parent, ())))))
-    return (*found.values(), *(one for one in rows if one.mode is not RowMode.MEMBER))
+    return (*ordered.values(), *(step for step in rows if step.mode is not RowMode.MEMBER))
 
 
 def _parents(catalog: CatalogFacts, members: Collection[TableName]) -> dict[TableName, set[TableName]]:

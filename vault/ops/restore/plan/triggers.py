@@ -14,49 +14,54 @@ from vault.ops.restore.plan.contents import rows_of
 from vault.ops.restore.plan.decision import RowMode, Situation, TableRows
 
 
-def referring(now: Situation) -> tuple[TableItem, ...]:
+def referring(situation: Situation) -> tuple[TableItem, ...]:
     """Tables of the project that refer to a picked one with triggers, or to such a table in turn, are there, have rows in the snapshot
     and are not picked."""
-    if now.target.may_replicate:
+    if situation.target.may_replicate:
         return ()
-    picked = {item.name for item in now.picked.tables}
-    items = {item.name: item for item in now.contents.tables}
-    found: dict[TableName, TableItem] = {}
-    waiting = list(now.picked.tables)
+    picked = {item.name for item in situation.picked.tables}
+    items = {item.name: item for item in situation.contents.tables}
+    brought: dict[TableName, TableItem] = {}
+    waiting = list(situation.picked.tables)
     while waiting:
         item = waiting.pop()
-        at = now.graph.relation(item.name)
-        if at is None or not now.present.triggers.get(item.load_via_root or item.name) or not rows_of(item):
+        at = situation.graph.relation(item.name)
+        if at is None or not situation.present.triggers.get(item.load_via_root or item.name) or not rows_of(item):
             continue
-        for link in now.graph.links_to(at):
-            child = now.contents.items[link].identity.relation
-            for name in (child, *now.graph.below([child])):
+        for link in situation.graph.links_to(at):
+            child = situation.contents.items[link].identity.relation
+            for name in (child, *situation.graph.below([child])):
                 other = items.get(name)
-                if other is None or name in picked or name in found or name.schema in now.selectors.platform_schemas:
+                if (
+                    other is None
+                    or name in picked
+                    or name in brought
+                    or name.schema in situation.selectors.platform_schemas
+                ):
                     continue
-                if name in now.present.columns and rows_of(other):
-                    found[name] = other
+                if name in situation.present.columns and rows_of(other):
+                    brought[name] = other
                     waiting.append(other)
-    return tuple(found[name] for name in sorted(found))
+    return tuple(brought[name] for name in sorted(brought))
 
 
-def firing(now: Situation, rows: list[TableRows]) -> Iterator[str]:
+def firing(situation: Situation, rows: list[TableRows]) -> Iterator[str]:
     """What to know of triggers before saying yes."""
-    if now.target.may_replicate:
+    if situation.target.may_replicate:
         return
-    merged = [one.item for one in rows if one.mode is RowMode.MERGE]
+    merged = [step.item for step in rows if step.mode is RowMode.MERGE]
     for item in merged:
         name = str(item.name)
-        triggers = now.present.triggers.get(item.load_via_root or item.name, ())
+        triggers = situation.present.triggers.get(item.load_via_root or item.name, ())
         silent = [trigger for trigger, may_silence in triggers if may_silence]
         loud = [trigger for trigger, may_silence in triggers if not may_silence]
         if silent:
             yield f"do nothing while rows of {name} come, because their functions are replaced meanwhile: {', '.join(silent)}"
         if loud:
             yield (
-                f"will fire while rows of {name} come, for role {now.target.user} may not switch them off, and what they write"
+                f"will fire while rows of {name} come, for role {situation.target.user} may not switch them off, and what they write"
                 f" is not the snapshot's: {', '.join(loud)}"
             )
-    names = [str(item.name) for item in now.picked.brought]
+    names = [str(item.name) for item in situation.picked.brought]
     if names:
         yield f"missing rows come too, of tables that such triggers may have filled: {', '.join(names)}"

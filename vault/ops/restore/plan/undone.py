@@ -22,21 +22,23 @@ def narrowed(rows: TableRows) -> tuple[str, str]:
 
 
 def undone(
-    now: Situation, decisions: Mapping[int, Decision], not_loaded: Mapping[TableName, str], *, left_out: set[int]
+    situation: Situation, decisions: Mapping[int, Decision], not_loaded: Mapping[TableName, str], *, left_out: set[int]
 ) -> list[tuple[str, str]]:
     """What was asked for and stays undone, as failures of the restore name it."""
-    found = []
-    for at, one in sorted(decisions.items()):
-        if one.lacking and at not in left_out:
-            entry = now.contents.items[at].entry
+    failures = []
+    for at, decision in sorted(decisions.items()):
+        if decision.lacking and at not in left_out:
+            entry = situation.contents.items[at].entry
             hint = (
-                "; -c replaces it" if one.action is Action.KEEP and one.present is not None and not now.replace else ""
+                "; -c replaces it"
+                if decision.action is Action.KEEP and decision.present is not None and not situation.replace
+                else ""
             )
-            found.append((entry.label, f"{one.why}{hint}"))
-    for name in now.picked.without_rows:
-        if not now.definitions and name in now.named:
-            found.append((f"TABLE DATA {name}", "its rows are not in the snapshot"))
-    for item in now.picked.tables:
+            failures.append((entry.label, f"{decision.why}{hint}"))
+    for name in situation.picked.without_rows:
+        if not situation.definitions and name in situation.named:
+            failures.append((f"TABLE DATA {name}", "its rows are not in the snapshot"))
+    for item in situation.picked.tables:
         if item.name in not_loaded:
-            found.append((f"TABLE DATA {item.name}", f"not loaded: {not_loaded[item.name]}"))
-    return found
+            failures.append((f"TABLE DATA {item.name}", f"not loaded: {not_loaded[item.name]}"))
+    return failures
