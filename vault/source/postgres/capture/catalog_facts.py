@@ -159,17 +159,17 @@ def database(session: Session, *, all_collations: bool = False) -> Mapping[str, 
     `collations` (JSON, name -> version now, of those in use, or of all).
     """
     doing = "reading the database's properties"
-    found = dict(session.rows(_DATABASE, doing=doing))
-    found["collations"] = session.row(_COLLATIONS, [all_collations], doing=doing)[0]
+    properties = dict(session.rows(_DATABASE, doing=doing))
+    properties["collations"] = session.row(_COLLATIONS, [all_collations], doing=doing)[0]
     if session.connection.info.server_version >= COLLATION_VERSIONS_SINCE:
-        found["collversion"] = session.row(_DEFAULT_COLLATION, doing=doing)[0]
-    return found
+        properties["collversion"] = session.row(_DEFAULT_COLLATION, doing=doing)[0]
+    return properties
 
 
 def _edges(session: Session) -> set[tuple[str, str, str]]:
     doing = "reading dependencies"
     rows = session.rows(_DEPENDENCIES, doing=doing)
-    objects = sorted({one for row in rows for one in (row[0:3], row[3:6])})
+    objects = sorted({key for row in rows for key in (row[0:3], row[3:6])})
     columns = [list(column) for column in zip(*objects, strict=True)] or [[], [], []]
     names = {(*row[0:3],): row[3] for row in session.rows(_NAMES, columns, doing=doing) if row[3] is not None}
     return {(names[row[0:3]], names[row[3:6]], row[6]) for row in rows if row[0:3] in names and row[3:6] in names}

@@ -157,10 +157,12 @@ def _blocked(server: Server, batch: Sequence[Relation], timeout_s: float) -> Sou
     try:
         doing = "looking for who blocks"
         with observer.apart(doing=doing):
-            found = observer.rows(_BLOCKERS, [[relation.oid for relation in batch]], doing=doing)
+            blockers = observer.rows(_BLOCKERS, [[relation.oid for relation in batch]], doing=doing)
     finally:
         observer.close()
-    who = ", ".join(f"pid {pid} of {user} ({state})" for pid, user, state in found) or "a session that has ended since"
+    who = (
+        ", ".join(f"pid {pid} of {user} ({state})" for pid, user, state in blockers) or "a session that has ended since"
+    )
     return SourceError(
         f"tables could not be locked within {timeout_s:g} s",
         why=f"an exclusive lock is held or waited for by {who}",
@@ -206,25 +208,25 @@ def refuse_too_many(number: int, known: facts.Basics) -> None:
 
 
 def _missing(relations: Sequence[Relation], known: facts.Basics) -> list[Missing]:
-    found = []
+    gaps = []
     for relation in relations:
         name = qualified(relation.name)
         if relation.kind == "f":
             why = "a foreign table: its rows are on another server"
-            found.append(Missing(item=name, state=State.NOT_EXPORTABLE, why=why, fix="back up the other server"))
+            gaps.append(Missing(item=name, state=State.NOT_EXPORTABLE, why=why, fix="back up the other server"))
         elif not relation.readable:
             why = f"role {known.user} may not read it"
             fix = f"GRANT USAGE ON SCHEMA {quote(relation.name.schema)} TO {quote(known.user)};"
             fix += f" GRANT SELECT ON {name} TO {quote(known.user)}"
-            found.append(Missing(item=name, state=State.NOT_PERMITTED, why=why, fix=fix))
+            gaps.append(Missing(item=name, state=State.NOT_PERMITTED, why=why, fix=fix))
         elif relation.rows_excluded and relation.holds_rows:
             flag = f"--exclude-table-data {relation.rows_excluded}"
             why = f"{flag}: its definition is captured, its rows are not"
-            found.append(Missing(item=name, state=State.NOT_SELECTED, why=why, fix=f"back up without {flag}"))
+            gaps.append(Missing(item=name, state=State.NOT_SELECTED, why=why, fix=f"back up without {flag}"))
         elif relation.persistence == "u" and known.in_recovery and relation.kind == "r":
             why = "an unlogged table has no rows on a standby"
-            found.append(Missing(item=name, state=State.NOT_EXPORTABLE, why=why, fix="back up the primary"))
-    return found
+            gaps.append(Missing(item=name, state=State.NOT_EXPORTABLE, why=why, fix="back up the primary"))
+    return gaps
 
 
 def _undefined(leader: Session, relations: Sequence[Relation]) -> list[Missing]:

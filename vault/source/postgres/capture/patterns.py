@@ -30,12 +30,12 @@ _SCHEMAS: Final = (
 
 def refuse_empty(session: Session, taken: Exported, selection: Selection, search_path: Sequence[str]) -> None:
     """Raises  UsageError: a pattern of -t or -n matches nothing, or nothing is left of all of them"""
-    for one in selection.tables:
-        if not _is_relation(session, one, search_path):
-            raise UsageError(f"-t {one} matches nothing", why=_there(session, _TABLES), hint=_HINT)
-    for one in () if selection.tables else selection.schemas:
-        if not _is_schema(session, one):
-            raise UsageError(f"-n {one} matches nothing", why=_there(session, _SCHEMAS), hint=_HINT)
+    for asked in selection.tables:
+        if not _is_relation(session, asked, search_path):
+            raise UsageError(f"-t {asked} matches nothing", why=_there(session, _TABLES), hint=_HINT)
+    for asked in () if selection.tables else selection.schemas:
+        if not _is_schema(session, asked):
+            raise UsageError(f"-n {asked} matches nothing", why=_there(session, _SCHEMAS), hint=_HINT)
     if (selection.tables or selection.schemas) and not taken.relations:
         raise UsageError("no table matches the selection", hint=_HINT)
 
@@ -51,28 +51,28 @@ def unused(session: Session, taken: Exported, selection: Selection, search_path:
 def _unused(
     session: Session, taken: Exported, selection: Selection, search_path: Sequence[str]
 ) -> Iterator[tuple[str, str]]:
-    for one in () if selection.tables else selection.exclude_schemas:  # beside -t, -N means nothing
-        if not _is_schema(session, one):
-            yield f"-N {one}", _there(session, _SCHEMAS)
-    for one in selection.exclude_tables:
-        if not _is_relation(session, one, search_path):
-            yield f"-T {one}", _there(session, _TABLES)
+    for asked in () if selection.tables else selection.exclude_schemas:  # beside -t, -N means nothing
+        if not _is_schema(session, asked):
+            yield f"-N {asked}", _there(session, _SCHEMAS)
+    for asked in selection.exclude_tables:
+        if not _is_relation(session, asked, search_path):
+            yield f"-T {asked}", _there(session, _TABLES)
     selected = [relation for relation in taken.relations if relation.holds_rows]
     oids = ",".join(str(relation.oid) for relation in selected) or "NULL"
-    for one in selection.exclude_table_data:
-        if not _is_relation(session, one, search_path, among=f"c.oid IN ({oids})"):
+    for asked in selection.exclude_table_data:
+        if not _is_relation(session, asked, search_path, among=f"c.oid IN ({oids})"):
             names = [f"{relation.name.schema}.{relation.name.name}" for relation in selected[:_SHOWN_MAX]]
             there = f"tables of the selection that hold rows: {', '.join(names) or 'none'}"
-            yield f"--exclude-table-data {one}", there
+            yield f"--exclude-table-data {asked}", there
 
 
-def _is_relation(session: Session, one: str, search_path: Sequence[str], among: str = "true") -> bool:
-    matching = f"{_CLASSES} WHERE {pattern.table_condition(one, search_path)} AND {among}"
+def _is_relation(session: Session, asked: str, search_path: Sequence[str], among: str = "true") -> bool:
+    matching = f"{_CLASSES} WHERE {pattern.table_condition(asked, search_path)} AND {among}"
     return bool(session.rows(f"SELECT 1 {matching} LIMIT 1", doing=_DOING))
 
 
-def _is_schema(session: Session, one: str) -> bool:
-    matching = f"FROM pg_namespace n WHERE {pattern.schema_condition(one)}"
+def _is_schema(session: Session, asked: str) -> bool:
+    matching = f"FROM pg_namespace n WHERE {pattern.schema_condition(asked)}"
     return bool(session.rows(f"SELECT 1 {matching} LIMIT 1", doing=_DOING))
 
 

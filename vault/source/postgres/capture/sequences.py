@@ -41,9 +41,9 @@ def names(session: Session, selected: str, tables: Sequence[int]) -> list[tuple[
     return [(TableName(schema=schema, name=name), State(state)) for schema, name, state in rows]
 
 
-def missing(found: Sequence[tuple[TableName, State]], user: str) -> list[Missing]:
+def missing(listed: Sequence[tuple[TableName, State]], user: str) -> list[Missing]:
     """Those that `user` cannot read, or that have no value on a standby."""
-    return [_gap(qualified(name), state, user) for name, state in found if state is not State.CAPTURED]
+    return [_gap(qualified(name), state, user) for name, state in listed if state is not State.CAPTURED]
 
 
 def _gap(name: str, state: State, user: str) -> Missing:
@@ -55,10 +55,10 @@ def _gap(name: str, state: State, user: str) -> Missing:
 
 
 def read(
-    session: Session, found: Sequence[tuple[TableName, State]], *, give_back: Callable[[], None]
+    session: Session, listed: Sequence[tuple[TableName, State]], *, give_back: Callable[[], None]
 ) -> Iterator[SequenceItem]:
     """Values of the readable ones, by name. Each stays locked until `give_back`, which is called after a batch."""
-    ours = [name for name, state in found if state is State.CAPTURED]
+    ours = [name for name, state in listed if state is State.CAPTURED]
     for start in range(0, len(ours), BATCH):
         batch = ours[start : start + BATCH]
         _require_same(session, batch)

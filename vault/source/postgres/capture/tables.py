@@ -97,16 +97,16 @@ def _relation(row: Row) -> Relation:
     )
 
 
-def tables(session: Session, found: Sequence[Relation], *, version: int) -> list[SourceTable]:
+def tables(session: Session, relations: Sequence[Relation], *, version: int) -> list[SourceTable]:
     """What COPY needs of locked relations that hold rows, in the same order; sizes are those of now [A11]."""
-    oids = [relation.oid for relation in found]
+    oids = [relation.oid for relation in relations]
     columns: dict[int, list[Column]] = {oid: [] for oid in oids}
     generated: dict[int, list[Column]] = {oid: [] for oid in oids}
     for oid, name, type_name, number, not_null, computed in session.rows(_COLUMNS, [oids], doing="listing columns"):
         column = Column(name=name, type=type_name, attnum=number, not_null=not_null)
         (generated if computed else columns)[oid].append(column)
     keys: Mapping[int, Sequence[str]] = dict(session.rows(_KEYS, [oids], doing="listing keys"))
-    toasts = [relation.toast for relation in found]
+    toasts = [relation.toast for relation in relations]
     measured = session.rows(_SIZES, [oids, toasts], doing="measuring tables")
     sizes = {oid: (blocks or 0, (size or 0) + toast, toast) for oid, blocks, size, toast in measured}
     prints = fingerprints(session, oids)
@@ -130,7 +130,7 @@ def tables(session: Session, found: Sequence[Relation], *, version: int) -> list
             ranges=_has_ranges(relation, version) and relation.oid not in barred,
             unplanned=barred.get(relation.oid, ""),
         )
-        for relation in found
+        for relation in relations
     ]
 
 

@@ -106,10 +106,10 @@ class Session:
 
     def row(self, query: str, parameters: Sequence[Any] | None = None, *, doing: str) -> Row:
         """The one row. Raises SourceError if there is none"""
-        found = self.rows(query, parameters, doing=doing)
-        if len(found) != 1:
-            raise SourceError(f"the server gave {len(found)} rows instead of one while {doing}")
-        return found[0]
+        rows = self.rows(query, parameters, doing=doing)
+        if len(rows) != 1:
+            raise SourceError(f"the server gave {len(rows)} rows instead of one while {doing}")
+        return rows[0]
 
     def copied(self, statement: str, *, doing: str) -> int:
         """Rows of a COPY ... TO STDOUT by its tag; what comes is thrown away."""
@@ -318,12 +318,12 @@ def pinned(server: Server, session: Session) -> Server:
 
 def child_variables(server: Server) -> dict[str, str]:
     """The PG* variables that lead a child to a pinned server; never the password."""
-    found = {}
+    variables = {}
     for option in pq.Conninfo.get_defaults():
         value = server.parameters.get(option.keyword.decode())
         if option.envvar is not None and value is not None and option.envvar.decode() not in NOT_FOR_CHILDREN:
-            found[option.envvar.decode()] = value
-    return found
+            variables[option.envvar.decode()] = value
+    return variables
 
 
 def refuse_pooler(server: Server, first: Session) -> Session:

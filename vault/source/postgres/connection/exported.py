@@ -62,7 +62,7 @@ class Exported:
     def holding(self) -> list[Relation]:
         gone = {missing.item for missing in self.missing}
         return [
-            found
-            for found in self.relations
-            if found.holds_rows and found.readable and qualified(found.name) not in gone
+            relation
+            for relation in self.relations
+            if relation.holds_rows and relation.readable and qualified(relation.name) not in gone
         ]

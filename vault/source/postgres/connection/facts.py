@@ -92,13 +92,13 @@ def basics(session: Session) -> Basics:
     )
 
 
-def require_unfiltered(found: Basics) -> None:
+def require_unfiltered(known: Basics) -> None:
     """Raise PermissionMissing if row-level security may hide rows from the reader."""
-    if not found.sees_all_rows:
+    if not known.sees_all_rows:
         raise PermissionMissing(
-            f"role {found.user} may not see all rows",
+            f"role {known.user} may not see all rows",
             why="it is neither superuser nor BYPASSRLS, so row-level security could hide rows from the backup",
-            hint=f'ALTER ROLE "{found.user}" BYPASSRLS, or connect as a superuser',
+            hint=f'ALTER ROLE "{known.user}" BYPASSRLS, or connect as a superuser',
         )
 
 

@@ -51,10 +51,10 @@ _OWN: Final = "\nUNION ALL ".join(
 def require(session: Session, encoding: str) -> None:
     """Raises SourceError that names what is no text in `encoding`, the database's. `session` is in no transaction"""
     codec_of(encoding)
-    found = _unconverted(session, _SHARED)
+    unconverted = _unconverted(session, _SHARED)
     if encoding == UNCONVERTED:
-        found += _unconverted(session, _OWN)
-    wrong = sorted({_shown(name) for name, value in found if not _is_text(value, encoding)})
+        unconverted += _unconverted(session, _OWN)
+    wrong = sorted({_shown(name) for name, value in unconverted if not _is_text(value, encoding)})
     if not wrong:
         return
     more = f", and {len(wrong) - NAMED_MAX} more" if len(wrong) > NAMED_MAX else ""

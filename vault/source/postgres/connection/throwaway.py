@@ -111,14 +111,14 @@ def _unused() -> int:
 
 
 def _running() -> set[int]:
-    found = set()
+    uids = set()
     for name in os.listdir("/proc"):
         if name.isdigit():
             try:
-                found.add(Path("/proc", name).stat().st_uid)
+                uids.add(Path("/proc", name).stat().st_uid)
             except OSError:
                 continue  # it ended
-    return found
+    return uids
 
 
 def _is_known(uid: int) -> bool:

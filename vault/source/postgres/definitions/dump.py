@@ -107,7 +107,7 @@ def collect(raw: bytes, session: Session, encoding: str, scope: extras.Scope, *,
     identities, members = _identities(session, entries, encoding)
     functions = _functions(session, entries)
     places = {entry.dump_id: place for place, entry in enumerate(entries)}
-    found = tuple(
+    defined = tuple(
         replace(_entry(entry, identity, encoding), function_definition=functions.get(entry.oid or b"", ""))
         if entry.table_oid == CATALOG_PROC.encode()
         else _entry(entry, identity, encoding)
@@ -120,7 +120,7 @@ def collect(raw: bytes, session: Session, encoding: str, scope: extras.Scope, *,
     ids = {_catalog_id(entry): place for place, entry in enumerate(entries) if "0" not in _catalog_id(entry)}
     objects = {(int(catalog), int(oid)): place for (catalog, oid), place in ids.items()}
     return extras.add(
-        session, SchemaDump(entries=found, needs=needs), objects, extras.read(session, scope, version=version)
+        session, SchemaDump(entries=defined, needs=needs), objects, extras.read(session, scope, version=version)
     )
 
 
@@ -148,37 +148,37 @@ def _identities(
     """One each, in their order; and of entries about members of extensions the place of the extension's entry."""
     addresses = _addresses(session, entries)
     by_dump_id = {entry.dump_id: entry for entry in entries}
-    made = [_identity(entry, addresses, by_dump_id, encoding) for entry in entries]
-    members = _name_subjects(session, entries, made, encoding)
-    found: set[Identity] = set()
-    for identity in made:
-        if identity in found:
+    identities = [_identity(entry, addresses, by_dump_id, encoding) for entry in entries]
+    members = _name_subjects(session, entries, identities, encoding)
+    seen: set[Identity] = set()
+    for identity in identities:
+        if identity in seen:
             raise SourceError(
                 f"two definitions have one identity: {identity.desc} {'.'.join(identity.names)} {identity.sub}",
                 why="pgvault cannot tell them apart in a backup",
             )
-        found.add(identity)
-    return made, members
+        seen.add(identity)
+    return identities, members
 
 
 def _name_subjects(
-    session: Session, entries: Sequence[archive.Entry], made: list[Identity], encoding: str
+    session: Session, entries: Sequence[archive.Entry], identities: list[Identity], encoding: str
 ) -> dict[int, set[int]]:
-    """Put into `made` the addresses of what has no entry; returns place -> place of the extension that it belongs to."""
+    """Put into `identities` the addresses of what has no entry; returns place -> place of the extension that it belongs to."""
     nameless = {
         place: (_text(entry.namespace, encoding, "an entry"), _text(entry.tag, encoding, "an entry"))
         for place, entry in enumerate(entries)
-        if made[place].desc in ABOUT and not made[place].kind
+        if identities[place].desc in ABOUT and not identities[place].kind
     }
-    found = subjects(session, [*nameless.values()])
+    addresses = subjects(session, [*nameless.values()])
     extensions = {
         int(entry.oid or 0): place for place, entry in enumerate(entries) if _catalog_id(entry)[0] == CATALOG_EXTENSION
     }
     members: dict[int, set[int]] = {}
     for place, said in nameless.items():
-        if said in found:
-            (kind, names, args), extension = found[said]
-            made[place] = Identity(desc=made[place].desc, kind=kind, names=names, args=args, sub=said[1])
+        if said in addresses:
+            (kind, names, args), extension = addresses[said]
+            identities[place] = Identity(desc=identities[place].desc, kind=kind, names=names, args=args, sub=said[1])
             if extension in extensions:
                 members[place] = {extensions[extension]}
     return members
@@ -198,8 +198,10 @@ def _identity(
     namespace = _text(entry.namespace, encoding, f"{desc} {tag}")
     needed = [by_dump_id[int(need)] for need in entry.needs if int(need) in by_dump_id]
     if desc in ATTACHMENTS:
-        return _attachment(desc, (namespace, tag), [(one.desc, addresses.get(_catalog_id(one))) for one in needed])
-    for subject in (addresses.get(_catalog_id(one)) for one in needed):
+        return _attachment(
+            desc, (namespace, tag), [(other.desc, addresses.get(_catalog_id(other))) for other in needed]
+        )
+    for subject in (addresses.get(_catalog_id(other)) for other in needed):
         if subject is not None:
             return Identity(desc=desc, kind=subject[0], names=subject[1], args=subject[2], sub=tag)
     if desc in {"ENCODING", "STDSTRINGS", "SEARCHPATH"}:
@@ -230,14 +232,14 @@ def _addresses(session: Session, entries: Sequence[archive.Entry]) -> dict[tuple
     rows = session.rows(
         _ADDRESSES, [[int(key[0]) for key in wanted], [int(key[1]) for key in wanted]], doing="identifying definitions"
     )
-    found: dict[tuple[str, str], Subject] = {}
+    addresses: dict[tuple[str, str], Subject] = {}
     for classid, objid, kind, names, args in rows:
         if kind is None or names is None:
             raise Incoherent(
                 "a definition was dropped during the backup", why=f"object {objid} of catalog {classid} is gone"
             )
-        found[(classid, objid)] = (kind, tuple(names), tuple(args or ()))
-    return found
+        addresses[(classid, objid)] = (kind, tuple(names), tuple(args or ()))
+    return addresses
 
 
 def _functions(session: Session, entries: Sequence[archive.Entry]) -> dict[bytes, str]:

@@ -121,14 +121,14 @@ def read(session: Session, scope: Scope, *, version: int) -> list[Extra]:
     if version < NOT_NULL_CONSTRAINTS_SINCE:
         parts.append(extras_members.NOT_NULL)
     query = extras_sql.FRAME + _ADDRESS.format(parts=" UNION ALL ".join(parts))
-    found = session.rows(query, _parameters(scope), doing="reading what pg_dump leaves out")
+    rows = session.rows(query, _parameters(scope), doing="reading what pg_dump leaves out")
     settings = session.rows(
         extras_sql.FRAME + extras_members.SETTINGS, _parameters(scope), doing="reading settings of functions"
     )
     if scope.own:  # what is dropped meanwhile is none of the asker's
-        found = [row for row in found if None not in (row[9], row[12])]
-    extras = [*(_extra(row) for row in found), *(_settings(row) for row in settings)]
-    return sorted(extras, key=lambda one: (one.rank, one.entry.identity))
+        rows = [row for row in rows if None not in (row[9], row[12])]
+    extras = [*(_extra(row) for row in rows), *(_settings(row) for row in settings)]
+    return sorted(extras, key=lambda extra: (extra.rank, extra.entry.identity))
 
 
 def on_members(session: Session) -> dict[Identity, str]:
@@ -136,7 +136,9 @@ def on_members(session: Session) -> dict[Identity, str]:
     version = session.connection.info.server_version
     for attempt in range(1, READS_MAX + 1):
         try:
-            return {one.entry.identity: one.entry.definition for one in read(session, ALL_ON_MEMBERS, version=version)}
+            return {
+                extra.entry.identity: extra.entry.definition for extra in read(session, ALL_ON_MEMBERS, version=version)
+            }
         except Incoherent:  # another connection dropped something while the server described it
             if attempt == READS_MAX:
                 raise
@@ -199,23 +201,23 @@ def add(session: Session, dump: SchemaDump, places: Mapping[CatalogId, int], ext
     if not new:
         return dump
     needs = _Needs(session, dump, places, new)
-    order = sorted(range(len(new)), key=lambda one: (needs.floor[one], new[one].rank, one))
+    order = sorted(range(len(new)), key=lambda number: (needs.floor[number], new[number].rank, number))
     moved, at = [], 0
     for place in range(len(dump.entries)):
         while at < len(order) and needs.floor[order[at]] <= place:
             at += 1
         moved.append(place + at)
-    placed = {one: needs.floor[one] + number for number, one in enumerate(order)}
-    found: dict[int, tuple[SchemaEntry, tuple[int, ...]]] = {}
+    placed = {added: needs.floor[added] + number for number, added in enumerate(order)}
+    whole: dict[int, tuple[SchemaEntry, tuple[int, ...]]] = {}
     for place, entry in enumerate(dump.entries):
-        later = {placed[one] for one in needs.later.get(place, ())}
-        found[moved[place]] = (entry, tuple(sorted({moved[need] for need in dump.needs[place]} | later)))
-    for one, extra in enumerate(new):
-        own = {moved[need] for need in needs.of_dump[one]} | {placed[need] for need in needs.of_new[one]}
-        found[placed[one]] = (extra.entry, tuple(sorted(own)))
+        later = {placed[added] for added in needs.later.get(place, ())}
+        whole[moved[place]] = (entry, tuple(sorted({moved[need] for need in dump.needs[place]} | later)))
+    for added, extra in enumerate(new):
+        own = {moved[need] for need in needs.of_dump[added]} | {placed[need] for need in needs.of_new[added]}
+        whole[placed[added]] = (extra.entry, tuple(sorted(own)))
     return SchemaDump(
-        entries=tuple(found[place][0] for place in range(len(found))),
-        needs=tuple(found[place][1] for place in range(len(found))),
+        entries=tuple(whole[place][0] for place in range(len(whole))),
+        needs=tuple(whole[place][1] for place in range(len(whole))),
     )
 
 
@@ -225,40 +227,40 @@ class _Needs:
     def __init__(
         self, session: Session, dump: SchemaDump, places: Mapping[CatalogId, int], new: Sequence[Extra]
     ) -> None:
-        classes, objects = [one.object[0] for one in new], [one.object[1] for one in new]
+        classes, objects = [extra.object[0] for extra in new], [extra.object[1] for extra in new]
         references: dict[CatalogId, set[CatalogId]] = {}
         doing = "reading dependencies"
         for catalog, oid, class_, object_ in session.rows(_REFERENCES, [classes, objects], doing=doing):
             references.setdefault((catalog, oid), set()).add((class_, object_))
         defined: dict[CatalogId, list[int]] = {}
-        for one, extra in enumerate(new):
-            defined.setdefault(extra.object, []).append(one)
+        for added, extra in enumerate(new):
+            defined.setdefault(extra.object, []).append(added)
         self.of_dump: list[set[int]] = []
         self.of_new: list[set[int]] = []
         for extra in new:
             reached = references.get(extra.object, set())
-            self.of_dump.append({places[one] for one in reached if one in places})
-            others = {other for one in reached for other in defined.get(one, ())}
+            self.of_dump.append({places[reference] for reference in reached if reference in places})
+            others = {other for reference in reached for other in defined.get(reference, ())}
             self.of_new.append({other for other in others if new[other].rank < extra.rank})
         self.later: dict[int, set[int]] = {}
         for catalog, oid, class_, object_ in session.rows(_DEPENDENTS, [classes, objects, objects], doing=doing):
             place = places.get((class_, object_))
             if place is not None:
-                keys = (one for one in defined[catalog, oid] if new[one].rank == INDEX_RANK)
+                keys = (added for added in defined[catalog, oid] if new[added].rank == INDEX_RANK)
                 self.later.setdefault(place, set()).update(keys)
         self.floor: list[int] = []
-        for one, extra in enumerate(new):
-            self.floor.append(self._floor(dump, extra.rank, one))
+        for added, extra in enumerate(new):
+            self.floor.append(self._floor(dump, extra.rank, added))
 
-    def _floor(self, dump: SchemaDump, rank: int, one: int) -> int:
+    def _floor(self, dump: SchemaDump, rank: int, added: int) -> int:
         count = len(dump.entries)
         if rank > INDEX_RANK:
             return count
         sections = [entry.section for entry in dump.entries]
         first_after = sections.index(Section.POST_DATA) if Section.POST_DATA in sections else count
-        before = max((need + 1 for need in self.of_dump[one]), default=0 if rank == INDEX_RANK else first_after)
+        before = max((need + 1 for need in self.of_dump[added]), default=0 if rank == INDEX_RANK else first_after)
         lowest = max(before, first_after if rank == INDEX_RANK else 0)
-        return max(lowest, *(self.floor[need] for need in self.of_new[one]), 0)
+        return max(lowest, *(self.floor[need] for need in self.of_new[added]), 0)
 
 
 # --- what cannot be expressed --------------------------------------------------------------------

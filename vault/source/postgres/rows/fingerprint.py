@@ -66,11 +66,11 @@ def fingerprints(session: Session, tables: Sequence[int]) -> dict[int, bytes]:
     types: dict[int, _Type] = {}
     wanted = {number for columns in attributes.values() for number, _ in columns}
     while wanted:
-        found = [_type(row) for row in session.rows(_TYPES, [sorted(wanted)], doing="reading types")]
-        types.update(found)
-        missing = {kind.relation for _, kind in found if kind.relation} - attributes.keys()
+        described = [_type(row) for row in session.rows(_TYPES, [sorted(wanted)], doing="reading types")]
+        types.update(described)
+        missing = {kind.relation for _, kind in described if kind.relation} - attributes.keys()
         attributes.update(_attributes(session, sorted(missing)))
-        wanted = {number for _, kind in found for number in _next(kind, attributes)} - types.keys()
+        wanted = {number for _, kind in described for number in _next(kind, attributes)} - types.keys()
     return {table: _digest(table, attributes, types) for table in tables}
 
 

@@ -39,20 +39,20 @@ def unplanned(session: Session, tables: Sequence[int]) -> dict[int, str]:
     `session` is in a transaction in the snapshot. Runs code of superusers and of the reading role only.
     Raises   SourceError
     """
-    found: dict[int, str] = {}
+    reasons: dict[int, str] = {}
     doing = "looking for code that planning would run"
     for oid, schema, name, function, owner, table_owner, trusted in session.rows(
         reached(LISTED), {"tables": list(tables)}, doing=doing
     ):
         if not trusted:
-            found[oid] = (
+            reasons[oid] = (
                 f"its indexes or statistics call {function} of {quote(owner)}, on a table of {quote(table_owner)}"
             )
         elif why := _refusal(session, TableName(schema=schema, name=name)):
-            found[oid] = f"the server cannot plan a query on it, because of {function}: {why}"
+            reasons[oid] = f"the server cannot plan a query on it, because of {function}: {why}"
     for oid, extension, owner in session.rows(_CONDITIONS, {"tables": list(tables)}, doing=doing):
-        found.setdefault(oid, f"extension {quote(extension)} of {quote(owner)} has a condition on its rows")
-    return found
+        reasons.setdefault(oid, f"extension {quote(extension)} of {quote(owner)} has a condition on its rows")
+    return reasons
 
 
 def foreign(session: Session, tables: Sequence[int], *, values: bool = False) -> dict[int, str]:
@@ -74,8 +74,8 @@ def require_harmless(observer: Session, tables: Iterable[SourceTable]) -> None:
     oids = [table.oid for table in tables if not table.unplanned]
     doing = "looking for code that planning would run"
     with observer.apart(doing=doing):
-        found = observer.rows(reached(LISTED), {"tables": oids}, doing=doing) if oids else []
-    for _, schema, name, function, owner, _, trusted in found:
+        rows = observer.rows(reached(LISTED), {"tables": oids}, doing=doing) if oids else []
+    for _, schema, name, function, owner, _, trusted in rows:
         if not trusted:
             raise Incoherent(
                 f"table {qualified(TableName(schema=schema, name=name))} came to call {function} of {quote(owner)} during the backup",

@@ -34,6 +34,6 @@ def moved(session: Session, tables: Sequence[tuple[TableName, int, int]]) -> lis
 def require_same(session: Session, tables: Iterable[SourceTable]) -> None:
     """Raises Incoherent if one of `tables` was replaced"""
     wanted = {table.oid: table for table in tables}
-    found = moved(session, [(table.name, oid, table.filenode) for oid, table in wanted.items()]) if wanted else []
-    if found:
-        raise swapped(wanted[found[0]])
+    gone = moved(session, [(table.name, oid, table.filenode) for oid, table in wanted.items()]) if wanted else []
+    if gone:
+        raise swapped(wanted[gone[0]])

@@ -248,10 +248,10 @@ class PsqlRows:
     def refused(self) -> bool:
         """The first thing that came is the mark of a lock that was not to be had."""
         mark = self._first[1] if self._first else b""
-        found = re.fullmatch(rb"\\\.n(\d+) ([0-9A-Z]{5})", mark)
-        if found is None:
+        refusal = re.fullmatch(rb"\\\.n(\d+) ([0-9A-Z]{5})", mark)
+        if refusal is None:
             return False
-        if found.group(2) != LOCK_NOT_AVAILABLE.encode():
+        if refusal.group(2) != LOCK_NOT_AVAILABLE.encode():
             raise jobs.swapped(self.job.table)
         return True
 
@@ -266,12 +266,12 @@ class PsqlRows:
             yield piece
 
     def _finish(self, mark: bytes) -> None:
-        found = re.fullmatch(rb"\\\.m(\d+) (\d+) (true|false)", mark)
-        if found is None or int(found.group(1)) != self._number:
+        end = re.fullmatch(rb"\\\.m(\d+) (\d+) (true|false)", mark)
+        if end is None or int(end.group(1)) != self._number:
             raise SourceError(f"psql lost its place after {qualified(self.job.table.name)}")
-        if found.group(3) != b"true":
+        if end.group(3) != b"true":
             raise jobs.swapped(self.job.table)
-        jobs.require_equal(self.job, self._rows, int(found.group(2)))
+        jobs.require_equal(self.job, self._rows, int(end.group(2)))
 
 
 def _chain(first: tuple[bytes, bytes] | None, rest: Iterator[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:

@@ -61,7 +61,7 @@ class SnapshotReader:
         """See ports.RowReader. Raises  SourceError, Incoherent, Unreachable"""
         step = self._direct.tables_max
         parts = (self._states(ranges[start : start + step], horizon) for start in range(0, len(ranges), step))
-        return [found for part in parts for found in part]
+        return [states for part in parts for states in part]
 
     def generated(self, job: ExtentJob) -> Iterator[bytes] | None:
         """See ports.RowReader. Raises SourceError, Incoherent, Unreachable"""
@@ -79,10 +79,10 @@ class SnapshotReader:
             self._direct.session.abort()
 
     def _states(self, ranges: Sequence[ExtentJob], horizon: int) -> Iterator[Sequence[ExtentState]]:
-        locked = self._direct.lock(one.table for one in ranges)
-        self._direct.require_harmless(one.table for one in ranges)
-        found = iter(states(self._direct.session, [one for one in ranges if one.table.oid in locked], horizon))
-        return (next(found) if one.table.oid in locked else () for one in ranges)
+        locked = self._direct.lock(job.table for job in ranges)
+        self._direct.require_harmless(job.table for job in ranges)
+        known = iter(states(self._direct.session, [job for job in ranges if job.table.oid in locked], horizon))
+        return (next(known) if job.table.oid in locked else () for job in ranges)
 
     def _fill(self, waiting: deque[tuple[ExtentJob, int]], source: Iterator[ExtentJob]) -> None:
         while len(waiting) < SMALL_AHEAD and sum(1 for _, number in waiting if number) < LARGE_AHEAD:
@@ -139,12 +139,12 @@ def estimate(job: ExtentJob) -> int:
 
 def _batch(waiting: deque[tuple[ExtentJob, int]], jobs_max: int) -> list[ExtentJob]:
     """Take the small jobs at the head that fit together."""
-    found: list[ExtentJob] = []
+    batch: list[ExtentJob] = []
     size = 0
-    while waiting and not waiting[0][1] and len(found) < jobs_max:
-        if found and size + estimate(waiting[0][0]) > BATCH_BYTES:
+    while waiting and not waiting[0][1] and len(batch) < jobs_max:
+        if batch and size + estimate(waiting[0][0]) > BATCH_BYTES:
             break
         job, _ = waiting.popleft()
-        found.append(job)
+        batch.append(job)
         size += estimate(job)
-    return found
+    return batch

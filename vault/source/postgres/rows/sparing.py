@@ -68,11 +68,11 @@ class Sparing:
         wanted = {table.oid: table for table in tables}
         with self.observer.lock:
             self.observer.run(f"BEGIN READ ONLY;{fixed(self.imported.known_settings)}", doing="comparing columns")
-            now = definition_fingerprints.columns(self.observer, wanted.keys())
+            columns = definition_fingerprints.columns(self.observer, wanted.keys())
             self.observer.run("COMMIT", doing="comparing columns")
         for oid, table in wanted.items():
             key = ("pg_attribute", oid)
-            if now.get(key) != self.start.get(key):
+            if columns.get(key) != self.start.get(key):
                 raise jobs.swapped(table)
 
 

@@ -45,17 +45,17 @@ def states(session: Session, ranges: Sequence[ExtentJob], horizon: int) -> Seque
     scans = [
         _STATES.format(
             place=place,
-            first=one.start,
-            last=one.start + one.blocks - 1,
+            first=job.start,
+            last=job.start + job.blocks - 1,
             step=EXTENT_BLOCKS,
             horizon=since,
-            table=qualified(one.table.name),
+            table=qualified(job.table.name),
         )
-        for place, one in enumerate(ranges)
+        for place, job in enumerate(ranges)
     ]
-    found: list[list[ExtentState]] = [[] for _ in ranges]
+    by_range: list[list[ExtentState]] = [[] for _ in ranges]
     query = _WHOLE_DATABASE.format(horizon=since) + " UNION ALL ".join(scans)
     for place, start, rows, changed in session.rows(query, doing="looking for changes"):
-        found[place].append(ExtentState(start=start, rows=rows, changed=changed))
-    require_same(session, (one.table for one in ranges))
-    return [sorted(extents, key=lambda extent: extent.start) for extents in found]
+        by_range[place].append(ExtentState(start=start, rows=rows, changed=changed))
+    require_same(session, (job.table for job in ranges))
+    return [sorted(extents, key=lambda extent: extent.start) for extents in by_range]

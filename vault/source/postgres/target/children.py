@@ -25,7 +25,7 @@ select w.schema, w.name, c.relkind = 'p', array(select t.relid::pg_catalog.oid::
 
 def count_rows(connection: Connection, tables: Sequence[TableName]) -> Mapping[TableName, int]:
     """Of those that are there, can be read, and can be counted without running others' code (86-foreign-code). Raises psycopg.Error"""
-    found: dict[TableName, int] = {}
+    counts: dict[TableName, int] = {}
     wanted = ([table.schema for table in tables], [table.name for table in tables])
     there = connection.execute(_TABLES, wanted).fetchall()
     barred = foreign(Session(connection), [oid for *_, oids in there for oid in oids])
@@ -33,10 +33,10 @@ def count_rows(connection: Connection, tables: Sequence[TableName]) -> Mapping[T
         if barred.keys().isdisjoint(oids):
             table = TableName(schema=schema, name=name)
             only = "" if partitioned else "ONLY "
-            found[table] = int(
+            counts[table] = int(
                 connection.execute(text(f"SELECT count(*) FROM {only}{qualified(table)}")).fetchall()[0][0]
             )
-    return found
+    return counts
 
 
 _VIEWS: Final[LiteralString] = """

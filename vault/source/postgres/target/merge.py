@@ -308,7 +308,7 @@ select conname::text, pg_catalog.format('%%I.%%I', n.nspname, c.relname), coales
 
 def broken_references(connection: Connection, tables: Sequence[TableName]) -> list[BrokenReference]:
     """See ports.TargetSession.broken_references. Of tables that the restore does not write to, none is planned that would run others' code."""
-    found = []
+    broken = []
     wanted = ([table.schema for table in tables], [table.name for table in tables])
     keys = connection.execute(_REFERENCES, wanted).fetchall()
     barred = foreign(Session(connection), [oid for _, _, _, others, _ in keys for oid in others])
@@ -317,5 +317,5 @@ def broken_references(connection: Connection, tables: Sequence[TableName]) -> li
         unverified = "it has PERIOD" if period else f"that would run {functions[0]}" if functions else ""
         rows = 0 if unverified else int(connection.execute(text(query)).fetchall()[0][0])
         if rows or unverified:
-            found.append(BrokenReference(name=name, table=table, rows=rows, unverified=unverified))
-    return found
+            broken.append(BrokenReference(name=name, table=table, rows=rows, unverified=unverified))
+    return broken

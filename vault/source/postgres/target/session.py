@@ -138,10 +138,10 @@ class PostgresTargetSession(EntryWriter):
         table = cause.diag.table_name
         query = privileges.TABLE_CHECK if table else privileges.DOMAIN_CHECK
         values = {"name": name, "schema": cause.diag.schema_name, "subject": table or cause.diag.datatype_name}
-        found = self._query("constraint", query, values)
+        checks = self._query("constraint", query, values)
         quoted = quote(name)
-        self.run([f"ALTER {subject} DROP CONSTRAINT {quoted};" for subject, _ in found])
-        added = tuple(f"ALTER {subject} ADD CONSTRAINT {quoted} {check} NOT VALID;" for subject, check in found)
+        self.run([f"ALTER {subject} DROP CONSTRAINT {quoted};" for subject, _ in checks])
+        added = tuple(f"ALTER {subject} ADD CONSTRAINT {quoted} {check} NOT VALID;" for subject, check in checks)
         return SuspendedCheck(name=name, subject=str(values["subject"]), add=added)
 
     def look_in_path(self, table: TableItem, why: SourceError) -> bool:

@@ -89,12 +89,12 @@ def triggers_off(connection: Connection, name: TableName, *, replicate: bool) ->
 
 @contextmanager
 def _silenced(connection: Connection, name: TableName) -> Iterator[tuple[str, ...]]:
-    found = connection.execute(_OF_TABLE, (qualified(name),)).fetchall()
+    functions = connection.execute(_OF_TABLE, (qualified(name),)).fetchall()
     firing = [str(row[0]) for row in connection.execute(_RULES, (qualified(name),)).fetchall()]
-    if any(may for *_, may in found):
+    if any(may for *_, may in functions):
         connection.execute(_ONE_AT_A_TIME)
     kept: dict[int, str] = {}
-    for oid, function, triggers, may in found:
+    for oid, function, triggers, may in functions:
         definition = _definition(connection, oid)
         if may and _replaced(connection, function):
             kept[oid] = definition

@@ -243,16 +243,18 @@ def _homes(dump: SchemaDump) -> Iterator[tuple[Identity, tuple[str, ...]]]:
     for entry, needs in zip(dump.entries, dump.needs, strict=True):
         if entry.identity.desc in ("INDEX", "STATISTICS"):
             relations = (dump.entries[need].identity for need in needs)
-            home = next((one.names for one in relations if one.kind in ("table", "materialized view")), ())
+            home = next(
+                (relation.names for relation in relations if relation.kind in ("table", "materialized view")), ()
+            )
             yield entry.identity, home
 
 
 def _triggers(connection: Connection) -> dict[TableName, tuple[tuple[str, bool], ...]]:
-    found: dict[TableName, tuple[tuple[str, bool], ...]] = {}
+    triggers: dict[TableName, tuple[tuple[str, bool], ...]] = {}
     for schema, name, trigger, may_silence in connection.execute(silence.ALL).fetchall():
         table = TableName(schema=schema, name=name)
-        found[table] = (*found.get(table, ()), (str(trigger), bool(may_silence)))
-    return found
+        triggers[table] = (*triggers.get(table, ()), (str(trigger), bool(may_silence)))
+    return triggers
 
 
 def _tables(connection: Connection, query: LiteralString) -> frozenset[TableName]:
