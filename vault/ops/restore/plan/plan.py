@@ -13,18 +13,18 @@ from typing import Final
 from vault.errors import UnsafeError
 from vault.model import Present, Section, TableName, TargetFacts, read_address
 from vault.ops.project.components import Selectors
-from vault.ops.restore.plan import policies
+from vault.ops.restore.plan import unrecorded_policies
 from vault.ops.restore.plan.attachments import attachments
+from vault.ops.restore.plan.called_otherwise import called_otherwise
 from vault.ops.restore.plan.contents import Contents, Item, bytes_of
 from vault.ops.restore.plan.decide import decide, rows_into
 from vault.ops.restore.plan.decision import Action, Decision, Exchange, Situation, TableRows
 from vault.ops.restore.plan.exchange import exchanges
 from vault.ops.restore.plan.graph import EntryGraph
-from vault.ops.restore.plan.meant import called_otherwise
 from vault.ops.restore.plan.privileges import decide_privileges
-from vault.ops.restore.plan.public import with_public
 from vault.ops.restore.plan.references import Reference, references
 from vault.ops.restore.plan.roles import RoleSteps, role_steps
+from vault.ops.restore.plan.schema_public import with_public
 from vault.ops.restore.plan.select import Wanted, pick
 from vault.ops.restore.plan.standing_keys import parents_first
 from vault.ops.restore.plan.steps import (
@@ -86,7 +86,7 @@ def plan(
     row_security = _row_security(contents, created, steps["after"])
     early = {at for positions in row_security.values() for at in positions}
     late = attachments(situation, decisions, apart)
-    others = policies.beyond(situation, apart)
+    others = unrecorded_policies.beyond(situation, apart)
     return RestorePlan(
         contents=contents,
         target=target,
@@ -117,7 +117,7 @@ def plan(
         ),
         refused=(
             *undone(situation, decisions, not_loaded, left_out=set(steps["left out"])),
-            *(() if options.replace else (*map(wider, built_in.wider), *map(policies.told, others))),
+            *(() if options.replace else (*map(wider, built_in.wider), *map(unrecorded_policies.told, others))),
             *roles.kept,
             *(narrowed(step) for step in rows if step.without),
         ),

@@ -10,7 +10,7 @@ from tests.restore_values import TARGET, owned
 from tests.unit.ops.restore.plan.test_plan import NONE, PRE, contents
 from vault.model import Address, CatalogFacts, Identity, Present, SchemaEntry, TargetSchema
 from vault.ops.restore.plan.contents import Contents, Item
-from vault.ops.restore.plan.public import with_public
+from vault.ops.restore.plan.schema_public import with_public
 from vault.sql.in_force import Privileges
 
 PUBLIC = TargetSchema(name="public", owner="pg_database_owner", may_create=True)
