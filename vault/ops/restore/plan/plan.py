@@ -80,12 +80,7 @@ def plan(
     rows, not_loaded = rows_into(
         situation, decisions, {item.name for exchange in exchanged for item in exchange.tables}
     )
-    jobs = [step for step in rows if step.item.name.schema in _STARTING_JOBS]
     roles, steps = _role_steps(situation, options), _steps(contents, _active(decisions) - apart)
-    created = [at for at in steps["first"] if decisions[at].action is Action.CREATE]
-    row_security = _row_security(contents, created, steps["after"])
-    early = {at for positions in row_security.values() for at in positions}
-    late = attachments(situation, decisions, apart)
     others = unrecorded_policies.beyond(situation, apart)
     return RestorePlan(
         contents=contents,
@@ -94,22 +89,9 @@ def plan(
         picked=picked,
         decisions=decisions,
         roles=roles,
-        definitions=DefinitionSteps(
-            before_rows=tuple(at for at in steps["first"] if at not in late),
-            row_security=row_security,
-            after_rows=tuple(at for at in steps["after"] if at not in early and at not in late),
-            attachments=late,
-            last=tuple(steps["last"]),
-            left_out=tuple(steps["left out"]),
-        ),
+        definitions=_definition_steps(situation, decisions, steps, attachments(situation, decisions, apart)),
         exchanges=tuple(exchanged),
-        row_steps=RowSteps(
-            tables=parents_first(_largest_first(step for step in rows if step not in jobs), contents.catalog),
-            late=_largest_first(jobs),
-            owner_of_sequence=situation.graph.owner_of_sequence,
-            read_only=present.read_only,
-            references=_references(situation, rows) if target.in_the_way else (),
-        ),
+        row_steps=_row_steps(situation, rows),
         access=AccessSteps(
             privileges=tuple(steps["privileges"]),
             resets=(*built_in.lacking, *(built_in.wider if options.replace else ())),
@@ -123,6 +105,35 @@ def plan(
         ),
         warnings=(*warnings(contents, target, roles=roles, picked=picked), *firing(situation, rows)),
         fresh=not target.in_the_way,
+    )
+
+
+def _definition_steps(
+    situation: Situation, decisions: Mapping[int, Decision], steps: Mapping[str, list[int]], late: tuple[int, ...]
+) -> DefinitionSteps:
+    """`late`: attachments that wait."""
+    created = [at for at in steps["first"] if decisions[at].action is Action.CREATE]
+    row_security = _row_security(situation.contents, created, steps["after"])
+    early = {at for positions in row_security.values() for at in positions}
+    return DefinitionSteps(
+        before_rows=tuple(at for at in steps["first"] if at not in late),
+        row_security=row_security,
+        after_rows=tuple(at for at in steps["after"] if at not in early and at not in late),
+        attachments=late,
+        last=tuple(steps["last"]),
+        left_out=tuple(steps["left out"]),
+    )
+
+
+def _row_steps(situation: Situation, rows: list[TableRows]) -> RowSteps:
+    jobs = [step for step in rows if step.item.name.schema in _STARTING_JOBS]
+    others = _largest_first(step for step in rows if step not in jobs)
+    return RowSteps(
+        tables=parents_first(others, situation.contents.catalog),
+        late=_largest_first(jobs),
+        owner_of_sequence=situation.graph.owner_of_sequence,
+        read_only=situation.present.read_only,
+        references=_references(situation, rows) if situation.target.in_the_way else (),
     )
 
 
