@@ -69,7 +69,7 @@ FAULTS: Final = (
     _of_plan(
         "decide",
         "platform guard: its entries are replaced",
-        "entry.namespace in now.selectors.platform_schemas and entry.identity.desc not in _OF_PROJECT",
+        "entry.namespace in situation.selectors.platform_schemas and entry.identity.desc not in _OF_PROJECT",
         "not entry",
     ),
     _of_plan(
@@ -81,26 +81,26 @@ FAULTS: Final = (
     _of_plan(
         "decide",
         "platform guard: owners of its tables change",
-        "now.contents.items[home].entry.namespace in now.selectors.platform_schemas",
+        "situation.contents.items[home].entry.namespace in situation.selectors.platform_schemas",
         "home < 0",
     ),
     _of_plan(
         "decide",
         "platform guard: rows of its migrations come",
-        "if is_platforms_own(item, now.selectors):",
+        "if is_platforms_own(item, situation.selectors):",
         "if not item:",
         "rows",
     ),
     _of_plan(
         "privileges",
         "platform guard: privileges there are made exact",
-        "if any(now.contents.items[at].entry.namespace in now.selectors.platform_schemas for at in own):",
+        "if any(situation.contents.items[at].entry.namespace in situation.selectors.platform_schemas for at in own):",
         "if not own:",
     ),
     _of_plan(
-        "policies",
+        "unrecorded_policies",
         "platform guard: policies of its own are dropped",
-        " or entry.namespace in now.selectors.platform_schemas",
+        " or entry.namespace in situation.selectors.platform_schemas",
         "",
     ),
     _of_plan(
@@ -139,7 +139,7 @@ FAULTS: Final = (
     _of_plan(
         "decide",
         "row triggers: replaced where they cannot be switched off",
-        "if now.replace and not now.target.may_replicate:",
+        "if situation.replace and not situation.target.may_replicate:",
         "if not item:",
         "rows",
     ),
@@ -154,13 +154,13 @@ FAULTS: Final = (
     _of_plan(
         "exchange",
         "would lose rows: a table is dropped whose rows do not come",
-        "if name in now.present.columns and name not in {item.name for item in now.picked.tables}:",
+        "if name in situation.present.columns and name not in {item.name for item in situation.picked.tables}:",
         "if not name:",
     ),
     _of_plan(
         "exchange",
         "partition obstacle: one that the target alone has is dropped",
-        "(other := _unknown_partition(now, group, name)) is not None",
+        "(other := _unknown_partition(situation, group, name)) is not None",
         "(other := None) is not None",
     ),
     _of_plan(
@@ -172,13 +172,13 @@ FAULTS: Final = (
     _of_plan(
         "exchange",
         "would lose what may not be created again",
-        "found[at].action is Action.SKIP and there",
+        "decisions[at].action is Action.SKIP and there",
         "not there and there",
     ),
     _of_plan(
         "exchange",
         "dependents of what is dropped do not come back",
-        "for other in now.graph.dependents(one) if",
+        "for other in situation.graph.dependents(at) if",
         "for other in () if",
     ),
     # A selection is whole, and no more than that.
@@ -216,13 +216,13 @@ FAULTS: Final = (
     _of_plan(
         "privileges",
         "privileges beyond: of an object without recorded ones",
-        "(*_without_record(now, found, recorded, there), *_without_entry(now, recorded, there))",
-        "_without_entry(now, recorded, there)",
+        "        *_without_record(situation, decisions, recorded, there),\n",
+        "",
     ),
     _of_plan(
         "privileges",
         "privileges are taken back unasked",
-        "(now.replace or in_force.fit(address))",
+        "(situation.replace or in_force.fit(address))",
         "True",
     ),
     _of_plan(
