@@ -45,9 +45,9 @@ def attachments(situation: Situation, decisions: Mapping[int, Decision], apart: 
     return tuple(sorted(done, key=lambda at: (-late[at], at)))
 
 
-def _through_roots(now: Situation) -> Iterator[int]:
+def _through_roots(situation: Situation) -> Iterator[int]:
     """Tables whose rows come through a root, and what lies between them and it."""
-    for item in now.picked.tables:
-        at = now.graph.relation(item.name) if item.load_via_root is not None else None
+    for item in situation.picked.tables:
+        at = situation.graph.relation(item.name) if item.load_via_root is not None else None
         if at is not None:
-            yield from (at, *now.graph.roots(at))
+            yield from (at, *situation.graph.roots(at))
