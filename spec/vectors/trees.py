@@ -253,6 +253,13 @@ def _servers(database: dict[str, Any]) -> list[Case]:
     ]
 
 
+ORIGINS: list[Case] = [
+    ("copied", "SNAP-23", "ok", "made of a snapshot of another repository", {"origin": [ZEROS[:16], ZEROS]}),
+    ("origin_short", "SNAP-23", "malformed", "a repository id of 15 bytes", {"origin": [ZEROS[:15], ZEROS]}),
+    ("origin_alone", "SNAP-23", "malformed", "no snapshot", {"origin": [ZEROS[:16]]}),
+]
+
+
 def manifests() -> list[Vector]:
     c = Collection("snapshot")
     good = _manifest()
@@ -273,9 +280,7 @@ def manifests() -> list[Vector]:
         ("sequence_0", "ENC-12", "malformed", "numbers start at 1", {"sequence": 0}),
         ("state_unknown", "ENC-12", "malformed", "a state that is none", {"coverage": {"rows": ["fine", 3]}}),
         ("parent_short", "ENC-12", "malformed", "31 bytes", {"parent": ZEROS[:31]}),
-        ("copied", "SNAP-23", "ok", "made of a snapshot of another repository", {"origin": [ZEROS[:16], ZEROS]}),
-        ("origin_short", "SNAP-23", "malformed", "a repository id of 15 bytes", {"origin": [ZEROS[:15], ZEROS]}),
-        ("origin_alone", "SNAP-23", "malformed", "no snapshot", {"origin": [ZEROS[:16]]}),
+        *ORIGINS,
         ("ledger_nil", "ENC-12", "malformed", "no ledger", {"ledger": None}),
         ("tag_integer", "ENC-12", "malformed", "a tag that is no text", {"tags": {"n": 1}}),
         ("count_negative", "ENC-12", "malformed", "-1 users", {"counts": good["counts"] | {"users": -1}}),

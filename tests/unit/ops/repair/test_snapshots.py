@@ -90,6 +90,7 @@ def table(repo: Open, name: str) -> TableItem:
     return next(item for item in snapshot.tables() if item.name.name == name)
 
 
+@pytest.mark.spec("SNAP-22")
 def test_a_lost_extent_takes_its_rows_alone(store: MemoryStore) -> None:
     repo = fresh(store)
     index = repo.indexed(None).index
