@@ -178,3 +178,22 @@ def test_an_archive_checks_no_domain_before_its_rows_and_definitions_alone_compu
         psql = [str(pg18.bin / "psql"), "-X", "-q", "-d", pg18.dsn(script)]
         subprocess.run(psql, input=b"".join(View(snapshot).open("schema.sql")), check=True)
         assert differences((pg18, ours), (pg18, script)) == []
+
+
+def test_a_script_goes_on_without_a_tablespace_and_ends_in_an_error(pg15: Cluster) -> None:
+    with pg15.connect() as connection:
+        connection.execute("SET allow_in_place_tablespaces = on")
+        connection.execute("CREATE TABLESPACE \"left 'behind\" LOCATION ''")
+    try:
+        tables = 'create table t (a int primary key) tablespace "left \'behind"; insert into t values (1); create table u (a int)'
+        with database(pg15, tables) as source:
+            snapshot = snapshot_of(pg15, source)
+    finally:
+        with pg15.connect() as connection:
+            connection.execute('DROP TABLESPACE "left \'behind"')
+    with database(pg15) as ours, database(pg15) as script:
+        assert set(restored(snapshot, pg15.dsn(ours)).failed) == {"TABLE t"}
+        psql = [str(pg15.bin / "psql"), "-X", "-q", "-d", pg15.dsn(script)]
+        done = subprocess.run(psql, input=b"".join(View(snapshot).open(SQL)), capture_output=True)
+        assert (done.returncode, done.stderr.count(b"tablespace left 'behind is not there")) == (3, 1)
+        assert differences((pg15, ours), (pg15, script)) == []
