@@ -27,6 +27,8 @@ create function noted() returns trigger language plpgsql as 'begin return new; e
 create trigger notes before insert on t for each row execute function noted(); alter table t enable always trigger notes;
 create rule quiet as on update to waiting do instead nothing; alter table waiting enable replica rule quiet;
 create publication shown for table t (a) where (a > 5);
+create extension postgres_fdw; create server far foreign data wrapper postgres_fdw options (host 'a');
+create user mapping for sec_reader server far options (password 'x'); create foreign table far_away (a int) server far;
 """
 
 
@@ -84,6 +86,11 @@ HEALED = {
         "alter table t disable row level security; drop policy q on waiting; comment on policy p on t is null",
         "rls_policies",
         {"ROW SECURITY t"},
+    ),
+    "where a server leads to, and as whom": (
+        "alter server far options (set host 'b'); alter user mapping for sec_reader server far options (set password 'y')",
+        "schema",
+        {"SERVER far", "USER MAPPING USER MAPPING sec_reader SERVER far"},
     ),
     "columns and row filter of a publication": (
         "alter publication shown set table t",

@@ -43,6 +43,7 @@ class EntryGraph:
                 self._about.setdefault(item.identity.address, []).append(at)
         for at in range(len(self._items)):
             self._place(at)
+        self._place_mappings()
 
     def needs(self, at: int) -> tuple[int, ...]:
         return self._items[at].needs
@@ -138,6 +139,16 @@ class EntryGraph:
                 self._above[home] = need
             if identity.desc == "INDEX ATTACH":
                 self._parts.setdefault(self._index_home(need), []).append(at)
+
+    def _place_mappings(self) -> None:
+        """pg_dump tells of no server that a user mapping needs, but at the end of its tag. One too many does no harm."""
+        servers = [
+            (item.identity.names[0], at) for at, item in enumerate(self._items) if item.identity.desc == "SERVER"
+        ]
+        mappings = [at for at, item in enumerate(self._items) if item.identity.desc == "USER MAPPING"]
+        for name, server in servers:
+            own = [at for at in mappings if self._items[at].entry.tag.endswith(f" SERVER {name}")]
+            self._dependents.setdefault(server, []).extend(own)
 
     def _index_home(self, index: int) -> int:
         home = self.home(index)
