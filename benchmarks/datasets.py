@@ -66,3 +66,24 @@ def append_events(connection: psycopg.Connection[Any], rows: int) -> None:
     assert row is not None, "an aggregate always gives a row"
     query = _EVENTS.replace(") % %(users)s", ") %% %(users)s")
     connection.execute(query, {"users": USERS, "first": row[0] + 1, "last": row[0] + rows})
+
+
+def mixed_day(connection: psycopg.Connection[Any], day: int, *, scale: float) -> None:
+    """Day 1 changes nothing. Later days: new rows and updates of recent ones, and in turn updates all over, deletions, maintenance."""
+    if day == 1:
+        return
+    append_events(connection, round(8_000 * scale))
+    connection.execute(
+        f"UPDATE events SET amount = amount + 1 WHERE id > (SELECT max(id) * 0.98 FROM events) AND id % 4 = {day % 4}"
+    )
+    if day % 3 == 0:
+        connection.execute(f"UPDATE events SET kind = kind || '*' WHERE id % 200 = {day}")
+    if day % 5 == 0:
+        connection.execute(f"DELETE FROM events WHERE id % 500 = {day}")
+        connection.execute(f"UPDATE profiles SET secret = md5(secret) || secret WHERE hashtext(email) % 400 = {day}")
+    if day % 7 == 0:
+        connection.execute("VACUUM")
+    if day == 12:
+        connection.execute("ALTER TABLE profiles ADD COLUMN note text DEFAULT 'none'")
+    if day == 20:
+        connection.execute("VACUUM FULL profiles")

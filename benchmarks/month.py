@@ -17,12 +17,9 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-import psycopg
 
 from benchmarks import measure
-from benchmarks.datasets import append_events
+from benchmarks.datasets import mixed_day
 from benchmarks.measure import Figures
 from benchmarks.servers import DATABASE, PGVAULT, Bench, backup, environment, fresh, loaded
 
@@ -62,7 +59,7 @@ class _Month:
     def live(self, day: int, *, alone: bool) -> None:
         """Change, take with every tool, and remember what the tables were."""
         with self._bench.cluster.connect(DATABASE) as connection:
-            _change(connection, day, self._scale)
+            mixed_day(connection, day, scale=self._scale)
             connection.execute("SELECT count(*) FROM events; SELECT count(*) FROM profiles; CHECKPOINT")
         self._truth.append(dict(_dumped(self._bench)))
         told: dict[str, object] = {"day": day}
@@ -121,27 +118,6 @@ class _Month:
         figures = measure.run(command, env=environment(self._scratch / name))
         assert figures.code == 0, figures.output
         return figures
-
-
-def _change(connection: psycopg.Connection[Any], day: int, scale: float) -> None:
-    """Day 1 changes nothing. Later days: new rows and updates of recent ones, and in turn updates all over, deletions, maintenance."""
-    if day == 1:
-        return
-    append_events(connection, round(8_000 * scale))
-    connection.execute(
-        f"UPDATE events SET amount = amount + 1 WHERE id > (SELECT max(id) * 0.98 FROM events) AND id % 4 = {day % 4}"
-    )
-    if day % 3 == 0:
-        connection.execute(f"UPDATE events SET kind = kind || '*' WHERE id % 200 = {day}")
-    if day % 5 == 0:
-        connection.execute(f"DELETE FROM events WHERE id % 500 = {day}")
-        connection.execute(f"UPDATE profiles SET secret = md5(secret) || secret WHERE hashtext(email) % 400 = {day}")
-    if day % 7 == 0:
-        connection.execute("VACUUM")
-    if day == 12:
-        connection.execute("ALTER TABLE profiles ADD COLUMN note text DEFAULT 'none'")
-    if day == 20:
-        connection.execute("VACUUM FULL profiles")
 
 
 def _dumped(bench: Bench) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from tests.architecture.sources import ROOT, modules
 
 PUBLIC = {
-    "vault.app": "backup backup_request conninfo processes restore retention secret settings wiring",
+    "vault.app": "backup backup_request conninfo processes restore retention secret settings upkeep wiring",
     "vault.demo": "stage story",
     "vault.ops.backup": "run why_read",
     "vault.ops.check": "packs run",
@@ -17,7 +17,7 @@ PUBLIC = {
     "vault.ops.project": "components counts outside selection summary supabase",
     "vault.ops.repair": "index packs remake snapshots",
     "vault.ops.repository": "keys stats",
-    "vault.ops.retention": "forget pins policy reclaim unlock words zone",
+    "vault.ops.retention": "forget pins policy prune prune_plan reclaim unlock words zone",
     "vault.ops.restore": "children failures files foresight run standing",
     "vault.ops.restore.plan": "contents decision extensions graph plan references select show steps",
     "vault.ops.view": "export extract paths table tree",

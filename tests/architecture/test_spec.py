@@ -9,16 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.architecture.sources import ROOT
-from vault.cli.main import COMMANDS
 
 CHAPTERS = sorted((ROOT / "spec").glob("*.md"))
 PITFALLS = ROOT / "spec" / "87-postgres-pitfalls.md"
 DEMAND = re.compile(r"\[([A-Z]+-\d+)\]")
 TAG = re.compile(r"\[([A-Z]\d+)\]")
-
-
-OF_A_PRUNER = {"LEASE-5", "OBJ-12", "LEASE-19", "LEASE-22"}
-"""Demands on a program that removes packs and locations, which version 1 does not."""
 
 
 def sources() -> Iterator[Path]:
@@ -57,13 +52,8 @@ def proved_by_tests() -> set[str]:
 
 
 def test_every_demand_is_proved_by_a_test_or_a_vector() -> None:
-    unproved = demands().keys() - proved_by_tests() - proved_by_vectors() - OF_A_PRUNER
+    unproved = demands().keys() - proved_by_tests() - proved_by_vectors()
     assert sorted(unproved) == [], "name a test with @pytest.mark.spec, or a vector"
-
-
-def test_demands_on_a_pruner_are_open_only_as_long_as_there_is_none() -> None:
-    assert "prune" not in COMMANDS, "name the tests of these demands"
-    assert demands().keys() >= OF_A_PRUNER
 
 
 def test_nothing_proves_a_demand_that_is_not_there() -> None:

@@ -126,6 +126,10 @@ SHAPES: dict[str, dict[str, Any]] = {
         done=TRUTH, recorded=listed(SNAPSHOT_ID), removed=listed(TEXT),
         damaged=listed(fields(id=SNAPSHOT_ID, source=TEXT, losses=listed(fields(item=TEXT, why=TEXT)), hopeless=nullable(TEXT), new=nullable(SNAPSHOT_ID))),
     ),
+    "prune": result(
+        deleted_bytes=COUNT, repacked_bytes=COUNT, packs_deleted=COUNT, unused_bytes=COUNT, packs_kept=COUNT,
+        kept_bytes=COUNT, packs_young=COUNT, young_unused_bytes=COUNT, stored_whole=COUNT,
+    ),
     "key": result(keys=listed(KEY)),
     "key list": result(keys=listed(KEY), left_behind=listed(SNAPSHOT_ID), damage=listed(fields(file=TEXT, why=TEXT))),
     "unlock": result(removed=listed(LEASE), leases=listed(LEASE), young={"type": "boolean"}),

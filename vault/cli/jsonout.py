@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from vault.ops.restore.failures import Failure
     from vault.ops.restore.foresight import Step
     from vault.ops.retention.forget import ForgetPlan
+    from vault.ops.retention.prune import PruneReport
+    from vault.ops.retention.prune_plan import PrunePlan
     from vault.ops.retention.unlock import LeaseRow, Unlocked
     from vault.ops.view.tree import ViewEntry
     from vault.repo.freshness import Rollback
@@ -363,3 +365,39 @@ def stats(sizes: Stats) -> Json:
             for size in sizes.snapshots
         ],
     )
+
+
+def prune_plan(plan: PrunePlan) -> Json:
+    """`prune --dry-run`: what the run would tell, as foreseen."""
+    return result(
+        deleted_bytes=plan.deleted_bytes,
+        repacked_bytes=plan.copied_bytes,
+        packs_deleted=len(plan.sweep) + len(plan.swept),
+        unused_bytes=plan.unused_bytes,
+        **_kept_packs(plan),
+    )
+
+
+def pruned(report: PruneReport) -> Json:
+    """`stay`: packs that were announced and are still there, by the reason."""
+    done = report.reclaimed
+    return result(
+        deleted_bytes=done.deleted_bytes,
+        repacked_bytes=report.repacked_bytes,
+        packs_deleted=done.deleted,
+        unused_bytes=report.plan.unused_bytes,
+        **_kept_packs(report.plan),
+        stay={"leased": done.leased, "needed": done.needed, "waiting": done.waiting},
+        denied=[{"file": one.name, "why": one.why} for one in done.denied],
+        fragments_merged=report.merged.removed,
+    )
+
+
+def _kept_packs(plan: PrunePlan) -> Json:
+    return {
+        "packs_kept": plan.stay,
+        "kept_bytes": plan.stay_bytes,
+        "packs_young": plan.young,
+        "young_unused_bytes": plan.young_unused_bytes,
+        "stored_whole": plan.stored_whole,
+    }

@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "table": "Print the rows of one table.",
     "export": "Write a snapshot as a directory, a pg_dump archive, SQL or a tar.",
     "restore": "Restore a snapshot, or a part of it, into a database and directories.",
+    "prune": "Free the space of what no snapshot needs any more.",
     "check": "Check that the repository's bytes are intact.",
     "forget": "Remove snapshots: those named, or all that no rule of a policy keeps.",
     "pin": "Keep a snapshot, whatever a policy says.",

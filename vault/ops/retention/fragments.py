@@ -81,7 +81,7 @@ def _sources(listed: Sequence[StoredFile]) -> list[_Source]:
 
 
 def _chosen(index: Index, live: Sequence[_Source], dead_max: float) -> list[_Source]:
-    """All small ones if they are many or dead entries are; and large ones with many dead entries."""
+    """All small ones if they are many or dead entries are; and large ones that may have many dead entries."""
     dead_of: dict[FragmentId, float] = {}
     dead = total = 0
     for run in index.runs:
@@ -93,7 +93,7 @@ def _chosen(index: Index, live: Sequence[_Source], dead_max: float) -> list[_Sou
     much_dead = dead > dead_max * total
     chosen = small if len(small) >= MANY_FRAGMENTS or much_dead else []
     if much_dead:
-        chosen += [source for source in live if source not in small and dead_of.get(source.id, 0.0) > dead_max]
+        chosen += [source for source in live if source not in small and dead_of.get(source.id, 1.0) > dead_max]
     return chosen
 
 

@@ -1,27 +1,30 @@
 """Prune: plan, show, run. What no snapshot needs goes; nothing goes that one does. Spec 80-leases.
 
-The plan is a value. Nothing here deletes.
+The plan is a value; a run copies what it keeps of packs that go, and only then has them announced, looked at again and deleted
+(`reclaim`). Whatever interrupts it leaves a repository that is whole, and the next prune goes on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vault.errors import IntegrityError, NotFound
+from vault.errors import StoreFull
 from vault.format.pack import parse_pack_name
-from vault.format.upkeep import decode_lease
 from vault.ids import PackId
-from vault.model import FileKind
-from vault.ops.retention import marking
+from vault.model import Lease
+from vault.ops.retention import marking, reclaim
+from vault.ops.retention.fragments import Merged, merge
 from vault.ops.retention.prune_plan import PackFile, PruneOptions, PrunePlan, plan
-from vault.ports import Progress
+from vault.ops.retention.records import tidy
+from vault.ops.retention.repack import repack
+from vault.ports import Clock, Entropy, Progress
 from vault.repo.census import Census
-from vault.repo.keyring import unseal_file
 from vault.repo.lease import index_after_sweeps
 from vault.repo.lineage import Known
 from vault.repo.state import Indexed, Open
+from vault.repo.sweep import found_leases, pinned, store_time_ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +35,16 @@ class Planned:
     snapshots: Sequence[Known]
     census: Census
     plan: PrunePlan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PruneReport:
+    """`repacked_bytes`: of the packs and fragments that the copies took."""
+
+    plan: PrunePlan
+    repacked_bytes: int
+    reclaimed: reclaim.Reclaimed
+    merged: Merged
 
 
 def foresee(
@@ -45,6 +58,60 @@ def foresee(
     return plan_for(repo, options=options, now_ms=now_ms, progress=progress, cache_dir=cache_dir).plan
 
 
+def run(
+    repo: Open,
+    *,
+    options: PruneOptions,
+    lease: Lease,
+    is_dead: Callable[[Lease], bool],
+    tell: Callable[[PrunePlan], None],
+    clock: Clock,
+    entropy: Entropy,
+    progress: Progress,
+    cache_dir: Path | None = None,
+) -> PruneReport:
+    """Plan, tell the plan, and carry it out.
+
+    lease    who prunes, for others to see
+    is_dead  whether a lease's process is surely gone
+    Raises   UnsafeError: as `foresee`; Locked: another one prunes; StoreFull: nothing was deleted, copies need room; StoreError
+    """
+    with reclaim.maintenance(repo, lease, is_dead=is_dead, entropy=entropy, progress=progress) as own:
+        now_ms = store_time_ms(repo, own)
+        planned = plan_for(repo, options=options, now_ms=now_ms, progress=progress, cache_dir=cache_dir)
+        tell(planned.plan)
+        written = _copy(planned, entropy=entropy, progress=progress)
+        reclaimed = reclaim.run(
+            repo,
+            planned.plan.sweep,
+            needed=marking.Needs(planned.snapshots, planned.census),
+            lease=own,
+            clock=clock,
+            entropy=entropy,
+            progress=progress,
+            cache_dir=cache_dir,
+        )
+        progress.stage("merging the index")
+        merged = merge(repo, dead_max=options.max_unused, entropy=entropy, cache_dir=cache_dir)
+        tidy(repo, clock=clock, entropy=entropy)
+    return PruneReport(plan=planned.plan, repacked_bytes=written, reclaimed=reclaimed, merged=merged)
+
+
+def _copy(planned: Planned, *, entropy: Entropy, progress: Progress) -> int:
+    """Bytes written. A full store is told with the way to make room first."""
+    if not planned.plan.copied_bytes:
+        return 0
+    progress.stage("copying what is kept", planned.plan.copied_bytes)
+    try:
+        return repack(planned.repo, planned.census, entropy=entropy, progress=progress)
+    except StoreFull as error:
+        raise StoreFull(
+            "the store is full, so what is kept cannot be copied",
+            why=f"{error.message}; nothing was deleted",
+            hint="pgvault prune --max-repack 0 deletes what needs no copying; then prune again",
+        ) from error
+
+
 def plan_for(
     repo: Open, *, options: PruneOptions, now_ms: int, progress: Progress, cache_dir: Path | None = None
 ) -> Planned:
@@ -55,7 +122,8 @@ def plan_for(
     marking.require_whole(indexed.index)
     progress.stage("finding what they need")
     census = marking.mark(indexed, snapshots)
-    chosen = plan(census, _listed(repo), leased=_leased(repo), now_ms=now_ms, options=options)
+    leases = [found for found in found_leases(repo) if not (found.ends and found.is_old(now_ms))]
+    chosen = plan(census, _listed(repo), leased=pinned(leases), now_ms=now_ms, options=options)
     return Planned(repo=indexed, snapshots=snapshots, census=census, plan=chosen)
 
 
@@ -66,14 +134,3 @@ def _listed(repo: Open) -> Mapping[PackId, PackFile]:
         if pack is not None:
             packs[pack] = PackFile(size=stored.size, modified_ms=stored.modified_ms)
     return packs
-
-
-def _leased(repo: Open) -> frozenset[PackId]:
-    """Packs that leases name. A courtesy to their writers: what keeps them safe is the look after the sweep."""
-    packs: set[PackId] = set()
-    for stored in repo.store.list("leases/"):
-        try:
-            packs.update(decode_lease(unseal_file(repo.store.get(stored.name), FileKind.LEASE, repo.keys)).packs)
-        except (NotFound, IntegrityError):
-            continue
-    return frozenset(packs)

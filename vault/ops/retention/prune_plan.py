@@ -12,12 +12,10 @@ from typing import Final
 
 from vault.format.object import RECORD_BYTES
 from vault.ids import PackId
-from vault.limits import MIB, PACK_BYTES_TARGET
+from vault.limits import MIB, PACK_BYTES_TARGET, PRUNE_AGE_S
 from vault.ops.retention.chains import expected_whole, free_chains
 from vault.repo.census import COPIED, FREED, WHOLE, Census
 
-PRUNE_AGE_S: Final = 7 * 86_400
-"""An interrupted first backup of days finds what it had stored."""
 MAX_UNUSED: Final = 0.05
 """Share of what is needed that may lie about unused: less costs more copying than it frees."""
 _SMALL_PACK_BYTES: Final = 1 * MIB

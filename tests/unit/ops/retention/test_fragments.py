@@ -101,6 +101,7 @@ def test_groups_that_do_not_fit_into_one_are_merged_apart(store: MemoryStore, mo
     assert all(len(index(store).locations(one)) == 1 for one in ids)
 
 
+@pytest.mark.spec("LEASE-22")
 @pytest.mark.parametrize("kind", ["put", "barrier", "delete"])
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("at", [1, 2, 7])

@@ -85,6 +85,7 @@ def test_no_more_is_copied_than_is_allowed(repo: Open) -> None:
     assert planned(repo, [*texts[:2]], options=PruneOptions(min_age_ms=0, copied_bytes_max=0)).delete == (two,)
 
 
+@pytest.mark.spec("LEASE-19")
 def test_young_packs_and_those_of_leases_stay(repo: Open) -> None:
     young, old, leased = store(repo, [text(1)], [text(2)], [text(3)])
     result = planned(
