@@ -102,10 +102,6 @@ class Index:
         links = self._chain(object_id, DELTA_DEPTH_MAX + 1, set())
         return links[0].run.location(links[0]) if links else None
 
-    def resolves(self, object_id: ObjectId, *, below: int) -> bool:
-        """Whether it can be read from a location of a depth under `below`."""
-        return bool(self._chain(object_id, below, set()))
-
     def is_orphan(self, base: ObjectId, *, depth: int) -> bool:
         """Whether nothing that is there tells of the base of a delta of that depth, or of a base below it: it was pruned, or is lost.
 

@@ -116,6 +116,11 @@ def _draw(out: Renderer, report: PruneReport) -> None:
             f"{counted(done.waiting, 'pack')} stay for now: the repository is on {done.network}, which shows changes late; "
             "prune again in ten minutes"
         )
+    if done.writers:
+        out.talk(
+            f"{counted(done.sweeps, 'sweep')} stay until {counted(len(done.writers), 'backup')} that ran meanwhile "
+            "have ended; if they are dead: pgvault unlock"
+        )
     for denied in done.denied[:1]:
         out.insist(f"{counted(len(done.denied), 'file')} could not be deleted: {denied.name}: {denied.why}")
 

@@ -27,7 +27,7 @@ from vault.format.index import (
 )
 from vault.ids import FragmentId, PackId
 from vault.limits import FRAGMENT_ENTRIES_MAX
-from vault.model import FileKind, ObjectRecord
+from vault.model import FileKind
 from vault.ops.retention.marking import require_whole
 from vault.ports import Entropy, StoredFile
 from vault.repo.index import Index, read_fragment
@@ -131,7 +131,7 @@ class _Merging:
     def merge(self, group: Sequence[_Source]) -> None:
         """Put one fragment in the place of these, unless it would say the same as a single one."""
         fragments = [self._read(source) for source in group]
-        merged = combine(fragments, self._is_kept)
+        merged = combine(fragments, self._is_there)
         if len(group) == 1 and len(merged.entries) == len(fragments[0].entries):
             return
         old = {source.id for source in group}.union(*(fragment.supersedes for fragment in fragments))
@@ -146,16 +146,21 @@ class _Merging:
         for source in group:
             self._remove(source)
 
-    def _is_kept(self, row: PackRow, record: ObjectRecord) -> bool:
-        """Of a pack that is there; and, for a delta, with a base that can be read at a smaller depth: the index is closed."""
-        if self._index.pack_sizes.get(row.id) != row.size:
-            return False
-        return record.base is None or self._index.resolves(record.base, below=record.depth)
+    def _is_there(self, row: PackRow) -> bool:
+        """Entries of other packs mean nothing. One of a delta whose base is gone stays: since this index was read a writer may have
+        stored that base anew and taken the delta over (LEASE-22)."""
+        return self._index.pack_sizes.get(row.id) == row.size
 
     def _read(self, source: _Source) -> Fragment:
         try:
             return read_fragment(self._repo.store, self._repo.keys, source.name, source.id)
-        except (IntegrityError, NotFound) as error:
+        except NotFound as error:
+            raise UnsafeError(
+                f"the index is not merged: {source.name} went away while it was read",
+                why="another prune merged it meanwhile",
+                hint="pgvault prune",
+            ) from error
+        except IntegrityError as error:
             raise UnsafeError(
                 f"the index is not merged: {source.name} cannot be read",
                 why=error.message,
@@ -179,17 +184,17 @@ class _Merging:
             self.removed += 1
 
 
-def combine(fragments: Sequence[Fragment], is_kept: Callable[[PackRow, ObjectRecord], bool]) -> Fragment:
-    """Entries of all that are kept, once for each pack, however many fragments tell of it. Supersedes nothing yet."""
+def combine(fragments: Sequence[Fragment], is_there: Callable[[PackRow], bool]) -> Fragment:
+    """Entries of all packs that are there, once for each pack, however many fragments tell of it. Supersedes nothing yet."""
     rows = sorted({row.id: row for fragment in fragments for row in fragment.packs}.values(), key=lambda row: row.id)
     used: dict[PackId, list[bytes]] = {}
     for fragment in fragments:
         told = {row.id for row in fragment.packs if row.id in used}
         for start in range(0, len(fragment.entries), ENTRY_BYTES):
             entry = fragment.entries[start : start + ENTRY_BYTES]
-            record, position = decode_entry(entry)
+            _, position = decode_entry(entry)
             row = fragment.packs[position]
-            if row.id not in told and is_kept(row, record):
+            if row.id not in told and is_there(row):
                 used.setdefault(row.id, []).append(entry[: -_POSITION.size])
     packs = tuple(row for row in rows if row.id in used)
     placed = ([entry + _POSITION.pack(position) for entry in used[row.id]] for position, row in enumerate(packs))

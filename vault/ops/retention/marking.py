@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from vault.errors import IntegrityError, NotFound, UnsafeError
+from vault.errors import IntegrityError, MissingObject, NotFound, UnsafeError
 from vault.format import tree
 from vault.format.lists import CHUNKS, ENTRIES, EXTENTS, FILES, LARGE_OBJECTS, SEQUENCES, TABLES, ListFormat
 from vault.format.pack import pack_name
@@ -114,6 +114,12 @@ def mark(repo: Indexed, snapshots: Iterable[Known], *, known: Census | None = No
     for snapshot_id, manifest in snapshots:
         walker.walk(snapshot_id, manifest)
     for error in repo.index.failures():
+        if isinstance(error, MissingObject):
+            raise UnsafeError(
+                f"nothing is pruned: {error.file} went away while it was read",
+                why="another prune deleted it meanwhile, or somebody by hand",
+                hint="pgvault prune",
+            ) from error
         # Another place of it could be read; but which of the two is kept must not be left to chance.
         raise UnsafeError(
             f"nothing is pruned: {error.file} is damaged", why=error.message, hint="pgvault repair packs"
