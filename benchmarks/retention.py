@@ -4,7 +4,8 @@
 
 `demo`: one changed day of the demo project after another. `events`: mixed days of that data set. Snapshots of pgvault are taken in
 this process with a calendar that goes on a day with each; restic stores a dump of the same moment under the same time. The minimum is a
-repository of the same kind that was only given the days which remain. Each round works on a copy. About 20 minutes on 2 idle cores.
+repository of the same kind that was only given the days which remain, with deltas from one of them to the next, which no prune can make;
+`copied` is one that got them by `pgvault copy`. Each round works on a copy. About 20 minutes on 2 idle cores.
 """
 
 from __future__ import annotations
@@ -103,7 +104,8 @@ def _series(
                 if day in kept or not tool.endswith("minimum"):
                     takers[place].take(day)
         figures = {tool: _forget_and_prune(tool, places[tool], rounds) for tool in _TOOLS}
-        return {"days": days, "kept": len(kept), **{tool: _told(name, tool, figures[tool], places) for tool in _TOOLS}}
+        told: dict[str, object] = {tool: _told(name, tool, figures[tool], places) for tool in _TOOLS}
+        return {"days": days, "kept": len(kept), "copied_bytes": _copied(places["pgvault"]), **told}
 
 
 def remaining_days(days: int) -> set[int]:
@@ -180,15 +182,21 @@ def _forget_and_prune(tool: str, place: Path, rounds: int) -> list[tuple[Figures
     for _ in range(rounds):
         shutil.rmtree(place)
         shutil.copytree(evening, place, symlinks=True)
+        _age(place / "repository")
         repository = shlex.quote(str(place / "repository"))
         command = {
-            "pgvault": f"{PGVAULT} -r {repository} forget -q --preset production --all-sources > /dev/null && "
-            f"{PGVAULT} -r {repository} prune -q --min-age 0",
+            "pgvault": f"{PGVAULT} -r {repository} forget -q --preset production --all-sources --prune > /dev/null",
             "restic": f"restic -q -r {repository} forget --prune "
             f"--keep-daily {_DAILY} --keep-weekly {_WEEKLY} --keep-monthly {_MONTHLY}",
         }[tool]
         found.append((_must(command, place, memory=True), _size(place / "repository")))
     return found
+
+
+def _age(repository: Path) -> None:
+    """Files are as old as they would be: a prune leaves packs of this week alone."""
+    for file in repository.rglob("*"):
+        os.utime(file, (_FIRST_DAY.timestamp(), _FIRST_DAY.timestamp()), follow_symlinks=False)
 
 
 def _told(name: str, tool: str, rounds: Sequence[tuple[Figures, int]], places: dict[str, Path]) -> dict[str, object]:
@@ -209,6 +217,14 @@ def _told(name: str, tool: str, rounds: Sequence[tuple[Figures, int]], places: d
         "left_bytes": left,
         "minimum_bytes": minimum,
     }
+
+
+def _copied(place: Path) -> int:
+    """Bytes of a fresh repository with what remains in this one, as it is stored there."""
+    there = place.with_name("copied")
+    _must(fresh("pgvault", there), place)
+    _must(f"{PGVAULT} -r {place / 'repository'} copy -q {there}", place)
+    return _size(there)
 
 
 def _must(command: str, place: Path, *, memory: bool = False) -> Figures:

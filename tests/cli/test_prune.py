@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import jsonschema
@@ -20,8 +21,8 @@ def noise(number: int) -> bytes:
 
 
 @pytest.fixture
-def grown(pgvault_ready: Command, tmp_path: Path) -> Command:
-    """Three snapshots of a directory in which one file changes wholly, two of them forgotten."""
+def three(pgvault_ready: Command, tmp_path: Path) -> Command:
+    """Three snapshots of a directory in which one file changes wholly."""
     documents = tmp_path / "documents"
     documents.mkdir()
     (documents / "same").write_bytes(noise(0))
@@ -29,9 +30,15 @@ def grown(pgvault_ready: Command, tmp_path: Path) -> Command:
         (documents / "other").write_bytes(noise(number))
         done = pgvault_ready("backup", "--dir", f"documents={documents}", "-q")
         assert done.code == 0, done.err
-    repo = opened(pgvault_ready)
-    forget(repo, *(snapshot for snapshot, _ in repo.snapshots()[1:]))
     return pgvault_ready
+
+
+@pytest.fixture
+def grown(three: Command) -> Command:
+    """The same with two of them forgotten."""
+    repo = opened(three)
+    forget(repo, *(snapshot for snapshot, _ in repo.snapshots()[1:]))
+    return three
 
 
 def opened(pgvault: Command) -> Open:
@@ -102,3 +109,19 @@ def test_a_damaged_snapshot_is_a_refusal_that_names_what_ends_it(grown: Command)
         assert "nothing is pruned" in done.err
         assert "pgvault repair snapshots" in done.err
     assert stored(grown) == before
+
+
+def test_a_forget_can_prune_and_say_before_what_that_frees(three: Command) -> None:
+    for pack in (three.repository / "packs").iterdir():
+        os.utime(pack, (1_700_000_000, 1_700_000_000))
+    before = stored(three)
+    policy = ("forget", "--keep-last", "1", "--all-sources", "--prune")
+    foreseen = three(*policy, "--dry-run", "--json").json()
+    jsonschema.validate(foreseen, SHAPES["forget"])
+    assert stored(three) == before
+    assert "copy" in three(*policy, "--dry-run").out
+    done = three(*policy, "--json").json()
+    assert done["freed_bytes"] > 550_000
+    assert abs(done["freed_bytes"] - foreseen["freed_bytes"]) < 2_000
+    assert three("check", "--read-data").code == 0
+    assert three("forget", "--keep-last", "1", "--all-sources", "--json").json()["freed_bytes"] is None

@@ -1,10 +1,10 @@
-"""The journey of a prune, without a terminal: opens the repository, says who prunes, runs."""
+"""A prune as every front end asks for it: after a forget or alone, foreseen or run; says to others who prunes."""
 
 from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from vault.app import wiring
@@ -13,15 +13,39 @@ from vault.model import Lease
 
 if TYPE_CHECKING:
     from vault.app.settings import Settings
+    from vault.ids import SnapshotId
     from vault.ops.retention.prune import PruneReport
     from vault.ops.retention.prune_plan import PruneOptions, PrunePlan
     from vault.ports import Progress
+    from vault.repo.state import Open
+
+
+def foresee(
+    opened: Open,
+    settings: Settings,
+    options: PruneOptions,
+    *,
+    without: Collection[SnapshotId] = (),
+    progress: Progress,
+) -> PrunePlan:
+    """What a prune would do if the snapshots of `without` were forgotten. Raises  as ops.retention.prune.foresee"""
+    from vault.ops.retention import prune as pruning
+
+    now_ms = wiring.SystemClock().now_ms()
+    return pruning.foresee(
+        opened, options=options, without=without, now_ms=now_ms, progress=progress, cache_dir=settings.cache_dir
+    )
 
 
 def prune(
-    settings: Settings, options: PruneOptions, *, tell: Callable[[PrunePlan], None], progress: Progress
+    opened: Open,
+    settings: Settings,
+    options: PruneOptions,
+    *,
+    tell: Callable[[PrunePlan], None],
+    progress: Progress,
 ) -> PruneReport:
-    """Raises  as ops.retention.prune.run; KeyUnavailable; NoRepository"""
+    """Raises  as ops.retention.prune.run"""
     from vault.ops.retention import prune as pruning
 
     clock = wiring.SystemClock()
@@ -34,7 +58,7 @@ def prune(
         parent=None,
     )
     return pruning.run(
-        wiring.open_repository(settings),
+        opened,
         options=options,
         lease=lease,
         is_dead=is_dead,

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from vault.ops.restore.failures import Failure
     from vault.ops.restore.foresight import Step
     from vault.ops.retention.forget import ForgetPlan
-    from vault.ops.retention.prune import PruneReport
-    from vault.ops.retention.prune_plan import PrunePlan
     from vault.ops.retention.unlock import LeaseRow, Unlocked
     from vault.ops.view.tree import ViewEntry
     from vault.repo.freshness import Rollback
@@ -161,8 +159,8 @@ def snapshots(listed: Iterable[Known], damaged: Iterable[IntegrityError], now_ms
     )
 
 
-def forgotten(plan: ForgetPlan, spared: Iterable[SnapshotId], *, dry_run: bool) -> Json:
-    """With `dry_run`, what would be."""
+def forgotten(plan: ForgetPlan, spared: Iterable[SnapshotId], *, dry_run: bool, freed_bytes: int | None) -> Json:
+    """With `dry_run`, what would be; `freed_bytes` is told only with a prune."""
     left = set(spared)
     known = dict(plan.inventory.known)
 
@@ -182,7 +180,7 @@ def forgotten(plan: ForgetPlan, spared: Iterable[SnapshotId], *, dry_run: bool) 
         spared=[named(id) for id in known if id in left],
         misplaced=[one.candidate.id.hex() for one in plan.verdicts if one.misplaced],
         dry_run=dry_run,
-        freed_bytes=None,
+        freed_bytes=freed_bytes,
         damage=_damage(plan.inventory.damaged),
     )
 
@@ -365,39 +363,3 @@ def stats(sizes: Stats) -> Json:
             for size in sizes.snapshots
         ],
     )
-
-
-def prune_plan(plan: PrunePlan) -> Json:
-    """`prune --dry-run`: what the run would tell, as foreseen."""
-    return result(
-        deleted_bytes=plan.deleted_bytes,
-        repacked_bytes=plan.copied_bytes,
-        packs_deleted=len(plan.sweep) + len(plan.swept),
-        unused_bytes=plan.unused_bytes,
-        **_kept_packs(plan),
-    )
-
-
-def pruned(report: PruneReport) -> Json:
-    """`stay`: packs that were announced and are still there, by the reason."""
-    done = report.reclaimed
-    return result(
-        deleted_bytes=done.deleted_bytes,
-        repacked_bytes=report.repacked_bytes,
-        packs_deleted=done.deleted,
-        unused_bytes=report.plan.unused_bytes,
-        **_kept_packs(report.plan),
-        stay={"leased": done.leased, "needed": done.needed, "waiting": done.waiting},
-        denied=[{"file": one.name, "why": one.why} for one in done.denied],
-        fragments_merged=report.merged.removed,
-    )
-
-
-def _kept_packs(plan: PrunePlan) -> Json:
-    return {
-        "packs_kept": plan.stay,
-        "kept_bytes": plan.stay_bytes,
-        "packs_young": plan.young,
-        "young_unused_bytes": plan.young_unused_bytes,
-        "stored_whole": plan.stored_whole,
-    }

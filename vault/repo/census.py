@@ -30,7 +30,10 @@ COPIED: Final = 16
 """To be copied out of a pack that goes."""
 _PENDING: Final = 32
 """One of several equal places, of which one will be chosen."""
-_UNREADABLE: Final = 64
+_READABLE: Final = 64
+"""This place has a chain."""
+_UNREADABLE: Final = 128
+"""No place of the object has one."""
 
 
 class Census:
@@ -156,20 +159,22 @@ class Census:
         ties: dict[tuple[int, int], list[int]] = {}
         for number in places:
             entry = self.entry(number)
-            if entry.depth < below and self._is_readable(entry):
+            if entry.depth < below and self._is_readable(number):
                 ties.setdefault((entry.depth, self.swept[entry.pack]), []).append(number)
         return ties[min(ties)] if ties else []
 
-    def _is_readable(self, entry: IndexEntry) -> bool:
-        """Whether there is a chain; marks nothing."""
-        if entry.base is None:
+    def _is_readable(self, number: int) -> bool:
+        """Whether the place has a chain; chooses nothing."""
+        if self.marks[number] & (CHOSEN | _PENDING | _READABLE):
             return True
-        for number in self.find(entry.base):
-            base = self.entry(number)
-            fits = base.depth < entry.depth and base.type == entry.type
-            if fits and (self.marks[number] & (CHOSEN | _PENDING) or self._is_readable(base)):
-                return True
-        return False
+        entry = self.entry(number)
+        if entry.base is not None:
+            bases = ((base, self.entry(base)) for base in self.find(entry.base))
+            fitting = (base for base, at in bases if at.depth < entry.depth and at.type == entry.type)
+            if not any(self._is_readable(base) for base in fitting):
+                return False
+        self.marks[number] |= _READABLE
+        return True
 
     def _take(self, number: int) -> bool:
         """Choose a place, and one of its base; False: it has none that can be read."""

@@ -16,8 +16,11 @@ from vault.errors import UsageError
 from vault.model.words import counted
 
 if TYPE_CHECKING:
+    from vault.app.settings import Settings
     from vault.ops.retention.forget import ForgetPlan
     from vault.ops.retention.policy import Calendar
+    from vault.ops.retention.prune_plan import PrunePlan
+    from vault.repo.state import Open
 
 _UNITS = ("hourly", "daily", "weekly", "monthly", "yearly")
 
@@ -52,6 +55,7 @@ def _rules(function: Callable[..., Any]) -> Callable[..., Any]:
     "one. Only --source's or the configuration's sources are looked at. Space is freed by a prune.",
     examples=[
         "pgvault forget --preset production --dry-run",
+        "pgvault forget --preset production --prune",
         "pgvault forget --keep-within 7d --keep-monthly 12 --keep-tag release",
         "pgvault forget 3fa2b1",
     ],
@@ -60,12 +64,14 @@ def _rules(function: Callable[..., Any]) -> Callable[..., Any]:
 @_rules
 @click.option("--all-sources", is_flag=True, help="Apply the policy to every source of the repository.")
 @click.option("--dry-run", is_flag=True, help="Show what would go; change nothing.")
+@click.option("--prune", is_flag=True, help="Free the space too, as pgvault prune does; with --dry-run, say how much.")
 @click.option("--unsafe-allow-remove-all", is_flag=True, help="With SNAP: even the last one of a source.")
 def forget(
     invocation: Invocation,
     snapshots: Sequence[str],
     all_sources: bool,
     dry_run: bool,
+    prune: bool,
     unsafe_allow_remove_all: bool,
     timezone: str | None,
     keep_id: Sequence[str],
@@ -96,10 +102,11 @@ def forget(
     spared: Sequence[Any] = ()
     if not dry_run:
         spared = operation.run(opened, plan, clock=clock, entropy=wiring.system_entropy).spared
+    if not invocation.json:
+        _draw(invocation, plan, calendar, dry_run=dry_run, pruned=prune)
+    freed = _free(invocation, settings, opened, plan, dry_run=dry_run) if prune else None
     if invocation.json:
-        out.json_line(jsonout.forgotten(plan, spared, dry_run=dry_run))
-    else:
-        _draw(invocation, plan, calendar, dry_run=dry_run)
+        out.json_line(jsonout.forgotten(plan, spared, dry_run=dry_run, freed_bytes=freed))
     for error in inventory.damaged:
         out.insist(f"warning: {error.file}: {error.message}; run: pgvault check")
     for snapshot in spared:
@@ -107,7 +114,30 @@ def forget(
     return ExitCode.DAMAGE if inventory.damaged else ExitCode.OK
 
 
-def _draw(invocation: Invocation, plan: ForgetPlan, calendar: Calendar, *, dry_run: bool) -> None:
+def _free(invocation: Invocation, settings: Settings, opened: Open, plan: ForgetPlan, *, dry_run: bool) -> int:
+    """Prune, or say what that would do; bytes freed."""
+    from vault.app import upkeep
+    from vault.cli import progress, pruning
+    from vault.ops.retention.prune_plan import PruneOptions
+
+    out, options = invocation.renderer(), PruneOptions()
+
+    def tell(planned: PrunePlan) -> None:
+        if not invocation.json:
+            pruning.draw_plan(out, planned)
+
+    with progress.shown(out) as drawn:
+        if dry_run:
+            foreseen = upkeep.foresee(opened, settings, options, without=plan.going(), progress=drawn)
+            tell(foreseen)
+            return max(0, foreseen.deleted_bytes - foreseen.copied_bytes)
+        report = upkeep.prune(opened, settings, options, tell=tell, progress=drawn)
+    if not invocation.json:
+        pruning.draw(out, report)
+    return max(0, report.reclaimed.deleted_bytes - report.repacked_bytes)
+
+
+def _draw(invocation: Invocation, plan: ForgetPlan, calendar: Calendar, *, dry_run: bool, pruned: bool) -> None:
     from vault.cli.calendar import months
     from vault.cli.render import fancy
 
@@ -137,7 +167,7 @@ def _draw(invocation: Invocation, plan: ForgetPlan, calendar: Calendar, *, dry_r
             out.talk(f"warning: {verdict.candidate.id.hex()[:12]}: {told}; to remove it, name it")
     gone = len(plan.going())
     out.line(f"{'would forget' if dry_run else 'forgot'} {counted(gone, 'snapshot')}, kept {len(plan.kept())}")
-    if gone and not dry_run:
+    if gone and not dry_run and not pruned:
         out.talk("the space is freed by: pgvault prune")
 
 

@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from vault.app import wiring
-from vault.cli import jsonout, progress, quantities, render
+from vault.cli import progress, pruning, quantities
 from vault.cli.options import Invocation, command
-from vault.model.words import counted
 
 if TYPE_CHECKING:
-    from vault.cli.render import Renderer
-    from vault.ops.retention.prune import PruneReport
-    from vault.ops.retention.prune_plan import PruneOptions, PrunePlan
+    from vault.ops.retention.prune_plan import PruneOptions
 
 
 @command(
@@ -45,84 +42,36 @@ def prune(invocation: Invocation, dry_run: bool, min_age: str, max_repack: str |
 
 
 def _foresee(invocation: Invocation, options: PruneOptions) -> None:
-    from vault.ops.retention.prune import foresee
+    from vault.app import upkeep
 
     settings, out = invocation.settings(), invocation.renderer()
     opened = wiring.open_repository(settings)
-    now_ms = wiring.SystemClock().now_ms()
     with progress.shown(out) as drawn:
-        plan = foresee(opened, options=options, now_ms=now_ms, progress=drawn, cache_dir=settings.cache_dir)
+        plan = upkeep.foresee(opened, settings, options, progress=drawn)
     if invocation.json:
-        out.json_line(jsonout.prune_plan(plan))
+        out.json_line(pruning.foreseen_json(plan))
     else:
-        _draw_plan(out, plan)
+        pruning.draw_plan(out, plan)
         out.line("nothing was changed")
 
 
 def _run(invocation: Invocation, options: PruneOptions) -> None:
-    from vault.app.upkeep import prune as run_prune
+    from vault.app import upkeep
 
-    out = invocation.renderer()
+    settings, out = invocation.settings(), invocation.renderer()
+    opened = wiring.open_repository(settings)
     with progress.shown(out) as drawn:
-        report = run_prune(
-            invocation.settings(),
+        report = upkeep.prune(
+            opened,
+            settings,
             options,
-            tell=lambda plan: None if invocation.json else _draw_plan(out, plan),
+            tell=lambda plan: None if invocation.json else pruning.draw_plan(out, plan),
             progress=drawn,
         )
     if invocation.json:
-        out.json_line(jsonout.pruned(report))
+        out.json_line(pruning.json_of(report))
     else:
-        _draw(out, report)
-
-
-def _draw_plan(out: Renderer, plan: PrunePlan) -> None:
-    going = len(plan.delete) + len(plan.repack) + len(plan.swept)
-    if not going:
-        out.line("nothing to delete")
-    if plan.delete:
-        out.line(f"delete   {counted(len(plan.delete), 'pack')} of which nothing is needed")
-    if plan.repack:
-        out.line(f"repack   {counted(len(plan.repack), 'pack')}, mostly dead or small")
-    if plan.swept:
-        out.line(f"go on    with {counted(len(plan.swept), 'pack')} that an earlier prune announced")
-    if plan.copied_bytes:
-        whole = f", {counted(plan.stored_whole, 'object')} of them whole" if plan.stored_whole else ""
-        out.line(f"copy     {render.size(plan.copied_bytes)}{whole}")
-    if going:
-        out.line(f"free     {render.size(plan.deleted_bytes - plan.copied_bytes)}")
-    stay = (
-        f"{counted(plan.stay, 'pack')}, {render.size(plan.stay_bytes)}, {render.size(plan.unused_bytes)} of it unused"
-    )
-    out.line(f"keep     {stay}")
-    if plan.young:
-        out.line(f"  {plan.young} of them are younger than --min-age ({render.size(plan.young_unused_bytes)} unused)")
-    if plan.leased:
-        out.line(f"  {plan.leased} of them a running backup relies on")
-
-
-def _draw(out: Renderer, report: PruneReport) -> None:
-    done = report.reclaimed
-    freed = render.size(max(0, done.deleted_bytes - report.repacked_bytes))
-    out.line(f"deleted {counted(done.deleted, 'pack')}; {freed} freed")
-    if done.leased:
-        out.insist(
-            f"{counted(done.leased, 'pack')} stay for now: a running backup may rely on them; prune again when it has ended"
-        )
-    if done.needed:
-        out.insist(f"{counted(done.needed, 'pack')} stay for now: a new snapshot needs them; prune again")
-    if done.waiting:
-        out.insist(
-            f"{counted(done.waiting, 'pack')} stay for now: the repository is on {done.network}, which shows changes late; "
-            "prune again in ten minutes"
-        )
-    if done.writers:
-        out.talk(
-            f"{counted(done.sweeps, 'sweep')} stay until {counted(len(done.writers), 'backup')} that ran meanwhile "
-            "have ended; if they are dead: pgvault unlock"
-        )
-    for denied in done.denied[:1]:
-        out.insist(f"{counted(len(done.denied), 'file')} could not be deleted: {denied.name}: {denied.why}")
+        pruning.draw(out, report)
 
 
 COMMAND = prune

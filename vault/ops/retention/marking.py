@@ -38,6 +38,8 @@ from vault.repo.workers import ordered
 
 _AHEAD: Final = 8
 """Nodes that are fetched while one is looked at: on object storage each is a request."""
+_ALONE_MAX: Final = 3
+"""Fewer nodes are not worth threads: most snapshots share all but a path with those before them."""
 
 
 def remaining(repo: Open) -> list[Known]:
@@ -187,10 +189,11 @@ class _Walker:
         for ref in manifest.directories.values():
             self._list(ref, FILES)
         while self._todo:
-            for level, members, form in ordered(
-                self._open, self._taken(), threads=self._threads, ahead=_AHEAD * self._threads
-            ):
-                self._members(level, members, form)
+            if len(self._todo) < _ALONE_MAX:
+                self._members(*self._open(self._todo.pop()))
+                continue
+            for opened in ordered(self._open, self._taken(), threads=self._threads, ahead=_AHEAD * self._threads):
+                self._members(*opened)
 
     def _taken(self) -> Iterator[_Node]:
         while self._todo:

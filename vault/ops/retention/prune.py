@@ -6,13 +6,13 @@ The plan is a value; a run copies what it keeps of packs that go, and only then 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vault.errors import StoreFull
 from vault.format.pack import parse_pack_name
-from vault.ids import PackId
+from vault.ids import PackId, SnapshotId
 from vault.model import Lease
 from vault.ops.retention import marking, reclaim
 from vault.ops.retention.fragments import Merged, merge
@@ -48,14 +48,21 @@ class PruneReport:
 
 
 def foresee(
-    repo: Open, *, options: PruneOptions, now_ms: int, progress: Progress, cache_dir: Path | None = None
+    repo: Open,
+    *,
+    options: PruneOptions,
+    now_ms: int,
+    progress: Progress,
+    without: Collection[SnapshotId] = (),
+    cache_dir: Path | None = None,
 ) -> PrunePlan:
     """What a prune would do; nothing is written.
 
+    without  snapshots that are taken as forgotten
     now_ms   of this machine's clock, where a run takes the store's
     Raises   UnsafeError: something that snapshots need is damaged or missing, and pruning might lose what repairs it
     """
-    return plan_for(repo, options=options, now_ms=now_ms, progress=progress, cache_dir=cache_dir).plan
+    return plan_for(repo, options=options, without=without, now_ms=now_ms, progress=progress, cache_dir=cache_dir).plan
 
 
 def run(
@@ -113,11 +120,18 @@ def _copy(planned: Planned, *, entropy: Entropy, progress: Progress) -> int:
 
 
 def plan_for(
-    repo: Open, *, options: PruneOptions, now_ms: int, progress: Progress, cache_dir: Path | None = None
+    repo: Open,
+    *,
+    options: PruneOptions,
+    now_ms: int,
+    progress: Progress,
+    without: Collection[SnapshotId] = (),
+    cache_dir: Path | None = None,
 ) -> Planned:
     """The plan with what carrying it out takes. Raises as `foresee`"""
     progress.stage("reading snapshots")
-    snapshots = marking.remaining(repo)  # before the index: whatever a listed snapshot needs is in it then
+    listed = marking.remaining(repo)  # before the index: whatever a listed snapshot needs is in it then
+    snapshots = [pair for pair in listed if pair[0] not in without]
     indexed = index_after_sweeps(repo, cache_dir)
     marking.require_whole(indexed.index)
     progress.stage("finding what they need")
