@@ -7,7 +7,7 @@ rest still counts. Spec 50-index.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from functools import partial
 from pathlib import Path
@@ -34,8 +34,21 @@ _RUNS_MAX = 16
 class Index:
     """Open it with `Index.open`. Thread-safe."""
 
-    def __init__(self, live: list[Run], sizes: dict[PackId, int], damage: list[IntegrityError], generation: int):
+    def __init__(
+        self,
+        live: list[Run],
+        sizes: dict[PackId, int],
+        damage: list[IntegrityError],
+        generation: int,
+        *,
+        reopen: Callable[[], Index] | None = None,
+    ) -> None:
         self._runs = live
+        self._reopen = reopen
+        self._reloading = threading.Lock()
+        self._reloaded_for_missing = False
+        self._added: list[Run] = []
+        self.loads = 0
         self._failed: dict[ObjectId, dict[Location, IntegrityError]] = {}
         self._lock = threading.Lock()
         self.pack_sizes = sizes
@@ -68,7 +81,33 @@ class Index:
         live = _merge_small(live, cache)
         for run in live:
             run.restrict(sizes)
-        return cls(live, sizes, damage, generation)
+        return cls(live, sizes, damage, generation, reopen=partial(cls.open, store, keys, cache_dir=cache_dir))
+
+    def reload(self, seen: int, *, gone: PackId | None) -> bool:
+        """List fragments and packs again: a prune may have copied what is wanted into another pack, and deleted the old one.
+
+        seen     `loads` as it was before the look-up that failed
+        gone     a pack that was listed and is not there; None: an object has no place at all, which is asked once for each load
+        Returns  whether to look again
+        """
+        with self._reloading:
+            if self.loads != seen:
+                return True  # another thread did
+            if self._reopen is None or (gone is None and self._reloaded_for_missing):
+                return False
+            fresh = self._reopen()
+            if gone is not None:
+                fresh.pack_sizes.pop(gone, None)  # a late listing may still have it
+            with self._lock:
+                known = fresh.fragments()
+                live = [*fresh.runs, *(run for run in self._added if not known.issuperset(run.covers))]
+                for run in live:
+                    run.restrict(fresh.pack_sizes)
+                self._runs, self.pack_sizes, self.damage = live, fresh.pack_sizes, fresh.damage
+                self.generation = max(self.generation, fresh.generation)
+                self._reloaded_for_missing = gone is None
+                self.loads += 1
+            return True
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -207,6 +246,7 @@ class Index:
         with self._lock:
             self.pack_sizes.update({row.id: row.size for row in fragment.packs})
             self._runs = [*self._runs, run]
+            self._added.append(run)
 
     def missing_packs(self) -> Iterator[tuple[PackId, int]]:
         """Packs that fragments name and the store does not have in that size."""

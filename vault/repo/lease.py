@@ -155,7 +155,8 @@ def refuse_lost(repo: Indexed, packs: Iterable[PackId]) -> None:
     refuse_swept(repo, used)
     sizes = {stored.name: stored.size for stored in repo.open.store.list("packs/")}
     for pack in used:
-        if sizes.get(pack_name(pack)) != repo.index.pack_sizes.get(pack):
+        size = repo.index.pack_sizes.get(pack)
+        if size is None or sizes.get(pack_name(pack)) != size:
             raise MissingObject(
                 "a pack that this backup relies on went away while it ran",
                 hint="run the backup again; it then stores what it needs anew",

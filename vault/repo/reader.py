@@ -88,6 +88,8 @@ class Reader:
         )
 
     def _get(self, object_id: ObjectId, object_type: ObjectType, *, below: int) -> bytes:
+        """A pack that is gone was pruned, and what is needed of it is elsewhere: the index is loaded once more."""
+        seen = self._index.loads
         failure = self._index.failure(object_id)
         for place in self._index.locations(object_id):
             if place.record.depth >= below:
@@ -101,12 +103,16 @@ class Reader:
                 error.object_id = error.object_id or object_id.hex()
                 failure = error
             except NotFound as error:
+                if self._index.reload(seen, gone=place.pack):
+                    return self._get(object_id, object_type, below=below)
                 failure = MissingObject(
                     "pack is gone", why=str(error), file=pack_name(place.pack), object_id=object_id.hex()
                 )
             self._index.distrust(object_id, place, failure)
         if failure is not None:
             raise failure
+        if self._index.reload(seen, gone=None):
+            return self._get(object_id, object_type, below=below)
         gone = self._index.gone_from(object_id)
         raise MissingObject(
             f"object {object_id.hex()[:12]} is missing",

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
+from tests.faults import RecordingStore
 from tests.packs import Made, object_id, put_fragment, put_pack
-from tests.small_repository import damage, new_repository, rows
+from tests.small_repository import damage, new_repository, opened, rows
 from vault.errors import ContentMismatch, IntegrityError, LimitExceeded, Malformed, MissingObject
+from vault.format.index import build_fragment
 from vault.format.pack import pack_name
-from vault.ids import ObjectId
+from vault.ids import FragmentId, ObjectId
 from vault.limits import DELTA_DEPTH_MAX
 from vault.model import Location, ObjectType, PackEntry
+from vault.ports import StoredFile
+from vault.repo.lease import refuse_lost
 from vault.repo.reader import Reader
 from vault.repo.state import Open
 from vault.store.memory import MemoryStore
@@ -244,3 +248,83 @@ def test_locations_come_shallowest_first(repo: Open) -> None:
     put_fragment(repo, packs)
     found: list[Location] = repo.indexed(None).index.locations(object_id(repo, two))
     assert [place.record.depth for place in found] == [0, 1]
+
+
+@pytest.mark.spec("LEASE-24")
+def test_what_a_prune_moved_is_found_by_loading_the_index_once_more(repo: Open) -> None:
+    plains = versions(3)
+    old = put_pack(repo, chain(plains))
+    reading = reader(repo, old)
+    assert reading.get(object_id(repo, plains[0]), ROW) == plains[0]
+    put_fragment(repo, [put_pack(repo, chain(plains))], generation=2)
+    repo.store.delete(pack_name(old.pack))
+    assert list(reading.get_many([object_id(repo, plain) for plain in plains], ROW)) == plains
+
+
+class Late(RecordingStore):
+    """Has a prune happen after the fragments are listed the first time, and before the packs are."""
+
+    prune: Callable[[], None] | None = None
+
+    def list(self, prefix: str) -> Iterator[StoredFile]:
+        prune = self.prune
+        if prefix == "packs/" and prune is not None:
+            self.prune = None
+            prune()
+        return super().list(prefix)
+
+
+@pytest.mark.spec("LEASE-24")
+def test_what_was_moved_while_the_index_was_loaded_is_found_too(repo: Open) -> None:
+    (plain, *_) = versions(1)
+    old = put_pack(repo, [Made(plain=plain)])
+    put_fragment(repo, [old])
+
+    def prune() -> None:
+        put_fragment(repo, [put_pack(repo, [Made(plain=plain)])], generation=2)
+        repo.store.delete(pack_name(old.pack))
+
+    late = Late(repo.store)
+    late.prune = prune
+    assert opened(late).indexed(None).reader().get(object_id(repo, plain), ROW) == plain
+
+
+@pytest.mark.spec("LEASE-24")
+def test_what_is_lost_is_looked_for_once(repo: Open) -> None:
+    plains = [rows(number, 20) for number in range(4)]
+    pack = put_pack(repo, [Made(plain=plain) for plain in plains])
+    put_fragment(repo, [pack])
+    repo.store.delete(pack_name(pack.pack))
+    recording = RecordingStore(repo.store)
+    reading = opened(recording).indexed(None).reader()
+    for plain in plains:
+        with pytest.raises(MissingObject):
+            reading.get(object_id(repo, plain), ROW)
+    assert [call.name for call in recording.calls if call.kind == "list"].count("packs/") == 2
+
+
+def test_a_writer_that_loaded_the_index_again_still_misses_what_it_relies_on(repo: Open) -> None:
+    """A pack that is gone from both listings is as gone as from one."""
+    plain = versions(1)[0]
+    pack = put_pack(repo, [Made(plain=plain)])
+    put_fragment(repo, [pack])
+    indexed = repo.indexed(None)
+    repo.store.delete(pack_name(pack.pack))
+    with pytest.raises(MissingObject):
+        indexed.reader().get(object_id(repo, plain), ROW)
+    assert pack.pack not in indexed.index.pack_sizes
+    with pytest.raises(MissingObject, match="went away"):
+        refuse_lost(indexed, [pack.pack])
+
+
+def test_what_a_writer_has_published_stays_visible_when_the_index_is_loaded_again(repo: Open) -> None:
+    plain, other = rows(1, 20), rows(2, 20)
+    old = put_pack(repo, [Made(plain=other)])
+    put_fragment(repo, [old])
+    indexed = repo.indexed(None)
+    mine = put_pack(repo, [Made(plain=plain)])
+    indexed.index.add(build_fragment([mine]), FragmentId(bytes(32)))
+    repo.store.delete(pack_name(old.pack))
+    with pytest.raises(MissingObject):
+        indexed.reader().get(object_id(repo, other), ROW)
+    assert indexed.reader().get(object_id(repo, plain), ROW) == plain
