@@ -28,7 +28,7 @@ from vault.ports import Entropy, Progress
 from vault.repo.freshness import Heads
 from vault.repo.index import damaged_fragments
 from vault.repo.keyring import unseal_file, verified_config
-from vault.repo.state import Indexed
+from vault.repo.state import Indexed, Open
 from vault.repo.workers import ordered
 
 _AFFECTS_MAX = 1000
@@ -134,11 +134,20 @@ def _check_snapshots(
         readable[snapshot_id] = manifest
         if memory.holds(snapshot_id):
             continue
-        before = closure.objects
+        before, earlier = closure.objects, findings.so_far()
         packs = closure.check(snapshot_id, manifest)
+        if packs is None and not _is_there(repo.open, snapshot_id):
+            findings.back_to(earlier)  # forgotten and pruned while it was looked at
+            del readable[snapshot_id]
+            continue
         if packs is not None:
             memory.add(snapshot_id, closure.packs.packs(packs), objects=closure.objects - before)
     return readable
+
+
+def _is_there(repo: Open, snapshot_id: SnapshotId) -> bool:
+    name = snapshot_name(snapshot_id)
+    return any(stored.name == name for stored in repo.store.list(name))
 
 
 def _check_heads(repo: Indexed, own: Own, readable: Mapping[SnapshotId, Manifest], findings: _Findings) -> list[str]:
@@ -183,6 +192,17 @@ class _Findings:
     def add_lost(self, error: IntegrityError, affects: str) -> None:
         """What went away is told apart from what is wrong with a file of its name."""
         self._damage[error.file, error.code] = Damage(error.file, error.code, None, _why(error), [affects])
+
+    def so_far(self) -> dict[tuple[str, str], int]:
+        """For `back_to`."""
+        return {key: len(damage.affects) for key, damage in self._damage.items()}
+
+    def back_to(self, earlier: Mapping[tuple[str, str], int]) -> None:
+        """Take back what was added since."""
+        self._damage = {key: damage for key, damage in self._damage.items() if key in earlier}
+        for key, damage in self._damage.items():
+            del damage.affects[earlier[key] :]
+        self._by_object = {key[1]: damage for key, damage in self._damage.items() if key[1]}
 
     def objects(self) -> list[ObjectId]:
         """Every object of which a location is damaged."""
