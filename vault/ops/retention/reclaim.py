@@ -115,9 +115,11 @@ def _give_way(repo: Open, own: str, *, is_dead: Callable[[Lease], bool]) -> None
     """To the one that came first by the store's time; of two at once, to that of the smaller name."""
     pruners = {found.name: found for found in found_leases(repo) if found.lease and found.lease.purpose == PRUNES}
     mine = pruners.pop(own, None)
+    if mine is None:
+        return  # somebody has removed it; that is no reason to take the others for dead
     for found in pruners.values():
         assert found.lease is not None
-        if mine is None or found.is_old(mine.modified_ms) or is_dead(found.lease):
+        if found.is_old(mine.modified_ms) or is_dead(found.lease):
             _try_delete(repo, found.name)
         elif (found.modified_ms, found.name) < (mine.modified_ms, own):
             raise Locked(
@@ -195,7 +197,8 @@ def _look(repo: Open, needed: Needed, *, now_ms: int, cache_dir: Path | None) ->
     sizes = {pack: size for pack, size in indexed.index.pack_sizes.items() if pack in known}
     indexed.index.sweep(swept)
     stranded = needed.stranded(indexed, snapshots) if sizes else frozenset()
-    ripe = {pack for found in sweeps if _is_ripe(repo, found, now_ms) for pack in found.packs}
+    network = repo.store.network
+    ripe = {pack for found in sweeps if not network or _is_ripe(found, now_ms) for pack in found.packs}
     there = frozenset(sizes)
     everything = any(found.pins_everything({snapshot for snapshot, _ in snapshots}) for found in leases)
     leased = there if everything else there & pinned(leases)
@@ -220,9 +223,9 @@ def _leases(repo: Open, now_ms: int) -> list[FoundLease]:
     return found_leases(repo)
 
 
-def _is_ripe(repo: Open, found: FoundSweep, now_ms: int) -> bool:
-    """Whether everybody sees it, and this one everybody who looked before it was there (LEASE-21)."""
-    return not repo.store.network or now_ms - found.modified_ms >= SWEEP_AGE_S * 1000
+def _is_ripe(found: FoundSweep, now_ms: int) -> bool:
+    """Whether everybody sees it by now, and this one everybody who looked before it was there (LEASE-21)."""
+    return now_ms - found.modified_ms >= SWEEP_AGE_S * 1000
 
 
 def _delete(repo: Open, look: _Look, progress: Progress) -> tuple[set[PackId], list[Denied]]:

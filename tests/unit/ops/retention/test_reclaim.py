@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import pytest
 
@@ -19,7 +19,7 @@ from vault.limits import LEASE_AGE_S, SWEEP_AGE_S
 from vault.model import FileKind, ForgottenSnapshot, Lease
 from vault.ops.backup.run import BackupReport
 from vault.ops.retention.reclaim import Reclaimed, maintenance, run
-from vault.ports import ObjectStore
+from vault.ports import ObjectStore, StoredFile
 from vault.repo.keyring import seal_file
 from vault.repo.lease import publish as publish_lease
 from vault.repo.lease import take_back
@@ -352,8 +352,9 @@ def test_on_a_network_file_system_a_sweep_waits(store: MemoryStore, clock: Stand
     assert reclaim(Networked(store)).deleted == len(dead)
 
 
-def test_one_prune_at_a_time(store: MemoryStore, dead: frozenset[PackId]) -> None:
+def test_one_prune_at_a_time(store: MemoryStore, clock: Standing, dead: frozenset[PackId]) -> None:
     name = leased(store, lease("maintenance"))
+    clock.at_ms += 1
     with pytest.raises(Locked, match="another prune") as caught:
         reclaim(store, dead)
     assert name[7:19] in caught.value.hint
@@ -373,3 +374,18 @@ def test_a_pruner_that_died_stops_no_other(
     ) as own:
         assert names(store, "leases/") == [own]
     assert names(store, "leases/") == []
+
+
+def test_a_pruner_whose_lease_is_gone_at_once_takes_nobody_for_dead(store: MemoryStore) -> None:
+    other = leased(store, lease("maintenance"))
+
+    class Unlocking(FaultStore):
+        def list(self, prefix: str) -> Iterator[StoredFile]:
+            for name in [name for name in names(store, "leases/") if name != other]:
+                store.delete(name)
+            return super().list(prefix)
+
+    repo = opened(Unlocking(store))
+    with maintenance(repo, lease(), is_dead=lambda _: False, entropy=os.urandom, progress=Quiet()):
+        pass
+    assert names(store, "leases/") == [other]
