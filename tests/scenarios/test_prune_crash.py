@@ -282,3 +282,17 @@ def test_a_backup_that_began_before_a_prune_and_ends_in_a_gap_of_it(
         if backup.saved is not None:
             expect_backup(store, begun, backup.saved)
         expect_whole(store, begun)
+
+
+@pytest.mark.spec("LEASE-19")
+def test_a_backup_that_is_at_work_finds_what_it_has_stored() -> None:
+    """Though its lease does not name it yet, and nothing is too young to go."""
+    store = MemoryStore(clock=TestClock())
+    new_repository(store)
+    backup = Paused(store, "put", "leases/", 2)
+    backup.begin()
+    assert [name for name in store.files if name.startswith("packs/")] != []
+    assert pruned(store).reclaimed.deleted == 0
+    backup.end()
+    assert backup.saved is not None
+    assert damage(opened(store)) == ()

@@ -132,12 +132,12 @@ def plan_for(
     progress.stage("reading snapshots")
     listed = marking.remaining(repo)  # before the index: whatever a listed snapshot needs is in it then
     snapshots = [pair for pair in listed if pair[0] not in without]
+    files = _listed(repo)  # also before it: what no fragment names then is of nobody, or of who is still at work
     indexed = index_after_sweeps(repo, cache_dir)
     marking.require_whole(indexed.index)
     progress.stage("finding what they need")
     census = marking.mark(indexed, snapshots)
-    leases = [found for found in found_leases(repo) if not (found.ends and found.is_old(now_ms))]
-    chosen = plan(census, _listed(repo), leased=pinned(leases), now_ms=now_ms, options=options)
+    chosen = plan(census, files, leased=_leased(repo, files, now_ms), now_ms=now_ms, options=options)
     return Planned(repo=indexed, snapshots=snapshots, census=census, plan=chosen)
 
 
@@ -148,3 +148,13 @@ def _listed(repo: Open) -> Mapping[PackId, PackFile]:
         if pack is not None:
             packs[pack] = PackFile(size=stored.size, modified_ms=stored.modified_ms)
     return packs
+
+
+def _leased(repo: Open, files: Mapping[PackId, PackFile], now_ms: int) -> frozenset[PackId]:
+    """What backups rely on that are at work, and what came since the first of them began: it may be theirs, and not named yet.
+
+    A courtesy, which saves them from storing it again; what keeps their snapshots whole is the look after the sweep.
+    """
+    leases = [found for found in found_leases(repo) if not found.is_old(now_ms)]
+    begun_ms = min((found.modified_ms for found in leases if found.of_writer), default=now_ms)
+    return pinned(leases) | {pack for pack, file in files.items() if file.modified_ms > begun_ms}

@@ -107,7 +107,7 @@ class _Packs:
         self._live = [0] * len(census.packs)
         self.keep(number for number in census.kept() if not census.marks[number] & (FREED | WHOLE))
         there = [listed.get(pack) for pack in census.packs]
-        self._young = {n for n, file in enumerate(there) if file is not None and file.modified_ms > young_ms}
+        self._young = {n for n, file in enumerate(there) if file is None or file.modified_ms > young_ms}
         self._leased = {n for n, pack in enumerate(census.packs) if pack in leased}
         self._there = [n for n in range(len(census.packs)) if census.usable[n] and not census.swept[n]]
         named = set(census.packs)
