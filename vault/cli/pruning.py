@@ -56,8 +56,8 @@ def draw(out: Renderer, report: PruneReport) -> None:
         )
     if done.writers:
         out.talk(
-            f"{counted(done.sweeps, 'sweep')} stay until {counted(len(done.writers), 'backup')} that ran meanwhile "
-            "have ended; if they are dead: pgvault unlock"
+            f"{counted(len(done.writers), 'lease')} of backups that began before this: their end is waited for before the next "
+            "prune tidies up; if they are dead: pgvault unlock"
         )
     for denied in done.denied[:1]:
         out.insist(f"{counted(len(done.denied), 'file')} could not be deleted: {denied.name}: {denied.why}")
