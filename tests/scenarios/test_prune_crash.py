@@ -197,6 +197,21 @@ def test_a_prune_in_any_gap_of_a_prune_takes_nothing(begun: Begun) -> None:
         expect_finished(store, begun)
 
 
+@pytest.mark.spec("LEASE-24")
+@pytest.mark.parametrize(
+    "look",
+    [lambda store, begun: contents(opened(store), begun.kept), lambda store, _: damage(opened(store), read_data=None)],
+    ids=["reader", "check"],
+)
+def test_a_prune_in_any_gap_of_who_only_reads_is_not_noticed(
+    begun: Begun, look: Callable[[ObjectStore, Begun], object]
+) -> None:
+    expected = look(MemoryStore(dict(begun.files)), begun)
+    for number in range(1, len(calls(begun, lambda store: look(store, begun))) + 1):
+        store = MemoryStore(dict(begun.files))
+        assert look(At(store, number, lambda: pruned(store)), begun) == expected  # noqa: B023  # called at once
+
+
 class Paused:
     """A backup on a thread of its own that stops before one of its calls until somebody lets it end."""
 

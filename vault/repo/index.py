@@ -46,7 +46,6 @@ class Index:
         self._runs = live
         self._reopen = reopen
         self._reloading = threading.Lock()
-        self._reloaded_for_missing = False
         self._added: list[Run] = []
         self.loads = 0
         self._failed: dict[ObjectId, dict[Location, IntegrityError]] = {}
@@ -57,17 +56,19 @@ class Index:
         self._swept: frozenset[PackId] = frozenset()
 
     @classmethod
-    def open(cls, store: ObjectStore, keys: Keys, *, cache_dir: Path | None) -> Index:
+    def open(cls, store: ObjectStore, keys: Keys, *, cache_dir: Path | None, settled: bool = False) -> Index:
         """List packs and fragments, and load every live fragment, from the cache where it is intact there.
 
         A listed fragment that is gone was merged into one that the listing did not have yet: both are listed again (LEASE-8).
+
+        settled  list fragments until the listings before and after that of the packs agree: what has no place then has none
         """
         cache = RunCache(cache_dir)
         for _ in range(_LISTINGS_MAX):
             names, generation = _fragments(store)
             sizes = _pack_sizes(store)
             loaded, damage, gone = _load(store, keys, names, cache)
-            if not gone:
+            if not gone and (not settled or _fragments(store)[0] == names):
                 break
         damage += [MissingObject("index fragment is gone", why="each listing names it", file=name) for name in gone]
         superseded = {old for run in loaded for old in run.supersedes}
@@ -81,19 +82,21 @@ class Index:
         live = _merge_small(live, cache)
         for run in live:
             run.restrict(sizes)
-        return cls(live, sizes, damage, generation, reopen=partial(cls.open, store, keys, cache_dir=cache_dir))
+        return cls(
+            live, sizes, damage, generation, reopen=partial(cls.open, store, keys, cache_dir=cache_dir, settled=True)
+        )
 
     def reload(self, seen: int, *, gone: PackId | None) -> bool:
         """List fragments and packs again: a prune may have copied what is wanted into another pack, and deleted the old one.
 
         seen     `loads` as it was before the look-up that failed
-        gone     a pack that was listed and is not there; None: an object has no place at all, which is asked once for each load
+        gone     a pack that was listed and is not there; None: an object has no place at all, which only the first load can be wrong about
         Returns  whether to look again
         """
         with self._reloading:
             if self.loads != seen:
                 return True  # another thread did
-            if self._reopen is None or (gone is None and self._reloaded_for_missing):
+            if self._reopen is None or (gone is None and self.loads > 0):
                 return False
             fresh = self._reopen()
             if gone is not None:
@@ -105,7 +108,6 @@ class Index:
                     run.restrict(fresh.pack_sizes)
                 self._runs, self.pack_sizes, self.damage = live, fresh.pack_sizes, fresh.damage
                 self.generation = max(self.generation, fresh.generation)
-                self._reloaded_for_missing = gone is None
                 self.loads += 1
             return True
 

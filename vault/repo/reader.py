@@ -109,10 +109,10 @@ class Reader:
                     "pack is gone", why=str(error), file=pack_name(place.pack), object_id=object_id.hex()
                 )
             self._index.distrust(object_id, place, failure)
+        if self._index.loads != seen or (failure is None and self._index.reload(seen, gone=None)):
+            return self._get(object_id, object_type, below=below)  # the base was pruned, and the delta stored whole
         if failure is not None:
             raise failure
-        if self._index.reload(seen, gone=None):
-            return self._get(object_id, object_type, below=below)
         gone = self._index.gone_from(object_id)
         raise MissingObject(
             f"object {object_id.hex()[:12]} is missing",

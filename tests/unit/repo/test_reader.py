@@ -15,7 +15,7 @@ from vault.format.pack import pack_name
 from vault.ids import FragmentId, ObjectId
 from vault.limits import DELTA_DEPTH_MAX
 from vault.model import Location, ObjectType, PackEntry
-from vault.ports import StoredFile
+from vault.ports import ObjectStore, StoredFile
 from vault.repo.lease import refuse_lost
 from vault.repo.reader import Reader
 from vault.repo.state import Open
@@ -261,32 +261,34 @@ def test_what_a_prune_moved_is_found_by_loading_the_index_once_more(repo: Open) 
     assert list(reading.get_many([object_id(repo, plain) for plain in plains], ROW)) == plains
 
 
-class Late(RecordingStore):
-    """Has a prune happen after the fragments are listed the first time, and before the packs are."""
+class Moving(RecordingStore):
+    """Has a prune happen after fragments were listed and before packs are, `times` times."""
 
-    prune: Callable[[], None] | None = None
+    def __init__(self, next_store: ObjectStore, prune: Callable[[], None], times: int) -> None:
+        super().__init__(next_store)
+        self._prune, self._left = prune, times
 
     def list(self, prefix: str) -> Iterator[StoredFile]:
-        prune = self.prune
-        if prefix == "packs/" and prune is not None:
-            self.prune = None
-            prune()
+        if prefix == "packs/" and self._left:
+            self._left -= 1
+            self._prune()
         return super().list(prefix)
 
 
 @pytest.mark.spec("LEASE-24")
-def test_what_was_moved_while_the_index_was_loaded_is_found_too(repo: Open) -> None:
+@pytest.mark.parametrize("times", [1, 2, 4])
+def test_what_is_moved_while_the_index_is_loaded_is_found_too(repo: Open, times: int) -> None:
     (plain, *_) = versions(1)
-    old = put_pack(repo, [Made(plain=plain)])
-    put_fragment(repo, [old])
+    places = [put_pack(repo, [Made(plain=plain)])]
+    put_fragment(repo, places)
 
     def prune() -> None:
-        put_fragment(repo, [put_pack(repo, [Made(plain=plain)])], generation=2)
-        repo.store.delete(pack_name(old.pack))
+        places.append(put_pack(repo, [Made(plain=plain)]))
+        put_fragment(repo, places[-1:], generation=len(places))
+        repo.store.delete(pack_name(places[-2].pack))
 
-    late = Late(repo.store)
-    late.prune = prune
-    assert opened(late).indexed(None).reader().get(object_id(repo, plain), ROW) == plain
+    moving = Moving(repo.store, prune, times)
+    assert opened(moving).indexed(None).reader().get(object_id(repo, plain), ROW) == plain
 
 
 @pytest.mark.spec("LEASE-24")

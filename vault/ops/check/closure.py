@@ -217,6 +217,8 @@ class Closure:
     def _looked_up(self, ref: ChunkRef) -> PackSet | IntegrityError:
         """The packs of a chunk, or what the index alone shows to be wrong with it."""
         found = self._index.head_and_packs(ref.id)
+        if found is None and self._index.reload(self._index.loads, gone=None):
+            found = self._index.head_and_packs(ref.id)
         if found is None:
             gone = self._index.gone_from(ref.id)
             return MissingObject(

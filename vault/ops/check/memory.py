@@ -74,6 +74,8 @@ class ClosureMemory:
 
     def add(self, snapshot_id: SnapshotId, packs: Collection[PackId] | None, *, objects: int) -> None:
         """A snapshot that was found whole just now. `packs`: None for every pack there is."""
+        if self._repo.index.loads:
+            return  # something was pruned while the check ran: which packs it saw cannot be told
         sizes = self._repo.index.pack_sizes
         bits = bytearray()
         for pack in sizes if packs is None else packs:
@@ -87,7 +89,7 @@ class ClosureMemory:
 
     def save(self, listed: Iterable[SnapshotId]) -> None:
         """Keep what holds of the snapshots that are there, as far as it fits, those that were walked last first; fails silently."""
-        if self._path is None or self._repo.index.damage:
+        if self._path is None or self._repo.index.damage or self._repo.index.loads:
             return
         there = set(listed)
         walked = [(key, one) for key, one in self._walked.items() if key in there]
