@@ -22,6 +22,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -298,8 +299,9 @@ def stress(place: Place, *, seconds: float, seed: int) -> Counter[str]:
 
 
 def end(one: Running) -> None:
-    os.kill(one.pid, signal.SIGKILL)
-    os.waitpid(one.pid, 0)
+    with suppress(ProcessLookupError, ChildProcessError):  # it has ended, and was waited for
+        os.kill(one.pid, signal.SIGKILL)
+        os.waitpid(one.pid, 0)
 
 
 def collect(one: Running, counts: Counter[str]) -> None:
