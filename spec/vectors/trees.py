@@ -285,26 +285,13 @@ def manifests() -> list[Vector]:
         ("tag_integer", "ENC-12", "malformed", "a tag that is no text", {"tags": {"n": 1}}),
         ("count_negative", "ENC-12", "malformed", "-1 users", {"counts": good["counts"] | {"users": -1}}),
         *_servers(database),
-        (
-            "reference_root_without_items",
-            "TREE-1",
-            "malformed",
-            "a root, no items",
-            {"directories": {"a": [fixed("r"), 0, 0, 0]}},
-        ),
-        (
-            "reference_items_without_root",
-            "TREE-1",
-            "malformed",
-            "items, no root",
-            {"directories": {"a": [None, 1, 0, 0]}},
-        ),
-        (
-            "reference_sums_without_items",
-            "TREE-1",
-            "malformed",
-            "no items, a row",
-            {"directories": {"a": [None, 0, 1, 0]}},
+        *(
+            (f"reference_{name}", "TREE-1", "malformed", comment, {"directories": {"a": reference}})
+            for name, comment, reference in (
+                ("root_without_items", "a root, no items", [fixed("r"), 0, 0, 0]),
+                ("items_without_root", "items, no root", [None, 1, 0, 0]),
+                ("sums_without_items", "no items, a row", [None, 0, 1, 0]),
+            )
         ),
         ("reference_short", "ENC-12", "malformed", "no bytes", {"directories": {"a": [None, 0, 0]}}),
     ]
