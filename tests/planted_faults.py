@@ -216,7 +216,7 @@ FAULTS: Final = (
     _of_plan(
         "privileges",
         "privileges beyond: of an object without recorded ones",
-        "        *_without_record(situation, decisions, recorded, there),\n",
+        "        *_without_record(situation, decisions, recorded=recorded, there=there),\n",
         "",
     ),
     _of_plan(

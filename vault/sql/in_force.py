@@ -34,7 +34,7 @@ _BUILT_IN: Final = {
 _WITH_COLUMNS: Final = frozenset({"foreign table", "materialized view", "table", "view"})
 
 
-def in_force(kind: str, owner: str, acl: tuple[str, ...] | None, version_num: int) -> Iterable[str]:
+def in_force(kind: str, owner: str, *, acl: tuple[str, ...] | None, version_num: int) -> Iterable[str]:
     """The privileges in force on an object of a `kind`, as a server of `version_num` knows them: no ACL means the built-in ones.
 
     Before 17 an owner could not be without what MAINTAIN is now, so it is not looked at; anybody else's is.
@@ -82,7 +82,7 @@ class Privileges:
         if address not in self.objects:
             return None
         owner, acl = self.objects[address]
-        named = [("", item) for item in in_force(address.kind, owner, acl, version_num)]
+        named = [("", item) for item in in_force(address.kind, owner, acl=acl, version_num=version_num)]
         columns = self.columns.get(address.relation, []) if address.kind in _WITH_COLUMNS else []
         return frozenset(
             (part, "*" if item.grantee == owner else item.grantee, letter, grantable)

@@ -41,12 +41,12 @@ def readings(snapshot: Snapshot, parent: Snapshot | None) -> list[tuple[TableIte
         elif reason or parent is None:
             reading = TableReading(extents=count, reused=0, why_read=reason if count else None)
         else:
-            reading = _reading(snapshot, parent, item, count)
+            reading = _reading(snapshot, parent, item=item, count=count)
         told.append((item, reading))
     return told
 
 
-def _reading(snapshot: Snapshot, parent: Snapshot, item: TableItem, count: int) -> TableReading:
+def _reading(snapshot: Snapshot, parent: Snapshot, *, item: TableItem, count: int) -> TableReading:
     try:
         old = parent.table(item.name)
         why = table_reason(old, _as_read(item))

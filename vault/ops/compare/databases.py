@@ -101,7 +101,7 @@ def _catalog(source: CatalogFacts, target: CatalogFacts, *, versions: tuple[int,
     sides = []
     for facts in (source, target):
         owned = {
-            address: (owner, frozenset(in_force(address.kind, owner, acl, min(versions))))
+            address: (owner, frozenset(in_force(address.kind, owner, acl=acl, version_num=min(versions))))
             for address, owner, acl in facts.acls
             if not _is_of_initdb(address)
         }
@@ -193,7 +193,7 @@ def _large_objects(source: Capture, target: Capture) -> Iterator[Difference]:
             for block in large.blocks():
                 digest.update(block)
             item = large.item
-            acl = frozenset(in_force("large object", item.owner, item.acl, side.server.version_num))
+            acl = frozenset(in_force("large object", item.owner, acl=item.acl, version_num=side.server.version_num))
             large_objects[item.oid] = (item.owner, acl, item.comment, digest.digest())
         sides.append(large_objects)
     yield from _values("large object", sides[0], sides[1], name=str)

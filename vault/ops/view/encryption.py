@@ -58,5 +58,9 @@ def _unless_there(entry: SchemaEntry, snapshot: Snapshot, privileges: PrivilegeB
     return object_block(
         snapshot,
         there,
-        [*steps, *owned(entry, snapshot, "pg_class", "relowner"), privileges.block(entry, "pg_class", "relacl")],
+        [
+            *steps,
+            *owned(entry, snapshot, catalog="pg_class", column="relowner"),
+            privileges.block(entry, "pg_class", "relacl"),
+        ],
     )

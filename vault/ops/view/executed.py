@@ -29,7 +29,8 @@ class Executed:
         if at in self.on_members:
             return replacing(entry, self._snapshot)
         if entry.identity.desc == "EXTENSION" and entry.tag in self._versions:
-            return with_version(entry, *self._versions[entry.tag], self._snapshot)
+            version, schema = self._versions[entry.tag]
+            return with_version(entry, self._snapshot, version=version, schema=schema)
         own = statements.create_or_replace(entry) if entry.identity in self._stood_in else None
         early = (one.definition for one in self._stand_ins.get(entry.identity, ()))
         return "".join([*early, own or entry.definition])

@@ -81,7 +81,7 @@ def replacing(entry: SchemaEntry, snapshot: Snapshot) -> str:
     return f"DO {dollar_quoted(body, snapshot, 'do')};\n"
 
 
-def with_version(entry: SchemaEntry, version: str, schema: str, snapshot: Snapshot) -> str:
+def with_version(entry: SchemaEntry, snapshot: Snapshot, *, version: str, schema: str) -> str:
     """The definition of an extension with the recorded version where the target offers it, as a restore does."""
     offered = (
         f"EXISTS (SELECT FROM pg_catalog.pg_available_extension_versions"

@@ -83,7 +83,7 @@ class Routines:
         snapshot = self._snapshot
         steps = ["IF there IS NULL OR E'\\n' || pg_catalog.pg_get_functiondef(there) <> recorded THEN"]
         steps += [self.implied.execute(entry, "recorded"), f"there := {lookup(entry.identity)};", "END IF;"]
-        steps += owned(entry, snapshot, "pg_proc", "proowner")
+        steps += owned(entry, snapshot, catalog="pg_proc", column="proowner")
         steps.append(self._privileges.block(entry, "pg_proc", "proacl"))
         body = "\n".join(steps)
         if entry.namespace in self._platform:
@@ -146,7 +146,7 @@ def object_block(snapshot: Snapshot, there: str, steps: Iterable[str]) -> bytes:
     return _do(snapshot, f"there pg_catalog.oid := {there};", "\n".join(steps))
 
 
-def owned(entry: SchemaEntry, snapshot: Snapshot, catalog: str, column: str) -> list[str]:
+def owned(entry: SchemaEntry, snapshot: Snapshot, *, catalog: str, column: str) -> list[str]:
     """PL/pgSQL that gives the object `there`, a row of `catalog`, its owner where it has another."""
     statement = statements.set_owner(entry)
     if statement is None:

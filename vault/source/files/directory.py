@@ -123,7 +123,7 @@ class DirectoryFiles:
         try:
             directory = open_below(root, above)
             try:
-                return _describe(directory, name, path, Witnesses())
+                return _describe(directory, name, path=path, witnesses=Witnesses())
             finally:
                 os.close(directory)
         except OSError as error:
@@ -178,7 +178,7 @@ def _visit(cursor: DirectoryCursor, listing: _Listing, name: bytes, look: _Look)
     path = b"/".join(parts)
     try:
         directory = cursor.at(listing.parts)
-        file = _describe(directory, name, path, look.witnesses)
+        file = _describe(directory, name, path=path, witnesses=look.witnesses)
     except OSError as error:
         file = _unreadable(path, error)
     left_out = look.exclude.pattern_for(path, directory=file.type == FileType.DIRECTORY)
@@ -191,11 +191,11 @@ def _visit(cursor: DirectoryCursor, listing: _Listing, name: bytes, look: _Look)
     if _has_second_place(listing, name):
         listing.inside[name] = _Listing(parts=parts, names=names)
     elif names:
-        return _with_problem(file, State.FAILED, "it became a directory while its parent was read", _AGAIN)
+        return _with_problem(file, State.FAILED, why="it became a directory while its parent was read", fix=_AGAIN)
     if failure is None:
         return file
     state = State.NOT_PERMITTED if failure.errno in DENIED else State.FAILED
-    return _with_problem(file, state, f"its names could not all be read: {_why(failure)}", _fix(failure))
+    return _with_problem(file, state, why=f"its names could not all be read: {_why(failure)}", fix=_fix(failure))
 
 
 def _has_second_place(listing: _Listing, name: bytes) -> bool:
@@ -240,7 +240,7 @@ def _described(status: os.stat_result, path: bytes) -> SourceFile:
     )
 
 
-def _describe(directory: int, name: bytes, path: bytes, witnesses: Witnesses) -> SourceFile:
+def _describe(directory: int, name: bytes, *, path: bytes, witnesses: Witnesses) -> SourceFile:
     """State of `name` in `directory`. Raises OSError if it is gone or cannot be looked at."""
     status = os.stat(name, dir_fd=directory, follow_symlinks=False)
     kind = _TYPES.get(stat.S_IFMT(status.st_mode))
@@ -249,9 +249,11 @@ def _describe(directory: int, name: bytes, path: bytes, witnesses: Witnesses) ->
         file = replace(file, target=os.readlink(name, dir_fd=directory))
     if kind is None:
         what = _OTHER_TYPES.get(stat.S_IFMT(status.st_mode), "of an unknown type")
-        return _with_problem(file, State.NOT_EXPORTABLE, f"it is {what}", "leave it out; it has no content to back up")
+        return _with_problem(
+            file, State.NOT_EXPORTABLE, why=f"it is {what}", fix="leave it out; it has no content to back up"
+        )
     if kind is FileType.FILE and not os.access(name, os.R_OK, dir_fd=directory, effective_ids=True):
-        return _with_problem(file, State.NOT_PERMITTED, "permission denied", _RIGHTS)
+        return _with_problem(file, State.NOT_PERMITTED, why="permission denied", fix=_RIGHTS)
     if kind is FileType.FILE:
         return replace(file, witnessed=witnesses.of(status.st_dev, directory, name))
     return file
@@ -264,10 +266,10 @@ _RIGHTS: Final = "give the user that runs the backup the right to read it"
 def _unreadable(path: bytes, error: OSError) -> SourceFile:
     file = SourceFile(path=path, type="", mode=0, mtime_ns=0, size=0, ctime_ns=0, inode=0, target=b"")
     state = State.NOT_PERMITTED if error.errno in DENIED else State.FAILED
-    return _with_problem(file, state, _why(error), _fix(error))
+    return _with_problem(file, state, why=_why(error), fix=_fix(error))
 
 
-def _with_problem(file: SourceFile, state: State, why: str, fix: str) -> SourceFile:
+def _with_problem(file: SourceFile, state: State, *, why: str, fix: str) -> SourceFile:
     return replace(file, problem=Missing(item=path_text(file.path), state=state, why=why, fix=fix))
 
 

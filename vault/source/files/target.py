@@ -119,7 +119,7 @@ class DirectoryWriter:
                     self._set_time(descriptor, path, mtime_ns)
                 finally:
                     os.close(descriptor)
-                self._place(directory, temporary, name, path)
+                self._place(directory, temporary, name=name, path=path)
             except BaseException:
                 _remove(directory, temporary)
                 raise
@@ -141,7 +141,7 @@ class DirectoryWriter:
                     os.utime(temporary, ns=(mtime_ns, mtime_ns), dir_fd=directory, follow_symlinks=False)
                 reached_ns = os.stat(temporary, dir_fd=directory, follow_symlinks=False).st_mtime_ns
                 self._note_time(path, reached_ns, mtime_ns)
-                self._place(directory, temporary, name, path)
+                self._place(directory, temporary, name=name, path=path)
             except BaseException:
                 _remove(directory, temporary)
                 raise
@@ -189,15 +189,15 @@ class DirectoryWriter:
         if self._made.get((status.st_dev, status.st_ino), path) != path:
             raise _in_the_way(path)
 
-    def _place(self, directory: int, temporary: bytes, name: bytes, path: bytes) -> None:
+    def _place(self, directory: int, temporary: bytes, *, name: bytes, path: bytes) -> None:
         status = os.stat(temporary, dir_fd=directory, follow_symlinks=False)
         if self._replace and (there := _status(directory, name)) is not None:
             self._refuse_other(there, path)
             self._made.pop((there.st_dev, there.st_ino), None)  # its number is free once it is replaced
-        self._put_in_place(directory, temporary, name, path)
+        self._put_in_place(directory, temporary, name=name, path=path)
         self._made[status.st_dev, status.st_ino] = path
 
-    def _put_in_place(self, directory: int, temporary: bytes, name: bytes, path: bytes) -> None:
+    def _put_in_place(self, directory: int, temporary: bytes, *, name: bytes, path: bytes) -> None:
         if not self._replace:
             try:
                 os.link(temporary, name, src_dir_fd=directory, dst_dir_fd=directory, follow_symlinks=False)

@@ -61,7 +61,7 @@ def decide_privileges(situation: Situation, decisions: dict[int, Decision]) -> B
                 )
     done = BuiltIn()
     for identity in (
-        *_without_record(situation, decisions, recorded, there),
+        *_without_record(situation, decisions, recorded=recorded, there=there),
         *_without_entry(situation, recorded, there),
     ):
         (done.lacking if in_force.fit(identity.address) else done.wider).append(identity)
@@ -71,6 +71,7 @@ def decide_privileges(situation: Situation, decisions: dict[int, Decision]) -> B
 def _without_record(
     situation: Situation,
     decisions: dict[int, Decision],
+    *,
     recorded: _ByObject,
     there: _ByObject,
 ) -> list[Identity]:

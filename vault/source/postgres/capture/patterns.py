@@ -31,7 +31,7 @@ _SCHEMAS: Final = (
 def refuse_empty(session: Session, taken: Exported, selection: Selection, search_path: Sequence[str]) -> None:
     """Raises  UsageError: a pattern of -t or -n matches nothing, or nothing is left of all of them"""
     for asked in selection.tables:
-        if not _is_relation(session, asked, search_path):
+        if not _is_relation(session, asked, search_path=search_path):
             raise UsageError(f"-t {asked} matches nothing", why=_there(session, _TABLES), hint=_HINT)
     for asked in () if selection.tables else selection.schemas:
         if not _is_schema(session, asked):
@@ -55,18 +55,18 @@ def _unused(
         if not _is_schema(session, asked):
             yield f"-N {asked}", _there(session, _SCHEMAS)
     for asked in selection.exclude_tables:
-        if not _is_relation(session, asked, search_path):
+        if not _is_relation(session, asked, search_path=search_path):
             yield f"-T {asked}", _there(session, _TABLES)
     selected = [relation for relation in taken.relations if relation.holds_rows]
     oids = ",".join(str(relation.oid) for relation in selected) or "NULL"
     for asked in selection.exclude_table_data:
-        if not _is_relation(session, asked, search_path, among=f"c.oid IN ({oids})"):
+        if not _is_relation(session, asked, search_path=search_path, among=f"c.oid IN ({oids})"):
             names = [f"{relation.name.schema}.{relation.name.name}" for relation in selected[:_SHOWN_MAX]]
             there = f"tables of the selection that hold rows: {', '.join(names) or 'none'}"
             yield f"--exclude-table-data {asked}", there
 
 
-def _is_relation(session: Session, asked: str, search_path: Sequence[str], among: str = "true") -> bool:
+def _is_relation(session: Session, asked: str, *, search_path: Sequence[str], among: str = "true") -> bool:
     matching = f"{_CLASSES} WHERE {pattern.table_condition(asked, search_path)} AND {among}"
     return bool(session.rows(f"SELECT 1 {matching} LIMIT 1", doing=_DOING))
 

@@ -269,14 +269,14 @@ class _Needs:
 def missing(session: Session, scope: Scope) -> Iterator[Missing]:
     """Notes on invalid indexes, and tables that somebody made a member and whose definition has no simple form."""
     doing = "looking for what cannot be saved"
-    for name in _names(session, extras_sql.INVALID_INDEXES, scope, doing):
+    for name in _names(session, extras_sql.INVALID_INDEXES, scope=scope, doing=doing):
         yield Missing(
             item=f"index {name}",
             state=State.CAPTURED,
             why="it is invalid on the server; a restore creates it anew, as valid if the rows allow it",
             fix=f"REINDEX INDEX {name}, or DROP INDEX {name}",
         )
-    for name in _names(session, extras_members.NOT_EXPRESSED, scope, doing):
+    for name in _names(session, extras_members.NOT_EXPRESSED, scope=scope, doing=doing):
         yield Missing(
             item=f"extension table {name}",
             state=State.NOT_EXPORTABLE,
@@ -285,5 +285,5 @@ def missing(session: Session, scope: Scope) -> Iterator[Missing]:
         )
 
 
-def _names(session: Session, query: str, scope: Scope, doing: str) -> list[str]:
+def _names(session: Session, query: str, *, scope: Scope, doing: str) -> list[str]:
     return [row[0] for row in session.rows(extras_sql.FRAME + query, _parameters(scope), doing=doing)]

@@ -40,7 +40,7 @@ format(E'DO %%L;\\n', format('BEGIN IF NOT EXISTS (SELECT FROM pg_catalog.pg_dep
 """Makes an object a member again, unless it is one."""
 
 
-def _join(catalog: str, reg: str, kind: str, name: str) -> str:
+def _join(catalog: str, reg: str, *, kind: str, name: str) -> str:
     return _JOIN.format(catalog=catalog, reg=reg, kind=kind, name=name).strip()
 
 
@@ -51,7 +51,7 @@ SELECT 'EXTENSION TABLE', 0, 'pg_class'::regclass::oid, m.oid, 0, '', m.name, {_
                  FROM {_COLUMN_TABLES.strip()} WHERE a.attrelid = m.oid AND a.attnum > 0 AND NOT a.attisdropped),
               coalesce((SELECT E'\\nUSING ' || quote_ident(amname) FROM pg_am WHERE oid = c.relam AND amname <> 'heap'), ''),
               E'\\nWITH (' || array_to_string(c.reloptions, ', ') || ')')
-       || {_join("pg_class", "regclass", "TABLE", "m.shown")}, '',
+       || {_join("pg_class", "regclass", kind="TABLE", name="m.shown")}, '',
        coalesce((SELECT spcname::text FROM pg_tablespace WHERE oid = c.reltablespace), '')
   FROM member m JOIN pg_class c ON c.oid = m.oid JOIN pg_extension e ON e.oid = m.ext
  WHERE m.added AND m.relkind = 'r' AND NOT m.relispartition AND m.reloftype = 0
@@ -68,7 +68,7 @@ _SEQUENCES_ADDED: Final = """
    AND (%(everything)s OR o.refobjid = ANY(%(tables)s::oid[]))
 """
 _SEQUENCE: Final = "c.relname::text, c.relnamespace::regnamespace::text, pg_get_userbyid(c.relowner)::text"
-_IS_MEMBER: Final = _join("pg_class", "regclass", "SEQUENCE", "c.oid::regclass::text")
+_IS_MEMBER: Final = _join("pg_class", "regclass", kind="SEQUENCE", name="c.oid::regclass::text")
 
 SEQUENCES: Final = f"""
 SELECT 'EXTENSION SEQUENCE', 0, 'pg_class'::regclass::oid, c.oid, 0, '', {_SEQUENCE},
@@ -97,14 +97,14 @@ _ADDED_OBJECT: Final = "NOT EXISTS (SELECT FROM script s WHERE s.ext = d.refobji
 ROUTINES: Final = f"""
 SELECT 'EXTENSION ROUTINE', 0, 'pg_proc'::regclass::oid, p.oid, 0, '', p.proname::text, p.pronamespace::regnamespace::text, pg_get_userbyid(p.proowner)::text,
        format(E'DO %%L;\\n', format('BEGIN IF pg_catalog.to_regprocedure(%%L) IS NULL THEN EXECUTE %%L; END IF; END', p.oid::regprocedure, pg_get_functiondef(p.oid)))
-       || {_join("pg_proc", "regprocedure", "ROUTINE", "p.oid::regprocedure::text")}, '', ''
+       || {_join("pg_proc", "regprocedure", kind="ROUTINE", name="p.oid::regprocedure::text")}, '', ''
   FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid JOIN pg_proc p ON p.oid = d.objid AND p.prokind <> 'a'
  WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'e' AND {_ADDED_OBJECT} AND %(everything)s
 UNION ALL
 SELECT 'EXTENSION VIEW', 2, 'pg_class'::regclass::oid, m.oid, 0, '', m.name, {_MADE},
        format(E'DO %%L;\\n', format('BEGIN IF pg_catalog.to_regclass(%%L) IS NULL THEN EXECUTE %%L; END IF; END', m.shown,
               format('CREATE VIEW %%s%%s AS %%s', m.shown, ' WITH (' || array_to_string(c.reloptions, ', ') || ')', pg_get_viewdef(m.oid))))
-       || {_join("pg_class", "regclass", "VIEW", "m.shown")}, '', ''
+       || {_join("pg_class", "regclass", kind="VIEW", name="m.shown")}, '', ''
   FROM member m JOIN pg_class c ON c.oid = m.oid JOIN pg_extension e ON e.oid = m.ext
   JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = m.oid AND d.deptype = 'e' WHERE m.relkind = 'v' AND {_ADDED_OBJECT}
 """

@@ -126,7 +126,7 @@ class EntryWriter(Attempts):
         try:
             self._alike(entry, lambda: self._replace(entry, f"{changed}\n{owner or ''}"))
         except SourceError:  # another result type or other columns: only dropping it helps
-            self._alike(entry, lambda: self._drop_and_create(entry, present, owner, again))
+            self._alike(entry, lambda: self._drop_and_create(entry, present, owner=owner, again=again))
         return []
 
     def _replace(self, entry: SchemaEntry, statement: str) -> None:
@@ -135,7 +135,7 @@ class EntryWriter(Attempts):
             self._refuse_otherwise(entry)
 
     def _drop_and_create(
-        self, entry: SchemaEntry, present: SchemaEntry, owner: str | None, again: Sequence[str]
+        self, entry: SchemaEntry, present: SchemaEntry, *, owner: str | None, again: Sequence[str]
     ) -> None:
         with self._connection.transaction():
             self._run_inside([present.drop])

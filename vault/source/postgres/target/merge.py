@@ -193,7 +193,7 @@ def _refuse_duplicates(cursor: psycopg.Cursor[tuple[Any, ...]], names: Names) ->
 
 def _lacking(names: Names) -> str:
     """Rows of the stage that the table has less often: the rest of a query."""
-    numbered = _numbered(names, f"{STAGE} s", "s", names.columns)
+    numbered = _numbered(names, f"{STAGE} s", alias="s", columns=names.columns)
     counted = (
         f"SELECT {names.row('t')} AS {_ROW}, count(*) AS {_COUNT} FROM (SELECT * FROM {names.source}) t GROUP BY 1"
     )
@@ -203,7 +203,7 @@ def _lacking(names: Names) -> str:
 def _others(names: Names) -> str:
     """Where the rows are that the stage has less often, a query."""
     physical = f"SELECT tableoid, ctid, * FROM {names.source}"
-    numbered = _numbered(names, f"({physical}) t", "t", "t.tableoid, t.ctid")
+    numbered = _numbered(names, f"({physical}) t", alias="t", columns="t.tableoid, t.ctid")
     counted = f"SELECT {names.row('s')} AS {_ROW}, count(*) AS {_COUNT} FROM {STAGE} s GROUP BY 1"
     return (
         f"SELECT n.tableoid, n.ctid FROM ({numbered}) n LEFT JOIN ({counted}) c USING ({_ROW})"
@@ -220,7 +220,7 @@ def _delete_others(cursor: psycopg.Cursor[tuple[Any, ...]], names: Names) -> int
     return cursor.rowcount
 
 
-def _numbered(names: Names, source: str, alias: str, columns: str) -> str:
+def _numbered(names: Names, source: str, *, alias: str, columns: str) -> str:
     row = names.row(alias)
     listed = f"{columns}, " if columns else ""
     return f"SELECT {listed}{row} AS {_ROW}, row_number() OVER (PARTITION BY {row}) AS {_PLACE} FROM {source}"

@@ -166,9 +166,9 @@ class PostgresTargetSession(EntryWriter):
         )
         if foreign(Session(self._connection), [oid for (oid,) in oids if oid is not None]):
             return None
-        return self._generated(table, columns, "only " if only else "", f"generated columns of {name}")
+        return self._generated(table, columns, only="only " if only else "", doing=f"generated columns of {name}")
 
-    def _generated(self, table: TableName, columns: Sequence[str], only: str, doing: str) -> Iterator[bytes]:
+    def _generated(self, table: TableName, columns: Sequence[str], *, only: str, doing: str) -> Iterator[bytes]:
         listed = ", ".join(map(quote, columns))
         query = (
             f"COPY (SELECT {listed} FROM {only}{qualified(table)}) TO STDOUT (ENCODING {literal(self._rows_encoding)})"
