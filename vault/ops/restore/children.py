@@ -65,7 +65,11 @@ def lost_by_key(
     Raises   Unreachable; IntegrityError
     """
     lost, seen = set(brought), {loser.table for loser in told}
-    unasked = [reference for reference in plan.row_steps.references if not reference.asked and reference.rows]
+    unasked = [
+        reference
+        for reference in plan.row_steps.references
+        if not reference.asked and reference.rows and not _is_told_as_cut_off(reference)
+    ]
     waiting: list[Reference] = []
     while len(waiting) != len(unasked):
         waiting, unasked = unasked, []
@@ -80,6 +84,11 @@ def lost_by_key(
                     continue
                 yield beside
             lost.update(item.name for item in reference.items)
+
+
+def _is_told_as_cut_off(reference: Reference) -> bool:
+    """Rows without a key, of which `cut_off_rows` says so."""
+    return bool(reference.cuts_off) and not any(item.told_by for item in reference.items)
 
 
 def _missing(snapshot: Snapshot, session: TargetSession, reference: Reference) -> Beside | None:
