@@ -1,4 +1,4 @@
-"""The arguments of a function's definition, as the server prints them. Pure; reads by the grammar, never by pattern."""
+"""The head of a routine's definition, as the server prints it. Pure; reads by the grammar, never by pattern."""
 
 from __future__ import annotations
 
@@ -6,6 +6,30 @@ from collections.abc import Iterator
 from typing import Final
 
 _DEFAULT: Final = " DEFAULT "
+_SQL_BODIES: Final = ("\n    BEGIN ATOMIC\n", "\n    RETURN ")
+_TEXT_BODY: Final = "\n    AS "
+_NO_BODY: Final = "\n    AS '';\n"
+"""A body that is text is not looked at when `check_function_bodies` is off, and calls nothing."""
+
+
+def stand_in(definition: str) -> str | None:
+    """CREATE FUNCTION or PROCEDURE that calls nothing, in place of one that does by a default or a body that is no text; None if it does not."""
+    bodiless = without_parsed_body(definition)
+    return with_null_defaults(bodiless or definition) or bodiless
+
+
+def without_parsed_body(definition: str) -> str | None:
+    """With an empty text for a body of SQL's own (BEGIN ATOMIC, RETURN), which is parsed and depends on what it calls; None for another."""
+    arguments_end = -1
+    for at, depth in _outside_of_quotes(definition):
+        if depth == 0 and definition[at] == ")" and arguments_end < 0:
+            arguments_end = at
+        if depth == 0 and arguments_end >= 0 and definition[at] == "\n":
+            if definition.startswith(_TEXT_BODY, at):
+                return None
+            if definition.startswith(_SQL_BODIES, at):
+                return definition[:at] + _NO_BODY
+    return None
 
 
 def with_null_defaults(definition: str) -> str | None:

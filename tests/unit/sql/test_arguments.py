@@ -1,10 +1,10 @@
-"""Only what an argument defaults to becomes NULL, whatever stands in it."""
+"""Only what calls something goes: what an argument defaults to, and a body that is parsed, whatever stands in them."""
 
 from __future__ import annotations
 
 import pytest
 
-from vault.sql.arguments import with_null_defaults
+from vault.sql.arguments import stand_in, with_null_defaults, without_parsed_body
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,27 @@ from vault.sql.arguments import with_null_defaults
 )
 def test_defaults_become_null(definition: str, changed: str | None) -> None:
     assert with_null_defaults(definition) == changed
+
+
+HEAD = "CREATE FUNCTION \"a(\".f(x integer DEFAULT 1) RETURNS TABLE(y integer, z text)\n    LANGUAGE sql STABLE\n    SET search_path TO 'a\n    AS b'"
+
+
+@pytest.mark.parametrize(
+    ("body", "bare"),
+    [
+        ("\n    BEGIN ATOMIC\n SELECT 'x';\nEND;\n", True),
+        ("\n    RETURN f(1);\n", True),
+        ("\n    AS $$\n    BEGIN ATOMIC\n    RETURN 1;$$;\n", False),
+        (" COST 1\n    AS 'x', $$\n    RETURN 1;$$;\n", False),
+    ],
+)
+def test_a_parsed_body_becomes_an_empty_text(body: str, bare: bool) -> None:
+    assert without_parsed_body(HEAD + body) == (f"{HEAD}\n    AS '';\n" if bare else None)
+    without_default = HEAD.replace("DEFAULT 1", "DEFAULT NULL")
+    assert stand_in(HEAD + body) == without_default + ("\n    AS '';\n" if bare else body)
+
+
+def test_what_calls_nothing_needs_no_stand_in() -> None:
+    assert (
+        stand_in("CREATE FUNCTION a.f(x integer) RETURNS integer\n    LANGUAGE sql\n    AS $$ SELECT 1 $$;\n") is None
+    )

@@ -15,7 +15,7 @@ from typing import Final
 from vault.errors import NotThere, SourceError
 from vault.model import Identity, Membership, MergedRows, Role, RoleSetting, SchemaEntry, TableName
 from vault.ops.restore.children import Beside, cut_off_rows, lost_by_key, lost_rows
-from vault.ops.restore.circular import CircularDefaults
+from vault.ops.restore.circular import Circles
 from vault.ops.restore.failures import Failure, Failures
 from vault.ops.restore.plan.contents import Contents, Item
 from vault.ops.restore.plan.decision import Action
@@ -136,7 +136,7 @@ class _Restore:
         self._absent = frozenset(skipped)
         self._done: set[int] = set()
         self._waiting = set(plan.definitions.before_rows)
-        self._circular = CircularDefaults(plan.contents, self._waiting)
+        self._circles = Circles(plan.contents, self._waiting)
         self._postponed: list[int] | None = None
         """While what comes after the rows is created: entries that failed for want of a privilege or a name."""
         self._unowned: dict[int, str] = {}
@@ -225,7 +225,7 @@ class _Restore:
             then = [self._contents.items[position].entry.definition for position in early]
             notes = self._create_or_replace(session, at, [*then, *self._after_version(entry)])
         except SourceError as error:
-            if self._circular.open(session, at, error):
+            if self._circles.open(session, at, error):
                 self._create(session, at)
                 return
             if self._postponed is not None and error.sqlstate in _MAY_COME_LATER:
@@ -233,7 +233,10 @@ class _Restore:
                 return
             weaker = self._weaker(session, at, error)
             cause = "" if weaker else self._cause(at, error)
-            self._fail(at, name, weaker or error.why or error.message, because=cause)
+            why = weaker or error.why or error.message
+            if self._circles.is_left(session, at):
+                why += "; what is there under its name does nothing, and others call it"
+            self._fail(at, name, why, because=cause)
             return
         self._done.update((at, *early))
         self._waiting.difference_update((at, *early))
@@ -261,7 +264,7 @@ class _Restore:
                 self._reset(session, entry.identity)
                 return session.create(entry, then=then)
             return session.replace(entry, decision.present, again=self._again(at))
-        if (stand_in := self._circular.provisional(at)) is not None:
+        if (stand_in := self._circles.provisional(at)) is not None:
             notes = session.replace(entry, stand_in)
             self._reset(session, entry.identity)
             return notes

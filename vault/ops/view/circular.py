@@ -1,4 +1,4 @@
-"""Functions whose arguments' defaults call each other, in scripts: the later one stands before the earlier one with NULL defaults. Pure.
+"""Routines in a circle, in scripts: what comes later stands before what calls it, as a stand-in that calls nothing. Pure.
 
 pg_dump's order has a call of something later only where there is no order. As a restore does it: 75-restore [RST-14].
 """
@@ -11,7 +11,7 @@ from dataclasses import replace
 from vault.model import Identity, SchemaEntry
 from vault.ops.project.components import ROUTINES
 from vault.repo.snapshot import Snapshot
-from vault.sql.arguments import with_null_defaults
+from vault.sql.arguments import stand_in
 
 
 def stand_ins(snapshot: Snapshot) -> Mapping[Identity, tuple[SchemaEntry, ...]]:
@@ -29,7 +29,7 @@ def stand_ins(snapshot: Snapshot) -> Mapping[Identity, tuple[SchemaEntry, ...]]:
         new = sorted(called[at] - seen)
         seen.update(new)
         entries = snapshot.entries(order[other] for other in new)
-        early = ((entry, with_null_defaults(entry.definition)) for entry in entries)
+        early = ((entry, stand_in(entry.definition)) for entry in entries)
         found[order[at].identity] = tuple(
             replace(entry, definition=definition) for entry, definition in early if definition is not None
         )

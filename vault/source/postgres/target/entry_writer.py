@@ -48,6 +48,14 @@ _WITH_EXPRESSIONS: Final = _HOLD_ROWS | {
 }
 
 
+_NO_QUERY: Final = " AS\nSELECT\n    NULL::"
+"""What pg_dump writes for a view that needs something which comes later; its entry RULE brings the query."""
+
+
+def _is_without_query(entry: SchemaEntry) -> bool:
+    return entry.identity.desc == "VIEW" and _NO_QUERY in entry.definition
+
+
 class EntryWriter(Attempts):
     """`search_paths`: owner -> the one that it had; `meanings`: what expressions called in the source."""
 
@@ -211,7 +219,7 @@ class EntryWriter(Attempts):
 
     def _is_looked_at(self, entry: SchemaEntry) -> bool:
         """Under the empty path an expression finds nothing outside of pg_catalog that it does not name."""
-        if entry.identity.desc not in _WITH_EXPRESSIONS:
+        if entry.identity.desc not in _WITH_EXPRESSIONS or _is_without_query(entry):
             return False
         return self._on_a_path or bool(self._meanings.about(entry.identity.address))
 
