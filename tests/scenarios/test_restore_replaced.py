@@ -24,6 +24,9 @@ create table events_2025 partition of events for values from ('2025-01-01') to (
 create table parent (id int primary key, note text);
 create table child () inherits (parent);
 create table refers (id int primary key, parent int references parent);
+create view chosen as select id from projects;
+create view over_chosen as select id from chosen;
+comment on view over_chosen is 'over it';
 create view editable as select id, name from projects;
 create function edit() returns trigger language plpgsql as 'begin return null; end';
 create trigger edits instead of update on editable for each row execute function edit();
@@ -34,6 +37,7 @@ insert into parent values (1, 'one'), (2, 'two');
 insert into refers values (1, 1), (2, 2);
 grant select on projects to reader;
 grant update (name) on projects to reader;
+grant select on over_chosen to reader;
 grant execute on function visible to reader;
 revoke execute on function visible from public;
 select lo_from_bytea(5000, 'recorded');
@@ -236,3 +240,12 @@ def test_rows_that_depend_on_each_other_come_without_switching_keys_off(damaged:
     done = restored(damaged.snapshot, dsn, "public.messages", "public.projects", definitions=False)
     assert done.failed == {}
     assert damaged.ask("select count(*) from overview") == 50
+
+
+def test_a_view_with_a_column_more_is_exchanged_with_the_views_over_it(damaged: Damaged) -> None:
+    """Replacing it would drop a column, which the server refuses, and dropping it the view over it."""
+    damaged.run("create or replace view chosen as select id, name from projects")
+    done = damaged.restored("public.chosen")
+    assert done.failed == {}
+    assert "DROP AND CREATE ANEW: VIEW chosen" in done.shown
+    assert damaged.is_as_recorded()

@@ -12,6 +12,7 @@ from typing import Final
 
 from vault.model import SchemaEntry, TableName
 from vault.ops.restore.plan.decision import Action, Decision, Exchange, Situation
+from vault.ops.restore.plan.in_place import REPLACED, keeps_its_shape
 from vault.sql import statements
 from vault.sql.names import forms, qualified
 
@@ -27,10 +28,13 @@ IN_PLACE: Final = frozenset(
 def exchanges(situation: Situation, decisions: dict[int, Decision]) -> list[Exchange]:
     """Exchanges for all that is replaced by dropping; `decisions` gets what they create anew, and what they must leave."""
     groups: list[set[int]] = []
-    for seed in sorted(
-        at for at, decision in decisions.items() if decision.action is Action.REPLACE and not decision.in_place
-    ):
+    for seed in sorted(at for at, decision in decisions.items() if decision.action is Action.REPLACE):
+        in_place = decisions[seed].in_place
+        if in_place and not _is_held(situation, decisions, seed):
+            continue
         group = _gone_with(situation, decisions, seed)
+        if in_place and _obstacle(situation, decisions, group):
+            continue  # replacing it may do
         for other in [earlier for earlier in groups if not earlier.isdisjoint(group)]:
             groups.remove(other)
             group |= other
@@ -72,6 +76,15 @@ def _gone_with(situation: Situation, decisions: dict[int, Decision], seed: int) 
             other for other in situation.graph.dependents(at) if other in decisions or _is_equal(situation, other)
         ]
     return gone
+
+
+def _is_held(situation: Situation, decisions: dict[int, Decision], at: int) -> bool:
+    """Whether it could only be replaced by being dropped, and something that is there would not let it go."""
+    entry, present = situation.contents.items[at].entry, decisions[at].present
+    if entry.identity.desc not in REPLACED or present is None or keeps_its_shape(entry, present):
+        return False
+    own = {*situation.graph.parts(at), *situation.graph.about(at)}
+    return any(_is_there(situation, other) for other in situation.graph.dependents(at) if other not in own)
 
 
 def equal(entry: SchemaEntry, present: SchemaEntry) -> bool:
