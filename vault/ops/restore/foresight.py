@@ -57,6 +57,9 @@ def foresee(plan: RestorePlan, snapshot: Snapshot, session: TargetSession) -> It
             what = f"{', '.join([*map(str, views), *unknown])} would stop it: not as recorded, or not selected"
             drop = "".join(f" DROP {view.kind.upper()}{str(view).removeprefix(view.kind)};" for view in views)
             yield Step(action=BLOCKED, entry=replaced, why=f"{what}. Name it with --only too, or drop it first:{drop}")
+    for at in plan.positions(Action.KEEP):
+        if not plan.decisions[at].lacking:  # needed by what comes, and not asked for: those that were are refused
+            yield Step(action="leave", entry=plan.contents.items[at].entry.label, why=plan.decisions[at].why)
     for name, why in plan.refused:
         yield Step(action="leave", entry=name, why=why)
 
