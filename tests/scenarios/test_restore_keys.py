@@ -177,3 +177,23 @@ def test_nulls_that_a_key_calls_equal_are_equal(after: Damage) -> None:
     )
     assert told.rows == [(2, 2), (5, None)]
     assert told.merged == MergedRows(added=0, refused=1)
+
+
+OURS = """
+create table t ("pgvault row" int primary key, "pgvault place" int, "pgvault count" int, "pgvault row 1" int, t int, s int, n int, c int);
+insert into t select i, i, i, i, i, i, i, i from generate_series(1, 3) i;
+"""
+
+
+@pytest.mark.parametrize("keyed", [True, False])
+@pytest.mark.parametrize("replace", [True, False])
+def test_columns_may_be_named_as_ours_are(after: Damage, replace: bool, keyed: bool) -> None:
+    told = after(
+        OURS if keyed else OURS.replace("primary key", ""),
+        'delete from t where t = 1; update t set s = 7 where t = 2; insert into t ("pgvault row", t) values (9, 9)',
+        query="select t, s from t order by 1, 2",
+        replace=replace,
+    )
+    assert told.failed == {}
+    whole = [(1, 1), (2, 2), (3, 3)]
+    assert told.rows == (whole if replace else [(1, 1), *([] if keyed else [(2, 2)]), (2, 7), (3, 3), (9, None)])

@@ -26,9 +26,6 @@ from vault.sql.names import literal, qualified, quote
 
 STAGE: Final = 'pg_temp."pgvault rows"'
 _NEW: Final = 'pg_temp."pgvault new rows"'
-_ROW: Final = '"pgvault row"'
-_PLACE: Final = '"pgvault place"'
-_COUNT: Final = '"pgvault count"'
 ALLOW_DELETE: Final = "select pg_catalog.set_config('storage.allow_delete_query', 'true', true)"
 """Supabase guards the tables of its file storage against DELETE; whoever means it says so."""
 
@@ -46,6 +43,13 @@ class Names:
     unique: tuple[UniqueKey, ...]
     by: UniqueKey | None
     known: frozenset[str]
+
+    def ours(self, word: str) -> str:
+        """A name for a column of ours beside the table's, which may have any name."""
+        name, number = f"pgvault {word}", 1
+        while name in self.known:
+            name, number = f"pgvault {word} {number}", number + 1
+        return quote(name)
 
     def row(self, alias: str, names: Sequence[str] | None = None) -> str:
         listed = ", ".join(f"{alias}.{name}" for name in (self.whole if names is None else names))
@@ -194,21 +198,21 @@ def _refuse_duplicates(cursor: psycopg.Cursor[tuple[Any, ...]], names: Names) ->
 def _lacking(names: Names) -> str:
     """Rows of the stage that the table has less often: the rest of a query."""
     numbered = _numbered(names, f"{STAGE} s", alias="s", columns=names.columns)
-    counted = (
-        f"SELECT {names.row('t')} AS {_ROW}, count(*) AS {_COUNT} FROM (SELECT * FROM {names.source}) t GROUP BY 1"
-    )
-    return f"FROM ({numbered}) n LEFT JOIN ({counted}) c USING ({_ROW}) WHERE {_PLACE} > coalesce({_COUNT}, 0)"
+    return f"FROM ({numbered}) n {_beyond(names, f'(SELECT * FROM {names.source}) t', 't')}"
 
 
 def _others(names: Names) -> str:
     """Where the rows are that the stage has less often, a query."""
     physical = f"SELECT tableoid, ctid, * FROM {names.source}"
     numbered = _numbered(names, f"({physical}) t", alias="t", columns="t.tableoid, t.ctid")
-    counted = f"SELECT {names.row('s')} AS {_ROW}, count(*) AS {_COUNT} FROM {STAGE} s GROUP BY 1"
-    return (
-        f"SELECT n.tableoid, n.ctid FROM ({numbered}) n LEFT JOIN ({counted}) c USING ({_ROW})"
-        f" WHERE {_PLACE} > coalesce({_COUNT}, 0)"
-    )
+    return f"SELECT n.tableoid, n.ctid FROM ({numbered}) n {_beyond(names, f'{STAGE} s', 's')}"
+
+
+def _beyond(names: Names, source: str, alias: str) -> str:
+    """Of numbered rows those that `source` has less often: the rest of a query."""
+    row, place, count = map(names.ours, ("row", "place", "count"))
+    counted = f"SELECT {names.row(alias)} AS {row}, count(*) AS {count} FROM {source} GROUP BY 1"
+    return f"LEFT JOIN ({counted}) c USING ({row}) WHERE n.{place} > coalesce(c.{count}, 0)"
 
 
 def _delete_others(cursor: psycopg.Cursor[tuple[Any, ...]], names: Names) -> int:
@@ -223,7 +227,8 @@ def _delete_others(cursor: psycopg.Cursor[tuple[Any, ...]], names: Names) -> int
 def _numbered(names: Names, source: str, *, alias: str, columns: str) -> str:
     row = names.row(alias)
     listed = f"{columns}, " if columns else ""
-    return f"SELECT {listed}{row} AS {_ROW}, row_number() OVER (PARTITION BY {row}) AS {_PLACE} FROM {source}"
+    place = f"row_number() OVER (PARTITION BY {row}) AS {names.ours('place')}"
+    return f"SELECT {listed}{row} AS {names.ours('row')}, {place} FROM {source}"
 
 
 def names_of(table: TableItem, unique: Sequence[UniqueKey]) -> Names:
