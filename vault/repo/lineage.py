@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from vault.errors import UsageError
 from vault.ids import SnapshotId
 from vault.model import Manifest
 
@@ -46,6 +47,17 @@ def _place(pair: Known) -> tuple[int, bool, SnapshotId]:
 def is_ahead(manifest: Manifest, now_ms: int) -> bool:
     """Whether the snapshot's time is in the future: its clock was ahead, or the one that says `now_ms` is behind."""
     return manifest.created_ms > now_ms + SKEW_MS
+
+
+def recordable(now_ms: int) -> int:
+    """The time, if it can be written down. Raises  UsageError: the clock stands before 1970, where the format's times begin"""
+    if now_ms < 0:
+        raise UsageError(
+            "this machine's clock stands before 1970",
+            why="no snapshot, lease or key can have such a time",
+            hint="set the clock, then run the command again (Linux: timedatectl)",
+        )
+    return now_ms
 
 
 def calendar(time_ms: int) -> datetime:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.small_repository import Quiet, TestClock, damage, new_repository, put_manifest, take
+from vault.errors import UsageError
 from vault.ids import RepositoryId, SnapshotId
 from vault.model import Manifest, Origin
 from vault.ops.backup.line import choose_line
@@ -141,3 +142,12 @@ def test_check_names_a_snapshot_with_no_greater_number_than_its_parent() -> None
     (found,) = damage(repo, read_data=None)
     assert "no greater number than its parent" in found.why
     assert first.manifest.sequence == 1
+
+
+def test_no_backup_is_taken_by_a_clock_before_1970() -> None:
+    repo = new_repository(MemoryStore())
+    before = {stored.name for stored in repo.store.list("")}
+    with pytest.raises(UsageError, match="clock stands before 1970"):
+        take(repo, clock=TestClock(-2_000))
+    assert {stored.name for stored in repo.store.list("")} == before
+    assert take(repo, clock=TestClock(-1_000)).manifest.created_ms == 0

@@ -39,7 +39,7 @@ from vault.ops.backup.rows import RowOptions
 from vault.ops.project.outside import unmatched
 from vault.ports import Capture, Clock, DirectorySource, Entropy, Progress
 from vault.repo.freshness import Heads, Rollback, record_lost
-from vault.repo.lineage import Known, calendar, is_ahead
+from vault.repo.lineage import Known, calendar, is_ahead, recordable
 from vault.repo.snapshot import Snapshot
 from vault.repo.state import Indexed, Open
 from vault.repo.workers import alongside
@@ -115,7 +115,7 @@ def _run(
     tools: _Tools,
 ) -> BackupReport:
     """As `run`. Raises OtherDatabase: nothing was read of it"""
-    started = clock.now_ms()
+    started = recordable(clock.now_ms())
     rollback = _rollback(request, known, tools)
     above = rollback.head.sequence if rollback is not None and request.accept_rollback else 0
     line = _choose_line(repo, known, request, above=above)

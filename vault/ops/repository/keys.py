@@ -28,6 +28,7 @@ from vault.repo.keyring import (
     signed_config,
     slots,
 )
+from vault.repo.lineage import recordable
 from vault.repo.state import Open
 
 _KIT_LABEL = "recovery kit"
@@ -54,7 +55,7 @@ def create_repository(
     bundle = draw_bundle(entropy)
     if like is not None:
         bundle = KeyBundle(id_key=like.bundle.id_key, cut_seed=like.bundle.cut_seed, root=bundle.root)
-    now_ms = clock.now_ms()
+    now_ms = recordable(clock.now_ms())
     kit = _kit(bundle, repository, now_ms, entropy)
     slot = seal_slot(
         bundle, passphrase, repository=repository, kdf=default_kdf(entropy), label=_label(label), created_ms=now_ms
@@ -121,7 +122,7 @@ def add_slot(repo: Open, *, passphrase: str, label: str, clock: Clock, entropy: 
         repository=repo.config.repository,
         kdf=default_kdf(entropy),
         label=_label(label),
-        created_ms=clock.now_ms(),
+        created_ms=recordable(clock.now_ms()),
     )
     return _put_slot(repo.store, slot)
 
@@ -178,7 +179,7 @@ def _own_slots(repo: Open) -> Iterator[tuple[SlotId, KeySlot, bytes]]:
 
 def make_kit(repo: Open, *, clock: Clock, entropy: Entropy) -> str:
     """A fresh recovery kit's text; proven to open before it is returned."""
-    return _kit(repo.bundle, repo.config.repository, clock.now_ms(), entropy)
+    return _kit(repo.bundle, repo.config.repository, recordable(clock.now_ms()), entropy)
 
 
 def _kit(bundle: KeyBundle, repository: RepositoryId, now_ms: int, entropy: Entropy) -> str:

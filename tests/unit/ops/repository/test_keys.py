@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.faults import Fault, FaultStore
-from tests.small_repository import CLOCK, new_repository, quick_keys
+from tests.small_repository import CLOCK, TestClock, new_repository, quick_keys
 from vault.errors import AuthenticationFailed, NotThere, StoreFull, UnsafeError, UsageError, WrongPassphrase
 from vault.format.keyslot import decode_slot
 from vault.ops.repository import keys
@@ -192,3 +192,17 @@ def test_overlong_label_is_refused() -> None:
         keys.add_slot(
             new_repository(MemoryStore()), passphrase="x", label="\u00fc" * 101, clock=CLOCK, entropy=os.urandom
         )
+
+
+def test_no_key_is_made_by_a_clock_before_1970(store: MemoryStore) -> None:
+    repo, clock, before = Closed(store).open("one"), TestClock(-9_000), dict(store.files)
+    calls = (
+        lambda: keys.create_repository(MemoryStore(), passphrase="x", label="", clock=clock, entropy=os.urandom),
+        lambda: keys.add_slot(repo, passphrase="x", label="", clock=clock, entropy=os.urandom),
+        lambda: keys.change_passphrase(repo, old="one", new="x", clock=clock, entropy=os.urandom),
+        lambda: keys.make_kit(repo, clock=clock, entropy=os.urandom),
+    )
+    for call in calls:
+        with pytest.raises(UsageError, match="clock stands before 1970"):
+            call()
+    assert store.files == before
