@@ -16,12 +16,24 @@ FLAGS: Final = {
 }
 """Key of what narrows a database, in the configuration and in the text -> its flag."""
 
+ORDERED: Final = frozenset({"exclude"})
+"""Key of patterns in gitignore's syntax: `*.env` and then `!sample.env` leaves other files out than the two the other way round."""
+
 
 def encode(database: bool, directories: Sequence[str], narrowing: Mapping[str, Sequence[str]]) -> str:
-    """`narrowing`: patterns by key of FLAGS; order and repetition do not count."""
-    lists = {name: sorted(set(patterns)) for name, patterns in narrowing.items() if patterns}
+    """`narrowing`: patterns by key of FLAGS, of which order and repetition do not count, and of ORDERED, where the last that fits decides."""
+    lists = {
+        name: _last_of_each(patterns) if name in ORDERED else sorted(set(patterns))
+        for name, patterns in narrowing.items()
+        if patterns
+    }
     what = {"database": database, "directories": list(directories), **lists}
     return json.dumps(what, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _last_of_each(patterns: Sequence[str]) -> list[str]:
+    """An earlier one of two equal patterns decides nothing."""
+    return list(dict.fromkeys(reversed(patterns)))[::-1]
 
 
 @lru_cache(maxsize=64)
