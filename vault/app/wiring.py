@@ -284,7 +284,7 @@ def sweep_leftovers(settings: Settings, progress: Progress) -> None:
 
     store = LocalStore(repository_path(settings), system_entropy)
     try:
-        store.sweep_tmp(older_than_ms=LEFTOVER_MS, now_ms=SystemClock().now_ms())
+        store.sweep_tmp(older_than_ms=LEFTOVER_MS)
     except StoreError as error:
         progress.event("warning", f"{error.message}: {error.why}")
 

@@ -128,21 +128,35 @@ class LocalStore:
                 except OSError as error:
                     raise self._poisoned(error, directory or ".") from error
 
-    def sweep_tmp(self, *, older_than_ms: int, now_ms: int) -> int:
-        """Remove what killed runs left in `tmp/`, if older than that by the file system's times; return how many."""
+    def sweep_tmp(self, *, older_than_ms: int) -> int:
+        """Remove what killed runs left in `tmp/`, if older than that by the file system's own clock; return how many."""
         removed = 0
         try:
             with os.scandir(os.path.join(self._root, TEMPORARY)) as entries:
-                for entry in entries:
-                    age_ms = now_ms - entry.stat(follow_symlinks=False).st_mtime_ns // 1_000_000
-                    if age_ms > older_than_ms and not entry.is_dir(follow_symlinks=False):
-                        self._disk.unlink(entry.path)
-                        removed += 1
+                left = [entry for entry in entries if not entry.is_dir(follow_symlinks=False)]
+            now_ms = self._file_time_ms() if left else 0
+            for entry in left:
+                age_ms = now_ms - entry.stat(follow_symlinks=False).st_mtime_ns // 1_000_000
+                if age_ms > older_than_ms:
+                    self._disk.unlink(entry.path)
+                    removed += 1
         except FileNotFoundError:
             self._require_root()
         except OSError as error:
             raise store_error(error, f"cannot clear {TEMPORARY}/ in {self.url}") from error
         return removed
+
+    def _file_time_ms(self) -> int:
+        """What the file system's clock says, a server's perhaps: the time of a file that is made for this."""
+        path = os.path.join(self._root, TEMPORARY, self._entropy(16).hex())
+        descriptor = self._disk.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW)
+        try:
+            return os.fstat(descriptor).st_mtime_ns // 1_000_000
+        finally:
+            with contextlib.suppress(OSError):
+                self._disk.close(descriptor)
+            with contextlib.suppress(OSError):
+                self._disk.unlink(path)
 
     def _path(self, name: str) -> str:
         return os.path.join(self._root, name)
