@@ -253,15 +253,15 @@ FAULTS: Final = (
     _of(
         "vault/source/postgres/connection/refusal.py",
         "row data in errors: the server's words are shown",
-        "if said and (names_key or not may_quote_rows(state)):",
+        "if said and is_sayable(error):",
         "if said:",
         REFUSALS,
     ),
     _of(
         "vault/sql/sqlstate.py",
         "row data in errors: what PL/pgSQL raises is shown",
-        '("22", "23", "P0")',
-        '("22", "23")',
+        "state[:2] not in _OF_THE_SERVER",
+        'state[:2] in ("22", "23")',
         REFUSALS,
     ),
     _of(

@@ -19,6 +19,7 @@ DEPENDENT_OBJECTS_STILL_EXIST: Final = "2BP01"
 INVALID_SCHEMA_NAME: Final = "3F000"
 DEADLOCK_DETECTED: Final = "40P01"
 INSUFFICIENT_PRIVILEGE: Final = "42501"
+SYNTAX_ERROR: Final = "42601"
 UNDEFINED_COLUMN: Final = "42703"
 UNDEFINED_OBJECT: Final = "42704"
 DUPLICATE_OBJECT: Final = "42710"
@@ -47,8 +48,35 @@ _ENDS_CONNECTION: Final = frozenset(
     }
 )
 _CONNECTION_EXCEPTION: Final = "08"
-_DATA: Final = ("22", "23", "P0")
-"""Data exceptions, violated constraints, and what PL/pgSQL code raises."""
+_OF_THE_SERVER: Final = frozenset(
+    {
+        *(
+            "03",
+            "08",
+            "09",
+            "0A",
+            "0B",
+            "0F",
+            "0L",
+            "0P",
+            "0Z",
+            "20",
+            "21",
+            "24",
+            "25",
+            "26",
+            "27",
+            "28",
+            "2B",
+            "2D",
+            "2F",
+        ),
+        *("34", "3B", "3D", "3F", "40", "42", "44", "53", "54", "55", "57", "58", "F0", "XX"),
+    }
+)
+"""Classes whose messages name objects, settings and limits. Not among them: 22 and 23 (data, violated constraints), 38 and 39
+(external routines), HV (foreign servers), P0 (what PL/pgSQL code raises), and whatever class a function makes up."""
+_ABOUT_INPUT: Final = frozenset({SYNTAX_ERROR, INTERNAL_ERROR})
 
 
 def ends_connection(state: str) -> bool:
@@ -56,6 +84,10 @@ def ends_connection(state: str) -> bool:
     return state in _ENDS_CONNECTION or state.startswith(_CONNECTION_EXCEPTION)
 
 
-def may_quote_rows(state: str) -> bool:
-    """Whether an error's texts may hold values of a row."""
-    return state.startswith(_DATA)
+def may_quote_rows(state: str, *, inside: bool = False) -> bool:
+    """Whether an error's texts may hold values of a row.
+
+    inside  of a function or a COPY: a syntax error then quotes a statement that was put together, an internal error of an extension
+            the value that its type was to read
+    """
+    return state[:2] not in _OF_THE_SERVER or (inside and state in _ABOUT_INPUT)

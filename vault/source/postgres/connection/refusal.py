@@ -13,6 +13,15 @@ _OUR_MISTAKES = (psycopg.DataError, psycopg.ProgrammingError, psycopg.NotSupport
 """What psycopg refuses to send, so without a state of the server."""
 
 
+_RAISING = frozenset(
+    {
+        *("exec_stmt_raise", "exec_stmt_assert"),
+        *("PLy_output", "PLy_elog", "PLy_elog_impl", "do_util_elog", "plperl_util_elog", "pltcl_elog"),
+    }
+)
+"""Routines of the server's languages that report what a function told them to: its author's text, with any SQLSTATE and any name."""
+
+
 def is_lost(error: psycopg.Error) -> bool:
     """The server ended the connection, or it broke; libpq gives what it finds out itself no state."""
     if error.sqlstate:
@@ -20,11 +29,23 @@ def is_lost(error: psycopg.Error) -> bool:
     return not isinstance(error, _OUR_MISTAKES)
 
 
+def is_sayable(error: psycopg.Error) -> bool:
+    """Whether what the server says holds nothing of a row, with the state that it gives and whoever raised it."""
+    state, diag = error.sqlstate or "", error.diag
+    if _is_raised(error):
+        return False
+    names_key = state == UNIQUE_VIOLATION and diag.constraint_name is not None
+    return names_key or not may_quote_rows(state, inside=diag.context is not None)
+
+
+def _is_raised(error: psycopg.Error) -> bool:
+    return error.diag.source_function in _RAISING
+
+
 def words(error: psycopg.Error) -> str:
     """The server's own; only the kind of the error and the name of the constraint or column where they may hold a row."""
     state, said = error.sqlstate or "", error.diag.message_primary
-    names_key = state == UNIQUE_VIOLATION and error.diag.constraint_name
-    if said and (names_key or not may_quote_rows(state)):
+    if said and is_sayable(error):
         return said
-    named = error.diag.constraint_name or error.diag.column_name
+    named = None if _is_raised(error) else error.diag.constraint_name or error.diag.column_name
     return f"{type(error).__name__}{f' of {named}' if named else ''}{f' ({state})' if state else ''}"

@@ -12,7 +12,7 @@ import psycopg
 
 from vault.errors import SourceError, Unreachable
 from vault.source.postgres.connection.connect import Connection
-from vault.source.postgres.connection.refusal import is_lost, words
+from vault.source.postgres.connection.refusal import is_lost, is_sayable, words
 from vault.source.postgres.connection.text import text
 from vault.sql.sqlstate import DEADLOCK_DETECTED, DEPENDENT_OBJECTS_STILL_EXIST
 
@@ -28,7 +28,9 @@ def translate(error: psycopg.Error, doing: str, *, script: bool = False) -> Sour
         return Unreachable(f"{doing}: the connection to the target was lost", why=why)
     if script:
         why = ": ".join(part for part in (error.diag.message_primary or why, detail) if part)
-    if error.sqlstate == DEPENDENT_OBJECTS_STILL_EXIST and detail:  # which names objects, never values
+    if (
+        error.sqlstate == DEPENDENT_OBJECTS_STILL_EXIST and detail and is_sayable(error)
+    ):  # which names objects, never values
         why = f"{why} ({'; '.join(detail.splitlines())}): drop what depends on it first, or name it with --only too"
     return SourceError(doing, why=why, sqlstate=error.sqlstate or "")
 

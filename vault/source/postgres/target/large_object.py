@@ -8,6 +8,7 @@ import psycopg
 
 from vault.model import LargeObjectItem
 from vault.source.postgres.connection.connect import Connection
+from vault.source.postgres.connection.refusal import words
 from vault.source.postgres.connection.text import text
 from vault.sql import statements
 
@@ -41,7 +42,7 @@ def create(
                 for statement in statements.large_object_access(item):
                     connection.execute(text(statement))
         except (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedObject) as error:
-            return [f"owner, privileges and comment not set: {error.diag.message_primary}"]
+            return [f"owner, privileges and comment not set: {words(error)}"]
     return []
 
 
