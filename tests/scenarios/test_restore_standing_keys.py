@@ -150,3 +150,52 @@ def test_rows_of_a_partition_whose_root_has_the_key_wait_for_their_partners(post
         with database(postgres, damage, options=f"TEMPLATE {source}") as target:
             assert restored(snapshot, postgres.dsn(target), "public.root", "public.parent").failed == {}
             assert differences(postgres.dsn(source), postgres.dsn(target)) == []
+
+
+SALES = """
+create table sales (id int, day date, primary key (id, day)) partition by range (day);
+create table p1 partition of sales for values from ('2025-01-01') to ('2026-01-01');
+create table p2 partition of sales for values from ('2026-01-01') to ('2027-01-01');
+create table plain (id int constraint "once.only" primary key, x int); create index plain_x on plain (x);
+create table refers (id int references plain);
+insert into sales select n, date '2025-01-01' + n from generate_series(1, 600) n; insert into plain select generate_series(1, 9);
+"""
+RENAMED = """
+alter table sales detach partition p1; alter table p1 rename to p1_old;
+alter table refers drop constraint refers_id_fkey; alter table plain rename to plain_old;
+"""
+
+
+@pytest.mark.spec("RST-27")
+def test_keys_come_though_a_renamed_table_has_their_names(postgres: Cluster) -> None:
+    name = postgres.createdb()
+    try:
+        with postgres.connect(name) as connection:
+            connection.execute(SALES.encode())
+            before = connection.execute("select count(*) from pg_index where indisvalid").fetchall()
+        snapshot = snapshot_of(postgres.dsn(name))
+        with postgres.connect(name) as connection:
+            connection.execute(RENAMED.encode())
+        done = restored(snapshot, postgres.dsn(name), "public.p1", "public.plain", "public.refers", into_source=True)
+        failed = {one.entry: (one.why, one.because) for one in done.report.failed}
+        assert failed.pop("INDEX ATTACH p1_pkey")[1] == "CONSTRAINT p1 p1_pkey"
+        assert failed == {
+            "CONSTRAINT p1 p1_pkey": ("made as p1_pkey1: its name belongs to an index of public.p1_old", ""),
+            "CONSTRAINT plain once.only": ("made as once.only1: its name belongs to an index of public.plain_old", ""),
+            "INDEX plain_x": ("differs on the target; -c replaces it", ""),
+        }
+        with postgres.connect(name) as connection:
+            after = connection.execute("select count(*) from pg_index where indisvalid").fetchall()
+            assert after[0][0] == before[0][0] + 2
+            attached = connection.execute(
+                "select inhparent::regclass::text from pg_inherits where inhrelid = 'p1_pkey1'::regclass"
+            )
+            assert attached.fetchall() == [("sales_pkey",)]
+            assert connection.execute(
+                "select conname from pg_constraint where contype <> 'n' and conrelid = 'plain_old'::regclass"
+            ).fetchall() == [("once.only",)]
+            assert connection.execute(
+                "select count(*) from pg_constraint where contype <> 'n' and conrelid = 'refers'::regclass"
+            ).fetchall() == [(1,)]
+    finally:
+        postgres.dropdb(name)

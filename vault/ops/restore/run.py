@@ -32,6 +32,7 @@ from vault.sql import privileges, sqlstate, statements
 from vault.sql.roles import create_role, grant_parameter, grant_role, set_setting, standard_public
 
 _NOT_FOUND: Final = sqlstate.NOT_FOUND | {sqlstate.UNDEFINED_COLUMN, sqlstate.INVALID_SCHEMA_NAME}
+_MADE_BESIDE: Final = "made as "
 _MAY_COME_LATER: Final = sqlstate.NOT_FOUND | {sqlstate.INSUFFICIENT_PRIVILEGE, sqlstate.INVALID_SCHEMA_NAME}
 """Who may not use a schema is told that what is in it is not there."""
 
@@ -139,6 +140,8 @@ class _Restore:
         self._circles = Circles(plan.contents, self._waiting)
         self._postponed: list[int] | None = None
         """While what comes after the rows is created: entries that failed for want of a privilege or a name."""
+        self._beside: set[int] = set()
+        """What could only be made under another name than the recorded one."""
         self._unowned: dict[int, str] = {}
         """What its owner was refused for, with the reason."""
 
@@ -245,6 +248,8 @@ class _Restore:
                 self._unowned[at] = note
             else:
                 self._failures.add(name, note)
+                if note.startswith(_MADE_BESIDE):
+                    self._beside.add(at)
 
     def _set_owners(self) -> None:
         """Once more, where it was refused: the new owner must be allowed to create in the schema, which a grant may tell."""
@@ -356,6 +361,9 @@ class _Restore:
         )
         if owner is not None:  # pg_dump's SEQUENCE OWNED BY needs the sequence alone
             missing |= self._missing(need for need in [self._graph.relation(owner)] if need is not None)
+        elsewhere = self._beside.intersection(item.needs)
+        if elsewhere and item.identity.desc == "INDEX ATTACH":  # which ATTACH of the table makes up for
+            return self._contents.items[min(elsewhere)].entry.label
         if not missing or error.sqlstate not in _NOT_FOUND:
             return ""
         needed = self._contents.items[min(missing)].entry

@@ -20,6 +20,7 @@ from vault.source.postgres.connection.connect import Connection, Session
 from vault.source.postgres.connection.text import text
 from vault.source.postgres.definitions import expressions, extras
 from vault.source.postgres.target.attempts import Attempts, translate
+from vault.source.postgres.target.name_taken import INDEXED, create_beside
 from vault.sql import privileges, sqlstate, statements
 from vault.sql.names import qualified, quote
 
@@ -82,6 +83,10 @@ class EntryWriter(Attempts):
         except SourceError as error:
             if error.sqlstate in _ALREADY_THERE and (self._adopt(entry) or self._is_of_attach(entry)):
                 return notes
+            if error.sqlstate == sqlstate.DUPLICATE_TABLE and entry.identity.desc in INDEXED:
+                if note := self._beside(entry, then):
+                    return [*notes, note]
+                raise
             if owner is None:
                 raise
             try:
@@ -90,6 +95,13 @@ class EntryWriter(Attempts):
                 raise error from error.__cause__
             notes.append(f"owner {entry.owner} not set: {error.why}")
         return notes
+
+    def _beside(self, entry: SchemaEntry, then: Sequence[str]) -> str:
+        """Under another name, if an index of another table has the entry's. Raises SourceError; Unreachable"""
+        return self._attempt(
+            entry.label,
+            lambda: create_beside(self._connection, entry.identity, lambda: self._create(entry, None, then)),
+        )
 
     def create_weaker(self, entry: SchemaEntry, why: SourceError) -> str | None:
         desc = entry.identity.desc
