@@ -178,8 +178,8 @@ FAULTS: Final = (
     _of_plan(
         "exchange",
         "dependents of what is dropped do not come back",
-        "for other in situation.graph.dependents(at) if",
-        "for other in () if",
+        "for other in situation.graph.dependents(at) if other in decisions",
+        "for other in () if other in decisions",
     ),
     # A selection is whole, and no more than that.
     _of_plan(
