@@ -61,14 +61,17 @@ class Index:
 
         A listed fragment that is gone was merged into one that the listing did not have yet: both are listed again (LEASE-8).
 
-        settled  list fragments until the listings before and after that of the packs agree: what has no place then has none
+        settled  list the packs first: one that is not there had been copied by then, and a fragment told of the copy, so what has no
+                 place now has none. A writer lists them last (LEASE-10)
         """
         cache = RunCache(cache_dir)
+        held: dict[FragmentId, Run] = {}
         for _ in range(_LISTINGS_MAX):
+            sizes = _pack_sizes(store) if settled else {}
             names, generation = _fragments(store)
-            sizes = _pack_sizes(store)
-            loaded, damage, gone = _load(store, keys, names, cache)
-            if not gone and (not settled or _fragments(store)[0] == names):
+            sizes = sizes if settled else _pack_sizes(store)
+            loaded, damage, gone = _load(store, keys, names, cache, held=held)
+            if not gone:
                 break
         damage += [MissingObject("index fragment is gone", why="each listing names it", file=name) for name in gone]
         superseded = {old for run in loaded for old in run.supersedes}
@@ -76,7 +79,7 @@ class Index:
             # A merged run that is superseded in part would bring back entries that were dropped on purpose.
             for name in cache.names(MERGED):
                 cache.remove(name)
-            loaded, damage, _ = _load(store, keys, names, cache)
+            loaded, damage, _ = _load(store, keys, names, cache, held=held)
         live = [run for run in loaded if not superseded.issuperset(run.covers)]
         damage = [error for error in damage if _fragment_id(error.file) not in superseded]
         live = _merge_small(live, cache)
@@ -287,9 +290,9 @@ def _pack_sizes(store: ObjectStore) -> dict[PackId, int]:
 
 
 def _load(
-    store: ObjectStore, keys: Keys, names: dict[FragmentId, str], cache: RunCache
+    store: ObjectStore, keys: Keys, names: dict[FragmentId, str], cache: RunCache, *, held: dict[FragmentId, Run]
 ) -> tuple[list[Run], list[IntegrityError], list[str]]:
-    """Runs, what is wrong with fragments that are there, and names of those that are not."""
+    """Runs, what is wrong with fragments that are there, and names of those that are not. `held`: those that an earlier try has read."""
     loaded: list[Run] = []
     damage: list[IntegrityError] = []
     gone: list[str] = []
@@ -303,7 +306,7 @@ def _load(
         else:
             cache.remove(name)
     for fragment_id, name in todo.items():
-        run = cache.load(name_of([fragment_id]))
+        run = held[fragment_id] if fragment_id in held else cache.load(name_of([fragment_id]))
         if run is None or run.covers != (fragment_id,):
             try:
                 fragment = read_fragment(store, keys, name, fragment_id)
@@ -315,6 +318,7 @@ def _load(
                 damage.append(error)
                 continue
             run = cache.save(name_of([fragment_id]), partial(runs.from_fragment, fragment, fragment_id))
+        held[fragment_id] = run
         loaded.append(run)
     return loaded, damage, gone
 

@@ -262,22 +262,23 @@ def test_what_a_prune_moved_is_found_by_loading_the_index_once_more(repo: Open) 
 
 
 class Moving(RecordingStore):
-    """Has a prune happen after fragments were listed and before packs are, `times` times."""
+    """Has a prune happen before each of `times` listings of a directory."""
 
-    def __init__(self, next_store: ObjectStore, prune: Callable[[], None], times: int) -> None:
+    def __init__(self, next_store: ObjectStore, prune: Callable[[], None], prefix: str, times: int) -> None:
         super().__init__(next_store)
-        self._prune, self._left = prune, times
+        self._prune, self._prefix, self._left = prune, prefix, times
 
     def list(self, prefix: str) -> Iterator[StoredFile]:
-        if prefix == "packs/" and self._left:
+        if prefix == self._prefix and self._left:
             self._left -= 1
             self._prune()
         return super().list(prefix)
 
 
 @pytest.mark.spec("LEASE-24")
-@pytest.mark.parametrize("times", [1, 2, 4])
-def test_what_is_moved_while_the_index_is_loaded_is_found_too(repo: Open, times: int) -> None:
+@pytest.mark.parametrize("prefix", ["packs/", "index/"])
+@pytest.mark.parametrize("times", [1, 2, 9])
+def test_what_is_moved_while_the_index_is_loaded_is_found_too(repo: Open, prefix: str, times: int) -> None:
     (plain, *_) = versions(1)
     places = [put_pack(repo, [Made(plain=plain)])]
     put_fragment(repo, places)
@@ -287,7 +288,7 @@ def test_what_is_moved_while_the_index_is_loaded_is_found_too(repo: Open, times:
         put_fragment(repo, places[-1:], generation=len(places))
         repo.store.delete(pack_name(places[-2].pack))
 
-    moving = Moving(repo.store, prune, times)
+    moving = Moving(repo.store, prune, prefix, times)
     assert opened(moving).indexed(None).reader().get(object_id(repo, plain), ROW) == plain
 
 
