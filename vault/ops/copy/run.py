@@ -65,7 +65,8 @@ def run(ends: Ends, chosen: Sequence[Known], *, clock: Clock, entropy: Entropy, 
             why=f"both are {here.hex()}",
             hint="name another one; make it with: pgvault -r OTHER init --like THIS",
         )
-    known = ends.there.snapshots()
+    there_now = ends.there.scan(read=True)  # a remembered manifest is no proof that its file is whole
+    known = [(snapshot_id, manifest) for snapshot_id, manifest in there_now if isinstance(manifest, Manifest)]
     refuse_other_databases(chosen, known)
     copies = {origin_of(there, *pair): pair[0] for pair in known}
     missing = [pair for pair in chosen if origin_of(here, *pair) not in copies]
