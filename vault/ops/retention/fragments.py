@@ -32,6 +32,7 @@ from vault.ops.retention.marking import require_whole
 from vault.ports import Entropy, StoredFile
 from vault.repo.index import Index, read_fragment
 from vault.repo.keyring import seal_file
+from vault.repo.lease import index_after_sweeps
 from vault.repo.state import Open
 
 MANY_FRAGMENTS: Final = 16
@@ -64,7 +65,7 @@ def merge(repo: Open, *, dead_max: float, entropy: Entropy, cache_dir: Path | No
     listed = list(
         repo.store.list("index/")
     )  # before the packs: one that a fragment names and that is not there then is gone
-    index = repo.indexed(cache_dir).index
+    index = index_after_sweeps(repo, cache_dir).index
     require_whole(index)
     sources = _sources(listed)
     live = {cover for run in index.runs for cover in run.covers}

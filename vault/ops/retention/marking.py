@@ -48,15 +48,20 @@ def remaining(repo: Open) -> list[Known]:
     Raises  UnsafeError: one cannot be read, or a snapshot that another names as its parent is neither there nor forgotten
     """
     snapshots: list[Known] = []
+    damaged: dict[SnapshotId, IntegrityError] = {}
     for snapshot_id, manifest in repo.scan(read=True):
         if isinstance(manifest, IntegrityError):
+            damaged[snapshot_id] = manifest
+        else:
+            snapshots.append((snapshot_id, manifest))
+    forgotten = frozenset(item.id for record in _forgotten_records(repo) for item in record.snapshots)
+    for snapshot_id, error in damaged.items():
+        if snapshot_id not in forgotten:  # a repair records what it gives up before the file goes
             raise UnsafeError(
                 f"nothing is pruned: snapshot {snapshot_id.hex()[:12]} cannot be read",
-                why=f"what it needs cannot be told ({manifest.message})",
+                why=f"what it needs cannot be told ({error.message})",
                 hint="pgvault repair snapshots",
-            ) from manifest
-        snapshots.append((snapshot_id, manifest))
-    forgotten = frozenset(item.id for record in _forgotten_records(repo) for item in record.snapshots)
+            ) from error
     there = {snapshot_id for snapshot_id, _ in snapshots}
     for snapshot_id, manifest in snapshots:
         parent = manifest.parent
@@ -85,7 +90,7 @@ def _forgotten_records(repo: Open) -> Iterator[Forgotten]:
 
 
 def require_whole(index: Index) -> None:
-    """Raises  UnsafeError: a fragment cannot be read, or a pack has another size than its fragment says"""
+    """Raises  UnsafeError: a fragment cannot be read, or a pack has another size than its fragment says and no sweep announces it"""
     if index.damage:
         error = index.damage[0]
         raise UnsafeError(
@@ -95,7 +100,7 @@ def require_whole(index: Index) -> None:
         )
     for pack, size in index.missing_packs():
         there = index.pack_sizes.get(pack)
-        if there is not None:
+        if there is not None and pack not in index.swept:
             raise UnsafeError(
                 f"nothing is pruned: {pack_name(pack)} has another size than the index says",
                 why=f"{there} bytes instead of {size}",

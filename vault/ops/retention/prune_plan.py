@@ -102,6 +102,7 @@ class _Packs:
         self, census: Census, listed: Mapping[PackId, PackFile], *, leased: frozenset[PackId], young_ms: int
     ) -> None:
         self._census = census
+        self._listed = listed
         counts, sizes = census.contents()
         self._bytes = [size + RECORD_BYTES * count for count, size in zip(counts, sizes, strict=True)]
         self._live = [0] * len(census.packs)
@@ -168,12 +169,14 @@ class _Packs:
         delete = [census.packs[pack] for pack in going if not self._live[pack]]
         repack = [census.packs[pack] for pack in going if self._live[pack]]
         stay = [pack for pack in self._there if pack not in going]
-        swept = [pack for pack in range(len(census.packs)) if census.usable[pack] and census.swept[pack]]
+        announced = zip(census.packs, census.swept, strict=True)
+        swept = {pack: self._listed[pack].size for pack, named in announced if named and pack in self._listed}
         return PrunePlan(
             delete=tuple(sorted([*delete, *self._nameless])),
             repack=tuple(sorted(repack)),
-            swept=tuple(sorted(census.packs[pack] for pack in swept)),
-            deleted_bytes=sum(census.pack_bytes[pack] for pack in (*going, *swept)) + sum(self._nameless.values()),
+            swept=tuple(sorted(swept)),
+            deleted_bytes=sum(census.pack_bytes[pack] for pack in going)
+            + sum((*swept.values(), *self._nameless.values())),
             copied_bytes=copied_bytes,
             stored_whole=stored_whole,
             stay=len(stay),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import pytest
@@ -10,12 +11,13 @@ from tests import packs
 from tests.fake_source import FakeDatabase
 from tests.packs import Made
 from tests.small_repository import Quiet, contents, new_repository, opened, put_manifest, rows, take
-from tests.worlds import forget, put_snapshot, put_sweep
+from tests.worlds import forget, put_record, put_snapshot, put_sweep
 from vault.errors import UnsafeError
 from vault.format.snapshot import snapshot_name
+from vault.format.upkeep import encode_forgotten
 from vault.ids import SnapshotId
-from vault.model import PackClass
-from vault.ops.retention import marking, prune
+from vault.model import FileKind, Forgotten, ForgottenSnapshot, PackClass
+from vault.ops.retention import fragments, marking, prune
 from vault.ops.retention.prune_plan import PruneOptions, PrunePlan
 from vault.store.memory import MemoryStore
 
@@ -165,3 +167,21 @@ def test_what_a_sweep_names_and_a_snapshot_needs_is_copied(store: MemoryStore) -
     assert foreseen.swept == tuple(some)
     assert foreseen.copied_bytes > 0
     assert not foreseen.sweep
+
+
+def test_what_a_repair_gave_up_and_announced_is_no_reason_to_refuse(store: MemoryStore) -> None:
+    """It records and sweeps before anything goes: the command that a refusal names ends it."""
+    damaged = newest(store)
+    spoil(store, snapshot_name(damaged))
+    given_up = ForgottenSnapshot(id=damaged, source="project", sequence=3, created_ms=1)
+    record = encode_forgotten(Forgotten(created_ms=1, snapshots=(given_up,)))
+    put_record(opened(store), FileKind.FORGOTTEN, record)
+    dead = packs.put_pack(opened(store), [Made(plain=rows(90, 1))])
+    packs.put_fragment(opened(store), [dead])
+    store.files[f"packs/{dead.pack.hex()}"] += b"x"
+    with pytest.raises(UnsafeError, match="has another size"):
+        foresee(store)
+    put_sweep(opened(store), [dead.pack])
+    assert foresee(store).delete
+    assert foresee(store).swept == (dead.pack,)
+    assert fragments.merge(opened(store), dead_max=1.0, entropy=os.urandom).left == 0
