@@ -152,7 +152,7 @@ def test_children_that_went_along_are_named_with_the_command_that_brings_them(
     assert (
         'beside it: public."order Items": refers to public.orders, and has 60 rows, 100 in the snapshot' in planned.out
     )
-    assert "beside it: public.notes: rows that a delete has cut off stay so" in planned.out
+    assert "beside it: public.notes: rows that were cut off stay so" in planned.out
     done = pgvault_ready("restore", "latest", *into, "--only", "public.orders")
     assert done.code == 0, done.err + done.out
     assert "public.notes: 40 rows no longer refer by order to public.orders" in done.out
