@@ -267,7 +267,7 @@ FAULTS: Final = (
     _of(
         "vault/source/postgres/target/attempts.py",
         "row data in errors: details are shown",
-        "error.sqlstate == DEPENDENT_OBJECTS_STILL_EXIST and detail",
+        "error.sqlstate == DEPENDENT_OBJECTS_STILL_EXIST and detail and is_sayable(error)",
         "detail",
         REFUSALS,
     ),
