@@ -354,8 +354,9 @@ class _Restore:
         """The entry that failed before, if something that it should have made is what was not found."""
         item = self._contents.items[at]
         missing = self._missing(item.needs)
-        owners = self._plan.row_steps.owner_of_sequence if item.identity.kind == "sequence" else {}
-        owner = owners.get(item.identity.relation)
+        owner = None
+        if item.identity.kind == "sequence":
+            owner = self._plan.row_steps.owner_of_sequence.get(item.identity.relation)
         if owner is not None:  # pg_dump's SEQUENCE OWNED BY needs the sequence alone
             missing |= self._missing(need for need in [self._graph.relation(owner)] if need is not None)
         elsewhere = self._beside.intersection(item.needs)
