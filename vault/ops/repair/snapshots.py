@@ -12,17 +12,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from vault.crypto import keyed
-from vault.errors import IntegrityError, NotFound, Unsupported
+from vault.errors import IntegrityError, Unsupported
 from vault.format.lists import SEQUENCES, TABLES
-from vault.format.upkeep import decode_forgotten, encode_forgotten, parse_upkeep_name, upkeep_name
+from vault.format.upkeep import decode_forgotten, encode_forgotten
 from vault.ids import SnapshotId
 from vault.model import FileKind, Forgotten, ForgottenSnapshot, Manifest, ObjectType, SequenceItem
 from vault.ops.repair.losses import Loss, Survivors, ledger_loss
 from vault.ports import Entropy, Progress
-from vault.repo.keyring import seal_file, unseal_file
 from vault.repo.lease import index_after_sweeps
 from vault.repo.lineage import Known, in_order
+from vault.repo.records import load, save
 from vault.repo.state import Indexed, Open
 
 
@@ -121,9 +120,7 @@ def record(repo: Open, planned: SnapshotsPlan, *, now_ms: int, entropy: Entropy)
     """Write down what is gone, then remove what an earlier run wrote down or could not read. Raises  StoreError"""
     if planned.lost:
         plain = encode_forgotten(Forgotten(created_ms=now_ms, snapshots=planned.lost))
-        data = seal_file(plain, FileKind.FORGOTTEN, repo.keys, salt=entropy(24), squeeze=False)
-        repo.store.put(upkeep_name(FileKind.FORGOTTEN, keyed.sha256(data)), data)
-        repo.store.barrier()
+        save(repo, FileKind.FORGOTTEN, plain, entropy=entropy)
     for name in planned.leftovers:
         repo.store.delete(name)
     repo.store.barrier()
@@ -131,21 +128,12 @@ def record(repo: Open, planned: SnapshotsPlan, *, now_ms: int, entropy: Entropy)
 
 def _records(repo: Open) -> tuple[set[SnapshotId], list[str]]:
     """Snapshots that were forgotten, and the names of records that cannot be read."""
-    forgotten: set[SnapshotId] = set()
-    unreadable: list[str] = []
-    for stored in repo.store.list("forgotten/"):
-        if parse_upkeep_name(stored.name) is None:
-            continue
-        try:
-            plain = unseal_file(repo.store.get(stored.name), FileKind.FORGOTTEN, repo.keys)
-            forgotten.update(item.id for item in decode_forgotten(plain).snapshots)
-        except NotFound:
-            continue
-        except Unsupported:
-            raise
-        except IntegrityError:
-            unreadable.append(stored.name)
-    return forgotten, unreadable
+    records = load(repo, FileKind.FORGOTTEN, decode_forgotten)
+    for error in records.damaged:
+        if isinstance(error, Unsupported):
+            raise error
+    forgotten = {item.id for _, record in records.found for item in record.snapshots}
+    return forgotten, [error.file for error in records.damaged]
 
 
 def _lost(
