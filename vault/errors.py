@@ -21,6 +21,7 @@
     |   |-- PermissionMissing / Incoherent / MeaningLost
     |-- Unreachable           no connection to the database, or no more
     |-- Locked                another process holds what is needed
+    |-- StateUnusable         what this machine remembers of jobs cannot be read or written
     `-- Interrupted           the user asked to stop
 
 Messages are lower case, name the thing, and never hold a secret or row data. `hint` is what to type next.
@@ -169,6 +170,12 @@ class Unreachable(VaultError):
 
 class Locked(VaultError):
     code = "REPO_LOCKED"
+
+
+class StateUnusable(VaultError):
+    """Never a reason to make no backup: a front end says it and goes on where it can."""
+
+    code = "STATE_UNUSABLE"
 
 
 class Interrupted(VaultError):

@@ -23,7 +23,7 @@ from vault.ids import SnapshotId
 from vault.limits import FILE_BYTES_MAX
 from vault.model import FileKind, Forgotten, ForgottenSnapshot, LocalKind
 from vault.ports import Entropy
-from vault.repo import local
+from vault.repo import local, private
 from vault.repo.keyring import seal_file, unseal_file
 from vault.repo.lineage import Known
 from vault.repo.state import Open
@@ -132,7 +132,7 @@ class Heads:
 
     def _read(self, path: Path) -> tuple[str | None, dict[str, Head]]:
         try:
-            data = local.load(path)
+            data = private.load(path)
             return (None, {}) if data is None else _decode(self._sealer.unseal(data, name=path.name.encode()))
         except OSError as error:
             why = error.strerror or ""
@@ -146,7 +146,7 @@ class Heads:
         kept = dict(list(places.items())[-_PLACES_MAX:])
         name = self._sealer.file_name(source)
         try:
-            local.save(self._directory / name, self._sealer.seal(_encode(source, kept), name=name.encode()))
+            private.save(self._directory / name, self._sealer.seal(_encode(source, kept), name=name.encode()))
         except OSError as error:
             self._tell(
                 f"cannot write to {self._directory} ({error.strerror}): snapshots of {source} that go away from "

@@ -1,14 +1,11 @@
 """What a client keeps of a repository outside of it: in its state directory, or in its cache. Spec 20-keys, local records.
 
 Authentic and private: sealed under a key from the root, so nobody without the repository's keys can make or read one. It proves nothing
-else: it may be gone, or an older one may have been put back. Files are 0600, replaced as a whole, and owned by this program alone.
+else: it may be gone, or an older one may have been put back. `vault.repo.private` keeps the bytes.
 """
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
-from pathlib import Path
 from typing import Final
 
 from vault.crypto import aead, keyed
@@ -46,28 +43,3 @@ class Sealer:
     def file_name(self, word: str) -> str:
         """A file's name that tells nobody what it is about."""
         return keyed.mac(self._nonce_key, b"name\0" + word.encode())[:16].hex()
-
-
-def load(path: Path) -> bytes | None:
-    """The file's bytes; None if there is none. Raises  OSError"""
-    try:
-        return path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-
-
-def save(path: Path, data: bytes) -> None:
-    """Replace the file as a whole; a reader sees the old one or the new one. Raises  OSError"""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise

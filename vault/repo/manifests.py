@@ -23,7 +23,7 @@ from vault.format import codec
 from vault.format.codec import Value
 from vault.ids import ObjectId, RepositoryId, SnapshotId
 from vault.model import Counts, DatabasePart, Effort, ListRef, LocalKind, Manifest, Origin, ServerFacts, State, Sums
-from vault.repo import local
+from vault.repo import local, private
 
 _MAGIC: Final = b"PGVMANI1"
 _HEAD: Final = struct.Struct(">32sQI")
@@ -86,7 +86,7 @@ class ManifestCache:
                         for key, (size, line) in lines.items()
                         if key in there and key not in self._new
                     )
-                    local.save(self._path, b"".join((_MAGIC, _LAYOUT, *kept, *self._encoded(self._new))))
+                    private.save(self._path, b"".join((_MAGIC, _LAYOUT, *kept, *self._encoded(self._new))))
         self._new, self._lines, self._whole = {}, None, True
 
     def _encoded(self, manifests: Mapping[SnapshotId, tuple[int, Manifest]]) -> Iterable[bytes]:
@@ -105,7 +105,7 @@ class ManifestCache:
             self._lines = {}
             data = b""
             with suppress(OSError):
-                data = local.load(path) or b""
+                data = private.load(path) or b""
             start = len(_MAGIC) + len(_LAYOUT)
             if data[:start] == _MAGIC + _LAYOUT:
                 self._whole = _split(memoryview(data), start, self._lines)

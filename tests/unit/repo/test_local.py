@@ -13,7 +13,7 @@ from vault.crypto.keys import Keys
 from vault.errors import AuthenticationFailed
 from vault.ids import RepositoryId
 from vault.model import KeyBundle, LocalKind
-from vault.repo import local
+from vault.repo import local, private
 
 KEYS = Keys.derive(KeyBundle(id_key=b"i" * 32, root=b"r" * 32, cut_seed=1))
 OTHER_KEYS = Keys.derive(KeyBundle(id_key=b"i" * 32, root=b"s" * 32, cut_seed=1))
@@ -53,10 +53,10 @@ def test_nonce_comes_twice_only_with_the_same_bytes(first: bytes, second: bytes,
 
 def test_file_is_private_and_replaced_as_a_whole(tmp_path: Path) -> None:
     path = tmp_path / "new" / "file"
-    assert local.load(path) is None
+    assert private.load(path) is None
     for data in (b"one", b"two"):
-        local.save(path, data)
-        assert local.load(path) == data
+        private.save(path, data)
+        assert private.load(path) == data
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
     assert os.listdir(path.parent) == ["file"]
@@ -65,5 +65,5 @@ def test_file_is_private_and_replaced_as_a_whole(tmp_path: Path) -> None:
 def test_file_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "taken").mkdir()
     with pytest.raises(IsADirectoryError):
-        local.save(tmp_path / "taken", b"x")
+        private.save(tmp_path / "taken", b"x")
     assert os.listdir(tmp_path) == ["taken"]

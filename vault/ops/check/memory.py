@@ -20,7 +20,7 @@ from vault.format.codec import Record, Row, Value
 from vault.ids import PackId, SnapshotId
 from vault.limits import FILE_BYTES_MAX
 from vault.model import LocalKind
-from vault.repo import local
+from vault.repo import local, private
 from vault.repo.state import Indexed
 
 _DAYS_MAX: Final = 30
@@ -58,7 +58,7 @@ class ClosureMemory:
         if self._path is None or self._repo.index.damage:
             return
         with suppress(OSError, IntegrityError):
-            data = local.load(self._path)
+            data = private.load(self._path)
             if data is not None and len(data) <= FILE_BYTES_MAX:
                 self._take_over(self._sealer.unseal(data, name=_LAYOUT))
 
@@ -108,7 +108,7 @@ class ClosureMemory:
             "snapshots": tuple(rows),
         }
         with suppress(OSError, IntegrityError):
-            local.save(self._path, self._sealer.seal(codec.encode(record), name=_LAYOUT))
+            private.save(self._path, self._sealer.seal(codec.encode(record), name=_LAYOUT))
 
     def _take_over(self, plain: bytes) -> None:
         fields = Record(codec.decode_own(plain), what="closures")
@@ -144,7 +144,7 @@ class DataRead:
 
     def load(self) -> int | None:
         with suppress(OSError, IntegrityError):
-            data = None if self._path is None else local.load(self._path)
+            data = None if self._path is None else private.load(self._path)
             if data is not None:
                 return Record(codec.decode_own(self._sealer.unseal(data, name=b"read")), what="data").integer("read")
         return None
@@ -153,4 +153,4 @@ class DataRead:
         """Fails silently."""
         if self._path is not None:
             with suppress(OSError):
-                local.save(self._path, self._sealer.seal(codec.encode({"read": now_ms}), name=b"read"))
+                private.save(self._path, self._sealer.seal(codec.encode({"read": now_ms}), name=b"read"))
