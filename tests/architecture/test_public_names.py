@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from tests.architecture.sources import ROOT, modules
 
 PUBLIC = {
-    "vault.app": "backup backup_request conninfo processes restore retention secret settings upkeep wiring",
+    "vault.app": "backup backup_request conninfo processes quantities restore retention secret settings upkeep wiring",
     "vault.demo": "stage story",
     "vault.ops.backup": "run why_read",
     "vault.ops.check": "packs run",

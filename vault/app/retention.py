@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from vault.app.settings import Settings, config_to_write, parsed
+from vault.app.settings import Settings, config_to_write
+from vault.app.toml.document import parsed
 from vault.errors import UnsafeError, UsageError
 from vault.model.words import counted
 from vault.ops.retention.words import RULES, read_policy, written

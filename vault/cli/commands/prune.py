@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vault.app import wiring
-from vault.cli import progress, pruning, quantities
+from vault.app import quantities, wiring
+from vault.cli import progress, pruning
 from vault.cli.options import Invocation, command
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Amounts as people write them on the command line: ages, sizes, percentages. Pure."""
+"""Amounts as people write them, on the command line and in the configuration: ages, sizes, percentages. Pure."""
 
 from __future__ import annotations
 

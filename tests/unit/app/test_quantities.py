@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from vault.cli.quantities import age_ms, share, size_bytes
+from vault.app.quantities import age_ms, share, size_bytes
 from vault.errors import UsageError
 
 

@@ -1,0 +1,101 @@
+"""`[source.NAME]`: the database and the directories of one source, and what its project calls its things."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from vault.app.conninfo import refuse_password
+from vault.app.toml.document import Table
+from vault.errors import UsageError
+
+if TYPE_CHECKING:
+    from vault.model import TableName
+    from vault.ops.project.components import Selectors
+
+_TABLES = ("include_schemas", "exclude_schemas", "include_tables", "exclude_tables", "exclude_table_data")
+_LISTS = (*_TABLES, "exclude", "accepted_gaps")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceSettings:
+    """Relative directories are relative to the configuration file."""
+
+    database: str | None = None
+    directories: Mapping[str, str] = field(default_factory=dict)
+    include_schemas: tuple[str, ...] = ()
+    exclude_schemas: tuple[str, ...] = ()
+    include_tables: tuple[str, ...] = ()
+    exclude_tables: tuple[str, ...] = ()
+    exclude_table_data: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    accepted_gaps: tuple[str, ...] = ()
+    components: Selectors | None = None
+
+
+def read_source(section: Table) -> SourceSettings:
+    section.only("database", "directories", "components", *_LISTS)
+    directories = section.table("directories")
+    found = {name: directories.path(name) for name in directories.values}
+    return SourceSettings(
+        database=section.read("database", section.text("database"), lambda text: _without_password(section, text)),
+        directories={name: path for name, path in found.items() if path is not None},
+        components=_selectors(section.table("components")) if "components" in section.values else None,
+        **{name: section.texts(name) for name in _LISTS},
+    )
+
+
+def _without_password(section: Table, text: str) -> str:
+    refuse_password(text, where=section.full("database"))
+    return text
+
+
+def _selectors(section: Table) -> Selectors:
+    from vault.ops.project.components import SUPABASE, Selectors
+
+    section.only(*Selectors.__dataclass_fields__)
+    known = [key for key in section.values if key in Selectors.__dataclass_fields__]
+    values: dict[str, Any] = {key: _selector(section, key, getattr(SUPABASE, key)) for key in known}
+    return replace(SUPABASE, **{key: value for key, value in values.items() if value is not None})
+
+
+def _selector(section: Table, key: str, default: object) -> object:
+    """A value of the default's type, None if it is wrong. Table names follow psql's rules."""
+    from vault.model import TableName
+
+    if isinstance(default, TableName):
+        return section.read(key, section.text(key), lambda text: _table_name(section.full(key), text))
+    if isinstance(default, str):
+        text = section.text(key)
+        return (
+            section.read(key, text, lambda text: _expression(section.full(key), text))
+            if key == "encryption_names"
+            else text
+        )
+    texts = section.texts(key)
+    if isinstance(default, frozenset):
+        return frozenset(texts)
+    if isinstance(default, tuple) and isinstance(default[0], TableName):
+        return section.read(key, texts, lambda texts: tuple(_table_name(section.full(key), text) for text in texts))
+    return texts
+
+
+def _table_name(name: str, text: str) -> TableName:
+    from vault.model import TableName
+    from vault.sql.names import split_name
+
+    try:
+        schema, table = split_name(text)
+    except (UsageError, ValueError):
+        raise UsageError(f"{name} must be SCHEMA.TABLE, with double quotes as in SQL") from None
+    return TableName(schema=schema, name=table)
+
+
+def _expression(name: str, text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error:
+        raise UsageError(f"{name} must be a regular expression of Python") from None
+    return text
