@@ -302,16 +302,16 @@ def check_startup() -> None:
 
 
 def check_documented() -> None:
-    """Every command of the group is shown, as it is typed, in README.md or the spec."""
+    """Every command of the group is shown, as it is typed, in README.md, the pages for users or the spec."""
     lister = "from vault.cli.main import COMMANDS; print(*COMMANDS)"
     done = subprocess.run([str(BIN / "python"), "-c", lister], capture_output=True, text=True)
     if done.returncode != 0 or not done.stdout.split():
         raise CheckFailed(done.stderr or "the command line has no commands")
-    pages = [ROOT / "README.md", *sorted((ROOT / "spec").rglob("*.md"))]
+    pages = [ROOT / "README.md", *(ROOT / "vault" / "docs").glob("*.md"), *(ROOT / "spec").rglob("*.md")]
     text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
     missing = [name for name in done.stdout.split() if f"pgvault {name}" not in text]
     if missing:
-        raise CheckFailed(f"in neither README.md nor spec/: {', '.join(missing)}")
+        raise CheckFailed(f"in none of README.md, vault/docs/ and spec/: {', '.join(missing)}")
 
 
 def check_mutation() -> None:

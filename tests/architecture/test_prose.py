@@ -16,6 +16,7 @@ PAGES = sorted(
         ROOT / "benchmarks" / "README.md",
         *(ROOT / ".github").glob("*.md"),
         *(ROOT / "spec").rglob("*.md"),
+        *(ROOT / "vault" / "docs").glob("*.md"),
     ]
 )
 HEAD = re.compile(r" *(?:(?:[-*]|\d+\.) +)?(?:\*\*[^*]*\*\*(?::|(?: \([0-9, ]+\)\.))? +)?")

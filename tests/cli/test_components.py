@@ -70,15 +70,15 @@ def test_own_names_are_counted_listed_rendered_and_compared_after_a_restore(
     done = pgvault_ready("backup", "--source", "app", "-d", pg18.dsn(name), "--dir", "changes=changes")
     assert done.code == 0, done.err
     assert done.out.splitlines()[2:11] == [
-        "[ok] Database tables: 2 tables",
-        "[ok] Data records: 7 total records",
-        "[ok] Users: 3 users (with encrypted passwords)",
-        "[ok] User roles: 4 role assignments",
-        "[ok] RLS policies: 0 policies",
-        "[ok] RPC functions: 1 function",
-        "[ok] Migrations: 1 file",
-        "[--] Edge Functions: 0 functions",
-        "[ok] Encryption functions: 1 function",
+        "✅ Database tables: 2 tables",
+        "✅ Data records: 7 total records",
+        "✅ Users: 3 users (with encrypted passwords)",
+        "✅ User roles: 4 role assignments",
+        "✅ RLS policies: 0 policies",
+        "✅ RPC functions: 1 function",
+        "✅ Migrations: 1 file",
+        "➖ Edge Functions: 0 functions",
+        "✅ Encryption functions: 1 function",
     ]
     for file, text in (("users_with_encrypted_passwords.sql", '"people"'), ("user_roles_complete.sql", '"Grants"')):
         assert text in pgvault_ready("cat", f"latest:{file}").out

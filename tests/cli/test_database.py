@@ -36,12 +36,12 @@ CREATE MATERIALIZED VIEW looks AS SELECT look();
 """
 """A refresh of the view, which a restore does last, adds a row."""
 SUMMARY = [
-    "[ok] Database tables: 2 tables",
-    "[ok] Data records: 5300 total records",
-    "[ok] Users: 0 users (with encrypted passwords)",
-    "[ok] User roles: 0 role assignments",
-    "[ok] RLS policies: 1 policy",
-    "[ok] RPC functions: 1 function",
+    "✅ Database tables: 2 tables",
+    "✅ Data records: 5300 total records",
+    "✅ Users: 0 users (with encrypted passwords)",
+    "✅ User roles: 0 role assignments",
+    "✅ RLS policies: 1 policy",
+    "✅ RPC functions: 1 function",
 ]
 
 

@@ -137,8 +137,8 @@ def encodable(text: str, stream: TextIO) -> str:
 
 
 def fancy(stream: TextIO) -> bool:
-    """A terminal that can show more than ASCII."""
-    return stream.isatty() and (stream.encoding or "").lower().replace("-", "") == "utf8"
+    """Whether it takes more than ASCII. A file does as well as a terminal: a log is read by people too."""
+    return (stream.encoding or "").lower().replace("-", "") == "utf8"
 
 
 def mark(state: str) -> str:

@@ -1,6 +1,10 @@
-"""`pgvault help`: commands, and the closed lists that programs build on."""
+"""`pgvault help`: commands, the closed lists that programs build on, and the pages of `vault/docs`."""
 
 from __future__ import annotations
+
+import difflib
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 import click
 
@@ -28,13 +32,19 @@ ENVIRONMENT = (
 
 @command(
     "help",
-    help="Explain a command, or one of: errors, exit-codes, environment.",
-    examples=["pgvault help backup", "pgvault help errors"],
+    help="Explain a command, a topic, or one of: errors, exit-codes, environment. `pgvault help topics` lists the topics.",
+    examples=["pgvault help backup", "pgvault help runbooks", "pgvault help errors"],
 )
 @click.argument("topic", required=False)
 def help(invocation: Invocation, topic: str | None) -> None:
-    if topic in TOPICS:
-        _print(invocation, topic)
+    if topic == "topics":
+        _print(invocation, ("topic", "about"), [(name, _title(page)) for name, page in _pages().items()], topic=topic)
+        return
+    if topic in LISTS:
+        _print(invocation, *LISTS[topic], topic=topic)
+        return
+    if topic is not None and (page := _pages().get(topic)) is not None:
+        _print_page(invocation, topic, page.read_text(encoding="utf-8"))
         return
     parent = click.get_current_context().parent
     assert parent is not None
@@ -44,13 +54,36 @@ def help(invocation: Invocation, topic: str | None) -> None:
         return
     named = parent.command.get_command(parent, topic)
     if named is None:
-        raise UsageError(f"no help on {topic!r}", why=f"topics besides the commands: {', '.join(TOPICS)}")
+        known = ("topics", *LISTS, *_pages())
+        near = next(iter(difflib.get_close_matches(topic, known, n=1)), None)
+        raise UsageError(
+            f"no help on {topic!r}",
+            why=f"besides the commands there are: {', '.join(known)}",
+            hint=f"pgvault help {near}" if near else "pgvault help topics",
+        )
     with named.make_context(f"pgvault {topic}", ["--help"], parent=parent):
         pass
 
 
-def _print(invocation: Invocation, topic: str) -> None:
-    titles, rows = TOPICS[topic]
+def _pages() -> dict[str, Traversable]:
+    """Topic -> its page of Markdown. A page has no command's name, which would hide it."""
+    there = (page for page in files("vault").joinpath("docs").iterdir() if page.name.endswith(".md"))
+    return {page.name.removesuffix(".md"): page for page in sorted(there, key=lambda page: page.name)}
+
+
+def _title(page: Traversable) -> str:
+    return page.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+
+
+def _print_page(invocation: Invocation, topic: str, text: str) -> None:
+    out = invocation.renderer()
+    if invocation.json:
+        out.json_line({"type": "result", "topic": topic, "rows": [{"markdown": text}]})
+    else:
+        out.block(text)
+
+
+def _print(invocation: Invocation, titles: tuple[str, ...], rows: list[tuple[str, ...]], *, topic: str) -> None:
     out = invocation.renderer()
     if invocation.json:
         out.json_line({"type": "result", "topic": topic, "rows": [dict(zip(titles, row, strict=True)) for row in rows]})
@@ -62,7 +95,7 @@ def _errors() -> list[tuple[str, ...]]:
     return sorted((kind.code, str(int(exit_code_of(kind))), MEANING[exit_code_of(kind)]) for kind in error_classes())
 
 
-TOPICS: dict[str, tuple[tuple[str, ...], list[tuple[str, ...]]]] = {
+LISTS: dict[str, tuple[tuple[str, ...], list[tuple[str, ...]]]] = {
     "errors": (("code", "exit", "meaning"), _errors()),
     "exit-codes": (("exit", "meaning"), [(str(int(code)), meaning) for code, meaning in MEANING.items()]),
     "environment": (("variable", "meaning"), [*ENVIRONMENT]),
