@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -50,3 +52,25 @@ def test_what_cannot_be_copied_to_is_said(saved: Command, words: tuple[str, ...]
     refused = saved(*words)
     assert refused.code == code
     assert "pgvault:" in refused.err
+
+
+def test_a_source_without_snapshots_and_a_damaged_snapshot_are_no_empty_success(saved: Command, tmp_path: Path) -> None:
+    refused = saved("copy", "other", "--source", "nobody", PGVAULT_NEW_PASSWORD="two")
+    assert refused.code == 2
+    assert "no snapshot of source nobody" in refused.err
+    name = sorted(os.listdir(tmp_path / "repository" / "snapshots"))[0]
+    (tmp_path / "repository" / "snapshots" / name).write_bytes(b"PGVAULTF")
+    damaged = saved("copy", "other", "--snapshots", name[:12], PGVAULT_NEW_PASSWORD="two")
+    assert damaged.code == 4
+    assert "cannot be read" in damaged.err
+
+
+def test_itself_by_any_other_name_is_itself(saved: Command, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("repository")
+    shutil.copytree(tmp_path / "repository", tmp_path / "twin")
+    for place in ("./repository", "repository/", "link", f"{tmp_path}/repository", f"file://{tmp_path}/link", "twin"):
+        refused = saved("copy", place)
+        assert refused.code == 2, place
+        assert "into itself" in refused.err
+    inside = saved("-r", "repository/packs", "init", "--no-recovery-kit")
+    assert inside.code == 8

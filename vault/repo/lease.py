@@ -140,9 +140,9 @@ def refuse_swept(repo: Indexed, packs: AbstractSet[PackId]) -> None:
     repo.index.sweep(pack for found in found_sweeps(repo.open) for pack in found.packs)
     if not repo.index.swept.isdisjoint(packs):
         raise Locked(
-            "a prune is deleting packs that this backup relies on",
-            why="it published its list before this backup committed",
-            hint="run the backup again; it then stores what it needs anew",
+            "a prune is deleting packs that this command relies on",
+            why="it published its list before this command committed",
+            hint="run it again; it then stores what it needs anew",
         )
 
 
@@ -158,7 +158,7 @@ def refuse_lost(repo: Indexed, packs: Iterable[PackId]) -> None:
         size = repo.index.pack_sizes.get(pack)
         if size is None or sizes.get(pack_name(pack)) != size:
             raise MissingObject(
-                "a pack that this backup relies on went away while it ran",
-                hint="run the backup again; it then stores what it needs anew",
+                "a pack that this command relies on went away while it ran",
+                hint="run it again; it then stores what it needs anew",
                 file=pack_name(pack),
             )

@@ -163,6 +163,14 @@ class Open:
                 return inside[-1]
         elif _PREFIX.fullmatch(spec):
             matches = [snapshot_id for snapshot_id, _ in known if snapshot_id.hex().startswith(spec)]
+            hidden = [error for error in damaged if error.file.startswith(f"snapshots/{spec}")]
+            if hidden:
+                raise Malformed(
+                    f"snapshot {spec} cannot be read" if not matches else f"which snapshot {spec} is cannot be told",
+                    why=hidden[0].message,
+                    hint="run: pgvault check",
+                    file=hidden[0].file,
+                )
             if matches:
                 return _single(matches, spec)
         raise NotThere(

@@ -7,16 +7,22 @@ snapshot is durable and its lease was there; on every other way out there is no 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from vault.crypto import keyed
 from vault.errors import Locked, StoreError
-from vault.ids import PackId
+from vault.format.snapshot import encode_manifest, parse_snapshot_name
+from vault.format.upkeep import decode_forgotten
+from vault.ids import PackId, SnapshotId
 from vault.limits import LOOK_AGAIN_S
-from vault.model import ForgottenSnapshot, Lease, Manifest
+from vault.model import FileKind, ForgottenSnapshot, Lease, Manifest, ObjectType
 from vault.ports import Clock, Entropy
 from vault.repo import lease
+from vault.repo.records import load
 from vault.repo.state import Indexed, Open
 from vault.repo.writer import Committed, Writer
 
@@ -34,12 +40,24 @@ class Writing:
         self._clock = clock
         self._entropy = entropy
 
-    def commit(self, manifest_at: Callable[[int], Manifest]) -> Committed:
+    def commit(
+        self, manifest_at: Callable[[int], Manifest], *, taken: AbstractSet[SnapshotId] = frozenset()
+    ) -> Committed:
         """As `Writer.commit`, with both looks.
 
+        taken    names that the snapshot must not get; whoever writes an old moment once more needs it
         Raises  Locked: a prune got in the way, or the lease was removed, and the snapshot withdrawn; StoreError: the looks take too long
         """
-        done = self.writer.commit(manifest_at, before=self._look_again)
+        id_key = self.indexed.open.keys.id_key
+
+        def untaken(new_bytes: int) -> Manifest:
+            manifest = manifest_at(new_bytes)
+            while taken and snapshot_id_of(manifest, id_key) in taken:
+                effort = replace(manifest.effort, duration_ms=manifest.effort.duration_ms + 1)
+                manifest = replace(manifest, effort=effort)
+            return manifest
+
+        done = self.writer.commit(untaken, before=self._look_again)
         if self._held.is_there():
             return done
         forgotten = ForgottenSnapshot(
@@ -74,6 +92,18 @@ class Writing:
             why="a prune may have passed meanwhile; the storage is very slow, or the machine slept",
             hint=f"run the {self._held.purpose} again; what was sent is not sent twice",
         )
+
+
+def taken(repo: Open) -> frozenset[SnapshotId]:
+    """Names of snapshots that are there, readable or not, or were forgotten: whoever forgets next removes what a record names (RET-11)."""
+    stored = (parse_snapshot_name(file.name) for file in repo.store.list("snapshots/"))
+    records = load(repo, FileKind.FORGOTTEN, decode_forgotten).found
+    forgotten = (item.id for _, record in records for item in record.snapshots)
+    return frozenset((*filter(None, stored), *forgotten))
+
+
+def snapshot_id_of(manifest: Manifest, id_key: bytes) -> SnapshotId:
+    return SnapshotId(keyed.object_id(id_key, ObjectType.SNAPSHOT, encode_manifest(manifest)))
 
 
 @contextmanager

@@ -74,11 +74,16 @@ def copy(invocation: Invocation, repo: str, specs: Sequence[str]) -> None:
 
 def choose(opened: Open, specs: Sequence[str], source: str | None) -> list[Known]:
     """In order, oldest first. Raises  NotThere, UsageError, IntegrityError: one cannot be read, so that it is not known what it is"""
+    from vault.repo.state import no_such_source
+
     readable, damaged = opened.listing()
     if not specs:
         if damaged:
             raise damaged[0]
-        return [pair for pair in readable if source in (None, pair[1].source)]
+        of_source = [pair for pair in readable if source in (None, pair[1].source)]
+        if readable and not of_source:
+            raise no_such_source(readable, source or "")
+        return of_source
     wanted = {opened.resolve(spec, source) for spec in specs}
     return [pair for pair in readable if pair[0] in wanted]
 

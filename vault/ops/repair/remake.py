@@ -35,7 +35,7 @@ from vault.ops.repair.losses import Loss, Survivors, ledger_loss
 from vault.ops.repair.snapshots import DamagedSnapshot
 from vault.pipeline.lists import build
 from vault.repo.writer import Committed
-from vault.repo.writing import Writing
+from vault.repo.writing import Writing, taken
 
 T = TypeVar("T")
 
@@ -75,7 +75,7 @@ class _Remaking:
         def at(new_bytes: int) -> Manifest:
             return replace(manifest, effort=replace(old.effort, new_bytes=new_bytes - before))
 
-        return self._target.commit(at)
+        return self._target.commit(at, taken=taken(self._target.indexed.open))
 
     def _database(self, part: DatabasePart) -> DatabasePart:
         entries = tuple(self._survivors.entries(part))

@@ -87,7 +87,7 @@ def refused(
     """`action` happens when everything was read and the second lease is about to be written, or the first file below another
     prefix; no snapshot may come of it."""
     before = Before(store, prefix, action, at=2 if prefix == "leases/" else 1)
-    with pytest.raises((Locked, MissingObject), match="that this backup relies on"):
+    with pytest.raises((Locked, MissingObject), match="that this command relies on"):
         take(opened(before), second, entropy=first_sample)
     assert [snapshot for snapshot, _ in opened(store).snapshots()] == (known if isinstance(known, list) else [known.id])
     assert [name for name in store.files if name.startswith("leases/")] == []

@@ -82,7 +82,7 @@ def test_what_was_swept_while_a_writer_slept_is_seen(store: MemoryStore, first: 
         if number == 3:
             sweep(store, row_packs(store, first))
 
-    with pytest.raises(Locked, match="that this backup relies on"):
+    with pytest.raises(Locked, match="that this command relies on"):
         take(opened(Leases(store, sleep)), SAME, clock=clock)
     assert [known for known, _ in opened(store).snapshots()] == [first.id]
 
@@ -159,7 +159,7 @@ def test_a_sweep_of_what_is_relied_on_ends_a_long_backup_early(store: MemoryStor
             sweep(store, {PackId(bytes.fromhex(name[6:])) for name in store.files if name.startswith("packs/")})
 
     ending = Leases(store, sweep_all)
-    with pytest.raises(Locked, match="that this backup relies on"):
+    with pytest.raises(Locked, match="that this command relies on"):
         take(opened(ending), MANY)
     assert ending.put_so_far < 6, "it did not read to its end"
     assert leases(store) == []

@@ -27,7 +27,8 @@ from tests.small_repository import (
 from vault.errors import IntegrityError, UnsafeError, UsageError
 from vault.ids import SnapshotId
 from vault.model import Codec, ObjectType, Origin
-from vault.ops.copy.run import CopyReport, Ends, origin_of, run
+from vault.ops.copy.copies import origin_of
+from vault.ops.copy.run import CopyReport, Ends, run
 from vault.ops.repository import keys
 from vault.repo.lineage import Known
 from vault.repo.state import Closed, Open
