@@ -9,11 +9,13 @@ from tests.architecture.sources import ROOT, modules
 
 PUBLIC = {
     "vault.app": "backup backup_request conninfo processes quantities restore retention secret settings upkeep wiring",
+    "vault.app.doctor": "run",
     "vault.demo": "stage story",
-    "vault.ops.backup": "run why_read",
+    "vault.ops.backup": "line run why_read",
     "vault.ops.check": "packs run",
     "vault.ops.copy": "run",
     "vault.ops.compare": "databases",
+    "vault.ops.doctor": "database findings machine repository",
     "vault.ops.project": "components counts outside selection summary supabase",
     "vault.ops.repair": "index packs remake snapshots",
     "vault.ops.repository": "keys stats",
@@ -22,7 +24,7 @@ PUBLIC = {
     "vault.ops.restore.plan": "contents decision extensions graph plan references select show steps",
     "vault.ops.view": "export extract paths table tree",
     "vault.source.files": "directory target",
-    "vault.source.postgres.capture": "catalog_facts cluster reach session",
+    "vault.source.postgres.capture": "catalog_facts cluster examine reach session",
     "vault.source.postgres.connection": "connect exported facts legible programs refusal server text throwaway",
     "vault.source.postgres.definitions": "dump expressions extras fingerprint",
     "vault.source.postgres.rows": "direct fingerprint planning proof psql reader sparing worker",

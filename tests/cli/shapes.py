@@ -74,6 +74,15 @@ SHAPES: dict[str, dict[str, Any]] = {
         rollback=nullable(fields(seen_sequence=COUNT, seen_snapshot=SNAPSHOT_ID, sequence=COUNT)),
     ),
     "backup --all": result(sources=listed(fields(source=TEXT, exit_code=COUNT, snapshot=nullable(SNAPSHOT_ID), why=TEXT))),
+    "doctor": result(
+        exit_code=COUNT,
+        findings=listed(
+            fields(
+                check=TEXT, state={"enum": ["ok", "warn", "fail", "skipped"]}, source=nullable(TEXT), what=TEXT, why=TEXT, fix=TEXT,
+                lines=listed(TEXT), code=nullable(TEXT),
+            )
+        ),
+    ),
     "snapshots": result(snapshots=listed(SNAPSHOT), damage=listed(fields(file=TEXT, kind=TEXT, why=TEXT))),
     "show": result(snapshot=SNAPSHOT, coverage=COVERAGE, tables=listed(TABLE), server=nullable({"type": "object"})),
     "ls": result(

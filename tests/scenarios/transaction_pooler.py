@@ -19,8 +19,10 @@ import psycopg
 class TransactionPooler:
     """Listens on `port` until closed."""
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, *, keeps: bool = False) -> None:
+        """`keeps`: each client has a session of its own, as of a pooler in session mode."""
         self._dsn = dsn
+        self._keeps = keeps
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._free: list[socket.socket] = []
@@ -85,7 +87,7 @@ class TransactionPooler:
                     return
                 backend = backend or self._borrow()
                 backend.sendall(_message(kind, body))
-                if kind in {b"Q", b"S"} and self._answer(backend, client) == b"I":
+                if kind in {b"Q", b"S"} and self._answer(backend, client) == b"I" and not self._keeps:
                     with self._lock:
                         self._free.append(backend)
                     backend = None

@@ -115,6 +115,22 @@ def _request(plan: BackupPlan, selectors: Selectors) -> BackupRequest:
     )
 
 
+def capture_options(plan: BackupPlan) -> CaptureOptions:
+    """What is read of the database, and how."""
+    from vault.source.postgres.capture.reach import CaptureOptions
+
+    return CaptureOptions(
+        jobs=plan.options.jobs,
+        schemas=plan.include_schemas,
+        exclude_schemas=plan.exclude_schemas,
+        tables=plan.include_tables,
+        exclude_tables=plan.exclude_tables,
+        exclude_table_data=plan.exclude_table_data,
+        allow_gaps=plan.options.allow_gaps,
+        allow_cleartext=plan.options.allow_cleartext,
+    )
+
+
 class _Ahead:
     """The source of a backup, reached while the repository is being opened; a context that closes what nobody took.
 
@@ -135,7 +151,7 @@ class _Ahead:
                 self._reached.append(
                     reach(
                         self._plan.conninfo,
-                        options=self._options(),
+                        options=capture_options(self._plan),
                         programs=wiring.client_programs(self._settings),
                         environment=self._settings.child_environment(),
                     )
@@ -156,26 +172,11 @@ class _Ahead:
         conninfo = self._plan.conninfo
         return lambda: open_capture(
             conninfo,
-            options=self._options(),
+            options=capture_options(self._plan),
             programs=wiring.client_programs(self._settings),
             environment=self._settings.child_environment(),
             notify=progress.stage,
             reached=self._reached.pop() if self._reached else None,
-        )
-
-    def _options(self) -> CaptureOptions:
-        from vault.source.postgres.capture.reach import CaptureOptions
-
-        plan = self._plan
-        return CaptureOptions(
-            jobs=plan.options.jobs,
-            schemas=plan.include_schemas,
-            exclude_schemas=plan.exclude_schemas,
-            tables=plan.include_tables,
-            exclude_tables=plan.exclude_tables,
-            exclude_table_data=plan.exclude_table_data,
-            allow_gaps=plan.options.allow_gaps,
-            allow_cleartext=plan.options.allow_cleartext,
         )
 
     def __enter__(self) -> Self:

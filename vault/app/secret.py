@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import stat
 import subprocess
 import sys
+from dataclasses import dataclass, field
+from enum import StrEnum
 from getpass import getpass
 from pathlib import Path
 
@@ -18,6 +21,7 @@ from vault.crypto.kdf import without_line_end
 from vault.errors import SecretUnavailable
 
 SECRET_BYTES_MAX = 64 * 1024
+_BY_HAND = "try it in a shell: it must give the passphrase, and nothing else"
 
 
 def passphrase(settings: Settings) -> str:
@@ -51,24 +55,84 @@ def recovery_kit(settings: Settings) -> str | None:
     return _private_file(Path(path), "PGVAULT_RECOVERY_KIT_FILE") if path else None
 
 
-def _obtain(settings: Settings, variable: str, prompt: str, *, twice: bool) -> str:
+class Kind(StrEnum):
+    VALUE = "value"
+    FILE = "file"
+    COMMAND = "command"
+    TERMINAL = "terminal"
+    KIT = "recovery kit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a secret comes from. `name`: of the variable, or of the configuration's key; `value`: the path or command, never a secret."""
+
+    kind: Kind
+    name: str
+    value: str = field(default="", repr=False)
+
+    @property
+    def configured(self) -> bool:
+        """In a file, which a run in another environment reads too."""
+        return self.name.startswith("repository.")
+
+
+def origin(settings: Settings) -> Origin:
+    """Of what opens the repository. Reads nothing, runs nothing."""
+    if path := settings.environment.get("PGVAULT_RECOVERY_KIT_FILE"):
+        return Origin(kind=Kind.KIT, name="PGVAULT_RECOVERY_KIT_FILE", value=path)
+    return _origin(settings, "PGVAULT_PASSWORD")
+
+
+def unattended(settings: Settings, *, patience_s: float) -> str:
+    """The passphrase as a run without a terminal obtains it: a command has none to ask on, and is ended after `patience_s`.
+
+    Raises  SecretUnavailable
+    """
+    return _checked(_given(settings, _origin(settings, "PGVAULT_PASSWORD"), patience_s=patience_s), "PGVAULT_PASSWORD")
+
+
+def _origin(settings: Settings, variable: str) -> Origin:
     environment = settings.environment
     own = variable == "PGVAULT_PASSWORD"
-    if direct := environment.get(variable):
-        secret = direct
-    elif path := environment.get(f"{variable}_FILE"):
-        secret = _private_file(Path(path), f"{variable}_FILE")
-    elif command := environment.get(f"{variable}_COMMAND"):
-        secret = _output_of(command, settings, f"{variable}_COMMAND")
-    elif own and settings.password_file:
-        secret = _private_file(Path(settings.password_file), "repository.password_file")
-    elif own and settings.password_command:
-        secret = _output_of(settings.password_command, settings, "repository.password_command")
-    else:
-        secret = _typed(variable, prompt, twice=twice)
+    if environment.get(variable):
+        return Origin(kind=Kind.VALUE, name=variable)
+    if path := environment.get(f"{variable}_FILE"):
+        return Origin(kind=Kind.FILE, name=f"{variable}_FILE", value=path)
+    if command := environment.get(f"{variable}_COMMAND"):
+        return Origin(kind=Kind.COMMAND, name=f"{variable}_COMMAND", value=command)
+    if own and settings.password_file:
+        return Origin(kind=Kind.FILE, name="repository.password_file", value=settings.password_file)
+    if own and settings.password_command:
+        return Origin(kind=Kind.COMMAND, name="repository.password_command", value=settings.password_command)
+    return Origin(kind=Kind.TERMINAL, name=variable)
+
+
+def _obtain(settings: Settings, variable: str, prompt: str, *, twice: bool) -> str:
+    found = _origin(settings, variable)
+    secret = _typed(variable, prompt, twice=twice) if found.kind is Kind.TERMINAL else _given(settings, found)
+    return _checked(secret, variable)
+
+
+def _given(settings: Settings, found: Origin, *, patience_s: float | None = None) -> str:
+    """What needs no terminal. `patience_s`: a command runs apart from any terminal, and no longer than that"""
+    match found.kind:
+        case Kind.VALUE:
+            return settings.environment[found.name]
+        case Kind.FILE:
+            return _private_file(Path(found.value), found.name)
+        case Kind.COMMAND:
+            return _output_of(found.value, settings, found.name, patience_s=patience_s)
+        case _:
+            raise _no_terminal(found.name)
+
+
+def _checked(secret: str, variable: str) -> str:
     secret = without_line_end(secret)
     if not secret:
-        raise SecretUnavailable("the passphrase is empty", why=f"{variable}, its file or its command gave no text")
+        raise SecretUnavailable(
+            "the passphrase is empty", why=f"{variable}, its file or its command gave no text", hint=_BY_HAND
+        )
     try:
         secret.encode("utf-8")
     except UnicodeEncodeError as error:
@@ -100,27 +164,56 @@ def _private_file(path: Path, origin: str) -> str:
         raise SecretUnavailable(f"{path} is not UTF-8", why=f"{origin} names it") from error
 
 
-def _output_of(command: str, settings: Settings, origin: str) -> str:
+def _output_of(command: str, settings: Settings, origin: str, *, patience_s: float | None) -> str:
     try:
         words = shlex.split(command)
-        done = subprocess.run(words, env=settings.child_environment(), stdout=subprocess.PIPE, check=False)
+        code, output = _run(words, settings.child_environment(), patience_s)
+    except subprocess.TimeoutExpired as error:
+        raise SecretUnavailable(
+            f"the command of {origin} printed no passphrase within {patience_s:g} s",
+            why="it had no terminal; one that waits for somebody would wait for ever in a scheduled run",
+            hint="name a command that needs nobody, or a file (chmod 600)",
+        ) from error
     except (OSError, ValueError, IndexError) as error:
-        raise SecretUnavailable(f"cannot run the command of {origin}", why=type(error).__name__) from error
-    if done.returncode != 0:
-        raise SecretUnavailable(f"the command of {origin} failed", why=f"exit code {done.returncode}")
+        raise SecretUnavailable(
+            f"cannot run the command of {origin}", why=type(error).__name__, hint=_BY_HAND
+        ) from error
+    if code != 0:
+        raise SecretUnavailable(f"the command of {origin} failed", why=f"exit code {code}", hint=_BY_HAND)
     try:
-        return done.stdout.decode("utf-8")
+        return output.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise SecretUnavailable(f"the command of {origin} printed no UTF-8", why="a passphrase is text") from error
+        raise SecretUnavailable(
+            f"the command of {origin} printed no UTF-8", why="a passphrase is text", hint=_BY_HAND
+        ) from error
+
+
+def _run(words: list[str], environment: dict[str, str], patience_s: float | None) -> tuple[int, bytes]:
+    """Exit code and output. With `patience_s` in a session of its own, with nothing to read, and ended with all that it started."""
+    if patience_s is None:
+        done = subprocess.run(words, env=environment, stdout=subprocess.PIPE, check=False)
+        return done.returncode, done.stdout
+    apart = {"stdin": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
+    with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, **apart) as process:  # type: ignore[call-overload]
+        try:
+            output, _ = process.communicate(timeout=patience_s)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+        return process.returncode, output
+
+
+def _no_terminal(variable: str) -> SecretUnavailable:
+    return SecretUnavailable(
+        "no passphrase",
+        why="there is no terminal to ask on",
+        hint=f"set {variable}_FILE (a 0600 file), {variable}_COMMAND or {variable}",
+    )
 
 
 def _typed(variable: str, prompt: str, *, twice: bool) -> str:
     if not sys.stdin.isatty():
-        raise SecretUnavailable(
-            "no passphrase",
-            why="there is no terminal to ask on",
-            hint=f"set {variable}_FILE (a 0600 file), {variable}_COMMAND or {variable}",
-        )
+        raise _no_terminal(variable)
     try:
         first = getpass(prompt)
         if twice and getpass("Again: ") != first:

@@ -163,15 +163,17 @@ def _load_restorers() -> None:
     import vault.source.postgres.target.target  # noqa: F401
 
 
-def repository_unlocker(settings: Settings) -> Callable[[], Open]:
-    """Ask for the secret, and return what opens the repository with it. Raises  NoRepository, SecretUnavailable
+def repository_unlocker(settings: Settings, *, passphrase: str | None = None) -> Callable[[], Open]:
+    """Ask for the secret, unless it is known, and return what opens the repository with it. Raises  NoRepository, SecretUnavailable
 
     The modules that derive the key come first; those that read and write are loaded when it is there, or by another thread meanwhile.
     """
     from vault.repo import keyring
 
     store = open_store(settings)
-    if (kit := secret.recovery_kit(settings)) is not None:
+    if passphrase is not None:
+        unlock = partial(keyring.unlock, store, passphrase)
+    elif (kit := secret.recovery_kit(settings)) is not None:
         unlock = partial(keyring.unlock_with_kit, store, kit)
     else:
         require_repository(store)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from vault.app.restore import PlannedRestore, Restored
     from vault.ops.backup.run import BackupReport
     from vault.ops.check.run import CheckReport
+    from vault.ops.doctor.findings import Finding
     from vault.ops.repository.stats import Stats
     from vault.ops.restore.failures import Failure
     from vault.ops.restore.foresight import Step
@@ -361,5 +362,24 @@ def stats(sizes: Stats) -> Json:
                 "new_bytes": size.new_bytes,
             }
             for size in sizes.snapshots
+        ],
+    )
+
+
+def doctor(findings: Iterable[Finding], exit_code: int) -> Json:
+    return result(
+        exit_code=exit_code,
+        findings=[
+            {
+                "check": one.check,
+                "state": one.health.value,
+                "source": one.source or None,
+                "what": one.what,
+                "why": one.why,
+                "fix": one.fix,
+                "lines": list(one.lines),
+                "code": None if one.error is None else one.error.code,
+            }
+            for one in findings
         ],
     )

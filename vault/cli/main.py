@@ -44,6 +44,7 @@ COMMANDS: Final = {
     "repair": "Mend a damaged repository: its index, its packs, its snapshots.",
     "key": "List, add, change and remove passphrases; write a recovery kit.",
     "unlock": "List leases, and remove those of dead writers.",
+    "doctor": "Find out whether a backup would work, and what to type where it would not.",
     "stats": "Show sizes, and what made them grow.",
     "help": "Explain a command, the errors, the exit codes or the environment.",
 }

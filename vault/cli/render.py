@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
 from vault.app.conninfo import redacted
 from vault.cli.output import STDOUT, silence, writing
 from vault.model.snapshot import SUMMARY_COMPONENTS
+from vault.model.words import duration
 from vault.model.words import size as size
 
 if TYPE_CHECKING:
@@ -150,12 +151,24 @@ def mark(state: str) -> str:
     return "❌" if fancy(sys.stdout) else "[!!]"
 
 
+_HEALTH: Final = {
+    "ok": ("✅", "[ok]"),
+    "warn": ("❗", "[ !]"),
+    "fail": ("❌", "[!!]"),
+    "skipped": ("➖", "[--]"),
+}
+
+
+def health(state: str) -> str:
+    """Mark of a finding; each of them takes two columns."""
+    wide, plain = _HEALTH[state]
+    return wide if fancy(sys.stdout) else plain
+
+
 def age(then_ms: int, now_ms: int) -> str:
     """How long ago: `12 s`, `5 min`, `3 h`, `9 d`; what is still to come as `in 9 d`."""
-    seconds = abs(now_ms - then_ms) // 1000
-    units = ((60, 1, "s"), (3600, 60, "min"), (172_800, 3600, "h"))
-    length, unit = next(((length, unit) for limit, length, unit in units if seconds < limit), (86_400, "d"))
-    return f"{'in ' if then_ms > now_ms and seconds else ''}{seconds // length} {unit}"
+    length_ms = abs(now_ms - then_ms)
+    return f"{'in ' if then_ms > now_ms and length_ms >= 1000 else ''}{duration(length_ms)}"
 
 
 def when(then_ms: int, now_ms: int) -> str:

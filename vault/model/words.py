@@ -16,3 +16,11 @@ def size(count: int) -> str:
             break
         value /= 1024
     return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def duration(milliseconds: int) -> str:
+    """`12 s`, `5 min`, `3 h`, `9 d`."""
+    seconds = milliseconds // 1000
+    units = ((60, 1, "s"), (3600, 60, "min"), (172_800, 3600, "h"))
+    length, unit = next(((length, unit) for limit, length, unit in units if seconds < limit), (86_400, "d"))
+    return f"{seconds // length} {unit}"

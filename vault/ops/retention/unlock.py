@@ -80,6 +80,11 @@ def _rows(repo: Open, *, is_dead: Callable[[Lease], bool], clock: Clock, entropy
             withdraw(repo, own)
 
 
+def look(repo: Open, *, now_ms: int, is_dead: Callable[[Lease], bool]) -> list[LeaseRow]:
+    """The leases that are there, with ages by this machine's time; writes nothing."""
+    return [_row(found, now_ms, is_dead) for found in found_leases(repo)]
+
+
 def _row(found: FoundLease, now_ms: int, is_dead: Callable[[Lease], bool]) -> LeaseRow:
     dead = ""
     if found.lease is not None and is_dead(found.lease):

@@ -15,14 +15,14 @@ from typing import Final
 
 import psycopg
 
-from vault.errors import Incoherent, PermissionMissing, SourceError
-from vault.model import Missing, State, TableName
-from vault.source.postgres.capture import large_objects, sequences, tables
+from vault.errors import Incoherent, SourceError
+from vault.model import State, TableName
+from vault.source.postgres.capture import gaps, sequences, tables
 from vault.source.postgres.connection import facts
 from vault.source.postgres.connection.connect import Server, Session, connect, translate
 from vault.source.postgres.connection.exported import Exported, Relation
 from vault.source.postgres.rows.proof import moved
-from vault.sql.names import literal, qualified, quote
+from vault.sql.names import literal, qualified
 from vault.sql.settings import BEGIN, fixed
 from vault.sql.sqlstate import LOCK_NOT_AVAILABLE
 
@@ -34,7 +34,6 @@ DUMP_OF_LOCK_TABLE: Final = (4, 3)
 LOCKS_OF_OTHERS: Final = 200
 """pg_dump locks every table that it describes. The shared table holds half as many locks again as it is made for, less about 200 that
 others have taken room for, and then fails whoever asks next; with this bound about a fifth stays free. ADR 0003"""
-NAMED_IN_MESSAGES: Final = 10
 
 
 _BLOCKERS: Final = """
@@ -42,11 +41,6 @@ SELECT DISTINCT l.pid, coalesce(a.usename::text, ''), coalesce(a.state, '')
   FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid)
  WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' AND l.relation = ANY(%s::oid[]) AND l.pid IS NOT NULL
    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY 1
-"""
-
-_PROTECTED: Final = """
-SELECT c.oid::int8 FROM pg_class c WHERE c.oid = ANY(%s::oid[])
-   AND (c.relrowsecurity OR EXISTS (SELECT FROM pg_policy WHERE polrelid = c.oid)) ORDER BY 1
 """
 
 
@@ -111,8 +105,8 @@ def _attempt(leader: Session, server: Server, known: facts.Basics, request: Requ
         identity=identity,
         relations=second,
         missing=[
-            *_missing(second, known),
-            *_undefined(leader, second),
+            *gaps.of_relations(second, known),
+            *gaps.undefined(leader, second),
             *sequences.missing(values, known.user),
         ],
         unreadable=[relation for relation in second if relation.must_be_read and not relation.readable],
@@ -173,27 +167,12 @@ def _blocked(server: Server, batch: Sequence[Relation], timeout_s: float) -> Sou
 
 def _refuse_unreadable(
     leader: Session, relations: Sequence[Relation], known: facts.Basics, request: Request
-) -> list[tuple[TableName, State]]:
+) -> Sequence[tuple[TableName, State]]:
     """The sequences, each with what will become of its value. Raises PermissionMissing: something is not, without --allow-gaps"""
-    unreadable = [qualified(relation.name) for relation in relations if relation.must_be_read and not relation.readable]
-    kinds = ["tables"] if unreadable else []
-    values = sequences.names(leader, request.selected, [relation.oid for relation in relations])
-    hidden = [(name, state) for name, state in values if state is State.NOT_PERMITTED]
-    if others := [missing.item for missing in sequences.missing(hidden, known.user)]:
-        kinds.append("sequences")
-        unreadable += others
-    if request.whole and (others := [missing.item for missing in large_objects.missing(leader)]):
-        kinds.append("large objects")
-        unreadable += others
-    if unreadable and not request.allow_gaps:
-        shown = ", ".join(unreadable[:NAMED_IN_MESSAGES])
-        more = f" and {len(unreadable) - NAMED_IN_MESSAGES} more" if len(unreadable) > NAMED_IN_MESSAGES else ""
-        raise PermissionMissing(
-            f"{len(unreadable)} {' or '.join(kinds)} cannot be read: {shown}{more}",
-            hint=f'GRANT pg_read_all_data TO "{known.user}", or SELECT on them and USAGE on their schemas;'
-            " or leave them out knowingly with --allow-gaps",
-        )
-    return values
+    found = gaps.readable(leader, relations, selected=request.selected, whole=request.whole, user=known.user)
+    if not request.allow_gaps:
+        found.require()
+    return found.values
 
 
 def refuse_too_many(number: int, known: facts.Basics) -> None:
@@ -205,39 +184,3 @@ def refuse_too_many(number: int, known: facts.Basics) -> None:
             why=f"it is made for {known.lock_table} locks, and the application needs some of them",
             hint="raise max_locks_per_transaction, or back up part of the schemas with -n",
         )
-
-
-def _missing(relations: Sequence[Relation], known: facts.Basics) -> list[Missing]:
-    gaps = []
-    for relation in relations:
-        name = qualified(relation.name)
-        if relation.kind == "f":
-            why = "a foreign table: its rows are on another server"
-            gaps.append(Missing(item=name, state=State.NOT_EXPORTABLE, why=why, fix="back up the other server"))
-        elif not relation.readable:
-            why = f"role {known.user} may not read it"
-            fix = f"GRANT USAGE ON SCHEMA {quote(relation.name.schema)} TO {quote(known.user)};"
-            fix += f" GRANT SELECT ON {name} TO {quote(known.user)}"
-            gaps.append(Missing(item=name, state=State.NOT_PERMITTED, why=why, fix=fix))
-        elif relation.rows_excluded and relation.holds_rows:
-            flag = f"--exclude-table-data {relation.rows_excluded}"
-            why = f"{flag}: its definition is captured, its rows are not"
-            gaps.append(Missing(item=name, state=State.NOT_SELECTED, why=why, fix=f"back up without {flag}"))
-        elif relation.persistence == "u" and known.in_recovery and relation.kind == "r":
-            why = "an unlogged table has no rows on a standby"
-            gaps.append(Missing(item=name, state=State.NOT_EXPORTABLE, why=why, fix="back up the primary"))
-    return gaps
-
-
-def _undefined(leader: Session, relations: Sequence[Relation]) -> list[Missing]:
-    """What goes with tables that cannot be read: pg_dump locks what it describes, and a lock needs SELECT."""
-    gone = {relation.oid: relation for relation in relations if relation.must_be_read and not relation.readable}
-    protected = leader.rows(_PROTECTED, [list(gone)], doing="looking for policies") if gone else []
-    items = [f"definition of {qualified(relation.name)}" for relation in gone.values()]
-    items += [f"policies of {qualified(gone[oid].name)}" for (oid,) in protected]
-    return [
-        Missing(
-            item=item, state=State.NOT_PERMITTED, why="the table may not be read", fix="make it readable, see there"
-        )
-        for item in items
-    ]

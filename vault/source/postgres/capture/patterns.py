@@ -11,7 +11,7 @@ from typing import Final
 
 from vault.errors import UsageError
 from vault.source.postgres.connection.connect import Session
-from vault.source.postgres.connection.exported import Exported
+from vault.source.postgres.connection.exported import Exported, Relation
 from vault.sql import pattern
 from vault.sql.pattern import Selection
 
@@ -28,7 +28,9 @@ _SCHEMAS: Final = (
 )
 
 
-def refuse_empty(session: Session, taken: Exported, selection: Selection, search_path: Sequence[str]) -> None:
+def refuse_empty(
+    session: Session, relations: Sequence[Relation], selection: Selection, search_path: Sequence[str]
+) -> None:
     """Raises  UsageError: a pattern of -t or -n matches nothing, or nothing is left of all of them"""
     for asked in selection.tables:
         if not _is_relation(session, asked, search_path=search_path):
@@ -36,7 +38,7 @@ def refuse_empty(session: Session, taken: Exported, selection: Selection, search
     for asked in () if selection.tables else selection.schemas:
         if not _is_schema(session, asked):
             raise UsageError(f"-n {asked} matches nothing", why=_there(session, _SCHEMAS), hint=_HINT)
-    if (selection.tables or selection.schemas) and not taken.relations:
+    if (selection.tables or selection.schemas) and not relations:
         raise UsageError("no table matches the selection", hint=_HINT)
 
 

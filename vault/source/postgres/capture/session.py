@@ -132,7 +132,7 @@ def _view(reached: Reached, options: CaptureOptions, notify: Callable[[str], Non
         notify=notify,
     )
     taken = lock_then_export.take(reached.leader, reached.server, reached.known, request)
-    patterns.refuse_empty(reached.leader, taken, selection, reached.known.search_path)
+    patterns.refuse_empty(reached.leader, taken.relations, selection, reached.known.search_path)
     unread, sequences_read = dump.unread_data(reached.leader)
     if not taken.held:
         lock_then_export.refuse_too_many(sequences_read + len(taken.relations), reached.known)

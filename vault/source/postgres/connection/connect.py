@@ -169,6 +169,11 @@ class Session:
             pass
 
 
+def libpq_version() -> str:
+    """Of the client library that is in use."""
+    return f"{pq.version() // 10000}.{pq.version() % 10000}"
+
+
 def resolve(conninfo: str, environment: Mapping[str, str], *, allow_cleartext: bool) -> Server:
     """Where `conninfo` and the PG* variables of `environment` lead. Raises UsageError, UnsafeError"""
     try:

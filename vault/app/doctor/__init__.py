@@ -1,0 +1,1 @@
+"""`pgvault doctor`: finds out what a backup would meet, and writes nothing anywhere."""

@@ -1,0 +1,1 @@
+"""What would go wrong with a backup, told before one is tried. Pure: what was found out comes as values."""
