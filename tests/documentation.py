@@ -2,7 +2,8 @@
 
 A page's blocks of `sh` are one script, stopped at the first command that fails; what is expected to fail says so in shell
 (`|| test $? = 9`). Files that a page shows (`toml`, `yaml`, ...) are written where the line before the block says (`name`:).
-What a page names of the world outside is replaced: the address of the database, and nothing else.
+Of `yaml` the steps (`run:`) are run after it. What a page names of the world outside is replaced: the address of the database,
+and what a runner expands by itself (`${{ ... }}`, `pip install pgvault`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import re
 import shlex
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,8 +23,11 @@ from pathlib import Path
 from tests.fix_postgres import Cluster, server
 from vault.demo.project import database_sql, edge_functions, migrations
 
-ADDRESS = "127.0.0.1:54322"
+LOCAL = "127.0.0.1:54322"
 """Where a local Supabase stack has its database."""
+HOSTED = "postgres.abcdefghijklmnopqrst@aws-0-eu-central-1.pooler.supabase.com:5432"
+_STEP = re.compile(r"^(?P<indent> *)(?:- )?run: (?:\|\n(?P<lines>(?:(?P=indent) +.*\n)+)|(?P<line>.*)\n)", re.MULTILINE)
+_NOT_HERE = "pip install pgvault"
 _BLOCK = re.compile(
     r"(?:^`(?P<file>[^`\n]+)`[^\n]*:\n\n?)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )
@@ -46,6 +51,18 @@ def blocks(page: str) -> list[Block]:
     ]
 
 
+def script(page: str) -> str:
+    """All that a page says to type, in its order."""
+    return "".join(block.text if block.language == "sh" else _steps(block) for block in blocks(page))
+
+
+def _steps(block: Block) -> str:
+    if block.language != "yaml":
+        return ""
+    steps = (textwrap.dedent(found["lines"] or "") + (found["line"] or "") for found in _STEP.finditer(block.text))
+    return "".join(f"{step.rstrip()}\n" for step in steps if step.strip() != _NOT_HERE)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """A Supabase-like project in `home/project`, and its database on a server of its own."""
@@ -61,9 +78,8 @@ class Stage:
                 place = self.home / "project" / block.file
                 place.parent.mkdir(parents=True, exist_ok=True)
                 place.write_text(self._here(block.text), encoding="utf-8")
-        script = "".join(block.text for block in blocks(page) if block.language == "sh")
         return subprocess.run(
-            ["bash", "-e", "-u", "-x", "-o", "pipefail", "-c", self._here(script)],
+            ["bash", "-e", "-u", "-x", "-o", "pipefail", "-c", self._here(script(page))],
             cwd=self.home / "project",
             env=self._environment(),
             stdin=subprocess.DEVNULL,
@@ -75,7 +91,7 @@ class Stage:
         )
 
     def _here(self, text: str) -> str:
-        return text.replace(ADDRESS, f"{self.address}:5432")
+        return text.replace(LOCAL, f"{self.address}:5432").replace(HOSTED, f"postgres@{self.address}:5432")
 
     def _environment(self) -> dict[str, str]:
         return {

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.architecture.sources import ROOT
-from tests.documentation import blocks, stage
+from tests.documentation import blocks, script, stage
 
 PAGES = sorted((ROOT / "vault" / "docs").glob("*.md"))
 pytestmark = pytest.mark.postgres
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.postgres
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_command_of_a_page_does_what_it_says(page: Path, tmp_path: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    if not any(block.language == "sh" for block in blocks(text)):
+    if not script(text):
         pytest.skip("a page without commands")
     with stage(tmp_path) as ready:
         done = ready.play(text)
