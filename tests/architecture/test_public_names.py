@@ -22,6 +22,7 @@ PUBLIC = {
     "vault.ops.retention": "forget pins policy prune prune_plan reclaim unlock words zone",
     "vault.ops.restore": "children failures files foresight run standing",
     "vault.ops.restore.plan": "contents decision extensions graph plan references select show steps",
+    "vault.ops.schedule": "timetable",
     "vault.ops.view": "export extract paths table tree",
     "vault.source.files": "directory target",
     "vault.source.postgres.capture": "catalog_facts cluster examine reach session",

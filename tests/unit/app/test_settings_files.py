@@ -65,7 +65,7 @@ def test_sections_have_their_values(tmp_path: Path) -> None:
         tmp_path,
         '[guard]\nrows_lost_percent = 20\nignore = ["public.events"]\n'
         '[signals]\nping_url = "https://example.org/x"\nprometheus_file = "metrics.prom"\n'
-        '[schedule]\nat = "03:10"\nevery = "12h"\nmax_age = "26h"\nprune = false\n'
+        '[schedule]\nat = "03:10"\nevery = "12h"\nmax_age = "26h"\nprune = "never"\n'
         '[background]\nwait = "90s"\nmin_interval = "20h"\n',
     )
     settings = read().settings
@@ -76,7 +76,8 @@ def test_sections_have_their_values(tmp_path: Path) -> None:
     )
     assert settings.signals.prometheus_file == str(tmp_path / "project" / "metrics.prom")
     assert "example.org" not in repr(settings), "such a URL is half a secret"
-    assert (settings.schedule.at, settings.schedule.every_ms, settings.schedule.prune) == ("03:10", 43_200_000, False)
+    assert (settings.schedule.at, settings.schedule.every) == ("03:10", "12h")
+    assert (settings.schedule.prune, settings.schedule.check) == ("never", "weekly")
     assert (settings.schedule.max_age_ms, settings.background.wait_ms) == (93_600_000, 90_000)
     assert settings.background.min_interval_ms == 72_000_000
 
@@ -92,7 +93,11 @@ def test_sections_have_their_values(tmp_path: Path) -> None:
         ('[guard]\nignore = [\n  "a",\n  3,\n]\n', 2, "guard.ignore must be a list of texts", 'ignore = ["..."]'),
         ("[guard]\nrows_lost_percent = 0\n", 2, "guard.rows_lost_percent must be from 1 to 100", "rows_lost_percent = 50"),
         ("[guard]\nenabled = 1\n", 2, "guard.enabled must be true or false", "enabled = true"),
-        ('[schedule]\n\nevery = "often"\n', 3, "schedule.every often: not an age", 'every = "12h"'),
+        ('[schedule]\n\nevery = "often"\n', 3, "schedule: every often: no interval", 'every = "1d"'),
+        ('[schedule]\nat = "noon"\nevery = "1d"\n', 2, "schedule: noon: not a time of day", 'at = "03:10"'),
+        ('[schedule]\nat = "sun 03:10"\nevery = "6h"\n', 3, "schedule: at sun 03:10 and every 6h do not fit", "leave `every` out"),
+        ("[schedule]\nprune = true\n", 2, "schedule.prune must be text", 'prune = "..."'),
+        ('[schedule]\nprune = "often"\n', 2, "schedule.prune must be one of never, daily, weekly", 'prune = "weekly"'),
         ('[retention]\nkeep_daily = "many"\n', 2, "retention.keep_daily many: not a count", "keep_daily = 7"),
         ('[retention]\npreset = "best"\n', 2, "retention.preset best: no such preset", 'preset = "production"'),
         ('[source.a.components]\n"users_table" = "people"\n', 2, "source.a.components.users_table must be SCHEMA.TABLE", ""),
