@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from tests.architecture.sources import ROOT, modules
 
 PUBLIC = {
-    "vault.app": "backup backup_request conninfo processes quantities restore retention secret settings upkeep wiring",
+    "vault.app": "backup backup_request conninfo database processes project quantities restore retention secret settings upkeep wiring",
     "vault.app.doctor": "run",
     "vault.demo": "stage story",
     "vault.ops.backup": "line run why_read",

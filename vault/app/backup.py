@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Self
 
 from vault.app import wiring
-from vault.errors import VaultError
+from vault.errors import Unreachable, VaultError
 
 if TYPE_CHECKING:
     from vault.app.backup_request import BackupPlan
@@ -37,6 +37,7 @@ def run_backup(
 
     unlock  opens the repository; None asks for the secret and derives the key
     """
+    settings = settings.with_variables(plan.variables)
     wiring.refuse_own_repository(plan.directories, wiring.repository_path(settings))
     sources = wiring.directory_sources(plan.directories, plan.exclude)
     unlock = unlock or wiring.repository_unlocker(settings)
@@ -50,6 +51,7 @@ def run_backup(
         wiring.sweep_leftovers(settings, progress)
         from vault.ops.backup import run as backup
 
+        ahead.tell_another_major(progress)
         selectors = settings.selectors(plan.source)
         _tell_near_names(plan.directories, selectors, progress)
         request = replace(_request(plan, selectors), attended=attended)
@@ -157,9 +159,23 @@ class _Ahead:
                     )
                 )
             except VaultError as error:
+                if isinstance(error, Unreachable):
+                    error.hint = self._plan.advice or error.hint
                 self._failed = error
             import vault.source.postgres.capture.session
         import vault.ops.backup.run  # noqa: F401
+
+    def tell_another_major(self, progress: Progress) -> None:
+        """At the port of a stack that is not running another one may answer: before the first snapshot nothing else tells them apart."""
+        expected = self._plan.major
+        for reached in self._reached:
+            major = reached.known.major
+            if expected is not None and major != expected:
+                progress.event(
+                    "warning",
+                    f"the server that answers is PostgreSQL {major}, and db.major_version is {expected}: is it this "
+                    "project's? supabase status tells",
+                )
 
     def opener(self, progress: Progress) -> Callable[[], Capture] | None:
         """Opens a capture: of what was reached, then anew. Raises as `reach`"""

@@ -7,7 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from vault.app.conninfo import as_conninfo, database_name, place_of, project_of, refuse_unusable, settings_of
+from vault.app.conninfo import database_name, place_of, project_of, settings_of
+from vault.app.database import ChosenDatabase, DatabaseFlags, around, flagged, of_configuration
 from vault.app.settings import Settings, SourceSettings
 from vault.errors import UsageError
 from vault.ops.project import selection
@@ -18,6 +19,8 @@ class BackupOptions:
     """The command's flags, as typed."""
 
     database: str | None = None
+    local: bool = False
+    linked: bool = False
     directories: tuple[str, ...] = ()
     include_schemas: tuple[str, ...] = ()
     exclude_schemas: tuple[str, ...] = ()
@@ -37,7 +40,11 @@ class BackupOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupPlan:
-    """`conninfo` is None when no database is backed up; empty when libpq's variables say which."""
+    """`conninfo` is None when no database is backed up; empty when libpq's variables say which.
+
+    variables  for libpq's environment, a password among them; notes: what was found and not typed, for the user to see
+    major      that the server is expected to be of; advice: what to type if it cannot be reached
+    """
 
     source: str
     conninfo: str | None
@@ -45,6 +52,10 @@ class BackupPlan:
     tags: Mapping[str, str]
     selection: str
     options: BackupOptions = field(repr=False)
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    notes: tuple[str, ...] = ()
+    major: int | None = None
+    advice: str = ""
     include_schemas: tuple[str, ...] = ()
     exclude_schemas: tuple[str, ...] = ()
     include_tables: tuple[str, ...] = ()
@@ -66,13 +77,10 @@ def plan_backup(settings: Settings, options: BackupOptions) -> BackupPlan:
     from vault.ops.view.paths import RESERVED_NAMES
 
     configured = settings.chosen_source()
-    if options.database is not None:
-        refuse_unusable(options.database, command="backup")
-    given = options.database if options.database is not None else configured.database
-    # Of all sources those that name no database have none: what PGDATABASE names would be taken once for each of them.
-    named = settings.names_database() and not options.every
-    conninfo = as_conninfo(given) if given is not None else ("" if named else None)
-    directories = {**configured.directories, **pairs("--dir", options.directories, "edge_functions=supabase/functions")}
+    chosen = _database(settings, options, configured)
+    conninfo = chosen.conninfo
+    typed = pairs("--dir", options.directories, "edge_functions=supabase/functions")
+    directories = {**_directories(chosen, configured), **typed}
     for name in directories:
         if not _NAME.fullmatch(name) or name in RESERVED_NAMES:
             raise UsageError(
@@ -81,9 +89,10 @@ def plan_backup(settings: Settings, options: BackupOptions) -> BackupPlan:
             )
     if conninfo is None and not directories:
         raise _nothing(settings)
-    chosen = {name: getattr(options, name) or getattr(configured, name) for name in _LISTS}
-    source = settings.source_name() or _source_name(settings, conninfo, directories)
-    for text in (source, *options.tags, *(pattern for patterns in chosen.values() for pattern in patterns)):
+    patterns = {name: getattr(options, name) or getattr(configured, name) for name in _LISTS}
+    named = settings.source if _contradicts(chosen, configured) else settings.source_name()
+    source = named or _source_name(settings, chosen, directories)
+    for text in (source, *options.tags, *(pattern for listed in patterns.values() for pattern in listed)):
         if any("\ud800" <= sign <= "\udfff" for sign in text):
             shown = text.encode("utf-8", "backslashreplace").decode()
             raise UsageError(f"{shown}: not UTF-8", why="names of sources, tags and patterns are stored as text")
@@ -92,11 +101,51 @@ def plan_backup(settings: Settings, options: BackupOptions) -> BackupPlan:
         conninfo=conninfo,
         directories=directories,
         tags=pairs("--tag", options.tags, "release=1.4"),
-        selection=selection.encode(conninfo is not None, sorted(directories), chosen),
+        selection=selection.encode(conninfo is not None, sorted(directories), patterns),
         options=options,
+        variables=chosen.variables,
+        notes=_notes(chosen, directories),
+        advice=chosen.advice,
+        major=None if chosen.project is None or chosen.kind != "local" else chosen.project.major,
         accepted_gaps=configured.accepted_gaps,
-        **chosen,
+        **patterns,
     )
+
+
+def _database(settings: Settings, options: BackupOptions, configured: SourceSettings) -> ChosenDatabase:
+    """Directories alone, typed or configured, are a backup too: a project around adds no database to them.
+
+    Of all sources those that name no database have none: what PGDATABASE names would be taken once for each of them.
+    """
+    flags = DatabaseFlags(database=options.database, local=options.local, linked=options.linked)
+    chosen = flagged(settings, flags, configured=configured, command="backup") or of_configuration(settings, configured)
+    alone = bool(options.directories) or configured.directories is not None
+    if chosen is None and not options.every and (settings.names_database() or not alone):
+        chosen = around(settings)
+    return chosen or ChosenDatabase()
+
+
+def _contradicts(chosen: ChosenDatabase, configured: SourceSettings) -> bool:
+    """Whether the section is that of the project's other database, so that its name cannot be meant."""
+    return configured.supabase is not None and chosen.kind is not None and chosen.kind != configured.supabase
+
+
+def _directories(chosen: ChosenDatabase, configured: SourceSettings) -> Mapping[str, str]:
+    if configured.directories is not None:
+        return configured.directories
+    return {} if chosen.project is None else chosen.project.directories
+
+
+def _notes(chosen: ChosenDatabase, directories: Mapping[str, str]) -> tuple[str, ...]:
+    """What a Supabase project gave, and what it lacks."""
+    project = chosen.project
+    if project is None:
+        return ()
+    named = f"project {project.id}" if project.id else "the project"
+    taken = [f"its {chosen.kind} database", *sorted(directories)]
+    notes = [f"{named} of {project.config}: {', '.join(taken)}"]
+    lacking = sorted(set(project.FOLDERS) - set(directories))
+    return (*notes, *(f"no {name.replace('_', ' ')}: {project.folder(name)} is not there" for name in lacking))
 
 
 def _nothing(settings: Settings) -> UsageError:
@@ -124,6 +173,8 @@ def plan_all(settings: Settings, options: BackupOptions) -> dict[str, BackupPlan
     named = {
         "--source": settings.source,
         "-d": options.database,
+        "--local": options.local,
+        "--linked": options.linked,
         "--dir": options.directories,
         "--exclude": options.exclude,
         **{flag: getattr(options, name) for name, flag in selection.FLAGS.items()},
@@ -164,15 +215,17 @@ def pairs(flag: str, given: Sequence[str], example: str) -> dict[str, str]:
     return values
 
 
-def _source_name(settings: Settings, conninfo: str | None, directories: Mapping[str, str]) -> str:
+def _source_name(settings: Settings, chosen: ChosenDatabase, directories: Mapping[str, str]) -> str:
     """What tells projects apart: every Supabase database is called postgres.
 
     The project's reference or id, with the database's name where that is another; else database@host:port.
     """
+    conninfo, environment = chosen.conninfo, settings.environment
     if conninfo is None:
         return "+".join(sorted(directories))
-    environment = settings.environment
-    project = project_of(conninfo, environment) or settings.project_id()
+    project = project_of(conninfo, environment)
+    if project is None:
+        project = settings.project_id() if chosen.project is None else chosen.project.id
     name = _database_name(conninfo, environment)
     if project is not None:
         return project if name in (None, _PLATFORM_DATABASE) else f"{name}@{project}"

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from vault.app import wiring
 from vault.app.backup_request import pairs
-from vault.app.conninfo import as_conninfo, refuse_unusable
-from vault.app.settings import Settings
+from vault.app.database import ChosenDatabase, DatabaseFlags, flagged, of_configuration
+from vault.app.settings import Settings, SourceSettings
 from vault.errors import SourceError, Unreachable, UsageError
 from vault.model import Counts
 from vault.model.snapshot import SUMMARY_COMPONENTS
@@ -35,6 +35,8 @@ class RestoreFlags:
     """The command's flags, as typed."""
 
     database: str | None = None
+    local: bool = False
+    linked: bool = False
     directories: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     schema_only: bool = False
@@ -49,9 +51,14 @@ class RestoreFlags:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreRequest:
-    """What is restored where; `conninfo` is None when only directories come."""
+    """What is restored where; `conninfo` is None when only directories come.
+
+    variables  for libpq's environment, a password among them; advice: what to type if the database cannot be reached
+    """
 
     conninfo: str | None
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    advice: str = ""
     directories: Mapping[str, str]
     flags: RestoreFlags
 
@@ -66,14 +73,16 @@ def request(flags: RestoreFlags, settings: Settings) -> RestoreRequest:
     Raises  UsageError: nothing to restore into, a password in a flag, a wrong pair, flags that exclude each other
     """
     directories = pairs("--dir", flags.directories, "migrations=./migrations")
-    database = flags.database
-    if database is None and flags.into_source:
-        database = settings.chosen_source().database
-    if database is None and not directories:
+    given = DatabaseFlags(database=flags.database, local=flags.local, linked=flags.linked)
+    section = settings.sources.get(settings.source_name() or "", SourceSettings())
+    chosen = flagged(settings, given, configured=section, command="restore SNAP")
+    if chosen is None and flags.into_source:
+        chosen = of_configuration(settings, settings.chosen_source())
+    if chosen is None and not directories:
         raise UsageError("nothing to restore into", hint="add -d DATABASE, or --dir NAME=TARGET")
     if flags.schema_only and flags.data_only:
         raise UsageError("-s and -a exclude each other", hint="leave both out for definitions and rows")
-    if database is None and (flags.only or flags.schema_only or flags.data_only):
+    if chosen is None and (flags.only or flags.schema_only or flags.data_only):
         raise UsageError("--only, -s and -a are about a database", hint="add -d DATABASE")
     if set(flags.only) == {"edge_functions"} and not directories:
         raise UsageError(
@@ -81,10 +90,13 @@ def request(flags: RestoreFlags, settings: Settings) -> RestoreRequest:
             why="edge functions are files, and no directory is named to write them to",
             hint="add --dir edge_functions=TARGET",
         )
-    if database is not None:
-        refuse_unusable(database, command="restore SNAP")
+    chosen = chosen or ChosenDatabase()
     return RestoreRequest(
-        conninfo=as_conninfo(database) if database is not None else None, directories=directories, flags=flags
+        conninfo=chosen.conninfo,
+        variables=chosen.variables,
+        advice=chosen.advice,
+        directories=directories,
+        flags=flags,
     )
 
 
@@ -260,6 +272,7 @@ def open_restore(
     from vault.ops.restore.plan.select import read_words
     from vault.ops.restore.plan.steps import RestoreOptions
 
+    settings = settings.with_variables(asked.variables)
     for name in asked.directories:
         snapshot.directory(name)
     looked = {name: wiring.directory_there(path) for name, path in asked.directories.items()}
@@ -269,7 +282,9 @@ def open_restore(
         yield planned
         return
     contents = restore.gather(snapshot)
-    with wiring.open_target(settings, asked.conninfo, allow_cleartext=asked.allow_cleartext) as target:
+    with wiring.open_target(
+        settings, asked.conninfo, allow_cleartext=asked.allow_cleartext, advice=asked.advice
+    ) as target:
         wanted = replace(
             read_words(asked.flags.only, contents),
             definitions=not asked.flags.data_only,

@@ -17,7 +17,16 @@ from urllib.parse import unquote, urlsplit
 
 from vault.app import secret
 from vault.app.settings import Settings
-from vault.errors import AlreadyExists, NoRepository, NotFound, StoreError, UnsafeError, UsageError, WrongPassphrase
+from vault.errors import (
+    AlreadyExists,
+    NoRepository,
+    NotFound,
+    StoreError,
+    Unreachable,
+    UnsafeError,
+    UsageError,
+    WrongPassphrase,
+)
 
 if TYPE_CHECKING:
     from vault.ops.view.tree import View
@@ -308,13 +317,17 @@ def directory_there(path: str) -> DirectorySource | None:
 
 
 @contextmanager
-def open_target(settings: Settings, conninfo: str, *, allow_cleartext: bool) -> Iterator[Target]:
-    """A database to restore into, closed at the end."""
+def open_target(settings: Settings, conninfo: str, *, allow_cleartext: bool, advice: str = "") -> Iterator[Target]:
+    """A database to restore into, closed at the end. `advice`: what to type if it cannot be reached, where that is known"""
     from vault.source.postgres.target.target import connect_target
 
-    target = connect_target(
-        conninfo, settings.environment, programs=client_programs(settings), allow_cleartext=allow_cleartext
-    )
+    try:
+        target = connect_target(
+            conninfo, settings.environment, programs=client_programs(settings), allow_cleartext=allow_cleartext
+        )
+    except Unreachable as error:
+        error.hint = advice or error.hint
+        raise
     try:
         yield target
     finally:

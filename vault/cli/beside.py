@@ -13,15 +13,13 @@ if TYPE_CHECKING:
     from vault.ops.restore.children import Beside
 
 
-def told(beside: Sequence[Beside], snapshot: SnapshotId, *, database: str | None, into_source: bool) -> Iterator[str]:
-    """A line each, then a command for all that comes by itself and one for what only replacement brings."""
+def told(beside: Sequence[Beside], snapshot: SnapshotId, *, into: str) -> Iterator[str]:
+    """A line each, then a command for all that comes by itself and one for what only replacement brings. `into`: its flags."""
     for referring in beside:
         yield f"{show_name(referring.table)}: {referring.why}"
     for replace, flag in ((True, " -c"), (False, "")):
         tables = sorted({referring.table for referring in beside if referring.replace is replace})
         if tables:
             only = " ".join(f"--only {shlex.quote(show_name(table))}" for table in tables)
-            into = shlex.quote(database or "DATABASE")
-            word = " --into-source" if into_source else ""
             replaced = " (-c makes the table as in the snapshot: newer rows are deleted)" if replace else ""
-            yield f"to bring that: pgvault restore {snapshot.hex()[:12]} -d {into}{word} {only}{flag}{replaced}"
+            yield f"to bring that: pgvault restore {snapshot.hex()[:12]} {into} {only}{flag}{replaced}"

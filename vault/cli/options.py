@@ -123,6 +123,22 @@ def _store(apply: Callable[[Invocation, Any], None]) -> Callable[[click.Context,
     return callback
 
 
+def database_options(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """-d and its alias, --local and --linked: the arguments `database`, `local` and `linked` of the command's function."""
+    options = (
+        click.option("-d", "--database", "--db-url", "database", metavar="URL", help=text),
+        click.option("--local", is_flag=True, help="The database of `supabase start`, as supabase/config.toml says."),
+        click.option("--linked", is_flag=True, help="That of `supabase link`; password: SUPABASE_DB_PASSWORD."),
+    )
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
 def command(name: str, *, help: str, examples: Sequence[str]) -> Callable[[Callable[..., Any]], click.Command]:
     """Make a function `f(invocation, ...)` a command; see click.command for its own options."""
 

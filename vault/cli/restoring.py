@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -60,7 +61,11 @@ def _standing(planned: PlannedRestore, name: str, there: DirectorySource) -> Ite
 
 def _told(planned: PlannedRestore, beside: Sequence[Beside]) -> Iterator[str]:
     options = planned.request.flags
-    return told(beside, planned.snapshot.id, database=options.database, into_source=options.into_source)
+    named = (
+        f"-d {shlex.quote(options.database)}" if options.database is not None else "--local" if options.local else ""
+    )
+    words = [named or ("--linked" if options.linked else ""), "--into-source" if options.into_source else ""]
+    return told(beside, planned.snapshot.id, into=" ".join(word for word in words if word))
 
 
 def confirm(out: Renderer, *, yes: bool) -> None:

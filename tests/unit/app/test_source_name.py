@@ -68,7 +68,7 @@ def test_name_of_a_source(database: str | None, environment: dict[str, str], fou
         ('project_id = "env(PROJECT)"', "postgres", "from-outside"),
         ('project_id = "env(ABSENT)"', "postgres", "postgres@localhost:5432"),
         ("project_id = 7", "postgres", "postgres@localhost:5432"),
-        ("", "postgres", "postgres@localhost:5432"),
+        ("[db]", "postgres", "postgres@localhost:5432"),
     ],
 )
 def test_a_project_around_the_working_directory_gives_its_id(
@@ -78,7 +78,8 @@ def test_a_project_around_the_working_directory_gives_its_id(
     assert name(database, PROJECT="from-outside") == found
 
 
-def test_a_project_that_cannot_be_read_is_no_reason_to_begin_a_new_source(tmp_path: Path) -> None:
-    project(tmp_path, "project_id = ")
-    with pytest.raises(UsageError, match="no TOML"):
+@pytest.mark.parametrize("text", ["project_id = ", ""])
+def test_a_project_that_cannot_be_read_is_no_reason_to_begin_a_new_source(tmp_path: Path, text: str) -> None:
+    project(tmp_path, text)
+    with pytest.raises(UsageError, match=r"no TOML|empty"):
         name("postgres")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from vault.app.conninfo import refuse_password
 from vault.app.toml.document import Table
@@ -15,16 +16,26 @@ if TYPE_CHECKING:
     from vault.model import TableName
     from vault.ops.project.components import Selectors
 
+SupabaseDatabase = Literal["local", "linked"]
+"""Which database of a Supabase project: that of `supabase start`, or that of `supabase link`."""
+SUPABASE_DATABASES: Final[tuple[SupabaseDatabase, ...]] = ("local", "linked")
+
 _TABLES = ("include_schemas", "exclude_schemas", "include_tables", "exclude_tables", "exclude_table_data")
 _LISTS = (*_TABLES, "exclude", "accepted_gaps")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceSettings:
-    """Relative directories are relative to the configuration file."""
+    """Relative directories are relative to the configuration file, in whose `folder` a Supabase project is looked for.
+
+    supabase     which database of that project is meant; excludes `database`
+    directories  None where nothing is said of any, which leaves a project's own
+    """
 
     database: str | None = None
-    directories: Mapping[str, str] = field(default_factory=dict)
+    supabase: SupabaseDatabase | None = None
+    folder: Path | None = None
+    directories: Mapping[str, str] | None = None
     include_schemas: tuple[str, ...] = ()
     exclude_schemas: tuple[str, ...] = ()
     include_tables: tuple[str, ...] = ()
@@ -36,15 +47,25 @@ class SourceSettings:
 
 
 def read_source(section: Table) -> SourceSettings:
-    section.only("database", "directories", "components", *_LISTS)
-    directories = section.table("directories")
-    found = {name: directories.path(name) for name in directories.values}
+    section.only("database", "supabase", "directories", "components", *_LISTS)
+    supabase = section.word("supabase", SUPABASE_DATABASES)
+    if supabase is not None and "database" in section.values:
+        section.refuse(
+            "database", f"{section.full('database')} and supabase exclude each other", hint="remove one of them"
+        )
     return SourceSettings(
         database=section.read("database", section.text("database"), lambda text: _without_password(section, text)),
-        directories={name: path for name, path in found.items() if path is not None},
+        supabase=supabase,
+        folder=section.document.path.absolute().parent if supabase is not None else None,
+        directories=_directories(section.table("directories")) if "directories" in section.values else None,
         components=_selectors(section.table("components")) if "components" in section.values else None,
         **{name: section.texts(name) for name in _LISTS},
     )
+
+
+def _directories(section: Table) -> dict[str, str]:
+    found = {name: section.path(name) for name in section.values}
+    return {name: path for name, path in found.items() if path is not None}
 
 
 def _without_password(section: Table, text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -86,6 +86,10 @@ class Settings:
     def project_id(self) -> str | None:
         """Of the Supabase project around the working directory. Raises  UsageError: its config.toml cannot be read"""
         return project.project_id(Path.cwd(), self.environment)
+
+    def with_variables(self, variables: Mapping[str, str]) -> Settings:
+        """The same with these in the environment."""
+        return replace(self, environment={**self.environment, **variables}) if variables else self
 
     def child_environment(self) -> dict[str, str]:
         """For programs that pgvault starts: everything but our own secrets."""

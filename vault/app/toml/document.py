@@ -6,6 +6,7 @@ Reads files; knows no key of any of them. A problem never repeats a value: it ma
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +20,7 @@ from vault.errors import UsageError
 
 _T = TypeVar("_T")
 _V = TypeVar("_V")
+_W = TypeVar("_W", bound=str)
 _PLACE: Final = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 _KINDS: Final = {str: "text", bool: "true or false", int: "an integer", list: "a list", dict: "a table"}
 
@@ -86,6 +88,24 @@ def read_document(path: Path) -> Document:
         problem = Problem(path=path, line=None, message="it is no TOML", why="its tables are nested too deeply")
     except tomllib.TOMLDecodeError as error:
         problem = _no_toml(path, text, str(error))
+    return Document(path=path, values={}, problems=[problem])
+
+
+def read_json(path: Path) -> Document:
+    """The same of a file of JSON; lines are told of syntax alone."""
+    try:
+        values = json.loads(path.read_bytes().decode("utf-8-sig"))
+        if isinstance(values, dict):
+            return Document(path=path, values=values)
+        problem = Problem(path=path, line=None, message="it is no JSON object")
+    except OSError as error:
+        problem = Problem(path=path, line=None, message="it cannot be read", why=error.strerror or "")
+    except json.JSONDecodeError as error:
+        problem = Problem(
+            path=path, line=error.lineno, message="it is no JSON", why=error.msg[:1].lower() + error.msg[1:]
+        )
+    except (UnicodeDecodeError, RecursionError) as error:
+        problem = Problem(path=path, line=None, message="it is no JSON", why=type(error).__name__)
     return Document(path=path, values={}, problems=[problem])
 
 
@@ -163,6 +183,15 @@ class Table:
     def age_ms(self, key: str) -> int | None:
         """A length of time as `7d`, `12h`, `30m`, `90s`."""
         return self.read(key, self.text(key), lambda text: age_ms(text, option=self.full(key)), hint=f'{key} = "12h"')
+
+    def word(self, key: str, words: tuple[_W, ...]) -> _W | None:
+        """One of a closed list."""
+        value = self.text(key)
+        found = next((word for word in words if word == value), None)
+        if value is not None and found is None:
+            near = difflib.get_close_matches(value, words, n=1)
+            self.wrong(key, f"one of: {', '.join(words)}", hint=f'{key} = "{near[0] if near else words[0]}"')
+        return found
 
     def path(self, key: str) -> str | None:
         """Relative to the file; `~` is the home directory."""

@@ -15,7 +15,7 @@ from vault.app.backup import run_backup
 from vault.app.backup_request import BackupOptions, plan_all, plan_backup
 from vault.cli import render
 from vault.cli.exit_codes import ExitCode, exit_code_of, gravest
-from vault.cli.options import Invocation, command
+from vault.cli.options import Invocation, command, database_options
 from vault.cli.progress import shown
 from vault.errors import Interrupted, VaultError
 from vault.model.words import counted
@@ -29,16 +29,18 @@ if TYPE_CHECKING:
 
 @command(
     "backup",
-    help="Save one snapshot of a database and its directories.\n\nThe database is -d, else the configuration's, else "
-    "what PGHOST, PGDATABASE, PGSERVICE, ... say. Passwords come from PGPASSFILE or PGPASSWORD.",
+    help="Save one snapshot of a database and its directories.\n\nThe database is -d, --local or --linked, else the "
+    "configuration's, else what PGHOST, PGDATABASE, PGSERVICE, ... say, else the local one of the Supabase project around, "
+    "with its migrations and edge functions. Passwords come from PGPASSFILE or PGPASSWORD.",
     examples=[
+        "pgvault backup",
         "pgvault backup -d postgresql://postgres@127.0.0.1:54322/postgres",
         "pgvault backup -d app --dir migrations=supabase/migrations --dir edge_functions=supabase/functions",
         "pgvault backup --dir documents=/srv/documents --tag release=1.4",
         "pgvault backup --all",
     ],
 )
-@click.option("-d", "--database", metavar="URL", help="Database name, URL or connection string, without a password.")
+@database_options("Database name, URL or connection string, without a password.")
 @click.option("--dir", "directories", multiple=True, metavar="NAME=PATH", help="A directory; may be repeated.")
 @click.option(
     "--exclude",
@@ -86,6 +88,8 @@ def _take(
 ) -> _Taken:
     """One snapshot, shown. Raises  as run_backup"""
     out = invocation.renderer()
+    for note in plan.notes:
+        out.talk(note)
     with shown(out) as progress:
         report = run_backup(settings, plan, attended=out.can_ask(), progress=progress, unlock=unlock)
     from vault.cli import jsonout

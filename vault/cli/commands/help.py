@@ -26,6 +26,7 @@ ENVIRONMENT = (
     ),
     ("PGVAULT_STATE_DIR", "where the newest snapshots that this machine saw are remembered; keep it"),
     ("PGHOST, PGUSER, PGPASSFILE, PGSERVICE, ...", "libpq's own variables, for the database"),
+    ("SUPABASE_DB_PASSWORD", "the database's password, for --linked"),
     ("NO_COLOR", "no colours"),
 )
 

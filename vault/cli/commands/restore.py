@@ -11,7 +11,7 @@ from vault.app import processes, wiring
 from vault.app import restore as journey
 from vault.cli import jsonout, progress, restoring
 from vault.cli.exit_codes import ExitCode
-from vault.cli.options import Invocation, command
+from vault.cli.options import Invocation, command, database_options
 from vault.errors import Interrupted, VaultError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ AGAIN_THERE = "restore again: what has come is there and equal, the rest comes"
     ],
 )
 @click.argument("snapshot")
-@click.option("-d", "--database", metavar="URL", help="The database to restore into, without a password.")
+@database_options("The database to restore into, without a password.")
 @click.option("--dir", "directories", multiple=True, metavar="NAME=TARGET", help="A captured directory, and where to.")
 @click.option(
     "--only", multiple=True, metavar="WHAT", help="A component, a schema or SCHEMA.NAME, with all that it needs."

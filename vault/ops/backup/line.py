@@ -85,7 +85,8 @@ def apart(source: str, other: OtherDatabase) -> str:
 
 
 _WAYS_OUT = (
-    "Another project: give it a name with --source NAME; this one, on another server now: say --server-moved, once"
+    "Another project, whose stack has the port perhaps: give it a name with --source NAME; this one, on another server now "
+    "or made anew (supabase db reset): say --server-moved, once"
 )
 
 

@@ -1,0 +1,78 @@
+"""In the directory of a Supabase project: the database, its password, the migrations and the functions are found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from tests.cli.command import Command
+from tests.fix_postgres import Cluster
+from tests.local_stack import local_database, make_project
+
+pytestmark = pytest.mark.postgres
+NOTES = "CREATE TABLE notes (id int PRIMARY KEY, body text); INSERT INTO notes SELECT n, 'n' || n FROM generate_series(1, 9) n"
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[tuple[Cluster, int]]:
+    with local_database(NOTES) as running:
+        yield running
+
+
+@pytest.fixture
+def lilac(pgvault_ready: Command, stack: tuple[Cluster, int]) -> Command:
+    """The command in the project's directory, with its repository beside it."""
+    root = pgvault_ready.home / "lilac"
+    make_project(root, stack[1])
+    return replace(pgvault_ready, home=root, environment={"PGVAULT_REPOSITORY": str(pgvault_ready.repository)})
+
+
+def test_backup_alone_takes_the_whole_project(lilac: Command) -> None:
+    done = lilac("backup", PGPASSWORD="of-another-server")
+    assert done.code == 0, done.err
+    assert f"project lilac of {lilac.home / 'supabase' / 'config.toml'}: its local database, edge_functions" in done.err
+    shown = lilac("show", "latest", "--json").json()
+    assert shown["snapshot"]["source"] == "lilac"
+    assert [table["name"] for table in shown["tables"]] == ["public.notes"]
+    assert (shown["coverage"]["migrations"]["count"], shown["coverage"]["edge_functions"]["count"]) == (2, 1)
+    assert lilac("backup", "--json").json()["parent"] == shown["snapshot"]["id"]
+
+
+def test_a_restore_reaches_it_too(lilac: Command, stack: tuple[Cluster, int]) -> None:
+    cluster, _ = stack
+    assert lilac("backup", "-q").code == 0
+    with cluster.connect() as connection:
+        connection.execute("DROP TABLE notes")
+    done = lilac("restore", "latest", "--local", "--into-source", "--only", "public.notes", "--yes")
+    assert done.code == 0, done.err
+    with cluster.connect() as connection:
+        assert connection.execute("SELECT count(*) FROM notes").fetchone() == (9,)
+
+
+def test_another_database_at_the_port_is_not_taken_for_the_projects(lilac: Command) -> None:
+    assert lilac("backup", "-q").code == 0
+    with local_database() as (_, port):
+        make_project(lilac.home, port, major=17)
+        done = lilac("backup")
+    assert done.code == 3
+    assert "db.major_version is 17: is it this project's?" in done.err
+    assert "lilac~" in done.err
+    assert "(supabase db reset): say --server-moved, once" in done.err
+
+
+def test_a_stack_that_does_not_run_is_unreachable(lilac: Command) -> None:
+    assert lilac("backup", "-q").code == 0
+    make_project(lilac.home, 1)
+    for arguments in (("backup",), ("restore", "latest", "--local", "--yes")):
+        done = lilac(*arguments)
+        assert (done.code, "supabase start" in done.err) == (6, True), done.err
+
+
+def test_a_half_written_configuration_stops_it(lilac: Command) -> None:
+    (lilac.home / "supabase" / "config.toml").write_text('project_id = "lilac"\n[db\n')
+    done = lilac("backup")
+    assert done.code == 2
+    assert "config.toml:2: it is no TOML" in done.err
+    assert lilac("snapshots").code == 0, "what needs no database goes on"
