@@ -19,6 +19,7 @@ from vault.limits import KDF_MEMORY_KIB_MIN, KDF_PASSES_MIN
 from vault.model import FileKind, Manifest, ObjectType
 from vault.ops.backup import run as backup
 from vault.ops.check import run as check
+from vault.ops.guard.facts import DEFAULTS, Terms
 from vault.ops.repository import keys
 from vault.ports import Clock, DirectorySource, Entropy, ObjectStore
 from vault.repo import keyring
@@ -113,6 +114,7 @@ def take(
     entropy: Entropy = os.urandom,
     heads: Heads | None = None,
     accept_rollback: bool = False,
+    guard: Terms | None = DEFAULTS,
 ) -> backup.BackupReport:
     """One backup."""
     opener = FakeOpener(database) if isinstance(database, FakeDatabase) else database
@@ -126,6 +128,7 @@ def take(
             moved=moved,
             attended=attended,
             accept_rollback=accept_rollback,
+            guard=guard,
         ),
         open_capture=opener,
         directories=directories or {},

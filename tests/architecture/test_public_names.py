@@ -16,6 +16,7 @@ PUBLIC = {
     "vault.ops.copy": "run",
     "vault.ops.compare": "databases",
     "vault.ops.doctor": "database findings machine repository",
+    "vault.ops.guard": "ack codes facts judge",
     "vault.ops.project": "components counts outside selection summary supabase",
     "vault.ops.repair": "index packs remake snapshots",
     "vault.ops.repository": "keys stats",

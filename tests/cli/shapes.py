@@ -58,6 +58,16 @@ LEASE = fields(
 )  # fmt: skip
 
 TRUTH = {"type": "boolean"}
+WAITING = fields(
+    id=SNAPSHOT_ID,
+    code=TEXT,
+    subject=TEXT,
+    text=TEXT,
+    snapshot=SNAPSHOT_ID,
+    source=TEXT,
+    sequence=COUNT,
+    there={"type": "boolean"},
+)
 WRONG = fields(file=TEXT, why=TEXT)
 
 FAILED = {
@@ -72,7 +82,9 @@ SHAPES: dict[str, dict[str, Any]] = {
         source_bytes=COUNT, read_bytes=COUNT, new_bytes=COUNT, extents=COUNT, extents_reused=COUNT, files=COUNT,
         file_bytes=COUNT, coverage=COVERAGE, source=TEXT, sequence=COUNT, warnings=listed(TEXT),
         rollback=nullable(fields(seen_sequence=COUNT, seen_snapshot=SNAPSHOT_ID, sequence=COUNT)),
+        findings=listed(fields(code=TEXT, subject=TEXT, text=TEXT)),
     ),
+    "ack": result(findings=listed(WAITING), acknowledged=listed(WAITING), reason=nullable(TEXT)),
     "backup --all": result(sources=listed(fields(source=TEXT, exit_code=COUNT, snapshot=nullable(SNAPSHOT_ID), why=TEXT))),
     "doctor": result(
         exit_code=COUNT,

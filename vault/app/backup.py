@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from vault.app.backup_request import BackupPlan
     from vault.app.settings import Settings
     from vault.ops.backup.run import BackupReport, BackupRequest
+    from vault.ops.guard.facts import Terms
     from vault.ops.project.components import Selectors
     from vault.ports import Capture, Progress
     from vault.repo.state import Open
@@ -54,7 +55,7 @@ def run_backup(
         ahead.tell_another_major(progress)
         selectors = settings.selectors(plan.source)
         _tell_near_names(plan.directories, selectors, progress)
-        request = replace(_request(plan, selectors), attended=attended)
+        request = replace(_request(plan, selectors), attended=attended, guard=_guard(settings, selectors))
         report = backup.run(
             opened,
             request=request,
@@ -130,6 +131,19 @@ def capture_options(plan: BackupPlan) -> CaptureOptions:
         exclude_table_data=plan.exclude_table_data,
         allow_gaps=plan.options.allow_gaps,
         allow_cleartext=plan.options.allow_cleartext,
+    )
+
+
+def _guard(settings: Settings, selectors: Selectors) -> Terms | None:
+    from vault.ops.guard.facts import Terms
+
+    if not settings.guard.enabled:
+        return None
+    return Terms(
+        rows_lost_percent=settings.guard.rows_lost_percent,
+        ignore=settings.guard.ignore,
+        users_table=selectors.users_table,
+        platform_schemas=selectors.platform_schemas,
     )
 
 

@@ -17,6 +17,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     INCOMPLETE = 3
     DAMAGE = 4
+    RUIN = 5
     UNREACHABLE = 6
     PERMISSION = 7
     UNSAFE = 8
@@ -37,6 +38,7 @@ MEANING: Final[Mapping[ExitCode, str]] = {
     ExitCode.USAGE: "usage, or no such snapshot, path or table",
     ExitCode.INCOMPLETE: "snapshot saved, but something selected was not captured",
     ExitCode.DAMAGE: "damage or mismatch found",
+    ExitCode.RUIN: "snapshot saved, but it looks like damage next to the last good one (ack)",
     ExitCode.UNREACHABLE: "source or target unreachable",
     ExitCode.PERMISSION: "permission missing on source or target",
     ExitCode.UNSAFE: "refused as unsafe",
@@ -74,6 +76,7 @@ GRAVITY: Final = (
     ExitCode.DIFFERENCES,
     ExitCode.INCOMPLETE,
     ExitCode.RESTORE_INCOMPLETE,
+    ExitCode.RUIN,
     ExitCode.USAGE,
     ExitCode.LOCKED,
     ExitCode.UNREACHABLE,

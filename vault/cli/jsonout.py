@@ -116,6 +116,7 @@ def backup(report: BackupReport) -> Json:
         file_bytes=file_bytes(manifest),
         coverage=coverage(report.ledger),
         counts=counts(manifest.counts),
+        findings=[{"code": one.code, "subject": one.subject, "text": one.text} for one in report.findings],
     )
 
 

@@ -41,6 +41,7 @@ COMMANDS: Final = {
     "forget": "Remove snapshots: those named, or all that no rule of a policy keeps.",
     "pin": "Keep a snapshot, whatever a policy says.",
     "unpin": "Remove all pins of a snapshot.",
+    "ack": "List what the guard found, and answer for it.",
     "repair": "Mend a damaged repository: its index, its packs, its snapshots.",
     "key": "List, add, change and remove passphrases; write a recovery kit.",
     "unlock": "List leases, and remove those of dead writers.",

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from vault.errors import IntegrityError
 from vault.format.notes import decode_ack, decode_drill, decode_findings, decode_pin, finding_id
 from vault.format.upkeep import DIRECTORIES
 from vault.ids import FindingId, SnapshotId
-from vault.model import DrillRecord, FileKind, Finding, Pin
+from vault.model import DrillRecord, FileKind, Finding, Manifest, Pin, State
 from vault.repo.records import load
 from vault.repo.state import Open
 
@@ -21,36 +21,55 @@ from vault.repo.state import Open
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
     """pins      oldest first; open: findings that nobody acknowledged; drills: the newest of each snapshot
+    places    source and number of each snapshot in `open`, which may be gone
     damaged   what is wrong with files of these kinds"""
 
     pins: Mapping[SnapshotId, tuple[Pin, ...]] = field(default_factory=dict)
     open: Mapping[SnapshotId, tuple[tuple[FindingId, Finding], ...]] = field(default_factory=dict)
     drills: Mapping[SnapshotId, DrillRecord] = field(default_factory=dict)
+    places: Mapping[SnapshotId, tuple[str, int]] = field(default_factory=dict)
     damaged: tuple[IntegrityError, ...] = ()
 
     def damaged_pins(self) -> list[IntegrityError]:
         return [error for error in self.damaged if error.file.startswith(f"{DIRECTORIES[FileKind.PIN]}/")]
 
+    def is_sound(self, snapshot: SnapshotId, manifest: Manifest) -> bool:
+        """Neither suspect, nor failed in a part, nor with a finding that nobody acknowledged (82-retention)."""
+        failed = any(state is State.FAILED for state, _ in manifest.coverage.values())
+        return not manifest.suspect and not failed and snapshot not in self.open
+
 
 def remembered(repo: Open) -> Remembered:
     """Raises  StoreError"""
     pins = load(repo, FileKind.PIN, decode_pin)
-    findings = load(repo, FileKind.FINDINGS, decode_findings)
-    acks = load(repo, FileKind.ACK, decode_ack)
     drills = load(repo, FileKind.DRILL, decode_drill)
+    told = unanswered(repo)
+    pinned: dict[SnapshotId, list[Pin]] = defaultdict(list)
+    for _, pin in sorted(pins.found, key=lambda pair: (pair[1].created_ms, pair[0])):
+        pinned[pin.snapshot].append(pin)
+    return replace(
+        told,
+        pins={snapshot: tuple(several) for snapshot, several in pinned.items()},
+        drills={drill.snapshot: drill for _, drill in sorted(drills.found, key=lambda pair: pair[1].created_ms)},
+        damaged=(*pins.damaged, *told.damaged, *drills.damaged),
+    )
+
+
+def unanswered(repo: Open) -> Remembered:
+    """Findings alone; where there is none, which is nearly always, one listing. Raises  StoreError"""
+    findings = load(repo, FileKind.FINDINGS, decode_findings)
+    if not findings.found:
+        return Remembered(damaged=findings.damaged)
+    acks = load(repo, FileKind.ACK, decode_ack)
     acknowledged = {ack.finding for _, ack in acks.found}
-    unanswered: dict[SnapshotId, dict[FindingId, Finding]] = defaultdict(dict)
+    waiting: dict[SnapshotId, dict[FindingId, Finding]] = defaultdict(dict)
     for _, told in findings.found:
         for one in told.findings:
             number = finding_id(told.snapshot, one.code, one.subject)
             if number not in acknowledged:
-                unanswered[told.snapshot][number] = one
-    pinned: dict[SnapshotId, list[Pin]] = defaultdict(list)
-    for _, pin in sorted(pins.found, key=lambda pair: (pair[1].created_ms, pair[0])):
-        pinned[pin.snapshot].append(pin)
+                waiting[told.snapshot][number] = one
     return Remembered(
-        pins={snapshot: tuple(several) for snapshot, several in pinned.items()},
-        open={snapshot: tuple(several.items()) for snapshot, several in unanswered.items()},
-        drills={drill.snapshot: drill for _, drill in sorted(drills.found, key=lambda pair: pair[1].created_ms)},
-        damaged=(*pins.damaged, *findings.damaged, *acks.damaged, *drills.damaged),
+        open={snapshot: tuple(several.items()) for snapshot, several in waiting.items()},
+        places={told.snapshot: (told.source, told.sequence) for _, told in findings.found if told.snapshot in waiting},
+        damaged=(*findings.damaged, *acks.damaged),
     )

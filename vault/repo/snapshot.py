@@ -37,6 +37,7 @@ from vault.model import (
     TableName,
 )
 from vault.pipeline.generated import ColumnDigests, DigestSums
+from vault.pipeline.list_differences import differences
 from vault.pipeline.lists import Load, find, leaf, walk
 from vault.repo.reader import Reader
 
@@ -169,9 +170,9 @@ class Snapshot:
         check_order(order, self.entry_items())
         return order
 
-    def entries(self, items: Iterable[OrderItem]) -> Iterator[SchemaEntry]:
+    def entries(self, items: Iterable[OrderItem | EntryItem]) -> Iterator[SchemaEntry]:
         """In the order of the items, read ahead. Raises  Malformed: an entry is not the one that its item names (SNAP-3)"""
-        expected: deque[OrderItem] = deque()
+        expected: deque[OrderItem | EntryItem] = deque()
 
         def ids() -> Iterator[ObjectId]:
             for item in items:
@@ -186,6 +187,14 @@ class Snapshot:
     def entry_items(self) -> Iterator[EntryItem]:
         """By identity."""
         return walk(self._database.entries, ENTRIES, self._reader.get_many)
+
+    def changed_tables(self, since: Snapshot) -> Iterator[tuple[TableItem | None, TableItem | None]]:
+        """(then, now) of each table that is not as it was in another snapshot of this repository; what both share is not read."""
+        return differences(since._database.tables, self._database.tables, TABLES, load=self._reader.get_many)
+
+    def changed_entries(self, since: Snapshot) -> Iterator[tuple[EntryItem | None, EntryItem | None]]:
+        """As `changed_tables`."""
+        return differences(since._database.entries, self._database.entries, ENTRIES, load=self._reader.get_many)
 
     def roles(self) -> Roles:
         return decode_roles(self._reader.get(self._database.roles, ObjectType.ROLES))

@@ -265,7 +265,9 @@ class Writer:
             self._publish(due)
         self._store.barrier()
 
-    def commit(self, manifest_at: Callable[[int], Manifest], *, before: Callable[[], None]) -> Committed:
+    def commit(
+        self, manifest_at: Callable[[int], Manifest], *, before: Callable[[SnapshotId, Manifest], None]
+    ) -> Committed:
         """Publish everything, then write the manifest: the only commit.
 
         manifest_at  (new bytes, the manifest's own file included) -> manifest; asked until the number agrees with itself
@@ -273,8 +275,8 @@ class Writer:
         """
         self.publish()
         manifest, plain, data = self._sealed_manifest(manifest_at)
-        before()
         snapshot_id = SnapshotId(keyed.object_id(self._keys.id_key, ObjectType.SNAPSHOT, plain))
+        before(snapshot_id, manifest)
         self._put_snapshot(snapshot_name(snapshot_id), data)
         self._new_bytes += len(data)
         return Committed(id=snapshot_id, manifest=manifest)

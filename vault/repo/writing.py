@@ -30,6 +30,10 @@ Warn = Callable[[str], None]
 _LOOKS_MAX = 3
 
 
+def _content(snapshot_id: SnapshotId, manifest: Manifest) -> None:
+    """With whatever is committed."""
+
+
 class Writing:
     """A writer and the index that it may rely on, while its lease is held."""
 
@@ -41,9 +45,13 @@ class Writing:
         self._entropy = entropy
 
     def commit(
-        self, manifest_at: Callable[[int], Manifest], *, taken: AbstractSet[SnapshotId] = frozenset()
+        self,
+        manifest_at: Callable[[int], Manifest],
+        *,
+        taken: AbstractSet[SnapshotId] = frozenset(),
+        judge: Callable[[SnapshotId, Manifest], None] = _content,
     ) -> Committed:
-        """As `Writer.commit`, with both looks.
+        """As `Writer.commit`, with both looks; `judge` comes before the first of them.
 
         taken    names that the snapshot must not get; whoever writes an old moment once more needs it
         Raises  Locked: a prune got in the way, or the lease was removed, and the snapshot withdrawn; StoreError: the looks take too long
@@ -57,7 +65,11 @@ class Writing:
                 manifest = replace(manifest, effort=effort)
             return manifest
 
-        done = self.writer.commit(untaken, before=self._look_again)
+        def before(snapshot_id: SnapshotId, manifest: Manifest) -> None:
+            judge(snapshot_id, manifest)
+            self._look_again()
+
+        done = self.writer.commit(untaken, before=before)
         if self._held.is_there():
             return done
         forgotten = ForgottenSnapshot(

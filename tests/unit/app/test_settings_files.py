@@ -92,6 +92,7 @@ def test_sections_have_their_values(tmp_path: Path) -> None:
         ("repository = 7\n", 1, "repository must be a table", "repository = { ... }"),
         ('[guard]\nignore = [\n  "a",\n  3,\n]\n', 2, "guard.ignore must be a list of texts", 'ignore = ["..."]'),
         ("[guard]\nrows_lost_percent = 0\n", 2, "guard.rows_lost_percent must be from 1 to 100", "rows_lost_percent = 50"),
+        ('[guard]\nignore = ["events"]\n', 2, "guard.ignore must be tables as SCHEMA.TABLE", 'ignore = ["public.events", "logs.*"]'),
         ("[guard]\nenabled = 1\n", 2, "guard.enabled must be true or false", "enabled = true"),
         ('[schedule]\n\nevery = "often"\n', 3, "schedule: every often: no interval", 'every = "1d"'),
         ('[schedule]\nat = "noon"\nevery = "1d"\n', 2, "schedule: noon: not a time of day", 'at = "03:10"'),

@@ -103,10 +103,30 @@ def _take(
     warnings = jsonout.backup_warnings(report)
     for text in warnings:
         out.insist(f"warning: {text}")
-    code = ExitCode.INCOMPLETE if incomplete or report.apart else ExitCode.OK
-    if report.manifest.suspect or report.rollback is not None:
-        code = ExitCode.DAMAGE
+    if report.findings:
+        tell_findings(invocation, report)
+    holds = {
+        ExitCode.INCOMPLETE: bool(incomplete or report.apart),
+        ExitCode.RUIN: bool(report.findings),
+        ExitCode.DAMAGE: bool(report.manifest.suspect or report.rollback is not None),
+    }
+    code = gravest(code for code, is_so in holds.items() if is_so)
     return _Taken(code=code, snapshot=report.id.hex(), why="; ".join(warnings))
+
+
+_FINDINGS_SHOWN_MAX = 20
+
+
+def tell_findings(invocation: Invocation, report: BackupReport) -> None:
+    """Why the snapshot looks like a ruin, and the way on. Also when quiet."""
+    out, short = invocation.renderer(), report.id.hex()[:12]
+    out.insist(f"warning: snapshot {short} looks like damage next to the last good one:")
+    for finding in report.findings[:_FINDINGS_SHOWN_MAX]:
+        out.insist(f"  {finding.code} {finding.subject}: {finding.text}".replace(" :", ":"))
+    if len(report.findings) > _FINDINGS_SHOWN_MAX:
+        out.insist(f"  and {len(report.findings) - _FINDINGS_SHOWN_MAX} more: pgvault ack")
+    out.insist("the last good one stays until somebody answers")
+    out.insist(f'  next: if all of that was meant: pgvault ack {short} --reason "..."; else: pgvault help findings')
 
 
 def _take_all(invocation: Invocation, settings: Settings, asked: BackupOptions) -> int:

@@ -11,6 +11,7 @@ import click
 from vault.cli.exit_codes import MEANING, error_classes, exit_code_of
 from vault.cli.options import Invocation, command
 from vault.errors import UsageError
+from vault.ops.guard.codes import MEANING as FINDINGS
 
 ENVIRONMENT = (
     ("PGVAULT_REPOSITORY", "the repository: a path or a file:// URL"),
@@ -33,7 +34,7 @@ ENVIRONMENT = (
 
 @command(
     "help",
-    help="Explain a command, a topic, or one of: errors, exit-codes, environment. `pgvault help topics` lists the topics.",
+    help="Explain a command, a topic, or one of: errors, exit-codes, findings, environment. `pgvault help topics` lists the topics.",
     examples=["pgvault help backup", "pgvault help runbooks", "pgvault help errors"],
 )
 @click.argument("topic", required=False)
@@ -100,6 +101,7 @@ LISTS: dict[str, tuple[tuple[str, ...], list[tuple[str, ...]]]] = {
     "errors": (("code", "exit", "meaning"), _errors()),
     "exit-codes": (("exit", "meaning"), [(str(int(code)), meaning) for code, meaning in MEANING.items()]),
     "environment": (("variable", "meaning"), [*ENVIRONMENT]),
+    "findings": (("code", "meaning"), [*FINDINGS.items()]),
 }
 
 COMMAND = help

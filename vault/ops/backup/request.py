@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from vault.model import ServerFacts
+from vault.ops.guard.facts import DEFAULTS, Terms
 from vault.ops.project.components import SUPABASE, Selectors
 
 
@@ -16,7 +17,8 @@ class BackupRequest:
     `moved`: the source's database may be another one than before; `attended`: somebody is there to be asked which it is.
     `patterns`: options that narrow the database, for the ledger; `outside`: whether objects in no schema are taken all the same;
     `selectors`: what the project calls its things; `accepted`: names of gaps that are no reason to complain; `expected`: the
-    database that `source` was made for; `accept_rollback`: that the source's newest snapshots went away is known.
+    database that `source` was made for; `accept_rollback`: that the source's newest snapshots went away is known; `guard`: what the
+    guard takes for a ruin, None to have none.
     """
 
     source: str
@@ -32,6 +34,7 @@ class BackupRequest:
     selectors: Selectors = SUPABASE
     accepted: tuple[str, ...] = ()
     expected: ServerFacts | None = None
+    guard: Terms | None = DEFAULTS
     jobs: int = 2
     host: str = ""
     pid: int = 0

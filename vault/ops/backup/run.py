@@ -14,6 +14,7 @@ from pathlib import Path
 from vault.errors import Incoherent, StoreError
 from vault.ids import SnapshotId
 from vault.model import (
+    Finding,
     Lease,
     Ledger,
     Manifest,
@@ -36,6 +37,8 @@ from vault.ops.backup.line import (
 )
 from vault.ops.backup.request import BackupRequest as BackupRequest
 from vault.ops.backup.rows import RowOptions
+from vault.ops.guard.facts import Terms
+from vault.ops.guard.judge import judged
 from vault.ops.project.outside import unmatched
 from vault.ports import Capture, Clock, DirectorySource, Entropy, Progress
 from vault.repo.freshness import Heads, Rollback, record_lost
@@ -52,13 +55,17 @@ _ATTEMPTS_MAX = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupReport:
-    """`apart`: why the snapshot is of another source than was asked for, or empty. `rollback`: what went away and was not accepted."""
+    """`apart`: why the snapshot is of another source than was asked for, or empty. `rollback`: what went away and was not accepted.
+
+    `findings`: why it looks like the ruin of the last good one; recorded in the repository.
+    """
 
     id: SnapshotId
     manifest: Manifest
     ledger: Ledger
     apart: str = ""
     rollback: Rollback | None = None
+    findings: tuple[Finding, ...] = ()
 
 
 def run(
@@ -139,13 +146,16 @@ def _run(
             duration_ms = max(0, clock.now_ms() - started)  # clocks are put back under a running backup
             return replace(manifest, effort=replace(manifest.effort, new_bytes=new_bytes, duration_ms=duration_ms))
 
-        done = under_lease.commit(at)
+        guard = _Guard(under_lease.indexed, known, request.guard, clock=clock, entropy=tools.entropy)
+        done = under_lease.commit(at, judge=guard.judge)
         if rollback is not None and request.accept_rollback:
             _accept(repo, rollback, clock=clock, tools=tools)
             rollback = None
         if tools.heads is not None:
             tools.heads.remember([*known, (done.id, done.manifest)])
-        return BackupReport(id=done.id, manifest=done.manifest, ledger=ledger, rollback=rollback)
+        return BackupReport(
+            id=done.id, manifest=done.manifest, ledger=ledger, rollback=rollback, findings=guard.findings
+        )
 
 
 def _rollback(request: BackupRequest, known: Sequence[Known], tools: _Tools) -> Rollback | None:
@@ -201,6 +211,31 @@ class _Tools:
     cache_dir: Path | None
     heads: Heads | None = None
     distrust: str = ""
+
+
+class _Guard:
+    """Judges one snapshot; without terms it finds nothing."""
+
+    def __init__(
+        self, repo: Indexed, known: Sequence[Known], terms: Terms | None, *, clock: Clock, entropy: Entropy
+    ) -> None:
+        self._repo = repo
+        self._known = known
+        self._terms = terms
+        self._clock = clock
+        self._entropy = entropy
+        self.findings: tuple[Finding, ...] = ()
+
+    def judge(self, snapshot_id: SnapshotId, manifest: Manifest) -> None:
+        if self._terms is not None:
+            self.findings = judged(
+                self._repo,
+                self._known,
+                (snapshot_id, manifest),
+                terms=self._terms,
+                now_ms=max(0, self._clock.now_ms()),
+                entropy=self._entropy,
+            )
 
 
 class _Take:

@@ -81,6 +81,20 @@ FILE_TABLES: Final = (TableName(schema="storage", name="objects"),)
 SECRET_TABLES: Final = (TableName(schema="vault", name="secrets"), TableName(schema="pgsodium", name="key"))
 """Rows are ciphertext, or lead to keys; the root key is a file beside the server, or with the platform."""
 
+CHURNING_TABLES: Final = frozenset(
+    TableName(schema=schema, name=name)
+    for schema, names in {
+        "auth": "audit_log_entries flow_state mfa_amr_claims mfa_challenges one_time_tokens refresh_tokens saml_relay_states sessions",
+        "cron": "job_run_details",
+        "net": "_http_response http_request_queue",
+        "realtime": "messages subscription",
+        "storage": "s3_multipart_uploads s3_multipart_uploads_parts",
+        "supabase_functions": "hooks",
+    }.items()
+    for name in names.split()
+)
+"""Tables of the platform whose rows come and go by themselves."""
+
 MIGRATIONS_DIRECTORY: Final = "migrations"
 EDGE_FUNCTIONS_DIRECTORY: Final = "edge_functions"
 FILES_DIRECTORY: Final = "storage"

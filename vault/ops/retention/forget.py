@@ -6,15 +6,16 @@ the next one, whatever it was asked for, finishes it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from vault.errors import AuthenticationFailed, IntegrityError, UnsafeError, UsageError
 from vault.format.snapshot import snapshot_name
 from vault.format.upkeep import decode_forgotten, encode_forgotten
 from vault.ids import SnapshotId
-from vault.model import FileKind, Forgotten, ForgottenSnapshot, State
+from vault.model import FileKind, Forgotten, ForgottenSnapshot
 from vault.model.words import counted
+from vault.ops.guard.judge import held
 from vault.ops.project.selection import narrowed
 from vault.ops.retention.policy import Calendar, Candidate, Policy, Verdict, judge
 from vault.ports import Clock, Entropy
@@ -26,11 +27,15 @@ from vault.repo.state import Open
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
-    """What there is to decide about. `known`: oldest first. `unfinished`: recorded as forgotten, not pinned, and still there."""
+    """What there is to decide about. `known`: oldest first. `unfinished`: recorded as forgotten, not pinned, and still there.
+
+    `held`: good snapshots -> the one that looks like the ruin of each.
+    """
 
     known: tuple[Known, ...]
     notes: Remembered
     unfinished: frozenset[SnapshotId]
+    held: Mapping[SnapshotId, SnapshotId]
     damaged: tuple[IntegrityError, ...]
 
 
@@ -74,10 +79,12 @@ def take_stock(repo: Open) -> Inventory:
     records = load(repo, FileKind.FORGOTTEN, decode_forgotten)
     recorded = {one.id for _, record in records.found for one in record.snapshots}
     there = {snapshot for snapshot, _ in known}
+    unfinished = frozenset((recorded & there) - notes.pins.keys())
     return Inventory(
         known=tuple(known),
         notes=notes,
-        unfinished=frozenset((recorded & there) - notes.pins.keys()),
+        unfinished=unfinished,
+        held=held([pair for pair in known if pair[0] not in unfinished], notes, recorded),
         damaged=(*damaged, *notes.damaged, *records.damaged),
     )
 
@@ -100,7 +107,7 @@ def plan_policy(
 def plan_named(inventory: Inventory, named: Sequence[SnapshotId], *, remove_all: bool) -> ForgetPlan:
     """These go, and no others; `remove_all`: even if a source is left without any.
 
-    Raises  UnsafeError: one is pinned, or the last whole and sound one of its source
+    Raises  UnsafeError: one is pinned, or good where what follows looks like a ruin, or the last whole and sound one of its source
     """
     candidates = _candidates(inventory)
     going = [one for one in candidates if one.id in named]
@@ -110,6 +117,12 @@ def plan_named(inventory: Inventory, named: Sequence[SnapshotId], *, remove_all:
                 f"snapshot {one.id.hex()[:12]} is pinned",
                 why="; ".join(one.pinned),
                 hint=f"unpin it first: pgvault unpin {one.id.hex()[:12]}",
+            )
+        if one.held and not remove_all:
+            raise UnsafeError(
+                f"snapshot {one.id.hex()[:12]} is the last good one before what looks like a ruin",
+                why=one.held,
+                hint="look at what changed: pgvault ack; then forget it, or add --unsafe-allow-remove-all",
             )
     for source in () if remove_all else sorted({one.source for one in going}):
         _refuse_last(source, [one for one in candidates if one.source == source], going)
@@ -154,9 +167,10 @@ def _candidates(inventory: Inventory) -> list[Candidate]:
             sequence=manifest.sequence,
             time_ms=manifest.created_ms,
             whole=not narrowed(manifest.selection),
-            sound=not manifest.suspect and snapshot not in notes.open and not _failed(manifest.coverage.values()),
+            sound=notes.is_sound(snapshot, manifest),
             tags=frozenset(tag_words(manifest)),
             pinned=tuple(pin.reason for pin in notes.pins.get(snapshot, ())),
+            held=_held(inventory.held.get(snapshot)),
             drilled=snapshot in notes.drills and notes.drills[snapshot].passed,
         )
         for snapshot, manifest in inventory.known
@@ -164,8 +178,12 @@ def _candidates(inventory: Inventory) -> list[Candidate]:
     ]
 
 
-def _failed(states: Iterable[tuple[State, int]]) -> bool:
-    return any(state is State.FAILED for state, _ in states)
+def _held(ruin: SnapshotId | None) -> str:
+    return (
+        ""
+        if ruin is None
+        else f"pinned until somebody answers for {ruin.hex()[:12]}, which looks like its ruin: pgvault ack"
+    )
 
 
 def _refuse_last(source: str, chain: Sequence[Candidate], going: Collection[Candidate]) -> None:

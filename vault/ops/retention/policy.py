@@ -94,6 +94,7 @@ class Candidate:
     sound    neither suspect, nor failed in a part, nor with a finding that nobody acknowledged
     tags     the words that name it: each value, and key=value
     pinned   the reasons of its pins
+    held     which later snapshot looks like the ruin of it, while nobody has answered; in words, or empty
     drilled  it was restored, and was equal
     """
 
@@ -106,6 +107,7 @@ class Candidate:
     sound: bool = True
     tags: frozenset[str] = frozenset()
     pinned: tuple[str, ...] = ()
+    held: str = ""
     drilled: bool = False
 
 
@@ -253,6 +255,8 @@ def _keep_always(
         if one.id in policy.ids:
             mine.append("keep-id")
         mine.extend(f"pinned: {reason}" for reason in one.pinned)
+        if one.held:
+            mine.append(one.held)
         if one.id in odd:
             mine.append("its time breaks the order of the numbers")
         elif one.whole and one.sound and one.selection not in groups_kept:

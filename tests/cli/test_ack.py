@@ -1,0 +1,99 @@
+"""The guard's warnings as a user meets them: exit code 5, ack, what forget says; typed wrongly too."""
+
+from __future__ import annotations
+
+import jsonschema
+import pytest
+
+from tests.cli.command import Command
+from tests.cli.shapes import SHAPES
+from tests.cli.test_forget import left
+
+
+def fill(pgvault: Command, count: int) -> None:
+    directory = pgvault.home / "a"
+    directory.mkdir(exist_ok=True)
+    for path in directory.iterdir():
+        path.unlink()
+    for number in range(count):
+        (directory / f"{number}").write_text(f"file {number}")
+
+
+def backup(pgvault: Command, *more: str) -> tuple[int, str]:
+    done = pgvault("backup", "--dir", "a=a", "--source", "app", "--json", *more)
+    jsonschema.validate(done.json(), SHAPES["backup"])
+    return done.code, done.json()["snapshot"]
+
+
+@pytest.fixture
+def ruined(pgvault_ready: Command) -> Command:
+    """One good snapshot, and the ruin of it."""
+    fill(pgvault_ready, 30)
+    assert backup(pgvault_ready)[0] == 0
+    fill(pgvault_ready, 2)
+    assert backup(pgvault_ready)[0] == 5
+    return pgvault_ready
+
+
+def test_a_ruin_ends_with_5_and_says_what_to_type(ruined: Command) -> None:
+    done = ruined("backup", "--dir", "a=a", "--source", "app", "-q")
+    assert done.code == 5
+    assert "files_lost a: 30 paths then, 2 now" in done.err
+    assert "pgvault ack " in done.err
+    shown = ruined("snapshots", "--source", "app").out
+    assert shown.count("FINDING") == 2
+
+
+def test_ack_lists_answers_and_says_what_is_left(ruined: Command) -> None:
+    listed = ruined("ack", "--json")
+    jsonschema.validate(listed.json(), SHAPES["ack"])
+    (row,) = listed.json()["findings"]
+    assert (row["code"], row["subject"], row["there"]) == ("files_lost", "a", True)
+    assert row["id"][:12] in ruined("ack").out
+    done = ruined("ack", row["id"][:12], "--reason", "moved elsewhere")
+    assert done.out == "1 finding answered\n"
+    assert ruined("ack").out == "no finding waits for an answer\n"
+    assert ruined("ack", "--json").json()["findings"] == []
+    assert backup(ruined)[0] == 0
+    assert ruined("check").code == 0
+
+
+def test_forget_keeps_the_good_one_and_says_why(ruined: Command) -> None:
+    good, ruin = left(ruined)
+    backup(ruined)
+    done = ruined("forget", "--keep-last", "1")
+    (line,) = [line for line in done.out.splitlines() if line.startswith(good[:12])]
+    assert f"pinned until somebody answers for {ruin[:12]}" in line
+    assert good in left(ruined)
+    named = ruined("forget", good)
+    assert (named.code, "last good one" in named.err) == (8, True)
+    ruined("ack", "--all", "--reason", "meant")
+    assert ruined("forget", "--keep-last", "1").code == 0
+    assert good not in left(ruined)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("3fa9c1",),
+        ("--all",),
+        ("--reason", "why"),
+        ("3fa9c1", "--all", "--reason", "why"),
+        ("3fa9c1", "--reason", "why"),
+        ("xyz", "--reason", "why"),
+        ("--all", "--reason", "  "),
+    ],
+    ids=" ".join,
+)
+def test_what_makes_no_sense_is_refused_and_answers_nothing(ruined: Command, arguments: tuple[str, ...]) -> None:
+    done = ruined("ack", *arguments)
+    assert done.code == 2, done.err
+    assert "next:" in done.err
+    assert len(ruined("ack", "--json").json()["findings"]) == 1
+
+
+def test_help_has_every_code() -> None:
+    from vault.cli.commands.help import LISTS
+    from vault.ops.guard.codes import MEANING
+
+    assert LISTS["findings"][1] == list(MEANING.items())

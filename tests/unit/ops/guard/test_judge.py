@@ -1,0 +1,209 @@
+"""A ruin has its warning before it is there; what was good stays until somebody answers (spec 60-snapshot, 82-retention)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import pytest
+
+from tests.fake_source import FakeDatabase, FakeDirectory
+from tests.faults import Crashed, Fault, FaultStore
+from tests.small_repository import CLOCK, damage, new_repository, opened, put_manifest, rows, take
+from vault.errors import NotThere, StoreError, UnsafeError, UsageError
+from vault.format.notes import decode_findings
+from vault.ids import SnapshotId
+from vault.model import FileKind, State
+from vault.ops.backup.run import BackupReport
+from vault.ops.guard import codes
+from vault.ops.guard.ack import Waiting, acknowledge, chosen, waiting
+from vault.ops.project import selection
+from vault.ops.retention import forget
+from vault.ops.retention.policy import Policy
+from vault.ops.retention.zone import named_zone
+from vault.repo.records import load
+from vault.repo.state import Open
+from vault.store.memory import MemoryStore
+
+GOOD = FakeDatabase(tables={"public.t": [rows(1, 100)], "public.u": [rows(2, 100)]})
+RUIN = FakeDatabase(tables={"public.t": [b""], "public.u": [rows(2, 100)]})
+WORSE = FakeDatabase(tables={"public.t": [b""], "public.u": [rows(2, 3)]})
+NOW_MS = 1_900_000_000_000
+
+
+@pytest.fixture
+def repo() -> Open:
+    return new_repository(MemoryStore())
+
+
+def found(report: BackupReport) -> list[tuple[str, str]]:
+    return [(one.code, one.subject) for one in report.findings]
+
+
+def answer(repo: Open, rows: Sequence[Waiting]) -> None:
+    acknowledge(repo, rows, reason="meant", host="h", clock=CLOCK, entropy=os.urandom)
+
+
+def kept(repo: Open) -> dict[SnapshotId, tuple[str, ...]]:
+    inventory = forget.take_stock(repo)
+    plan = forget.plan_policy(inventory, Policy(last=1), sources=None, calendar=named_zone("UTC"), now_ms=NOW_MS)
+    return {one.candidate.id: one.reasons for one in plan.kept()}
+
+
+def test_first_and_unchanged_snapshots_have_no_findings_and_no_records(repo: Open) -> None:
+    assert isinstance(repo.store, MemoryStore)
+    assert found(take(repo, GOOD)) == []
+    assert found(take(repo, GOOD)) == []
+    assert [name for name in repo.store.files if name.startswith("findings/")] == []
+
+
+@pytest.mark.spec("NOTE-6")
+def test_a_ruin_is_told_again_each_day_next_to_what_was_good_and_not_next_to_yesterdays_ruin(repo: Open) -> None:
+    take(repo, GOOD)
+    for _ in range(3):
+        ruin = take(repo, RUIN)
+        assert found(ruin) == [(codes.TABLE_EMPTIED, "public.t")]
+    assert found(take(repo, WORSE)) == [(codes.ROWS_LOST, "public.u"), (codes.TABLE_EMPTIED, "public.t")]
+    assert found(take(repo, GOOD)) == []
+    assert found(take(repo, RUIN)) == [(codes.TABLE_EMPTIED, "public.t")]
+    assert damage(repo) == ()
+
+
+@pytest.mark.spec("NOTE-6")
+def test_the_record_is_there_before_the_snapshot_whenever_the_backup_dies() -> None:
+    base = MemoryStore()
+    take(new_repository(base), GOOD)
+    deaths = 0
+    for at in range(1, 14):
+        for after in (False, True):
+            store = MemoryStore(dict(base.files))
+            faulty = FaultStore(store, [Fault(kind="put", at=at, after=after, crash=True)])
+            try:
+                take(opened(faulty), RUIN)
+            except Crashed:
+                deaths += 1
+            repo = opened(store)
+            told = {record.snapshot for _, record in load(repo, FileKind.FINDINGS, decode_findings).found}
+            assert {snapshot for snapshot, _ in repo.snapshots()[1:]} <= told
+            assert len(repo.snapshots()) > 1 or waiting(repo, None) == (), "what never came warns of nothing"
+            assert found(take(repo, RUIN)) == [(codes.TABLE_EMPTIED, "public.t")]
+    assert deaths > 6
+
+
+@pytest.mark.spec("NOTE-6")
+def test_without_its_record_there_is_no_ruin_either() -> None:
+    store = MemoryStore()
+    take(new_repository(store), GOOD)
+    names = set(store.files)
+    stopped = 0
+    for at in range(1, 9):
+        left = MemoryStore(dict(store.files))
+        try:
+            take(opened(FaultStore(left, [Fault(kind="put", at=at)])), RUIN)
+        except StoreError:
+            stopped += 1
+            assert {name for name in left.files if name.startswith("snapshots/")} <= names
+    assert stopped > 3
+
+
+def test_an_answer_makes_the_snapshot_what_the_next_is_compared_with(repo: Open) -> None:
+    take(repo, GOOD)
+    first, second = take(repo, RUIN), take(repo, RUIN)
+    (one, two) = waiting(repo, None)
+    assert [one.snapshot, two.snapshot] == [first.id, second.id]
+    answer(repo, chosen([one, two], two.id.hex()[:12]))
+    assert waiting(repo, None) == (), "the same fault of an earlier day is answered with it"
+    assert found(take(repo, RUIN)) == []
+    assert found(take(repo, WORSE)) == [(codes.ROWS_LOST, "public.u")]
+
+
+def test_a_snapshots_id_answers_for_all_up_to_it_and_a_findings_for_that_fault(repo: Open) -> None:
+    take(repo, GOOD)
+    first, second, third = take(repo, WORSE), take(repo, RUIN), take(repo, WORSE)
+    rows = waiting(repo, "project")
+    assert waiting(repo, "other") == ()
+    by_snapshot = chosen(rows, second.id.hex())
+    assert [row.snapshot for row in by_snapshot] == [first.id, first.id, second.id]
+    lost = next(row for row in rows if row.snapshot == third.id and row.finding.code == codes.ROWS_LOST)
+    assert [row.snapshot for row in chosen(rows, lost.id.hex())] == [first.id, third.id]
+    with pytest.raises(NotThere):
+        chosen(rows, "0" * 12)
+    with pytest.raises(UsageError):
+        chosen(rows, "abc")
+    with pytest.raises(UsageError):
+        acknowledge(repo, rows, reason=" ", host="h", clock=CLOCK, entropy=os.urandom)
+
+
+@pytest.mark.spec("RET-13")
+def test_what_was_good_stays_until_somebody_answers_and_the_words_say_so(repo: Open) -> None:
+    take(repo, GOOD)
+    good = take(repo, GOOD)
+    ruin = take(repo, RUIN)
+    better = take(repo, FakeDatabase(tables={"public.t": [rows(1, 60)], "public.u": [rows(2, 100)]}))
+    assert found(better) == []
+    assert any(ruin.id.hex()[:12] in reason for reason in kept(repo)[good.id])
+    with pytest.raises(UnsafeError, match="last good one"):
+        forget.plan_named(forget.take_stock(repo), [good.id], remove_all=False)
+    forget.plan_named(forget.take_stock(repo), [good.id], remove_all=True)
+    answer(repo, waiting(repo, None))
+    assert good.id not in kept(repo)
+    forget.plan_named(forget.take_stock(repo), [good.id], remove_all=False)
+
+
+@pytest.mark.spec("RET-13")
+def test_it_stays_too_when_the_ruin_was_forgotten(repo: Open) -> None:
+    good, ruin = take(repo, GOOD), take(repo, RUIN)
+    take(repo, GOOD)
+    inventory = forget.take_stock(repo)
+    forget.run(repo, forget.plan_named(inventory, [ruin.id], remove_all=False), clock=CLOCK, entropy=os.urandom)
+    assert good.id in kept(repo)
+    (row,) = waiting(repo, None)
+    assert not row.there
+    answer(repo, [row])
+    assert good.id not in kept(repo)
+
+
+def test_a_suspect_or_failed_snapshot_is_nothing_to_compare_with(repo: Open) -> None:
+    good = take(repo, GOOD)
+    for changes in ({"suspect": "reuse"}, {"coverage": {**good.manifest.coverage, "data": (State.FAILED, 1)}}):
+        empty = take(new_repository(MemoryStore()), RUIN).manifest
+        put_manifest(repo, good.manifest, sequence=good.manifest.sequence + 1, counts=empty.counts, **changes)
+        assert found(take(repo, RUIN)) == [(codes.TABLE_EMPTIED, "public.t")]
+
+
+def test_what_cannot_be_compared_is_a_finding(repo: Open) -> None:
+    good = take(repo, GOOD)
+    assert good.manifest.database is not None
+    lost = type(good.manifest.database)(
+        **{name: getattr(good.manifest.database, name) for name in good.manifest.database.__slots__}
+        | {
+            "tables": type(good.manifest.database.tables)(
+                root=good.manifest.ledger, sums=good.manifest.database.tables.sums
+            )
+        }
+    )
+    put_manifest(repo, good.manifest, sequence=2, database=lost)
+    assert found(take(repo, GOOD)) == [(codes.NOT_COMPARED, "")]
+
+
+def test_a_snapshot_of_other_things_is_compared_in_what_both_have(repo: Open) -> None:
+    def of(directories: Sequence[str], **narrowing: Sequence[str]) -> str:
+        return selection.encode(True, directories, narrowing)
+
+    lib = FakeDirectory({b"%d" % number: b"x" for number in range(30)})
+    take(repo, GOOD, {"lib": lib}, selection=of(["lib"]))
+    more = take(repo, RUIN, {"lib": lib, "more": lib}, selection=of(["lib", "more"]))
+    assert found(more) == [(codes.TABLE_EMPTIED, "public.t")]
+    part = take(repo, RUIN, {"lib": FakeDirectory({})}, selection=of(["lib"], include_tables=["t"]))
+    assert found(part) == [(codes.FILES_LOST, "lib")], "another part of the database is not compared"
+
+
+def test_sources_and_switched_off_guards_are_left_alone(repo: Open) -> None:
+    take(repo, GOOD)
+    assert found(take(repo, RUIN, source="other")) == []
+    assert found(take(repo, RUIN, guard=None)) == []
+
+
+def test_large_objects_are_looked_at(repo: Open) -> None:
+    take(repo, FakeDatabase(tables=GOOD.tables, large_objects={1: b"x"}))
+    assert found(take(repo, GOOD)) == [(codes.LARGE_OBJECTS_LOST, "")]

@@ -1,0 +1,104 @@
+"""`pgvault ack`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import click
+
+from vault.app import wiring
+from vault.cli import jsonout
+from vault.cli.options import Invocation, command
+from vault.errors import UsageError
+from vault.model.words import counted
+
+if TYPE_CHECKING:
+    from vault.ops.guard.ack import Waiting
+
+TITLES = ("finding", "snapshot", "source", "number", "code", "about", "what")
+
+
+@command(
+    "ack",
+    help="List what the guard found, and answer for it.\n\nA backup that looks like the ruin of the last good one ends with exit code "
+    "5, and the good one stays whatever a policy says, until somebody answers. Without an argument: what waits. With the "
+    "id of a finding: that one, in earlier snapshots too. With the id of a snapshot: all up to it. The snapshot is then what the next "
+    "one is compared with. The codes: pgvault help findings.",
+    examples=[
+        "pgvault ack",
+        'pgvault ack 3fa9c1 --reason "we moved the logs"',
+        'pgvault ack --all --reason "the staging database was reset on purpose"',
+    ],
+)
+@click.argument("what", required=False, metavar="[FINDING|SNAP]")
+@click.option("--all", "every", is_flag=True, help="All that wait; with --source those of one source.")
+@click.option("--reason", metavar="TEXT", help="Why it is no damage, for whoever asks in a year.")
+def ack(invocation: Invocation, what: str | None, every: bool, reason: str | None) -> None:
+    import socket
+
+    from vault.ops.guard.ack import acknowledge, chosen, waiting
+
+    if what is not None and every:
+        raise UsageError("--all and an id exclude each other", hint="leave one of them out")
+    if (what is not None or every) != (reason is not None):
+        raise UsageError(
+            "an id or --all, and a reason, come together",
+            why="an answer says what it is about, and why that is no damage",
+            hint='pgvault ack FINDING --reason "we moved the logs"',
+        )
+    settings, out = invocation.settings(), invocation.renderer()
+    opened = wiring.open_repository(settings)
+    rows = waiting(opened, settings.source)
+    picked: tuple[Waiting, ...] = rows if every else () if what is None else chosen(rows, what)
+    if reason is not None:
+        acknowledge(
+            opened,
+            picked,
+            reason=reason,
+            host=socket.gethostname(),
+            clock=wiring.SystemClock(),
+            entropy=wiring.system_entropy,
+        )
+    left = [row for row in rows if row not in picked]
+    if invocation.json:
+        told = {"findings": _told(left), "acknowledged": _told(picked), "reason": reason}
+        out.json_line(jsonout.result(**told))
+        return
+    if picked or not left:
+        out.line(f"{counted(len(picked), 'finding')} answered" if picked else "no finding waits for an answer")
+    if left:
+        out.table(TITLES, [_row(row) for row in left], right="number")
+        out.talk('if it was meant: pgvault ack FINDING --reason "..."; if not: the snapshot before is the good one')
+
+
+def _row(row: Waiting) -> tuple[str, ...]:
+    snapshot = row.snapshot.hex()[:12]
+    return (
+        row.id.hex()[:12],
+        snapshot if row.there else f"{snapshot} (gone)",
+        row.source,
+        str(row.sequence),
+        row.finding.code,
+        row.finding.subject,
+        row.finding.text,
+    )
+
+
+def _told(rows: Iterable[Waiting]) -> list[jsonout.Json]:
+    return [
+        {
+            "id": row.id.hex(),
+            "code": row.finding.code,
+            "subject": row.finding.subject,
+            "text": row.finding.text,
+            "snapshot": row.snapshot.hex(),
+            "source": row.source,
+            "sequence": row.sequence,
+            "there": row.there,
+        }
+        for row in rows
+    ]
+
+
+COMMAND = ack

@@ -1,0 +1,260 @@
+"""Does a snapshot look like the ruin of an earlier one? Pure; what is found is a warning, never a verdict.
+
+Theory of operation: numbers and names are compared, never contents, so an unchanged day costs nothing and a changed one little. What
+cannot be seen so: rows of which each has another value and about the same length (`REWRITTEN` sees that of the whole only), a policy or
+function that says something else, grants, views and triggers that are gone. A dropped schema is told once, not table by table; a
+partition that goes is judged by what is left of its root; a table that has another name is the same one if the database is.
+
+Invariant: findings ascend by code and subject, each pair once, at most `FINDINGS_MAX`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from vault.limits import NOTE_BYTES_MAX
+from vault.model import Finding, Sums, TableName
+from vault.model.words import counted, size
+from vault.ops.guard import codes
+from vault.ops.guard.facts import (
+    BYTES_LOST_MIN,
+    REWRITTEN_BYTES_MIN,
+    ROWS_LOST_MIN,
+    DatabaseFacts,
+    Facts,
+    TableFact,
+    Terms,
+)
+from vault.sql.names import show_name
+
+FINDINGS_MAX: Final = 200
+_REWRITTEN_PERCENT: Final = 40
+"""Of all bytes, stored anew. Text compresses to less than that; what is encrypted does not, in hexadecimal to a half."""
+_ALIKE_PERCENT: Final = 20
+"""Sizes that differ by no more are about the same."""
+
+
+def compare(before: Facts, after: Facts, terms: Terms) -> tuple[Finding, ...]:
+    """What is wrong with `after`, if `before` was good."""
+    found: list[Finding] = []
+    if before.database is not None and after.database is not None:
+        found += _database(before.database, after.database, terms)
+    for name in sorted(before.directories.keys() & after.directories.keys()):
+        if text := _lost(before.directories[name], after.directories[name], terms, what="path"):
+            found.append(finding(codes.FILES_LOST, name, text))
+    found += _rewritten(before, after)
+    return bounded(found)
+
+
+def finding(code: str, subject: str, text: str) -> Finding:
+    return Finding(code=code, subject=_short(subject), text=_short(text))
+
+
+def bounded(found: Iterable[Finding]) -> tuple[Finding, ...]:
+    """In order, each pair of code and subject once, and the number of those that are too many."""
+    ordered = sorted({(one.code, one.subject): one for one in found}.values(), key=lambda one: (one.code, one.subject))
+    if len(ordered) > FINDINGS_MAX:
+        left = ordered[FINDINGS_MAX - 1 :]
+        ordered = ordered[: FINDINGS_MAX - 1]
+        more = finding(
+            codes.MORE, "", f"{counted(len(left), 'more finding')}, the first: {left[0].code} {left[0].subject}"
+        )
+        ordered = sorted([*ordered, more], key=lambda one: (one.code, one.subject))
+    return tuple(ordered)
+
+
+def _short(text: str) -> str:
+    data = text.encode()
+    return text if len(data) <= NOTE_BYTES_MAX else data[: NOTE_BYTES_MAX - 3].decode(errors="ignore") + "..."
+
+
+# --- the database ----------------------------------------------------------------------------------
+
+
+def _database(before: DatabaseFacts, after: DatabaseFacts, terms: Terms) -> Iterator[Finding]:
+    renamed = _renamed(before, after)
+    if before.rows and not after.rows:
+        yield finding(codes.DATABASE_EMPTY, "", f"there were {before.rows} rows, and there is none")
+    else:
+        yield from _tables(before, after, terms, renamed=renamed)
+    for schema in sorted(_dropped_schemas(before, renamed)):
+        tables = sum(name.schema == schema for name in before.tables)
+        yield finding(codes.SCHEMA_GONE, schema, f"it had {counted(tables, 'table')} with rows captured")
+    yield from _security(before, after, renamed=renamed)
+    for schema, name in sorted(before.functions - after.functions):
+        if schema not in terms.platform_schemas and schema not in before.schemas:
+            subject = show_name(TableName(schema=schema, name=name))
+            yield finding(codes.FUNCTION_GONE, subject, "no function or procedure has that name any more")
+    if before.key[0] == after.key[0]:  # another cluster has other roles
+        yield from _roles(before, after)
+    if text := _lost(before.large_objects, after.large_objects, terms, what="large object"):
+        yield finding(codes.LARGE_OBJECTS_LOST, "", text)
+
+
+def _dropped_schemas(before: DatabaseFacts, renamed: Mapping[TableName, TableName]) -> frozenset[str]:
+    """Without those whose tables are there under another name: the schema was renamed."""
+    return before.schemas - {name.schema for name in renamed}
+
+
+def _renamed(before: DatabaseFacts, after: DatabaseFacts) -> Mapping[TableName, TableName]:
+    """Names that are gone -> the new ones. A root is known by a partition of it."""
+    new = {fact.oid: name for name, fact in _by_oid(before, after).values()}
+    gone = {name: fact.oid for name, fact in before.tables.items() if name not in after.tables}
+    renamed = {name: new[oid] for name, oid in gone.items() if oid in new}
+    for name in before.parents.keys() & before.tables.keys():
+        old, now = _root(name, before.parents), _root(renamed.get(name, name), after.parents)
+        if old in before.described and now in after.described:
+            renamed[old] = now
+    return renamed
+
+
+def _by_oid(before: DatabaseFacts, after: DatabaseFacts) -> Mapping[int, tuple[TableName, TableFact]]:
+    """An oid is a table's as long as the database is the same; in another one it tells nothing."""
+    return {fact.oid: (name, fact) for name, fact in after.tables.items()} if before.key == after.key else {}
+
+
+def _tables(
+    before: DatabaseFacts, after: DatabaseFacts, terms: Terms, *, renamed: Mapping[TableName, TableName]
+) -> Iterator[Finding]:
+    """Each table; of those that belonged together below one root, the whole, whatever became of them."""
+    dropped = _dropped_schemas(before, renamed)
+    was: dict[TableName, _Text] = {}
+    for name, fact in before.tables.items():
+        root = _root(name, before.parents)
+        was[root] = was.get(root, _NOTHING).and_of(fact)
+    now = _left(before, after, renamed=renamed)
+    for name in sorted(was):
+        there = now.get(name)
+        if there is None and name.schema in dropped:
+            continue
+        if told := _table(name, was[name], there, terms, after=after):
+            code, text = told
+            yield finding(codes.USERS_LOST if name == terms.users_table else code, show_name(name), text)
+
+
+def _left(
+    before: DatabaseFacts, after: DatabaseFacts, *, renamed: Mapping[TableName, TableName]
+) -> dict[TableName, _Text]:
+    """What is left of each table or root, by its old name. A table lives on under its name or its oid, wherever it has more rows."""
+    left: dict[TableName, _Text] = {}
+    by_oid = _by_oid(before, after)
+    old_oids = {fact.oid for fact in before.tables.values()} if by_oid else set()
+    for name, fact in before.tables.items():
+        same = [after.tables[name]] if name in after.tables else []
+        same += [by_oid[fact.oid][1]] if fact.oid in by_oid else []
+        if same:
+            root = _root(name, before.parents)
+            left[root] = left.get(root, _NOTHING).and_of(max(same, key=lambda one: one.rows))
+    old_names = {new: old for old, new in renamed.items()}
+    for name, fact in after.tables.items():
+        if name not in before.tables and fact.oid not in old_oids:
+            root = _root(name, after.parents)
+            root = old_names.get(root, root)
+            left[root] = left.get(root, _NOTHING).and_of(fact)
+    return left
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """Of a table, or of all below one root."""
+
+    rows: int = 0
+    bytes: int = 0
+
+    def and_of(self, fact: TableFact) -> _Text:
+        return _Text(self.rows + fact.rows, self.bytes + fact.bytes)
+
+
+_NOTHING: Final = _Text()
+
+
+def _table(
+    name: TableName, was: _Text, there: _Text | None, terms: Terms, *, after: DatabaseFacts
+) -> tuple[str, str] | None:
+    """Code and text of the first thing that is wrong with a table."""
+    is_users = name == terms.users_table
+    if terms.ignores(name) and not is_users:
+        return None
+    if there is None:
+        if name in after.undescribed:
+            return (
+                codes.ROWS_NOT_CAPTURED,
+                f"{counted(was.rows, 'row')} then; its definition is there, its rows are not",
+            )
+        return codes.TABLE_GONE, f"it had {counted(was.rows, 'row')}"
+    rows = f"{counted(was.rows, 'row')} then, {there.rows} now"
+    churns = name.schema in terms.platform_schemas and not is_users
+    if was.rows >= (ROWS_LOST_MIN if churns else 1) and not there.rows:
+        return codes.TABLE_EMPTIED, rows
+    if terms.is_lost(was.rows, there.rows, at_least=1 if is_users else ROWS_LOST_MIN):
+        return codes.ROWS_LOST, rows
+    if terms.is_lost(was.bytes, there.bytes, at_least=BYTES_LOST_MIN):
+        return codes.CONTENT_LOST, f"{rows}, with {size(was.bytes)} of text then and {size(there.bytes)} now"
+    return None
+
+
+def _root(name: TableName, parents: Mapping[TableName, TableName]) -> TableName:
+    seen = {name}
+    while (above := parents.get(name)) is not None and above not in seen:
+        seen.add(above)
+        name = above
+    return name
+
+
+def _security(
+    before: DatabaseFacts, after: DatabaseFacts, *, renamed: Mapping[TableName, TableName]
+) -> Iterator[Finding]:
+    """Of tables that are there: `described` on one side alone is what was dropped, or has another name."""
+    gone = before.described - renamed.keys()
+    texts = {(table, text) for (table, _), text in after.policies.items()}
+    for (table, policy), text in sorted(before.policies.items()):
+        at = renamed.get(table, table)
+        is_there = (at, policy) in after.policies or (at, text) in texts
+        if not is_there and table not in gone:
+            yield finding(codes.POLICY_GONE, f"{policy} on {show_name(table)}", "the table is there")
+    for table, was in sorted(before.row_security.items()):
+        if table in gone:
+            continue
+        now = after.row_security.get(renamed.get(table, table))
+        if was.enabled and (now is None or not now.enabled):
+            yield finding(
+                codes.ROW_SECURITY_OFF, show_name(table), "every role that may read the table sees all its rows"
+            )
+        elif was.forced and (now is None or not now.forced):
+            yield finding(codes.ROW_SECURITY_NOT_FORCED, show_name(table), "its owner sees and changes all its rows")
+
+
+def _roles(before: DatabaseFacts, after: DatabaseFacts) -> Iterator[Finding]:
+    for role, powers in sorted(after.powers.items()):
+        new = powers - before.powers.get(role, frozenset())
+        if new:
+            yield finding(codes.ROLE_RAISED, role, f"new: {', '.join(sorted(new))}")
+
+
+# --- what is only summed up --------------------------------------------------------------------------
+
+
+def _lost(before: Sums, after: Sums, terms: Terms, *, what: str) -> str:
+    """Why a list of things that have bytes looks ruined; empty if it does not."""
+    if before.items and not after.items:
+        return f"there were {counted(before.items, what)}, and there is none"
+    if terms.is_lost(before.items, after.items, at_least=ROWS_LOST_MIN):
+        return f"{counted(before.items, what)} then, {after.items} now"
+    if before.bytes and not after.bytes:
+        return f"{size(before.bytes)} then, and every one is empty now"
+    if terms.is_lost(before.bytes, after.bytes, at_least=BYTES_LOST_MIN):
+        return f"{size(before.bytes)} then, {size(after.bytes)} now"
+    return ""
+
+
+def _rewritten(before: Facts, after: Facts) -> Iterator[Finding]:
+    if before.bytes < REWRITTEN_BYTES_MIN or abs(after.bytes - before.bytes) * 100 > _ALIKE_PERCENT * before.bytes:
+        return
+    if after.new_bytes * 100 > _REWRITTEN_PERCENT * after.bytes:
+        yield finding(
+            codes.REWRITTEN,
+            "",
+            f"{size(after.new_bytes)} of {size(after.bytes)} had to be stored anew, which is more than text compresses to",
+        )
