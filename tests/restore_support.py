@@ -53,6 +53,7 @@ def differences(first: str, second: str) -> list[Difference]:
 class Restored:
     plan: RestorePlan
     report: RestoreReport
+    notes: tuple[str, ...] = ()
 
     @property
     def shown(self) -> str:
@@ -74,6 +75,7 @@ def restored(
 ) -> Restored:
     """Restore what `only` names, or everything, into the database of `dsn`."""
     target = connect_target(dsn, {}, programs=PROGRAMS)
+    listener = Listener()
     try:
         contents = restore.gather(snapshot)
         words = read_words(only, contents)
@@ -83,10 +85,11 @@ def restored(
         options = RestoreOptions(wanted=wanted, replace=replace, into_source=into_source)
         present = target.present() if is_read_first(target.facts, options.wanted) else None
         made = plan(contents, target.facts, options, present=present)
-        report = restore.run(made, snapshot, target=target, progress=Listener())
+        report = restore.run(made, snapshot, target=target, progress=listener)
     finally:
         target.close()
-    done = Restored(plan=made, report=report)
+    notes = tuple(text for kind, text in listener.events if kind == "note")
+    done = Restored(plan=made, report=report, notes=notes)
     print(done.shown)
     for entry, why in done.failed.items():
         print("failed:", entry, "-", why)

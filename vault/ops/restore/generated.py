@@ -20,10 +20,11 @@ from vault.repo.snapshot import Snapshot
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """Tables whose rows were loaded, all of the snapshot's and perhaps others, into one relation of the target: more than one through a root."""
+    """Tables whose rows are in one relation of the target, and perhaps others; more than one through a root, `complete` if all are that do."""
 
     into: TableName
     items: tuple[TableItem, ...]
+    complete: bool = True
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -35,18 +36,21 @@ class Loaded:
 
 
 def loaded(items: Iterable[TableItem], all_tables: Iterable[TableItem]) -> list[Loaded]:
-    """By relation; of `items` that have generated columns. What goes through a root comes only with all rows that do."""
+    """By relation; of `items` that have rows and generated columns."""
     through: dict[TableName, list[TableItem]] = {}
     for item in items:
-        if item.generated:
+        if item.generated and rows_of(item):
             through.setdefault(item.load_via_root or item.name, []).append(item)
     expected: Mapping[TableName, int] = _counted(
         item.load_via_root for item in all_tables if item.load_via_root and rows_of(item)
     )
     return [
-        Loaded(into=into, items=tuple(together))
+        Loaded(
+            into=into,
+            items=tuple(together),
+            complete=together[0].load_via_root is None or len(together) == expected[into],
+        )
         for into, together in through.items()
-        if together[0].load_via_root is None or len(together) == expected[into]
     ]
 
 
@@ -63,12 +67,14 @@ def compare(
         if unknown:
             progress.event("note", f"generated columns of {name} are not compared: {unknown}")
         for column in columns:
-            why = "computed again, its values are others than those saved: what it calls was replaced since, or printed otherwise"
+            why = "its values are others than those saved: what computes them was replaced since, or prints otherwise"
             failures.add(f"GENERATED COLUMN {name}.{column}", why)
 
 
 def _differing(session: TargetSession, table: Loaded, snapshot: Snapshot) -> tuple[str, tuple[str, ...]]:
     """Why nothing is known, or the columns that differ."""
+    if not table.complete:
+        return "other rows come through it too, which did not come now", ()
     parts = [extent for item in table.items for extent in snapshot.extents(item) if extent.rows]
     if not parts:
         return "", ()

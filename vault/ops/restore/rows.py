@@ -95,8 +95,13 @@ class RowLoader:
                 self._resume(session, check)
 
     def compare_generated(self) -> None:
-        """Generated columns of what was loaded with what was saved, before there are indexes."""
-        items = [item for step in self._plan.row_steps.tables if self._is_whole(step) for item in step.items]
+        """Generated columns of what was loaded, or was there, with what was saved, before there are indexes."""
+        steps = [step for step in self._plan.row_steps.tables if any(item.generated for item in step.items)]
+        for step in steps:
+            if (merged := self.merged.get(step.item.name)) is not None and merged.differing:
+                why = "rows of the same key have other values there"
+                self._progress.event("note", f"generated columns of {step.item.name} are not compared: {why}")
+        items = [item for step in steps if self._is_whole(step) for item in step.items]
         items += [table for steps in self._plan.exchanges for table in steps.tables if table.name in self._rows]
         tables = generated.loaded(items, self._plan.contents.tables)
         if tables:
@@ -104,11 +109,11 @@ class RowLoader:
                 generated.compare(session, tables, self._snapshot, failures=self._failures, progress=self._progress)
 
     def _is_whole(self, step: TableRows) -> bool:
-        """All of the snapshot's rows are there as they were saved, and some of them were computed now."""
+        """All of the snapshot's rows are there as they were saved, whoever wrote them."""
         merged = self.merged.get(step.item.name)
         if step.mode is RowMode.JOBS or step.without or not self._broken.isdisjoint(item.name for item in step.items):
             return False
-        return merged is None or bool(merged.added and not merged.differing)
+        return merged is None or not merged.differing
 
     def load_late(self, failed: Collection[int]) -> None:
         """Rows that start jobs, when everything else is there."""
