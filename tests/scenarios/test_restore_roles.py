@@ -16,13 +16,14 @@ create role api login noinherit; create role web; create role boss createrole;
 alter role api set pgrst.db_schemas to 'secret one'; alter role api in database {db} set app.here to 'x';
 alter database {db} set app.key to 'secret two'; alter database {db} set app.other to 'y';
 grant web to api with admin option; grant web to boss; grant set on parameter log_min_messages to api;
-alter role web password 'x'; grant set on parameter log_min_messages to pg_monitor; alter role boss set "App.Odd" to '1';
+alter role web password 'x'; alter role boss password 'secret'; grant set on parameter log_min_messages to pg_monitor; alter role boss set "App.Odd" to '1';
 """
 CHANGED = """
 alter role api reset pgrst.db_schemas; alter role web bypassrls; revoke admin option for web from api; revoke web from boss;
 grant boss to web; revoke set on parameter log_min_messages from api; grant alter system on parameter work_mem to web;
 alter role web password null; revoke set on parameter log_min_messages from pg_monitor; alter role boss reset all;
-alter role boss set app.odd to '1'; create role stranger; grant web to stranger
+alter role boss set app.odd to '1'; create role stranger; grant web to stranger; grant stranger to api; grant pg_read_all_data to stranger;
+grant pg_read_all_data to pg_monitor; alter role boss password 'secret too'
 """
 
 
@@ -36,6 +37,7 @@ def made(postgres: Cluster) -> Iterator[str]:
     postgres.dropdb(name)
     with postgres.connect() as connection:
         connection.execute("revoke all on parameter log_min_messages from pg_monitor; drop role if exists stranger")
+        connection.execute("revoke pg_read_all_data from pg_monitor")
         connection.execute("drop owned by api, web, boss; drop role api; drop role web; drop role boss")
 
 
@@ -70,6 +72,10 @@ def test_all_that_differs_of_existing_roles_is_told_and_left(postgres: Cluster, 
             "role web: it has no password here, and had one",
             "role pg_monitor may not SET log_min_messages here, and might",
             "stranger is a member of web here, and was not",
+            "api is a member of stranger here, and was not",
+            "stranger is a member of pg_read_all_data here, and was not",
+            "pg_monitor is a member of pg_read_all_data here, and was not",
+            "role boss: its password is another here, or the same set once more",
             "role web may ALTER SYSTEM SET work_mem here, and might not",
         }
         assert done.failed == {"SETTING app.key": "has another value on the target; -c replaces it"}

@@ -21,9 +21,9 @@ class TargetSchema:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetFacts:
-    """A target before anything is written to it. Verifiers of `roles` are not kept; tuples of names are sorted.
+    """A target before anything is written to it. `roles` are without their verifiers; tuples of names are sorted.
 
-    with_password roles that have one; None: that may not be read
+    verifiers     of roles that have one; None: that may not be read
     in_the_way    objects that an empty database does not have
     extensions    what CREATE EXTENSION could install
     extension_versions  pairs of name and version that CREATE EXTENSION could install
@@ -52,7 +52,7 @@ class TargetFacts:
     may_create_schemas: bool = True
     may_create_roles: bool = True
     may_replicate: bool = True
-    with_password: frozenset[str] | None = None
+    verifiers: Mapping[str, str] | None = field(default=None, repr=False)
 
     @property
     def database_key(self) -> tuple[str, int]:

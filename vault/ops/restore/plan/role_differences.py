@@ -1,7 +1,7 @@
 """How roles that exist on a target differ from those of a snapshot, in words. Pure.
 
 Attributes, comments, memberships with their options and grantors, settings, grants on parameters, tablespaces; in both
-directions, for a membership that only the target has lets somebody in. Values of settings are never shown: they hold secrets.
+directions, for a membership that only the target has lets somebody in. Values of settings and verifiers are never shown.
 Names of settings are equal whatever their case. Spec 75-restore [RST-3].
 """
 
@@ -18,16 +18,15 @@ _PARAMETER: Mapping[str, str] = {"s": "SET", "A": "ALTER SYSTEM SET"}
 
 
 def differences(
-    source: Roles, target: Roles, *, added: Collection[Membership] = (), passwords: Collection[str] | None = None
+    source: Roles, target: Roles, *, added: Collection[Membership] = (), verifiers: Mapping[str, str] | None = None
 ) -> Iterator[str]:
-    """`added`: memberships that the restore makes; `passwords`: roles of the target that have one, None where that is not known."""
+    """`added`: memberships that the restore makes; `verifiers`: of roles of the target that have one, None where that is not known."""
     here = {role.name: role for role in target.roles}
     both = [role for role in source.roles if role.name in here]
     for role in both:
         yield from _attributes(role, here[role.name])
-        if source.verifiers_read and passwords is not None and (role.verifier is None) is (role.name in passwords):
-            now, before = ("a", "none") if role.verifier is None else ("no", "one")
-            yield f"role {role.name}: it has {now} password here, and had {before}"
+        if source.verifiers_read and verifiers is not None:
+            yield from _password(role, verifiers.get(role.name))
     yield from _memberships(source, target, {(membership.role, membership.member) for membership in added})
     names = {role.name for role in both}
     yield from _settings(source, target, names)
@@ -36,8 +35,18 @@ def differences(
     yield from _tablespaces(source, target)
 
 
+def _password(role: Role, here: str | None) -> Iterator[str]:
+    """A verifier has a salt: the same password that was set once more is another verifier."""
+    if here is None and role.verifier is not None:
+        yield f"role {role.name}: it has no password here, and had one"
+    elif here is not None and role.verifier is None:
+        yield f"role {role.name}: it has a password here, and had none"
+    elif here != role.verifier:
+        yield f"role {role.name}: its password is another here, or the same set once more"
+
+
 def _attributes(source: Role, target: Role) -> Iterator[str]:
-    """But for its password, of which no more is known than whether there is one."""
+    """But for its password."""
     for attribute in Role.__dataclass_fields__:
         if attribute in ("name", "verifier"):
             continue
@@ -66,7 +75,7 @@ def _memberships(source: Roles, target: Roles, added: Collection[Pair]) -> Itera
         granted = _grantors(recorded), _grantors(other)
         grantors[granted] += granted[0] != granted[1]
     for role, member in sorted(now.keys() - was.keys()):
-        if role in known or (role.startswith("pg_") and member in known):
+        if role in known or member in known or role.startswith("pg_"):
             yield f"{member} is a member of {role} here, and was not"
     for (by, here), count in sorted(grantors.items()):
         if count:
@@ -93,10 +102,7 @@ def _option(granted: list[Membership], option: str) -> bool | None:
 
 def _settings(source: Roles, target: Roles, names: Collection[str]) -> Iterator[str]:
     """Of roles in all databases, and what only the target's database has: what the snapshot's has is set or refused."""
-    was, now = (
-        {(setting.role, setting.here, setting.name.lower()): setting.value for setting in side.settings}
-        for side in (source, target)
-    )
+    was, now = _values(source), _values(target)
     for role, here, name in sorted(was.keys() | now.keys()):
         if role and role not in names:
             continue
@@ -106,6 +112,14 @@ def _settings(source: Roles, target: Roles, names: Collection[str]) -> Iterator[
         subject = f"role {role}" if role else "the database" if here else "all roles"
         state = "is not set" if after is None else "is set here, and was not" if before is None else "has another value"
         yield f"{subject}: setting {name} {state}"
+
+
+def _values(roles: Roles) -> dict[tuple[str, bool, str], list[str]]:
+    """A name that nobody has defined can be set in several spellings."""
+    values: dict[tuple[str, bool, str], list[str]] = {}
+    for setting in roles.settings:
+        values.setdefault((setting.role, setting.here, setting.name.lower()), []).append(setting.value)
+    return values
 
 
 def _parameters(source: Roles, target: Roles, names: Collection[str]) -> Iterator[str]:

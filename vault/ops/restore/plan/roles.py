@@ -66,7 +66,7 @@ def role_steps(
             _own(parameter, created) for parameter in wanted.parameter_acls if _own(parameter, created).acl
         ),
         differences=(
-            tuple(differences(wanted, target.roles, added=memberships, passwords=target.with_password))
+            tuple(differences(wanted, target.roles, added=memberships, verifiers=target.verifiers))
             if only is None
             else ()
         ),

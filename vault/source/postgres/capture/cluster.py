@@ -24,8 +24,9 @@ SELECT r.rolname::text, m.rolname::text, coalesce(g.rolname, '')::text, x.admin_
        (to_jsonb(x)->>'inherit_option')::bool, (to_jsonb(x)->>'set_option')::bool
   FROM pg_auth_members x JOIN pg_roles r ON r.oid = x.roleid JOIN pg_roles m ON m.oid = x.member
   LEFT JOIN pg_roles g ON g.oid = x.grantor
- WHERE NOT (r.rolname ~ '^pg_' AND m.rolname ~ '^pg_') ORDER BY r.rolname COLLATE "C", m.rolname COLLATE "C", 3
+ WHERE NOT (m.rolname = 'pg_monitor' AND r.rolname IN ('pg_read_all_settings', 'pg_read_all_stats', 'pg_stat_scan_tables')) ORDER BY r.rolname COLLATE "C", m.rolname COLLATE "C", 3
 """
+"""All but what initdb makes."""
 
 _SETTINGS: Final = """
 SELECT coalesce(r.rolname, '')::text, s.setdatabase <> 0, split_part(c.item, '=', 1), substr(c.item, strpos(c.item, '=') + 1)

@@ -207,8 +207,10 @@ def _probe(session: Session) -> TargetFacts:
         user=user,
         superuser=superuser,
         roles=replace(known, roles=tuple(replace(role, verifier=None) for role in known.roles)),
-        with_password=(
-            frozenset(role.name for role in known.roles if role.verifier is not None) if known.verifiers_read else None
+        verifiers=(
+            {role.name: role.verifier for role in known.roles if role.verifier is not None}
+            if known.verifiers_read
+            else None
         ),
         in_the_way=_names(connection, IN_THE_WAY),
         extensions=_names(connection, "select name::text from pg_catalog.pg_available_extensions order by 1"),

@@ -51,6 +51,20 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
         {"memberships": (member("a", "b"), member("x", "y"))},
         ["b is a member of a here, and was not"],
     ),
+    "membership in what the target alone has, and of it in what the server brings": (
+        {},
+        {"memberships": (member("x", "a"), member("pg_read_all_data", "x"), member("pg_write_all_data", "pg_monitor"))},
+        [
+            "x is a member of pg_read_all_data here, and was not",
+            "pg_monitor is a member of pg_write_all_data here, and was not",
+            "a is a member of x here, and was not",
+        ],
+    ),
+    "a setting in two spellings": (
+        {"settings": (setting("a", "app.key", "secret"),)},
+        {"settings": (setting("a", "App.Key", "hidden"), setting("a", "app.key", "secret"))},
+        ["role a: setting app.key has another value"],
+    ),
     "admin option": (
         {"memberships": (member("a", "b", admin=True),)},
         {"memberships": (member("a", "b"),)},
@@ -104,6 +118,27 @@ def test_existing_roles_are_compared_in_all_that_makes_them(case: str) -> None:
     sides = [Roles(**{"roles": ROLES, **fields}) for fields in (source, target)]
     assert list(differences(*sides)) == expected
     assert role_steps(sides[0], replace(TARGET, roles=sides[1])).create == ()
+
+
+PASSWORDS: dict[str, tuple[str | None, dict[str, str] | None, list[str]]] = {
+    "equal": ("SCRAM-1", {"a": "SCRAM-1"}, []),
+    "another": ("SCRAM-1", {"a": "SCRAM-2"}, ["role a: its password is another here, or the same set once more"]),
+    "none here": ("SCRAM-1", {"b": "SCRAM-1"}, ["role a: it has no password here, and had one"]),
+    "none before": (None, {"a": "SCRAM-1"}, ["role a: it has a password here, and had none"]),
+    "none": (None, {}, []),
+    "not known here": ("SCRAM-1", None, []),
+}
+
+
+@pytest.mark.parametrize("case", PASSWORDS)
+def test_passwords_are_compared_where_both_can_be_read(case: str) -> None:
+    before, here, expected = PASSWORDS[case]
+    source, target = (Roles(roles=(role("a", verifier=verifier),)) for verifier in (before, None))
+    told = list(differences(source, target, verifiers=here))
+    assert told == expected
+    assert not any("SCRAM" in line for line in told)
+    assert list(differences(replace(source, verifiers_read=False), target, verifiers=here)) == []
+    assert "SCRAM" not in repr(replace(TARGET, verifiers=here))
 
 
 SETTINGS = {
