@@ -24,8 +24,8 @@ from vault.model import Manifest
 from vault.ops.backup import run as backing_up
 from vault.repo.state import Closed, Open
 from vault.source.files.directory import DirectoryFiles
+from vault.source.postgres.capture.database import open_capture
 from vault.source.postgres.capture.reach import CaptureOptions
-from vault.source.postgres.capture.session import open_capture
 from vault.source.postgres.connection.programs import Programs
 from vault.store.local import LocalStore
 

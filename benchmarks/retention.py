@@ -32,8 +32,8 @@ from vault.demo import project
 from vault.demo.rows import day_sql
 from vault.ops.backup import run as backing_up
 from vault.repo.state import Closed
+from vault.source.postgres.capture.database import open_capture
 from vault.source.postgres.capture.reach import CaptureOptions
-from vault.source.postgres.capture.session import open_capture
 from vault.source.postgres.connection.programs import Programs
 from vault.store.local import LocalStore
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.fix_postgres import Cluster
-from vault.source.postgres.connection.server import EmbeddedServer
-from vault.source.postgres.connection.throwaway import throwaway_directory
+from vault.source.postgres.connection.throwaway_directories import throwaway_directory
+from vault.source.postgres.connection.throwaway_server import EmbeddedServer
 
 
 @contextmanager

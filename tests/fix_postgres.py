@@ -21,8 +21,8 @@ import pytest
 from psycopg import sql
 
 from tests.other_majors import newest_bin, usual_bin
-from vault.source.postgres.connection.server import EmbeddedServer
-from vault.source.postgres.connection.throwaway import throwaway_directory
+from vault.source.postgres.connection.throwaway_directories import throwaway_directory
+from vault.source.postgres.connection.throwaway_server import EmbeddedServer
 
 SUPPORTED = (13, 14, 15, 16, 17, 18)
 

@@ -20,10 +20,10 @@ from tests.fix_views import ViewRepository
 from vault.ops.view.tree import DUMP, View
 from vault.ports import Capture
 from vault.repo.snapshot import Snapshot
+from vault.source.postgres.capture.database import open_capture
 from vault.source.postgres.capture.reach import CaptureOptions
-from vault.source.postgres.capture.session import open_capture
 from vault.source.postgres.connection.programs import Programs
-from vault.source.postgres.connection.server import embedded_bin
+from vault.source.postgres.connection.throwaway_server import embedded_bin
 
 PLACE: Final = Path(__file__).with_name("sql")
 PROGRAMS: Final = Programs(search_path="/usr/bin", embedded=embedded_bin())

@@ -2,7 +2,7 @@
 
     python tests/mutation.py                        a sample of 40
     python tests/mutation.py --sample 200 --seed 7  another, larger one
-    python tests/mutation.py --sample 0             every fault; --only select decide: of these modules alone
+    python tests/mutation.py --sample 0             every fault; --only comes_along decide_entries: of these modules alone
 
 A fault is one change of the syntax tree: a comparison turned round, a condition dropped or negated, a constant changed, a
 statement left out. Nothing is written: a child process imports the changed module in place of the real one and runs the

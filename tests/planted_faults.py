@@ -62,37 +62,37 @@ def _of(path: str, kind: str, old: str, new: str, *tests: str) -> Planted:
 
 REFUSALS: Final = "tests/architecture/test_sqlstates.py"
 WRITER: Final = "tests/unit/repo/test_writer.py"
-TYPES: Final = "tests/unit/source/postgres/rows/test_fingerprint_types.py"
+TYPES: Final = "tests/unit/source/postgres/rows/test_table_fingerprint_types.py"
 
 FAULTS: Final = (
     # What a platform manages, or a target holds, is not touched unasked.
     _of_plan(
-        "decide",
+        "decide_entries",
         "platform guard: its entries are replaced",
         "entry.namespace in situation.selectors.platform_schemas and entry.identity.desc not in _OF_PROJECT",
         "not entry",
     ),
     _of_plan(
-        "decide",
+        "decide_entries",
         "platform guard: a project's policies there are never replaced",
         " and entry.identity.desc not in _OF_PROJECT",
         "",
     ),
     _of_plan(
-        "decide",
+        "decide_entries",
         "platform guard: owners of its tables change",
         "situation.contents.items[home].entry.namespace in situation.selectors.platform_schemas",
         "home < 0",
     ),
     _of_plan(
-        "decide",
+        "decide_entries",
         "platform guard: rows of its migrations come",
         "if is_platforms_own(item, situation.selectors):",
         "if not item:",
         "rows",
     ),
     _of_plan(
-        "privileges",
+        "decide_privileges",
         "platform guard: privileges there are made exact",
         "if any(situation.contents.items[at].entry.namespace in situation.selectors.platform_schemas for at in own):",
         "if not own:",
@@ -123,28 +123,28 @@ FAULTS: Final = (
     ),
     # Rows.
     _of_plan(
-        "decide",
+        "decide_entries",
         "key column: rows are merged without it",
         "lacking.intersection(item.key_columns)",
         "set[str]()",
         "rows",
     ),
     _of_plan(
-        "decide",
+        "decide_entries",
         "key column: rows are merged without any column",
         "(lacking if len(lacking) == len(item.columns) else set())",
         "set()",
         "rows",
     ),
     _of_plan(
-        "decide",
+        "decide_entries",
         "row triggers: replaced where they cannot be switched off",
         "if situation.replace and not situation.target.may_replicate:",
         "if not item:",
         "rows",
     ),
     _of_plan(
-        "decide",
+        "decide_entries",
         "partitions: rows of one replace those of all",
         "everyone == {item.name for item in items} and ",
         "",
@@ -183,44 +183,44 @@ FAULTS: Final = (
     ),
     # A selection is whole, and no more than that.
     _of_plan(
-        "select",
+        "comes_along",
         "partitions of a selection do not come",
         "{*wanted.names, *graph.below(wanted.names)}",
         "{*wanted.names}",
     ),
     _of_plan(
-        "select",
+        "comes_along",
         "links of a selection: a foreign key to what is not there",
         "missing = [need for need in self._graph.needs(at) if not self._is_available(need)]",
         "missing: list[int] = []",
     ),
     _of_plan(
-        "select",
+        "comes_along",
         "links of a selection: one that cannot come is not told",
         "elif self._belongs(at):",
         "elif at < 0:",
     ),
     _of_plan(
-        "select",
+        "comes_along",
         "links of a selection: foreign keys of others to it do not come",
         "for part in (*parts, *self._graph.links_to(at)) if",
         "for part in parts if",
     ),
     # Privileges and policies are those recorded.
     _of_plan(
-        "privileges",
+        "decide_privileges",
         "privileges beyond the recorded ones stay untold",
         "if not differing and not beyond:",
         "if not differing:",
     ),
     _of_plan(
-        "privileges",
+        "decide_privileges",
         "privileges beyond: of an object without recorded ones",
         "        *_without_record(situation, decisions, recorded=recorded, there=there),\n",
         "",
     ),
     _of_plan(
-        "privileges",
+        "decide_privileges",
         "privileges are taken back unasked",
         "(situation.replace or in_force.fit(address))",
         "True",
@@ -237,7 +237,7 @@ FAULTS: Final = (
         "identity: another owner counts as equal",
         "entry.owner != present.owner",
         "not entry",
-        "decide",
+        "decide_entries",
         "exchange",
     ),
     _of(
@@ -245,13 +245,13 @@ FAULTS: Final = (
         "identity: functions of one name are one",
         "names=self.names if self.kind else (self.sub,), args=self.args)",
         "names=self.names if self.kind else (self.sub,))",
-        f"{UNIT}privileges.py",
+        f"{UNIT}decide_privileges.py",
         f"{UNIT}graph.py",
         "tests/unit/model/test_address.py",
     ),
     # No row in any message.
     _of(
-        "vault/source/postgres/connection/refusal.py",
+        "vault/source/postgres/connection/psycopg_errors.py",
         "row data in errors: the server's words are shown",
         "if said and is_sayable(error):",
         "if said:",
@@ -273,7 +273,7 @@ FAULTS: Final = (
     ),
     # Rows are taken over from an earlier snapshot only where their text is the same.
     _of(
-        "vault/source/postgres/rows/fingerprint.py",
+        "vault/source/postgres/rows/table_fingerprint.py",
         "range subtypes are no part of the fingerprint",
         "for number in (element, base, subtype) if",
         "for number in (element, base) if",

@@ -20,8 +20,8 @@ from zoneinfo import ZoneInfo
 from tests.restic_repository import ResticRepository, keeps_the_oldest
 from vault.ids import SnapshotId
 from vault.ops.retention.policy import Candidate, judge
-from vault.ops.retention.words import read_policy
-from vault.ops.retention.zone import named_zone
+from vault.ops.retention.policy_words import read_policy
+from vault.ops.retention.time_zone import named_zone
 
 ZONES = (
     "UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/St_Johns", "Pacific/Apia", "Asia/Kathmandu",

@@ -9,18 +9,18 @@ from functools import partial
 from tests.fix_views import Listener, ViewRepository
 from vault.ops.compare.databases import Difference, compare
 from vault.ops.restore import run as restore
+from vault.ops.restore.plan.only_words import Wanted, read_words
 from vault.ops.restore.plan.plan import is_read_first, plan
-from vault.ops.restore.plan.select import Wanted, read_words
 from vault.ops.restore.plan.show import lines
 from vault.ops.restore.plan.steps import RestoreOptions, RestorePlan
 from vault.ops.restore.run import RestoreReport
 from vault.ports import Capture
 from vault.repo.snapshot import Snapshot
+from vault.source.postgres.capture.database import open_capture
 from vault.source.postgres.capture.reach import CaptureOptions
-from vault.source.postgres.capture.session import open_capture
 from vault.source.postgres.connection.programs import Programs
-from vault.source.postgres.connection.server import embedded_bin
-from vault.source.postgres.target.target import connect_target
+from vault.source.postgres.connection.throwaway_server import embedded_bin
+from vault.source.postgres.target.database import connect_target
 
 PROGRAMS = Programs(search_path="/usr/bin", embedded=embedded_bin())
 

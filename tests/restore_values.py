@@ -30,8 +30,8 @@ from vault.model import (
 )
 from vault.model.database import Edge, Owned
 from vault.ops.restore.plan.contents import Contents, Item
+from vault.ops.restore.plan.only_words import Wanted
 from vault.ops.restore.plan.plan import plan
-from vault.ops.restore.plan.select import Wanted
 from vault.ops.restore.plan.steps import RestoreOptions, RestorePlan
 
 SERVER: Final = ServerFacts(

@@ -21,7 +21,7 @@ import psycopg
 from tests.fix_postgres import Cluster, server
 from tests.reuse_support import Series, kill_backend, small_extents
 from vault.errors import SourceError, Unreachable
-from vault.source.postgres.capture.session import PostgresCapture
+from vault.source.postgres.capture.database import PostgresCapture
 
 WRITERS = 5
 ROWS = 2_500

@@ -20,8 +20,8 @@ from vault.ops.backup import reuse as backup_reuse
 from vault.ops.backup import rows as backup_rows
 from vault.ops.backup import run as backup
 from vault.ops.backup.run import BackupReport
-from vault.source.postgres.capture.session import PostgresCapture
-from vault.source.postgres.rows import states
+from vault.source.postgres.capture.database import PostgresCapture
+from vault.source.postgres.rows import extent_states
 from vault.store.memory import MemoryStore
 
 READY_S = 300
@@ -39,7 +39,7 @@ SAME_TEXT = (
 def small_extents(blocks: int) -> Iterator[None]:
     """Extents of `blocks` heap blocks, so that small tables have many."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (backup_reuse, backup_rows, states):
+        for module in (backup_reuse, backup_rows, extent_states):
             patch.setattr(module, "EXTENT_BLOCKS", blocks)
         yield
 

@@ -18,7 +18,7 @@ from vault.format.lists import TABLES
 from vault.format.snapshot import snapshot_name
 from vault.ids import ObjectId, PackId, SnapshotId
 from vault.model import ChunkRef, Extent, FileKind, Forgotten, ForgottenSnapshot, ListRef, Manifest, Sweep
-from vault.ops.backup.lists import ListWriter
+from vault.ops.backup.stored_lists import ListWriter
 from vault.pipeline.lists import walk
 from vault.repo.keyring import seal_file
 from vault.repo.state import Open

@@ -11,7 +11,7 @@ from psycopg.pq import DiagnosticField
 from tests.architecture.sources import modules
 from vault.errors import SourceError, Unreachable
 from vault.source.postgres.connection import connect
-from vault.source.postgres.connection.refusal import is_lost
+from vault.source.postgres.connection.psycopg_errors import is_lost
 from vault.source.postgres.target import attempts
 from vault.sql import sqlstate
 

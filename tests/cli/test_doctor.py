@@ -18,7 +18,7 @@ from tests.cli.test_journey import conforming
 from tests.cli.test_unlock import ended_process, leased
 from tests.fix_postgres import Cluster
 from tests.scenarios.transaction_pooler import TransactionPooler
-from vault.source.postgres.connection.server import embedded_bin
+from vault.source.postgres.connection.throwaway_server import embedded_bin
 
 pytestmark = pytest.mark.postgres
 

@@ -12,7 +12,7 @@ from tests.cli.shapes import SHAPES
 from tests.unit.ops.retention.test_policy import NOW, ms, of_day
 from vault.cli.calendar import months
 from vault.ops.retention.policy import Policy, Span, judge
-from vault.ops.retention.zone import named_zone
+from vault.ops.retention.time_zone import named_zone
 
 
 def taken(pgvault: Command, count: int = 3, source: str = "app") -> list[str]:

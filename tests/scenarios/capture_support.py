@@ -13,10 +13,10 @@ from psycopg import sql
 from tests.fix_postgres import Cluster
 from vault.model import TableName
 from vault.ports import ExtentJob, RowReader, SourceTable
+from vault.source.postgres.capture.database import PostgresCapture, open_capture
 from vault.source.postgres.capture.reach import CaptureOptions
-from vault.source.postgres.capture.session import PostgresCapture, open_capture
 from vault.source.postgres.connection.programs import Programs
-from vault.source.postgres.connection.server import embedded_bin
+from vault.source.postgres.connection.throwaway_server import embedded_bin
 
 PROGRAMS = Programs(search_path=os.environ["PATH"], embedded=embedded_bin())
 

@@ -22,7 +22,7 @@ from tests.small_repository import CLOCK, new_repository
 from vault.errors import Incoherent, PermissionMissing
 from vault.model import State
 from vault.ops.backup import run as backup
-from vault.source.postgres.capture.session import PostgresCapture
+from vault.source.postgres.capture.database import PostgresCapture
 from vault.store.memory import MemoryStore
 
 pytestmark = pytest.mark.postgres

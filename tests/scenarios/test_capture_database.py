@@ -12,7 +12,7 @@ from tests.fix_zoo import part
 from tests.scenarios.capture_support import copy_text, database, jobs, open_on, read_all
 from vault.errors import UsageError
 from vault.model import Address, Identity, Section, State, TableName, read_address
-from vault.source.postgres.capture.session import PostgresCapture
+from vault.source.postgres.capture.database import PostgresCapture
 
 pytestmark = pytest.mark.postgres
 

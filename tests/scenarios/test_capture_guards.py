@@ -12,7 +12,7 @@ from tests.scenarios.capture_support import database, jobs, open_on, ours, rows_
 from vault.errors import Incoherent, SourceError, Unreachable, VaultError
 from vault.source.postgres.capture import lock_then_export
 from vault.source.postgres.connection.connect import Session
-from vault.source.postgres.connection.exported import Relation
+from vault.source.postgres.connection.exported_snapshot import Relation
 
 pytestmark = pytest.mark.postgres
 

@@ -17,7 +17,7 @@ import pytest
 from tests.fix_postgres import Cluster, server
 from tests.scenarios.capture_support import database, jobs, open_on, ours, read_all, rows_of
 from vault.errors import Incoherent, SourceError, Unreachable
-from vault.source.postgres.capture.session import PostgresCapture
+from vault.source.postgres.capture.database import PostgresCapture
 
 pytestmark = pytest.mark.postgres
 

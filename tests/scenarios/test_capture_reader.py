@@ -6,7 +6,7 @@ import pytest
 
 from tests.fix_postgres import Majors
 from tests.scenarios.capture_support import jobs, open_on, read_all
-from vault.source.postgres.capture.session import PostgresCapture
+from vault.source.postgres.capture.database import PostgresCapture
 
 pytestmark = pytest.mark.postgres
 

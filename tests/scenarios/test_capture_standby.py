@@ -15,7 +15,7 @@ import pytest
 from tests.fix_postgres import Cluster, server
 from tests.scenarios.capture_support import jobs, open_on, read_all
 from vault.model import State
-from vault.source.postgres.connection.server import EmbeddedServer
+from vault.source.postgres.connection.throwaway_server import EmbeddedServer
 
 pytestmark = pytest.mark.postgres
 

@@ -13,8 +13,8 @@ from tests.fix_views import Listener, StandingClock
 from vault.demo import project, story
 from vault.repo.state import Closed
 from vault.source.postgres.connection.programs import Programs
-from vault.source.postgres.connection.server import EmbeddedServer, embedded_bin
-from vault.source.postgres.connection.throwaway import throwaway_directory
+from vault.source.postgres.connection.throwaway_directories import throwaway_directory
+from vault.source.postgres.connection.throwaway_server import EmbeddedServer, embedded_bin
 from vault.store.memory import MemoryStore
 
 pytestmark = pytest.mark.postgres

@@ -16,7 +16,7 @@ from tests.restore_support import restored
 from tests.scenarios.capture_support import database
 from tests.scenarios.test_restore_database import differences, snapshot_of, text
 from vault.errors import NotThere
-from vault.ops.view.archive import archive_blocks, archive_bytes
+from vault.ops.view.archive.custom_format import archive_blocks, archive_bytes
 from vault.ops.view.tree import DUMP, SCRIPT, SQL, View
 from vault.sql import archive
 

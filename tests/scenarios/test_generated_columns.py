@@ -15,7 +15,7 @@ from tests.restore_support import capture_of, restored, snapshot_of
 from vault.ops.view.table import find_table, left_out, table_rows
 from vault.ports import ExtentJob
 from vault.repo.snapshot import Snapshot
-from vault.source.postgres.rows import jobs as statements
+from vault.source.postgres.rows import extent_sql as statements
 
 pytestmark = pytest.mark.postgres
 

@@ -15,7 +15,7 @@ from tests.scenarios.test_hostile_source import CASES, acted, hostile, mallory
 from vault.errors import SourceError
 from vault.model import MergedRows, TableItem, TableName
 from vault.ports import TargetSession
-from vault.source.postgres.target.target import connect_target
+from vault.source.postgres.target.database import connect_target
 
 __all__ = ["mallory"]
 

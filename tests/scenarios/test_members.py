@@ -14,10 +14,10 @@ from tests.restore_support import restored as restored_in_place
 from tests.scenarios.extension_support import extension
 from tests.scenarios.test_restore_database import ask, database, differences, restored, snapshot_of, text
 from vault.model import State
-from vault.ops.view.archive import archive_blocks
-from vault.ops.view.dump_sql import complete_sql
+from vault.ops.view.archive.custom_format import archive_blocks
+from vault.ops.view.scripts.complete import complete_sql
 from vault.repo.snapshot import Snapshot
-from vault.source.postgres.connection.server import embedded_bin
+from vault.source.postgres.connection.throwaway_server import embedded_bin
 
 pytestmark = pytest.mark.postgres
 

@@ -19,10 +19,10 @@ from tests.fix_zoo import capture_of, empty, fill
 from tests.other_majors import newest_bin
 from tests.restore_support import restored
 from tests.scenarios.catalog_rows import catalog_rows
-from vault.ops.view.dump_sql import complete_sql
+from vault.ops.view.scripts.complete import complete_sql
 from vault.repo.workers import alongside
 from vault.source.postgres.connection.programs import Programs, version_of
-from vault.source.postgres.connection.server import embedded_bin
+from vault.source.postgres.connection.throwaway_server import embedded_bin
 
 pytestmark = pytest.mark.postgres
 

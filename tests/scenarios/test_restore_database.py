@@ -24,7 +24,7 @@ from vault.ops.restore.plan.steps import RestoreOptions
 from vault.ops.restore.run import RestoreReport
 from vault.repo.snapshot import Snapshot
 from vault.source.postgres.connection.connect import Session
-from vault.source.postgres.target.target import connect_target
+from vault.source.postgres.target.database import connect_target
 
 pytestmark = pytest.mark.postgres
 

@@ -10,9 +10,9 @@ from tests.fix_postgres import Cluster
 from tests.restore_support import differences, restored, snapshot_of
 from tests.scenarios.capture_support import database
 from vault.ops.project.components import SUPABASE
-from vault.ops.view.dump_sql import schema_sql
-from vault.ops.view.policies import policies_sql
-from vault.ops.view.routines import functions_sql
+from vault.ops.view.scripts.complete import schema_sql
+from vault.ops.view.scripts.policies import policies_sql
+from vault.ops.view.scripts.routines import functions_sql
 
 pytestmark = pytest.mark.postgres
 

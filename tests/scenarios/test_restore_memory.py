@@ -9,8 +9,8 @@ import pytest
 
 from tests.fix_postgres import Cluster
 from vault.source.postgres.connection.programs import Programs
-from vault.source.postgres.target.memory import index_kib
-from vault.source.postgres.target.target import connect_target
+from vault.source.postgres.target.database import connect_target
+from vault.source.postgres.target.index_memory import index_kib
 
 
 def of_a_session(cluster: Cluster, database: str) -> int:

@@ -9,7 +9,7 @@ import pytest
 from tests.fix_postgres import Cluster
 from tests.restore_support import Restored, differences, restored, snapshot_of
 from vault.ops.project.components import SUPABASE
-from vault.ops.view.policies import policies_sql
+from vault.ops.view.scripts.policies import policies_sql
 from vault.repo.snapshot import Snapshot
 
 pytestmark = pytest.mark.postgres

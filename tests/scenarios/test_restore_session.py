@@ -25,7 +25,7 @@ from vault.model import (
     TableName,
 )
 from vault.ports import TargetSession
-from vault.source.postgres.target.target import PostgresTarget, connect_target
+from vault.source.postgres.target.database import PostgresTarget, connect_target
 
 TABLE = TableName(schema="public", name='odd "t"')
 QUOTED = 'public."odd ""t"""'

@@ -15,7 +15,7 @@ from tests.scenarios.test_restore_database import ask, database, differences, re
 from vault.ops.restore import run as restore
 from vault.ops.restore.plan.plan import plan
 from vault.repo.snapshot import Snapshot
-from vault.source.postgres.target.target import connect_target
+from vault.source.postgres.target.database import connect_target
 
 pytestmark = pytest.mark.postgres
 

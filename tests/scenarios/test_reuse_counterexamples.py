@@ -14,7 +14,7 @@ from tests.fix_postgres import Cluster
 from tests.reuse_support import Series, Taken, small_extents
 from tests.scenarios.capture_support import database
 from vault.ops.backup.reuse import snapshot_reason
-from vault.source.postgres.capture.session import PostgresCapture
+from vault.source.postgres.capture.database import PostgresCapture
 
 pytestmark = pytest.mark.postgres
 

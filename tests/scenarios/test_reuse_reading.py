@@ -15,7 +15,7 @@ from tests.fix_postgres import Cluster
 from tests.reuse_support import Series, small_extents
 from tests.scenarios.capture_support import database
 from vault.errors import PermissionMissing
-from vault.source.postgres.capture.session import PostgresCapture
+from vault.source.postgres.capture.database import PostgresCapture
 
 pytestmark = pytest.mark.postgres
 

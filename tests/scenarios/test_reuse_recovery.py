@@ -17,7 +17,7 @@ from tests.copied_server import copy_of
 from tests.fix_postgres import Cluster, binaries_of, server
 from tests.reuse_support import Series, Taken, small_extents
 from vault.model import ServerFacts
-from vault.source.postgres.connection.server import EmbeddedServer
+from vault.source.postgres.connection.throwaway_server import EmbeddedServer
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 

@@ -14,8 +14,8 @@ import psycopg
 import pytest
 
 from tests.fix_postgres import Cluster, server
-from vault.source.postgres.connection import throwaway
-from vault.source.postgres.connection.throwaway import ALIVE, PREFIX, account, sweep, throwaway_directory
+from vault.source.postgres.connection import throwaway_directories
+from vault.source.postgres.connection.throwaway_directories import ALIVE, PREFIX, account, sweep, throwaway_directory
 
 pytestmark = pytest.mark.postgres
 
@@ -26,8 +26,8 @@ STARTED = """
 import sys
 from pathlib import Path
 from tests.fix_postgres import binaries_of
-from vault.source.postgres.connection.server import EmbeddedServer
-from vault.source.postgres.connection.throwaway import throwaway_directory
+from vault.source.postgres.connection.throwaway_server import EmbeddedServer
+from vault.source.postgres.connection.throwaway_directories import throwaway_directory
 with throwaway_directory() as place, EmbeddedServer(place / "server", binaries=binaries_of(15)) as server:
     print(place, flush=True)
     sys.stdin.read()
@@ -70,7 +70,7 @@ def test_it_runs_as_a_user_that_nobody_has(postgres: Cluster) -> None:
         connection.execute("CREATE TEMPORARY TABLE who (uid int); COPY who FROM PROGRAM 'id -u'")
         ((uid,),) = connection.execute("SELECT uid FROM who").fetchall()
     assert uid == directory_of(postgres).stat().st_uid
-    assert uid in throwaway.UIDS
+    assert uid in throwaway_directories.UIDS
     with pytest.raises(KeyError):
         pwd.getpwuid(uid)
 
@@ -83,7 +83,7 @@ def test_two_servers_are_two_users() -> None:
 
 @AS_ROOT
 def test_where_no_id_is_free_it_is_nobody_and_never_postgres(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(throwaway, "UIDS", range(1))  # root's own
+    monkeypatch.setattr(throwaway_directories, "UIDS", range(1))  # root's own
     found = account()
     assert found is not None
     assert (found.uid, found.gid) == found.maker == pwd.getpwnam("nobody")[2:4]

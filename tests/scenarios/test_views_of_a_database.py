@@ -22,11 +22,11 @@ from vault.ops.view.table import find_table, table_rows
 from vault.ops.view.tree import View
 from vault.ports import Capture
 from vault.repo.snapshot import Snapshot
+from vault.source.postgres.capture.database import open_capture
 from vault.source.postgres.capture.reach import CaptureOptions
-from vault.source.postgres.capture.session import open_capture
 from vault.source.postgres.connection.connect import Session
 from vault.source.postgres.connection.programs import Programs
-from vault.source.postgres.connection.server import embedded_bin
+from vault.source.postgres.connection.throwaway_server import embedded_bin
 
 pytestmark = pytest.mark.postgres
 

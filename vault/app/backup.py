@@ -176,7 +176,7 @@ class _Ahead:
                 if isinstance(error, Unreachable):
                     error.hint = self._plan.advice or error.hint
                 self._failed = error
-            import vault.source.postgres.capture.session
+            import vault.source.postgres.capture.database
         import vault.ops.backup.run  # noqa: F401
 
     def tell_another_major(self, progress: Progress) -> None:
@@ -197,7 +197,7 @@ class _Ahead:
             raise self._failed
         if self._plan.conninfo is None:
             return None
-        from vault.source.postgres.capture.session import open_capture
+        from vault.source.postgres.capture.database import open_capture
 
         conninfo = self._plan.conninfo
         return lambda: open_capture(

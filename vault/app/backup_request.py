@@ -11,7 +11,7 @@ from vault.app.conninfo import database_name, place_of, project_of, settings_of
 from vault.app.database import ChosenDatabase, DatabaseFlags, around, flagged, of_configuration
 from vault.app.settings import Settings, SourceSettings
 from vault.errors import UsageError
-from vault.ops.project import selection
+from vault.ops.project import backup_selection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,7 @@ class BackupPlan:
     @property
     def patterns(self) -> tuple[str, ...]:
         """What narrows the definitions, as the user would type it; what leaves rows alone out is told of each table."""
-        flags = {name: flag for name, flag in selection.FLAGS.items() if name != "exclude_table_data"}
+        flags = {name: flag for name, flag in backup_selection.FLAGS.items() if name != "exclude_table_data"}
         lists = ((flag, getattr(self, name)) for name, flag in flags.items())
         return tuple(f"{flag} {pattern}" for flag, patterns in lists for pattern in dict.fromkeys(patterns))
 
@@ -101,7 +101,7 @@ def plan_backup(settings: Settings, options: BackupOptions) -> BackupPlan:
         conninfo=conninfo,
         directories=directories,
         tags=pairs("--tag", options.tags, "release=1.4"),
-        selection=selection.encode(conninfo is not None, sorted(directories), patterns),
+        selection=backup_selection.encode(conninfo is not None, sorted(directories), patterns),
         options=options,
         variables=chosen.variables,
         notes=_notes(chosen, directories),
@@ -177,7 +177,7 @@ def plan_all(settings: Settings, options: BackupOptions) -> dict[str, BackupPlan
         "--linked": options.linked,
         "--dir": options.directories,
         "--exclude": options.exclude,
-        **{flag: getattr(options, name) for name, flag in selection.FLAGS.items()},
+        **{flag: getattr(options, name) for name, flag in backup_selection.FLAGS.items()},
         "--server-moved": options.server_moved,
         "--accept-rollback": options.accept_rollback,
     }
@@ -198,7 +198,7 @@ def plan_all(settings: Settings, options: BackupOptions) -> dict[str, BackupPlan
 
 
 _NAME = re.compile(r"[a-z0-9_-]+")
-_LISTS = (*selection.FLAGS, "exclude")
+_LISTS = (*backup_selection.FLAGS, "exclude")
 assert set(_LISTS) <= set(SourceSettings.__dataclass_fields__)
 
 

@@ -21,11 +21,11 @@ from vault.model.snapshot import SUMMARY_COMPONENTS
 if TYPE_CHECKING:
     from vault.model import MergedRows, TableName
     from vault.ops.project.components import Selectors
-    from vault.ops.restore.children import Beside
+    from vault.ops.restore.dry_run import Step
     from vault.ops.restore.failures import Failure
-    from vault.ops.restore.foresight import Step
     from vault.ops.restore.plan.steps import RestorePlan
-    from vault.ops.restore.standing import Differing
+    from vault.ops.restore.referring_rows import Beside
+    from vault.ops.restore.standing_paths import Differing
     from vault.ports import DirectorySource, Progress, Target
     from vault.repo.snapshot import Snapshot
 
@@ -266,11 +266,11 @@ def open_restore(
     Raises  UnsafeError: the target is not empty, or is a source; NotThere: the snapshot lacks what is asked for
     """
     from vault.ops.restore import run as restore
-    from vault.ops.restore.children import lost_rows, may_be_cut_off
-    from vault.ops.restore.foresight import foresee
+    from vault.ops.restore.dry_run import foresee
     from vault.ops.restore.plan import plan as restore_plan
-    from vault.ops.restore.plan.select import read_words
+    from vault.ops.restore.plan.only_words import read_words
     from vault.ops.restore.plan.steps import RestoreOptions
+    from vault.ops.restore.referring_rows import lost_rows, may_be_cut_off
 
     settings = settings.with_variables(asked.variables)
     for name in asked.directories:

@@ -10,7 +10,7 @@ from vault.app.settings import Settings, config_to_write
 from vault.app.toml.document import parsed
 from vault.errors import UnsafeError, UsageError
 from vault.model.words import counted
-from vault.ops.retention.words import RULES, read_policy, written
+from vault.ops.retention.policy_words import RULES, read_policy, written
 from vault.repo.state import no_such_source
 
 if TYPE_CHECKING:

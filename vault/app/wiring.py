@@ -169,7 +169,7 @@ def _load_readers() -> None:
 
 def _load_restorers() -> None:
     _load_readers()
-    import vault.source.postgres.target.target  # noqa: F401
+    import vault.source.postgres.target.database  # noqa: F401
 
 
 def repository_unlocker(settings: Settings, *, passphrase: str | None = None) -> Callable[[], Open]:
@@ -319,7 +319,7 @@ def directory_there(path: str) -> DirectorySource | None:
 @contextmanager
 def open_target(settings: Settings, conninfo: str, *, allow_cleartext: bool, advice: str = "") -> Iterator[Target]:
     """A database to restore into, closed at the end. `advice`: what to type if it cannot be reached, where that is known"""
-    from vault.source.postgres.target.target import connect_target
+    from vault.source.postgres.target.database import connect_target
 
     try:
         target = connect_target(
@@ -350,6 +350,6 @@ def queries(settings: Settings, conninfo: str, *, allow_cleartext: bool) -> Iter
 def client_programs(settings: Settings) -> Programs:
     """pg_dump and psql: those on PATH and in the system's places first, then the embedded ones."""
     from vault.source.postgres.connection.programs import Programs
-    from vault.source.postgres.connection.server import embedded_bin
+    from vault.source.postgres.connection.throwaway_server import embedded_bin
 
     return Programs(search_path=settings.environment.get("PATH", ""), embedded=embedded_bin())

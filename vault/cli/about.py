@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from vault.cli import render
 from vault.ids import SnapshotId
 from vault.model import Manifest
-from vault.ops.project.selection import narrowed
+from vault.ops.project.backup_selection import narrowed
 from vault.repo.lineage import is_ahead
 
 if TYPE_CHECKING:

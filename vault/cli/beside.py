@@ -10,7 +10,7 @@ from vault.sql.names import show_name
 
 if TYPE_CHECKING:
     from vault.ids import SnapshotId
-    from vault.ops.restore.children import Beside
+    from vault.ops.restore.referring_rows import Beside
 
 
 def told(beside: Sequence[Beside], snapshot: SnapshotId, *, into: str) -> Iterator[str]:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from vault.ops.check.run import CheckReport
     from vault.ops.doctor.findings import Finding
     from vault.ops.repository.stats import Stats
+    from vault.ops.restore.dry_run import Step
     from vault.ops.restore.failures import Failure
-    from vault.ops.restore.foresight import Step
     from vault.ops.retention.forget import ForgetPlan
     from vault.ops.retention.unlock import LeaseRow, Unlocked
     from vault.ops.view.tree import ViewEntry

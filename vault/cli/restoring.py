@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from vault.app.restore import PlannedRestore, Restored
     from vault.cli.render import Renderer
     from vault.model import MergedRows
-    from vault.ops.restore.children import Beside
-    from vault.ops.restore.standing import Differing
+    from vault.ops.restore.referring_rows import Beside
+    from vault.ops.restore.standing_paths import Differing
     from vault.ports import DirectorySource
     from vault.repo.snapshot import Snapshot
 
@@ -25,7 +25,7 @@ LEFT: Final = "are left as they are (-c replaces them)"
 
 
 def show(out: Renderer, planned: PlannedRestore, *, now_ms: int) -> None:
-    from vault.ops.restore.foresight import lines as foreseen_lines
+    from vault.ops.restore.dry_run import lines as foreseen_lines
     from vault.ops.restore.plan.show import lines as plan_lines
 
     lines = [] if planned.plan is None else list(plan_lines(planned.plan))
@@ -50,7 +50,7 @@ def show(out: Renderer, planned: PlannedRestore, *, now_ms: int) -> None:
 
 
 def _standing(planned: PlannedRestore, name: str, there: DirectorySource) -> Iterator[str]:
-    from vault.ops.restore.standing import compare_directory
+    from vault.ops.restore.standing_paths import compare_directory
 
     compared = compare_directory(planned.snapshot, name, there)
     yield f"  {compared.missing} missing there, which come; {compared.equal} there and equal, which stay"
@@ -118,7 +118,7 @@ def _differing(differing: Sequence[Differing]) -> Iterator[str]:
 
 def _lacking(snapshot: Snapshot) -> Iterator[str]:
     """What no restore brings back, because the backup did not get it."""
-    from vault.ops.project.outside import gaps
+    from vault.ops.project.files_outside import gaps
 
     missing = gaps(snapshot.ledger())
     for gap in missing[:LACKING_NAMED_MAX]:

@@ -24,8 +24,8 @@ def demo_stage(keep: str | None, settings: Settings) -> Iterator[Stage]:
     Raises  UnsafeError: `keep` is not empty; SourceError: there is no PostgreSQL to start
     """
     from vault.demo.story import Stage
-    from vault.source.postgres.connection.server import EmbeddedServer
-    from vault.source.postgres.connection.throwaway import throwaway_directory
+    from vault.source.postgres.connection.throwaway_directories import throwaway_directory
+    from vault.source.postgres.connection.throwaway_server import EmbeddedServer
     from vault.store.local import LocalStore, create_local
 
     with throwaway_directory() as temporary:

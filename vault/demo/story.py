@@ -32,12 +32,12 @@ from vault.repo.snapshot import Snapshot
 from vault.repo.state import Closed, Open
 from vault.source.files.directory import DirectoryFiles
 from vault.source.files.target import DirectoryWriter
+from vault.source.postgres.capture.database import open_capture
 from vault.source.postgres.capture.reach import CaptureOptions
-from vault.source.postgres.capture.session import open_capture
 from vault.source.postgres.connection.connect import Session, connect, resolve
 from vault.source.postgres.connection.programs import Programs
-from vault.source.postgres.connection.server import EmbeddedServer
-from vault.source.postgres.target.target import connect_target
+from vault.source.postgres.connection.throwaway_server import EmbeddedServer
+from vault.source.postgres.target.database import connect_target
 from vault.sql.names import quote
 
 PASSPHRASE: Final = "demo"

@@ -1,6 +1,6 @@
 """Query for the tables to plan a query on which the server would run functions that users wrote. Text only.
 
-`search_path` must be empty. What planning evaluates, and what is done about it: `source.postgres.rows.planning`, spec 86-foreign-code.
+`search_path` must be empty. What planning evaluates, and what is done about it: `source.postgres.rows.unplannable`, spec 86-foreign-code.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from tests.small_repository import Quiet, TestClock, damage, new_repository, put
 from vault.errors import UsageError
 from vault.ids import RepositoryId, SnapshotId
 from vault.model import Manifest, Origin
-from vault.ops.backup.line import choose_line
+from vault.ops.backup.number_and_parent import choose_line
 from vault.repo.lineage import calendar, in_order, is_ahead
 from vault.store.memory import MemoryStore
 

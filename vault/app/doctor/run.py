@@ -300,7 +300,7 @@ def _schedule(settings: Settings) -> tuple[str, str]:
 def _embedded() -> str:
     """The version of the server in the wheel, or empty."""
     from vault.source.postgres.connection.programs import version_of
-    from vault.source.postgres.connection.server import embedded_bin
+    from vault.source.postgres.connection.throwaway_server import embedded_bin
 
     binaries = embedded_bin()
     try:

@@ -164,7 +164,7 @@ def _origins(below: Mapping[str, ValueOrigin], document: Document) -> dict[str, 
 
 def _policy(section: Table) -> Policy:
     """Each rule is looked at alone first, so that all that are wrong are told."""
-    from vault.ops.retention.words import COUNTS, RULES, read_policy
+    from vault.ops.retention.policy_words import COUNTS, RULES, read_policy
 
     section.only("timezone", *RULES)
     section.text("timezone")
@@ -182,7 +182,7 @@ def _policy(section: Table) -> Policy:
 
 
 def _rule(key: str, section: Table, value: object) -> Policy:
-    from vault.ops.retention.words import read_policy
+    from vault.ops.retention.policy_words import read_policy
 
     return read_policy({key: value}, section.full)
 

@@ -93,7 +93,7 @@ def _take(
     with shown(out) as progress:
         report = run_backup(settings, plan, attended=out.can_ask(), progress=progress, unlock=unlock)
     from vault.cli import jsonout
-    from vault.ops.project.outside import gaps
+    from vault.ops.project.files_outside import gaps
 
     incomplete = gaps(report.ledger)
     if invocation.json:
@@ -165,7 +165,7 @@ def _take_all(invocation: Invocation, settings: Settings, asked: BackupOptions) 
 
 def _draw(invocation: Invocation, report: BackupReport) -> None:
     from vault.cli.jsonout import file_bytes, source_bytes
-    from vault.ops.project.selection import narrowed
+    from vault.ops.project.backup_selection import narrowed
 
     out, manifest = invocation.renderer(), report.manifest
     out.missing(report.ledger)
@@ -187,7 +187,7 @@ def _draw(invocation: Invocation, report: BackupReport) -> None:
 
 
 def _tell_how_to_accept(invocation: Invocation, report: BackupReport) -> None:
-    from vault.ops.project.outside import ACCEPTABLE, gaps
+    from vault.ops.project.files_outside import ACCEPTABLE, gaps
 
     names = [gap.item for gap in gaps(report.ledger) if gap.state in ACCEPTABLE]
     if names:

@@ -78,7 +78,7 @@ def forget(
     **words: Any,
 ) -> int:
     from vault.ops.retention import forget as operation
-    from vault.ops.retention.zone import named_zone
+    from vault.ops.retention.time_zone import named_zone
 
     settings, out = invocation.settings(), invocation.renderer()
     if snapshots and (keep_id or any(words.values())):

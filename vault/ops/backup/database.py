@@ -31,8 +31,8 @@ from vault.model import (
     SchemaEntry,
     TableName,
 )
-from vault.ops.backup.lists import ListWriter, storable
 from vault.ops.backup.rows import RowCapture, RowOptions
+from vault.ops.backup.stored_lists import ListWriter, storable
 from vault.pipeline.cut import cut_bytes, fastcdc
 from vault.ports import Capture, Progress
 from vault.repo.snapshot import Snapshot

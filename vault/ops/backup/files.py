@@ -16,7 +16,7 @@ from vault.errors import IntegrityError, NotThere, PermissionMissing, SourceErro
 from vault.format.lists import FILES
 from vault.model import ChunkList, FileItem, FileType, ListRef, Missing, ObjectType, State
 from vault.model.files import path_text
-from vault.ops.backup.lists import ListWriter
+from vault.ops.backup.stored_lists import ListWriter
 from vault.pipeline.cut import cut_bytes, fastcdc
 from vault.ports import DirectorySource, Progress, SourceFile
 from vault.repo.snapshot import Snapshot

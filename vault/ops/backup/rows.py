@@ -18,9 +18,9 @@ from vault.errors import IntegrityError, Malformed, SourceError
 from vault.format.lists import EXTENTS, TABLES
 from vault.limits import EXTENT_BLOCKS, MIB
 from vault.model import Extent, ObjectType, TableItem, TableName
-from vault.ops.backup.lists import ListWriter
-from vault.ops.backup.previous import Previous
+from vault.ops.backup.previous_snapshot import Previous
 from vault.ops.backup.reuse import TablePlan, in_one_order, lacks_values, snapshot_reason, table_reason, unchanged
+from vault.ops.backup.stored_lists import ListWriter
 from vault.pipeline.cut import cut_rows, fastcdc
 from vault.pipeline.generated import DigestSums
 from vault.ports import Capture, Entropy, ExtentJob, ExtentRows, ExtentState, Progress, RowReader, SourceTable

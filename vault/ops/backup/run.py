@@ -22,9 +22,9 @@ from vault.model import (
     State,
 )
 from vault.ops.backup.database import DatabaseCapture, capture_database
-from vault.ops.backup.describe import describe
 from vault.ops.backup.files import FilesCapture, capture_files
-from vault.ops.backup.line import (
+from vault.ops.backup.manifest_and_ledger import describe
+from vault.ops.backup.number_and_parent import (
     Line,
     OtherDatabase,
     apart,
@@ -39,7 +39,7 @@ from vault.ops.backup.request import BackupRequest as BackupRequest
 from vault.ops.backup.rows import RowOptions
 from vault.ops.guard.facts import Terms
 from vault.ops.guard.judge import judged
-from vault.ops.project.outside import unmatched
+from vault.ops.project.files_outside import unmatched
 from vault.ports import Capture, Clock, DirectorySource, Entropy, Progress
 from vault.repo.freshness import Heads, Rollback, record_lost
 from vault.repo.lineage import Known, calendar, is_ahead, recordable

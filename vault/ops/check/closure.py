@@ -42,7 +42,7 @@ from vault.model import (
     TableItem,
 )
 from vault.model.files import path_text
-from vault.ops.check.packsets import PackSet, PackSets
+from vault.ops.check.pack_sets import PackSet, PackSets
 from vault.pipeline.lists import open_node, walk
 from vault.repo.snapshot import check_entry, check_ledger, check_order
 from vault.repo.state import Indexed

@@ -2,7 +2,7 @@
 
 Finds and names; repairs nothing. One damaged thing never hides another: each file and each node is looked at on its own, and every
 damage is told with the tables, files and snapshots that it hits. A snapshot that was whole is not walked again while all that a listing
-shows is as it was (`memory`), unless data is read.
+shows is as it was (`remembered`), unless data is read.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from vault.ids import ObjectId, SnapshotId
 from vault.model import FileKind, Forgotten, Manifest
 from vault.ops.check import strays
 from vault.ops.check.closure import Closure
-from vault.ops.check.memory import ClosureMemory, DataRead
 from vault.ops.check.packs import check_pack, sample
+from vault.ops.check.remembered import ClosureMemory, DataRead
 from vault.ops.repository.keys import list_slots
 from vault.ports import Entropy, Progress
 from vault.repo.freshness import Heads

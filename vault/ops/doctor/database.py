@@ -10,11 +10,11 @@ from vault.errors import VaultError
 from vault.model import Counts, Missing
 from vault.model.examined import Examined, Route, Step
 from vault.model.words import counted, size
-from vault.ops.backup.line import OtherDatabase, refusal, require_same
+from vault.ops.backup.number_and_parent import OtherDatabase, refusal, require_same
 from vault.ops.doctor.findings import Finding, Health, ok, skipped, stopped, warn
 from vault.ops.project.components import Selectors
 from vault.ops.project.counts import Captured, coverage
-from vault.ops.project.outside import ACCEPTABLE, gaps
+from vault.ops.project.files_outside import ACCEPTABLE, gaps
 from vault.repo.lineage import Known
 
 NEWEST_MAJOR = 18

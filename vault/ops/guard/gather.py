@@ -20,8 +20,8 @@ from vault.model import (
     TableName,
 )
 from vault.ops.guard.facts import BYTES_LOST_MIN, DatabaseFacts, Facts, RowSecurity, TableFact, Terms
+from vault.ops.project.backup_selection import narrowed
 from vault.ops.project.components import ROUTINES
-from vault.ops.project.selection import narrowed
 from vault.repo.snapshot import Snapshot
 
 POWER_ROLES: Final = frozenset(

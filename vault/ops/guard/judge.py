@@ -16,7 +16,7 @@ from vault.ops.guard import codes
 from vault.ops.guard.compare import bounded, compare, finding
 from vault.ops.guard.facts import Terms
 from vault.ops.guard.gather import gather
-from vault.ops.project.selection import narrowed
+from vault.ops.project.backup_selection import narrowed
 from vault.ports import Entropy
 from vault.repo.lineage import Known, in_order
 from vault.repo.records import save

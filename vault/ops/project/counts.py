@@ -13,7 +13,7 @@ from typing import Final
 from vault.errors import UsageError
 from vault.model import CatalogFacts, Counts, Coverage, Missing, SchemaEntry, State, TableName
 from vault.ops.project.components import COMPONENTS, SUPABASE, Selectors
-from vault.ops.project.outside import accept, covered, outside
+from vault.ops.project.files_outside import accept, covered, outside
 from vault.sql.names import split_name
 
 _SCHEMA_WORDS: Final = (

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from vault.errors import UnsafeError
 from vault.model import FileItem, FileType, Missing, State
 from vault.model.files import path_text
-from vault.ops.restore.standing import EQUAL, MISSING, Differing, standing
+from vault.ops.restore.standing_paths import EQUAL, MISSING, Differing, standing
 from vault.ports import DirectorySource, DirectoryTarget, Progress
 from vault.repo.snapshot import Snapshot
 

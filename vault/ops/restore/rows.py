@@ -16,14 +16,14 @@ from typing import Final
 from vault.errors import SourceError
 from vault.limits import MIB
 from vault.model import Extent, LargeObjectItem, MergedRows, SuspendedCheck, TableItem, TableName
-from vault.ops.restore import generated
-from vault.ops.restore.columns import narrowed
+from vault.ops.restore import generated_columns
 from vault.ops.restore.failures import Failures
 from vault.ops.restore.plan.contents import bytes_of, rows_of
 from vault.ops.restore.plan.decision import RowMode, TableRows
 from vault.ops.restore.plan.extensions import brought_members
 from vault.ops.restore.plan.steps import RestorePlan
 from vault.ops.restore.sessions import Sessions
+from vault.ops.restore.some_columns import narrowed
 from vault.pipeline import copytext
 from vault.ports import Progress, TargetSession
 from vault.repo.snapshot import Snapshot
@@ -103,10 +103,12 @@ class RowLoader:
                 self._progress.event("note", f"generated columns of {step.item.name} are not compared: {why}")
         items = [item for step in steps if self._is_whole(step) for item in step.items]
         items += [table for steps in self._plan.exchanges for table in steps.tables if table.name in self._rows]
-        tables = generated.loaded(items, self._plan.contents.tables)
+        tables = generated_columns.loaded(items, self._plan.contents.tables)
         if tables:
             with self._sessions.borrow() as session:
-                generated.compare(session, tables, self._snapshot, failures=self._failures, progress=self._progress)
+                generated_columns.compare(
+                    session, tables, self._snapshot, failures=self._failures, progress=self._progress
+                )
 
     def _is_whole(self, step: TableRows) -> bool:
         """All of the snapshot's rows are there as they were saved, whoever wrote them."""

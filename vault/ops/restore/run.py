@@ -14,14 +14,14 @@ from typing import Final
 
 from vault.errors import NotThere, SourceError
 from vault.model import Identity, Membership, MergedRows, Role, RoleSetting, SchemaEntry, TableName
-from vault.ops.restore.children import Beside, cut_off_rows, lost_by_key, lost_rows
-from vault.ops.restore.circular import Circles
 from vault.ops.restore.failures import Failure, Failures
 from vault.ops.restore.plan.contents import Contents, Item
 from vault.ops.restore.plan.decision import Action
 from vault.ops.restore.plan.extensions import Extensions
 from vault.ops.restore.plan.graph import EntryGraph
 from vault.ops.restore.plan.steps import ExchangeSteps, RestorePlan
+from vault.ops.restore.referring_rows import Beside, cut_off_rows, lost_by_key, lost_rows
+from vault.ops.restore.routine_circles import Circles
 from vault.ops.restore.rows import RowLoader
 from vault.ops.restore.schedule import Schedule
 from vault.ops.restore.search_path import search_paths

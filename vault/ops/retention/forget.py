@@ -16,7 +16,7 @@ from vault.ids import SnapshotId
 from vault.model import FileKind, Forgotten, ForgottenSnapshot
 from vault.model.words import counted
 from vault.ops.guard.judge import held
-from vault.ops.project.selection import narrowed
+from vault.ops.project.backup_selection import narrowed
 from vault.ops.retention.policy import Calendar, Candidate, Policy, Verdict, judge
 from vault.ports import Clock, Entropy
 from vault.repo.lineage import SKEW_MS, Known, tag_words

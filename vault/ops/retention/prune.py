@@ -15,9 +15,9 @@ from vault.format.pack import parse_pack_name
 from vault.ids import PackId, SnapshotId
 from vault.model import Lease
 from vault.ops.retention import marking, reclaim
-from vault.ops.retention.fragments import Merged, merge
+from vault.ops.retention.forgotten_records import tidy
+from vault.ops.retention.index_fragments import Merged, merge
 from vault.ops.retention.prune_plan import PackFile, PruneOptions, PrunePlan, plan
-from vault.ops.retention.records import tidy
 from vault.ops.retention.repack import repack
 from vault.ports import Clock, Entropy, Progress
 from vault.repo.census import Census

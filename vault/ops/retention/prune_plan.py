@@ -13,7 +13,7 @@ from typing import Final
 from vault.format.object import RECORD_BYTES
 from vault.ids import PackId
 from vault.limits import MIB, PACK_BYTES_TARGET, PRUNE_AGE_S
-from vault.ops.retention.chains import expected_whole, free_chains
+from vault.ops.retention.delta_chains import expected_whole, free_chains
 from vault.repo.census import COPIED, FREED, WHOLE, Census
 
 MAX_UNUSED: Final = 0.05

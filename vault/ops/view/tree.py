@@ -16,16 +16,16 @@ from vault.errors import NotThere, UsageError
 from vault.model import FileItem, FileType, TableName
 from vault.model.files import path_text
 from vault.ops.project.components import SUPABASE, Selectors, tables_of
-from vault.ops.view import users
-from vault.ops.view.archive import archive_blocks, archive_bytes
-from vault.ops.view.dump_sql import complete_sql, schema_sql
-from vault.ops.view.encryption import encryption_sql
-from vault.ops.view.manifest import manifest_md
+from vault.ops.view.archive.custom_format import archive_blocks, archive_bytes
+from vault.ops.view.backup_manifest import manifest_md
 from vault.ops.view.paths import MANIFEST, RECORDS, read_path, table_files
-from vault.ops.view.policies import policies_sql
-from vault.ops.view.restore_script import restore_sh
-from vault.ops.view.roles import roles_sql, settings_sql
-from vault.ops.view.routines import functions_sql
+from vault.ops.view.scripts import users
+from vault.ops.view.scripts.complete import complete_sql, schema_sql
+from vault.ops.view.scripts.encryption import encryption_sql
+from vault.ops.view.scripts.policies import policies_sql
+from vault.ops.view.scripts.restore_sh import restore_sh
+from vault.ops.view.scripts.roles import roles_sql, settings_sql
+from vault.ops.view.scripts.routines import functions_sql
 from vault.ops.view.table import table_rows
 from vault.repo.snapshot import Snapshot
 from vault.sql.names import one_line

@@ -17,10 +17,10 @@ from vault.model import FileKind, State
 from vault.ops.backup.run import BackupReport
 from vault.ops.guard import codes
 from vault.ops.guard.ack import Waiting, acknowledge, chosen, waiting
-from vault.ops.project import selection
+from vault.ops.project import backup_selection
 from vault.ops.retention import forget
 from vault.ops.retention.policy import Policy
-from vault.ops.retention.zone import named_zone
+from vault.ops.retention.time_zone import named_zone
 from vault.repo.records import load
 from vault.repo.state import Open
 from vault.store.memory import MemoryStore
@@ -188,7 +188,7 @@ def test_what_cannot_be_compared_is_a_finding(repo: Open) -> None:
 
 def test_a_snapshot_of_other_things_is_compared_in_what_both_have(repo: Open) -> None:
     def of(directories: Sequence[str], **narrowing: Sequence[str]) -> str:
-        return selection.encode(True, directories, narrowing)
+        return backup_selection.encode(True, directories, narrowing)
 
     lib = FakeDirectory({b"%d" % number: b"x" for number in range(30)})
     take(repo, GOOD, {"lib": lib}, selection=of(["lib"]))

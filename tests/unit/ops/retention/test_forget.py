@@ -17,7 +17,7 @@ from vault.ids import SnapshotId
 from vault.model import Ack, DrillRecord, FileKind, Finding, Findings, State
 from vault.ops.retention import forget, pins
 from vault.ops.retention.policy import Policy
-from vault.ops.retention.zone import named_zone
+from vault.ops.retention.time_zone import named_zone
 from vault.ports import ObjectStore
 from vault.repo.records import load, save
 from vault.repo.state import Open

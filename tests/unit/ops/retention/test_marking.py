@@ -17,7 +17,7 @@ from vault.format.snapshot import snapshot_name
 from vault.format.upkeep import encode_forgotten
 from vault.ids import SnapshotId
 from vault.model import FileKind, Forgotten, ForgottenSnapshot, PackClass
-from vault.ops.retention import fragments, marking, prune
+from vault.ops.retention import index_fragments, marking, prune
 from vault.ops.retention.prune_plan import PruneOptions, PrunePlan
 from vault.store.memory import MemoryStore
 
@@ -184,4 +184,4 @@ def test_what_a_repair_gave_up_and_announced_is_no_reason_to_refuse(store: Memor
     put_sweep(opened(store), [dead.pack])
     assert foresee(store).delete
     assert foresee(store).swept == (dead.pack,)
-    assert fragments.merge(opened(store), dead_max=1.0, entropy=os.urandom).left == 0
+    assert index_fragments.merge(opened(store), dead_max=1.0, entropy=os.urandom).left == 0

@@ -9,7 +9,7 @@ import pytest
 from vault.errors import UsageError
 from vault.ids import SnapshotId
 from vault.ops.retention.policy import PRESETS, UNLIMITED, Candidate, Policy, Span, judge
-from vault.ops.retention.zone import ZoneCalendar, named_zone
+from vault.ops.retention.time_zone import ZoneCalendar, named_zone
 
 DAY_MS = 86_400_000
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -8,9 +8,9 @@ from enum import Enum
 
 from vault.model import Identity, Present, SchemaEntry, TableItem, TableName, TargetFacts
 from vault.ops.project.components import Selectors
+from vault.ops.restore.plan.comes_along import Picked
 from vault.ops.restore.plan.contents import Contents
 from vault.ops.restore.plan.graph import EntryGraph
-from vault.ops.restore.plan.select import Picked
 
 
 class Action(Enum):

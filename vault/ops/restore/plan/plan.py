@@ -14,18 +14,20 @@ from vault.errors import UnsafeError
 from vault.model import Present, Section, TableName, TargetFacts, read_address
 from vault.ops.project.components import Selectors
 from vault.ops.restore.plan import unrecorded_policies
-from vault.ops.restore.plan.attachments import attachments
 from vault.ops.restore.plan.called_otherwise import called_otherwise
+from vault.ops.restore.plan.comes_along import pick
 from vault.ops.restore.plan.contents import Contents, Item, bytes_of
-from vault.ops.restore.plan.decide import decide, rows_into
+from vault.ops.restore.plan.decide_entries import decide, rows_into
+from vault.ops.restore.plan.decide_privileges import decide_privileges
 from vault.ops.restore.plan.decision import Action, Decision, Exchange, Situation, TableRows
 from vault.ops.restore.plan.exchange import exchanges
 from vault.ops.restore.plan.graph import EntryGraph
-from vault.ops.restore.plan.privileges import decide_privileges
-from vault.ops.restore.plan.references import Reference, references
+from vault.ops.restore.plan.left_undone import narrowed, undone, wider
+from vault.ops.restore.plan.only_words import Wanted
+from vault.ops.restore.plan.partition_attachments import attachments
+from vault.ops.restore.plan.referring_tables import Reference, references
 from vault.ops.restore.plan.roles import RoleSteps, role_steps
 from vault.ops.restore.plan.schema_public import with_public
-from vault.ops.restore.plan.select import Wanted, pick
 from vault.ops.restore.plan.standing_keys import parents_first
 from vault.ops.restore.plan.steps import (
     AccessSteps,
@@ -36,7 +38,6 @@ from vault.ops.restore.plan.steps import (
     RowSteps,
 )
 from vault.ops.restore.plan.triggers import firing, referring
-from vault.ops.restore.plan.undone import narrowed, undone, wider
 from vault.ops.restore.plan.warnings import OF_THE_DATABASE, warnings
 
 _SHOWN_MAX: Final = 5

@@ -11,11 +11,12 @@ from typing import Final
 
 from vault.model import Identity, SchemaEntry, TableItem, TableName, TargetFacts
 from vault.ops.project.components import COMPONENTS, SUPABASE, Selectors
+from vault.ops.restore.plan.comes_along import Picked
 from vault.ops.restore.plan.contents import Contents, bytes_of, rows_of
 from vault.ops.restore.plan.decision import Action, Decision, Exchange, RowMode, TableRows
-from vault.ops.restore.plan.references import Reference
+from vault.ops.restore.plan.only_words import Wanted
+from vault.ops.restore.plan.referring_tables import Reference
 from vault.ops.restore.plan.roles import RoleSteps
-from vault.ops.restore.plan.select import Picked, Wanted
 
 _OF_SCHEMA: Final = frozenset({"schema", "rls_policies", "rpc_functions", "encryption"})
 _OF_DATA: Final = frozenset({"data", "users", "user_roles"})

@@ -8,10 +8,10 @@ from typing import Final
 
 from vault.model import TargetFacts
 from vault.ops.restore.plan.collation import collation_warnings
+from vault.ops.restore.plan.comes_along import Picked
 from vault.ops.restore.plan.contents import Contents
 from vault.ops.restore.plan.extensions import Extensions
 from vault.ops.restore.plan.roles import RoleSteps
-from vault.ops.restore.plan.select import Picked
 
 OF_THE_DATABASE: Final = frozenset({"DATABASE", "DATABASE PROPERTIES"})
 """Entries about the source database itself; the target is a database of its own."""

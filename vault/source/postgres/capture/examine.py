@@ -16,22 +16,22 @@ from vault.model import Missing, TableName
 from vault.model.examined import Examined, FoundProgram, Route, Step
 from vault.source.postgres.capture import (
     cluster,
+    cluster_labels,
     gaps,
-    labels,
     large_objects,
     lock_then_export,
     omissions,
-    patterns,
     sequences,
     tables,
+    unmatched_patterns,
 )
 from vault.source.postgres.capture.reach import CaptureOptions
-from vault.source.postgres.connection import facts, legible
+from vault.source.postgres.connection import server_facts, undecodable_names
 from vault.source.postgres.connection.connect import Server, Session, connect, pinned, refuse_pooler, resolve
-from vault.source.postgres.connection.exported import Relation
+from vault.source.postgres.connection.exported_snapshot import Relation
 from vault.source.postgres.connection.programs import Program, Programs
-from vault.source.postgres.definitions import extras
-from vault.source.postgres.rows.planning import unplanned
+from vault.source.postgres.definitions import beyond_pg_dump
+from vault.source.postgres.rows.unplannable import unplanned
 from vault.sql import pattern
 from vault.sql.names import qualified
 from vault.sql.settings import fixed
@@ -75,7 +75,7 @@ class _Look:
         self._options = options
         self._programs = programs
         self._server: Server | None = None
-        self._known: facts.Basics | None = None
+        self._known: server_facts.Basics | None = None
 
     @contextmanager
     def step(self, step: Step) -> Iterator[None]:
@@ -104,9 +104,9 @@ class _Look:
             return
         if not self._options.definitions_only:
             with self.step(Step.ALL_ROWS):
-                facts.require_unfiltered(known)
+                server_facts.require_unfiltered(known)
         with self.step(Step.TEXTS):
-            legible.require(leader, known.encoding)
+            undecodable_names.require(leader, known.encoding)
         with self.step(Step.OBJECTS):
             self._objects(leader, known)
         # Where somebody holds a lock, how many there are is not known.
@@ -140,17 +140,17 @@ class _Look:
             raise
 
     def _describe(self, leader: Session, now_ms: Callable[[], int]) -> None:
-        known = self._known = facts.basics(leader)
+        known = self._known = server_facts.basics(leader)
         self.found = replace(self.found, user=known.user, superuser=known.superuser)
         with _transaction(leader, known):
             asked_ms = now_ms()
             there_ms: int = leader.row(_CLOCK, doing=_DOING)[0]
             ahead_ms = _outside(there_ms, asked_ms, now_ms())
-            server = facts.server_facts(leader, known, before=0)
+            server = server_facts.server_facts(leader, known, before=0)
             size: int = leader.row(_SIZE, doing=_DOING)[0]
         self.found = replace(self.found, server=server, clock_ahead_ms=ahead_ms, size_bytes=size)
 
-    def _objects(self, leader: Session, known: facts.Basics) -> None:
+    def _objects(self, leader: Session, known: server_facts.Basics) -> None:
         selection, path = self._options.selection(), known.search_path
         selected = pattern.condition(selection, path)
         with _transaction(leader, known):
@@ -164,28 +164,30 @@ class _Look:
             )
             if not self._options.allow_gaps:
                 readable.require()
-            patterns.refuse_empty(leader, relations, selection, path)
+            unmatched_patterns.refuse_empty(leader, relations, selection, path)
             if len(relations) > known.lock_slots // lock_then_export.SHARE_OF_LOCK_TABLE:
                 lock_then_export.refuse_too_many(len(relations), known)
 
     def _missing(
-        self, session: Session, relations: Sequence[Relation], known: facts.Basics, *, readable: gaps.Readable
+        self, session: Session, relations: Sequence[Relation], known: server_facts.Basics, *, readable: gaps.Readable
     ) -> Iterator[Missing]:
         """As a capture's `missing`, but for what pg_dump warns of."""
         yield from gaps.of_relations(relations, known)
         if self._options.allow_gaps:
             yield from gaps.undefined(session, relations)
         yield from sequences.missing(readable.values, known.user)
-        scope = extras.Scope(
+        scope = beyond_pg_dump.Scope(
             tables=[relation.oid for relation in relations], everything=self._options.selection().whole
         )
         yield from cluster.missing(session)
-        yield from extras.missing(session, scope)
+        yield from beyond_pg_dump.missing(session, scope)
         if scope.everything:
-            for look in (large_objects, omissions, labels):
+            for look in (large_objects, omissions, cluster_labels):
                 yield from look.missing(session)
 
-    def _counted(self, session: Session, known: facts.Basics, names: Sequence[TableName]) -> Mapping[TableName, int]:
+    def _counted(
+        self, session: Session, known: server_facts.Basics, names: Sequence[TableName]
+    ) -> Mapping[TableName, int]:
         """Rows of those that may be read without running code of others, up to COUNTED_ROWS_MAX of each."""
         selection = self._options.selection()
         without = pattern.without_rows(selection, known.search_path)
@@ -204,7 +206,7 @@ class _Look:
 
 
 @contextmanager
-def _transaction(session: Session, known: facts.Basics) -> Iterator[None]:
+def _transaction(session: Session, known: server_facts.Basics) -> Iterator[None]:
     """Of the settings of a capture, but one that waits for no lock; it ends without a trace."""
     session.run("BEGIN READ ONLY;" + fixed(known.known_settings) + _IMPATIENT, doing=_DOING)
     try:

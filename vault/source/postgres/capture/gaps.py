@@ -9,9 +9,9 @@ from typing import Final
 from vault.errors import PermissionMissing
 from vault.model import Missing, State, TableName
 from vault.source.postgres.capture import large_objects, sequences
-from vault.source.postgres.connection import facts
+from vault.source.postgres.connection import server_facts
 from vault.source.postgres.connection.connect import Session
-from vault.source.postgres.connection.exported import Relation
+from vault.source.postgres.connection.exported_snapshot import Relation
 from vault.sql.names import qualified, quote
 
 NAMED_IN_MESSAGES: Final = 10
@@ -63,7 +63,7 @@ def readable(session: Session, relations: Sequence[Relation], *, selected: str, 
     )
 
 
-def of_relations(relations: Sequence[Relation], known: facts.Basics) -> list[Missing]:
+def of_relations(relations: Sequence[Relation], known: server_facts.Basics) -> list[Missing]:
     """Tables whose rows a snapshot will not hold."""
     gaps = []
     for relation in relations:

@@ -4,7 +4,7 @@ List the tables in a transaction of its own; BEGIN; fixed settings and LOCK TABL
 inside; lock what is new; compare file nodes and names with the newest catalog. The other order gives empty tables without
 an error when somebody truncates in between. Its invariant: an `Exported` that is `held` holds ACCESS SHARE on every table
 in it, and each of them is, file for file, the one that the snapshot sees. Where that would take more than half of the
-server's lock table nothing is held, and whoever reads a table locks and proves it: `sparing` [C3].
+server's lock table nothing is held, and whoever reads a table locks and proves it: `rows.without_table_locks` [C3].
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import psycopg
 from vault.errors import Incoherent, SourceError
 from vault.model import State, TableName
 from vault.source.postgres.capture import gaps, sequences, tables
-from vault.source.postgres.connection import facts
+from vault.source.postgres.connection import server_facts
 from vault.source.postgres.connection.connect import Server, Session, connect, translate
-from vault.source.postgres.connection.exported import Exported, Relation
-from vault.source.postgres.rows.proof import moved
+from vault.source.postgres.connection.exported_snapshot import Exported, Relation
+from vault.source.postgres.rows.same_tables import moved
 from vault.sql.names import literal, qualified
 from vault.sql.settings import BEGIN, fixed
 from vault.sql.sqlstate import LOCK_NOT_AVAILABLE
@@ -60,7 +60,7 @@ class Request:
     notify: Callable[[str], None]
 
 
-def take(leader: Session, server: Server, known: facts.Basics, request: Request) -> Exported:
+def take(leader: Session, server: Server, known: server_facts.Basics, request: Request) -> Exported:
     """Run the protocol on `leader`, at most ATTEMPTS times. Raises Incoherent, PermissionMissing, SourceError"""
     for _ in range(ATTEMPTS):
         try:
@@ -74,7 +74,7 @@ def take(leader: Session, server: Server, known: facts.Basics, request: Request)
     )
 
 
-def _attempt(leader: Session, server: Server, known: facts.Basics, request: Request) -> Exported:
+def _attempt(leader: Session, server: Server, known: server_facts.Basics, request: Request) -> Exported:
     settings = fixed(known.known_settings)
     request.notify("listing tables")
     leader.run("BEGIN READ ONLY;" + settings, doing="listing tables")
@@ -82,14 +82,14 @@ def _attempt(leader: Session, server: Server, known: facts.Basics, request: Requ
     _refuse_unreadable(leader, first, known, request)
     leader.run("COMMIT", doing="listing tables")
     held = len(first) <= known.lock_slots // SHARE_OF_LOCK_TABLE
-    before = facts.insert_lsn(leader, in_recovery=known.in_recovery)
+    before = server_facts.insert_lsn(leader, in_recovery=known.in_recovery)
     if held:
         request.notify(f"locking {len(first)} tables")
     leader.run(BEGIN + settings, doing="beginning the snapshot")
     if held:
         _lock(leader, server, first, request.lock_timeout_s)
     exported: str = leader.row("SELECT pg_export_snapshot()", doing="exporting the snapshot")[0]
-    described = facts.server_facts(leader, known, before=before)
+    described = server_facts.server_facts(leader, known, before=before)
     request.notify(f"snapshot {exported} exported")
     second = tables.relations(leader, request.selected, without_rows=request.without_rows)
     values = _refuse_unreadable(leader, second, known, request)
@@ -97,7 +97,7 @@ def _attempt(leader: Session, server: Server, known: facts.Basics, request: Requ
         locked = {relation.oid for relation in first if relation.lockable}
         _lock(leader, server, [new for new in second if new.oid not in locked], request.lock_timeout_s)
     check(leader, second)
-    identity: str = leader.row(f"SELECT {facts.SERVER_IDENTITY}", doing="identifying the server")[0]
+    identity: str = leader.row(f"SELECT {server_facts.SERVER_IDENTITY}", doing="identifying the server")[0]
     return Exported(
         exported=exported,
         held=held,
@@ -166,7 +166,7 @@ def _blocked(server: Server, batch: Sequence[Relation], timeout_s: float) -> Sou
 
 
 def _refuse_unreadable(
-    leader: Session, relations: Sequence[Relation], known: facts.Basics, request: Request
+    leader: Session, relations: Sequence[Relation], known: server_facts.Basics, request: Request
 ) -> Sequence[tuple[TableName, State]]:
     """The sequences, each with what will become of its value. Raises PermissionMissing: something is not, without --allow-gaps"""
     found = gaps.readable(leader, relations, selected=request.selected, whole=request.whole, user=known.user)
@@ -175,7 +175,7 @@ def _refuse_unreadable(
     return found.values
 
 
-def refuse_too_many(number: int, known: facts.Basics) -> None:
+def refuse_too_many(number: int, known: server_facts.Basics) -> None:
     """Raise SourceError if `number` locks, which pg_dump holds together, leave nothing for anybody else."""
     times, of = DUMP_OF_LOCK_TABLE
     if number > known.lock_table * times // of - LOCKS_OF_OTHERS:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from vault.source.postgres.capture.watch import OLD_TRANSACTION_S, STALL_S
-from vault.source.postgres.connection import facts, legible
+from vault.source.postgres.connection import server_facts, undecodable_names
 from vault.source.postgres.connection.connect import Server, Session, connect, pinned, refuse_pooler, resolve
 from vault.source.postgres.connection.programs import Program, Programs
 from vault.source.postgres.rows.reader import LARGE_TABLE_BYTES
@@ -53,7 +53,7 @@ class Reached:
     server: Server
     leader: Session
     spare: Session
-    known: facts.Basics
+    known: server_facts.Basics
     dump: Program
 
     def close(self) -> None:
@@ -72,10 +72,10 @@ def reach(conninfo: str, *, options: CaptureOptions, programs: Programs, environ
     try:
         server = pinned(server, leader)
         spare = refuse_pooler(server, leader)
-        known = facts.basics(leader)
+        known = server_facts.basics(leader)
         if not options.definitions_only:
-            facts.require_unfiltered(known)
-        legible.require(leader, known.encoding)
+            server_facts.require_unfiltered(known)
+        undecodable_names.require(leader, known.encoding)
         dump = programs.require("pg_dump", major=known.major, local=server.local)
     except BaseException:
         if spare is not None:

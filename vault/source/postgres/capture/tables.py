@@ -13,9 +13,9 @@ from typing import Final
 from vault.model import Column, TableName
 from vault.ports import SourceTable
 from vault.source.postgres.connection.connect import Row, Session
-from vault.source.postgres.connection.exported import Relation
-from vault.source.postgres.rows.fingerprint import fingerprints
-from vault.source.postgres.rows.planning import unplanned
+from vault.source.postgres.connection.exported_snapshot import Relation
+from vault.source.postgres.rows.table_fingerprint import fingerprints
+from vault.source.postgres.rows.unplannable import unplanned
 
 TID_RANGE_VERSION: Final = 140000
 """First server with TID range scans."""

@@ -21,8 +21,8 @@ import psycopg
 from psycopg import pq
 
 from vault.errors import Incoherent, PermissionMissing, SourceError, Unreachable, UnsafeError, UsageError
-from vault.source.postgres.connection.refusal import is_lost, words
-from vault.source.postgres.connection.text import text
+from vault.source.postgres.connection.psycopg_errors import is_lost, words
+from vault.source.postgres.connection.sql_text import text
 from vault.sql import sqlstate
 
 APPLICATION_NAME: Final = "pgvault"

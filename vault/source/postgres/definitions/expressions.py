@@ -11,7 +11,7 @@ from typing import Final
 from vault.model import Address, Identity, read_address
 from vault.model.meaning import Calls, caller, meanings
 from vault.source.postgres.connection.connect import Connection, Session
-from vault.source.postgres.connection.text import text
+from vault.source.postgres.connection.sql_text import text
 
 _TREES: Final = (
     ("pg_rewrite", "concat(ev_qual, ev_action)"),

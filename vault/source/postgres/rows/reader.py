@@ -12,9 +12,9 @@ from itertools import chain, islice
 from typing import Final
 
 from vault.ports import ExtentJob, ExtentRows, ExtentState, SourceTable
-from vault.source.postgres.rows.direct import DirectReader
-from vault.source.postgres.rows.psql import PsqlPump, PsqlRows
-from vault.source.postgres.rows.states import states
+from vault.source.postgres.rows.extent_states import states
+from vault.source.postgres.rows.psql_copy import PsqlPump, PsqlRows
+from vault.source.postgres.rows.psycopg_copy import DirectReader
 
 LARGE_TABLE_BYTES: Final = 16 << 20
 """Below this, starting psql costs more than it saves: for a small table, and for a few extents of a large one."""

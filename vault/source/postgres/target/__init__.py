@@ -1,1 +1,1 @@
-"""A database that is written to."""
+"""A database that is written to: what stands behind `ports.Target` and `ports.TargetSession`."""

@@ -12,8 +12,8 @@ import psycopg
 
 from vault.errors import SourceError, Unreachable
 from vault.source.postgres.connection.connect import Connection
-from vault.source.postgres.connection.refusal import is_lost, is_sayable, words
-from vault.source.postgres.connection.text import text
+from vault.source.postgres.connection.psycopg_errors import is_lost, is_sayable, words
+from vault.source.postgres.connection.sql_text import text
 from vault.sql.sqlstate import DEADLOCK_DETECTED, DEPENDENT_OBJECTS_STILL_EXIST
 
 T = TypeVar("T")

@@ -17,8 +17,8 @@ from vault.errors import MeaningLost, SourceError, Unreachable
 from vault.model import Address, Identity, SchemaEntry, TableName
 from vault.model.meaning import Calls, Meanings, search_paths
 from vault.source.postgres.connection.connect import Connection, Session
-from vault.source.postgres.connection.text import text
-from vault.source.postgres.definitions import expressions, extras
+from vault.source.postgres.connection.sql_text import text
+from vault.source.postgres.definitions import beyond_pg_dump, expressions
 from vault.source.postgres.target.attempts import Attempts, translate
 from vault.source.postgres.target.name_taken import INDEXED, create_beside
 from vault.sql import privileges, sqlstate, statements
@@ -248,7 +248,7 @@ class EntryWriter(Attempts):
         Nothing in a catalog says which of them an extension's script made, so that a snapshot can hold one too many.
         """
         if self._on_members is None:
-            self._on_members = extras.on_members(Session(self._connection))
+            self._on_members = beyond_pg_dump.on_members(Session(self._connection))
         definition = self._on_members.get(entry.identity)
         if definition is not None and definition != entry.definition and entry.drop:
             self._attempt(entry.label, lambda: self._run([entry.drop, entry.definition]))

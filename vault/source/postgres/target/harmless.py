@@ -7,7 +7,7 @@ from typing import Final, LiteralString
 from vault.errors import SourceError
 from vault.model import TableItem
 from vault.source.postgres.connection.connect import Connection, Session
-from vault.source.postgres.rows.planning import foreign
+from vault.source.postgres.rows.unplannable import foreign
 from vault.sql.names import qualified
 
 _FAMILY: Final[LiteralString] = """

@@ -8,8 +8,8 @@ import psycopg
 
 from vault.model import LargeObjectItem
 from vault.source.postgres.connection.connect import Connection
-from vault.source.postgres.connection.refusal import words
-from vault.source.postgres.connection.text import text
+from vault.source.postgres.connection.psycopg_errors import words
+from vault.source.postgres.connection.sql_text import text
 from vault.sql import statements
 
 

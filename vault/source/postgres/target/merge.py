@@ -17,10 +17,10 @@ from psycopg.copy import LibpqWriter
 from vault.errors import SourceError
 from vault.model import BrokenReference, MergedRows, TableItem, TableName
 from vault.source.postgres.connection.connect import Connection, Session
-from vault.source.postgres.connection.text import text
-from vault.source.postgres.rows.planning import foreign
+from vault.source.postgres.connection.sql_text import text
+from vault.source.postgres.rows.unplannable import foreign
 from vault.source.postgres.target.harmless import require_harmless
-from vault.source.postgres.target.silence import triggers_off
+from vault.source.postgres.target.silent_triggers import triggers_off
 from vault.source.postgres.target.unique_keys import UniqueKey, key_of, unique_keys
 from vault.sql.names import literal, qualified, quote
 

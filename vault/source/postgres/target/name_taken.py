@@ -11,7 +11,7 @@ from typing import Final
 
 from vault.model import Identity
 from vault.source.postgres.connection.connect import Connection
-from vault.source.postgres.connection.text import text
+from vault.source.postgres.connection.sql_text import text
 from vault.sql.names import quote
 
 INDEXED: Final = frozenset({"CONSTRAINT", "INDEX"})

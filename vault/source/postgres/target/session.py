@@ -26,14 +26,14 @@ from vault.model import (
 )
 from vault.model.meaning import Meanings
 from vault.source.postgres.connection.connect import Connection, Session
-from vault.source.postgres.connection.text import text
-from vault.source.postgres.rows.direct import read_piece
-from vault.source.postgres.rows.planning import foreign
-from vault.source.postgres.target import children, large_object, merge
+from vault.source.postgres.connection.sql_text import text
+from vault.source.postgres.rows.psycopg_copy import read_piece
+from vault.source.postgres.rows.unplannable import foreign
+from vault.source.postgres.target import large_object, merge, referring_rows
 from vault.source.postgres.target.attempts import translate
 from vault.source.postgres.target.entry_writer import SET_PATH, EntryWriter
 from vault.source.postgres.target.merge import QuietWriter
-from vault.source.postgres.target.silence import triggers_off
+from vault.source.postgres.target.silent_triggers import triggers_off
 from vault.sql import privileges, statements
 from vault.sql.names import literal, qualified, quote
 from vault.sql.settings import RESTORING
@@ -84,17 +84,19 @@ class PostgresTargetSession(EntryWriter):
             raise translate(error, f"rows of {table.name}") from error
 
     def views_over(self, identity: Identity) -> Sequence[Address]:
-        return self._attempt("looking for views", lambda: children.views_over(self._connection, identity))
+        return self._attempt("looking for views", lambda: referring_rows.views_over(self._connection, identity))
 
     def broken_references(self, tables: Sequence[TableName]) -> Sequence[BrokenReference]:
         return self._attempt("foreign keys", lambda: merge.broken_references(self._connection, tables))
 
     def count_rows(self, tables: Sequence[TableName]) -> Mapping[TableName, int]:
-        return self._attempt("counting rows", lambda: children.count_rows(self._connection, tables))
+        return self._attempt("counting rows", lambda: referring_rows.count_rows(self._connection, tables))
 
     def cut_off(self, table: TableItem, columns: Sequence[str], blocks: Iterator[bytes], *, nulls: bool) -> int:
         try:
-            return children.cut_off(self._connection, table, columns, blocks, encoding=self._rows_encoding, nulls=nulls)
+            return referring_rows.cut_off(
+                self._connection, table, columns, blocks, encoding=self._rows_encoding, nulls=nulls
+            )
         except psycopg.Error as error:
             raise translate(error, f"references of {table.name}") from error
 

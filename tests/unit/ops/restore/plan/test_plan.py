@@ -26,8 +26,8 @@ from vault.model import (
     TargetFacts,
 )
 from vault.ops.restore.plan.contents import Contents, Item
+from vault.ops.restore.plan.only_words import Wanted
 from vault.ops.restore.plan.plan import is_read_first, plan
-from vault.ops.restore.plan.select import Wanted
 from vault.ops.restore.plan.show import lines
 from vault.ops.restore.plan.steps import RestoreOptions, RestorePlan
 from vault.ops.restore.schedule import Schedule

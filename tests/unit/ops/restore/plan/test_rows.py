@@ -23,7 +23,7 @@ from tests.restore_values import (
 from vault.model import Address, CatalogFacts, Present, TargetFacts
 from vault.ops.restore.plan.decision import RowMode
 from vault.ops.restore.plan.extensions import brought_members
-from vault.ops.restore.plan.select import Wanted
+from vault.ops.restore.plan.only_words import Wanted
 from vault.ops.restore.plan.steps import RestorePlan
 
 PARTS = [part("SCHEMA s"), part("TABLE s.t", "SCHEMA s")]

