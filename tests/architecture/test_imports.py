@@ -36,7 +36,8 @@ PURE = (
     "vault.ids",
     "vault.limits",
 )
-THREAD_STARTERS = {"Thread", "Timer", "ThreadPoolExecutor", "ProcessPoolExecutor", "Process", "Pool", "fork"}
+THREAD_STARTERS = {"Thread", "Timer", "ThreadPoolExecutor", "ProcessPoolExecutor", "Process", "Pool"}
+FORKS = {"fork", "forkpty"}
 
 
 def inside(module: str, package: str) -> bool:
@@ -55,16 +56,24 @@ def test_third_parties_are_imported_only_where_they_are_allowed() -> None:
     assert wrong == []
 
 
-def test_threads_start_in_repo_workers_alone() -> None:
-    starting = {
+def callers(names: set[str]) -> set[str]:
+    """Modules that call something of one of the names."""
+    return {
         module
         for module, tree in modules()
         for node in ast.walk(tree)
         if isinstance(node, ast.Call)
-        and (node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", ""))
-        in THREAD_STARTERS
+        and (node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")) in names
     }
-    assert starting == {"vault.repo.workers"}
+
+
+def test_threads_start_in_repo_workers_alone() -> None:
+    assert callers(THREAD_STARTERS) == {"vault.repo.workers"}
+
+
+def test_processes_fork_in_app_detached_alone() -> None:
+    """Before any thread was started, and apart from all that a caller may still wait for."""
+    assert callers(FORKS) == {"vault.app.detached"}
 
 
 def test_pure_packages_open_no_file_and_ask_nobody() -> None:

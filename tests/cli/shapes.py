@@ -95,6 +95,13 @@ SHAPES: dict[str, dict[str, Any]] = {
             )
         ),
     ),
+    "job": result(
+        job=nullable(TEXT), log=nullable(TEXT), source=TEXT, started={"enum": ["yes", "joined", "no"]}, why=TEXT,
+    ),
+    "job ended": result(
+        job=TEXT, log=TEXT, source=TEXT, started={"enum": ["yes", "joined"]}, why=TEXT, exit_code=COUNT,
+        snapshot=nullable(SNAPSHOT_ID),
+    ),
     "snapshots": result(snapshots=listed(SNAPSHOT), damage=listed(fields(file=TEXT, kind=TEXT, why=TEXT))),
     "show": result(snapshot=SNAPSHOT, coverage=COVERAGE, tables=listed(TABLE), server=nullable({"type": "object"})),
     "ls": result(

@@ -21,6 +21,8 @@ from vault.crypto.kdf import without_line_end
 from vault.errors import SecretUnavailable
 
 SECRET_BYTES_MAX = 64 * 1024
+UNATTENDED_S = 120.0
+"""What a passphrase command may take where nobody can be asked."""
 _BY_HAND = "try it in a shell: it must give the passphrase, and nothing else"
 
 
@@ -110,7 +112,10 @@ def _origin(settings: Settings, variable: str) -> Origin:
 
 def _obtain(settings: Settings, variable: str, prompt: str, *, twice: bool) -> str:
     found = _origin(settings, variable)
-    secret = _typed(variable, prompt, twice=twice) if found.kind is Kind.TERMINAL else _given(settings, found)
+    if found.kind is Kind.TERMINAL:
+        return _checked(_typed(variable, prompt, twice=twice), variable)
+    patience_s = None if _is_somebody_there() else UNATTENDED_S
+    secret = _given(settings, found, patience_s=patience_s)
     return _checked(secret, variable)
 
 
@@ -125,6 +130,15 @@ def _given(settings: Settings, found: Origin, *, patience_s: float | None = None
             return _output_of(found.value, settings, found.name, patience_s=patience_s)
         case _:
             raise _no_terminal(found.name)
+
+
+def _is_somebody_there() -> bool:
+    """Whether a command can ask on a terminal; what comes from cron, systemd or a job in the background has none."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def _checked(secret: str, variable: str) -> str:

@@ -91,6 +91,11 @@ def repository_path(settings: Settings) -> Path:
     raise UsageError(f"unknown kind of repository {scheme}://", hint="use a path or a file:// URL")
 
 
+def repository_place(settings: Settings) -> str:
+    """What tells repositories apart on this machine. Raises  as `repository_path`"""
+    return str(repository_path(settings).absolute())
+
+
 def local_path(text: str, what: str) -> Path:
     """`text` as a path of this machine; `~` is the home directory.
 
@@ -332,6 +337,17 @@ def open_target(settings: Settings, conninfo: str, *, allow_cleartext: bool, adv
         yield target
     finally:
         target.close()
+
+
+def ask_whether_it_answers(settings: Settings, conninfo: str, *, allow_cleartext: bool) -> None:
+    """One attempt. Raises  Unreachable: not now; UsageError, UnsafeError, SourceError: never"""
+    from vault.source.postgres.connection.connect import connect, resolve
+
+    session = connect(resolve(conninfo, settings.child_environment(), allow_cleartext=allow_cleartext))
+    try:
+        session.row("SELECT 1", doing="asking whether it answers")
+    finally:
+        session.close()
 
 
 @contextmanager

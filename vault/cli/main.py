@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
-from vault.cli.exit_codes import ExitCode, exit_code_of
+from vault.cli.exit_codes import ExitCode
+from vault.cli.failures import Told, told
 from vault.cli.options import Invocation, global_params
 from vault.cli.output import STDOUT, silence, writing
-from vault.errors import IntegrityError, UsageError, VaultError
+from vault.errors import UsageError, VaultError
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -117,9 +118,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def run(arguments: Sequence[str]) -> int:
     """Run one command; returns the exit code. Every error ends here."""
     _occupy_standard_streams()
-    invocation = Invocation(json="--json" in arguments, verbosity=0)
+    invocation = Invocation(json="--json" in arguments, verbosity=0, arguments=tuple(arguments))
     for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
+        # What the caller had ignored stays ignored, as by nohup, here and in what is started from here.
+        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) is not signal.SIG_IGN:
             signal.signal(getattr(signal, name), _interrupt)
     try:
         with group().make_context("pgvault", list(arguments), obj=invocation) as context:
@@ -130,7 +132,7 @@ def run(arguments: Sequence[str]) -> int:
     except click.exceptions.Exit as done:
         return done.exit_code
     except (KeyboardInterrupt, click.Abort):
-        return _report(invocation, code="INTERRUPTED", exit_code=ExitCode.INTERRUPTED, message="interrupted")
+        return _report(invocation, told(KeyboardInterrupt()))
     except BrokenPipeError:
         silence(sys.stdout)
         return ExitCode.OK
@@ -180,31 +182,20 @@ def _report_usage(invocation: Invocation, error: click.ClickException) -> int:
     message = lines[0][:1].lower() + lines[0][1:].rstrip(".")
     return _report(
         invocation,
-        code=UsageError.code,
-        exit_code=ExitCode.USAGE,
-        message=message,
-        why=" ".join(line.strip() for line in lines[1:]),
-        fix=f"{command} --help",
+        Told(
+            code=UsageError.code,
+            exit_code=ExitCode.USAGE,
+            message=message,
+            why=" ".join(line.strip() for line in lines[1:]),
+            fix=f"{command} --help",
+        ),
     )
 
 
 def _report_error(invocation: Invocation, error: VaultError) -> int:
     if invocation.verbosity >= 2:
         _traceback(error)
-    return _report(
-        invocation,
-        code=error.code,
-        exit_code=exit_code_of(type(error)),
-        message=_with_file(error),
-        why=error.why,
-        fix=error.hint,
-    )
-
-
-def _with_file(error: VaultError) -> str:
-    """The message, with the file that it is about."""
-    file = error.file if isinstance(error, IntegrityError) else ""
-    return f"{file}: {error.message}" if file and file not in error.message else error.message
+    return _report(invocation, told(error))
 
 
 def _report_output(invocation: Invocation, error: OSError) -> int:
@@ -222,14 +213,7 @@ def _report_unexpected(invocation: Invocation, error: Exception) -> int:
         _traceback(error)
     elif invocation.verbosity == 1:
         invocation.renderer().talk(f"{_origin(error)}: {type(error).__name__}")
-    return _report(
-        invocation,
-        code=VaultError.code,
-        exit_code=ExitCode.FAILED,
-        message=f"unexpected {type(error).__name__}",
-        why="pgvault met something that it does not expect; this is a defect of pgvault",
-        fix="run it again with -v for the place, with -vv for everything (may hold data), and report it",
-    )
+    return _report(invocation, told(error))
 
 
 def _origin(error: BaseException) -> str:
@@ -245,18 +229,16 @@ def _traceback(error: BaseException) -> None:
     traceback.print_exception(error)
 
 
-def _report(
-    invocation: Invocation, *, code: str, exit_code: ExitCode, message: str, why: str = "", fix: str = ""
-) -> int:
+def _report(invocation: Invocation, failure: Told) -> int:
     """Three parts on stderr, or with --json one line on stdout. Never raises."""
     try:
         renderer = invocation.renderer()
         if invocation.json:
-            line: dict[str, object] = {"type": "error", "code": code, "message": message, "why": why, "fix": fix}
-            renderer.json_line(line | {"exit_code": int(exit_code)})
+            parts = {"code": failure.code, "message": failure.message, "why": failure.why, "fix": failure.fix}
+            renderer.json_line({"type": "error", **parts, "exit_code": int(failure.exit_code)})
         else:
-            renderer.error(message, why=why, fix=fix)
+            renderer.error(failure.message, why=failure.why, fix=failure.fix)
         sys.stdout.flush()
     except (OSError, VaultError):
         silence(sys.stdout)
-    return exit_code
+    return failure.exit_code

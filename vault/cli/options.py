@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Invocation:
-    """What this call of the program was asked for globally. The last mention of an option wins."""
+    """What this call of the program was asked for globally. The last mention of an option wins. `arguments`: as typed."""
 
     json: bool = False
     quiet: bool = False
     verbosity: int = 0
     repository: str | None = None
     source: str | None = None
+    arguments: tuple[str, ...] = ()
     _renderer: Renderer | None = field(default=None, repr=False)
 
     def renderer(self) -> Renderer:

@@ -48,25 +48,25 @@ class Silent:
         pass
 
 
-class _Paced:
+class Paced:
     """Counts the bytes of a stage and speaks at most once in `every_s`."""
 
     def __init__(self, renderer: Renderer, every_s: float) -> None:
-        self._renderer = renderer
+        self.renderer = renderer
         self._every_s = every_s
         self._lock = threading.Lock()
-        self._name = ""
-        self._done = 0
-        self._total: int | None = None
+        self.name = ""
+        self.done = 0
+        self.total: int | None = None
         self._spoken_at = time.monotonic()
 
     def stage(self, name: str, total_bytes: int | None = None) -> None:
         with self._lock:
-            self._name, self._done, self._total = name, 0, total_bytes
+            self.name, self.done, self.total = name, 0, total_bytes
 
     def advance(self, done_bytes: int) -> None:
         with self._lock:
-            self._done += done_bytes
+            self.done += done_bytes
             now = time.monotonic()
             if now - self._spoken_at >= self._every_s:
                 self._spoken_at = now
@@ -76,32 +76,32 @@ class _Paced:
         raise AssertionError("a subclass speaks")
 
 
-class MinuteLines(_Paced):
+class MinuteLines(Paced):
     """For logs: one line a minute on stderr, and every event."""
 
     def __init__(self, renderer: Renderer) -> None:
         super().__init__(renderer, LINE_EVERY_S)
 
     def event(self, kind: str, text: str) -> None:
-        self._renderer.talk(text)
+        self.renderer.talk(text)
 
     def _speak(self) -> None:
-        of_total = f" of {size(self._total)}" if self._total is not None else ""
-        self._renderer.talk(f"{self._name}: {size(self._done)}{of_total}")
+        of_total = f" of {size(self.total)}" if self.total is not None else ""
+        self.renderer.talk(f"{self.name}: {size(self.done)}{of_total}")
 
 
-class JsonLines(_Paced):
+class JsonLines(Paced):
     """For programs: at most one progress line a second on stdout, and every event."""
 
     def __init__(self, renderer: Renderer) -> None:
         super().__init__(renderer, JSON_EVERY_S)
 
     def event(self, kind: str, text: str) -> None:
-        self._renderer.json_line({"type": "event", "kind": kind, "text": text})
+        self.renderer.json_line({"type": "event", "kind": kind, "text": text})
 
     def _speak(self) -> None:
-        self._renderer.json_line(
-            {"type": "progress", "stage": self._name, "done_bytes": self._done, "total_bytes": self._total}
+        self.renderer.json_line(
+            {"type": "progress", "stage": self.name, "done_bytes": self.done, "total_bytes": self.total}
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,17 +14,19 @@ import click
 from vault.app import wiring
 from vault.app.backup import run_backup
 from vault.app.backup_request import BackupOptions, plan_all, plan_backup
+from vault.app.quantities import age_ms
 from vault.cli import render
 from vault.cli.exit_codes import ExitCode, exit_code_of, gravest
 from vault.cli.options import Invocation, command, database_options
 from vault.cli.progress import shown
-from vault.errors import Interrupted, VaultError
+from vault.errors import Interrupted, UsageError, VaultError
 from vault.model.words import counted
 
 if TYPE_CHECKING:
     from vault.app.backup_request import BackupPlan
     from vault.app.settings import Settings
     from vault.ops.backup.run import BackupReport
+    from vault.ports import Progress
     from vault.repo.state import Open
 
 
@@ -68,50 +71,99 @@ if TYPE_CHECKING:
 )
 @click.option("--all", "every", is_flag=True, help="Every source of the configuration, one after the other.")
 @click.option("-j", "--jobs", type=click.IntRange(1, 32), default=2, show_default=True, help="Reading connections.")
-def backup(invocation: Invocation, directories: Sequence[str], tags: Sequence[str], **options: Any) -> int:
+@click.option("--background", is_flag=True, help="Return at once; a job goes on, and waits for the database.")
+@click.option(
+    "--min-interval", metavar="AGE", help="In the background: nothing, if the newest snapshot is younger (12h)."
+)
+@click.option(
+    "--wait", is_flag=True, help="In the background, but wait: for a job that runs already, or for the new one."
+)
+def backup(
+    invocation: Invocation,
+    directories: Sequence[str],
+    tags: Sequence[str],
+    background: bool,
+    min_interval: str | None,
+    wait: bool,
+    **options: Any,
+) -> int:
     settings = invocation.settings()
     asked = BackupOptions(directories=tuple(directories), tags=tuple(tags), **options)
+    if background or wait:
+        return _launch(invocation, settings, asked, min_interval=min_interval, wait=wait)
+    if min_interval is not None:
+        raise UsageError("--min-interval is for jobs", why="a backup by hand is always made", hint="add --background")
     if asked.every:
         return _take_all(invocation, settings, asked)
-    return _take(invocation, settings, plan_backup(settings, asked)).code
+    return take(invocation, settings, plan_backup(settings, asked)).code
+
+
+def _launch(
+    invocation: Invocation, settings: Settings, asked: BackupOptions, *, min_interval: str | None, wait: bool
+) -> int:
+    from vault.cli.background import Work, launch
+    from vault.model.jobs import JobKind
+
+    if asked.every:
+        raise UsageError(
+            "--all cannot run in the background",
+            why="a job is of one source",
+            hint="for each source: pgvault backup --background --source NAME",
+        )
+    given = settings.background.min_interval_ms
+    interval_ms = given if min_interval is None else age_ms(min_interval, option="--min-interval")
+    work = Work(
+        settings=settings,
+        plan=plan_backup(settings, asked),
+        kind=JobKind.BACKUP,
+        min_interval_ms=interval_ms,
+        take=take,
+        command=("pgvault", *invocation.arguments),
+    )
+    return launch(invocation, work, wait=wait)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Taken:
+class Taken:
     code: ExitCode
     snapshot: str | None = None
     why: str = ""
 
 
-def _take(
-    invocation: Invocation, settings: Settings, plan: BackupPlan, *, unlock: Callable[[], Open] | None = None
-) -> _Taken:
-    """One snapshot, shown. Raises  as run_backup"""
+def take(
+    invocation: Invocation,
+    settings: Settings,
+    plan: BackupPlan,
+    *,
+    unlock: Callable[[], Open] | None = None,
+    told: Progress | None = None,
+) -> Taken:
+    """One snapshot, shown; the nine lines last. `told` hears of its progress instead of whom it suits. Raises  as run_backup"""
     out = invocation.renderer()
     for note in plan.notes:
         out.talk(note)
-    with shown(out) as progress:
+    with shown(out) if told is None else nullcontext(told) as progress:
         report = run_backup(settings, plan, attended=out.can_ask(), progress=progress, unlock=unlock)
     from vault.cli import jsonout
     from vault.ops.project.files_outside import gaps
 
     incomplete = gaps(report.ledger)
-    if invocation.json:
-        out.json_line(jsonout.backup(report))
-    else:
-        _draw(invocation, report)
     warnings = jsonout.backup_warnings(report)
     for text in warnings:
         out.insist(f"warning: {text}")
     if report.findings:
         tell_findings(invocation, report)
+    if invocation.json:
+        out.json_line(jsonout.backup(report))
+    else:
+        _draw(invocation, report)
     holds = {
         ExitCode.INCOMPLETE: bool(incomplete or report.apart),
         ExitCode.RUIN: bool(report.findings),
         ExitCode.DAMAGE: bool(report.manifest.suspect or report.rollback is not None),
     }
     code = gravest(code for code, is_so in holds.items() if is_so)
-    return _Taken(code=code, snapshot=report.id.hex(), why="; ".join(warnings))
+    return Taken(code=code, snapshot=report.id.hex(), why="; ".join(warnings))
 
 
 _FINDINGS_SHOWN_MAX = 20
@@ -133,7 +185,7 @@ def _take_all(invocation: Invocation, settings: Settings, asked: BackupOptions) 
     """A snapshot of each source, with a line each; one that fails stops no other. The gravest exit code is the command's."""
     from vault.cli import jsonout
 
-    out, taken = invocation.renderer(), dict[str, _Taken]()
+    out, taken = invocation.renderer(), dict[str, Taken]()
     plans = plan_all(settings, asked)
     opened = wiring.open_repository(settings)
     for name, plan in plans.items():
@@ -141,12 +193,12 @@ def _take_all(invocation: Invocation, settings: Settings, asked: BackupOptions) 
         try:
             if isinstance(plan, VaultError):
                 raise plan
-            taken[name] = _take(invocation, replace(settings, source=name), plan, unlock=lambda: opened)
+            taken[name] = take(invocation, replace(settings, source=name), plan, unlock=lambda: opened)
         except VaultError as error:
             if isinstance(error, Interrupted):
                 raise
             code = exit_code_of(type(error))
-            taken[name] = _Taken(code=code, why=error.message)
+            taken[name] = Taken(code=code, why=error.message)
             if invocation.json:
                 out.json_line({**jsonout.error(error, code), "source": name})
             else:
@@ -179,11 +231,12 @@ def _draw(invocation: Invocation, report: BackupReport) -> None:
         out.line(f"a part of the database only: {', '.join(part)}")
     out.line()
     states = {name: item.state.value for name, item in report.ledger.items()}
-    out.summary(manifest.counts, states, every_line=manifest.database is not None)
     for name, listed in sorted(manifest.directories.items()):
         out.line(
             f"{render.mark(states.get(f'dir:{name}', 'captured'))} Directory {name}: {counted(listed.sums.items, 'path')}"
         )
+    # What people wait for in a log stands at its end.
+    out.summary(manifest.counts, states, every_line=manifest.database is not None)
 
 
 def _tell_how_to_accept(invocation: Invocation, report: BackupReport) -> None:

@@ -1,0 +1,33 @@
+"""Whether the newest snapshot is young enough for there to be no need of another one. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vault.app.backup_request import BackupPlan
+    from vault.repo.lineage import Known
+
+
+def young_enough(known: Iterable[Known], plan: BackupPlan, *, min_interval_ms: int, now_ms: int) -> str:
+    """Why nothing has to be saved; empty: something has to.
+
+    What holds another part of the source, what is suspected of damage and what has a time to come is no reason.
+    """
+    times = [
+        manifest.created_ms
+        for _, manifest in known
+        if manifest.source == plan.source and manifest.selection == plan.selection and not manifest.suspect
+    ]
+    ages_ms = [now_ms - created_ms for created_ms in times if created_ms <= now_ms]
+    if not ages_ms or min(ages_ms) >= min_interval_ms:
+        return ""
+    return f"the newest snapshot is {_words(min(ages_ms))} old, less than {_words(min_interval_ms)}"
+
+
+def _words(age_ms: int) -> str:
+    for unit, length_ms in (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000)):
+        if age_ms >= length_ms:
+            return f"{age_ms / length_ms:.1f}".removesuffix(".0") + f" {unit}"
+    return f"{age_ms // 1000} s"

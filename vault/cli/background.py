@@ -1,0 +1,274 @@
+"""A backup in the background: started, joined, waited for; and what the job itself does in its process.
+
+Starting one never holds up or fails the caller, who is starting something else; that no backup runs is said loudly instead.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import sleep
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from vault.app import background, jobs, state
+from vault.cli.exit_codes import ExitCode
+from vault.errors import SecretUnavailable, StateUnusable, Unreachable, VaultError
+from vault.model.jobs import Job, JobError, JobKind, JobState
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vault.app.background import Begun, RunningJob
+    from vault.app.backup_request import BackupPlan
+    from vault.app.settings import Settings
+    from vault.app.state import StateDirectory
+    from vault.cli.options import Invocation
+    from vault.ports import Progress
+    from vault.repo.state import Open
+
+
+FOLLOW: Final = "pgvault status --follow"
+
+
+class JobOutcome(Protocol):
+    """`snapshot`: its id in hex, None if there is none"""
+
+    @property
+    def code(self) -> ExitCode: ...
+    @property
+    def snapshot(self) -> str | None: ...
+
+
+class Take(Protocol):
+    def __call__(
+        self,
+        invocation: Invocation,
+        settings: Settings,
+        plan: BackupPlan,
+        /,
+        *,
+        unlock: Callable[[], Open],
+        told: Progress,
+    ) -> JobOutcome: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What a job is to do. `min_interval_ms`: since the newest snapshot, below which none is taken; `take`: saves one and shows it"""
+
+    settings: Settings
+    plan: BackupPlan
+    kind: JobKind
+    min_interval_ms: int | None
+    take: Take
+    command: tuple[str, ...]
+
+
+def launch(invocation: Invocation, work: Work, *, wait: bool) -> int:
+    """Start the job or join the one that runs, and say how to follow it; with `wait`, to its end. Returns the exit code.
+
+    Raises  StateUnusable: with `wait` only
+    """
+    from vault.app import wiring
+
+    settings = work.settings
+    place = wiring.repository_place(settings)
+    terms = background.JobTerms(source=work.plan.source, repository=place, kind=work.kind, command=work.command)
+    try:
+        directory = state.state_directory(settings)
+        begun = background.begin(
+            directory,
+            terms,
+            lambda running: _work(invocation, work, running),
+            clock=wiring.SystemClock(),
+            entropy=wiring.system_entropy,
+        )
+    except StateUnusable as error:
+        if wait:
+            raise
+        return _no_backup(invocation, work, error)
+    if wait:
+        return _waited(invocation, directory, begun, work.plan.source)
+    _show(invocation, begun, work.plan.source, None if begun.joined else _what_is_missing(settings))
+    return ExitCode.OK
+
+
+def _no_backup(invocation: Invocation, work: Work, error: StateUnusable) -> int:
+    out = invocation.renderer()
+    out.error(f"NO BACKUP RUNS: {error.message}", why=error.why, fix=error.hint)
+    if invocation.json:
+        out.json_line(fields(None, None, work.plan.source, started="no", why=f"{error.message}: {error.why}"))
+    return ExitCode.OK
+
+
+def _what_is_missing(settings: Settings) -> VaultError | None:
+    """What the job cannot do without, as far as that is seen at once."""
+    from vault.app import secret, wiring
+
+    try:
+        wiring.require_repository(wiring.open_store(settings))
+    except VaultError as error:
+        return error
+    if secret.origin(settings).kind is not secret.Kind.TERMINAL:
+        return None
+    return SecretUnavailable(
+        "no passphrase",
+        why="a job in the background has no terminal to ask on",
+        hint="set PGVAULT_PASSWORD_FILE (a 0600 file), PGVAULT_PASSWORD_COMMAND or PGVAULT_PASSWORD",
+    )
+
+
+def _show(invocation: Invocation, begun: Begun, source: str, missing: VaultError | None) -> None:
+    out = invocation.renderer()
+    if missing is not None:
+        out.error(f"THE BACKUP WILL FAIL: {missing.message}", why=missing.why, fix=missing.hint)
+    if invocation.json:
+        started = "joined" if begun.joined else "yes"
+        why = "" if missing is None else f"{missing.message}: {missing.why}"
+        out.json_line(fields(begun.id, begun.log, source, started=started, why=why))
+        return
+    if begun.joined:
+        out.line(f"a backup of {source} runs already: job {begun.id or '(just being started)'}")
+    else:
+        out.line(f"backup of {source} in the background: job {begun.id}")
+    if not invocation.quiet:
+        out.line(f"  its log:    tail -f {_quoted(begun.log)}")
+        out.line(f"  to follow:  {FOLLOW}")
+
+
+def _quoted(path: Path) -> str:
+    import shlex
+
+    return shlex.quote(str(path))
+
+
+def fields(job: str | None, log: Path | None, source: str, *, started: str, why: str = "") -> dict[str, Any]:
+    """For programs. `started`: yes, joined or no."""
+    return {
+        "type": "result",
+        "job": job,
+        "log": None if log is None else str(log),
+        "source": source,
+        "started": started,
+        "why": why,
+    }
+
+
+# --- waiting -------------------------------------------------------------------------------------
+
+
+def _waited(invocation: Invocation, directory: StateDirectory, begun: Begun, source: str) -> int:
+    out = invocation.renderer()
+    if begun.id is None:
+        raise StateUnusable(
+            f"a job of {source} runs, and cannot be found", why="it has no record", hint="pgvault status, in a moment"
+        )
+    if begun.joined:
+        out.talk(f"a backup of {source} runs already: job {begun.id}")
+    for line in lines(directory, begun.id):
+        out.talk(line)
+    job = ended(directory, begun.id)
+    if invocation.json:
+        out.json_line(_end(job, begun, source))
+    return ExitCode.FAILED if job.exit_code is None else job.exit_code
+
+
+def lines(directory: StateDirectory, job: str) -> Any:
+    """The log's lines as they are written, until the job is over. Raises  StateUnusable"""
+    begun = ""
+    for piece in jobs.follow(directory, job, pause=sleep):
+        *whole, begun = (begun + piece).split("\n")
+        yield from whole
+    if begun:
+        yield begun
+
+
+def ended(directory: StateDirectory, name: str) -> Job:
+    """How a job that is over ended. Raises  VaultError: it was killed; StateUnusable: its record cannot be read"""
+    found = jobs.load(directory, name)
+    if found is None or found.job is None:
+        why = "it is gone" if found is None else found.why
+        raise StateUnusable(f"how job {name} ended is not known", why=why, hint="pgvault snapshots")
+    if jobs.state_of(directory, found.job) is JobState.KILLED:
+        raise VaultError(
+            f"job {name} was killed",
+            why="its process is gone, and it did not say how it ended",
+            hint="pgvault backup: the next run starts clean",
+        )
+    return found.job
+
+
+def _end(job: Job, begun: Begun, source: str) -> dict[str, Any]:
+    if (error := job.error) is not None:
+        parts = {"code": error.code, "message": error.message, "why": error.why, "fix": error.fix}
+        return {"type": "error", **parts, "exit_code": job.exit_code, "job": job.id, "log": str(begun.log)}
+    shown = fields(job.id, begun.log, source, started="joined" if begun.joined else "yes", why=job.skipped)
+    return {**shown, "exit_code": job.exit_code, "snapshot": job.snapshot}
+
+
+# --- the job -------------------------------------------------------------------------------------
+
+
+def _work(caller: Invocation, work: Work, running: RunningJob) -> int:
+    """In the job's process, whose output is its log. Never raises; the record says how it ended."""
+    from vault.app import wiring
+    from vault.cli import joblog
+    from vault.cli.failures import told
+    from vault.cli.options import Invocation
+
+    clock = wiring.SystemClock()
+    sys.stdout, sys.stderr = joblog.results(), joblog.talk(clock.now_ms)
+    invocation = Invocation(verbosity=caller.verbosity, repository=caller.repository, source=caller.source)
+    out = invocation.renderer()
+    running.tell = out.insist
+    out.talk(f"job {running.job.id}: backup of {work.plan.source} into {running.job.repository}")
+    try:
+        code, snapshot, skipped = _saved(invocation, work, running)
+    except BaseException as failure:
+        why = told(failure)
+        out.error(why.message, why=why.why, fix=why.fix)
+        error = JobError(code=why.code, message=why.message, why=why.why, fix=why.fix)
+        running.ended(int(why.exit_code), error=error)
+        return int(why.exit_code)
+    running.ended(int(code), snapshot=snapshot, skipped=skipped)
+    return int(code)
+
+
+def _saved(invocation: Invocation, work: Work, running: RunningJob) -> tuple[int, str | None, str]:
+    """Exit code, id of the snapshot, why there is none. What needs no database comes first. Raises  as run_backup"""
+    from vault.app import wiring
+    from vault.app.interval import young_enough
+    from vault.cli.joblog import Steps
+
+    out, settings, plan, clock = invocation.renderer(), work.settings, work.plan, wiring.SystemClock()
+    opened = wiring.open_repository(settings)
+    if work.min_interval_ms is not None:
+        now_ms = clock.now_ms()
+        skipped = young_enough(opened.snapshots(), plan, min_interval_ms=work.min_interval_ms, now_ms=now_ms)
+        if skipped:
+            out.talk(f"nothing to do: {skipped}")
+            return ExitCode.OK, None, skipped
+    if plan.conninfo is not None:
+        _wait_for_the_database(settings, plan, plan.conninfo, out.talk)
+    running.healthy()
+    taken = work.take(invocation, settings, plan, unlock=lambda: opened, told=Steps(out))
+    return taken.code, taken.snapshot, ""
+
+
+def _wait_for_the_database(settings: Settings, plan: BackupPlan, conninfo: str, tell: Callable[[str], None]) -> None:
+    from vault.app import health, wiring
+
+    reachable = settings.with_variables(plan.variables)
+    cleartext, wait_ms = plan.options.allow_cleartext, settings.background.wait_ms
+    try:
+        health.wait_until(
+            lambda: wiring.ask_whether_it_answers(reachable, conninfo, allow_cleartext=cleartext),
+            patience_s=health.WAIT_S if wait_ms is None else wait_ms / 1000,
+            uptime_s=wiring.SystemClock().uptime_s,
+            pause=sleep,
+            tell=tell,
+        )
+    except Unreachable as error:
+        error.hint = plan.advice or error.hint
+        raise

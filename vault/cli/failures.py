@@ -1,0 +1,46 @@
+"""What went wrong, as every front end of the command line tells it: three parts, a stable name, an exit code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vault.cli.exit_codes import ExitCode, exit_code_of
+from vault.errors import IntegrityError, VaultError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """`fix`: what to type next."""
+
+    code: str
+    exit_code: ExitCode
+    message: str
+    why: str = ""
+    fix: str = ""
+
+
+def told(error: BaseException) -> Told:
+    """Of anything that ends a command; never its traceback, and of what nobody expected not even its text, which may hold data."""
+    if isinstance(error, VaultError):
+        return Told(
+            code=error.code,
+            exit_code=exit_code_of(type(error)),
+            message=_with_file(error),
+            why=error.why,
+            fix=error.hint,
+        )
+    if isinstance(error, KeyboardInterrupt):
+        return Told(code="INTERRUPTED", exit_code=ExitCode.INTERRUPTED, message="interrupted")
+    return Told(
+        code=VaultError.code,
+        exit_code=ExitCode.FAILED,
+        message=f"unexpected {type(error).__name__}",
+        why="pgvault met something that it does not expect; this is a defect of pgvault",
+        fix="run it again with -v for the place, with -vv for everything (may hold data), and report it",
+    )
+
+
+def _with_file(error: VaultError) -> str:
+    """The message, with the file that it is about."""
+    file = error.file if isinstance(error, IntegrityError) else ""
+    return f"{file}: {error.message}" if file and file not in error.message else error.message
