@@ -43,9 +43,9 @@ ROLES = (
 
 
 def act(place: Place, role: str, name: str, seed: int) -> int:
-    """Repeat the work of a role for ever, telling each outcome on stdout."""
-    choice = random.Random(seed)
-    while True:
+    """Repeat the work of a role until the parent is gone, telling each outcome on stdout."""
+    choice, parent = random.Random(seed), os.getppid()
+    while os.getppid() == parent:
         try:
             outcome = WORK[role](place, choice, name)
         except Lost as lost:
@@ -54,6 +54,7 @@ def act(place: Place, role: str, name: str, seed: int) -> int:
         except VaultError as error:
             outcome = f"{role}: {type(error).__name__}: {error}"
         print(json.dumps({"outcome": outcome}), flush=True)
+    return 0
 
 
 # --- the one that starts and kills them -----------------------------------------------------------

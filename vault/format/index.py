@@ -24,6 +24,9 @@ from vault.model import DATA_TYPES, Codec, ObjectRecord, ObjectType, PackEntry
 ENTRY_BYTES: Final = RECORD_BYTES + 4
 INDEX: Final = "index"
 GENERATION_MAX: Final = 2**32 - 1
+GENERATION_USUAL_MAX: Final = 2**31
+"""Writers count up, and none counts so far: a fragment under a higher one was renamed, or put there. It counts as any does, but feeds
+no number; a prune gives its content another name."""
 
 _ENTRY: Final = struct.Struct(">32s32sIIIIII")
 _POSITION: Final = struct.Struct(">I")

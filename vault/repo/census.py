@@ -44,6 +44,7 @@ class Census:
     """
 
     def __init__(self, index: Index) -> None:
+        self._index = index
         self._runs = index.runs
         self._starts: list[int] = []
         self._pack_numbers: list[array[int]] = []
@@ -56,12 +57,14 @@ class Census:
             self._starts.append(total)
             total += len(run)
             places = array("I")
-            for row in run.packs():
+            for position, row in enumerate(run.packs()):
                 number = numbers.setdefault(row.id, len(numbers))
                 if number == len(self.packs):
                     self.packs.append(row.id)
                     self.pack_bytes.append(row.size)
                     self.classes.append(decode_header(row.header).pack_class)
+                elif run.is_usable(position):
+                    self.pack_bytes[number] = row.size  # another fragment may tell of another size
                 places.append(number)
             self._pack_numbers.append(places)
         self.marks = bytearray(total)
@@ -86,9 +89,11 @@ class Census:
         return self._runs[run].location_at(number - self._starts[run])
 
     def find(self, object_id: ObjectId) -> list[int]:
-        """Numbers of its usable places, always in the same order."""
+        """Numbers of its usable places, always in the same order; without those that were found not to open."""
         starts = zip(self._starts, self._runs, strict=True)
-        return [start + position for start, run in starts for position in run.positions(object_id)]
+        numbers = [start + position for start, run in starts for position in run.positions(object_id)]
+        failed = self._index.distrusted(object_id)
+        return [number for number in numbers if self.location(number) not in failed] if failed else numbers
 
     def contents(self) -> tuple[list[int], list[int]]:
         """(objects, sealed bytes) of each pack. Looks at every entry."""

@@ -9,13 +9,12 @@ authenticated counts for nothing. Nothing here stops a backup. Spec 90-threats.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from vault.crypto import keyed
-from vault.errors import IntegrityError, NotFound, RolledBack
+from vault.errors import IntegrityError, RolledBack
 from vault.format import codec, upkeep
 from vault.format.codec import Record, Row, Value
 from vault.format.snapshot import snapshot_name
@@ -24,8 +23,9 @@ from vault.limits import FILE_BYTES_MAX
 from vault.model import FileKind, Forgotten, ForgottenSnapshot, LocalKind
 from vault.ports import Entropy
 from vault.repo import local, private
-from vault.repo.keyring import seal_file, unseal_file
+from vault.repo.keyring import seal_file
 from vault.repo.lineage import Known
+from vault.repo.records import forgotten
 from vault.repo.state import Open
 
 _PLACES_MAX: Final = 64
@@ -184,12 +184,8 @@ def record_lost(repo: Open, rollback: Rollback, *, now_ms: int, entropy: Entropy
 
 def _forgotten_number(repo: Open, source: str) -> int:
     """The highest number of the source in an authentic record; records that cannot be read count for nothing, `check` names them."""
-    highest = 0
-    for stored in repo.store.list("forgotten/"):
-        with suppress(NotFound, IntegrityError):
-            record = upkeep.decode_forgotten(unseal_file(repo.store.get(stored.name), FileKind.FORGOTTEN, repo.keys))
-            highest = max([highest, *(item.sequence for item in record.snapshots if item.source == source)])
-    return highest
+    items = (item for _, record in forgotten(repo).found for item in record.snapshots)
+    return max((item.sequence for item in items if item.source == source), default=0)
 
 
 # --- the file of one source ----------------------------------------------------------------------

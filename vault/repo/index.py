@@ -7,7 +7,7 @@ rest still counts. Spec 50-index.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from pathlib import Path
 from vault.crypto import keyed
 from vault.crypto.keys import Keys
 from vault.errors import ContentMismatch, IntegrityError, MissingObject, NotFound
-from vault.format.index import Fragment, decode_fragment, parse_fragment_name
+from vault.format.index import GENERATION_USUAL_MAX, Fragment, decode_fragment, parse_fragment_name
 from vault.format.pack import parse_pack_name
 from vault.ids import FragmentId, ObjectId, PackId
 from vault.limits import DELTA_DEPTH_MAX
@@ -27,6 +27,8 @@ from vault.repo.runs import MERGED, Link, Run, RunCache, name_of
 
 _LISTINGS_MAX = 5
 """A listing that names what is gone this often is no race with a prune: it lies, or it is a cache."""
+_VAIN_LOADS_MAX = 16
+"""Of loads, one after the other, that were to find a place of an object; as many when one changed nothing."""
 _RUNS_MAX = 16
 """More small runs than this are merged in the cache: a look-up bisects every run."""
 
@@ -48,6 +50,8 @@ class Index:
         self._reloading = threading.Lock()
         self._added: list[Run] = []
         self.loads = 0
+        self._listed = self.fragments(), hash(frozenset(sizes.items()))
+        self._vain_loads = 0
         self._failed: dict[ObjectId, dict[Location, IntegrityError]] = {}
         self._lock = threading.Lock()
         self.pack_sizes = sizes
@@ -93,17 +97,26 @@ class Index:
         """List fragments and packs again: a prune may have copied what is wanted into another pack, and deleted the old one.
 
         seen     `loads` as it was before the look-up that failed
-        gone     a pack that was listed and is not there; None: an object has no place at all, which only the first load can be wrong about
+        gone     a pack that was listed and is not there; None: an object has no place at all. That a load can be wrong about when prunes
+                 follow each other closely, so it is done again until one finds what the one before it had
         Returns  whether to look again
         """
         with self._reloading:
             if self.loads != seen:
                 return True  # another thread did
-            if self._reopen is None or (gone is None and self.loads > 0):
+            if self._reopen is None or (gone is None and self._vain_loads >= _VAIN_LOADS_MAX):
                 return False
             fresh = self._reopen()
             if gone is not None:
                 fresh.pack_sizes.pop(gone, None)  # a late listing may still have it
+            if gone is not None:
+                self._vain_loads = 0
+            elif fresh._listed == self._listed:
+                self._vain_loads = _VAIN_LOADS_MAX
+                return False
+            else:
+                self._vain_loads += 1
+            self._listed = fresh._listed
             with self._lock:
                 known = fresh.fragments()
                 live = [*fresh.runs, *(run for run in self._added if not known.issuperset(run.covers))]
@@ -224,9 +237,13 @@ class Index:
         failed = self._failed.get(object_id)
         return None if failed is None else list(failed.values())[-1]
 
-    def failures(self) -> list[IntegrityError]:
-        """Of every place that was distrusted."""
-        return [error for failed in self._failed.values() for error in failed.values()]
+    def failures(self) -> list[tuple[Location, IntegrityError]]:
+        """Every place that was distrusted, and why."""
+        return [pair for failed in tuple(self._failed.values()) for pair in failed.items()]
+
+    def distrusted(self, object_id: ObjectId) -> Collection[Location]:
+        """Places of the object that failed."""
+        return self._failed.get(object_id, {})
 
     def gone_from(self, object_id: ObjectId) -> PackId | None:
         """A pack that should hold the object or a base of it, and that the store does not have in the size that is known."""
@@ -254,32 +271,27 @@ class Index:
             self._added.append(run)
 
     def missing_packs(self) -> Iterator[tuple[PackId, int]]:
-        """Packs that fragments name and the store does not have in that size."""
-        seen = set()
-        for run in tuple(self._runs):
-            for row in run.unusable():
-                if row.id not in seen:
-                    seen.add(row.id)
-                    yield row.id, row.size
+        """Packs that fragments name and the store does not have in a size that one of them tells."""
+        return ((pack, size) for pack, size in self.packs() if self.pack_sizes.get(pack) != size)
 
     def packs(self) -> Iterator[tuple[PackId, int]]:
-        """Every pack that fragments name, each once."""
-        seen = set()
+        """Every pack that fragments name, each once; of several sizes that they tell, the one that it has."""
+        sizes: dict[PackId, int] = {}
         for run in tuple(self._runs):
             for row in run.packs():
-                if row.id not in seen:
-                    seen.add(row.id)
-                    yield row.id, row.size
+                if row.id not in sizes or self.pack_sizes.get(row.id) == row.size:
+                    sizes[row.id] = row.size
+        return iter(sizes.items())
 
 
 def _fragments(store: ObjectStore) -> tuple[dict[FragmentId, str], int]:
-    """Names of fragments, and the highest generation."""
+    """Names of fragments, and the highest generation that a writer may have given."""
     names = {}
     generation = 0
     for stored in store.list("index/"):
         parsed = parse_fragment_name(stored.name)
         if parsed is not None:
-            generation = max(generation, parsed[0])
+            generation = max(generation, parsed[0] if parsed[0] <= GENERATION_USUAL_MAX else 0)
             names[parsed[1]] = stored.name
     return names, generation
 

@@ -149,6 +149,7 @@ class Reader:
             except IntegrityError as error:
                 error.file = error.file or name
                 error.object_id = error.object_id or record.id.hex()
+                self._index.distrust(record.id, place, error)
                 raise
             if record.type is ObjectType.ROW_CHUNK:
                 self._keep(record.id, plain)  # what is a delta against it comes next

@@ -8,18 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from vault.crypto import keyed
 from vault.errors import IntegrityError, LimitExceeded, NotFound, StoreError
-from vault.format.upkeep import DIRECTORIES, parse_upkeep_name, upkeep_name
+from vault.format.upkeep import DIRECTORIES, decode_forgotten, parse_upkeep_name, upkeep_name
 from vault.limits import FILE_BYTES_MAX
-from vault.model import FileKind
+from vault.model import FileKind, Forgotten
 from vault.ports import Entropy
 from vault.repo.keyring import seal_file, unseal_file
 from vault.repo.state import Open
 
 R = TypeVar("R")
+
+_LISTINGS_MAX: Final = 3
+"""A prune merges records at its end, once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,19 +49,30 @@ def save(repo: Open, kind: FileKind, plain: bytes, *, entropy: Entropy) -> str:
 
 
 def load(repo: Open, kind: FileKind, decode: Callable[[bytes], R]) -> Records[R]:
-    """Every record of a kind. One that goes away meanwhile is not there. Raises  StoreError"""
-    found: list[tuple[str, R]] = []
-    damaged: list[IntegrityError] = []
-    for stored in repo.store.list(f"{DIRECTORIES[kind]}/"):
-        if parse_upkeep_name(stored.name) is None:
-            continue
-        try:
-            if stored.size > FILE_BYTES_MAX:
-                raise LimitExceeded("a sealed record is too long")
-            found.append((stored.name, decode(unseal_file(repo.store.get(stored.name), kind, repo.keys))))
-        except NotFound:
-            continue
-        except IntegrityError as error:
-            error.file = stored.name
-            damaged.append(error)
+    """Every record of a kind. Raises  StoreError
+
+    One that goes away meanwhile is not there; but a prune may have merged it into one that the listing did not have: it is listed again.
+    """
+    for last in (*(False,) * (_LISTINGS_MAX - 1), True):
+        found: list[tuple[str, R]] = []
+        damaged: list[IntegrityError] = []
+        gone = False
+        for stored in repo.store.list(f"{DIRECTORIES[kind]}/"):
+            if parse_upkeep_name(stored.name) is None:
+                continue
+            try:
+                if stored.size > FILE_BYTES_MAX:
+                    raise LimitExceeded("a sealed record is too long")
+                found.append((stored.name, decode(unseal_file(repo.store.get(stored.name), kind, repo.keys))))
+            except NotFound:
+                gone = True
+            except IntegrityError as error:
+                error.file = stored.name
+                damaged.append(error)
+        if not gone or last:
+            break
     return Records(found=tuple(found), damaged=tuple(damaged))
+
+
+def forgotten(repo: Open) -> Records[Forgotten]:
+    return load(repo, FileKind.FORGOTTEN, decode_forgotten)

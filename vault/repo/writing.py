@@ -16,13 +16,12 @@ from pathlib import Path
 from vault.crypto import keyed
 from vault.errors import Locked, StoreError
 from vault.format.snapshot import encode_manifest, parse_snapshot_name
-from vault.format.upkeep import decode_forgotten
 from vault.ids import PackId, SnapshotId
 from vault.limits import LOOK_AGAIN_S
-from vault.model import FileKind, ForgottenSnapshot, Lease, Manifest, ObjectType
+from vault.model import ForgottenSnapshot, Lease, Manifest, ObjectType
 from vault.ports import Clock, Entropy
 from vault.repo import lease
-from vault.repo.records import load
+from vault.repo.records import forgotten
 from vault.repo.state import Indexed, Open
 from vault.repo.writer import Committed, Writer
 
@@ -109,9 +108,8 @@ class Writing:
 def taken(repo: Open) -> frozenset[SnapshotId]:
     """Names of snapshots that are there, readable or not, or were forgotten: whoever forgets next removes what a record names (RET-11)."""
     stored = (parse_snapshot_name(file.name) for file in repo.store.list("snapshots/"))
-    records = load(repo, FileKind.FORGOTTEN, decode_forgotten).found
-    forgotten = (item.id for _, record in records for item in record.snapshots)
-    return frozenset((*filter(None, stored), *forgotten))
+    gone = (item.id for _, record in forgotten(repo).found for item in record.snapshots)
+    return frozenset((*filter(None, stored), *gone))
 
 
 def snapshot_id_of(manifest: Manifest, id_key: bytes) -> SnapshotId:

@@ -268,6 +268,9 @@ class Moving(RecordingStore):
         super().__init__(next_store)
         self._prune, self._prefix, self._left = prune, prefix, times
 
+    def prune_before(self, times: int) -> None:
+        self._left = times
+
     def list(self, prefix: str) -> Iterator[StoredFile]:
         if prefix == self._prefix and self._left:
             self._left -= 1
@@ -290,6 +293,29 @@ def test_what_is_moved_while_the_index_is_loaded_is_found_too(repo: Open, prefix
 
     moving = Moving(repo.store, prune, prefix, times)
     assert opened(moving).indexed(None).reader().get(object_id(repo, plain), ROW) == plain
+
+
+@pytest.mark.spec("LEASE-24")
+@pytest.mark.parametrize("times", [1, 2, 9])
+def test_what_several_prunes_move_one_after_the_other_is_found_too(repo: Open, times: int) -> None:
+    """A load between two of them sees the one's packs and the other's fragments, and no place at all."""
+    (plain, *_) = versions(1)
+    places = [put_pack(repo, [Made(plain=plain)])]
+    put_fragment(repo, places)
+
+    def prune() -> None:
+        earlier = [stored.name for stored in repo.store.list("index/")]
+        places.append(put_pack(repo, [Made(plain=plain)]))
+        put_fragment(repo, places[-1:], generation=len(places))
+        repo.store.delete(pack_name(places[-2].pack))
+        for name in earlier:
+            repo.store.delete(name)
+
+    moving = Moving(repo.store, prune, "index/", 0)
+    reading = opened(moving).indexed(None).reader()
+    prune()
+    moving.prune_before(times)
+    assert reading.get(object_id(repo, plain), ROW) == plain
 
 
 @pytest.mark.spec("LEASE-24")

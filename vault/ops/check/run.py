@@ -7,18 +7,16 @@ shows is as it was (`remembered`), unless data is read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vault.errors import IntegrityError, Malformed, MissingObject, NoRepository, NotFound
+from vault.errors import IntegrityError, Malformed, MissingObject, NoRepository
 from vault.format.config import CONFIG_NAME
 from vault.format.pack import pack_name
 from vault.format.snapshot import snapshot_name
-from vault.format.upkeep import decode_forgotten
 from vault.ids import ObjectId, SnapshotId
-from vault.model import FileKind, Forgotten, Manifest
+from vault.model import Manifest
 from vault.ops.check import strays
 from vault.ops.check.closure import Closure
 from vault.ops.check.packs import check_pack, sample
@@ -27,7 +25,8 @@ from vault.ops.repository.keys import list_slots
 from vault.ports import Entropy, Progress
 from vault.repo.freshness import Heads
 from vault.repo.index import damaged_fragments
-from vault.repo.keyring import unseal_file, verified_config
+from vault.repo.keyring import verified_config
+from vault.repo.records import forgotten
 from vault.repo.state import Indexed, Open
 from vault.repo.workers import ordered
 
@@ -261,10 +260,12 @@ def _lost(repo: Indexed, findings: _Findings) -> dict[ObjectId, IntegrityError]:
 def _check_parents(repo: Indexed, whole: Mapping[SnapshotId, Manifest], findings: _Findings) -> None:
     """A parent that is neither there nor forgotten was lost (nothing knows of the newest one); numbers ascend from it (SNAP-5)."""
     there = {stored.name for stored in repo.open.store.list("snapshots/")}
-    forgotten = {item.id for record in _forgotten(repo) for item in record.snapshots}
+    gone = {
+        item.id for _, record in forgotten(repo.open).found for item in record.snapshots
+    }  # of the others `strays` tells
     for snapshot_id, manifest in whole.items():
         parent = manifest.parent
-        if parent is not None and snapshot_name(parent) not in there and parent not in forgotten:
+        if parent is not None and snapshot_name(parent) not in there and parent not in gone:
             findings.add(
                 MissingObject(
                     "snapshot is missing",
@@ -281,10 +282,3 @@ def _check_parents(repo: Indexed, whole: Mapping[SnapshotId, Manifest], findings
                     file=snapshot_name(snapshot_id),
                 )
             )
-
-
-def _forgotten(repo: Indexed) -> Iterator[Forgotten]:
-    """Those that can be read; of the others `strays` tells."""
-    for stored in repo.open.store.list("forgotten/"):
-        with suppress(NotFound, IntegrityError):
-            yield decode_forgotten(unseal_file(repo.open.store.get(stored.name), FileKind.FORGOTTEN, repo.open.keys))

@@ -13,7 +13,7 @@ from vault.crypto import keyed
 from vault.errors import ContentMismatch, IntegrityError, Malformed, NotFound
 from vault.format import notes, upkeep
 from vault.format.config import CONFIG_NAME
-from vault.format.index import GENERATION_MAX, parse_fragment_name
+from vault.format.index import GENERATION_USUAL_MAX, parse_fragment_name
 from vault.format.keyslot import parse_slot_name
 from vault.format.pack import parse_pack_name
 from vault.format.snapshot import parse_snapshot_name
@@ -42,9 +42,9 @@ def damaged(repo: Open) -> Iterator[IntegrityError]:
     """What is wrong with each file, with its name. Raises  StoreError"""
     for stored in repo.store.list("index/"):
         parsed = parse_fragment_name(stored.name)
-        if parsed is not None and parsed[0] == GENERATION_MAX:
-            why = "no writer counts so far: somebody renamed it, or put it there"
-            yield Malformed("index fragment under the last generation", why=why, file=stored.name)
+        if parsed is not None and parsed[0] > GENERATION_USUAL_MAX:
+            why = "somebody renamed it, or put it there; a prune gives it another name"
+            yield Malformed("index fragment of a generation to which no writer counts", why=why, file=stored.name)
     for kind, directory in upkeep.DIRECTORIES.items():
         for stored in repo.store.list(f"{directory}/"):
             try:

@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from vault.crypto import keyed
 from vault.errors import IntegrityError, Malformed, NotFound, Unsupported
 from vault.format import pack as pack_format
-from vault.format.index import GENERATION_MAX, build_fragment, encode_fragment, fragment_name, parse_fragment_name
+from vault.format.index import (
+    GENERATION_MAX,
+    GENERATION_USUAL_MAX,
+    build_fragment,
+    encode_fragment,
+    fragment_name,
+    parse_fragment_name,
+)
 from vault.ids import FragmentId, PackId
 from vault.limits import FRAGMENT_ENTRIES_MAX, PACK_BYTES_MAX
 from vault.model import FileKind, PackEntry
@@ -67,7 +74,8 @@ def plan(repo: Open, *, progress: Progress) -> IndexPlan:
 def run(repo: Open, planned: IndexPlan, *, entropy: Entropy) -> int:
     """Publish fragments about the planned packs, the last of which supersedes the unreadable ones; how many. Raises  StoreError, IntegrityError"""
     store = repo.store
-    generation = max((parsed[0] for parsed in map(parse_fragment_name, _names(repo)) if parsed), default=0)
+    numbers = (parsed[0] for parsed in map(parse_fragment_name, _names(repo)) if parsed)
+    generation = max((number for number in numbers if number <= GENERATION_USUAL_MAX), default=0)
     ended = sorted(parsed[1] for error in planned.unreadable if (parsed := parse_fragment_name(error.file)))
     store.barrier()  # packs that a writer put before it died may not be durable yet
     written = 0

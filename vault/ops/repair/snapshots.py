@@ -14,14 +14,15 @@ from dataclasses import dataclass
 
 from vault.errors import IntegrityError, Unsupported
 from vault.format.lists import SEQUENCES, TABLES
-from vault.format.upkeep import decode_forgotten, encode_forgotten
+from vault.format.upkeep import encode_forgotten
 from vault.ids import SnapshotId
 from vault.model import FileKind, Forgotten, ForgottenSnapshot, Manifest, ObjectType, SequenceItem
 from vault.ops.repair.losses import Loss, Survivors, ledger_loss
 from vault.ports import Entropy, Progress
 from vault.repo.lease import index_after_sweeps
 from vault.repo.lineage import Known, in_order
-from vault.repo.records import load, save
+from vault.repo.records import forgotten as recorded
+from vault.repo.records import save
 from vault.repo.state import Indexed, Open
 
 
@@ -128,7 +129,7 @@ def record(repo: Open, planned: SnapshotsPlan, *, now_ms: int, entropy: Entropy)
 
 def _records(repo: Open) -> tuple[set[SnapshotId], list[str]]:
     """Snapshots that were forgotten, and the names of records that cannot be read."""
-    records = load(repo, FileKind.FORGOTTEN, decode_forgotten)
+    records = recorded(repo)
     for error in records.damaged:
         if isinstance(error, Unsupported):
             raise error

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from vault.errors import AuthenticationFailed, IntegrityError, UnsafeError, UsageError
 from vault.format.snapshot import snapshot_name
-from vault.format.upkeep import decode_forgotten, encode_forgotten
+from vault.format.upkeep import encode_forgotten
 from vault.ids import SnapshotId
 from vault.model import FileKind, Forgotten, ForgottenSnapshot
 from vault.model.words import counted
@@ -20,7 +20,7 @@ from vault.ops.project.backup_selection import narrowed
 from vault.ops.retention.policy import Calendar, Candidate, Policy, Verdict, judge
 from vault.ports import Clock, Entropy
 from vault.repo.lineage import SKEW_MS, Known, tag_words
-from vault.repo.records import load, save
+from vault.repo.records import forgotten, save
 from vault.repo.remembered import Remembered, remembered
 from vault.repo.state import Open
 
@@ -76,7 +76,7 @@ def take_stock(repo: Open) -> Inventory:
             hint="if nobody here pinned it, remove that file from the repository; then pin again what is to stay",
             file=unreadable[0].file,
         )
-    records = load(repo, FileKind.FORGOTTEN, decode_forgotten)
+    records = forgotten(repo)
     recorded = {one.id for _, record in records.found for one in record.snapshots}
     there = {snapshot for snapshot, _ in known}
     unfinished = frozenset((recorded & there) - notes.pins.keys())

@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import Final
 
 from vault.crypto import keyed
-from vault.errors import IntegrityError, NotFound, StoreError
-from vault.format.upkeep import decode_forgotten, encode_forgotten, upkeep_name
+from vault.errors import StoreError
+from vault.format.upkeep import encode_forgotten, upkeep_name
 from vault.model import FileKind, Forgotten
 from vault.ports import Clock, Entropy
-from vault.repo.keyring import seal_file, unseal_file
+from vault.repo.keyring import seal_file
+from vault.repo.records import forgotten
 from vault.repo.state import Open
 
 MANY_RECORDS: Final = 16
@@ -20,7 +21,7 @@ MANY_RECORDS: Final = 16
 
 def tidy(repo: Open, *, clock: Clock, entropy: Entropy) -> None:
     """Merge forgotten records if they are many; those that do not open stay. Raises  StoreError: the merged one cannot be written"""
-    found = _forgotten(repo)
+    found = forgotten(repo).found
     if len(found) < MANY_RECORDS:
         return
     snapshots = {item.id: item for _, record in found for item in record.snapshots}
@@ -34,14 +35,3 @@ def tidy(repo: Open, *, clock: Clock, entropy: Entropy) -> None:
             repo.store.delete(name)
         except StoreError:
             return  # said twice, which harms nobody; the next prune merges again (LEASE-20)
-
-
-def _forgotten(repo: Open) -> list[tuple[str, Forgotten]]:
-    found = []
-    for stored in repo.store.list("forgotten/"):
-        try:
-            plain = unseal_file(repo.store.get(stored.name), FileKind.FORGOTTEN, repo.keys)
-            found.append((stored.name, decode_forgotten(plain)))
-        except (NotFound, IntegrityError):
-            continue
-    return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,7 @@ from vault.errors import IntegrityError, NotFound, StoreError, UnsafeError
 from vault.format.index import (
     ENTRY_BYTES,
     GENERATION_MAX,
+    GENERATION_USUAL_MAX,
     Fragment,
     PackRow,
     decode_entry,
@@ -55,6 +57,12 @@ class _Source:
     name: str
     size: int
 
+    @property
+    def is_misnamed(self) -> bool:
+        """Whether no writer gave it that name."""
+        parsed = parse_fragment_name(self.name)
+        return parsed is not None and parsed[0] > GENERATION_USUAL_MAX
+
 
 def merge(repo: Open, *, dead_max: float, entropy: Entropy, cache_dir: Path | None = None) -> Merged:
     """Merge what is to be merged, and remove what is superseded. The caller holds a maintenance lease.
@@ -67,18 +75,38 @@ def merge(repo: Open, *, dead_max: float, entropy: Entropy, cache_dir: Path | No
     )  # before the packs: one that a fragment names and that is not there then is gone
     index = index_after_sweeps(repo, cache_dir).index
     require_whole(index)
-    sources = _sources(listed)
+    sources, twins = _without_twins(repo, _sources(listed))
     live = {cover for run in index.runs for cover in run.covers}
     merging = _Merging(repo, index, {source.id: source for source in sources}, entropy=entropy)
     merging.remove_superseded([source for source in sources if source.id not in live])
     for group in _groups(_chosen(index, [source for source in sources if source.id in live], dead_max)):
         merging.merge(group)
+    merging.remove_twins(twins)
     return Merged(removed=merging.removed, left=merging.left, written_bytes=merging.written_bytes)
 
 
 def _sources(listed: Sequence[StoredFile]) -> list[_Source]:
     parsed = ((parse_fragment_name(stored.name), stored) for stored in listed)
     return [_Source(id=found[1], name=stored.name, size=stored.size) for found, stored in parsed if found is not None]
+
+
+def _without_twins(repo: Open, sources: Sequence[_Source]) -> tuple[list[_Source], list[_Source]]:
+    """One of each fragment, of several the first that is whole; and the others, that somebody copied."""
+    by_id: dict[FragmentId, list[_Source]] = {}
+    for source in sources:
+        by_id.setdefault(source.id, []).append(source)
+    kept = [
+        next(filter(partial(_is_whole, repo), several), several[0]) if several[1:] else several[0]
+        for several in by_id.values()
+    ]
+    return kept, [source for source in sources if source not in kept]
+
+
+def _is_whole(repo: Open, source: _Source) -> bool:
+    try:
+        return keyed.sha256(repo.store.get(source.name)) == source.id
+    except (NotFound, IntegrityError):
+        return False
 
 
 def _chosen(index: Index, live: Sequence[_Source], dead_max: float) -> list[_Source]:
@@ -95,7 +123,7 @@ def _chosen(index: Index, live: Sequence[_Source], dead_max: float) -> list[_Sou
     chosen = small if len(small) >= MANY_FRAGMENTS or much_dead else []
     if much_dead:
         chosen += [source for source in live if source not in small and dead_of.get(source.id, 1.0) > dead_max]
-    return chosen
+    return chosen + [source for source in live if source.is_misnamed and source not in chosen]
 
 
 def _groups(sources: Sequence[_Source]) -> Iterator[list[_Source]]:
@@ -129,11 +157,16 @@ class _Merging:
                 for old in wanted.intersection(self._read(source).supersedes):
                     self._remove(self._sources.pop(old))
 
+    def remove_twins(self, twins: Sequence[_Source]) -> None:
+        """Of what is there, or was merged, under another name."""
+        for twin in twins:
+            self._remove(twin)
+
     def merge(self, group: Sequence[_Source]) -> None:
         """Put one fragment in the place of these, unless it would say the same as a single one."""
         fragments = [self._read(source) for source in group]
         merged = combine(fragments, self._is_there)
-        if len(group) == 1 and len(merged.entries) == len(fragments[0].entries):
+        if len(group) == 1 and len(merged.entries) == len(fragments[0].entries) and not group[0].is_misnamed:
             return
         old = {source.id for source in group}.union(*(fragment.supersedes for fragment in fragments))
         if merged.entries:
@@ -187,7 +220,8 @@ class _Merging:
 
 def combine(fragments: Sequence[Fragment], is_there: Callable[[PackRow], bool]) -> Fragment:
     """Entries of all packs that are there, once for each pack, however many fragments tell of it. Supersedes nothing yet."""
-    rows = sorted({row.id: row for fragment in fragments for row in fragment.packs}.values(), key=lambda row: row.id)
+    there = {row.id: row for fragment in fragments for row in fragment.packs if is_there(row)}
+    rows = sorted(there.values(), key=lambda row: row.id)
     used: dict[PackId, list[bytes]] = {}
     for fragment in fragments:
         told = {row.id for row in fragment.packs if row.id in used}

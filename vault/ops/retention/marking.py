@@ -5,14 +5,14 @@ Never deletes, never guesses: what cannot be read or found ends it with the comm
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from vault.errors import IntegrityError, MissingObject, NotFound, UnsafeError
 from vault.format import tree
 from vault.format.lists import CHUNKS, ENTRIES, EXTENTS, FILES, LARGE_OBJECTS, SEQUENCES, TABLES, ListFormat
 from vault.format.pack import pack_name
-from vault.format.upkeep import decode_forgotten
 from vault.ids import ObjectId, PackId, SnapshotId
 from vault.model import (
     ChunkList,
@@ -20,8 +20,6 @@ from vault.model import (
     EntryItem,
     Extent,
     FileItem,
-    FileKind,
-    Forgotten,
     LargeObjectItem,
     ListRef,
     Manifest,
@@ -30,9 +28,9 @@ from vault.model import (
 from vault.pipeline.lists import open_node
 from vault.repo.census import Census
 from vault.repo.index import Index
-from vault.repo.keyring import unseal_file
 from vault.repo.lineage import Known
 from vault.repo.reader import Reader
+from vault.repo.records import forgotten
 from vault.repo.state import Indexed, Open
 from vault.repo.workers import ordered
 
@@ -54,9 +52,9 @@ def remaining(repo: Open) -> list[Known]:
             damaged[snapshot_id] = manifest
         else:
             snapshots.append((snapshot_id, manifest))
-    forgotten = frozenset(item.id for record in _forgotten_records(repo) for item in record.snapshots)
+    gone = _forgotten(repo)
     for snapshot_id, error in damaged.items():
-        if snapshot_id not in forgotten:  # a repair records what it gives up before the file goes
+        if snapshot_id not in gone:  # a repair records what it gives up before the file goes
             raise UnsafeError(
                 f"nothing is pruned: snapshot {snapshot_id.hex()[:12]} cannot be read",
                 why=f"what it needs cannot be told ({error.message})",
@@ -65,7 +63,7 @@ def remaining(repo: Open) -> list[Known]:
     there = {snapshot_id for snapshot_id, _ in snapshots}
     for snapshot_id, manifest in snapshots:
         parent = manifest.parent
-        if parent is not None and parent not in there and parent not in forgotten:
+        if parent is not None and parent not in there and parent not in gone:
             raise UnsafeError(
                 f"nothing is pruned: snapshot {parent.hex()[:12]} is lost",
                 why=f"it is the parent of {snapshot_id.hex()[:12]}, and no record tells that it was forgotten",
@@ -74,29 +72,28 @@ def remaining(repo: Open) -> list[Known]:
     return snapshots
 
 
-def _forgotten_records(repo: Open) -> Iterator[Forgotten]:
-    """Every forgotten record that is there. Raises  UnsafeError: one cannot be read"""
-    for stored in repo.store.list("forgotten/"):
-        try:
-            yield decode_forgotten(unseal_file(repo.store.get(stored.name), FileKind.FORGOTTEN, repo.keys))
-        except NotFound:
-            continue
-        except IntegrityError as error:
-            raise UnsafeError(
-                f"nothing is pruned: {stored.name} cannot be read",
-                why=f"which snapshots were forgotten cannot be told ({error.message})",
-                hint="pgvault repair snapshots",
-            ) from error
+def _forgotten(repo: Open) -> frozenset[SnapshotId]:
+    """Raises  UnsafeError: a record cannot be read"""
+    records = forgotten(repo)
+    if records.damaged:
+        error = records.damaged[0]
+        raise UnsafeError(
+            f"nothing is pruned: {error.file} cannot be read",
+            why=f"which snapshots were forgotten cannot be told ({error.message})",
+            hint="pgvault repair snapshots",
+        ) from error
+    return frozenset(item.id for _, record in records.found for item in record.snapshots)
 
 
 def require_whole(index: Index) -> None:
     """Raises  UnsafeError: a fragment cannot be read, or a pack has another size than its fragment says and no sweep announces it"""
     if index.damage:
         error = index.damage[0]
+        is_gone = isinstance(error, MissingObject)  # merged by another prune again and again
         raise UnsafeError(
-            "nothing is pruned: the index is damaged",
+            "nothing is pruned: the index is damaged" if not is_gone else "nothing is pruned: the index changes",
             why=f"{error.file}: {error.message}",
-            hint="pgvault repair index",
+            hint="pgvault repair index" if not is_gone else "pgvault prune",
         )
     for pack, size in index.missing_packs():
         there = index.pack_sizes.get(pack)
@@ -108,31 +105,75 @@ def require_whole(index: Index) -> None:
             )
 
 
-def mark(repo: Indexed, snapshots: Iterable[Known], *, known: Census | None = None, threads: int = 2) -> Census:
+class _NoPlace(Exception):
+    """Nothing that the index knows holds an object. `refusal`: what is raised if that stays so."""
+
+    def __init__(self, refusal: UnsafeError) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
+def mark(repo: Indexed, snapshots: Sequence[Known], *, known: Census | None = None, threads: int = 2) -> Census:
     """A place for everything that these snapshots need, outside of swept packs where there is such a one.
 
     known   of an earlier index; all that is needed by it is needed here too
     Raises  UnsafeError: something needed has no place, or a node cannot be read
     """
+    seen, before = repo.index.loads, -1
+    while len(repo.index.failures()) != before:
+        # A place that failed counts no more, and may have been taken before it was read.
+        before = len(repo.index.failures())
+        try:
+            census = _marked(repo, snapshots, known, threads)
+        except _NoPlace as error:
+            # Another prune may have moved it after fragments were listed, and before packs were.
+            if not repo.index.reload(seen, gone=None):
+                raise error.refusal from None
+            seen, before = repo.index.loads, -1
+            continue
+        _refuse_damage(repo.index)
+        census.settle()
+        _try_announced(repo, census)
+    return census
+
+
+def _marked(repo: Indexed, snapshots: Sequence[Known], known: Census | None, threads: int) -> Census:
     census = Census(repo.index)
     walker = _Walker(census, repo.reader(threads=1), repo.index, threads=threads)
     for object_id in known.needed() if known is not None else ():
         walker.need(object_id)
     for snapshot_id, manifest in snapshots:
         walker.walk(snapshot_id, manifest)
-    for error in repo.index.failures():
+    return census
+
+
+def _try_announced(repo: Indexed, census: Census) -> None:
+    """Open what is to be kept of packs that were announced to go. A repair announces damaged ones, and a backup may have healed since
+    what it could not save: where that does not open counts no more, and does not hold up that they go."""
+    reader = repo.reader(threads=1)
+    for number in census.kept() if any(census.swept) else ():
+        if census.swept[census.entry(number).pack]:
+            with suppress(IntegrityError, NotFound):
+                reader.open_places([census.location(number)])
+
+
+def _refuse_damage(index: Index) -> None:
+    """What is damaged in a pack that was announced to go was salvaged, or healed since; another place of it is whole.
+
+    Raises  UnsafeError: another pack is damaged, or one went away
+    """
+    for place, error in index.failures():
         if isinstance(error, MissingObject):
             raise UnsafeError(
                 f"nothing is pruned: {error.file} went away while it was read",
                 why="another prune deleted it meanwhile, or somebody by hand",
                 hint="pgvault prune",
             ) from error
-        # Another place of it could be read; but which of the two is kept must not be left to chance.
-        raise UnsafeError(
-            f"nothing is pruned: {error.file} is damaged", why=error.message, hint="pgvault repair packs"
-        ) from error
-    census.settle()
-    return census
+        if place.pack not in index.swept:
+            # Another place of it could be read; but which of the two is kept must not be left to chance.
+            raise UnsafeError(
+                f"nothing is pruned: {error.file} is damaged", why=error.message, hint="pgvault repair packs"
+            ) from error
 
 
 class Needs:
@@ -255,7 +296,7 @@ class _Walker:
         if new is None:
             gone = self._index.gone_from(object_id)
             where = "no pack that is there holds it" if gone is None else f"{pack_name(gone)} is gone or damaged"
-            raise self._refusal("lacks an object", f"{object_id.hex()[:12]}: {where}")
+            raise _NoPlace(self._refusal("lacks an object", f"{object_id.hex()[:12]}: {where}"))
         return new
 
     def _refusal(self, what: str, why: str) -> UnsafeError:

@@ -8,12 +8,11 @@ from __future__ import annotations
 from vault.errors import NotThere, UsageError
 from vault.format.notes import decode_pin, encode_pin
 from vault.format.snapshot import snapshot_name
-from vault.format.upkeep import decode_forgotten
 from vault.ids import SnapshotId
 from vault.limits import NOTE_BYTES_MAX
 from vault.model import FileKind, Manifest, Pin
 from vault.ports import Clock, Entropy
-from vault.repo.records import load, save
+from vault.repo.records import forgotten, load, save
 from vault.repo.state import Open
 
 
@@ -34,10 +33,9 @@ def pin(repo: Open, snapshot: SnapshotId, *, reason: str, host: str, clock: Cloc
     manifest = repo.manifest(snapshot)
     made = _pin_of(snapshot, manifest, reason=reason, host=host, now_ms=max(0, clock.now_ms()))
     name = save(repo, FileKind.PIN, encode_pin(made), entropy=entropy)
-    records = load(repo, FileKind.FORGOTTEN, decode_forgotten).found
-    forgotten = {one.id for _, record in records for one in record.snapshots}
+    gone = {one.id for _, record in forgotten(repo).found for one in record.snapshots}
     there = any(stored.name == snapshot_name(snapshot) for stored in repo.store.list(snapshot_name(snapshot)))
-    if snapshot in forgotten or not there:
+    if snapshot in gone or not there:
         repo.store.delete(name)
         raise NotThere(
             f"snapshot {snapshot.hex()[:12]} was forgotten meanwhile",
