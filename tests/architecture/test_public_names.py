@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from tests.architecture.sources import ROOT, modules
 
 PUBLIC = {
-    "vault.app": "background backup backup_request conninfo database health interval jobs processes project quantities restore retention secret settings state upkeep wiring",
+    "vault.app": "background backup backup_request command conninfo database health interval jobs processes project quantities restore retention secret settings state upkeep wiring",
     "vault.app.doctor": "run",
     "vault.demo": "stage story",
     "vault.ops.backup": "number_and_parent run why_read",

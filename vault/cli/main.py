@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "demo": "See all of it on a generated project, without a database of your own.",
     "init": "Create a repository and its recovery kit.",
     "backup": "Save one snapshot of a database and its directories.",
+    "run": "Run a command with a backup before or after it.",
     "snapshots": "List the snapshots.",
     "show": "Show one snapshot: what is in it, and what is not.",
     "ls": "List the files of a snapshot, the rendered ones included.",

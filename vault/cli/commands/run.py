@@ -1,0 +1,128 @@
+"""`pgvault run`: a command with a backup before or after it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from vault.app import command as passed
+from vault.app.backup_request import BackupOptions, plan_backup
+from vault.cli.exit_codes import ExitCode
+from vault.cli.options import Invocation, command, database_options
+from vault.errors import Interrupted, UsageError, VaultError
+
+if TYPE_CHECKING:
+    from vault.app.backup_request import BackupPlan
+    from vault.app.settings import Settings
+
+_SAVED: Final = (ExitCode.OK, ExitCode.RUIN)
+"""With these all that was selected is in the snapshot. What looks like a ruin is saved, and so is the good one before it."""
+
+
+@command(
+    "run",
+    help="Run a command with a backup before or after it.\n\n"
+    "--after: run the command; if it succeeds, start a backup in the background, as `backup --background` does. "
+    "--before: save a snapshot, then run the command; without a whole snapshot it does not run. "
+    "The exit code is the command's. What is saved is what the configuration, or the project around, says.",
+    examples=[
+        "pgvault run --after -- ./start_full_stack.sh",
+        "pgvault run --before -- supabase db reset",
+        "pgvault run --before --tag release=1.4 -- ./migrate.sh",
+    ],
+)
+@click.option("--after", is_flag=True, help="The command first, then a backup in the background.")
+@click.option("--before", is_flag=True, help="A snapshot first, then the command.")
+@click.option(
+    "--even-without-backup", is_flag=True, help="With --before: run the command though the snapshot was not saved."
+)
+@click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A name for the snapshot; may be repeated.")
+@database_options("Database name, URL or connection string, without a password.")
+@click.argument("words", metavar="-- COMMAND...", nargs=-1, required=True, type=click.UNPROCESSED)
+def run(
+    invocation: Invocation,
+    after: bool,
+    before: bool,
+    even_without_backup: bool,
+    tags: Sequence[str],
+    database: str | None,
+    local: bool,
+    linked: bool,
+    words: Sequence[str],
+) -> int:
+    if after == before:
+        raise UsageError(
+            "run takes one of --before and --after",
+            why="a backup before the command, or after it",
+            hint="pgvault run --after -- COMMAND ...",
+        )
+    if even_without_backup and after:
+        raise UsageError("--even-without-backup goes with --before", hint="leave it out")
+    settings = invocation.settings()
+    asked = BackupOptions(database=database, local=local, linked=linked, tags=tuple(tags))
+    passed.require(words, settings.environment)
+    plan = plan_backup(settings, asked)
+    if before:
+        code = _save(invocation, settings, plan)
+        if code not in _SAVED and not even_without_backup:
+            invocation.renderer().insist(
+                f"{words[0]} was not run, because there is no whole snapshot; --even-without-backup runs it all the same"
+            )
+            return code
+        passed.become(words, settings.environment)
+    code = passed.run(words, settings.environment)
+    if code == 0:
+        _start(invocation, settings, plan, words[0])
+    else:
+        invocation.renderer().talk(f"no backup was started, because {words[0]} failed")
+    passed.end_like(code)
+    return code
+
+
+def _save(invocation: Invocation, settings: Settings, plan: BackupPlan) -> int:
+    """A snapshot in the foreground; what it says goes to stderr, because stdout is the command's."""
+    from vault.cli.commands.backup import take
+    from vault.cli.failures import told
+
+    out, stdout = invocation.renderer(), sys.stdout
+    sys.stdout = sys.stderr
+    try:
+        return take(invocation, settings, plan).code
+    except VaultError as error:
+        if isinstance(error, Interrupted):
+            raise
+        failure = told(error)
+        out.error(failure.message, why=failure.why, fix=failure.fix)
+        return failure.exit_code
+    finally:
+        sys.stdout = stdout
+
+
+def _start(invocation: Invocation, settings: Settings, plan: BackupPlan, word: str) -> None:
+    from vault.cli.background import Work, launch
+    from vault.cli.commands.backup import take
+    from vault.model.jobs import JobKind
+
+    work = Work(
+        settings=settings,
+        plan=plan,
+        kind=JobKind.RUN,
+        min_interval_ms=settings.background.min_interval_ms,
+        take=take,
+        # What the command's own words hold is nobody's business; some hold passwords.
+        command=("pgvault", "run", "--after", "--", word),
+    )
+    stdout = sys.stdout
+    sys.stdout = sys.stderr
+    try:
+        launch(invocation, work, wait=False)
+    except VaultError as error:
+        invocation.renderer().error(f"NO BACKUP RUNS: {error.message}", why=error.why, fix=error.hint)
+    finally:
+        sys.stdout = stdout
+
+
+COMMAND = run
