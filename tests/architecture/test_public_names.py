@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from tests.architecture.sources import ROOT, modules
 
 PUBLIC = {
-    "vault.app": "background backup backup_request command conninfo database health interval jobs processes project quantities restore retention secret settings state upkeep wiring",
+    "vault.app": "background backup backup_request beginning command conninfo database health interval jobs processes project quantities restore retention secret settings state upkeep wiring",
+    "vault.app.configuration": "effective validation",
     "vault.app.doctor": "run",
     "vault.demo": "stage story",
     "vault.ops.backup": "number_and_parent run why_read",

@@ -76,7 +76,7 @@ FAILED = {
 """`because`: the entry of the first cause, where there is one."""
 
 SHAPES: dict[str, dict[str, Any]] = {
-    "init": result(repository={"type": "string", "pattern": "^[0-9a-f]{32}$"}, url=TEXT, kit=nullable(TEXT), config=nullable(TEXT)),
+    "init": result(repository={"type": "string", "pattern": "^[0-9a-f]{32}$"}, url=TEXT, kit=nullable(TEXT), config=nullable(TEXT), passphrase_file=nullable(TEXT)),
     "backup": result(
         snapshot=SNAPSHOT_ID, parent=nullable(SNAPSHOT_ID), duration_s=SECONDS, tables=COUNT, rows=COUNT,
         source_bytes=COUNT, read_bytes=COUNT, new_bytes=COUNT, extents=COUNT, extents_reused=COUNT, files=COUNT,
@@ -85,6 +85,11 @@ SHAPES: dict[str, dict[str, Any]] = {
         findings=listed(fields(code=TEXT, subject=TEXT, text=TEXT)),
     ),
     "ack": result(findings=listed(WAITING), acknowledged=listed(WAITING), reason=nullable(TEXT)),
+    "config show": result(
+        files=listed(TEXT),
+        settings=listed(fields(key=TEXT, value={}, origin=nullable(fields(kind={"enum": ["flag", "environment", "file", "project"]}, name=TEXT, line=nullable(COUNT))))),
+    ),
+    "config validate": result(valid=TRUTH, files=listed(TEXT), mistakes=listed(fields(place=TEXT, message=TEXT, why=TEXT, fix=TEXT))),
     "backup --all": result(sources=listed(fields(source=TEXT, exit_code=COUNT, snapshot=nullable(SNAPSHOT_ID), why=TEXT))),
     "doctor": result(
         exit_code=COUNT,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from vault.app.conninfo import database_name, place_of, project_of, settings_of
 from vault.app.database import ChosenDatabase, DatabaseFlags, around, flagged, of_configuration
+from vault.app.project import Project
 from vault.app.settings import Settings, SourceSettings
 from vault.errors import UsageError
 from vault.ops.project import backup_selection
@@ -43,6 +44,7 @@ class BackupPlan:
     """`conninfo` is None when no database is backed up; empty when libpq's variables say which.
 
     variables  for libpq's environment, a password among them; notes: what was found and not typed, for the user to see
+    project    that it is the database of
     major      that the server is expected to be of; advice: what to type if it cannot be reached
     """
 
@@ -54,6 +56,7 @@ class BackupPlan:
     options: BackupOptions = field(repr=False)
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     notes: tuple[str, ...] = ()
+    project: Project | None = None
     major: int | None = None
     advice: str = ""
     include_schemas: tuple[str, ...] = ()
@@ -105,6 +108,7 @@ def plan_backup(settings: Settings, options: BackupOptions) -> BackupPlan:
         options=options,
         variables=chosen.variables,
         notes=_notes(chosen, directories),
+        project=chosen.project,
         advice=chosen.advice,
         major=None if chosen.project is None or chosen.kind != "local" else chosen.project.major,
         accepted_gaps=configured.accepted_gaps,

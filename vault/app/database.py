@@ -57,7 +57,7 @@ class ChosenDatabase:
 
 _ADVICE: Final[Mapping[SupabaseDatabase, str]] = {
     "local": "supabase start; or name another database with -d",
-    "linked": f"export {PLATFORM_PASSWORD}=..., or set PGPASSFILE; without IPv6 `supabase link` anew, for its session pooler",
+    "linked": f"the password: in {PLATFORM_PASSWORD} or PGPASSFILE; without IPv6: `supabase link` again, for its session pooler",
 }
 
 

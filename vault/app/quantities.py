@@ -20,6 +20,13 @@ def age_ms(text: str, *, option: str) -> int:
     return int(match[1]) * _AGE_S[match[2]] * 1000 if match[1] else 0
 
 
+def age_text(ms: int) -> str:
+    """As `age_ms` reads it, in the largest unit that is exact; what is no whole second as milliseconds."""
+    seconds, rest = divmod(ms, 1000)
+    unit = next((unit for unit in "wdhms" if seconds and not seconds % _AGE_S[unit]), "s")
+    return f"{ms} ms" if rest else f"{seconds // _AGE_S[unit]}{unit}"
+
+
 def size_bytes(text: str, *, option: str) -> int:
     """`500M`, `2G`, `1048576`, `0`; units of 1,024. Raises  UsageError"""
     match = re.fullmatch(r"(\d{1,15})([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)

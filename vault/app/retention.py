@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from vault.app.settings import Settings, config_to_write
-from vault.app.toml.document import parsed
-from vault.errors import UnsafeError, UsageError
+from vault.app.settings import Settings
+from vault.errors import UsageError
 from vault.model.words import counted
-from vault.ops.retention.policy_words import RULES, read_policy, written
+from vault.ops.retention.policy_words import RULES, read_policy
 from vault.repo.state import no_such_source
 
 if TYPE_CHECKING:
@@ -61,33 +60,3 @@ def chosen_sources(settings: Settings, known: Sequence[Known], *, every: bool) -
             hint="add --source NAME, or --all-sources if all of them are meant",
         )
     return there
-
-
-class PolicyFile:
-    """The configuration that `init --preset` adds a policy to: looked at first, written when the repository is there."""
-
-    def __init__(self, settings: Settings, preset: str) -> None:
-        """Raises  UsageError: no such preset, or a file that cannot be read; UnsafeError: it has a policy"""
-        self.lines = ["[retention]", *written(preset)]
-        self.path = config_to_write(settings.environment)
-        self._text = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
-        if self._text and "retention" in parsed(self.path):
-            raise UnsafeError(
-                f"{self.path} has a policy already",
-                why="its table [retention]",
-                hint="change it there, or leave --preset out",
-            )
-
-    def write(self) -> None:
-        """Add it at the end. Raises  UsageError: it cannot be written"""
-        head = "" if self._text else "version = 1\n"
-        gap = "\n" if not self._text or self._text.endswith("\n") else "\n\n"
-        try:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(head + gap + "\n".join(self.lines) + "\n")
-        except OSError as error:
-            raise UsageError(
-                f"cannot write {self.path}",
-                why=f"{error.strerror or ''}; the repository is there, without a policy",
-                hint=f"write it yourself: {'; '.join(self.lines)}",
-            ) from error

@@ -72,7 +72,7 @@ def repository_path(settings: Settings) -> Path:
         raise UsageError(
             "no repository is named",
             why="neither --repo, PGVAULT_REPOSITORY nor pgvault.toml names one",
-            hint="add -r PATH, or set PGVAULT_REPOSITORY",
+            hint="add -r PATH, set PGVAULT_REPOSITORY, or make one here: pgvault init",
         )
     scheme, separator, _ = location.partition("://")
     if not separator:

@@ -48,6 +48,7 @@ COMMANDS: Final = {
     "key": "List, add, change and remove passphrases; write a recovery kit.",
     "unlock": "List leases, and remove those of dead writers.",
     "doctor": "Find out whether a backup would work, and what to type where it would not.",
+    "config": "Show the settings in effect, or find the mistakes in them.",
     "stats": "Show sizes, and what made them grow.",
     "help": "Explain a command, the errors, the exit codes or the environment.",
 }

@@ -91,6 +91,10 @@ def test_a_key_that_stands_in_a_text_too_is_not_mistaken() -> None:
     assert lines_of("a = '''\n[b]\n'''\n[b]\nc = ']'\n") == {("a",): 1, ("b",): 4, ("b", "c"): 5}
 
 
+def test_a_comment_behind_a_number_ends_nothing() -> None:
+    assert lines_of("a = [ 1 # ] , }\n, 2 ]\nb = 3 # [c]\n") == {("a",): 1, ("b",): 3}
+
+
 def test_where_text_and_values_do_not_agree_no_line_is_told() -> None:
     assert key_lines("a = 1\nb = 2\n", {"a": 1}) == {}
     assert key_lines("a = 1\n", {"a": 1, "b": 2}) == {}

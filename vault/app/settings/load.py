@@ -20,7 +20,7 @@ from vault.app.settings.schedule import read_schedule
 from vault.app.settings.signals import read_signals
 from vault.app.settings.source import read_source
 from vault.app.settings.values import Settings, ValueOrigin
-from vault.app.toml.document import Document, Problem, Table, home_path, read_document
+from vault.app.toml.document import Document, Problem, Table, dotted, home_path, read_document
 from vault.errors import UsageError
 
 if TYPE_CHECKING:
@@ -155,10 +155,10 @@ def _origins(below: Mapping[str, ValueOrigin], document: Document) -> dict[str, 
     values = document.values
     sources = values.get("source")
     replaced = [f"{name}." for name in SECTIONS if name in values and name not in ("repository", "source")]
-    replaced += [f"source.{name}." for name in (sources if isinstance(sources, dict) else ())]
+    replaced += [f"{dotted(('source', name))}." for name in (sources if isinstance(sources, dict) else ())]
     kept = {key: origin for key, origin in below.items() if not key.startswith(tuple(replaced))}
     path = str(document.path)
-    own = {".".join(map(str, keys)): ValueOrigin(kind="file", name=path, line=line) for keys, line in document.leaves()}
+    own = {dotted(keys): ValueOrigin(kind="file", name=path, line=line) for keys, line in document.leaves()}
     return {**kept, **own}
 
 

@@ -9,7 +9,7 @@ import difflib
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -22,6 +22,7 @@ _T = TypeVar("_T")
 _V = TypeVar("_V")
 _W = TypeVar("_W", bound=str)
 _PLACE: Final = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
+_BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 _KINDS: Final = {str: "text", bool: "true or false", int: "an integer", list: "a list", dict: "a table"}
 
 
@@ -118,6 +119,11 @@ def _no_toml(path: Path, text: str, message: str) -> Problem:
     return Problem(path=path, line=line, message="it is no TOML", why=why[:1].lower() + why[1:], hint=hint)
 
 
+def dotted(keys: Iterable[str | int]) -> str:
+    """`a."b c".d`, as it may be written in a file."""
+    return ".".join(key if _BARE.fullmatch(key := str(one)) else json.dumps(key, ensure_ascii=False) for one in keys)
+
+
 def home_path(text: str) -> Path:
     """With `~` as the home directory. Raises  UsageError: there is none"""
     try:
@@ -142,7 +148,7 @@ class Table:
     values: Mapping[str, Any]
 
     def full(self, key: str) -> str:
-        return ".".join((*self.keys, key))
+        return dotted((*self.keys, key))
 
     def refuse(self, key: str | None, message: str, *, why: str = "", hint: str = "") -> None:
         """Collect a problem with the key; None: with the table as a whole."""

@@ -5,22 +5,31 @@ from __future__ import annotations
 import shlex
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from vault.app import secret, wiring
-from vault.cli import jsonout
+from vault.cli import asking, jsonout
+from vault.cli.beginning import Prepared, prepare
+from vault.cli.exit_codes import ExitCode
 from vault.cli.kit import KitFile, require_terminal
 from vault.cli.options import Invocation, command
 from vault.errors import UsageError
+
+if TYPE_CHECKING:
+    from vault.ops.repository.keys import Created
+    from vault.repo.state import Open
 
 
 @command(
     "init",
     help="Create a repository and its recovery kit.\n\nThe passphrase encrypts everything; the recovery kit opens the "
-    "repository without it. If both are lost, the backups are lost.",
+    "repository without it. If both are lost, the backups are lost. In a Supabase project it asks what is not said, writes "
+    "pgvault.toml and offers the first snapshot; without a terminal nothing is asked.",
     examples=[
-        "pgvault init -r ./backups",
+        "pgvault init",
+        "pgvault init -r ../backups --preset production --recovery-kit ~/kit.txt --generate-passphrase ~/.pgvault-passphrase",
         "PGVAULT_PASSWORD_FILE=pw pgvault init -r ./backups --recovery-kit kit.txt",
     ],
 )
@@ -28,53 +37,127 @@ from vault.errors import UsageError
 @click.option("--no-recovery-kit", "without_kit", is_flag=True, help="Make none now.")
 @click.option("--preset", metavar="dev|production", help="Write a policy for `forget` into pgvault.toml.")
 @click.option(
+    "--generate-passphrase", "passphrase_path", metavar="FILE", help="Make one into a new file (0600); it is not shown."
+)
+@click.option("--backup/--no-backup", "first", default=None, help="Take the first snapshot too; or do not offer it.")
+@click.option(
     "--like", metavar="REPO", help="Share the id key and cut seed of REPO, so that equal chunks have equal ids."
 )
 @click.option("--label", default="first", show_default=True, help="What the passphrase is called in `key list`.")
 def init(
-    invocation: Invocation, kit_path: str | None, without_kit: bool, preset: str | None, like: str | None, label: str
-) -> None:
-    from vault.app.retention import PolicyFile
-    from vault.ops.repository import keys
-
+    invocation: Invocation,
+    kit_path: str | None,
+    without_kit: bool,
+    preset: str | None,
+    passphrase_path: str | None,
+    first: bool | None,
+    like: str | None,
+    label: str,
+) -> int:
     if kit_path and without_kit:
         raise UsageError("--recovery-kit and --no-recovery-kit exclude each other")
     if not (kit_path or without_kit):
         require_terminal(json=invocation.json, hint="add --recovery-kit FILE, or --no-recovery-kit")
     settings, out = invocation.settings(), invocation.renderer()
-    place = wiring.repository_path(settings)
     other = wiring.open_repository(replace(settings, repository=like)) if like else None
-    wiring.refuse_taken(settings)
-    policy_file = PolicyFile(settings, preset) if preset else None
-    kit_file = KitFile(Path(kit_path), place) if kit_path else None
+    prepared = prepare(out, settings, preset=preset, passphrase_path=passphrase_path)
+    created, passphrase = _create(prepared, kit_path=kit_path, label=label, like=other)
+    if not (kit_path or without_kit):
+        out.line()
+        out.block(created.kit)
+        out.line()
+    _tell(invocation, prepared, created, kit_path=kit_path, last=first is not True)
+    if first is None and prepared.attended:
+        first = asking.choice("Take the first snapshot now?", words=("yes", "no"), default="yes") == "yes"
+    if first:
+        return _first_snapshot(invocation, prepared, passphrase)
+    out.talk(f"next: {_next(prepared)}")
+    return ExitCode.OK
+
+
+def _create(prepared: Prepared, *, kit_path: str | None, label: str, like: Open | None) -> tuple[Created, str]:
+    """The repository, its kit in its file, and the passphrase. Of what failed nothing is left that opens nothing."""
+    from vault.ops.repository import keys
+
+    kit_file: KitFile | None = None
     try:
-        passphrase = secret.new_passphrase(settings)
-        store = wiring.create_store(settings)
-        clock = wiring.SystemClock()
+        kit_file = KitFile(Path(kit_path), prepared.place) if kit_path else None
+        passphrase = secret.new_passphrase(prepared.settings)
         created = keys.create_repository(
-            store, passphrase=passphrase, label=label, clock=clock, entropy=wiring.system_entropy, like=other
+            wiring.create_store(prepared.settings),
+            passphrase=passphrase,
+            label=label,
+            clock=wiring.SystemClock(),
+            entropy=wiring.system_entropy,
+            like=like,
         )
     except BaseException:
         if kit_file is not None:
             kit_file.discard()
+        if prepared.generated is not None and not (prepared.place / "config").exists():
+            prepared.generated.discard()
         raise
     if kit_file is not None:
         kit_file.write(created.kit)
-    elif not without_kit:
-        out.block(created.kit)
-    if policy_file is not None:
-        policy_file.write()
-    config = str(policy_file.path) if policy_file is not None else None
-    warn_inside_git(invocation, place)
+    return created, passphrase
+
+
+def _tell(invocation: Invocation, prepared: Prepared, created: Created, *, kit_path: str | None, last: bool) -> None:
+    """What was made and where, and the configuration is written. `last`: nothing of this command's result follows."""
+    out, config, generated = invocation.renderer(), prepared.config, prepared.generated
+    written = None if config is None else _write(prepared)
+    warn_inside_git(invocation, prepared.place)
+    url = wiring.open_store(prepared.settings).url
     if invocation.json:
-        out.json_line(jsonout.result(repository=created.repository.hex(), url=store.url, kit=kit_path, config=config))
-    else:
-        out.line(f"repository {created.repository.hex()} created at {store.url}")
-        if kit_path:
-            out.line(f"recovery kit written to {kit_path}; keep it apart from the repository")
-        if policy_file is not None:
-            out.line(f"policy written to {config}: {', '.join(policy_file.lines[1:])}")
-        out.talk(f"next: pgvault backup -r {shlex.quote(str(place))} -d DATABASE --dir NAME=PATH")
+        made = jsonout.result(
+            repository=created.repository.hex(),
+            url=url,
+            kit=kit_path,
+            config=None if config is None or written is None else str(config.path),
+            passphrase_file=None if generated is None else str(generated.path),
+        )
+        out.json_line(made if last else {**made, "type": "created"})
+        return
+    out.line(f"repository {created.repository.hex()} created at {url}")
+    if kit_path:
+        out.line(f"recovery kit written to {kit_path}; keep it apart from the repository")
+    if generated is not None:
+        out.line(f"passphrase written to {generated.place} (0600); keep a copy apart from the repository")
+    if config is not None and written is not None:
+        policy = f"; policy: {config.policy}" if config.policy else ""
+        out.line(f"configuration written to {config.path}{policy}")
+        for line in written:
+            out.line(f"  add by hand: {line}")
+
+
+def _write(prepared: Prepared) -> list[str] | None:
+    """What is left to the user; None if there was nothing to write. What the configuration said itself is not said twice."""
+    config, settings, generated = prepared.config, prepared.settings, prepared.generated
+    assert config is not None
+    said = settings.origins.get("repository.url")
+    from_file = said is not None and said.kind == "file"
+    return config.write(
+        repository=None if prepared.project is None or from_file else settings.repository,
+        password_file=None if generated is None else generated.place,
+    )
+
+
+def _first_snapshot(invocation: Invocation, prepared: Prepared, passphrase: str) -> int:
+    """By the configuration as it is now."""
+    from vault.app.backup_request import BackupOptions, plan_backup
+    from vault.cli.commands.backup import take
+
+    made = prepared.settings
+    settings = replace(invocation.settings(), repository=made.repository, password_file=made.password_file)
+    plan = plan_backup(settings, BackupOptions())
+    opened = wiring.open_repository_with(settings, passphrase)
+    return take(invocation, settings, plan, unlock=lambda: opened).code
+
+
+def _next(prepared: Prepared) -> str:
+    if prepared.project is not None and prepared.config is not None:
+        return "pgvault backup"
+    return f"pgvault backup -r {shlex.quote(str(prepared.place))} -d DATABASE --dir NAME=PATH"
 
 
 def warn_inside_git(invocation: Invocation, place: Path) -> None:

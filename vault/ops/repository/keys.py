@@ -74,7 +74,10 @@ def refuse_foreign(store: ObjectStore) -> None:
     """Raises  UnsafeError: a repository, or other files, are there already"""
     for stored in store.list(""):
         if stored.name == CONFIG_NAME:
-            raise UnsafeError(f"{store.url} is a repository already", hint="use it, or choose another place")
+            raise UnsafeError(
+                f"{store.url} is a repository already",
+                hint="use it, by -r or [repository] of pgvault.toml, or choose another place",
+            )
         if not stored.name.startswith("keys/"):
             raise UnsafeError(
                 f"{store.url} is not empty", why=f"it holds {stored.name}", hint="choose an empty place for -r"

@@ -1,0 +1,1 @@
+"""The configuration as it is in effect, and whether it makes sense: for people who ask."""

@@ -1,0 +1,131 @@
+"""What `init` has to know: of flags, environment and configuration, and in a Supabase project, on a terminal, of its three questions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vault.app import beginning, secret, wiring
+from vault.cli import asking
+from vault.errors import UsageError
+from vault.model.words import counted
+
+if TYPE_CHECKING:
+    from vault.app.project import Project
+    from vault.app.settings import Settings
+    from vault.cli.render import Renderer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """`settings` with the repository and the passphrase's file; `generated`: a file that is made, and that nothing uses yet."""
+
+    settings: Settings
+    project: Project | None
+    config: beginning.ConfigFile | None
+    generated: beginning.PassphraseFile | None
+    attended: bool
+
+    @property
+    def place(self) -> Path:
+        return wiring.repository_path(self.settings)
+
+
+def prepare(out: Renderer, settings: Settings, *, preset: str | None, passphrase_path: str | None) -> Prepared:
+    """Makes nothing but the passphrase's file, at the end. Raises  UsageError, UnsafeError, Interrupted"""
+    project = beginning.project_here(settings)
+    attended = project is not None and out.can_ask() and not out.json
+    promised = beginning.promised_passphrase_file(settings)
+    _refuse_two_passphrases(settings, passphrase_path, promised=promised)
+    config = beginning.ConfigFile(settings, project=project, preset=preset)
+    if project is not None and attended:
+        questions = _Questions(out, settings, project, passphrase_file=promised)
+        needed = (
+            settings.repository is None,
+            preset is None and not config.has_policy,
+            passphrase_path is None and (promised or secret.origin(settings).kind is secret.Kind.TERMINAL),
+        )
+        out.talk(_found(project))
+        questions.announce(sum(map(bool, needed)))
+        if needed[0]:
+            settings = questions.where()
+        wiring.refuse_taken(settings)
+        if needed[1]:
+            config = beginning.ConfigFile(settings, project=project, preset=questions.preset())
+        if needed[2] and questions.generate():
+            passphrase_path = questions.passphrase_file
+    place = wiring.repository_path(settings)
+    wiring.refuse_taken(settings)
+    generated = None
+    if passphrase_path is not None:
+        outside = (place, *(() if project is None else (project.root,)))
+        generated = beginning.PassphraseFile(passphrase_path, entropy=wiring.system_entropy, outside=outside)
+        settings = replace(settings, password_file=str(generated.path))
+    written = config if project is not None or preset is not None else None
+    return Prepared(settings=settings, project=project, config=written, generated=generated, attended=attended)
+
+
+def _refuse_two_passphrases(settings: Settings, passphrase_path: str | None, *, promised: str | None) -> None:
+    found = secret.origin(settings)
+    kept = promised is not None and passphrase_path is not None and beginning.same_place(passphrase_path, promised)
+    if passphrase_path is not None and found.kind is not secret.Kind.TERMINAL and not kept:
+        raise UsageError(
+            f"--generate-passphrase and {found.name} exclude each other",
+            why="both say what the passphrase of the repository is",
+            hint=f"leave the option out, or unset {found.name}",
+        )
+
+
+def _found(project: Project) -> str:
+    named = f"Supabase project {project.id}" if project.id else "Supabase project"
+    things = [
+        f"its local database on port {project.port}",
+        *(name.replace("_", " ") for name in sorted(project.directories)),
+    ]
+    return f"{named} in {project.root}: {', '.join(things)}"
+
+
+class _Questions:
+    """Each is asked at most once, but for answers that are refused."""
+
+    def __init__(self, out: Renderer, settings: Settings, project: Project, *, passphrase_file: str | None) -> None:
+        self._out = out
+        self._settings = settings
+        self._project = project
+        self._total = 0
+        self._number = 0
+        self.passphrase_file = passphrase_file or beginning.default_passphrase_file(project, settings.environment)
+
+    def announce(self, total: int) -> None:
+        self._total = total
+        if total:
+            self._out.talk(f"{counted(total, 'question')}; enter takes what stands in brackets")
+
+    def where(self) -> Settings:
+        """Outside of the project, so that deleting or moving the one leaves the other."""
+        question = self._numbered("Where shall the encrypted snapshots go?")
+        default = beginning.default_repository(self._project, self._settings.environment)
+
+        def named(place: str) -> Settings:
+            settings = replace(self._settings, repository=place)
+            wiring.refuse_taken(settings)
+            return settings
+
+        return asking.until(self._out, lambda: asking.line(question, default=default), named)
+
+    def preset(self) -> str:
+        from vault.ops.retention.policy import PRESETS
+
+        question = self._numbered(
+            "What is kept? dev: all of 7 days, at least 3; production: 30 days, 13 weeks, 12 months"
+        )
+        return asking.choice(question, words=tuple(PRESETS), default="production")
+
+    def generate(self) -> bool:
+        question = self._numbered(f"The passphrase: generate one into {self.passphrase_file}, or type your own?")
+        return asking.choice(question, words=("generate", "type"), default="generate") == "generate"
+
+    def _numbered(self, question: str) -> str:
+        self._number += 1
+        return f"{self._number}/{self._total} {question}"
