@@ -11,7 +11,7 @@ from vault.app import wiring
 from vault.cli import jsonout, progress, render
 from vault.cli.exit_codes import ExitCode
 from vault.cli.options import Invocation, command
-from vault.errors import RolledBack, UsageError
+from vault.errors import RolledBack, StoreError, UsageError
 
 if TYPE_CHECKING:
     from vault.ops.check.run import CheckReport
@@ -21,14 +21,16 @@ AFFECTED_SHOWN_MAX = 10
 
 @command(
     "check",
-    help="Check that the repository's bytes are intact; changes nothing.\n\nEvery file's presence and size, every index, "
+    help="Check that the repository's bytes are intact; changes nothing, and leaves a record of what it found.\n\nEvery file's presence and size, every index, "
     "manifest and tree, and that all that a snapshot needs is there. With --read-data also every byte of the packs, or of "
     "a random part of them: 5%, or 1/7. Exit code 4 if damage is found, with what it hits.",
     examples=["pgvault check", "pgvault check --read-data", "pgvault check --read-data=10% --json"],
 )
 @click.option("--read-data", is_flag=False, flag_value="100%", metavar="[=n/m|n%]", help="Read the packs' bytes too.")
 def check(invocation: Invocation, read_data: str | None) -> int:
-    from vault.ops.check.run import Own
+    import socket
+
+    from vault.ops.check.run import Own, record
     from vault.ops.check.run import run as run_check
 
     part = share(read_data) if read_data is not None else None
@@ -38,6 +40,10 @@ def check(invocation: Invocation, read_data: str | None) -> int:
     own = Own(cache_dir=settings.cache_dir, state_dir=settings.state_dir, now_ms=started_ms)
     with progress.shown(out) as drawn:
         report = run_check(indexed, read_data=part, entropy=wiring.system_entropy, progress=drawn, own=own)
+    try:
+        record(indexed, report, host=socket.gethostname(), now_ms=max(0, started_ms), entropy=wiring.system_entropy)
+    except StoreError as error:
+        out.insist(f"note: no record of this check could be left: {error.message}: {error.why}")
     if invocation.json:
         out.json_line(jsonout.check(report, max(0, clock.now_ms() - started_ms) / 1000))
     else:

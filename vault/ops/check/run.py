@@ -1,6 +1,6 @@
 """Check that a repository is whole: files, index, closure of every snapshot, and on request every byte.
 
-Finds and names; repairs nothing. One damaged thing never hides another: each file and each node is looked at on its own, and every
+Finds and names; repairs nothing; `record` writes down what was found. One damaged thing never hides another: each file and each node is looked at on its own, and every
 damage is told with the tables, files and snapshots that it hits. A snapshot that was whole is not walked again while all that a listing
 shows is as it was (`remembered`), unless data is read.
 """
@@ -15,7 +15,7 @@ from vault.errors import IntegrityError, Malformed, MissingObject, NoRepository
 from vault.format.config import CONFIG_NAME
 from vault.format.pack import pack_name
 from vault.format.snapshot import snapshot_name
-from vault.ids import ObjectId, SnapshotId
+from vault.ids import ObjectId, PackId, SnapshotId
 from vault.model import Manifest
 from vault.ops.check import strays
 from vault.ops.check.closure import Closure
@@ -23,6 +23,7 @@ from vault.ops.check.packs import check_pack, sample
 from vault.ops.check.remembered import ClosureMemory, DataRead
 from vault.ops.repository.keys import list_slots
 from vault.ports import Entropy, Progress
+from vault.repo import checks
 from vault.repo.freshness import Heads
 from vault.repo.index import damaged_fragments
 from vault.repo.keyring import verified_config
@@ -47,7 +48,7 @@ class Damage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckReport:
-    """`notes`: what is no damage and should be known. `remembered`: of `snapshots`, those found whole earlier, since when at the
+    """`notes`: what is no damage and should be known. `whole`, `damaged`: packs of which every byte was read. `remembered`: of `snapshots`, those found whole earlier, since when at the
     longest; `data_read_ms`: when this machine had last read all data before this check, None if it does not know of it."""
 
     objects: int
@@ -58,6 +59,8 @@ class CheckReport:
     remembered: int = 0
     remembered_since_ms: int | None = None
     data_read_ms: int | None = None
+    whole: frozenset[PackId] = frozenset()
+    damaged: frozenset[PackId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,12 +88,14 @@ def run(
     findings = _Findings()
     _check_files(repo, findings)
     objects = read_bytes = 0
+    read: dict[bool, set[PackId]] = {True: set(), False: set()}
     if read_data is not None:
         chosen = sample(list(repo.index.packs()), read_data, entropy)
         progress.stage("reading packs", sum(size for _, size in chosen))
         reader = repo.reader(threads=1)
         results = ordered(lambda pack: check_pack(repo, reader, *pack), chosen, threads=threads, ahead=threads)
-        for count, size, damaged in results:
+        for (pack, _), (count, size, damaged) in zip(chosen, results, strict=True):
+            read[not damaged and size > 0].add(pack)
             objects += count
             read_bytes += size
             progress.advance(size)
@@ -118,6 +123,23 @@ def run(
         remembered=memory.used,
         remembered_since_ms=memory.since_ms if memory.used else None,
         data_read_ms=data_read_ms,
+        whole=frozenset(read[True]),
+        damaged=frozenset(read[False]),
+    )
+
+
+def record(repo: Indexed, report: CheckReport, *, host: str, now_ms: int, entropy: Entropy) -> None:
+    """Leave the result in the repository, for whoever asks when it was last looked at. Raises  StoreError: it cannot be written"""
+    checks.record(
+        repo,
+        host=host,
+        now_ms=now_ms,
+        objects=report.objects,
+        read_bytes=report.read_bytes,
+        damage=[f"{fault.file or fault.object}: {fault.why}" for fault in report.damage],
+        whole=report.whole,
+        damaged=report.damaged,
+        entropy=entropy,
     )
 
 

@@ -20,6 +20,7 @@ from vault.ops.retention.index_fragments import Merged, merge
 from vault.ops.retention.prune_plan import PackFile, PruneOptions, PrunePlan, plan
 from vault.ops.retention.repack import repack
 from vault.ports import Clock, Entropy, Progress
+from vault.repo import checks
 from vault.repo.census import Census
 from vault.repo.lease import index_after_sweeps
 from vault.repo.lineage import Known
@@ -101,6 +102,7 @@ def run(
         progress.stage("merging the index")
         merged = merge(repo, dead_max=options.max_unused, entropy=entropy, cache_dir=cache_dir)
         tidy(repo, clock=clock, entropy=entropy)
+        checks.tidy(repo)
     return PruneReport(plan=planned.plan, repacked_bytes=written, reclaimed=reclaimed, merged=merged)
 
 
