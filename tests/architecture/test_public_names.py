@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from tests.architecture.sources import ROOT, modules
 
 PUBLIC = {
-    "vault.app": "background backup backup_request beginning command conninfo database health interval jobs processes project quantities restore retention secret settings state upkeep wiring",
+    "vault.app": "background backup backup_request beginning command conninfo database health interval jobs processes project quantities restore retention secret settings state status upkeep wiring",
     "vault.app.configuration": "effective validation",
     "vault.app.doctor": "run",
     "vault.demo": "stage story",
@@ -25,6 +25,7 @@ PUBLIC = {
     "vault.ops.restore": "dry_run failures files referring_rows run standing_paths",
     "vault.ops.restore.plan": "contents decision extensions graph only_words plan referring_tables show steps",
     "vault.ops.schedule": "timetable",
+    "vault.ops.status": "assess seen",
     "vault.ops.view": "export extract paths table tree",
     "vault.ops.view.archive": "custom_format",
     "vault.ops.view.executed": "entries extension_tables failure_count fence key_checks operator_paths stand_ins",

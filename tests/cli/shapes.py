@@ -75,6 +75,10 @@ FAILED = {
 }  # fmt: skip
 """`because`: the entry of the first cause, where there is one."""
 
+JOB = fields(
+    job=TEXT, source=TEXT, state=TEXT, started=TIME, ended=nullable(TIME), exit_code=nullable(COUNT), snapshot=nullable(SNAPSHOT_ID), log=TEXT,
+)  # fmt: skip
+
 SHAPES: dict[str, dict[str, Any]] = {
     "init": result(repository={"type": "string", "pattern": "^[0-9a-f]{32}$"}, url=TEXT, kit=nullable(TEXT), config=nullable(TEXT), passphrase_file=nullable(TEXT)),
     "backup": result(
@@ -109,6 +113,19 @@ SHAPES: dict[str, dict[str, Any]] = {
     ),
     "snapshots": result(snapshots=listed(SNAPSHOT), damage=listed(fields(file=TEXT, kind=TEXT, why=TEXT))),
     "show": result(snapshot=SNAPSHOT, coverage=COVERAGE, tables=listed(TABLE), server=nullable({"type": "object"})),
+    "status": result(
+        safe=TRUTH, why=listed(fields(trouble=TEXT, source=TEXT, text=TEXT, fix=TEXT)),
+        sources=listed(
+            fields(
+                source=TEXT, last=nullable(TIME), snapshot=nullable(SNAPSHOT_ID), age_s=nullable({"type": "number"}),
+                last_check=nullable(TIME), last_drill=nullable(TIME), next_run=nullable(TIME), due=nullable(TIME), overdue=TRUTH,
+                warnings=listed(TEXT), rows=nullable(COUNT), tables=nullable(COUNT), files=nullable(COUNT), change=nullable({"type": "object"}),
+            )
+        ),
+        others={"type": "object"}, check=nullable(fields(time=TIME, host=TEXT, damage=listed(TEXT), objects=COUNT, read_bytes=COUNT)),
+        data_read=nullable(TIME), snapshots=COUNT, stored_bytes=COUNT, grown_bytes=COUNT, jobs=listed(JOB),
+        leases=listed(fields(id=TEXT, purpose=TEXT, source=TEXT, why=TEXT)), notes=listed(TEXT),
+    ),
     "ls": result(
         entries=listed(
             fields(

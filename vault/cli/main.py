@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "init": "Create a repository and its recovery kit.",
     "backup": "Save one snapshot of a database and its directories.",
     "run": "Run a command with a backup before or after it.",
+    "status": "Is it safe, and if not, why and what to type.",
     "snapshots": "List the snapshots.",
     "show": "Show one snapshot: what is in it, and what is not.",
     "ls": "List the files of a snapshot, the rendered ones included.",

@@ -40,6 +40,11 @@ class Renderer:
         with writing(STDOUT):
             print(encodable(printable(text), sys.stdout))
 
+    def verdict(self, text: str, *, colour: int | None) -> None:
+        """A line of ours above a screen. `colour`: of ANSI, 31 red, 32 green; None without (`coloured`)."""
+        with writing(STDOUT):
+            print(text if colour is None else f"\x1b[1;{colour}m{text}\x1b[0m")
+
     def block(self, text: str) -> None:
         """A text of ours that has several lines."""
         for line in text.splitlines():
@@ -140,6 +145,11 @@ def encodable(text: str, stream: TextIO) -> str:
 def fancy(stream: TextIO) -> bool:
     """Whether it takes more than ASCII. A file does as well as a terminal: a log is read by people too."""
     return (stream.encoding or "").lower().replace("-", "") == "utf8"
+
+
+def coloured(stream: TextIO, environment: Mapping[str, str]) -> bool:
+    """Whether it is a terminal that wants colours."""
+    return stream.isatty() and not environment.get("NO_COLOR") and environment.get("TERM", "dumb") != "dumb"
 
 
 def mark(state: str) -> str:

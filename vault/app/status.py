@@ -1,0 +1,155 @@
+"""Gather what `pgvault status` shows: from the repository's small files, this machine's jobs, and its schedule.
+
+Of the database nothing is asked; of the repository neither an index nor a pack is read. What can be seen without the repository is
+there when that cannot be opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vault.app import jobs, wiring
+from vault.app.state import state_directory
+from vault.errors import StateUnusable, UsageError
+from vault.model.jobs import JobState
+
+if TYPE_CHECKING:
+    from vault.app.settings import Settings
+    from vault.ids import SnapshotId
+    from vault.ops.status.seen import Leftover, SeenJob, Status
+    from vault.repo.lineage import Known
+    from vault.repo.remembered import Remembered
+    from vault.repo.state import Open
+
+_JOBS_MAX = 100
+"""The newest ones; a source whose last job is older has it told by its snapshots."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThisMachine:
+    """What this machine knows by itself. `jobs`: in this repository, newest first; `notes`: what cannot be told, and why."""
+
+    jobs: tuple[SeenJob, ...]
+    notes: tuple[str, ...]
+
+
+def this_machine(settings: Settings) -> ThisMachine:
+    """Never fails: without a state directory there is less to tell."""
+    from vault.ops.status.seen import SeenJob
+
+    found: list[SeenJob] = []
+    notes: list[str] = []
+    try:
+        directory = state_directory(settings)
+        place = str(wiring.repository_path(settings).absolute())
+        for number, recorded in enumerate(jobs.listed(directory)):
+            if number == _JOBS_MAX:
+                break
+            if recorded.job is None:
+                notes.append(f"job {recorded.id}: its record cannot be read: {recorded.why}")
+            elif recorded.job.repository == place:
+                found.append(SeenJob(job=recorded.job, state=jobs.state_of(directory, recorded.job)))
+    except StateUnusable as error:
+        notes.append(f"{error.message}: {error.why}; jobs of this machine are not told")
+    except UsageError:
+        pass  # no repository is named, which opening it tells
+    return ThisMachine(jobs=tuple(found), notes=tuple(notes))
+
+
+def to_follow(jobs: Iterable[SeenJob], source: str | None) -> SeenJob | None:
+    """The newest job that runs, else the newest."""
+    own = [seen for seen in jobs if source in (None, seen.job.source)]
+    alive = (seen for seen in own if seen.state in (JobState.WAITING, JobState.RUNNING))
+    return next(alive, next(iter(own), None))
+
+
+def gather(settings: Settings, *, max_age_ms: int | None, mine: ThisMachine) -> Status:
+    """Raises  as wiring.open_repository"""
+    opened = wiring.open_repository(settings, load=_load)
+    from vault.ops.guard.ack import listed
+    from vault.ops.status.assess import assess
+    from vault.ops.status.seen import Seen
+    from vault.repo import checks
+    from vault.repo.remembered import remembered
+
+    known, damaged = opened.listing()
+    notes = remembered(opened)
+    wanted = _wanted(settings, known)
+    told: list[str] = []
+    heads = wiring.heads(settings, opened, told.append)
+    lost = [found for name in wanted if (found := heads.rollback(name, known)) is not None]
+    interval_ms, next_run_ms = _schedule(settings)
+    now_ms = wiring.SystemClock().now_ms()
+    seen = Seen(
+        known=tuple(known),
+        wanted=wanted,
+        unreadable=(*damaged, *notes.damaged),
+        notes=notes,
+        waiting=listed(known, notes, _forgotten(opened, notes), source=None),
+        rollbacks=tuple(lost),
+        check=checks.newest(opened),
+        jobs=mine.jobs,
+        leftovers=tuple(_leftovers(opened, now_ms)),
+        stored_bytes=sum(stored.size for stored in opened.store.list("")),
+        next_run_ms=next_run_ms,
+        max_age_ms=max_age_ms if max_age_ms is not None else settings.schedule.max_age_ms,
+        interval_ms=interval_ms,
+    )
+    return assess(seen, now_ms=now_ms)
+
+
+def _load() -> None:
+    """While the key is derived."""
+    import vault.ops.status.assess  # noqa: F401
+    import vault.repo.checks  # noqa: F401
+    import vault.repo.state  # noqa: F401
+    import vault.repo.sweep  # noqa: F401
+
+
+def _wanted(settings: Settings, known: Sequence[Known]) -> tuple[str, ...]:
+    """--source, else the configuration's, else those of the project around us, else all. Many machines share a repository."""
+    there = {manifest.source for _, manifest in known}
+    if settings.source is not None:
+        return (settings.source,)
+    if settings.sources:
+        return tuple(sorted(settings.sources))
+    project = settings.project_id()
+    mine = {name for name in there if project is not None and (name == project or name.endswith(f"@{project}"))}
+    return tuple(sorted(mine or there))
+
+
+def _forgotten(opened: Open, notes: Remembered) -> frozenset[SnapshotId]:
+    """Read only if a finding asks for it."""
+    from vault.format.upkeep import decode_forgotten
+    from vault.model import FileKind
+    from vault.repo.records import load
+
+    if not notes.open:
+        return frozenset()
+    records = load(opened, FileKind.FORGOTTEN, decode_forgotten).found
+    return frozenset(one.id for _, record in records for one in record.snapshots)
+
+
+def _leftovers(opened: Open, now_ms: int) -> Iterable[Leftover]:
+    """Leases of the dead, their age by this machine's clock: nothing is written to ask for the store's."""
+    from vault.app.processes import is_dead
+    from vault.ops.status.seen import Leftover
+    from vault.repo.sweep import found_leases
+
+    for found in found_leases(opened):
+        why = "its process is gone" if found.lease is not None and is_dead(found.lease) else ""
+        why = why or ("it is older than a day" if found.is_old(now_ms) else "")
+        if why:
+            yield Leftover(
+                id=found.name.rpartition("/")[2],
+                purpose=found.lease.purpose if found.lease is not None else "of a newer program",
+                source=found.lease.source if found.lease is not None else "",
+                why=why,
+            )
+
+
+def _schedule(settings: Settings) -> tuple[int | None, int | None]:
+    """(from one run to the next, the next run), in milliseconds; None where nothing is scheduled."""
+    return None, None

@@ -1,0 +1,224 @@
+"""Is it safe, and if not, why? The moment and all that was found are arguments; nothing is read.
+
+Overdue is told by the newest snapshot, never by a timer that may have run for nothing. What is usual for a source stands in where
+nobody said how often.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from statistics import median
+from typing import Final
+
+from vault.ids import SnapshotId
+from vault.model import Manifest, State
+from vault.model.jobs import JobState
+from vault.model.words import counted, duration
+from vault.ops.project.backup_selection import narrowed
+from vault.ops.status.seen import Change, Reason, Seen, SeenJob, SourceStatus, Status, Trouble
+from vault.repo.lineage import Known, is_ahead
+
+_HOUR_MS: Final = 3_600_000
+_DAY_MS: Final = 24 * _HOUR_MS
+_GROWTH_MS: Final = 30 * _DAY_MS
+_SLACK_MS: Final = 2 * _HOUR_MS
+"""A run may start late, and take its time."""
+_USUAL_MS_MIN: Final = 26 * _HOUR_MS
+"""Of what is usual: who took five snapshots in an hour does not go on so all night."""
+_UNKNOWN_MS: Final = 7 * _DAY_MS
+"""Of a source with one or two snapshots."""
+_GAPS: Final = 8
+"""The last ones, by which is told what is usual."""
+_GAPS_MIN: Final = 2
+_GRAVEST_FIRST: Final = (
+    Trouble.DAMAGE,
+    Trouble.FAILED,
+    Trouble.OVERDUE,
+    Trouble.NO_SNAPSHOT,
+    Trouble.FINDINGS,
+    Trouble.INCOMPLETE,
+)
+_TOLD_OTHERWISE: Final = (0, 3, 4, 5)
+"""Exit codes of a run that saved a snapshot, which says what is wrong."""
+_GAPS_TOLD: Final = frozenset({State.NOT_EXPORTABLE, State.NOT_PERMITTED, State.FAILED})
+
+
+def assess(seen: Seen, *, now_ms: int) -> Status:
+    sources = tuple(_source(seen, name, now_ms=now_ms) for name in seen.wanted)
+    why = [reason for one in sources for reason in _of_source(seen, one, now_ms=now_ms)] + list(_of_repository(seen))
+    counts = Counter(manifest.source for _, manifest in seen.known)
+    read = [pack.read_ms for pack in seen.check.packs] if seen.check is not None else [None]
+    return Status(
+        why=tuple(sorted(why, key=lambda reason: _GRAVEST_FIRST.index(reason.trouble))),
+        sources=sources,
+        others={name: counts[name] for name in sorted(counts.keys() - set(seen.wanted))},
+        check=seen.check,
+        read_ms=None if None in read else min((time for time in read if time is not None), default=None),
+        leftovers=seen.leftovers,
+        snapshots=len(seen.known),
+        stored_bytes=seen.stored_bytes,
+        grown_bytes=sum(
+            manifest.effort.new_bytes for _, manifest in seen.known if 0 <= now_ms - manifest.created_ms < _GROWTH_MS
+        ),
+    )
+
+
+def _source(seen: Seen, name: str, *, now_ms: int) -> SourceStatus:
+    own = [pair for pair in seen.known if pair[1].source == name]
+    whole = [pair for pair in own if not narrowed(pair[1].selection)] or own
+    last = whole[-1] if whole else None
+    due_ms = None if last is None else min(last[1].created_ms, now_ms) + _allowed_ms(seen, whole)
+    drills = [drill for drill in seen.notes.drills.values() if drill.source == name]
+    return SourceStatus(
+        source=name,
+        last=last,
+        change=None if last is None else _change(whole),
+        due_ms=due_ms,
+        is_overdue=due_ms is not None and now_ms > due_ms,
+        next_run_ms=seen.next_run_ms,
+        drill=max(drills, key=lambda drill: drill.created_ms, default=None),
+        job=next((one for one in seen.jobs if one.job.source == name), None),
+        warnings=tuple(_warnings(last, own, now_ms=now_ms)),
+    )
+
+
+def _allowed_ms(seen: Seen, whole: Sequence[Known]) -> int:
+    if seen.max_age_ms is not None:
+        return seen.max_age_ms
+    if seen.interval_ms is not None:
+        return seen.interval_ms + _SLACK_MS
+    times = [manifest.created_ms for _, manifest in whole[-_GAPS - 1 :]]
+    gaps = [max(0, later - earlier) for earlier, later in pairwise(times)]
+    return max(_USUAL_MS_MIN, round(2 * median(gaps))) if len(gaps) >= _GAPS_MIN else _UNKNOWN_MS
+
+
+def _change(whole: Sequence[Known]) -> Change:
+    """Of the last one, next to the one of the same selection before it."""
+    manifest = whole[-1][1]
+    before = next((earlier for _, earlier in reversed(whole[:-1]) if earlier.selection == manifest.selection), None)
+    new_bytes = manifest.effort.new_bytes
+    if before is None:
+        return Change(rows=None, tables=None, files=None, new_bytes=new_bytes)
+    has_database = manifest.database is not None and before.database is not None
+    files = [sum(ref.sums.items for ref in one.directories.values()) for one in (before, manifest)]
+    return Change(
+        rows=manifest.counts.records - before.counts.records if has_database else None,
+        tables=manifest.counts.tables - before.counts.tables if has_database else None,
+        files=files[1] - files[0] if manifest.directories else None,
+        new_bytes=new_bytes,
+    )
+
+
+def _warnings(last: Known | None, own: Sequence[Known], *, now_ms: int) -> Iterator[str]:
+    if last is None:
+        return
+    if is_ahead(last[1], now_ms):
+        yield "its time is in the future: its clock was ahead, or this one is behind"
+    if narrowed(last[1].selection):
+        yield f"a part of the database only: {', '.join(narrowed(last[1].selection))}"
+    if own[-1][0] != last[0]:
+        yield f"{own[-1][0].hex()[:12]} is newer, and holds a part of the database only"
+
+
+def _of_source(seen: Seen, one: SourceStatus, *, now_ms: int) -> Iterator[Reason]:
+    if one.last is None:
+        yield Reason(
+            trouble=Trouble.NO_SNAPSHOT,
+            source=one.source,
+            text="there is no snapshot of it",
+            fix=f"pgvault backup --source {one.source}",
+        )
+    else:
+        yield from _of_snapshot(one, *one.last)
+    if one.is_overdue and one.last is not None and one.due_ms is not None:
+        allowed = duration(one.due_ms - min(one.last[1].created_ms, now_ms))
+        yield Reason(
+            trouble=Trouble.OVERDUE,
+            source=one.source,
+            text=f"overdue: the last snapshot is {duration(now_ms - one.last[1].created_ms)} old, more than {allowed}",
+            fix=f"pgvault backup --source {one.source}",
+        )
+    if one.job is not None:
+        yield from _of_job(one, one.job)
+    if one.drill is not None and (one.drill.mismatches or not one.drill.passed):
+        told = one.drill.mismatches[0] if one.drill.mismatches else "it did not pass"
+        yield Reason(
+            trouble=Trouble.DAMAGE,
+            source=one.source,
+            text=f"the last drill restored something else than was saved: {told}",
+            fix=f"pgvault show {one.drill.snapshot.hex()[:12]}",
+        )
+    waiting = [row for row in seen.waiting if row.source == one.source]
+    if waiting:
+        newest = waiting[-1]
+        others = f", and {len(waiting) - 1} more" if len(waiting) > 1 else ""
+        what = f"{newest.finding.code} {newest.finding.subject}".strip()
+        yield Reason(
+            trouble=Trouble.FINDINGS,
+            source=one.source,
+            text=f"looks like damage: {what}: {newest.finding.text}{others}",
+            fix="pgvault ack",
+        )
+
+
+def _of_snapshot(one: SourceStatus, snapshot: SnapshotId, manifest: Manifest) -> Iterator[Reason]:
+    short = snapshot.hex()[:12]
+    if manifest.suspect:
+        yield Reason(
+            trouble=Trouble.DAMAGE,
+            source=one.source,
+            text=f"the last snapshot is suspect: {manifest.suspect}",
+            fix=f"pgvault backup --source {one.source} --full",
+        )
+    gaps = [
+        f"{name} ({state.value.replace('_', ' ')})"
+        for name, (state, _) in manifest.coverage.items()
+        if state in _GAPS_TOLD
+    ]
+    if gaps:
+        yield Reason(
+            trouble=Trouble.INCOMPLETE,
+            source=one.source,
+            text=f"the last snapshot lacks something of {', '.join(gaps)}",
+            fix=f"pgvault show {short}",
+        )
+
+
+def _of_job(one: SourceStatus, seen: SeenJob) -> Iterator[Reason]:
+    """Of the newest one, unless a snapshot came after it."""
+    job = seen.job
+    if one.last is not None and one.last[1].created_ms > (job.ended_ms or job.started_ms):
+        return
+    if seen.state is JobState.KILLED:
+        text = "the last run was killed: its process is gone, and it did not say how it ended"
+    elif seen.state is JobState.ENDED and job.error is not None:
+        text = f"the last run failed: {job.error.message}"
+        text += f": {job.error.why}" if job.error.why else ""
+    elif seen.state is JobState.ENDED and job.exit_code not in _TOLD_OTHERWISE:
+        text = f"the last run ended with exit code {job.exit_code}"
+    else:
+        return
+    fix = job.error.fix if job.error is not None and job.error.fix else f"pgvault backup --source {one.source}"
+    yield Reason(trouble=Trouble.FAILED, source=one.source, text=text, fix=fix)
+
+
+def _of_repository(seen: Seen) -> Iterator[Reason]:
+    if not seen.wanted:
+        yield Reason(trouble=Trouble.NO_SNAPSHOT, source="", text="there is no snapshot", fix="pgvault backup")
+    for rollback in seen.rollbacks:
+        error = rollback.error()
+        yield Reason(
+            trouble=Trouble.DAMAGE, source=rollback.source, text=f"{error.message}: {error.why}", fix=error.hint
+        )
+    if seen.unreadable:
+        first = seen.unreadable[0]
+        others = f", and {counted(len(seen.unreadable) - 1, 'other file')}" if len(seen.unreadable) > 1 else ""
+        text = f"{first.file}: {first.message}{others}"
+        yield Reason(trouble=Trouble.DAMAGE, source="", text=text, fix="pgvault check")
+    if seen.check is not None and seen.check.damage:
+        lines = seen.check.damage
+        others = f", and {len(lines) - 1} more" if len(lines) > 1 else ""
+        text = f"the last check found damage: {lines[0]}{others}"
+        yield Reason(trouble=Trouble.DAMAGE, source="", text=text, fix="pgvault check; then pgvault repair")
