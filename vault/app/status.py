@@ -18,7 +18,7 @@ from vault.model.jobs import JobState
 if TYPE_CHECKING:
     from vault.app.settings import Settings
     from vault.ids import SnapshotId
-    from vault.ops.status.seen import Leftover, SeenJob, Status
+    from vault.ops.status.seen import Leftover, NextRun, SeenJob, Status
     from vault.repo.lineage import Known
     from vault.repo.remembered import Remembered
     from vault.repo.state import Open
@@ -43,7 +43,7 @@ def this_machine(settings: Settings) -> ThisMachine:
     notes: list[str] = []
     try:
         directory = state_directory(settings)
-        place = str(wiring.repository_path(settings).absolute())
+        place = wiring.repository_place(settings)
         for number, recorded in enumerate(jobs.listed(directory)):
             if number == _JOBS_MAX:
                 break
@@ -80,7 +80,6 @@ def gather(settings: Settings, *, max_age_ms: int | None, mine: ThisMachine) -> 
     told: list[str] = []
     heads = wiring.heads(settings, opened, told.append)
     lost = [found for name in wanted if (found := heads.rollback(name, known)) is not None]
-    interval_ms, next_run_ms = _schedule(settings)
     now_ms = wiring.SystemClock().now_ms()
     seen = Seen(
         known=tuple(known),
@@ -93,9 +92,8 @@ def gather(settings: Settings, *, max_age_ms: int | None, mine: ThisMachine) -> 
         jobs=mine.jobs,
         leftovers=tuple(_leftovers(opened, now_ms)),
         stored_bytes=sum(stored.size for stored in opened.store.list("")),
-        next_run_ms=next_run_ms,
+        planned=_planned(settings, wanted, now_ms),
         max_age_ms=max_age_ms if max_age_ms is not None else settings.schedule.max_age_ms,
-        interval_ms=interval_ms,
     )
     return assess(seen, now_ms=now_ms)
 
@@ -122,14 +120,11 @@ def _wanted(settings: Settings, known: Sequence[Known]) -> tuple[str, ...]:
 
 def _forgotten(opened: Open, notes: Remembered) -> frozenset[SnapshotId]:
     """Read only if a finding asks for it."""
-    from vault.format.upkeep import decode_forgotten
-    from vault.model import FileKind
-    from vault.repo.records import load
+    from vault.repo.records import forgotten
 
     if not notes.open:
         return frozenset()
-    records = load(opened, FileKind.FORGOTTEN, decode_forgotten).found
-    return frozenset(one.id for _, record in records for one in record.snapshots)
+    return frozenset(one.id for _, record in forgotten(opened).found for one in record.snapshots)
 
 
 def _leftovers(opened: Open, now_ms: int) -> Iterable[Leftover]:
@@ -150,6 +145,6 @@ def _leftovers(opened: Open, now_ms: int) -> Iterable[Leftover]:
             )
 
 
-def _schedule(settings: Settings) -> tuple[int | None, int | None]:
-    """(from one run to the next, the next run), in milliseconds; None where nothing is scheduled."""
-    return None, None
+def _planned(settings: Settings, sources: Iterable[str], now_ms: int) -> dict[str, NextRun]:
+    """What this machine has scheduled."""
+    return {}

@@ -17,14 +17,12 @@ from vault.model import Manifest, State
 from vault.model.jobs import JobState
 from vault.model.words import counted, duration
 from vault.ops.project.backup_selection import narrowed
-from vault.ops.status.seen import Change, Reason, Seen, SeenJob, SourceStatus, Status, Trouble
+from vault.ops.status.seen import Change, NextRun, Reason, Seen, SeenJob, SourceStatus, Status, Trouble
 from vault.repo.lineage import Known, is_ahead
 
 _HOUR_MS: Final = 3_600_000
 _DAY_MS: Final = 24 * _HOUR_MS
 _GROWTH_MS: Final = 30 * _DAY_MS
-_SLACK_MS: Final = 2 * _HOUR_MS
-"""A run may start late, and take its time."""
 _USUAL_MS_MIN: Final = 26 * _HOUR_MS
 """Of what is usual: who took five snapshots in an hour does not go on so all night."""
 _UNKNOWN_MS: Final = 7 * _DAY_MS
@@ -69,7 +67,8 @@ def _source(seen: Seen, name: str, *, now_ms: int) -> SourceStatus:
     own = [pair for pair in seen.known if pair[1].source == name]
     whole = [pair for pair in own if not narrowed(pair[1].selection)] or own
     last = whole[-1] if whole else None
-    due_ms = None if last is None else min(last[1].created_ms, now_ms) + _allowed_ms(seen, whole)
+    planned = seen.planned.get(name)
+    due_ms = None if last is None else min(last[1].created_ms, now_ms) + _allowed_ms(seen, whole, planned)
     drills = [drill for drill in seen.notes.drills.values() if drill.source == name]
     return SourceStatus(
         source=name,
@@ -77,18 +76,18 @@ def _source(seen: Seen, name: str, *, now_ms: int) -> SourceStatus:
         change=None if last is None else _change(whole),
         due_ms=due_ms,
         is_overdue=due_ms is not None and now_ms > due_ms,
-        next_run_ms=seen.next_run_ms,
+        next_run_ms=None if planned is None else planned.next_ms,
         drill=max(drills, key=lambda drill: drill.created_ms, default=None),
         job=next((one for one in seen.jobs if one.job.source == name), None),
         warnings=tuple(_warnings(last, own, now_ms=now_ms)),
     )
 
 
-def _allowed_ms(seen: Seen, whole: Sequence[Known]) -> int:
+def _allowed_ms(seen: Seen, whole: Sequence[Known], planned: NextRun | None) -> int:
     if seen.max_age_ms is not None:
         return seen.max_age_ms
-    if seen.interval_ms is not None:
-        return seen.interval_ms + _SLACK_MS
+    if planned is not None:
+        return planned.overdue_after_ms
     times = [manifest.created_ms for _, manifest in whole[-_GAPS - 1 :]]
     gaps = [max(0, later - earlier) for earlier, later in pairwise(times)]
     return max(_USUAL_MS_MIN, round(2 * median(gaps))) if len(gaps) >= _GAPS_MIN else _UNKNOWN_MS

@@ -47,13 +47,20 @@ class Leftover:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NextRun:
+    """When this machine saves a source next, and from which age on of its newest snapshot a run was missed."""
+
+    next_ms: int
+    overdue_after_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
     """known       all readable snapshots, oldest first; unreadable: what is wrong with the others, and with records
     wanted      sources that are judged: those of this project, or all
     jobs        of this machine in this repository, the newest first
-    next_run_ms of what this machine has scheduled
-    max_age_ms  without a snapshot for so long a source is overdue; None: by interval_ms, or by what is usual
-    interval_ms from one scheduled run to the next
+    planned     by source: what this machine has scheduled
+    max_age_ms  without a snapshot for so long a source is overdue; None: by the schedule, or by what is usual
     """
 
     known: tuple[Known, ...]
@@ -66,9 +73,8 @@ class Seen:
     jobs: tuple[SeenJob, ...] = ()
     leftovers: tuple[Leftover, ...] = ()
     stored_bytes: int = 0
-    next_run_ms: int | None = None
+    planned: Mapping[str, NextRun] = field(default_factory=dict)
     max_age_ms: int | None = None
-    interval_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

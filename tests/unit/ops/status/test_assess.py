@@ -14,7 +14,7 @@ from vault.model.jobs import Job, JobError, JobKind, JobState
 from vault.ops.guard.ack import Waiting
 from vault.ops.project import backup_selection as selection
 from vault.ops.status.assess import assess
-from vault.ops.status.seen import Seen, SeenJob, SourceStatus, Status, Trouble
+from vault.ops.status.seen import NextRun, Seen, SeenJob, SourceStatus, Status, Trouble
 from vault.repo.lineage import Known
 from vault.repo.remembered import Remembered
 from vault.store.memory import MemoryStore
@@ -70,8 +70,8 @@ def app(found: Seen) -> SourceStatus:
         ((25,), 26, None, False),
         ((27,), 26, None, True),
         ((27,), 26, 1, True),
-        ((25,), None, 24, False),
-        ((26.5,), None, 24, True),
+        ((23,), None, 24, False),
+        ((24.5,), None, 24, True),
         ((100, 76, 52), None, None, True),
         ((100, 76, 52, 28), None, None, False),
         ((101, 100.9, 100.8, 100.7), None, None, True),
@@ -87,7 +87,9 @@ def test_overdue_by_what_is_asked_what_is_scheduled_or_what_is_usual(
 ) -> None:
     limits = {
         "max_age_ms": None if limit_h is None else limit_h * HOUR_MS,
-        "interval_ms": None if interval_h is None else interval_h * HOUR_MS,
+        "planned": {}
+        if interval_h is None
+        else {"app": NextRun(next_ms=NOW_MS, overdue_after_ms=interval_h * HOUR_MS)},
     }
     found = seen(*days(*hours_ago), **limits)
     assert app(found).is_overdue is overdue
