@@ -148,6 +148,24 @@ def test_a_configuration_that_is_there_only_gets_what_it_lacks(lilac: Command) -
     assert written["retention"] == {"keep_within": "7d", "keep_last": 3}
 
 
+def test_a_hosted_project_is_written_down_as_that(lilac: Command) -> None:
+    arguments = ("init", "-r", "../r", "--no-recovery-kit", "--generate-passphrase", "../pw", "--linked")
+    refused = lilac(*arguments)
+    assert (refused.code, "not linked" in refused.err) == (2, True), refused.err
+    assert not (lilac.home.parent / "pw").exists()
+    (lilac.home / "supabase" / ".temp").mkdir()
+    (lilac.home / "supabase" / ".temp" / "project-ref").write_text("abcdefghijklmnopqrst")
+    assert lilac(*arguments).code == 0
+    assert parsed(config(lilac))["source"] == {"lilac": {"supabase": "linked"}}
+    shown = {row["key"]: row["value"] for row in lilac("config", "show", "--json").json()["settings"]}
+    assert shown["source.lilac.database"] == "postgresql://postgres@db.abcdefghijklmnopqrst.supabase.co:5432/postgres"
+
+
+def test_outside_of_a_project_the_repository_is_named(pgvault: Command) -> None:
+    code, shown = answered(pgvault, "init", PGVAULT_REPOSITORY="")
+    assert (code, "next: pgvault init -r PATH" in shown) == (2, True), shown
+
+
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
     with local_database("CREATE TABLE notes (id int PRIMARY KEY); INSERT INTO notes VALUES (1), (2)") as (_, port):

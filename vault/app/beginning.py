@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Final
 
 from vault.app import secret
+from vault.app.database import PLATFORM_PASSWORD, of_project
 from vault.app.project import Project, find_project
-from vault.app.settings import Settings, config_to_write
+from vault.app.settings import Settings, SourceSettings, config_to_write
+from vault.app.settings.source import SupabaseDatabase
 from vault.app.toml.document import Document, dotted, home_path, read_document
 from vault.errors import UnsafeError, UsageError
 from vault.ops.retention.policy_words import written
@@ -30,8 +32,10 @@ version = 1
 """
 
 
-def project_here(settings: Settings) -> Project | None:
-    """Around the working directory. Raises  UsageError: its configuration cannot be read"""
+def project_here(settings: Settings, *, linked: bool) -> Project | None:
+    """Around the working directory. Raises  UsageError: its configuration cannot be read; `linked` is wanted, and it is not"""
+    if linked:
+        return of_project(settings, "linked", configured=SourceSettings()).project
     return find_project(Path.cwd(), settings.environment)
 
 
@@ -128,11 +132,12 @@ class ConfigFile:
     Of a file that is there only tables that it lacks are added, at its end.
     """
 
-    def __init__(self, settings: Settings, *, project: Project | None, preset: str | None) -> None:
-        """Raises  UsageError: no such preset, or a file that cannot be read; UnsafeError: it has a policy, and a preset is asked for"""
+    def __init__(self, settings: Settings, *, project: Project | None, linked: bool, preset: str | None) -> None:
+        """`linked`: which database of the project. Raises  UsageError: no such preset, or a file that cannot be read; UnsafeError: it has a policy, and a preset is asked for"""
         self.path = config_to_write(settings.environment)
         self._rules = written(preset) if preset else []
         self._project = project
+        self._database: SupabaseDatabase = "linked" if linked else "local"
         there = self.path.exists()
         document = read_document(self.path) if there else Document(path=self.path, values={})
         document.require()
@@ -176,7 +181,7 @@ class ConfigFile:
                 *(line for line in own if line.partition(" ")[0] not in self._values["repository"]),
             ]
         if self._project is not None and "source" not in self._values:
-            tables.append(_source(self._project))
+            tables.append(_source(self._project, self._database))
         if self._rules:
             rules = "\n".join(self._rules)
             tables.append(
@@ -216,12 +221,18 @@ class ConfigFile:
             ) from error
 
 
-def _source(project: Project) -> str:
+def _source(project: Project, database: SupabaseDatabase) -> str:
     return "\n".join(
         (
             f"[{dotted(('source', project_name(project)))}]",
-            'supabase = "local"            # the database of `supabase start`, migrations, edge functions; "linked": the hosted one',
+            f"supabase = {json.dumps(database)}            # {_MEANING[database]}; with migrations and edge functions",
             '# exclude_table_data = ["public.logs"]   # the definition without rows',
             '# exclude = [".env"]          # files of the directories, in gitignore\'s syntax',
         )
     )
+
+
+_MEANING: Final[Mapping[SupabaseDatabase, str]] = {
+    "local": 'the database of `supabase start`; "linked": the hosted one',
+    "linked": f'the database of `supabase link`, password in {PLATFORM_PASSWORD}; "local": that of `supabase start`',
+}

@@ -70,8 +70,13 @@ def flagged(
         refuse_unusable(flags.database, command=command)
         return ChosenDatabase(conninfo=as_conninfo(flags.database))
     if flags.kind is not None:
-        return _of_project(settings, flags.kind, _project(settings, configured, f"--{flags.kind}"))
+        return of_project(settings, flags.kind, configured=configured)
     return None
+
+
+def of_project(settings: Settings, kind: SupabaseDatabase, *, configured: SourceSettings) -> ChosenDatabase:
+    """As a flag says it. Raises  UsageError: as `flagged`"""
+    return _of_project(settings, kind, _project(settings, configured, f"--{kind}"))
 
 
 def of_configuration(settings: Settings, configured: SourceSettings) -> ChosenDatabase | None:

@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """By flags. `linked`: the project's hosted database is meant, not its local one"""
+
+    preset: str | None
+    passphrase_path: str | None
+    linked: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
     """`settings` with the repository and the passphrase's file; `generated`: a file that is made, and that nothing uses yet."""
 
@@ -32,38 +41,44 @@ class Prepared:
         return wiring.repository_path(self.settings)
 
 
-def prepare(out: Renderer, settings: Settings, *, preset: str | None, passphrase_path: str | None) -> Prepared:
+def prepare(out: Renderer, settings: Settings, said: Said) -> Prepared:
     """Makes nothing but the passphrase's file, at the end. Raises  UsageError, UnsafeError, Interrupted"""
-    project = beginning.project_here(settings)
+    project = beginning.project_here(settings, linked=said.linked)
     attended = project is not None and out.can_ask() and not out.json
     promised = beginning.promised_passphrase_file(settings)
-    _refuse_two_passphrases(settings, passphrase_path, promised=promised)
-    config = beginning.ConfigFile(settings, project=project, preset=preset)
+    _refuse_two_passphrases(settings, said.passphrase_path, promised=promised)
+    config = beginning.ConfigFile(settings, project=project, linked=said.linked, preset=said.preset)
+    place = said.passphrase_path
     if project is not None and attended:
         questions = _Questions(out, settings, project, passphrase_file=promised)
         needed = (
             settings.repository is None,
-            preset is None and not config.has_policy,
-            passphrase_path is None and (promised or secret.origin(settings).kind is secret.Kind.TERMINAL),
+            said.preset is None and not config.has_policy,
+            place is None and (promised or secret.origin(settings).kind is secret.Kind.TERMINAL),
         )
-        out.talk(_found(project))
+        out.talk(_found(project, linked=said.linked))
         questions.announce(sum(map(bool, needed)))
         if needed[0]:
             settings = questions.where()
         wiring.refuse_taken(settings)
         if needed[1]:
-            config = beginning.ConfigFile(settings, project=project, preset=questions.preset())
+            preset = questions.preset()
+            config = beginning.ConfigFile(settings, project=project, linked=said.linked, preset=preset)
         if needed[2] and questions.generate():
-            passphrase_path = questions.passphrase_file
-    place = wiring.repository_path(settings)
+            place = questions.passphrase_file
+    if settings.repository is None:
+        raise UsageError("no repository is named", why="it is what is to be made", hint="pgvault init -r PATH")
     wiring.refuse_taken(settings)
-    generated = None
-    if passphrase_path is not None:
-        outside = (place, *(() if project is None else (project.root,)))
-        generated = beginning.PassphraseFile(passphrase_path, entropy=wiring.system_entropy, outside=outside)
+    generated = None if place is None else _generate(place, settings, project)
+    if generated is not None:
         settings = replace(settings, password_file=str(generated.path))
-    written = config if project is not None or preset is not None else None
+    written = config if project is not None or said.preset is not None else None
     return Prepared(settings=settings, project=project, config=written, generated=generated, attended=attended)
+
+
+def _generate(place: str, settings: Settings, project: Project | None) -> beginning.PassphraseFile:
+    outside = (wiring.repository_path(settings), *(() if project is None else (project.root,)))
+    return beginning.PassphraseFile(place, entropy=wiring.system_entropy, outside=outside)
 
 
 def _refuse_two_passphrases(settings: Settings, passphrase_path: str | None, *, promised: str | None) -> None:
@@ -77,10 +92,10 @@ def _refuse_two_passphrases(settings: Settings, passphrase_path: str | None, *, 
         )
 
 
-def _found(project: Project) -> str:
+def _found(project: Project, *, linked: bool) -> str:
     named = f"Supabase project {project.id}" if project.id else "Supabase project"
     things = [
-        f"its local database on port {project.port}",
+        "its linked database" if linked else f"its local database on port {project.port}",
         *(name.replace("_", " ") for name in sorted(project.directories)),
     ]
     return f"{named} in {project.root}: {', '.join(things)}"

@@ -152,3 +152,14 @@ def test_nesting_without_end_is_a_mistake_like_any_other(tmp_path: Path) -> None
     project(tmp_path, "a = " + "[" * 20_000)
     [problem] = read().problems
     assert "no TOML" in problem.message
+
+
+def test_a_project_is_looked_for_around_its_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a scheduled run, whose working directory is anywhere."""
+    monkeypatch.setenv("PGVAULT_CONFIG", str(project(tmp_path, '[source.app]\nsupabase = "local"\n')))
+    monkeypatch.chdir("/")
+    assert read().settings.sources["app"].folder == tmp_path / "project"
+    project(tmp_path, '[source.app]\nsupabase = "lokal"\n[source.b]\nsupabase = "local"\ndatabase = "b"\n')
+    assert [(problem.line, problem.hint) for problem in read().problems] == [
+        (2, 'supabase = "local"'), (5, "remove one of them"),
+    ]  # fmt: skip

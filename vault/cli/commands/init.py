@@ -11,7 +11,7 @@ import click
 
 from vault.app import secret, wiring
 from vault.cli import asking, jsonout
-from vault.cli.beginning import Prepared, prepare
+from vault.cli.beginning import Prepared, Said, prepare
 from vault.cli.exit_codes import ExitCode
 from vault.cli.kit import KitFile, require_terminal
 from vault.cli.options import Invocation, command
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 @click.option(
     "--generate-passphrase", "passphrase_path", metavar="FILE", help="Make one into a new file (0600); it is not shown."
 )
+@click.option("--linked", is_flag=True, help="Write down the database of `supabase link` instead of the local one.")
 @click.option("--backup/--no-backup", "first", default=None, help="Take the first snapshot too; or do not offer it.")
 @click.option(
     "--like", metavar="REPO", help="Share the id key and cut seed of REPO, so that equal chunks have equal ids."
@@ -50,6 +51,7 @@ def init(
     without_kit: bool,
     preset: str | None,
     passphrase_path: str | None,
+    linked: bool,
     first: bool | None,
     like: str | None,
     label: str,
@@ -60,7 +62,7 @@ def init(
         require_terminal(json=invocation.json, hint="add --recovery-kit FILE, or --no-recovery-kit")
     settings, out = invocation.settings(), invocation.renderer()
     other = wiring.open_repository(replace(settings, repository=like)) if like else None
-    prepared = prepare(out, settings, preset=preset, passphrase_path=passphrase_path)
+    prepared = prepare(out, settings, Said(preset=preset, passphrase_path=passphrase_path, linked=linked))
     created, passphrase = _create(prepared, kit_path=kit_path, label=label, like=other)
     if not (kit_path or without_kit):
         out.line()
