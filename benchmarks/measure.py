@@ -29,13 +29,18 @@ class Figures:
     output: str
 
 
+def _inherited() -> dict[str, str]:
+    """What an installed program has: its modules compiled. Some machines ask Python to write none."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def run(command: Sequence[str] | str, *, env: Mapping[str, str] | None = None, memory: bool = False) -> Figures:
     """Run a command (a text is given to bash with pipefail) and wait for it."""
     words = ["bash", "-o", "pipefail", "-c", command] if isinstance(command, str) else list(command)
     before = os.times()
     started = time.monotonic()
     child = subprocess.Popen(
-        words, env={**os.environ, **(env or {})}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        words, env={**_inherited(), **(env or {})}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     sampler = _Sampler(child.pid) if memory else None
     output = child.communicate()[0]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from vault.format.pack import decode_header
@@ -34,6 +34,10 @@ _READABLE: Final = 64
 """This place has a chain."""
 _UNREADABLE: Final = 128
 """No place of the object has one."""
+
+
+_FOUND_MAX: Final = 50_000
+"""Objects whose places are remembered: some 12 MB."""
 
 
 class Census:
@@ -74,6 +78,7 @@ class Census:
                 self.usable[number] |= run.is_usable(position)
         self.swept = bytearray(pack in index.swept for pack in self.packs)
         self._pending = array("Q")
+        self._found: dict[ObjectId, tuple[int, ...]] = {}
 
     def __len__(self) -> int:
         return len(self.marks)
@@ -88,12 +93,22 @@ class Census:
         run = bisect_right(self._starts, number) - 1
         return self._runs[run].location_at(number - self._starts[run])
 
-    def find(self, object_id: ObjectId) -> list[int]:
+    def find(self, object_id: ObjectId) -> Sequence[int]:
         """Numbers of its usable places, always in the same order; without those that were found not to open."""
-        starts = zip(self._starts, self._runs, strict=True)
-        numbers = [start + position for start, run in starts for position in run.positions(object_id)]
+        numbers = self._listed(object_id)
         failed = self._index.distrusted(object_id)
         return [number for number in numbers if self.location(number) not in failed] if failed else numbers
+
+    def _listed(self, object_id: ObjectId) -> tuple[int, ...]:
+        """Asked of one object several times, so some are remembered."""
+        known = self._found.get(object_id)
+        if known is None:
+            starts = zip(self._starts, self._runs, strict=True)
+            known = tuple(start + position for start, run in starts for position in run.positions(object_id))
+            if len(self._found) >= _FOUND_MAX:
+                self._found.clear()
+            self._found[object_id] = known
+        return known
 
     def contents(self) -> tuple[list[int], list[int]]:
         """(objects, sealed bytes) of each pack. Looks at every entry."""
@@ -134,7 +149,7 @@ class Census:
         """Numbers of all chosen places, ascending."""
         return (number for number, mark in enumerate(self.marks) if mark & CHOSEN)
 
-    def _choose(self, object_id: ObjectId, places: list[int], below: int) -> IndexEntry | None:
+    def _choose(self, object_id: ObjectId, places: Sequence[int], below: int) -> IndexEntry | None:
         """Choose the shallowest place that can be read, at a depth under `below`, with the chain that it needs.
 
         Of several as shallow the choice waits for `settle`; returned is one of them.
@@ -157,7 +172,7 @@ class Census:
         self._pending.append(ties[0])
         return self.entry(ties[0])
 
-    def _shallowest(self, places: list[int], below: int) -> list[int]:
+    def _shallowest(self, places: Sequence[int], below: int) -> Sequence[int]:
         """Places of the least depth at which one can be read, outside of swept packs if there is one; a single place as it is."""
         if len(places) == 1:
             return places if self.entry(places[0]).depth < below else []

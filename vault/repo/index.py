@@ -23,7 +23,8 @@ from vault.model import FileKind, Location
 from vault.ports import ObjectStore
 from vault.repo import runs
 from vault.repo.keyring import unseal_file
-from vault.repo.runs import MERGED, Link, Run, RunCache, name_of
+from vault.repo.run_cache import RunCache
+from vault.repo.runs import MERGED, Link, Run, name_of
 
 _LISTINGS_MAX = 5
 """A listing that names what is gone this often is no race with a prune: it lies, or it is a cache."""

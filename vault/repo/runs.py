@@ -13,13 +13,10 @@ from __future__ import annotations
 
 import heapq
 import mmap
-import os
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import NamedTuple
 
 from vault.crypto import keyed
@@ -30,21 +27,25 @@ from vault.limits import MIB
 from vault.model import Location, ObjectRecord
 
 MERGED = "merged-"
-_MAGIC = b"PGVRUN2\n"
-_COUNTS = struct.Struct(">IIII")
-_PACK = struct.Struct(">32sQ68s")
+MAGIC = b"PGVRUN2\n"
+COUNTS = struct.Struct(">IIII")
+PACK = struct.Struct(">32sQ68s")
 _POSITION = struct.Struct(">I")
 _LINK = struct.Struct(">32s32s16xBxBxI")
 """Of an entry: id, base, type, depth, position of the pack."""
 _FACTS = struct.Struct(">32s32s4xIIIBxBxI")
 """Of an entry: id, base, offset, length, plain length, type, depth, position of the pack."""
 _ID_BYTES = 32
-_DIGEST_BYTES = 32
+DIGEST_BYTES = 32
 _LENGTH = struct.Struct(">72xI8xI")
+_BEGINNING = struct.Struct(f">H{ENTRY_BYTES - 2}x")
+"""Of an entry: the first two bytes of its id."""
+_FEW_ENTRIES = 16_000
+"""Of so few entries most beginnings are no entry's: one look tells that an id is not among them, where bisecting takes a dozen."""
 _SCANNED_BYTES = ENTRY_BYTES * 4096
-_BLOCK_ENTRIES = 12_000
+BLOCK_ENTRIES = 12_000
 """About a MiB: a look-up looks at two dozen places."""
-_CHECKED_AT_ONCE_BYTES = 32 * MIB
+CHECKED_AT_ONCE_BYTES = 32 * MIB
 """Hashing so much takes 20 ms; a run of more entries is checked as it is used."""
 
 
@@ -94,9 +95,10 @@ class Run:
         self._data = data
         self._layout = _layout(data)
         self._usable = bytearray(b"\x01" * self._layout.packs)
-        blocks = -(-self._layout.entries // _BLOCK_ENTRIES)
+        blocks = -(-self._layout.entries // BLOCK_ENTRIES)
         self._unchecked = bytearray((b"\x01" if unchecked else b"\x00") * blocks)
         self._damaged = damaged
+        self._beginnings = b""
 
     @property
     def covers(self) -> tuple[FragmentId, ...]:
@@ -112,8 +114,8 @@ class Run:
     def restrict(self, sizes: dict[PackId, int]) -> None:
         """Entries of packs that are absent from `sizes` or of another size there do not exist from now on (IDX-7)."""
         start = self._layout.packs_at
-        with memoryview(self._data) as view, view[start : start + self._layout.packs * _PACK.size] as rows:
-            self._usable[:] = bytearray(sizes.get(PackId(row[0])) == row[1] for row in _PACK.iter_unpack(rows))
+        with memoryview(self._data) as view, view[start : start + self._layout.packs * PACK.size] as rows:
+            self._usable[:] = bytearray(sizes.get(PackId(row[0])) == row[1] for row in PACK.iter_unpack(rows))
 
     def packs(self) -> Iterator[PackRow]:
         for position in range(self._layout.packs):
@@ -123,7 +125,7 @@ class Run:
         return (row for position, row in enumerate(self.packs()) if not self._usable[position])
 
     def _pack(self, position: int) -> PackRow:
-        pack, size, header = _PACK.unpack_from(self._data, self._layout.packs_at + position * _PACK.size)
+        pack, size, header = PACK.unpack_from(self._data, self._layout.packs_at + position * PACK.size)
         return PackRow(id=PackId(pack), size=size, header=header)
 
     def raw_entries(self) -> Iterator[bytes]:
@@ -171,16 +173,16 @@ class Run:
 
     def _touch(self, position: int) -> None:
         """Before an entry is read. Raises  as `check`"""
-        if self._unchecked[position // _BLOCK_ENTRIES]:
-            self._check(position // _BLOCK_ENTRIES)
+        if self._unchecked[position // BLOCK_ENTRIES]:
+            self._check(position // BLOCK_ENTRIES)
 
     def _check(self, block: int) -> None:
         layout = self._layout
-        start = layout.entries_at + block * _BLOCK_ENTRIES * ENTRY_BYTES
-        stop = min(start + _BLOCK_ENTRIES * ENTRY_BYTES, layout.digests_at)
-        at = layout.digests_at + block * _DIGEST_BYTES
+        start = layout.entries_at + block * BLOCK_ENTRIES * ENTRY_BYTES
+        stop = min(start + BLOCK_ENTRIES * ENTRY_BYTES, layout.digests_at)
+        at = layout.digests_at + block * DIGEST_BYTES
         with memoryview(self._data) as view, view[start:stop] as entries:
-            intact = keyed.digest(entries) == self._data[at : at + _DIGEST_BYTES]
+            intact = keyed.digest(entries) == self._data[at : at + DIGEST_BYTES]
         if not intact:
             self._damaged()
             raise Malformed(
@@ -191,19 +193,34 @@ class Run:
         self._unchecked[block] = 0
 
     def _position(self, object_id: ObjectId) -> int:
-        """Where the id is, or would be: the first entry that is not less."""
+        """Where the id is: the first entry that is not less; the end if it is surely not here."""
+        if self._layout.entries <= _FEW_ENTRIES:
+            known = self._beginnings or self._note_beginnings()
+            if not known[object_id[0] << 8 | object_id[1]]:
+                return self._layout.entries
         data, at, low, high = self._data, self._layout.entries_at, 0, self._layout.entries
         unchecked = self._unchecked
         while low < high:
             middle = (low + high) // 2
-            if unchecked[middle // _BLOCK_ENTRIES]:
-                self._check(middle // _BLOCK_ENTRIES)
+            if unchecked[middle // BLOCK_ENTRIES]:
+                self._check(middle // BLOCK_ENTRIES)
             start = at + middle * ENTRY_BYTES
             if data[start : start + _ID_BYTES] < object_id:
                 low = middle + 1
             else:
                 high = middle
         return low
+
+    def _note_beginnings(self) -> bytes:
+        """Which of the 65,536 beginnings of an id there are. Raises  as `check`"""
+        self.check()
+        known = bytearray(1 << 16)
+        start = self._layout.entries_at
+        with memoryview(self._data) as view, view[start : start + self._layout.entries * ENTRY_BYTES] as entries:
+            for (beginning,) in _BEGINNING.iter_unpack(entries):
+                known[beginning] = 1
+        self._beginnings = bytes(known)
+        return self._beginnings
 
     def locations(self, object_id: ObjectId) -> Iterator[Location]:
         """Usable locations of the id."""
@@ -237,7 +254,7 @@ class Run:
 
     def pack_of(self, link: Link) -> PackId:
         (position,) = _POSITION.unpack_from(self._data, link.start + ENTRY_BYTES - _POSITION.size)
-        start = self._layout.packs_at + position * _PACK.size
+        start = self._layout.packs_at + position * PACK.size
         return PackId(self._data[start : start + _ID_BYTES])
 
     def gone_from(self, object_id: ObjectId) -> Iterator[PackId]:
@@ -267,11 +284,11 @@ class Run:
 
 
 def _layout(data: bytes | mmap.mmap) -> _Layout:
-    packs, entries, covers, supersedes = _COUNTS.unpack_from(data, len(_MAGIC))
-    at = len(_MAGIC) + _COUNTS.size
+    packs, entries, covers, supersedes = COUNTS.unpack_from(data, len(MAGIC))
+    at = len(MAGIC) + COUNTS.size
     names = [FragmentId(data[at + i * 32 : at + (i + 1) * 32]) for i in range(covers + supersedes)]
     packs_at = at + 32 * len(names)
-    entries_at = packs_at + packs * _PACK.size
+    entries_at = packs_at + packs * PACK.size
     return _Layout(
         packs_at=packs_at,
         packs=packs,
@@ -285,7 +302,7 @@ def _layout(data: bytes | mmap.mmap) -> _Layout:
 
 def from_fragment(fragment: Fragment, fragment_id: FragmentId) -> Iterator[bytes]:
     """The run of one fragment, in pieces."""
-    step = _BLOCK_ENTRIES * ENTRY_BYTES
+    step = BLOCK_ENTRIES * ENTRY_BYTES
     blocks = (fragment.entries[start : start + step] for start in range(0, len(fragment.entries), step))
     count = len(fragment.entries) // ENTRY_BYTES
     return _pieces(blocks, count, fragment.packs, covers=[fragment_id], supersedes=fragment.supersedes)
@@ -296,7 +313,7 @@ def merge(runs: Sequence[Run]) -> Iterator[bytes]:
     rows = sorted({row.id: row for run in runs for row in run.packs()}.values(), key=lambda row: row.id)
     place = {row.id: _POSITION.pack(position) for position, row in enumerate(rows)}
     entries = heapq.merge(*(_translate(run, [place[row.id] for row in run.packs()]) for run in runs))
-    blocks = iter(lambda: b"".join(islice(entries, _BLOCK_ENTRIES)), b"")
+    blocks = iter(lambda: b"".join(islice(entries, BLOCK_ENTRIES)), b"")
     covers = [cover for run in runs for cover in run.covers]
     supersedes = sorted({old for run in runs for old in run.supersedes})
     return _pieces(blocks, sum(map(len, runs)), rows, covers=covers, supersedes=supersedes)
@@ -315,10 +332,8 @@ def _pieces(
     covers: Sequence[FragmentId],
     supersedes: Sequence[FragmentId],
 ) -> Iterator[bytes]:
-    table = b"".join(_PACK.pack(row.id, row.size, row.header) for row in packs)
-    head = b"".join(
-        (_MAGIC, _COUNTS.pack(len(packs), count, len(covers), len(supersedes)), *covers, *supersedes, table)
-    )
+    table = b"".join(PACK.pack(row.id, row.size, row.header) for row in packs)
+    head = b"".join((MAGIC, COUNTS.pack(len(packs), count, len(covers), len(supersedes)), *covers, *supersedes, table))
     yield head
     digests = []
     for block in blocks:
@@ -331,66 +346,3 @@ def _pieces(
 def name_of(covers: Sequence[FragmentId]) -> str:
     """Name of the cached run that covers those fragments."""
     return covers[0].hex() if len(covers) == 1 else MERGED + keyed.digest(b"".join(sorted(covers))).hex()
-
-
-class RunCache:
-    """Run files in a private directory; without a directory, runs live in memory only."""
-
-    def __init__(self, directory: Path | None) -> None:
-        self._directory = directory
-
-    def load(self, name: str) -> Run | None:
-        """The cached run, or None if there is none or it is not intact."""
-        if self._directory is None:
-            return None
-        try:
-            with open(self._directory / name, "rb") as file:
-                data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except (OSError, ValueError):
-            return None
-        return _intact(data, damaged=lambda: self.remove(name))
-
-    def names(self, prefix: str) -> list[str]:
-        if self._directory is None or not self._directory.is_dir():
-            return []
-        return sorted(name for name in os.listdir(self._directory) if name.startswith(prefix) and "." not in name)
-
-    def save(self, name: str, pieces: Callable[[], Iterable[bytes]]) -> Run:
-        """Keep the run; a cache that cannot be written is no error, the run then stays in memory."""
-        if self._directory is None:
-            return Run(b"".join(pieces()))
-        try:
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            temporary = self._directory / f"{name}.{os.getpid()}"
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.writelines(pieces())
-            os.replace(temporary, self._directory / name)
-        except OSError:
-            return Run(b"".join(pieces()))
-        return self.load(name) or Run(b"".join(pieces()))
-
-    def remove(self, name: str) -> None:
-        if self._directory is not None:
-            with suppress(OSError):
-                (self._directory / name).unlink()
-
-
-def _intact(data: mmap.mmap, *, damaged: Callable[[], None]) -> Run | None:
-    """The run if its lengths and digests hold; of a large one the entries are still to be checked."""
-    if len(data) < len(_MAGIC) + _COUNTS.size + _DIGEST_BYTES or data[: len(_MAGIC)] != _MAGIC:
-        return None
-    packs, entries, covers, supersedes = _COUNTS.unpack_from(data, len(_MAGIC))
-    entries_at = len(_MAGIC) + _COUNTS.size + _DIGEST_BYTES * (covers + supersedes) + packs * _PACK.size
-    digests_at = entries_at + entries * ENTRY_BYTES
-    if digests_at + -(-entries // _BLOCK_ENTRIES) * _DIGEST_BYTES + _DIGEST_BYTES != len(data):
-        return None
-    if keyed.digest(data[:entries_at] + data[digests_at:-_DIGEST_BYTES]) != data[-_DIGEST_BYTES:]:
-        return None
-    run = Run(data, unchecked=True, damaged=damaged)
-    if entries * ENTRY_BYTES <= _CHECKED_AT_ONCE_BYTES:
-        try:
-            run.check()
-        except Malformed:
-            return None
-    return run

@@ -14,10 +14,10 @@ from tests.packs import Made, object_id, put_fragment, put_pack
 from tests.small_repository import contents, damage, new_repository, opened, rows, take
 from vault.errors import Malformed
 from vault.format.pack import pack_name
-from vault.ids import PackId
+from vault.ids import ObjectId, PackId
 from vault.model import PackEntry
 from vault.ports import StoredFile
-from vault.repo import runs
+from vault.repo import run_cache, runs
 from vault.repo.index import Index
 from vault.repo.runs import MERGED
 from vault.repo.state import Open
@@ -97,8 +97,10 @@ def test_large_run_is_checked_where_it_is_looked_at(
     repo: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not as a whole at each opening; what is found damaged is said once, and is whole the next time."""
-    monkeypatch.setattr(runs, "_CHECKED_AT_ONCE_BYTES", 0)
-    monkeypatch.setattr(runs, "_BLOCK_ENTRIES", 4)
+    monkeypatch.setattr(run_cache, "CHECKED_AT_ONCE_BYTES", 0)
+    monkeypatch.setattr(runs, "_FEW_ENTRIES", 0)
+    for module in (runs, run_cache):
+        monkeypatch.setattr(module, "BLOCK_ENTRIES", 4)
     several(repo, 40)
     open_index(repo, tmp_path)
     (merged,) = tmp_path.rglob(f"{MERGED}*")
@@ -112,6 +114,21 @@ def test_large_run_is_checked_where_it_is_looked_at(
     assert "run the command again" in told.value.hint
     index, read = open_index(repo, tmp_path)
     assert read == 40
+    assert has(repo, index, range(40))
+
+
+@pytest.mark.parametrize("few", [0, 1_000])
+def test_what_is_not_there_is_not_found_at_one_look_either(
+    repo: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(runs, "_FEW_ENTRIES", few)
+    several(repo, 40)
+    index, _ = open_index(repo, tmp_path)
+    (identifier, *_) = next(iter(index.runs)).entry(0)
+    beside = ObjectId(identifier[:2] + bytes(255 - byte for byte in identifier[2:]))
+    assert next(iter(index.runs)).links(ObjectId(identifier))
+    assert not any(run.links(beside) for run in index.runs)
+    assert not any(run.links(ObjectId(bytes((first, 0)) + bytes(30))) for run in index.runs for first in range(256))
     assert has(repo, index, range(40))
 
 
