@@ -188,3 +188,21 @@ def test_damage_is_named_and_is_the_exit_code(one_snapshot: Command) -> None:
     assert refused.code == 4
     assert refused.err.startswith("pgvault: pins/abab")
     assert "remove that file" in refused.err
+
+
+def test_a_named_one_goes_and_the_others_are_counted_as_kept(pgvault_ready: Command) -> None:
+    ids = taken(pgvault_ready)
+    assert pgvault_ready("forget", "latest~1").out.splitlines()[-1] == "forgot 1 snapshot, kept 2"
+    assert left(pgvault_ready) == [ids[0], ids[2]]
+
+
+def test_quiet_shows_no_table_and_many_damaged_files_few_warnings(pgvault_ready: Command) -> None:
+    taken(pgvault_ready)
+    (pgvault_ready.home / "repository" / "findings").mkdir(exist_ok=True)
+    for number in range(40):
+        (pgvault_ready.home / "repository" / "findings" / f"{number:064x}").write_bytes(b"junk")
+    done = pgvault_ready("forget", "--keep-last", "2", "-q")
+    assert done.code == 4
+    assert done.out == "forgot 1 snapshot, kept 2\n"
+    assert len(done.err.splitlines()) == 6
+    assert "35 more files" in done.err

@@ -1,10 +1,15 @@
-"""Every state that can be reached, breadth first, so that the first loss comes with the shortest trace."""
+"""Every state that can be reached, breadth first, so that the first loss comes with the shortest trace.
+
+Where a scenario bounds how often actors interrupt each other, a state is reached by who took the last step, and how often somebody was
+interrupted before: orders of any length are searched, with so few interruptions.
+"""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tests.properties.protocol import pruner, writer
 from tests.properties.protocol.rules import Rules
@@ -26,27 +31,51 @@ class Found:
     states: int
 
 
+class Reached(NamedTuple):
+    """`last`: who took the last step; both stay at their first value where nothing is bounded."""
+
+    state: State
+    last: str = ""
+    preemptions: int = 0
+
+
 def search(scenario: Scenario, rules: Rules) -> Found:
-    start = scenario.start()
-    came_from: dict[State, tuple[str, State] | None] = {start: None}
+    start = Reached(scenario.start())
+    came_from: dict[Reached, tuple[str, Reached] | None] = {start: None}
     todo = deque([start])
     while todo:
-        state = todo.popleft()
-        snapshot = lost(state, scenario.needs)
+        reached = todo.popleft()
+        snapshot = lost(reached.state, scenario.needs)
         if snapshot is not None:
-            return Found(snapshot=snapshot, trace=_trace(came_from, state), states=len(came_from))
-        for label, following in _steps(state, scenario, rules):
+            return Found(snapshot=snapshot, trace=_trace(came_from, reached), states=len(came_from))
+        for label, following in _bounded(reached, scenario, rules):
             if following not in came_from:
-                came_from[following] = (label, state)
+                came_from[following] = (label, reached)
                 todo.append(following)
         assert len(came_from) < STATES_MAX, "make the scenario smaller"
     return Found(snapshot=None, trace=(), states=len(came_from))
 
 
-def _trace(came_from: dict[State, tuple[str, State] | None], state: State) -> tuple[str, ...]:
+def _bounded(reached: Reached, scenario: Scenario, rules: Rules) -> Iterator[tuple[str, Reached]]:
+    steps = list(_steps(reached.state, scenario, rules))
+    if scenario.preemptions_max is None:
+        yield from ((label, Reached(state)) for label, state in steps)
+        return
+    goes_on = any(_who(label) == reached.last for label, _ in steps)
+    for label, state in steps:
+        preemptions = reached.preemptions + (goes_on and _who(label) != reached.last)
+        if preemptions <= scenario.preemptions_max:
+            yield label, Reached(state, _who(label), preemptions)
+
+
+def _who(label: str) -> str:
+    return label.partition(":")[0]
+
+
+def _trace(came_from: dict[Reached, tuple[str, Reached] | None], reached: Reached) -> tuple[str, ...]:
     labels = []
-    while (step := came_from[state]) is not None:
-        label, state = step
+    while (step := came_from[reached]) is not None:
+        label, reached = step
         labels.append(label)
     return tuple(reversed(labels))
 

@@ -69,5 +69,11 @@ def test_without_one_rule_an_object_is_lost(rule: str, number: str) -> None:
     assert found.snapshot is not None
 
 
+@pytest.mark.parametrize("rule", ["look_at_sweeps", "swept_before_looking", "leases_pin"])
+def test_few_interruptions_are_enough_to_lose_an_object_without_a_rule(rule: str) -> None:
+    found = search(SCENARIOS[scenario("19")], replace(Rules(packs_looked_at=False), **{rule: False}))
+    assert found.snapshot is not None
+
+
 def test_every_rule_is_taken_away_once() -> None:
     assert [one.name for one in fields(Rules)] == list(WITHOUT)

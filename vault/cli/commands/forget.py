@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vault.ops.retention.prune_plan import PrunePlan
     from vault.repo.state import Open
 
+_WARNED_MAX = 5
 _UNITS = ("hourly", "daily", "weekly", "monthly", "yearly")
 
 
@@ -107,8 +108,10 @@ def forget(
     freed = _free(invocation, settings, opened, plan, dry_run=dry_run) if prune else None
     if invocation.json:
         out.json_line(jsonout.forgotten(plan, spared, dry_run=dry_run, freed_bytes=freed))
-    for error in inventory.damaged:
+    for error in inventory.damaged[:_WARNED_MAX]:
         out.insist(f"warning: {error.file}: {error.message}; run: pgvault check")
+    if len(inventory.damaged) > _WARNED_MAX:
+        out.insist(f"warning: so are {len(inventory.damaged) - _WARNED_MAX} more files; pgvault check names them")
     for snapshot in spared:
         out.insist(f"warning: {snapshot.hex()[:12]} was pinned meanwhile, and stays")
     return ExitCode.DAMAGE if inventory.damaged else ExitCode.OK
@@ -154,9 +157,10 @@ def _draw(invocation: Invocation, plan: ForgetPlan, calendar: Calendar, *, dry_r
         )
         for verdict in plan.verdicts
     ]
-    if rows:
+    shown = bool(rows) and not out.quiet
+    if shown:
         out.table(titles, rows, right="number")
-    if rows and plan.kept() and sys.stdout.isatty():
+    if shown and plan.kept() and sys.stdout.isatty():
         out.line()
         out.block("\n".join(months(plan.verdicts, calendar, signs="●○◐·" if fancy(sys.stdout) else "#o%.")))
     for snapshot in sorted(plan.inventory.unfinished):
@@ -166,7 +170,8 @@ def _draw(invocation: Invocation, plan: ForgetPlan, calendar: Calendar, *, dry_r
             told = "its time breaks the order of the numbers, so it keeps and removes nothing"
             out.talk(f"warning: {verdict.candidate.id.hex()[:12]}: {told}; to remove it, name it")
     gone = len(plan.going())
-    out.line(f"{'would forget' if dry_run else 'forgot'} {counted(gone, 'snapshot')}, kept {len(plan.kept())}")
+    kept = len(plan.kept()) if plan.by_policy else len(plan.inventory.known) - gone
+    out.line(f"{'would forget' if dry_run else 'forgot'} {counted(gone, 'snapshot')}, kept {kept}")
     if gone and not dry_run and not pruned:
         out.talk("the space is freed by: pgvault prune")
 

@@ -41,10 +41,11 @@ class Inventory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForgetPlan:
-    """`verdicts`: of the sources that were asked for, oldest first."""
+    """`verdicts`: of the sources that were asked for, or of the snapshots that were named, oldest first."""
 
     inventory: Inventory
     verdicts: tuple[Verdict, ...]
+    by_policy: bool = True
 
     def kept(self) -> list[Verdict]:
         return [verdict for verdict in self.verdicts if verdict.reasons]
@@ -127,7 +128,7 @@ def plan_named(inventory: Inventory, named: Sequence[SnapshotId], *, remove_all:
     for source in () if remove_all else sorted({one.source for one in going}):
         _refuse_last(source, [one for one in candidates if one.source == source], going)
     verdicts = tuple(Verdict(candidate=one, reasons=()) for one in going)
-    return ForgetPlan(inventory=inventory, verdicts=verdicts)
+    return ForgetPlan(inventory=inventory, verdicts=verdicts, by_policy=False)
 
 
 def run(repo: Open, plan: ForgetPlan, *, clock: Clock, entropy: Entropy) -> ForgetReport:
