@@ -5,7 +5,6 @@ Invariant: nothing is locked, exported or read before the repository is open and
 
 from __future__ import annotations
 
-import difflib
 import os
 import socket
 from collections.abc import Callable, Collection, Sequence
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from vault.app import wiring
 from vault.errors import Unreachable, VaultError
+from vault.model.words import nearest
 
 if TYPE_CHECKING:
     from vault.app.backup_request import BackupPlan
@@ -75,11 +75,11 @@ def _tell_near_names(directories: Collection[str], selectors: Selectors, progres
     """A directory under nearly a known name is captured, and counted as nothing; any name is allowed."""
     known = {selectors.edge_functions_directory, selectors.migrations_directory, selectors.files_directory}
     for name in sorted(set(directories) - known):
-        near = difflib.get_close_matches(name, known.difference(directories), 1, cutoff=_NEAR)
+        near = nearest(name, sorted(known.difference(directories)), likeness=_NEAR)
         if near:
             progress.event(
                 "warning",
-                f"--dir {name}: is that {near[0]}? Names that mean something here are {', '.join(sorted(known))}; "
+                f"--dir {name}: is that {near}? Names that mean something here are {', '.join(sorted(known))}; "
                 f"{name} is saved as a directory like any other",
             )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,6 +11,7 @@ from vault.app.database import ChosenDatabase, DatabaseFlags, around, flagged, o
 from vault.app.project import Project
 from vault.app.settings import Settings, SourceSettings
 from vault.errors import UsageError
+from vault.model.words import nearest
 from vault.ops.project import backup_selection
 
 
@@ -157,11 +157,11 @@ def _nothing(settings: Settings) -> UsageError:
     hint = "pgvault backup -d DATABASE --dir NAME=PATH"
     if settings.source is None or not settings.sources or settings.source in settings.sources:
         return UsageError("nothing to back up", why="no database and no directory is named", hint=hint)
-    near = difflib.get_close_matches(settings.source, settings.sources, n=1)
+    near = nearest(settings.source, settings.sources)
     return UsageError(
         f"no source {settings.source} is configured",
         why=f"the configuration has: {', '.join(sorted(settings.sources))}; and no database and no directory is named",
-        hint=f"did you mean --source {near[0]}?" if near else hint,
+        hint=f"did you mean --source {near}?" if near else hint,
     )
 
 

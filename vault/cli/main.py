@@ -5,7 +5,6 @@ Invariant: a user sees what failed, why, and what to type next; a traceback only
 
 from __future__ import annotations
 
-import difflib
 import os
 import signal
 import sys
@@ -17,7 +16,7 @@ import click
 
 from vault.cli.exit_codes import ExitCode
 from vault.cli.failures import Told, told
-from vault.cli.options import Invocation, global_params
+from vault.cli.options import Invocation, global_params, refuse_unknown_command
 from vault.cli.output import STDOUT, silence, writing
 from vault.errors import UsageError, VaultError
 
@@ -72,10 +71,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            hint = f"pgvault {near[0]} --help" if near else "pgvault --help"
-            raise UsageError(f"no command {args[0]!r}", why="it is not one of pgvault's commands", hint=hint)
+        refuse_unknown_command(ctx, COMMANDS, args)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -179,9 +175,10 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _report_usage(invocation: Invocation, error: click.ClickException) -> int:
-    context = getattr(error, "ctx", None)
+    context = error.ctx if isinstance(error, click.UsageError) else None
     command = context.command_path if context is not None else "pgvault"
-    lines = error.format_message().strip().splitlines() or ["wrong usage"]
+    said = f"no such option {error.option_name}" if isinstance(error, click.NoSuchOption) else error.format_message()
+    lines = said.strip().splitlines() or ["wrong usage"]
     message = lines[0][:1].lower() + lines[0][1:].rstrip(".")
     return _report(
         invocation,
@@ -190,9 +187,20 @@ def _report_usage(invocation: Invocation, error: click.ClickException) -> int:
             exit_code=ExitCode.USAGE,
             message=message,
             why=" ".join(line.strip() for line in lines[1:]),
-            fix=f"{command} --help",
+            fix=_meant(error) or f"{command} --help",
         ),
     )
+
+
+def _meant(error: click.ClickException) -> str:
+    """The option that was mistyped, as it is spelled."""
+    if not isinstance(error, click.NoSuchOption) or error.ctx is None:
+        return ""
+    from vault.model.words import nearest
+
+    options = (name for param in error.ctx.command.params for name in (*param.opts, *param.secondary_opts))
+    near = nearest(error.option_name, [name for name in options if name.startswith("--")])
+    return f"did you mean {near}?" if near else ""
 
 
 def _report_error(invocation: Invocation, error: VaultError) -> int:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from vault.errors import UsageError
 
 if TYPE_CHECKING:
     from vault.app.settings import Settings
@@ -67,8 +69,40 @@ class Group(click.Group):
     """Commands that share a first word; takes the global options too."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
+        super().__init__(*args, **{"no_args_is_help": False, **options})
         self.params.extend(global_params())
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        refuse_unknown_command(ctx, self.commands, args)
+        return super().resolve_command(ctx, args)
+
+
+def refuse_unknown_command(context: click.Context, known: Iterable[str], arguments: Sequence[str]) -> None:
+    """Raises  UsageError: the first argument is none of the commands, with the one that was meant"""
+    word = arguments[0] if arguments else ""
+    names, path = list(known), context.command_path
+    if word and word not in names and not word.startswith("-"):
+        from vault.model.words import nearest
+
+        near = nearest(word, names)
+        hint = f"did you mean {path} {near}?" if near else f"{path} --help"
+        raise UsageError(f"no command {word!r}", why=f"it is not one of {path}'s commands", hint=hint)
+
+
+class Choice(click.Choice[str]):
+    """One of a few words; a mistyped one is answered with the one that was meant."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if isinstance(value, str) and value not in self.choices:
+            from vault.model.words import nearest
+
+            near = nearest(value, self.choices)
+            name = param.opts[0] if param is not None and param.opts else "the value"
+            hint = f"did you mean {name} {near}?" if near else ""
+            raise UsageError(f"{name} {value}: no such value", why=f"there are: {', '.join(self.choices)}", hint=hint)
+        return super().convert(value, param, ctx)
 
 
 GLOBAL_NAMES = frozenset({"repository", "source", "as_json", "quiet", "verbose", "help"})

@@ -2,6 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+
+def nearest(word: str, known: Iterable[str], *, likeness: float = 0.6) -> str | None:
+    """The one of `known` that was meant, most likely; None if none is like it. Case counts for nothing."""
+    from difflib import get_close_matches
+
+    folded: dict[str, str] = {}
+    for one in known:
+        folded.setdefault(one.lower(), one)
+    found = get_close_matches(word.lower(), folded, 1, likeness)
+    return folded[found[0]] if found else None
+
 
 def counted(number: int, one: str, many: str = "") -> str:
     """`1 file`, `2 files`; `many` where it is not `one` with an s."""

@@ -36,6 +36,7 @@ from vault.model import (
     TableItem,
     TableName,
 )
+from vault.model.words import nearest
 from vault.pipeline.generated import ColumnDigests, DigestSums
 from vault.pipeline.list_differences import differences
 from vault.pipeline.lists import Load, find, leaf, walk
@@ -214,9 +215,12 @@ class Snapshot:
     def directory(self, name: str) -> ListRef:
         """Raises  NotThere"""
         if name not in self.manifest.directories:
-            there = ", ".join(sorted(self.manifest.directories)) or "none"
+            there = sorted(self.manifest.directories)
+            near = nearest(name, there)
             raise NotThere(
-                f"no directory {name} in the snapshot", why=f"its directories: {there}", hint="pgvault show SNAP"
+                f"no directory {name} in the snapshot",
+                why=f"its directories: {', '.join(there) or 'none'}",
+                hint=f"did you mean {near}?" if near else "pgvault show SNAP",
             )
         return self.manifest.directories[name]
 

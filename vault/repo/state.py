@@ -17,6 +17,7 @@ from vault.format.snapshot import decode_manifest, parse_snapshot_name, snapshot
 from vault.ids import PackId, SnapshotId
 from vault.limits import FILE_BYTES_MAX
 from vault.model import FileKind, KeyBundle, Manifest, ObjectType, RepositoryConfig
+from vault.model.words import nearest
 from vault.ports import Entropy, ObjectStore
 from vault.repo.index import Index
 from vault.repo.keyring import unlock, unlock_with_kit, unseal_file
@@ -31,6 +32,9 @@ _PREFIX = re.compile(r"[0-9a-f]{6,64}")
 _SHORT = re.compile(r"[0-9a-f]{1,5}")
 _LATEST = re.compile(r"latest(?:~([0-9]{1,6}))?")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2})?Z?)?")
+
+
+_LIST_THEM = "list them with: pgvault snapshots"
 
 
 class Closed:
@@ -176,7 +180,7 @@ class Open:
         raise NotThere(
             f"no snapshot {spec}",
             why=f"the repository has {len(known)}" + (f" of source {source}" if source else ""),
-            hint="list them with: pgvault snapshots" + (" (an id needs 6 digits)" if _SHORT.fullmatch(spec) else ""),
+            hint=_meant(spec, known),
         )
 
     def indexed(self, cache_dir: Path | None) -> Indexed:
@@ -226,11 +230,20 @@ class Indexed:
 
 def no_such_source(known: Iterable[Known], source: str) -> NotThere:
     names = sorted({manifest.source for _, manifest in known})
+    near = nearest(source, names)
     return NotThere(
         f"no snapshot of source {source}",
         why=f"the repository has those of: {', '.join(names)}",
-        hint="name one of these with --source, or leave it out",
+        hint=f"did you mean --source {near}?" if near else "name one of these with --source, or leave it out",
     )
+
+
+def _meant(spec: str, known: Iterable[Known]) -> str:
+    if _SHORT.fullmatch(spec):
+        return "list them with: pgvault snapshots (an id needs 6 digits)"
+    words = sorted({word for _, manifest in known for word in tag_words(manifest)})
+    near = nearest(spec, ["latest", *words])
+    return f"did you mean {near}? They are listed by: pgvault snapshots" if near and near != spec else _LIST_THEM
 
 
 def _single(matches: list[SnapshotId], spec: str) -> SnapshotId:

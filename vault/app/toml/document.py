@@ -5,7 +5,6 @@ Reads files; knows no key of any of them. A problem never repeats a value: it ma
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 import tomllib
@@ -17,6 +16,7 @@ from typing import Any, Final, TypeVar
 from vault.app.quantities import age_ms
 from vault.app.toml.lines import KeyPath, key_lines
 from vault.errors import UsageError
+from vault.model.words import nearest
 
 _T = TypeVar("_T")
 _V = TypeVar("_V")
@@ -161,12 +161,12 @@ class Table:
     def only(self, *known: str) -> None:
         for key in self.values:
             if key not in known:
-                near = difflib.get_close_matches(key, known, n=1)
+                near = nearest(key, known)
                 self.refuse(
                     key,
                     f"unknown key {self.full(key)!r}",
                     why=f"known here: {', '.join(known)}",
-                    hint=f"did you mean {near[0]!r}?" if near else "remove it",
+                    hint=f"did you mean {near!r}?" if near else "remove it",
                 )
 
     def text(self, key: str) -> str | None:
@@ -195,8 +195,8 @@ class Table:
         value = self.text(key)
         found = next((word for word in words if word == value), None)
         if value is not None and found is None:
-            near = difflib.get_close_matches(value, words, n=1)
-            self.wrong(key, f"one of: {', '.join(words)}", hint=f'{key} = "{near[0] if near else words[0]}"')
+            near = nearest(value, words)
+            self.wrong(key, f"one of: {', '.join(words)}", hint=f'{key} = "{near or words[0]}"')
         return found
 
     def path(self, key: str) -> str | None:

@@ -9,7 +9,7 @@ import click
 from vault.app import wiring
 from vault.cli import jsonout, output, progress, render
 from vault.cli.exit_codes import ExitCode
-from vault.cli.options import Invocation, command
+from vault.cli.options import Choice, Invocation, command
 from vault.errors import UsageError
 from vault.model.words import counted
 
@@ -22,7 +22,7 @@ from vault.model.words import counted
     examples=["pgvault export latest --format layout -o out", "pgvault export latest --format pgdump -o app.dump"],
 )
 @click.argument("snapshot")
-@click.option("--format", "form", type=click.Choice(["layout", "pgdump", "sql", "tar"]), required=True)
+@click.option("--format", "form", type=Choice(["layout", "pgdump", "sql", "tar"]), required=True)
 @click.option(
     "-o",
     "--output",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
@@ -11,6 +10,7 @@ import click
 from vault.cli.exit_codes import MEANING, error_classes, exit_code_of
 from vault.cli.options import Invocation, command
 from vault.errors import UsageError
+from vault.model.words import nearest
 from vault.ops.guard.codes import MEANING as FINDINGS
 
 ENVIRONMENT = (
@@ -57,7 +57,7 @@ def help(invocation: Invocation, topic: str | None) -> None:
     named = parent.command.get_command(parent, topic)
     if named is None:
         known = ("topics", *LISTS, *_pages())
-        near = next(iter(difflib.get_close_matches(topic, known, n=1)), None)
+        near = nearest(topic, (*parent.command.list_commands(click.get_current_context()), *known))
         raise UsageError(
             f"no help on {topic!r}",
             why=f"besides the commands there are: {', '.join(known)}",

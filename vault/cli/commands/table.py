@@ -8,7 +8,7 @@ import click
 
 from vault.app import wiring
 from vault.cli import jsonout, output
-from vault.cli.options import Invocation, command
+from vault.cli.options import Choice, Invocation, command
 
 
 @command(
@@ -20,7 +20,7 @@ from vault.cli.options import Invocation, command
 )
 @click.argument("snapshot")
 @click.argument("table")
-@click.option("--format", "form", type=click.Choice(["csv", "copy", "jsonl", "sql"]), default="csv", show_default=True)
+@click.option("--format", "form", type=Choice(["csv", "copy", "jsonl", "sql"]), default="csv", show_default=True)
 @click.option("-o", "--output", "path", metavar="FILE", help="Write to a new file (0600) instead of stdout.")
 def table(invocation: Invocation, snapshot: str, table: str, form: str, path: str | None) -> None:
     from vault.ops.view.table import find_table, left_out, table_rows

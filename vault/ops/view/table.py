@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from typing import Final
 
 from vault.errors import NotThere, UsageError
 from vault.model import TableItem
+from vault.model.words import nearest
 from vault.pipeline import copytext
 from vault.repo.snapshot import Snapshot
 from vault.sql.encoding import codec_of
@@ -37,8 +37,8 @@ def find_table(snapshot: Snapshot, text: str) -> TableItem:
             raise UsageError(f"several tables are named {one_line(text)}", why=names, hint="name the schema too")
         named = public
     if not named:
-        near = difflib.get_close_matches(".".join(parts), [str(item.name) for item in items], 1)
-        exact = [show_name(item.name) for item in items if str(item.name) in near]
+        near = nearest(".".join(parts), [str(item.name) for item in items])
+        exact = [show_name(item.name) for item in items if str(item.name) == near]
         hint = f"did you mean {exact[0]}?" if exact else "list the tables with: pgvault show SNAP"
         raise NotThere(f"no table {one_line(text)} in the snapshot", hint=hint)
     return named[0]

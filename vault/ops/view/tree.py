@@ -6,7 +6,6 @@ Nothing here writes. Memory: a few chunks, the names of the tables, and the orde
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -15,6 +14,7 @@ from typing import Final
 from vault.errors import NotThere, UsageError
 from vault.model import FileItem, FileType, TableName
 from vault.model.files import path_text
+from vault.model.words import nearest
 from vault.ops.project.components import SUPABASE, Selectors, tables_of
 from vault.ops.view.archive.custom_format import archive_blocks, archive_bytes
 from vault.ops.view.backup_manifest import manifest_md
@@ -223,8 +223,8 @@ class View:
             raise self._not_there(f"{directory}/{path_text(path)}") from error
 
     def _not_there(self, path: str) -> NotThere:
-        near = difflib.get_close_matches(path, islice(self._names_near(path), _NAMES_FOR_A_GUESS), 1, 0.6)
-        hint = f"did you mean {one_line(near[0])}?" if near else "list what there is with: pgvault ls SNAP"
+        near = nearest(path, islice(self._names_near(path), _NAMES_FOR_A_GUESS))
+        hint = f"did you mean {one_line(near)}?" if near else "list what there is with: pgvault ls SNAP"
         return NotThere(f"no {one_line(path)} in the snapshot", hint=hint)
 
     def _names_near(self, path: str) -> Iterable[str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from vault.errors import NotThere, UsageError
 from vault.model import Address, SchemaEntry, TableName
+from vault.model.words import nearest
 from vault.ops.project.components import COMPONENTS
 from vault.ops.restore.plan.contents import Contents
 from vault.sql.names import split_name
@@ -60,8 +60,8 @@ def read_words(words: Sequence[str], contents: Contents) -> Wanted:
 
 def _unknown(word: str, contents: Contents, schemas: Iterable[str]) -> NotThere:
     tables = [str(table.name) for table in contents.tables]
-    near = difflib.get_close_matches(word.lower(), [*COMPONENTS, *schemas, *tables], 1)
-    hint = f"did you mean {near[0]}?" if near else f"components are: {' '.join(COMPONENTS)}"
+    near = nearest(word, [*COMPONENTS, *schemas, *tables])
+    hint = f"did you mean {near}?" if near else f"components are: {' '.join(COMPONENTS)}"
     return NotThere(f"--only {word}: no such component, schema, table or object in the snapshot", hint=hint)
 
 
