@@ -40,6 +40,21 @@ def test_backup_alone_takes_the_whole_project(lilac: Command) -> None:
     assert lilac("backup", "--json").json()["parent"] == shown["snapshot"]["id"]
 
 
+def test_a_doctor_looks_at_what_a_backup_would_take(lilac: Command) -> None:
+    done = lilac("doctor", "--json").json()
+    told = {one["check"]: one["what"] for one in done["findings"]}
+    assert done["exit_code"] == lilac("backup", "-q").code == 0
+    assert "its local database, edge_functions" in told["source"]
+    assert "migrations" in told["directories"]
+    assert lilac("doctor", "--linked").code == lilac("backup", "--linked").code == 2
+    with local_database() as (_, port):
+        make_project(lilac.home, port, major=17)
+        other = {one["check"]: one for one in lilac("doctor", "--json").json()["findings"]}
+    assert (other["database"]["fix"], other["identity"]["state"]) == ("supabase status", "warn")
+    gone = {one["check"]: one for one in lilac("doctor", "--json").json()["findings"]}
+    assert gone["database"]["fix"].startswith("supabase start")
+
+
 def test_a_restore_reaches_it_too(lilac: Command, stack: tuple[Cluster, int]) -> None:
     cluster, _ = stack
     assert lilac("backup", "-q").code == 0

@@ -53,7 +53,7 @@ def test_bad_usage_exits_2_and_names_the_help(pgvault: Command, arguments: tuple
 
 
 def test_unknown_command_suggests_the_nearest(pgvault: Command) -> None:
-    assert "pgvault snapshots --help" in pgvault("snapshot").err
+    assert "did you mean: pgvault snapshots?" in pgvault("snapshot").err
 
 
 def test_missing_repository_exits_10_before_a_passphrase_is_needed(pgvault: Command) -> None:

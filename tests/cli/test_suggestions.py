@@ -12,14 +12,15 @@ from vault.model.words import nearest
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [
-        ("bakcup", "did you mean pgvault backup?"),
-        ("key lst", "did you mean pgvault key list?"),
+        ("bakcup", "did you mean: pgvault backup?"),
+        ("key lst", "did you mean: pgvault key list?"),
         ("key", "pgvault key --help"),
         ("snapshots --jsn", "did you mean --json?"),
         ("table latest x --format cvs", "did you mean --format csv?"),
         ("help bakup", "pgvault help backup"),
         ("help enviroment", "pgvault help environment"),
         ("nothing-like-it", "pgvault --help"),
+        ("backup --bogus", "pgvault backup --help"),
     ],
 )
 def test_words_of_the_command_line(pgvault: Command, typed: str, meant: str) -> None:

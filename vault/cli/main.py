@@ -199,8 +199,8 @@ def _meant(error: click.ClickException) -> str:
     from vault.model.words import nearest
 
     options = (name for param in error.ctx.command.params for name in (*param.opts, *param.secondary_opts))
-    near = nearest(error.option_name, [name for name in options if name.startswith("--")])
-    return f"did you mean {near}?" if near else ""
+    near = nearest(error.option_name.lstrip("-"), [name[2:] for name in options if name.startswith("--")])
+    return f"did you mean --{near}? All of them: {error.ctx.command_path} --help" if near else ""
 
 
 def _report_error(invocation: Invocation, error: VaultError) -> int:

@@ -87,7 +87,7 @@ def refuse_unknown_command(context: click.Context, known: Iterable[str], argumen
         from vault.model.words import nearest
 
         near = nearest(word, names)
-        hint = f"did you mean {path} {near}?" if near else f"{path} --help"
+        hint = f"did you mean: {path} {near}? All of them: {path} --help" if near else f"{path} --help"
         raise UsageError(f"no command {word!r}", why=f"it is not one of {path}'s commands", hint=hint)
 
 

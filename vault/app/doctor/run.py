@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from vault.app import processes, secret, wiring
 from vault.app.backup import capture_options
 from vault.app.backup_request import BackupOptions, BackupPlan, plan_all, plan_backup
+from vault.app.database import DatabaseFlags
 from vault.app.doctor import places, sources
 from vault.app.settings import Settings
 from vault.errors import IntegrityError, KeyUnavailable, UsageError, VaultError
@@ -39,13 +40,13 @@ class Diagnosis:
     sources: tuple[str, ...]
 
 
-def diagnose(settings: Settings, conninfo: str | None, *, attended: bool) -> Diagnosis:
-    """`conninfo`: as given with -d; `attended`: somebody sees what it says and can type a passphrase. Raises  no VaultError"""
+def diagnose(settings: Settings, flags: DatabaseFlags, *, attended: bool) -> Diagnosis:
+    """`flags`: the database, as for a backup; `attended`: somebody sees what it says and can type a passphrase. Raises  no VaultError"""
     from vault.repo.uncollected import uncollected
 
     with uncollected():
         look = _Look(settings, attended=attended)
-        look.all_of(conninfo)
+        look.all_of(flags)
     return Diagnosis(findings=tuple(look.findings), sources=tuple(look.plans))
 
 
@@ -59,9 +60,9 @@ class _Look:
         self.plans: dict[str, BackupPlan] = {}
         self.findings: list[Finding] = []
 
-    def all_of(self, conninfo: str | None) -> None:
+    def all_of(self, flags: DatabaseFlags) -> None:
         self.findings.append(ok("program", _program()))
-        self.findings += self._plan(conninfo)
+        self.findings += self._plan(flags)
         for plan in self.plans.values():
             found = self._directories[plan.source] = sources.directories(self._settings, plan)
             self.findings += database.directories(plan.source, paths=found.paths, problems=found.problems)
@@ -72,14 +73,16 @@ class _Look:
         self.findings += self._in_short(opened, known)
         self.findings += self._around(known)
 
-    def _plan(self, conninfo: str | None) -> Iterator[Finding]:
+    def _plan(self, flags: DatabaseFlags) -> Iterator[Finding]:
         """What there is to back up: the one source that a backup would take, or all that are configured."""
         settings = self._settings
         try:
-            if conninfo is None and settings.source is None and len(settings.sources) > 1:
+            if flags == DatabaseFlags() and settings.source is None and len(settings.sources) > 1:
                 plans = plan_all(settings, BackupOptions(every=True))
             else:
-                plan = plan_backup(settings, BackupOptions(database=conninfo))
+                plan = plan_backup(
+                    settings, BackupOptions(database=flags.database, local=flags.local, linked=flags.linked)
+                )
                 plans = {plan.source: plan}
         except UsageError as error:
             yield stopped("source", error)
@@ -87,6 +90,7 @@ class _Look:
         for name, one in plans.items():
             if isinstance(one, BackupPlan):
                 self.plans[name] = one
+                yield ok("source", "; ".join([name, *one.notes]), source=name)
             else:
                 yield stopped("source", one, source=name)
 
@@ -200,16 +204,17 @@ class _Look:
             return []
         from vault.source.postgres.capture.examine import examine
 
-        selectors = self._settings.selectors(plan.source)
+        settings = self._settings.with_variables(plan.variables)
+        selectors = settings.selectors(plan.source)
         seen = self._seen[plan.source] = examine(
             plan.conninfo,
             options=capture_options(plan),
-            programs=wiring.client_programs(self._settings),
-            environment=self._settings.child_environment(),
+            programs=wiring.client_programs(settings),
+            environment=settings.child_environment(),
             now_ms=wiring.SystemClock().now_ms,
             counted=(*selectors.file_tables, *selectors.secret_tables),
         )
-        return database.database(seen, plan.source)
+        return database.database(seen, plan.source, advice=plan.advice, expected_major=plan.major)
 
     def _in_short(self, opened: Open | None, known: list[Known]) -> Iterator[Finding]:
         """What a snapshot of each source would lack, and whether the repository goes on from what was there."""

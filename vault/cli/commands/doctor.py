@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-import click
-
 from vault.cli import render
 from vault.cli.exit_codes import MEANING, ExitCode, exit_code_of, gravest
-from vault.cli.options import Invocation, command
+from vault.cli.options import Invocation, command, database_options
 from vault.model.words import counted
 
 if TYPE_CHECKING:
@@ -27,13 +25,16 @@ WOULD_WORK: Final = "a backup would work"
     "The exit code is the one that `pgvault backup` would end with.",
     examples=["pgvault doctor", "pgvault doctor -d postgresql://postgres@127.0.0.1:54322/postgres"],
 )
-@click.option("-d", "--database", metavar="URL", help="Database name, URL or connection string, without a password.")
-def doctor(invocation: Invocation, database: str | None) -> int:
+@database_options("Database name, URL or connection string, without a password.")
+def doctor(invocation: Invocation, database: str | None, local: bool, linked: bool) -> int:
+    from vault.app.database import DatabaseFlags
     from vault.app.doctor.run import diagnose
     from vault.ops.doctor.findings import as_read
 
     out = invocation.renderer()
-    diagnosis = diagnose(invocation.settings(), database, attended=out.can_ask())
+    diagnosis = diagnose(
+        invocation.settings(), DatabaseFlags(database=database, local=local, linked=linked), attended=out.can_ask()
+    )
     code = _code(diagnosis)
     findings = as_read(diagnosis.findings)
     if invocation.json:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from vault.errors import VaultError
+from vault.errors import Unreachable, VaultError
 from vault.model import Counts, Missing
 from vault.model.examined import Examined, Route, Step
 from vault.model.words import counted, size
@@ -34,12 +34,18 @@ class Source:
     files: Mapping[str, Sequence[Missing]] = field(default_factory=dict)
 
 
-def database(seen: Examined, source: str) -> list[Finding]:
-    """One finding a step; of a server that was not reached only that, and whether there is a pg_dump."""
+def database(seen: Examined, source: str, *, advice: str = "", expected_major: int | None = None) -> list[Finding]:
+    """One finding a step; of a server that was not reached only that, and whether there is a pg_dump.
+
+    advice          what to type if it cannot be reached, where that is known
+    expected_major  of the project whose database it should be
+    """
     refused = seen.refusal(Step.CONNECTION)
     if refused is not None:
+        if isinstance(refused, Unreachable):
+            refused.hint = advice or refused.hint
         return [stopped("database", refused, source=source), _pg_dump(seen, source)]
-    found = [_server(seen, source), _route(seen, source)]
+    found = [_server(seen, source, expected_major), _route(seen, source)]
     if seen.server is not None:
         found.append(_all_rows(seen, source))
     if (unreadable := seen.refusal(Step.TEXTS)) is not None:
@@ -108,7 +114,7 @@ def directories(name: str, *, paths: Mapping[str, str], problems: Sequence[Vault
     return found
 
 
-def _server(seen: Examined, source: str) -> Finding:
+def _server(seen: Examined, source: str, expected_major: int | None) -> Finding:
     refused = seen.refusal(Step.SERVER)
     if refused is not None:
         return stopped("database", refused, source=source)
@@ -117,6 +123,9 @@ def _server(seen: Examined, source: str) -> Finding:
     what = f"{seen.server.database} at {seen.place} as {seen.user}: PostgreSQL {seen.server.version}{standby}"
     if seen.size_bytes is not None:
         what += f", {size(seen.size_bytes)}"
+    if expected_major not in (None, major):
+        why = f"db.major_version of the project is {expected_major}: another database may have its port"
+        return warn("database", what, why=why, fix="supabase status", source=source)
     if major > NEWEST_MAJOR:
         return warn(
             "database",
