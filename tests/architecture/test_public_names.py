@@ -16,7 +16,7 @@ PUBLIC = {
     "vault.ops.check": "packs run",
     "vault.ops.copy": "run",
     "vault.ops.compare": "databases",
-    "vault.ops.doctor": "database findings machine repository",
+    "vault.ops.doctor": "database machine repository symptoms",
     "vault.ops.guard": "ack codes facts judge",
     "vault.ops.project": "backup_selection components counts files_outside summary supabase",
     "vault.ops.repair": "index packs remake snapshots",

@@ -66,7 +66,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class SecretOrigin:
     """Where a secret comes from. `name`: of the variable, or of the configuration's key; `value`: the path or command, never a secret."""
 
     kind: Kind
@@ -79,10 +79,10 @@ class Origin:
         return self.name.startswith("repository.")
 
 
-def origin(settings: Settings) -> Origin:
+def origin(settings: Settings) -> SecretOrigin:
     """Of what opens the repository. Reads nothing, runs nothing."""
     if path := settings.environment.get("PGVAULT_RECOVERY_KIT_FILE"):
-        return Origin(kind=Kind.KIT, name="PGVAULT_RECOVERY_KIT_FILE", value=path)
+        return SecretOrigin(kind=Kind.KIT, name="PGVAULT_RECOVERY_KIT_FILE", value=path)
     return _origin(settings, "PGVAULT_PASSWORD")
 
 
@@ -94,20 +94,20 @@ def unattended(settings: Settings, *, patience_s: float) -> str:
     return _checked(_given(settings, _origin(settings, "PGVAULT_PASSWORD"), patience_s=patience_s), "PGVAULT_PASSWORD")
 
 
-def _origin(settings: Settings, variable: str) -> Origin:
+def _origin(settings: Settings, variable: str) -> SecretOrigin:
     environment = settings.environment
     own = variable == "PGVAULT_PASSWORD"
     if environment.get(variable):
-        return Origin(kind=Kind.VALUE, name=variable)
+        return SecretOrigin(kind=Kind.VALUE, name=variable)
     if path := environment.get(f"{variable}_FILE"):
-        return Origin(kind=Kind.FILE, name=f"{variable}_FILE", value=path)
+        return SecretOrigin(kind=Kind.FILE, name=f"{variable}_FILE", value=path)
     if command := environment.get(f"{variable}_COMMAND"):
-        return Origin(kind=Kind.COMMAND, name=f"{variable}_COMMAND", value=command)
+        return SecretOrigin(kind=Kind.COMMAND, name=f"{variable}_COMMAND", value=command)
     if own and settings.password_file:
-        return Origin(kind=Kind.FILE, name="repository.password_file", value=settings.password_file)
+        return SecretOrigin(kind=Kind.FILE, name="repository.password_file", value=settings.password_file)
     if own and settings.password_command:
-        return Origin(kind=Kind.COMMAND, name="repository.password_command", value=settings.password_command)
-    return Origin(kind=Kind.TERMINAL, name=variable)
+        return SecretOrigin(kind=Kind.COMMAND, name="repository.password_command", value=settings.password_command)
+    return SecretOrigin(kind=Kind.TERMINAL, name=variable)
 
 
 def _obtain(settings: Settings, variable: str, prompt: str, *, twice: bool) -> str:
@@ -119,7 +119,7 @@ def _obtain(settings: Settings, variable: str, prompt: str, *, twice: bool) -> s
     return _checked(secret, variable)
 
 
-def _given(settings: Settings, found: Origin, *, patience_s: float | None = None) -> str:
+def _given(settings: Settings, found: SecretOrigin, *, patience_s: float | None = None) -> str:
     """What needs no terminal. `patience_s`: a command runs apart from any terminal, and no longer than that"""
     match found.kind:
         case Kind.VALUE:

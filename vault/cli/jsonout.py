@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from vault.app.restore import PlannedRestore, Restored
     from vault.ops.backup.run import BackupReport
     from vault.ops.check.run import CheckReport
-    from vault.ops.doctor.findings import Finding
+    from vault.ops.doctor.symptoms import Symptom
     from vault.ops.repository.stats import Stats
     from vault.ops.restore.dry_run import Step
     from vault.ops.restore.failures import Failure
@@ -367,7 +367,7 @@ def stats(sizes: Stats) -> Json:
     )
 
 
-def doctor(findings: Iterable[Finding], exit_code: int) -> Json:
+def doctor(symptoms: Iterable[Symptom], exit_code: int) -> Json:
     return result(
         exit_code=exit_code,
         findings=[
@@ -381,6 +381,6 @@ def doctor(findings: Iterable[Finding], exit_code: int) -> Json:
                 "lines": list(one.lines),
                 "code": None if one.error is None else one.error.code,
             }
-            for one in findings
+            for one in symptoms
         ],
     )

@@ -20,7 +20,7 @@ class Route(StrEnum):
     TRANSACTION_POOLER = "transaction pooler"
 
 
-class Step(StrEnum):
+class LookedAt(StrEnum):
     """What is looked at, in the order in which a backup meets it."""
 
     CONNECTION = "connection"
@@ -53,7 +53,7 @@ class Examined:
     rows            of the tables that were asked for and are there, with at most `rows_max` counted
     """
 
-    refusals: tuple[tuple[Step, VaultError], ...] = ()
+    refusals: tuple[tuple[LookedAt, VaultError], ...] = ()
     place: str = ""
     route: Route | None = None
     encrypted: bool = False
@@ -68,5 +68,5 @@ class Examined:
     missing: tuple[Missing, ...] = ()
     rows: Mapping[TableName, int] = field(default_factory=dict)
 
-    def refusal(self, step: Step) -> VaultError | None:
+    def refusal(self, step: LookedAt) -> VaultError | None:
         return next((error for at, error in self.refusals if at is step), None)

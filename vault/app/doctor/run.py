@@ -20,7 +20,7 @@ from vault.app.doctor import places, sources
 from vault.app.settings import Settings
 from vault.errors import IntegrityError, KeyUnavailable, UsageError, VaultError
 from vault.ops.doctor import database, machine, repository
-from vault.ops.doctor.findings import Finding, ok, skipped, stopped, warn
+from vault.ops.doctor.symptoms import Symptom, ok, skipped, stopped, warn
 
 if TYPE_CHECKING:
     from vault.model.examined import Examined
@@ -36,7 +36,7 @@ RECENT: Final = 7
 class Diagnosis:
     """`sources`: names of those that were looked at; what they are called where nothing could be planned: none."""
 
-    findings: tuple[Finding, ...]
+    symptoms: tuple[Symptom, ...]
     sources: tuple[str, ...]
 
 
@@ -47,7 +47,7 @@ def diagnose(settings: Settings, flags: DatabaseFlags, *, attended: bool) -> Dia
     with uncollected():
         look = _Look(settings, attended=attended)
         look.all_of(flags)
-    return Diagnosis(findings=tuple(look.findings), sources=tuple(look.plans))
+    return Diagnosis(symptoms=tuple(look.symptoms), sources=tuple(look.plans))
 
 
 class _Look:
@@ -58,22 +58,22 @@ class _Look:
         self._seen: dict[str, Examined] = {}
         self._directories: dict[str, sources.Directories] = {}
         self.plans: dict[str, BackupPlan] = {}
-        self.findings: list[Finding] = []
+        self.symptoms: list[Symptom] = []
 
     def all_of(self, flags: DatabaseFlags) -> None:
-        self.findings.append(ok("program", _program()))
-        self.findings += self._plan(flags)
+        self.symptoms.append(ok("program", _program()))
+        self.symptoms += self._plan(flags)
         for plan in self.plans.values():
             found = self._directories[plan.source] = sources.directories(self._settings, plan)
-            self.findings += database.directories(plan.source, paths=found.paths, problems=found.problems)
+            self.symptoms += database.directories(plan.source, paths=found.paths, problems=found.problems)
         opened = self._open()
         for plan in self.plans.values():
-            self.findings += self._look_at(plan)
+            self.symptoms += self._look_at(plan)
         known = self._inside(opened)
-        self.findings += self._in_short(opened, known)
-        self.findings += self._around(known)
+        self.symptoms += self._in_short(opened, known)
+        self.symptoms += self._around(known)
 
-    def _plan(self, flags: DatabaseFlags) -> Iterator[Finding]:
+    def _plan(self, flags: DatabaseFlags) -> Iterator[Symptom]:
         """What there is to back up: the one source that a backup would take, or all that are configured."""
         settings = self._settings
         try:
@@ -103,8 +103,8 @@ class _Look:
             store = wiring.open_store(settings)
             wiring.require_repository(store)
         except VaultError as error:
-            self.findings.append(stopped("repository", error))
-            self.findings += self._secret_alone()
+            self.symptoms.append(stopped("repository", error))
+            self.symptoms += self._secret_alone()
             return None
         origin = secret.origin(settings)
         attended_only = ""
@@ -115,14 +115,14 @@ class _Look:
                 text, attended_only = self._secret(origin)
                 opened = wiring.repository_unlocker(settings, passphrase=text)()
         except VaultError as error:
-            self.findings += _about_opening(error, origin, store.url)
+            self.symptoms += _about_opening(error, origin, store.url)
             return None
-        self.findings.append(
+        self.symptoms.append(
             machine.passphrase(_told(origin), refusal=None, attended_only=attended_only, configured=origin.configured)
         )
         return opened
 
-    def _secret(self, origin: secret.Origin) -> tuple[str, str]:
+    def _secret(self, origin: secret.SecretOrigin) -> tuple[str, str]:
         """The passphrase, and why a run without a terminal would not get it. Raises  SecretUnavailable"""
         settings = self._settings
         try:
@@ -133,7 +133,7 @@ class _Look:
             why = "it is asked for on a terminal" if origin.kind is secret.Kind.TERMINAL else error.message
             return secret.passphrase(settings), why
 
-    def _secret_alone(self) -> Iterator[Finding]:
+    def _secret_alone(self) -> Iterator[Symptom]:
         """Without a repository to try it on."""
         origin = secret.origin(self._settings)
         if origin.kind is secret.Kind.TERMINAL and self._attended:
@@ -150,7 +150,7 @@ class _Look:
             yield skipped("passphrase", f"{_told(origin)}; there is no repository to try it on")
 
     def _inside(self, opened: Open | None) -> list[Known]:
-        """The snapshots; findings about the store that holds them."""
+        """The snapshots; symptoms about the store that holds them."""
         settings = self._settings
         try:
             path = wiring.repository_path(settings)
@@ -159,7 +159,7 @@ class _Look:
         if not path.is_dir():
             return []
         problem = places.not_writable(path, below=("tmp", "leases", "packs", "index", "snapshots"))
-        self.findings.append(repository.writable(problem, str(path)))
+        self.symptoms.append(repository.writable(problem, str(path)))
         known: list[Known] = []
         if opened is not None:
             try:
@@ -167,19 +167,19 @@ class _Look:
                 told = repository.contents(
                     opened.store.url, snapshots=len(known), damaged=damaged, network=opened.store.network
                 )
-                self.findings.append(told)
-                self.findings += self._left_behind(opened)
+                self.symptoms.append(told)
+                self.symptoms += self._left_behind(opened)
             except VaultError as error:
-                self.findings.append(stopped("repository", error))
+                self.symptoms.append(stopped("repository", error))
         sizes = [seen.size_bytes for seen in self._seen.values() if seen.size_bytes is not None]
         recent = [manifest.effort.new_bytes for _, manifest in known if not self.plans or manifest.source in self.plans]
         database_bytes = sum(sizes) if sizes else None
-        self.findings.append(
+        self.symptoms.append(
             repository.space(places.room(path), recent_bytes=recent[-RECENT:], database_bytes=database_bytes)
         )
         return known
 
-    def _left_behind(self, opened: Open) -> Iterator[Finding]:
+    def _left_behind(self, opened: Open) -> Iterator[Symptom]:
         from vault.ops.repository import keys
         from vault.ops.retention import unlock
         from vault.repo.sweep import found_sweeps
@@ -199,7 +199,7 @@ class _Look:
 
     # --- the sources
 
-    def _look_at(self, plan: BackupPlan) -> list[Finding]:
+    def _look_at(self, plan: BackupPlan) -> list[Symptom]:
         if plan.conninfo is None:
             return []
         from vault.source.postgres.capture.examine import examine
@@ -216,7 +216,7 @@ class _Look:
         )
         return database.database(seen, plan.source, advice=plan.advice, expected_major=plan.major)
 
-    def _in_short(self, opened: Open | None, known: list[Known]) -> Iterator[Finding]:
+    def _in_short(self, opened: Open | None, known: list[Known]) -> Iterator[Symptom]:
         """What a snapshot of each source would lack, and whether the repository goes on from what was there."""
         for plan in self.plans.values():
             seen = self._seen.get(plan.source)
@@ -233,7 +233,7 @@ class _Look:
 
     # --- this machine
 
-    def _around(self, known: list[Known]) -> Iterator[Finding]:
+    def _around(self, known: list[Known]) -> Iterator[Symptom]:
         from vault.repo.lineage import recordable
 
         settings, refused = self._settings, None
@@ -252,7 +252,7 @@ class _Look:
         yield machine.embedded(_embedded())
 
 
-# --- what stands in a finding --------------------------------------------------------------------
+# --- what stands in a symptom --------------------------------------------------------------------
 
 
 def _program() -> str:
@@ -264,7 +264,7 @@ def _program() -> str:
     return f"pgvault {__version__}, repository format {FORMAT_VERSION}, Python {python}, libpq {libpq_version()}"
 
 
-def _told(origin: secret.Origin) -> str:
+def _told(origin: secret.SecretOrigin) -> str:
     place = {"repository.password_file": "pgvault.toml", "repository.password_command": "pgvault.toml"}
     where = f"{place[origin.name]} ({origin.name})" if origin.name in place else origin.name
     match origin.kind:
@@ -280,7 +280,7 @@ def _told(origin: secret.Origin) -> str:
             return "typed on a terminal"
 
 
-def _about_opening(error: VaultError, origin: secret.Origin, place: str) -> Iterator[Finding]:
+def _about_opening(error: VaultError, origin: secret.SecretOrigin, place: str) -> Iterator[Symptom]:
     if isinstance(error, KeyUnavailable):
         yield skipped("repository", f"{place}: it is there; what is in it cannot be told without its key")
         yield machine.passphrase(_told(origin), refusal=error)

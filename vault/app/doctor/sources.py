@@ -33,7 +33,7 @@ def directories(settings: Settings, plan: BackupPlan) -> Directories:
         repository = wiring.repository_path(settings)
         wiring.refuse_own_repository(plan.directories, repository)
     except UsageError:
-        pass  # no repository is named, which is a finding of its own
+        pass  # no repository is named, which is a symptom of its own
     except VaultError as error:
         problems.append(error)
     missing: dict[str, Sequence[Missing]] = {}

@@ -12,7 +12,7 @@ from vault.model.words import counted
 
 if TYPE_CHECKING:
     from vault.app.doctor.run import Diagnosis
-    from vault.ops.doctor.findings import Finding
+    from vault.ops.doctor.symptoms import Symptom
 
 LINES_SHOWN: Final = 20
 WOULD_WORK: Final = "a backup would work"
@@ -29,20 +29,20 @@ WOULD_WORK: Final = "a backup would work"
 def doctor(invocation: Invocation, database: str | None, local: bool, linked: bool) -> int:
     from vault.app.database import DatabaseFlags
     from vault.app.doctor.run import diagnose
-    from vault.ops.doctor.findings import as_read
+    from vault.ops.doctor.symptoms import as_read
 
     out = invocation.renderer()
     diagnosis = diagnose(
         invocation.settings(), DatabaseFlags(database=database, local=local, linked=linked), attended=out.can_ask()
     )
     code = _code(diagnosis)
-    findings = as_read(diagnosis.findings)
+    symptoms = as_read(diagnosis.symptoms)
     if invocation.json:
         from vault.cli import jsonout
 
-        out.json_line(jsonout.doctor(findings, code))
+        out.json_line(jsonout.doctor(symptoms, code))
         return code
-    _draw(out, findings, several=len(diagnosis.sources) > 1)
+    _draw(out, symptoms, several=len(diagnosis.sources) > 1)
     out.line()
     out.line(WOULD_WORK if code is ExitCode.OK else f"{_outcome(code)} (exit code {int(code)}: {MEANING[code]})")
     return code
@@ -50,14 +50,14 @@ def doctor(invocation: Invocation, database: str | None, local: bool, linked: bo
 
 def _code(diagnosis: Diagnosis) -> ExitCode:
     """That of the backup; of several sources the gravest."""
-    from vault.ops.doctor.findings import first_error, is_incomplete
+    from vault.ops.doctor.symptoms import first_error, is_incomplete
 
     codes = []
     for source in diagnosis.sources or ("",):
-        error = first_error(diagnosis.findings, source)
+        error = first_error(diagnosis.symptoms, source)
         if error is not None:
             codes.append(exit_code_of(type(error)))
-        elif is_incomplete(diagnosis.findings, source):
+        elif is_incomplete(diagnosis.symptoms, source):
             codes.append(ExitCode.INCOMPLETE)
     return gravest(codes)
 
@@ -68,24 +68,24 @@ def _outcome(code: ExitCode) -> str:
     return "a backup would fail"
 
 
-def _draw(out: render.Renderer, findings: Sequence[Finding], *, several: bool) -> None:
+def _draw(out: render.Renderer, symptoms: Sequence[Symptom], *, several: bool) -> None:
     """A line each, and below what is not well why, and what to type; of several sources each under its name."""
-    width = max(len(finding.check) for finding in findings)
+    width = max(len(symptom.check) for symptom in symptoms)
     margin = " " * (width + 3 + len(render.health("ok")))
     heading = ""
-    for finding in findings:
-        if several and finding.source != heading:
-            heading = finding.source
+    for symptom in symptoms:
+        if several and symptom.source != heading:
+            heading = symptom.source
             out.line(f"source {heading}" if heading else "this machine")
-        out.line(f"{render.health(finding.health.value)} {finding.check:{width}}  {finding.what}")
-        if finding.why:
-            out.line(f"{margin}why:  {finding.why}")
-        if finding.fix:
-            out.line(f"{margin}next: {finding.fix}")
-        for line in finding.lines[:LINES_SHOWN]:
+        out.line(f"{render.health(symptom.health.value)} {symptom.check:{width}}  {symptom.what}")
+        if symptom.why:
+            out.line(f"{margin}why:  {symptom.why}")
+        if symptom.fix:
+            out.line(f"{margin}next: {symptom.fix}")
+        for line in symptom.lines[:LINES_SHOWN]:
             out.line(f"{margin}      {line}")
-        if len(finding.lines) > LINES_SHOWN:
-            more = counted(len(finding.lines) - LINES_SHOWN, "line")
+        if len(symptom.lines) > LINES_SHOWN:
+            more = counted(len(symptom.lines) - LINES_SHOWN, "line")
             out.line(f"{margin}      and {more} more, with: pgvault doctor --json")
 
 

@@ -1,4 +1,4 @@
-"""Findings about one source: its database as it was looked at, what a snapshot of it would lack, its directories. Pure."""
+"""Symptoms of one source: its database as it was looked at, what a snapshot of it would lack, its directories. Pure."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 from vault.errors import Unreachable, VaultError
 from vault.model import Counts, Missing
-from vault.model.examined import Examined, Route, Step
+from vault.model.examined import Examined, LookedAt, Route
 from vault.model.words import counted, size
 from vault.ops.backup.number_and_parent import OtherDatabase, refusal, require_same
-from vault.ops.doctor.findings import Finding, Health, ok, skipped, stopped, warn
+from vault.ops.doctor.symptoms import Health, Symptom, ok, skipped, stopped, warn
 from vault.ops.project.components import Selectors
 from vault.ops.project.counts import Captured, coverage
 from vault.ops.project.files_outside import ACCEPTABLE, gaps
@@ -34,13 +34,13 @@ class Source:
     files: Mapping[str, Sequence[Missing]] = field(default_factory=dict)
 
 
-def database(seen: Examined, source: str, *, advice: str = "", expected_major: int | None = None) -> list[Finding]:
-    """One finding a step; of a server that was not reached only that, and whether there is a pg_dump.
+def database(seen: Examined, source: str, *, advice: str = "", expected_major: int | None = None) -> list[Symptom]:
+    """One symptom a step; of a server that was not reached only that, and whether there is a pg_dump.
 
     advice          what to type if it cannot be reached, where that is known
     expected_major  of the project whose database it should be
     """
-    refused = seen.refusal(Step.CONNECTION)
+    refused = seen.refusal(LookedAt.CONNECTION)
     if refused is not None:
         if isinstance(refused, Unreachable):
             refused.hint = advice or refused.hint
@@ -48,12 +48,12 @@ def database(seen: Examined, source: str, *, advice: str = "", expected_major: i
     found = [_server(seen, source, expected_major), _route(seen, source)]
     if seen.server is not None:
         found.append(_all_rows(seen, source))
-    if (unreadable := seen.refusal(Step.TEXTS)) is not None:
+    if (unreadable := seen.refusal(LookedAt.TEXTS)) is not None:
         found.append(stopped("names", unreadable, source=source))
     return [*found, _pg_dump(seen, source), *_objects(seen, source)]
 
 
-def same_database(seen: Examined, source: Source, known: Sequence[Known], *, attended: bool) -> list[Finding]:
+def same_database(seen: Examined, source: Source, known: Sequence[Known], *, attended: bool) -> list[Symptom]:
     """Whether it is the database of the source's snapshots. `attended`: a backup here is refused, others go under a name of their own."""
     if seen.server is None or source.moved:
         return []
@@ -64,7 +64,7 @@ def same_database(seen: Examined, source: Source, known: Sequence[Known], *, att
         if attended:
             return [stopped("identity", error, source=source.name)]
         return [
-            Finding(
+            Symptom(
                 check="identity",
                 health=Health.WARN,
                 what=error.message,
@@ -77,9 +77,11 @@ def same_database(seen: Examined, source: Source, known: Sequence[Known], *, att
     return []
 
 
-def missing(seen: Examined | None, source: Source) -> list[Finding]:
+def missing(seen: Examined | None, source: Source) -> list[Symptom]:
     """What a snapshot would lack of what was asked for; what the configuration accepts is not told."""
-    denied = {gap.item for gap in seen.denied} if seen is not None and seen.refusal(Step.OBJECTS) is not None else set()
+    denied = (
+        {gap.item for gap in seen.denied} if seen is not None and seen.refusal(LookedAt.OBJECTS) is not None else set()
+    )
     captured = Captured(
         counts=Counts(),
         database=seen is not None,
@@ -104,7 +106,7 @@ def missing(seen: Examined | None, source: Source) -> list[Finding]:
     ]
 
 
-def directories(name: str, *, paths: Mapping[str, str], problems: Sequence[VaultError]) -> list[Finding]:
+def directories(name: str, *, paths: Mapping[str, str], problems: Sequence[VaultError]) -> list[Symptom]:
     """`problems`: what a backup would be refused for; `paths`: of those that are there."""
     found = [stopped("directories", error, source=name) for error in problems]
     if not problems and paths:
@@ -114,8 +116,8 @@ def directories(name: str, *, paths: Mapping[str, str], problems: Sequence[Vault
     return found
 
 
-def _server(seen: Examined, source: str, expected_major: int | None) -> Finding:
-    refused = seen.refusal(Step.SERVER)
+def _server(seen: Examined, source: str, expected_major: int | None) -> Symptom:
+    refused = seen.refusal(LookedAt.SERVER)
     if refused is not None:
         return stopped("database", refused, source=source)
     assert seen.server is not None, "what was not refused was answered"
@@ -136,8 +138,8 @@ def _server(seen: Examined, source: str, expected_major: int | None) -> Finding:
     return ok("database", what, source=source)
 
 
-def _route(seen: Examined, source: str) -> Finding:
-    refused = seen.refusal(Step.ROUTE)
+def _route(seen: Examined, source: str) -> Symptom:
+    refused = seen.refusal(LookedAt.ROUTE)
     if refused is not None:
         return stopped("connection", refused, source=source)
     secured = "encrypted" if seen.encrypted else "not encrypted"
@@ -148,16 +150,16 @@ def _route(seen: Examined, source: str) -> Finding:
     return ok("connection", f"direct, {secured}", source=source)
 
 
-def _all_rows(seen: Examined, source: str) -> Finding:
-    refused = seen.refusal(Step.ALL_ROWS)
+def _all_rows(seen: Examined, source: str) -> Symptom:
+    refused = seen.refusal(LookedAt.ALL_ROWS)
     if refused is not None:
         return stopped("row security", refused, source=source)
     how = "a superuser" if seen.superuser else "BYPASSRLS"
     return ok("row security", f"hides nothing from {seen.user} ({how})", source=source)
 
 
-def _pg_dump(seen: Examined, source: str) -> Finding:
-    refused = seen.refusal(Step.PG_DUMP)
+def _pg_dump(seen: Examined, source: str) -> Symptom:
+    refused = seen.refusal(LookedAt.PG_DUMP)
     if refused is not None:
         return stopped("pg_dump", refused, source=source)
     if seen.pg_dump is None:
@@ -176,8 +178,8 @@ def _pg_dump(seen: Examined, source: str) -> Finding:
     return ok("pg_dump", what, source=source)
 
 
-def _objects(seen: Examined, source: str) -> list[Finding]:
-    refused = seen.refusal(Step.OBJECTS)
+def _objects(seen: Examined, source: str) -> list[Symptom]:
+    refused = seen.refusal(LookedAt.OBJECTS)
     if refused is None:
         told = "" if seen.tables is None else counted(seen.tables, "table")
         return (
@@ -186,16 +188,16 @@ def _objects(seen: Examined, source: str) -> list[Finding]:
     if not seen.denied:
         return [stopped("objects", refused, source=source)]
     grants = tuple(f"{gap.fix};" for gap in seen.denied)
-    finding = stopped("rights", refused, source=source, lines=grants)
+    symptom = stopped("rights", refused, source=source, lines=grants)
     assert seen.server is not None, "what was listed was asked of a server"
-    return [finding]
+    return [symptom]
 
 
-def _gap(gap: Missing, source: str) -> Finding:
+def _gap(gap: Missing, source: str) -> Symptom:
     accept = ""
     if gap.state in ACCEPTABLE:  # a string of JSON is one of TOML
         accept = f"; or, if that is meant to be so: accepted_gaps = [{json.dumps(gap.item, ensure_ascii=False)}] in pgvault.toml"
-    return Finding(
+    return Symptom(
         check="coverage",
         health=Health.WARN,
         what=f"{gap.item}: {gap.state.value.replace('_', ' ')}",
@@ -206,8 +208,8 @@ def _gap(gap: Missing, source: str) -> Finding:
     )
 
 
-def _more(rest: Sequence[Missing], source: str) -> Finding:
-    return Finding(
+def _more(rest: Sequence[Missing], source: str) -> Symptom:
+    return Symptom(
         check="coverage",
         health=Health.WARN,
         what=f"and {len(rest)} more",

@@ -1,4 +1,4 @@
-"""Findings about this machine: the passphrase's origin, places to remember things, the clock, the embedded server, the schedule. Pure."""
+"""Symptoms of this machine: the passphrase's origin, places to remember things, the clock, the embedded server, the schedule. Pure."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from vault.errors import VaultError
 from vault.model.words import duration
-from vault.ops.doctor.findings import Finding, ok, skipped, stopped, warn
+from vault.ops.doctor.symptoms import Symptom, ok, skipped, stopped, warn
 from vault.repo.lineage import SKEW_MS
 
 UNATTENDED_FIX = 'put it into a file (chmod 600) and name that in pgvault.toml, [repository]: password_file = "..."'
 
 
-def passphrase(origin: str, *, refusal: VaultError | None, attended_only: str = "", configured: bool = True) -> Finding:
+def passphrase(origin: str, *, refusal: VaultError | None, attended_only: str = "", configured: bool = True) -> Symptom:
     """Of what opens the repository.
 
     origin         where it comes from; refusal: why it did not
@@ -32,7 +32,7 @@ def passphrase(origin: str, *, refusal: VaultError | None, attended_only: str = 
     return ok("passphrase", f"{origin}, and opens the repository without a terminal{elsewhere}")
 
 
-def directory(check: str, place: str | None, problem: str, *, loss: str, variable: str) -> Finding:
+def directory(check: str, place: str | None, problem: str, *, loss: str, variable: str) -> Symptom:
     """Of ours, which is made when it is needed. `problem`: why nothing can be written there; `loss`: what that costs."""
     fix = f"set {variable} to a directory of your own"
     if place is None:
@@ -44,7 +44,7 @@ def directory(check: str, place: str | None, problem: str, *, loss: str, variabl
 
 def clock(
     now_ms: int, *, newest_ms: int | None, servers: Sequence[tuple[str, int]], recordable: VaultError | None
-) -> Finding:
+) -> Symptom:
     """`newest_ms`: time of the newest snapshot; `servers`: each database's place, and how far its clock is ahead of this one."""
     fix = "set the clock, or let the network do it (Linux: timedatectl set-ntp true)"
     if recordable is not None:
@@ -70,7 +70,7 @@ def clock(
     return ok("clock", f"agrees with {' and '.join(compared)}" if compared else "nothing to compare it with")
 
 
-def embedded(found: str) -> Finding:
+def embedded(found: str) -> Symptom:
     """`found`: the version of the server in the wheel; empty: it is not installed."""
     if found:
         return ok("embedded server", f"PostgreSQL {found}, for the demonstration and for drills")
@@ -82,7 +82,7 @@ def embedded(found: str) -> Finding:
     )
 
 
-def schedule(installed: str, problem: str) -> Finding:
+def schedule(installed: str, problem: str) -> Symptom:
     """`installed`: what the state directory says of it; `problem`: why that cannot be read."""
     if problem:
         return warn("schedule", f"what was installed cannot be told: {problem}", fix="pgvault schedule status")

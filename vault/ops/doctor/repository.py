@@ -1,4 +1,4 @@
-"""Findings about the repository: there, of this format, open, writable, with room, and nothing left behind in it. Pure."""
+"""Symptoms of the repository: there, of this format, open, writable, with room, and nothing left behind in it. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from vault.errors import IntegrityError, StoreError, StoreFull
 from vault.limits import FORMAT_VERSION, PACK_BYTES_TARGET
 from vault.model.words import counted, duration, size
-from vault.ops.doctor.findings import Finding, ok, skipped, stopped, warn
+from vault.ops.doctor.symptoms import Symptom, ok, skipped, stopped, warn
 from vault.ops.retention.unlock import LeaseRow
 from vault.repo.freshness import Rollback
 
@@ -24,7 +24,7 @@ class Room:
     free_files: int | None
 
 
-def contents(place: str, *, snapshots: int, damaged: Sequence[IntegrityError], network: str) -> Finding:
+def contents(place: str, *, snapshots: int, damaged: Sequence[IntegrityError], network: str) -> Symptom:
     """`network`: type of the network file system that it lies on, or empty."""
     told = f"{place}: {counted(snapshots, 'snapshot')}, format {FORMAT_VERSION}"
     if network:
@@ -39,7 +39,7 @@ def contents(place: str, *, snapshots: int, damaged: Sequence[IntegrityError], n
     return ok("repository", told)
 
 
-def writable(problem: str, place: str) -> Finding:
+def writable(problem: str, place: str) -> Symptom:
     """`problem`: why nothing can be written there, or empty. Nothing was written to find out."""
     if not problem:
         return ok("writable", "this user may write there")
@@ -51,7 +51,7 @@ def writable(problem: str, place: str) -> Finding:
     )
 
 
-def space(room: Room, *, recent_bytes: Sequence[int], database_bytes: int | None) -> Finding:
+def space(room: Room, *, recent_bytes: Sequence[int], database_bytes: int | None) -> Symptom:
     """`recent_bytes`: what each of the last snapshots of the source added; without any the database's size is what counts."""
     if room.free_bytes is None:
         return skipped("space", "the storage does not say what is free")
@@ -75,7 +75,7 @@ def space(room: Room, *, recent_bytes: Sequence[int], database_bytes: int | None
     return ok("space", told)
 
 
-def leases(rows: Iterable[LeaseRow]) -> Finding:
+def leases(rows: Iterable[LeaseRow]) -> Symptom:
     listed = list(rows)
     dead = [row for row in listed if row.dead]
     if dead:
@@ -90,7 +90,7 @@ def leases(rows: Iterable[LeaseRow]) -> Finding:
     )
 
 
-def leftovers(*, temporary: int, sweeps: int, key_slots: Sequence[str]) -> Finding:
+def leftovers(*, temporary: int, sweeps: int, key_slots: Sequence[str]) -> Symptom:
     """`temporary`: old files of runs that were killed; `sweeps`: of prunes that did not finish; `key_slots`: ids of an unfinished init."""
     if key_slots:
         return warn(
@@ -111,6 +111,6 @@ def leftovers(*, temporary: int, sweeps: int, key_slots: Sequence[str]) -> Findi
     return ok("leftovers", "none")
 
 
-def rollback(found: Rollback | None, source: str) -> list[Finding]:
+def rollback(found: Rollback | None, source: str) -> list[Symptom]:
     """What went away of the source since this machine saw it."""
     return [] if found is None else [stopped("snapshots", found.error(), source=source)]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from vault.errors import NoRepository, StoreFull, UsageError, WrongPassphrase
-from vault.model.examined import Examined, FoundProgram, Step
+from vault.model.examined import Examined, FoundProgram, LookedAt
 from vault.model.words import duration
 from vault.ops.doctor import database, machine, repository
-from vault.ops.doctor.findings import Finding, Health, as_read, first_error, is_incomplete, ok, stopped
 from vault.ops.doctor.repository import Room
+from vault.ops.doctor.symptoms import Health, Symptom, as_read, first_error, is_incomplete, ok, stopped
 from vault.ops.retention.unlock import LeaseRow
 
 MIB = 1024 * 1024
@@ -83,7 +83,7 @@ def test_the_first_error_in_the_order_of_a_backup_decides_and_each_source_has_it
         ok("program", "pgvault"),
         stopped("directories", UsageError("no directory"), source="b"),
         stopped("repository", NoRepository("none")),
-        Finding(check="coverage", health=Health.WARN, what="a gap", source="a", incomplete=True),
+        Symptom(check="coverage", health=Health.WARN, what="a gap", source="a", incomplete=True),
     ]
     assert isinstance(first_error(findings, "a"), NoRepository)
     assert isinstance(first_error(findings, "b"), UsageError)
@@ -110,7 +110,9 @@ def test_they_are_read_in_groups_of_the_source_and_the_machine_comes_last() -> N
 
 def test_what_was_not_reached_has_no_findings_but_that_and_pg_dump() -> None:
     refused = UsageError("no")
-    seen = Examined(refusals=((Step.CONNECTION, refused),), pg_dump=FoundProgram(path="/bin/pg_dump", version="15.1"))
+    seen = Examined(
+        refusals=((LookedAt.CONNECTION, refused),), pg_dump=FoundProgram(path="/bin/pg_dump", version="15.1")
+    )
     assert [(one.check, one.health) for one in database.database(seen, "a")] == [
         ("database", Health.FAIL),
         ("pg_dump", Health.OK),

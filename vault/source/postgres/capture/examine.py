@@ -13,7 +13,7 @@ from typing import Final
 
 from vault.errors import SourceError, Unreachable, VaultError
 from vault.model import Missing, TableName
-from vault.model.examined import Examined, FoundProgram, Route, Step
+from vault.model.examined import Examined, FoundProgram, LookedAt, Route
 from vault.source.postgres.capture import (
     cluster,
     cluster_labels,
@@ -58,13 +58,13 @@ def examine(
     """Look at the server that `conninfo` names. `counted`: tables whose rows are counted. Raises nothing of VaultError"""
     look = _Look(options=options, programs=programs)
     with ExitStack() as ending:
-        with look.step(Step.CONNECTION):
+        with look.step(LookedAt.CONNECTION):
             look.connect(conninfo, environment, ending)
         if look.leader is not None:
             look.at_server(look.leader, counted, now_ms)
-        with look.step(Step.PG_DUMP):
+        with look.step(LookedAt.PG_DUMP):
             look.find_pg_dump()
-    order = list(Step)
+    order = list(LookedAt)
     return replace(look.found, refusals=tuple(sorted(look.found.refusals, key=lambda pair: order.index(pair[0]))))
 
 
@@ -78,7 +78,7 @@ class _Look:
         self._known: server_facts.Basics | None = None
 
     @contextmanager
-    def step(self, step: Step) -> Iterator[None]:
+    def step(self, step: LookedAt) -> Iterator[None]:
         try:
             yield
         except VaultError as error:
@@ -95,19 +95,19 @@ class _Look:
         )
 
     def at_server(self, leader: Session, counted: Sequence[TableName], now_ms: Callable[[], int]) -> None:
-        with self.step(Step.ROUTE):
+        with self.step(LookedAt.ROUTE):
             self._route(leader)
-        with self.step(Step.SERVER):
+        with self.step(LookedAt.SERVER):
             self._describe(leader, now_ms)
         known = self._known
         if known is None:
             return
         if not self._options.definitions_only:
-            with self.step(Step.ALL_ROWS):
+            with self.step(LookedAt.ALL_ROWS):
                 server_facts.require_unfiltered(known)
-        with self.step(Step.TEXTS):
+        with self.step(LookedAt.TEXTS):
             undecodable_names.require(leader, known.encoding)
-        with self.step(Step.OBJECTS):
+        with self.step(LookedAt.OBJECTS):
             self._objects(leader, known)
         # Where somebody holds a lock, how many there are is not known.
         with suppress(SourceError, Unreachable), _transaction(leader, known):

@@ -1,4 +1,4 @@
-"""One finding of a look at everything that a backup needs, and what findings say together. Pure."""
+"""One symptom of a look at everything that a backup needs, and what symptoms say together. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Health(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Symptom:
     """`check`: what was looked at. `fix`: the line to type next; `lines`: more of them, one for each object.
 
     source      whose it is; empty: everybody's
@@ -48,9 +48,9 @@ ORDER: Final = (
 """Checks as people read them; a backup meets them in another order."""
 
 
-def as_read(findings: Iterable[Finding]) -> list[Finding]:
+def as_read(symptoms: Iterable[Symptom]) -> list[Symptom]:
     """What is everybody's and comes first, what is of each source, source by source, and the machine's."""
-    listed = list(findings)
+    listed = list(symptoms)
     names = list(dict.fromkeys(one.source for one in listed))
     last = ORDER.index("clock")
     return sorted(
@@ -63,21 +63,21 @@ def as_read(findings: Iterable[Finding]) -> list[Finding]:
     )
 
 
-def ok(check: str, what: str, *, source: str = "") -> Finding:
-    return Finding(check=check, health=Health.OK, what=what, source=source)
+def ok(check: str, what: str, *, source: str = "") -> Symptom:
+    return Symptom(check=check, health=Health.OK, what=what, source=source)
 
 
-def warn(check: str, what: str, *, why: str = "", fix: str = "", source: str = "") -> Finding:
-    return Finding(check=check, health=Health.WARN, what=what, why=why, fix=fix, source=source)
+def warn(check: str, what: str, *, why: str = "", fix: str = "", source: str = "") -> Symptom:
+    return Symptom(check=check, health=Health.WARN, what=what, why=why, fix=fix, source=source)
 
 
-def skipped(check: str, what: str, *, why: str = "", fix: str = "", source: str = "") -> Finding:
-    return Finding(check=check, health=Health.SKIPPED, what=what, why=why, fix=fix, source=source)
+def skipped(check: str, what: str, *, why: str = "", fix: str = "", source: str = "") -> Symptom:
+    return Symptom(check=check, health=Health.SKIPPED, what=what, why=why, fix=fix, source=source)
 
 
-def stopped(check: str, error: VaultError, *, source: str = "", lines: Sequence[str] = ()) -> Finding:
+def stopped(check: str, error: VaultError, *, source: str = "", lines: Sequence[str] = ()) -> Symptom:
     """A backup would end with `error`."""
-    return Finding(
+    return Symptom(
         check=check,
         health=Health.FAIL,
         what=error.message,
@@ -89,10 +89,10 @@ def stopped(check: str, error: VaultError, *, source: str = "", lines: Sequence[
     )
 
 
-def first_error(findings: Iterable[Finding], source: str) -> VaultError | None:
-    """What a backup of `source` would end with. `findings` stand in the order in which a backup meets what they are about."""
-    return next((one.error for one in findings if one.error is not None and one.source in ("", source)), None)
+def first_error(symptoms: Iterable[Symptom], source: str) -> VaultError | None:
+    """What a backup of `source` would end with. `symptoms` stand in the order in which a backup meets what they are about."""
+    return next((one.error for one in symptoms if one.error is not None and one.source in ("", source)), None)
 
 
-def is_incomplete(findings: Iterable[Finding], source: str) -> bool:
-    return any(one.incomplete for one in findings if one.source in ("", source))
+def is_incomplete(symptoms: Iterable[Symptom], source: str) -> bool:
+    return any(one.incomplete for one in symptoms if one.source in ("", source))
