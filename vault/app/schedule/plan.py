@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from vault.app import project
+from vault.app.backup_request import BackupOptions, plan_backup
 from vault.app.schedule.task import CARRIED, Task, task_name
 from vault.app.settings import Settings
 from vault.errors import UsageError
@@ -54,22 +55,33 @@ def plan_task(settings: Settings, *, at: str | None, every: str | None, here: He
             hint="pgvault init, or set repository.url in pgvault.toml",
         )
     place, name = place_of(settings, here), name_of(settings, here)
-    words = [*here.program, "schedule", "run"]
+    options = []
     if settings.source is not None:
-        words.append(f"--source={settings.source}")
+        options.append(f"--source={settings.source}")
     if _typed_repository(settings):
-        words.append(f"--repo={_absolute_location(settings.repository, here.folder)}")
+        options.append(f"--repo={_absolute_location(settings.repository, here.folder)}")
     several = settings.source is None and len(settings.sources) > 1
     what = settings.source or settings.source_name() or ("all sources" if several else "the project")
     return Task(
         name=name,
         title=f"pgvault backup of {what} ({place})",
-        words=tuple(words),
+        words=(*here.program, "schedule", "run", *options),
         folder=str(folder_of(settings, here)),
         timetable=timetable_of(settings, at=at, every=every, here=here),
         environment=environment_of(settings, here),
         delay_s=DELAY_S,
+        rehearsal=(*here.program, "doctor", *options, "--json"),
     )
+
+
+def sources_of(settings: Settings) -> tuple[str, ...]:
+    """Names of what a run saves; none where the configuration does not say, as far as it can be read now."""
+    if settings.source is not None or settings.sources:
+        return (settings.source,) if settings.source is not None else tuple(sorted(settings.sources))
+    try:
+        return (plan_backup(settings, BackupOptions()).source,)
+    except UsageError:
+        return ()
 
 
 def timetable_of(settings: Settings, *, at: str | None, every: str | None, here: Here) -> Timetable:

@@ -28,7 +28,8 @@ CARRIED: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """`words`: the command, its program an absolute path; `folder`: where it runs; `delay_s`: up to so much later, by chance."""
+    """`words`: the command, its program an absolute path; `folder`: where it runs; `delay_s`: up to so much later, by chance;
+    `rehearsal`: the command that says beforehand how it would end."""
 
     name: str
     title: str
@@ -37,6 +38,7 @@ class Task:
     timetable: Timetable
     environment: Mapping[str, str] = field(default_factory=dict)
     delay_s: int = 0
+    rehearsal: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         assert NAME.fullmatch(self.name)
@@ -51,7 +53,8 @@ class Task:
 
 def task_name(place: str, source: str | None) -> str:
     """A unit's name for a source (None: all) of a configuration file or repository at `place`: readable, and different for each pair."""
-    readable = source or place.rstrip("/").rpartition("/")[2].removesuffix(".toml") or "all"
+    path = place.partition("\0")[0].removesuffix("/pgvault.toml")
+    readable = source or path.rstrip("/").rpartition("/")[2]
     slug = re.sub(r"[^a-z0-9]+", "-", readable.lower()).strip("-")[:_SLUG_MAX].strip("-") or "backup"
     identity = f"{len(place)}:{place}{source or ''}".encode(errors="surrogateescape")
     return f"{PREFIX}{slug}-{hashlib.sha256(identity).hexdigest()[:8]}"

@@ -1,0 +1,145 @@
+"""What was installed from here, as the state directory remembers it: for status, for runs that ask whether one is due, for removal.
+
+Losing it costs no schedule: the scheduler goes on, and installing once more finds the same names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from vault.app import state
+from vault.app.state import StateDirectory
+from vault.errors import StateUnusable
+from vault.ops.schedule.timetable import Timetable, last_due_ms, next_due_ms
+
+_GRACE_S: Final = 2 * 60 * 60
+_MINUTES_A_DAY: Final = 24 * 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownSchedule:
+    """`source`: as it was named with --source; `sources`, `repository`, `place`: what it saves, where, by which file, when installed.
+
+    started_ms              of its last run, 0: none
+    pruned_ms, checked_ms   when a run did these last
+    """
+
+    name: str
+    scheduler: str
+    source: str | None
+    sources: tuple[str, ...]
+    repository: str
+    place: str
+    folder: str
+    program: str
+    timetable: Timetable
+    installed_ms: int
+    started_ms: int = 0
+    pruned_ms: int = 0
+    checked_ms: int = 0
+
+    def next_ms(self, now_ms: int) -> int:
+        return next_due_ms(self.timetable, now_ms)
+
+    def overdue_after_ms(self) -> int:
+        """Age of the newest snapshot from which on one was missed: its interval, and time for a run that starts late and takes long."""
+        interval_s = self.timetable.interval_s
+        return (interval_s + max(_GRACE_S, interval_s // 4)) * 1000
+
+    def is_due(self, now_ms: int) -> bool:
+        """Whether a time has passed, since it was installed, that no run was started for."""
+        return last_due_ms(self.timetable, now_ms) > max(self.installed_ms, self.started_ms)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownSchedules:
+    """By name. `why`: what cannot be told of them."""
+
+    found: Mapping[str, KnownSchedule]
+    why: str = ""
+
+    def of(self, source: str, repository: str) -> KnownSchedule | None:
+        """The one that saves the source into the repository; of several the one that does so most often."""
+        fitting = [one for one in self.found.values() if one.repository == repository and source in one.sources]
+        return min(fitting, key=lambda one: (one.timetable.interval_s, one.name), default=None)
+
+
+def load(directory: StateDirectory) -> KnownSchedules:
+    """Never raises: what is damaged is told."""
+    read = state.read_json(directory.schedule)
+    if read is None:
+        return KnownSchedules(found={})
+    if read.value is None:
+        return KnownSchedules(found={}, why=read.why)
+    found, wrong = {}, []
+    schedules = read.value.get("schedules")
+    for name, value in (schedules if isinstance(schedules, dict) else {}).items():
+        try:
+            found[name] = _decoded(name, value)
+        except (KeyError, TypeError, ValueError):
+            wrong.append(name)
+    return KnownSchedules(found=found, why=f"not readable: {', '.join(wrong)}" if wrong else "")
+
+
+def add(directory: StateDirectory, schedule: KnownSchedule) -> None:
+    """Raises  StateUnusable"""
+    _save(directory, {**load(directory).found, schedule.name: schedule})
+
+
+def forget(directory: StateDirectory, name: str) -> None:
+    """Raises  StateUnusable"""
+    found = load(directory).found
+    if name in found or not found:
+        _save(directory, {key: one for key, one in found.items() if key != name})
+
+
+def note(directory: StateDirectory, schedule: KnownSchedule) -> None:
+    """Of one that is known, what changed. Raises  StateUnusable"""
+    found = load(directory).found
+    if schedule.name in found:
+        _save(directory, {**found, schedule.name: schedule})
+
+
+def _save(directory: StateDirectory, schedules: Mapping[str, KnownSchedule]) -> None:
+    directory.make()
+    if schedules:
+        state.write_json(directory.schedule, {"schedules": {name: _encoded(one) for name, one in schedules.items()}})
+        return
+    try:
+        directory.schedule.unlink(missing_ok=True)
+    except OSError as error:
+        raise StateUnusable(f"cannot remove {directory.schedule}", why=error.strerror or "") from error
+
+
+def _encoded(one: KnownSchedule) -> dict[str, object]:
+    return {
+        **{name: getattr(one, name) for name in one.__dataclass_fields__ if name not in _OF_THEIR_OWN},
+        "sources": list(one.sources),
+        "minutes": list(one.timetable.minutes),
+        "weekday": one.timetable.weekday,
+    }
+
+
+_OF_THEIR_OWN: Final = frozenset({"name", "sources", "timetable"})
+
+
+def _decoded(name: str, value: Mapping[str, Any]) -> KnownSchedule:
+    """Raises  KeyError, TypeError, ValueError: no such record"""
+    texts = {key: value[key] for key in ("scheduler", "repository", "place", "folder", "program")}
+    numbers = {key: value[key] for key in ("installed_ms", "started_ms", "pruned_ms", "checked_ms")}
+    minutes, weekday = tuple(value["minutes"]), value["weekday"]
+    source, sources = value["source"], tuple(value["sources"])
+    fit = (
+        all(isinstance(text, str) for text in (*texts.values(), *sources))
+        and all(type(number) is int for number in (*numbers.values(), *minutes))
+        and minutes
+        and all(0 <= minute < _MINUTES_A_DAY for minute in minutes)
+        and weekday in (None, *range(7))
+        and isinstance(source, str | None)
+    )
+    if not fit:
+        raise ValueError(name)
+    timetable = Timetable(minutes=minutes, weekday=weekday)
+    return KnownSchedule(name=name, source=source, sources=sources, timetable=timetable, **texts, **numbers)

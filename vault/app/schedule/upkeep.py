@@ -1,0 +1,127 @@
+"""After the backup of a scheduled run: retention, prune and check, as configured. Each is told in a line; none undoes the backup.
+
+The drill has its place here, as a step that is due now and then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vault.app import upkeep, wiring
+from vault.errors import IntegrityError, Interrupted, Locked, VaultError
+from vault.model.words import counted, size
+from vault.ops.schedule.upkeep import Saved, UpkeepStep, why_not_at_all, why_not_yet
+
+if TYPE_CHECKING:
+    from vault.app.schedule.known import KnownSchedule
+    from vault.app.settings import Settings
+    from vault.ports import Progress
+    from vault.repo.state import Open
+
+NAMES = ("retention", "prune", "check")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upkeep:
+    """What the steps work on. `sources`: whose snapshots this run saved; `memory`: of when steps were done last, if there is any."""
+
+    repo: Open
+    settings: Settings
+    sources: Collection[str]
+    memory: KnownSchedule | None
+    progress: Progress
+    now_ms: int
+
+    def steps(self, saved: Saved) -> Iterator[UpkeepStep]:
+        """One after the other, each as it ends. Raises  Interrupted"""
+        not_at_all = self._not_at_all(saved)
+        schedule, memory = self.settings.schedule, self.memory
+        yield self._step("retention", not_at_all or self._no_policy(), self._forget)
+        due = self._not_yet(schedule.prune, 0 if memory is None else memory.pruned_ms)
+        yield self._step("prune", not_at_all or due, self._prune)
+        yield self._step(
+            "check", self._not_yet(schedule.check, 0 if memory is None else memory.checked_ms), self._check
+        )
+
+    def _not_at_all(self, saved: Saved) -> str:
+        from vault.repo.remembered import remembered
+
+        if not saved.clean:
+            return why_not_at_all(saved, answered=True)
+        try:
+            waiting = remembered(self.repo).open
+            answered = not any(
+                manifest.source in self.sources for snapshot, manifest in self.repo.snapshots() if snapshot in waiting
+            )
+        except VaultError as error:
+            return why_not_at_all(Saved(clean=False, why=error.message), answered=True)
+        return why_not_at_all(saved, answered=answered)
+
+    def _no_policy(self) -> str:
+        return "" if self.settings.retention is not None else "no [retention] in pgvault.toml says what to keep"
+
+    def _not_yet(self, often: str, last_ms: int) -> str:
+        return why_not_yet(often, last_ms=last_ms, now_ms=self.now_ms)
+
+    def _step(self, name: str, why_not: str, do: Callable[[], str]) -> UpkeepStep:
+        if why_not:
+            return UpkeepStep(name=name, state="skipped", why=why_not)
+        try:
+            return UpkeepStep(name=name, state="done", why=do())
+        except Interrupted:
+            raise
+        except _Skipped as skipped:
+            return UpkeepStep(name=name, state="skipped", why=str(skipped))
+        except Locked as error:
+            return UpkeepStep(name=name, state="skipped", why=f"{error.message}: {error.why}")
+        except VaultError as error:
+            file = error.file if isinstance(error, IntegrityError) else ""
+            why = ": ".join(part for part in (file, error.message, error.why) if part)
+            return UpkeepStep(name=name, state="failed", why=why, code=error.code, fix=error.hint)
+
+    def _forget(self) -> str:
+        from vault.ops.retention import forget
+        from vault.ops.retention.time_zone import named_zone
+
+        assert self.settings.retention is not None
+        inventory = forget.take_stock(self.repo)
+        plan = forget.plan_policy(
+            inventory,
+            self.settings.retention,
+            sources=self.sources,
+            calendar=named_zone(self.settings.timezone or "UTC"),
+            now_ms=self.now_ms,
+        )
+        done = forget.run(self.repo, plan, clock=wiring.SystemClock(), entropy=wiring.system_entropy)
+        return f"{counted(len(done.removed), 'snapshot')} forgotten, {len(plan.kept()) + len(done.spared)} kept"
+
+    def _prune(self) -> str:
+        from vault.ops.retention.prune_plan import PruneOptions
+
+        report = upkeep.prune(self.repo, self.settings, PruneOptions(), tell=lambda plan: None, progress=self.progress)
+        done = report.reclaimed
+        if done.denied:
+            raise _Skipped(f"this machine may not delete in the repository ({done.denied[0].why})")
+        freed = max(0, done.deleted_bytes - report.repacked_bytes)
+        return f"{counted(done.deleted, 'pack')} deleted, {size(freed)} freed"
+
+    def _check(self) -> str:
+        from vault.ops.check.run import Own, run
+
+        own = Own(cache_dir=self.settings.cache_dir, state_dir=self.settings.state_dir, now_ms=self.now_ms)
+        indexed = self.repo.indexed(self.settings.cache_dir)
+        report = run(indexed, read_data=None, entropy=wiring.system_entropy, progress=self.progress, own=own)
+        if report.damage:
+            first = report.damage[0]
+            raise IntegrityError(
+                f"{counted(len(report.damage), 'fault')} found",
+                why=f"{first.file or first.object}: {first.why}",
+                hint="pgvault check --read-data, then pgvault help errors",
+            )
+        return f"{counted(report.snapshots, 'snapshot')} whole"
+
+
+class _Skipped(Exception):
+    """Nothing failed, and nothing could be done."""
