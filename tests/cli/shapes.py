@@ -28,6 +28,7 @@ def result(**properties: dict[str, Any]) -> dict[str, Any]:
     return fields(type={"const": "result"}, **properties)
 
 
+PROBLEMS = listed(fields(what=TEXT, why=TEXT, fix=TEXT, fatal={"type": "boolean"}))
 MISSING = fields(item=TEXT, state=STATE, why=TEXT, fix=TEXT)
 COVERAGE = {
     "type": "object",
@@ -103,6 +104,26 @@ SHAPES: dict[str, dict[str, Any]] = {
                 lines=listed(TEXT), code=nullable(TEXT),
             )
         ),
+    ),
+    "schedule install": result(
+        name=TEXT, scheduler=TEXT, state={"enum": ["printed", "installed", "updated", "unchanged"]}, timetable=TEXT, next_run=TIME,
+        files=listed(fields(place=TEXT, text=TEXT)), problems=PROBLEMS,
+    ),
+    "schedule remove": result(name=TEXT, removed={"type": "boolean"}, files=listed(fields(place=TEXT, text=TEXT))),
+    "schedule status": result(
+        why=TEXT,
+        schedules=listed(
+            fields(
+                name=TEXT, sources=listed(TEXT), repository=TEXT, scheduler=TEXT, place=TEXT, timetable=TEXT, interval_s=COUNT,
+                overdue_after_s=COUNT, next_run=TIME, last_started=nullable(TIME), files=listed(fields(place=TEXT, text=TEXT)),
+                problems=PROBLEMS,
+            )
+        ),
+    ),
+    "schedule run": result(
+        name=TEXT, skipped=TEXT, exit_code=COUNT, next_run=TIME,
+        sources=listed(fields(source=TEXT, exit_code=COUNT, snapshot=nullable(SNAPSHOT_ID), why=TEXT, log=nullable(TEXT))),
+        steps=listed(fields(step=TEXT, state={"enum": ["done", "skipped", "failed"]}, why=TEXT)),
     ),
     "job": result(
         job=nullable(TEXT), log=nullable(TEXT), source=TEXT, started={"enum": ["yes", "joined", "no"]}, why=TEXT,

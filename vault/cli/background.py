@@ -8,17 +8,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from vault.app import background, jobs, state
 from vault.cli.exit_codes import ExitCode
+from vault.cli.signalling import signalled
+from vault.cli.taken import Taken
 from vault.errors import SecretUnavailable, StateUnusable, Unreachable, VaultError
 from vault.model.jobs import Job, JobError, JobKind, JobState
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from vault.app.background import Begun, RunningJob
     from vault.app.backup_request import BackupPlan
     from vault.app.settings import Settings
@@ -31,15 +32,6 @@ if TYPE_CHECKING:
 FOLLOW: Final = "pgvault status --follow"
 
 
-class JobOutcome(Protocol):
-    """`snapshot`: its id in hex, None if there is none"""
-
-    @property
-    def code(self) -> ExitCode: ...
-    @property
-    def snapshot(self) -> str | None: ...
-
-
 class Take(Protocol):
     def __call__(
         self,
@@ -50,7 +42,7 @@ class Take(Protocol):
         *,
         unlock: Callable[[], Open],
         told: Progress,
-    ) -> JobOutcome: ...
+    ) -> Taken: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,20 +62,9 @@ def launch(invocation: Invocation, work: Work, *, wait: bool) -> int:
 
     Raises  StateUnusable: with `wait` only
     """
-    from vault.app import wiring
-
     settings = work.settings
-    place = wiring.repository_place(settings)
-    terms = background.JobTerms(source=work.plan.source, repository=place, kind=work.kind, command=work.command)
     try:
-        directory = state.state_directory(settings)
-        begun = background.begin(
-            directory,
-            terms,
-            lambda running: _work(invocation, work, running),
-            clock=wiring.SystemClock(),
-            entropy=wiring.system_entropy,
-        )
+        directory, begun = start(invocation, work)
     except StateUnusable as error:
         if wait:
             raise
@@ -92,6 +73,23 @@ def launch(invocation: Invocation, work: Work, *, wait: bool) -> int:
         return _waited(invocation, directory, begun, work.plan.source)
     _show(invocation, begun, work.plan.source, None if begun.joined else _what_is_missing(settings))
     return ExitCode.OK
+
+
+def start(invocation: Invocation, work: Work) -> tuple[StateDirectory, Begun]:
+    """Start the job, or find the one that runs. Raises  StateUnusable"""
+    from vault.app import wiring
+
+    place = wiring.repository_place(work.settings)
+    terms = background.JobTerms(source=work.plan.source, repository=place, kind=work.kind, command=work.command)
+    directory = state.state_directory(work.settings)
+    begun = background.begin(
+        directory,
+        terms,
+        lambda running: _work(invocation, work, running),
+        clock=wiring.SystemClock(),
+        entropy=wiring.system_entropy,
+    )
+    return directory, begun
 
 
 def _no_backup(invocation: Invocation, work: Work, error: StateUnusable) -> int:
@@ -223,20 +221,24 @@ def _work(caller: Invocation, work: Work, running: RunningJob) -> int:
     out = invocation.renderer()
     running.tell = out.insist
     out.talk(f"job {running.job.id}: backup of {work.plan.source} into {running.job.repository}")
+    source, with_ping = work.plan.source, work.kind is not JobKind.SCHEDULE  # whose whole run has one
     try:
-        code, snapshot, skipped = _saved(invocation, work, running)
+        with signalled(work.settings, source, tell=out.insist, with_ping=with_ping) as heard:
+            heard.log = Path(running.job.log)
+            saved = heard.one(source, lambda: _saved(invocation, work, running))
+            heard.code = int(saved.code)
     except BaseException as failure:
         why = told(failure)
         out.error(why.message, why=why.why, fix=why.fix)
         error = JobError(code=why.code, message=why.message, why=why.why, fix=why.fix)
         running.ended(int(why.exit_code), error=error)
         return int(why.exit_code)
-    running.ended(int(code), snapshot=snapshot, skipped=skipped)
-    return int(code)
+    running.ended(int(saved.code), snapshot=saved.snapshot, skipped=saved.skipped)
+    return int(saved.code)
 
 
-def _saved(invocation: Invocation, work: Work, running: RunningJob) -> tuple[int, str | None, str]:
-    """Exit code, id of the snapshot, why there is none. What needs no database comes first. Raises  as run_backup"""
+def _saved(invocation: Invocation, work: Work, running: RunningJob) -> Taken:
+    """What needs no database comes first. Raises  as run_backup"""
     from vault.app import wiring
     from vault.app.interval import young_enough
     from vault.cli.joblog import Steps
@@ -248,12 +250,11 @@ def _saved(invocation: Invocation, work: Work, running: RunningJob) -> tuple[int
         skipped = young_enough(opened.snapshots(), plan, min_interval_ms=work.min_interval_ms, now_ms=now_ms)
         if skipped:
             out.talk(f"nothing to do: {skipped}")
-            return ExitCode.OK, None, skipped
+            return Taken(code=ExitCode.OK, skipped=skipped)
     if plan.conninfo is not None:
         _wait_for_the_database(settings, plan, plan.conninfo, out.talk)
     running.healthy()
-    taken = work.take(invocation, settings, plan, unlock=lambda: opened, told=Steps(out))
-    return taken.code, taken.snapshot, ""
+    return work.take(invocation, settings, plan, unlock=lambda: opened, told=Steps(out))
 
 
 def _wait_for_the_database(settings: Settings, plan: BackupPlan, conninfo: str, tell: Callable[[str], None]) -> None:

@@ -49,6 +49,7 @@ COMMANDS: Final = {
     "unlock": "List leases, and remove those of dead writers.",
     "doctor": "Find out whether a backup would work, and what to type where it would not.",
     "config": "Show the settings in effect, or find the mistakes in them.",
+    "schedule": "Take snapshots by the clock: install, remove and look at what the system starts.",
     "stats": "Show sizes, and what made them grow.",
     "help": "Explain a command, the errors, the exit codes or the environment.",
 }

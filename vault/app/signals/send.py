@@ -92,15 +92,19 @@ class Signals:
         self._run = str(uuid.UUID(bytes=entropy(16), version=4))
         self._starting: Sending | None = None
         self._sending: list[Sending] = []
-        self._outcomes: list[Outcome] = []
+        self.outcomes: list[Outcome] = []
 
     def start(self) -> None:
         """Nobody waits for its answer."""
         self._starting = self._ping("start", "")
 
+    def add(self, ended: Outcome) -> None:
+        """What the last ping says of one source."""
+        self.outcomes.append(ended)
+
     def ended(self, ended: Outcome, measured: prometheus.Measured, *, repository: str) -> None:
         """One source's backup ended. Nobody waits for an answer."""
-        self._outcomes.append(ended)
+        self.add(ended)
         if (endpoint := webhook_endpoint(self._settings)) is not None:
             body = texts.webhook_text(ended, run=self._run, host=self._host, program=self._program)
             if (sent := self._send(endpoint, lambda url: url, body, {"Content-Type": "application/json"})) is not None:
@@ -120,7 +124,7 @@ class Signals:
             # A start that comes after the end would look like a run that never ends.
             self._report(self._starting.outcome(within_s=_START_PATIENCE_S))
         word = "" if exit_code == 0 else "fail"
-        body = texts.ping_text(self._outcomes, exit_code=exit_code, tail=tail)
+        body = texts.ping_text(self.outcomes, exit_code=exit_code, tail=tail)
         if (sent := self._ping(word, body)) is not None:
             self._sending.append(sent)
         for sent in self._sending:

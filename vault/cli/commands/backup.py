@@ -6,7 +6,8 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +20,8 @@ from vault.cli import render
 from vault.cli.exit_codes import ExitCode, exit_code_of, gravest
 from vault.cli.options import Invocation, command, database_options
 from vault.cli.progress import shown
+from vault.cli.signalling import signalled
+from vault.cli.taken import Taken
 from vault.errors import Interrupted, UsageError, VaultError
 from vault.model.words import counted
 
@@ -95,7 +98,11 @@ def backup(
         raise UsageError("--min-interval is for jobs", why="a backup by hand is always made", hint="add --background")
     if asked.every:
         return _take_all(invocation, settings, asked)
-    return take(invocation, settings, plan_backup(settings, asked)).code
+    plan = plan_backup(settings, asked)
+    with signalled(settings, plan.source, tell=invocation.renderer().insist) as heard:
+        taken = heard.one(plan.source, lambda: take(invocation, settings, plan))
+        heard.code = int(taken.code)
+    return taken.code
 
 
 def _launch(
@@ -123,13 +130,6 @@ def _launch(
     return launch(invocation, work, wait=wait)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
-    code: ExitCode
-    snapshot: str | None = None
-    why: str = ""
-
-
 def take(
     invocation: Invocation,
     settings: Settings,
@@ -153,8 +153,9 @@ def take(
         out.insist(f"warning: {text}")
     if report.findings:
         tell_findings(invocation, report)
+    line = jsonout.backup(report)
     if invocation.json:
-        out.json_line(jsonout.backup(report))
+        out.json_line(line)
     else:
         _draw(invocation, report)
     holds = {
@@ -163,7 +164,7 @@ def take(
         ExitCode.DAMAGE: bool(report.manifest.suspect or report.rollback is not None),
     }
     code = gravest(code for code, is_so in holds.items() if is_so)
-    return Taken(code=code, snapshot=report.id.hex(), why="; ".join(warnings))
+    return Taken(code=code, snapshot=report.id.hex(), why="; ".join(warnings), line=line)
 
 
 _FINDINGS_SHOWN_MAX = 20
@@ -187,22 +188,23 @@ def _take_all(invocation: Invocation, settings: Settings, asked: BackupOptions) 
 
     out, taken = invocation.renderer(), dict[str, Taken]()
     plans = plan_all(settings, asked)
-    opened = wiring.open_repository(settings)
-    for name, plan in plans.items():
-        out.talk(f"source {name}")
-        try:
-            if isinstance(plan, VaultError):
-                raise plan
-            taken[name] = take(invocation, replace(settings, source=name), plan, unlock=lambda: opened)
-        except VaultError as error:
-            if isinstance(error, Interrupted):
-                raise
-            code = exit_code_of(type(error))
-            taken[name] = Taken(code=code, why=error.message)
-            if invocation.json:
-                out.json_line({**jsonout.error(error, code), "source": name})
-            else:
-                out.error(f"{name}: {error.message}", why=error.why, fix=error.hint)
+    with signalled(settings, "all", tell=out.insist) as heard:
+        opened = wiring.open_repository(settings)
+        for name, plan in plans.items():
+            out.talk(f"source {name}")
+            save = partial(_take_one, invocation, replace(settings, source=name), plan, unlock=lambda: opened)
+            try:
+                taken[name] = heard.one(name, save)
+            except VaultError as error:
+                if isinstance(error, Interrupted):
+                    raise
+                code = exit_code_of(type(error))
+                taken[name] = Taken(code=code, why=error.message)
+                if invocation.json:
+                    out.json_line({**jsonout.error(error, code), "source": name})
+                else:
+                    out.error(f"{name}: {error.message}", why=error.why, fix=error.hint)
+        heard.code = int(gravest(one.code for one in taken.values()))
     if invocation.json:
         rows = [
             {"source": name, "exit_code": int(one.code), "snapshot": one.snapshot, "why": one.why}
@@ -213,6 +215,15 @@ def _take_all(invocation: Invocation, settings: Settings, asked: BackupOptions) 
         saved = sum(one.snapshot is not None for one in taken.values())
         out.line(f"{saved} of {counted(len(taken), 'source')} saved")
     return gravest(one.code for one in taken.values())
+
+
+def _take_one(
+    invocation: Invocation, settings: Settings, plan: BackupPlan | VaultError, *, unlock: Callable[[], Open]
+) -> Taken:
+    """Raises  what is wrong with the source's section; as run_backup"""
+    if isinstance(plan, VaultError):
+        raise plan
+    return take(invocation, settings, plan, unlock=unlock)
 
 
 def _draw(invocation: Invocation, report: BackupReport) -> None:

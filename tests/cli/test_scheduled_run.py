@@ -1,0 +1,167 @@
+"""A scheduled run as a scheduler starts it: without a terminal, with next to no environment; and what it does after its backup."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from tests.cli.command import Command
+from tests.cli.shapes import SHAPES
+from tests.cli.shop import CONFIGURATION, add, by_cron, install, made_shop, missed, missed_steps, snapshots
+from tests.fix_postgres import Cluster
+from tests.jobs_support import record, state_of
+from vault.model.jobs import JobKind
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Command:
+    return made_shop(tmp_path)
+
+
+def test_cron_starts_it_with_nothing_and_a_missed_run_is_caught_up_once(shop: Command) -> None:
+    install(shop)
+    assert by_cron(shop).returncode == 0
+    assert snapshots(shop) == [], "none was due yet"
+    missed(shop)
+    for _ in range(3):
+        done = by_cron(shop)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), "cron mails whatever is printed"
+    assert len(snapshots(shop)) == 1
+    directory = state_of(Command(home=shop.home.parent))
+    [name] = directory.jobs()
+    job = record(directory, name)
+    assert (job.kind, job.exit_code, [job.snapshot]) == (JobKind.SCHEDULE, 0, snapshots(shop))
+    assert "retention skipped: no [retention]" in Path(job.log).read_text()
+
+
+def test_a_failure_is_what_cron_mails(shop: Command) -> None:
+    install(shop)
+    missed(shop)
+    (shop.home / "documents").rename(shop.home / "moved")
+    done = by_cron(shop)
+    assert done.returncode == 2
+    assert "is not a directory" in done.stderr
+    assert "its log: " in done.stderr
+    assert by_cron(shop).returncode == 0, "it was due once"
+
+
+@pytest.mark.postgres
+def test_cron_saves_a_database_with_what_is_on_its_short_path(shop: Command, postgres: Cluster) -> None:
+    name = postgres.createdb()
+    with postgres.connect(name) as connection:
+        connection.execute("CREATE TABLE orders AS SELECT generate_series(1, 1000) AS id")
+    file = shop.home / "pgvault.toml"
+    file.write_text(CONFIGURATION.replace("[schedule]", f'database = "{postgres.dsn(name)}"\n[schedule]'))
+    install(shop)
+    missed(shop)
+    done = by_cron(shop)
+    assert (done.returncode, done.stderr) == (0, "")
+    [snapshot] = shop("snapshots", "--json").json()["snapshots"]
+    assert (snapshot["source"], snapshot["rows"]) == ("app", 1000)
+
+
+def test_a_database_that_is_away_is_a_warning_and_later_a_failure(shop: Command) -> None:
+    file = shop.home / "pgvault.toml"
+    away = 'database = "postgresql://ada@127.0.0.1:9/app"\n[background]\nwait = "0s"\n[schedule]'
+    file.write_text(CONFIGURATION.replace("[schedule]", away))
+    told = install(shop)
+    assert [problem["fatal"] for problem in told["problems"] if "app: cannot connect" in problem["what"]] == [False]
+    missed(shop)
+    done = by_cron(shop)
+    assert done.returncode == 6
+    assert "Connection refused" in done.stderr
+    assert snapshots(shop) == []
+
+
+def test_a_run_keeps_to_the_policy_and_prunes_and_checks(shop: Command) -> None:
+    add(shop, "[retention]\nkeep_last = 2\n")
+    for number in range(3):
+        (shop.home / "documents" / "letter").write_text(f"letter {number}")
+        done = shop("schedule", "run", "--json")
+        assert done.code == 0, done.err
+    told = done.json()
+    jsonschema.validate(told, SHAPES["schedule run"])
+    assert [(step["step"], step["state"]) for step in told["steps"]] == [
+        ("retention", "done"),
+        ("prune", "done"),
+        ("check", "done"),
+    ]
+    assert told["steps"][0]["why"] == "1 snapshot forgotten, 2 kept"
+    assert len(snapshots(shop)) == 2
+    drawn = shop("schedule", "run")
+    assert "retention: 1 snapshot forgotten, 2 kept" in drawn.err
+
+
+def test_weekly_is_once_a_week(shop: Command) -> None:
+    install(shop)
+    told = shop("schedule", "run", "--json").json()
+    assert {step["step"]: step["why"] for step in told["steps"]}["prune"] == "weekly, and not due yet"
+    add(shop, 'prune = "daily"\ncheck = "never"\n')
+    file = shop.home / "pgvault.toml"
+    file.write_text(CONFIGURATION + 'prune = "daily"\ncheck = "never"\n')
+    missed_steps(shop)
+    states = [
+        {step["step"]: step["state"] for step in shop("schedule", "run", "--json").json()["steps"]} for _ in range(2)
+    ]
+    assert [one["prune"] for one in states] == ["done", "skipped"]
+    assert [one["check"] for one in states] == ["skipped", "skipped"]
+
+
+def test_a_failing_prune_does_not_hide_a_good_backup(shop: Command) -> None:
+    """What only the first snapshot needs is gone, so that no prune can tell what else is needed."""
+    add(shop, 'check = "never"\n')
+    packs = shop.home.parent / "repository" / "packs"
+    assert shop("schedule", "run").code == 0
+    first = set(packs.iterdir())
+    (shop.home / "documents" / "letter").write_text("another")
+    assert shop("schedule", "run").code == 0
+    for pack in first:
+        pack.unlink()
+    done = shop("schedule", "run", "--json")
+    told = done.json()
+    [source] = told["sources"]
+    assert (source["exit_code"], source["snapshot"] is not None) == (0, True)
+    assert {step["step"]: step["state"] for step in told["steps"]}["prune"] == "failed"
+    assert done.code == told["exit_code"] == 3
+    drawn = shop("schedule", "run", "-q")
+    assert drawn.code == 3
+    assert "prune failed: " in drawn.err
+    assert "  next: pgvault " in drawn.err
+
+
+def test_damage_that_the_check_finds_is_exit_code_4(shop: Command) -> None:
+    add(shop, 'prune = "never"\n')
+    assert shop("schedule", "run").code == 0
+    for manifest in (shop.home.parent / "repository" / "snapshots").iterdir():
+        manifest.chmod(0o600)
+        manifest.write_bytes(manifest.read_bytes()[:-1])
+    done = shop("schedule", "run", "--json")
+    assert done.code == 4
+    [source] = done.json()["sources"]
+    assert source["snapshot"] is not None
+    assert source["why"]
+    assert done.json()["steps"][2]["state"] == "failed"
+
+
+def test_after_a_backup_that_failed_nothing_is_removed(shop: Command) -> None:
+    add(shop, '[retention]\nkeep_last = 1\n[source.broken]\ndirectories = { documents = "no such directory" }\n')
+    for number in range(2):
+        (shop.home / "documents" / "letter").write_text(f"letter {number}")
+        done = shop("schedule", "run", "--json")
+        assert done.code == 2
+        told = done.json()
+    assert [(source["source"], source["exit_code"]) for source in told["sources"]] == [("app", 0), ("broken", 2)]
+    assert told["steps"][0]["state"] == "skipped"
+    assert "broken: exit code 2" in told["steps"][0]["why"]
+    assert len(snapshots(shop)) == 2
+
+
+def test_a_state_directory_that_cannot_be_used_stops_no_backup(shop: Command) -> None:
+    taken = shop.home / "taken"
+    taken.write_text("")
+    done = shop("schedule", "run", "--json", PGVAULT_STATE_DIR=str(taken / "state"))
+    assert len(snapshots(shop)) == 1
+    assert "no job can be recorded" in done.err
+    assert done.json()["sources"][0]["snapshot"] == snapshots(shop)[0]
