@@ -17,7 +17,6 @@ from getpass import getpass
 from pathlib import Path
 
 from vault.app.settings import Settings
-from vault.crypto.kdf import without_line_end
 from vault.errors import SecretUnavailable
 
 SECRET_BYTES_MAX = 64 * 1024
@@ -142,6 +141,9 @@ def _is_somebody_there() -> bool:
 
 
 def _checked(secret: str, variable: str) -> str:
+    # Here, because who only asks where a secret comes from starts something else and must not be held up.
+    from vault.crypto.kdf import without_line_end
+
     secret = without_line_end(secret)
     if not secret:
         raise SecretUnavailable(
