@@ -14,6 +14,7 @@ from vault.model import (
     BrokenReference,
     CatalogFacts,
     Column,
+    Cut,
     Identity,
     LargeObjectItem,
     MergedRows,
@@ -329,8 +330,8 @@ class TargetSession(Protocol):
     def count_rows(self, tables: Sequence[TableName]) -> Mapping[TableName, int]:
         """Rows of tables, partitions included; of those that are there and can be counted. Raises SourceError; Unreachable"""
 
-    def cut_off(self, table: TableItem, columns: Sequence[str], blocks: Iterator[bytes], *, nulls: bool) -> int:
-        """How many rows are there by key whose `columns` are set in `blocks` and otherwise in the table; `nulls`: NULL there.
+    def cut_off(self, table: TableItem, columns: Sequence[str], blocks: Iterator[bytes], *, cut: Cut) -> int:
+        """How many rows are there by key whose `columns` are set in `blocks` and otherwise in the table, as `cut` says.
         `table` has its key and `columns` alone. Changes nothing. Raises SourceError; Unreachable"""
 
     def load(self, table: TableItem, blocks: Iterator[bytes]) -> int:
@@ -355,8 +356,8 @@ class TargetSession(Protocol):
     def set_sequence(self, item: SequenceItem, *, forward: bool = False) -> None:
         """`forward`: never back to a value that was handed out since. Raises SourceError; Unreachable"""
 
-    def holds(self, item: LargeObjectItem, blocks: Iterator[bytes]) -> bool | None:
-        """Whether the large object of this oid has these contents; None: there is none. Raises SourceError; Unreachable"""
+    def compare_large_object(self, item: LargeObjectItem, blocks: Iterator[bytes]) -> Sequence[str] | None:
+        """In what the large object of this oid differs, in words; None: there is none. Raises SourceError; Unreachable"""
 
     def create_large_object(
         self, item: LargeObjectItem, blocks: Iterator[bytes], *, replace: bool = False

@@ -13,7 +13,7 @@ from tests.fix_postgres import Cluster
 from tests.restore_support import PROGRAMS, snapshot_of
 from tests.scenarios.test_hostile_source import CASES, acted, hostile, mallory
 from vault.errors import SourceError
-from vault.model import MergedRows, TableItem, TableName
+from vault.model import Cut, MergedRows, TableItem, TableName
 from vault.ports import TargetSession
 from vault.source.postgres.target.database import connect_target
 
@@ -66,7 +66,7 @@ def test_a_dry_run_and_a_look_at_children_run_nothing_of_a_tables_owner(postgres
         found = [
             outcome(partial(session.foresee, item, iter(rows), rows=500, exact=False)),
             outcome(partial(session.foresee, item, iter(rows), rows=500, exact=True)),
-            outcome(partial(session.cut_off, item, ["b"], iter(rows), nulls=True)),
+            outcome(partial(session.cut_off, item, ["b"], iter(rows), cut=Cut.MOVED)),
         ]
         assert not acted(postgres)
         assert found == ([MergedRows(added=0), MergedRows(added=0), 0] if case in QUIET else [REFUSED] * 3)

@@ -112,6 +112,51 @@ def test_a_partition_that_comes_is_referred_to_through_its_root(damaged: Damaged
     assert beside(done) == {"marks": "refers to public.items, and has 5 rows, 9 in the snapshot"}
 
 
+MOVED = """
+create table p (a int primary key); create table keyed (id int primary key, p int references p on update cascade on delete set null);
+create table keys (p int primary key references p on update cascade); create table below (id int primary key, k int references keys on update cascade);
+create table two (id int primary key, a int, b int, foreign key (a, b) references pair on update cascade);
+create table loose (p int references p on update cascade); create table parts (id int, p int references p on update cascade) partition by range (id);
+create table parts_1 partition of parts (primary key (id)) for values from (0) to (9);
+insert into p select generate_series(1, 6); insert into pair values (1, 1), (2, 2); insert into two values (1, 1, 1), (2, 2, 2);
+insert into keyed select n, n from generate_series(1, 6) n; insert into keys select generate_series(1, 6); insert into loose values (1), (2);
+insert into below select n, n from generate_series(1, 6) n; insert into parts select n, n from generate_series(1, 6) n;
+"""
+
+
+@pytest.mark.spec("SEL-11")
+def test_children_that_moved_along_with_an_updated_key_are_told(postgres: Cluster) -> None:
+    """One that was given another partner since, while others still refer to the first, did not move."""
+    db = postgres.createdb()
+    dsn = postgres.dsn(db)
+    try:
+        with postgres.connect(db) as connection:
+            connection.execute(f"create table pair (a int, b int, primary key (a, b)); {MOVED}".encode())
+            connection.execute("insert into keyed values (7, 3)")
+            snapshot = snapshot_of(dsn)
+            connection.execute("update p set a = 20 where a = 2; update pair set b = 9 where a = 2")
+            connection.execute("update keyed set p = 4 where id = 7; delete from p where a = 0")
+        done = restored(snapshot, dsn, "public.p", "public.pair", into_source=True)
+        assert done.failed == {}
+        told = {one.table.name: (one.why, one.replace) for one in done.report.beside}
+        moved = "1 rows no longer refer by {} to public.{} as in the snapshot: ON UPDATE CASCADE"
+        assert told == {
+            "keyed": (moved.format("p", "p"), True),
+            "keys": ("refers to public.p, and lacks 1 of the 6 rows of the snapshot", False),
+            "below": (moved.format("k", "keys"), True),
+            "two": (moved.format("a, b", "pair"), True),
+            "loose": ("2 rows without a key may have been cut off: p to public.p, ON UPDATE CASCADE", True),
+            "parts": (moved.format("p", "p"), True),
+        }
+        names = [f"public.{name}" for name in ("p", "pair", *told)]
+        healed = restored(snapshot, dsn, *names, replace=True, into_source=True)
+        assert (healed.failed, healed.report.beside) == ({}, ())
+        again = restored(snapshot, dsn, "public.p", "public.pair", into_source=True)
+        assert again.report.beside == ()
+    finally:
+        postgres.dropdb(db)
+
+
 OTHERWISE = """
 create table p (a int primary key, code text unique); create table pair (a int, b int, primary key (a, b));
 create table heir () inherits (p); insert into heir values (9, 'nine');

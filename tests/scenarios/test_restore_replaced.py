@@ -172,10 +172,25 @@ def test_a_view_that_is_replaced_keeps_its_triggers(damaged: Damaged) -> None:
 def test_a_large_object_is_replaced_at_once(damaged: Damaged) -> None:
     damaged.run("select lo_put(5000, 0, 'changed!'); select lo_put(5000, 8, '..')")
     left = damaged.restored("large_objects", replace=False)
-    assert left.failed == {"LARGE OBJECT 5000": "differs on the target; -c replaces it"}
+    assert left.failed == {"LARGE OBJECT 5000": "differs on the target in its contents; -c replaces it"}
     assert damaged.ask("select convert_from(lo_get(5000), 'UTF8')") == "changed!.."
     assert damaged.restored("large_objects").failed == {}
     assert damaged.ask("select convert_from(lo_get(5000), 'UTF8')") == "recorded"
+
+
+@pytest.mark.spec("SEL-9")
+def test_who_may_do_what_with_a_large_object_is_compared(damaged: Damaged) -> None:
+    """An ACL that says what is built in is none, and who granted does not count."""
+    damaged.run("grant select on large object 5000 to postgres; comment on large object 5000 is ''")
+    assert damaged.restored("large_objects", replace=False).failed == {}
+    damaged.run(
+        "grant update on large object 5000 to public; comment on large object 5000 is 'now'; alter large object 5000 owner to reader"
+    )
+    left = damaged.restored("large_objects", replace=False)
+    why = "differs on the target in its owner, privileges, comment; -c replaces it"
+    assert left.failed == {"LARGE OBJECT 5000": why}
+    assert damaged.restored("large_objects").failed == {}
+    assert damaged.is_as_recorded()
 
 
 def test_triggers_that_cannot_be_switched_off_stop_a_replacement_of_rows(damaged: Damaged) -> None:

@@ -57,7 +57,7 @@ from vault.model.objects import (
     Sums,
 )
 from vault.model.snapshot import Counts, Coverage, DatabasePart, Effort, Ledger, Manifest, Missing, Origin, State
-from vault.model.target import BrokenReference, MergedRows, Present, SuspendedCheck, TargetFacts, TargetSchema
+from vault.model.target import BrokenReference, Cut, MergedRows, Present, SuspendedCheck, TargetFacts, TargetSchema
 from vault.model.upkeep import Forgotten, ForgottenSnapshot, Lease, Sweep
 
 __all__ = [
@@ -65,6 +65,7 @@ __all__ = [
     "read_address",
     "SuspendedCheck",
     "BrokenReference",
+    "Cut",
     "MergedRows",
     "Present",
     "TargetFacts",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum, auto
 
 from vault.model.address import TableName
 from vault.model.database import Identity, Owned, Roles, SchemaEntry
@@ -17,6 +18,15 @@ class TargetSchema:
     name: str
     owner: str
     may_create: bool
+
+
+class Cut(Enum):
+    """How a row that is there by its key no longer refers as it did: to nothing; in any other way; or to another row, with all others
+    that referred to the same one, as ON UPDATE CASCADE makes it."""
+
+    NULL = auto()
+    OTHERWISE = auto()
+    MOVED = auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

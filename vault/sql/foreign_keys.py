@@ -12,11 +12,15 @@ _CUTS_OFF: Final = ("null", "default")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForeignKey:
-    """`on_delete`, `on_update`: SET NULL or SET DEFAULT, if that is what becomes of `columns` then; else empty."""
+    """`on_delete`, `on_update`: SET NULL or SET DEFAULT, if that is what becomes of `columns` then; else empty.
+
+    `follows`: they get the new values then (ON UPDATE CASCADE).
+    """
 
     columns: tuple[str, ...]
     on_delete: str = ""
     on_update: str = ""
+    follows: bool = False
 
 
 def read_foreign_key(definition: str) -> ForeignKey | None:
@@ -31,7 +35,10 @@ def read_foreign_key(definition: str) -> ForeignKey | None:
     if columns[-2:-1] == ("period",):
         columns = (*columns[:-2], columns[-1])
     rest = tokens[end:]
-    return ForeignKey(columns=columns, on_delete=_action(rest, "delete"), on_update=_action(rest, "update"))
+    follows = any(rest[at : at + 3] == ["on", "update", "cascade"] for at in range(len(rest)))
+    return ForeignKey(
+        columns=columns, on_delete=_action(rest, "delete"), on_update=_action(rest, "update"), follows=follows
+    )
 
 
 def _action(tokens: list[str], event: str) -> str:

@@ -36,7 +36,10 @@ START = "ALTER TABLE ONLY public.items ADD CONSTRAINT k FOREIGN KEY "
 )
 def test_foreign_keys_are_read(definition: str, columns: tuple[str, ...], actions: tuple[str, str]) -> None:
     on_delete, on_update = actions
-    assert read_foreign_key(definition) == ForeignKey(columns=columns, on_delete=on_delete, on_update=on_update)
+    follows = "ON UPDATE CASCADE" in definition
+    assert read_foreign_key(definition) == ForeignKey(
+        columns=columns, on_delete=on_delete, on_update=on_update, follows=follows
+    )
 
 
 def test_what_is_no_foreign_key_is_none() -> None:

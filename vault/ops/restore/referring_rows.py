@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from vault.errors import SourceError
-from vault.model import TableItem, TableName
+from vault.model import Cut, TableItem, TableName
 from vault.ops.restore.plan.contents import rows_of
 from vault.ops.restore.plan.referring_tables import Reference
 from vault.ops.restore.plan.steps import RestorePlan
@@ -112,33 +112,46 @@ def _missing(snapshot: Snapshot, session: TargetSession, reference: Reference) -
 
 def may_be_cut_off(plan: RestorePlan, *, lost: Iterable[Beside]) -> Iterator[Beside]:
     """What only reading the rows can tell, before that is done. `lost`: tables that lost rows, to which others may refer"""
-    for reference in _cutting_off(plan, lost):
-        if reference.rows:
+    for reference, cut in _cutting_off(plan, lost, brought=()):
+        if reference.rows and cut is not Cut.MOVED:
             what = f"{', '.join(reference.columns)} to {reference.parent}"
             why = f"rows that were cut off stay so ({what}: {reference.cuts_off}); how many is told at the end"
             yield Beside(table=reference.child, why=why, asked=reference.asked, replace=True)
 
 
-def _cutting_off(plan: RestorePlan, lost: Iterable[Beside]) -> Iterator[Reference]:
-    """References of rows that stay, to what comes or has lost rows itself, and that a delete or update there cuts off."""
+def _cutting_off(
+    plan: RestorePlan, lost: Iterable[Beside], *, brought: Collection[TableName]
+) -> Iterator[tuple[Reference, Cut]]:
+    """References of rows that stay, to what comes or has lost rows itself, and that a delete or update there cuts off, or moved along.
+
+    A row that moved left a key behind, which came back or is lost.
+    """
     parents = {loser.table for loser in lost}
     for reference in plan.row_steps.references:
-        if (
-            reference.cuts_off
-            and (reference.direct or reference.parent in parents)
-            and not (reference.asked and plan.options.replace)
-        ):
-            yield reference
+        if reference.asked and plan.options.replace:
+            continue
+        if reference.cuts_off and (reference.direct or reference.parent in parents):
+            yield reference, Cut.NULL if reference.nulls else Cut.OTHERWISE
+        if reference.follows and (reference.parent in parents or not set(brought).isdisjoint(reference.parents)):
+            yield reference, Cut.MOVED
 
 
 def cut_off_rows(
-    plan: RestorePlan, snapshot: Snapshot, session: TargetSession, *, lost: Iterable[Beside]
+    plan: RestorePlan,
+    snapshot: Snapshot,
+    session: TargetSession,
+    *,
+    lost: Iterable[Beside],
+    brought: Collection[TableName],
 ) -> Iterator[Beside]:
     """Rows that are there and no longer refer to what they did, because ON DELETE or ON UPDATE set it so. Raises Unreachable"""
-    for reference in _cutting_off(plan, lost):
+    for reference, cut in _cutting_off(plan, lost, brought=brought):
         what = f"{', '.join(reference.columns)} to {reference.parent}"
+        how = "ON UPDATE CASCADE" if cut is Cut.MOVED else reference.cuts_off
         try:
-            count = sum(_cut_off(snapshot, session, reference, item) for item in reference.items if item.told_by)
+            count = sum(
+                _cut_off(snapshot, session, reference, item, cut=cut) for item in reference.items if item.told_by
+            )
         except SourceError as error:
             yield Beside(
                 table=reference.child, why=f"its references by {what} were not compared: {error.why or error.message}"
@@ -146,13 +159,13 @@ def cut_off_rows(
             continue
         unknown = sum(rows_of(item) for item in reference.items if not item.told_by)
         if unknown:
-            why = f"{unknown} rows without a key may have been cut off: {what}, {reference.cuts_off}"
+            why = f"{unknown} rows without a key may have been cut off: {what}, {how}"
             yield Beside(table=reference.child, why=why, replace=True)
         if count:
-            why = f"{count} rows no longer refer by {what} as in the snapshot: {reference.cuts_off}"
+            why = f"{count} rows no longer refer by {what} as in the snapshot: {how}"
             yield Beside(table=reference.child, why=why, asked=reference.asked, replace=True)
 
 
-def _cut_off(snapshot: Snapshot, session: TargetSession, reference: Reference, item: TableItem) -> int:
+def _cut_off(snapshot: Snapshot, session: TargetSession, reference: Reference, item: TableItem, *, cut: Cut) -> int:
     narrow, blocks = columns_of(snapshot, item, {*item.told_by, *reference.columns})
-    return session.cut_off(narrow, reference.columns, blocks, nulls=reference.nulls)
+    return session.cut_off(narrow, reference.columns, blocks, cut=cut)

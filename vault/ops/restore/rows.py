@@ -230,12 +230,13 @@ class RowLoader:
 
     def _create_large_object(self, session: TargetSession, item: LargeObjectItem) -> None:
         """One that is there stays, unless everything shall be as recorded."""
-        same = None if self._plan.fresh else session.holds(item, self._snapshot.large_object_blocks(item))
-        if same:
-            return
-        there = same is not None
-        if there and not self._plan.options.replace:
-            self._failures.add(f"LARGE OBJECT {item.oid}", "differs on the target; -c replaces it")
+        blocks = self._snapshot.large_object_blocks(item)
+        differing = None if self._plan.fresh else session.compare_large_object(item, blocks)
+        there = differing is not None
+        if differing is not None and not (differing and self._plan.options.replace):
+            if differing:
+                why = f"differs on the target in its {', '.join(differing)}; -c replaces it"
+                self._failures.add(f"LARGE OBJECT {item.oid}", why)
             return
         blocks = self._snapshot.large_object_blocks(item)
         for note in session.create_large_object(item, blocks, replace=there):

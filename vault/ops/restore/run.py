@@ -106,7 +106,7 @@ def run(plan: RestorePlan, snapshot: Snapshot, *, target: Target, progress: Prog
             fewer = lost_rows(plan, session)
             brought = {name for name, done in rows.merged.items() if done.added}
             lost = (*fewer, *lost_by_key(plan, snapshot, session, brought=brought, told=fewer))
-            beside = (*lost, *cut_off_rows(plan, snapshot, session, lost=lost))
+            beside = (*lost, *cut_off_rows(plan, snapshot, session, lost=lost, brought=brought))
     for table in beside:
         if table.asked:
             failures.add(f"TABLE DATA {table.table}", f"{table.why}; -c brings them")

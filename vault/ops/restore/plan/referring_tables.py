@@ -18,7 +18,7 @@ _INHERITS: Final = "n"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
     """`child` refers to `parent` by `columns`; `cuts_off`: what a delete or update there sets them to, in words, or empty; `nulls`:
-    always to NULL.
+    always to NULL; `follows`: an update there changes them too.
 
     `items`, `parents`: the rows of the child and of the parent, by partition; `asked`: the child's come in this restore; `direct`:
     the parent's do.
@@ -29,6 +29,7 @@ class Reference:
     columns: tuple[str, ...]
     cuts_off: str
     nulls: bool
+    follows: bool
     items: tuple[TableItem, ...]
     parents: tuple[TableName, ...]
     asked: bool
@@ -70,6 +71,7 @@ def references(contents: Contents, graph: EntryGraph, coming: Iterable[TableItem
                     columns=key.columns,
                     cuts_off=" and ".join(_actions(key)),
                     nulls="SET DEFAULT" not in (key.on_delete, key.on_update),
+                    follows=key.follows,
                     items=leaves,
                     parents=tuple(item.name for item in _leaves(graph, parent, contents, items)),
                     asked=bool(leaves) and all(item.name in names for item in leaves),

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Final, LiteralString
 
 import psycopg
 
-from vault.model import LargeObjectItem
+from vault.model import Address, LargeObjectItem
 from vault.source.postgres.connection.connect import Connection
 from vault.source.postgres.connection.psycopg_errors import words
 from vault.source.postgres.connection.sql_text import text
 from vault.sql import statements
+from vault.sql.in_force import Grant, Privileges
 
 
 def create(
@@ -46,11 +48,36 @@ def create(
     return []
 
 
-def holds(connection: Connection, item: LargeObjectItem, blocks: Iterator[bytes]) -> bool | None:
-    """Compared by slices, in the server; None: there is none of this oid. Raises  psycopg.Error"""
-    there = "select exists (select from pg_catalog.pg_largeobject_metadata where oid = %s)"
-    if not connection.execute(there, (item.oid,)).fetchall()[0][0]:
+_THERE: Final[LiteralString] = """
+select pg_catalog.pg_get_userbyid(lomowner)::text, lomacl::text[], pg_catalog.obj_description(oid, 'pg_largeobject')
+  from pg_catalog.pg_largeobject_metadata where oid = %s
+"""
+
+
+def compare(connection: Connection, item: LargeObjectItem, blocks: Iterator[bytes]) -> list[str] | None:
+    """In what it differs, in words, whoever granted what; None: there is none of this oid. Raises  psycopg.Error"""
+    rows = connection.execute(_THERE, (item.oid,)).fetchall()
+    if not rows:
         return None
+    owner, acl, comment = rows[0]
+    there = None if acl is None else tuple(acl)
+    granted = _granted(owner, there) == _granted(item.owner, item.acl)
+    equal = {
+        "contents": _holds(connection, item, blocks),
+        "owner": owner == item.owner,
+        "privileges": granted,
+        "comment": (comment or "") == (item.comment or ""),
+    }
+    return [name for name, same in equal.items() if not same]
+
+
+def _granted(owner: str, acl: tuple[str, ...] | None) -> frozenset[Grant]:
+    address = Address(kind="large object", names=("",))
+    return Privileges({address: (owner, acl)}, {}).grants(address, 0) or frozenset()
+
+
+def _holds(connection: Connection, item: LargeObjectItem, blocks: Iterator[bytes]) -> bool:
+    """Compared by slices, in the server."""
     offset = 0
     for block in blocks:
         query = "select pg_catalog.lo_get(%s, %s, %s) = %b"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, LiteralString
 
-from vault.model import Address, Identity, TableItem, TableName, read_address
+from vault.model import Address, Cut, Identity, TableItem, TableName, read_address
 from vault.source.postgres.connection.connect import Connection, Session
 from vault.source.postgres.connection.sql_text import text
 from vault.source.postgres.rows.unplannable import foreign
@@ -62,18 +62,23 @@ def cut_off(
     blocks: Iterator[bytes],
     *,
     encoding: str,
-    nulls: bool,
+    cut: Cut,
 ) -> int:
     """See ports.TargetSession.cut_off. Raises psycopg.Error, SourceError"""
     with connection.transaction(force_rollback=True), connection.cursor() as cursor:
         require_harmless(connection, table)
         names = merge.names_of(table, unique_keys(connection, table.load_via_root or table.name))
         merge.stage(cursor, names, blocks, encoding)
-        mine, theirs = (names.row(alias, [quote(column) for column in columns]) for alias in ("s", "t"))
-        lost = " OR ".join(f"t.{quote(column)} IS NULL" for column in columns) if nulls else "true"
-        given = " AND ".join(f"s.{quote(column)} IS NOT NULL" for column in columns)
+        mine, theirs, others = (names.row(alias, [quote(column) for column in columns]) for alias in ("s", "t", "o"))
+        given = {alias: " AND ".join(f"{alias}.{quote(column)} IS NOT NULL" for column in columns) for alias in "st"}
+        there = f"(SELECT * FROM {names.source})"
+        lost = {
+            Cut.NULL: f"NOT ({given['t']})",
+            Cut.OTHERWISE: "true",
+            Cut.MOVED: f"{given['t']} AND NOT EXISTS (SELECT FROM {there} o WHERE {others} = {mine})",
+        }
         query = (
-            f"SELECT count(*) FROM {merge.STAGE} s JOIN (SELECT * FROM {names.source}) t ON {names.same_key('t', 's')}"
-            f" WHERE {given} AND ({lost}) AND {mine} <> {theirs}"
+            f"SELECT count(*) FROM {merge.STAGE} s JOIN {there} t ON {names.same_key('t', 's')}"
+            f" WHERE {given['s']} AND {mine} <> {theirs} AND {lost[cut]}"
         )
         return int(cursor.execute(text(query)).fetchall()[0][0])

@@ -16,6 +16,7 @@ from vault.errors import SourceError
 from vault.model import (
     Address,
     BrokenReference,
+    Cut,
     Identity,
     LargeObjectItem,
     MergedRows,
@@ -92,10 +93,10 @@ class PostgresTargetSession(EntryWriter):
     def count_rows(self, tables: Sequence[TableName]) -> Mapping[TableName, int]:
         return self._attempt("counting rows", lambda: referring_rows.count_rows(self._connection, tables))
 
-    def cut_off(self, table: TableItem, columns: Sequence[str], blocks: Iterator[bytes], *, nulls: bool) -> int:
+    def cut_off(self, table: TableItem, columns: Sequence[str], blocks: Iterator[bytes], *, cut: Cut) -> int:
         try:
             return referring_rows.cut_off(
-                self._connection, table, columns, blocks, encoding=self._rows_encoding, nulls=nulls
+                self._connection, table, columns, blocks, encoding=self._rows_encoding, cut=cut
             )
         except psycopg.Error as error:
             raise translate(error, f"references of {table.name}") from error
@@ -187,9 +188,9 @@ class PostgresTargetSession(EntryWriter):
         statement = statements.set_sequence_forward(item) if forward else statements.set_sequence(item)
         self._attempt(f"value of sequence {item.name}", lambda: self._run([statement]))
 
-    def holds(self, item: LargeObjectItem, blocks: Iterator[bytes]) -> bool | None:
+    def compare_large_object(self, item: LargeObjectItem, blocks: Iterator[bytes]) -> Sequence[str] | None:
         try:
-            return large_object.holds(self._connection, item, blocks)
+            return large_object.compare(self._connection, item, blocks)
         except psycopg.Error as error:
             raise translate(error, f"large object {item.oid}") from error
 
