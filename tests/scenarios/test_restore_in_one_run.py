@@ -94,6 +94,11 @@ def test_functions_whose_defaults_call_each_other_come_back(postgres: Cluster) -
         assert differences(postgres.dsn(name), postgres.dsn(ours)) == []
         with postgres.connect(ours) as connection:
             assert connection.execute("select c(), seven, two from v").fetchall() == [(7, 7, 2)]
+        for member in "abcde":
+            with database(postgres) as alone:
+                assert restored(snapshot, postgres.dsn(alone), f"public.{member}").failed == {}, (
+                    "the circle comes whole"
+                )
         with database(postgres) as script, database(postgres) as some:
             psql = [str(postgres.bin / "psql"), "-X", "-q", "-f", "-", "-d"]
             subprocess.run([*psql, postgres.dsn(script)], input=b"".join(schema_sql(snapshot)), check=True)

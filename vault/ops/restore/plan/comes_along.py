@@ -175,7 +175,7 @@ class _Closure:
                 continue
             self.explicit.add(at)
             self._add(at)
-            for need in self._graph.needs(at):
+            for need in (*self._graph.needs(at), *self._graph.calls(at)):
                 self._add(need)
             for part in self._around(at):
                 self.explicit.add(part)
@@ -235,7 +235,7 @@ class _Closure:
                 continue
             self.entries.add(position)
             if self._contents.items[position].identity not in self._there:
-                waiting.extend(self._graph.needs(position))
+                waiting.extend((*self._graph.needs(position), *self._graph.calls(position)))
                 waiting.extend(self._around(position))
 
     def _around(self, at: int) -> list[int]:

@@ -8,7 +8,7 @@ was asked for ends, after -c, with other privileges than recorded. Spec 76-selec
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from vault.model import Address, Identity, SchemaEntry
@@ -16,6 +16,7 @@ from vault.ops.restore.plan.decision import Action, Decision, Situation
 from vault.sql.in_force import Privileges
 
 _ABOUT = frozenset({"ACL", "COMMENT", "SECURITY LABEL"})
+_CATALOG = Address(kind="schema", names=("pg_catalog",))
 _ByObject = dict[Address, dict[Identity, SchemaEntry]]
 """ACL entries: of an object and its columns."""
 
@@ -99,8 +100,26 @@ def _without_entry(situation: Situation, recorded: _ByObject, there: _ByObject) 
         if address.kind and address not in recorded and address not in objects
         for identity, entry in [next(iter(entries.items()))]
         if entry.namespace not in situation.selectors.platform_schemas
-        and (entry.namespace == "pg_catalog" or address.kind == "language" or known.knows(address))
+        and (
+            entry.namespace == "pg_catalog" or address.kind == "language" or address == _CATALOG or known.knows(address)
+        )
     ]
+
+
+def future(situation: Situation) -> Iterator[str]:
+    """Default privileges that the target alone has: what a restore makes has its own, what is made later has these."""
+    if not situation.picked.privileges:
+        return
+    recorded = {item.identity for item in situation.contents.items}
+    alone = [
+        entry.label
+        for identity, entry in sorted(situation.present.entries.items())
+        if identity.desc == "DEFAULT ACL"
+        and identity not in recorded
+        and entry.namespace not in situation.selectors.platform_schemas
+    ]
+    if alone:
+        yield f"the target alone has these, and they stay; what is made later may admit others than before: {', '.join(alone)}"
 
 
 class _InForce:

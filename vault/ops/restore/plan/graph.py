@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from vault.model import Address, TableName
+from vault.ops.project.components import ROUTINES
 from vault.ops.restore.plan.contents import Contents
 
 RELATIONS: Final = frozenset({"TABLE", "VIEW", "MATERIALIZED VIEW", "FOREIGN TABLE"})
@@ -44,9 +45,14 @@ class EntryGraph:
         for at in range(len(self._items)):
             self._place(at)
         self._place_mappings()
+        self._calls = _calls(contents)
 
     def needs(self, at: int) -> tuple[int, ...]:
         return self._items[at].needs
+
+    def calls(self, at: int) -> list[int]:
+        """Routines that a routine calls, by recorded dependencies: in a circle pg_dump leaves one out of what it needs."""
+        return self._calls.get(at, [])
 
     def home(self, at: int) -> int | None:
         """The relation that an entry is a part of; None for what is a relation, is about an object, or stands alone."""
@@ -156,6 +162,16 @@ class EntryGraph:
 
     def _is_table(self, at: int) -> bool:
         return self._items[at].identity.desc in {"TABLE", "FOREIGN TABLE"}
+
+
+def _calls(contents: Contents) -> dict[int, list[int]]:
+    routines = {item.identity.address: at for at, item in enumerate(contents.items) if item.identity.desc in ROUTINES}
+    calls: dict[int, list[int]] = {}
+    for dependent, referenced, _ in contents.catalog.edges:
+        at, called = routines.get(dependent), routines.get(referenced)
+        if at is not None and called is not None and at != called:
+            calls.setdefault(at, []).append(called)
+    return calls
 
 
 def _owned_sequences(contents: Contents) -> dict[TableName, TableName]:

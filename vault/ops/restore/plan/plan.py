@@ -18,7 +18,7 @@ from vault.ops.restore.plan.called_otherwise import called_otherwise
 from vault.ops.restore.plan.comes_along import pick
 from vault.ops.restore.plan.contents import Contents, Item, bytes_of
 from vault.ops.restore.plan.decide_entries import decide, rows_into
-from vault.ops.restore.plan.decide_privileges import decide_privileges
+from vault.ops.restore.plan.decide_privileges import decide_privileges, future
 from vault.ops.restore.plan.decision import Action, Decision, Exchange, Situation, TableRows
 from vault.ops.restore.plan.exchange import exchanges
 from vault.ops.restore.plan.graph import EntryGraph
@@ -104,7 +104,11 @@ def plan(
             *roles.kept,
             *(narrowed(step) for step in rows if step.without),
         ),
-        warnings=(*warnings(contents, target, roles=roles, picked=picked), *firing(situation, rows)),
+        warnings=(
+            *warnings(contents, target, roles=roles, picked=picked),
+            *firing(situation, rows),
+            *future(situation),
+        ),
         fresh=not target.in_the_way,
     )
 

@@ -39,7 +39,7 @@ OWNED: Final[tuple[tuple[str, str, str], ...]] = (
 
 _OWNED_PART: Final = """
 SELECT '{catalog}'::regclass::oid, x.oid, 0, x.{owner}, {acl}, {acl} IS DISTINCT FROM
-       (SELECT p.initprivs FROM pg_init_privs p WHERE p.objoid = x.oid AND p.classoid = '{catalog}'::regclass AND p.objsubid = 0)
+       (SELECT CASE WHEN {acl} @> p.initprivs AND p.initprivs @> {acl} THEN {acl} ELSE p.initprivs END FROM pg_init_privs p WHERE p.objoid = x.oid AND p.classoid = '{catalog}'::regclass AND p.objsubid = 0)
   FROM {catalog} x WHERE {condition}
 """
 
