@@ -1,4 +1,6 @@
-"""`pgvault --help` and `backup --background` above `python -c pass`; and a stack's start with and without the integration.
+"""`pgvault --help`, `backup --background`, `snapshots` and `status` above `python -c pass`; a stack's start with and without the integration.
+
+The latter two are of as many snapshots as there are rounds, and derive the key each time; their CPU seconds stand beside the wall's.
 
 The stack is a server whose database is filled (`--scale`, seconds of work); with the integration a backup of another database of that
 server, full of events, starts before the filling and runs beside it at low priority.
@@ -76,6 +78,11 @@ def commands(rounds: int) -> dict[str, list[float]]:
                 if number:
                     walls[name].append(figures.wall_s)
             _settle(place)
+        for name in ("snapshots", "status"):
+            looked = [measure.run([*PGVAULT, name], env=variables) for _ in range(rounds + 1)]
+            assert {figures.code for figures in looked} == {0}, looked[0].output
+            walls[name] = [figures.wall_s for figures in looked[1:]]
+            walls[f"{name}, CPU"] = [figures.cpu_s for figures in looked[1:]]
     return walls
 
 
