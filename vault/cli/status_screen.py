@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -74,7 +74,7 @@ def _wrapped(out: Renderer, text: str, *, first: str, rest: str) -> None:
     if not sys.stdout.isatty():
         out.line(first + text)
         return
-    width = max(_WIDTH_MIN, shutil.get_terminal_size().columns - 1)
+    width = max(_WIDTH_MIN, os.get_terminal_size(sys.stdout.fileno()).columns - 1)
     for line in textwrap.wrap(
         text, width, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
     ):

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from statistics import median
 from typing import Final
 
 from vault.ids import SnapshotId
@@ -89,8 +88,8 @@ def _allowed_ms(seen: Seen, whole: Sequence[Known], planned: NextRun | None) -> 
     if planned is not None:
         return planned.overdue_after_ms
     times = [manifest.created_ms for _, manifest in whole[-_GAPS - 1 :]]
-    gaps = [max(0, later - earlier) for earlier, later in pairwise(times)]
-    return max(_USUAL_MS_MIN, round(2 * median(gaps))) if len(gaps) >= _GAPS_MIN else _UNKNOWN_MS
+    gaps = sorted(max(0, later - earlier) for earlier, later in pairwise(times))
+    return max(_USUAL_MS_MIN, 2 * gaps[len(gaps) // 2]) if len(gaps) >= _GAPS_MIN else _UNKNOWN_MS
 
 
 def _change(whole: Sequence[Known]) -> Change:
