@@ -19,7 +19,7 @@ PUBLIC = {
     "vault.ops.copy": "run",
     "vault.ops.compare": "databases",
     "vault.ops.doctor": "database machine repository symptoms",
-    "vault.ops.guard": "ack codes facts judge",
+    "vault.ops.guard": "ack codes facts judge tidy",
     "vault.ops.project": "backup_selection components counts files_outside summary supabase",
     "vault.ops.repair": "index packs remake snapshots",
     "vault.ops.repository": "keys stats",

@@ -5,7 +5,7 @@ Never decides what a record means. Invariant: what is returned was authentic and
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
@@ -46,6 +46,14 @@ def save(repo: Open, kind: FileKind, plain: bytes, *, entropy: Entropy) -> str:
             repo.store.delete(name)
         raise
     return name
+
+
+def save_all(repo: Open, kind: FileKind, plains: Iterable[bytes], *, entropy: Entropy) -> None:
+    """Write many, and make them durable at once. Raises  StoreError: those before may stay"""
+    for plain in plains:
+        data = seal_file(plain, kind, repo.keys, salt=entropy(24), squeeze=False)
+        repo.store.put(upkeep_name(kind, keyed.sha256(data)), data)
+    repo.store.barrier()
 
 
 def load(repo: Open, kind: FileKind, decode: Callable[[bytes], R]) -> Records[R]:

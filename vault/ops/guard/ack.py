@@ -18,7 +18,7 @@ from vault.limits import NOTE_BYTES_MAX
 from vault.model import Ack, FileKind, Finding
 from vault.ports import Clock, Entropy
 from vault.repo.lineage import Known
-from vault.repo.records import load, save
+from vault.repo.records import load, save_all
 from vault.repo.remembered import Remembered, unanswered
 from vault.repo.state import Open
 
@@ -110,6 +110,6 @@ def acknowledge(repo: Open, rows: Sequence[Waiting], *, reason: str, host: str, 
         )
     if len(reason.encode("utf-8", "surrogatepass")) > NOTE_BYTES_MAX:
         raise UsageError("the reason is too long", why=f"at most {NOTE_BYTES_MAX} bytes are kept")
-    for row in rows:
-        record = Ack(created_ms=max(0, clock.now_ms()), finding=row.id, host=host, reason=reason)
-        save(repo, FileKind.ACK, encode_ack(record), entropy=entropy)
+    now_ms = max(0, clock.now_ms())
+    records = (Ack(created_ms=now_ms, finding=row.id, host=host, reason=reason) for row in rows)
+    save_all(repo, FileKind.ACK, map(encode_ack, records), entropy=entropy)

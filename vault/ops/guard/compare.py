@@ -29,7 +29,8 @@ from vault.ops.guard.facts import (
 )
 from vault.sql.names import show_name
 
-FINDINGS_MAX: Final = 200
+FINDINGS_MAX: Final = 50
+"""Of one snapshot: nobody reads more, and each one that is answered is a file."""
 _REWRITTEN_PERCENT: Final = 40
 """Of all bytes, stored anew. Text compresses to less than that; what is encrypted does not, in hexadecimal to a half."""
 _ALIKE_PERCENT: Final = 20

@@ -14,6 +14,7 @@ from vault.errors import StoreFull
 from vault.format.pack import parse_pack_name
 from vault.ids import PackId, SnapshotId
 from vault.model import Lease
+from vault.ops.guard.tidy import tidy as tidy_findings
 from vault.ops.retention import marking, reclaim
 from vault.ops.retention.forgotten_records import tidy
 from vault.ops.retention.index_fragments import Merged, merge
@@ -103,6 +104,7 @@ def run(
         merged = merge(repo, dead_max=options.max_unused, entropy=entropy, cache_dir=cache_dir)
         tidy(repo, clock=clock, entropy=entropy)
         checks.tidy(repo)
+        tidy_findings(repo, now_ms=now_ms)
     return PruneReport(plan=planned.plan, repacked_bytes=written, reclaimed=reclaimed, merged=merged)
 
 
