@@ -132,6 +132,7 @@ SHAPES: dict[str, dict[str, Any]] = {
         job=TEXT, log=TEXT, source=TEXT, started={"enum": ["yes", "joined"]}, why=TEXT, exit_code=COUNT,
         snapshot=nullable(SNAPSHOT_ID),
     ),
+    "watch": result(runs=COUNT, failed=COUNT),
     "snapshots": result(snapshots=listed(SNAPSHOT), damage=listed(fields(file=TEXT, kind=TEXT, why=TEXT))),
     "show": result(snapshot=SNAPSHOT, coverage=COVERAGE, tables=listed(TABLE), server=nullable({"type": "object"})),
     "status": result(

@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "backup": "Save one snapshot of a database and its directories.",
     "run": "Run a command with a backup before or after it.",
     "status": "Is it safe, and if not, why and what to type.",
+    "watch": "Stay, and take snapshots by the clock.",
     "snapshots": "List the snapshots.",
     "show": "Show one snapshot: what is in it, and what is not.",
     "ls": "List the files of a snapshot, the rendered ones included.",

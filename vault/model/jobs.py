@@ -11,7 +11,6 @@ class JobKind(str, Enum):
 
     BACKUP = "backup"
     RUN = "run"
-    WATCH = "watch"
     SCHEDULE = "schedule"
 
 

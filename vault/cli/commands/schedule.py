@@ -51,7 +51,7 @@ def install(invocation: Invocation, at: str | None, every: str | None, scheduler
     from vault.app.schedule import install as operation
 
     settings, out = invocation.settings(), invocation.renderer()
-    here, machine, directory = _here(settings), _machine(settings), state.state_directory(settings)
+    here, machine, directory = here_of(settings), _machine(settings), state.state_directory(settings)
     now_ms = wiring.SystemClock().now_ms()
     plan = operation.foresee(
         settings, machine, here, scheduler=scheduler, at=at, every=every, rehearsed=not print_only, directory=directory
@@ -91,9 +91,9 @@ def remove(invocation: Invocation, name: str | None, scheduler: str | None, prin
     settings, out = invocation.settings(), invocation.renderer()
     machine, directory = _machine(settings), state.state_directory(settings)
     found = known.load(directory).found
-    chosen = found.get(name or name_of(settings, _here(settings)))
+    chosen = found.get(name or name_of(settings, here_of(settings)))
     if chosen is None:
-        chosen = operation.unknown(name or name_of(settings, _here(settings)), machine, scheduler=scheduler)
+        chosen = operation.unknown(name or name_of(settings, here_of(settings)), machine, scheduler=scheduler)
     if chosen is None:
         raise _nothing(name, found)
     drafts = operation.standing(chosen, machine).drafts
@@ -153,7 +153,7 @@ def run(invocation: Invocation, if_due: bool) -> int:
     from vault.cli.scheduled import ScheduledRun
 
     settings = invocation.settings()
-    one = ScheduledRun(invocation, settings, _here(settings), take)
+    one = ScheduledRun(invocation, settings, here_of(settings), take)
     if if_due and not one.is_due():
         if invocation.json:
             invocation.renderer().json_line(schedules.skipped_json(one.name, next_ms=one.next_ms()))
@@ -161,7 +161,8 @@ def run(invocation: Invocation, if_due: bool) -> int:
     return one.run()
 
 
-def _here(settings: Settings) -> Here:
+def here_of(settings: Settings) -> Here:
+    """Where and by whom the command was typed. Raises  UsageError: there is no home directory"""
     from vault.app.schedule.plan import Here, program_words
 
     return Here(
