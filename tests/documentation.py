@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.fix_postgres import Cluster, server
+from tests.tls_server import SERVER_PORT, Forwarder
 from vault.demo.project import database_sql, edge_functions, migrations
 
 LOCAL = "127.0.0.1:54322"
@@ -32,7 +33,7 @@ _BLOCK = re.compile(
     r"(?:^`(?P<file>[^`\n]+)`[^\n]*:\n\n?)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )
 HANG_S = 900
-CONFIG = 'project_id = "shop"\n\n[db]\nport = 5432\nmajor_version = 15\n'
+CONFIG = 'project_id = "shop"\n\n[db]\nport = {port}\nmajor_version = 15\n'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +108,10 @@ class Stage:
 def stage(home: Path) -> Iterator[Stage]:
     choose = random.SystemRandom()
     address = f"127.{choose.randint(2, 254)}.{choose.randint(0, 254)}.{choose.randint(1, 254)}"
-    with server(15, settings={"listen_addresses": address}) as cluster:
+    with (
+        server(15, settings={"listen_addresses": address}) as cluster,
+        Forwarder("127.0.0.1", (address, SERVER_PORT)) as forwarder,
+    ):
         with cluster.connect() as connection:
             (found,) = connection.execute("SHOW hba_file").fetchone() or ("",)
             Path(found).write_text("local all all trust\nhost all all 127.0.0.0/8 trust\n", encoding="utf-8")
@@ -124,5 +128,5 @@ def stage(home: Path) -> Iterator[Stage]:
                 place = supabase / folder / name
                 place.parent.mkdir(parents=True, exist_ok=True)
                 place.write_bytes(content)
-        (supabase / "config.toml").write_text(CONFIG, encoding="utf-8")
+        (supabase / "config.toml").write_text(CONFIG.format(port=forwarder.port), encoding="utf-8")
         yield Stage(home=home, cluster=cluster, address=address)
