@@ -1,9 +1,10 @@
-"""Stores for tests only: one that fails on request and one that writes down what it is asked."""
+"""Stores for tests only: one that fails on request, one that writes down what it is asked, and one that others use meanwhile."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -138,3 +139,35 @@ class RecordingStore:
     def barrier(self) -> None:
         self.calls.append(Call(kind="barrier", name=""))
         self._next.barrier()
+
+
+class Meanwhile(RecordingStore):
+    """Calls `act` once, on another thread, before call number `at` of all that it passes on; what that does is not counted."""
+
+    def __init__(self, next_store: ObjectStore, at: int, act: Callable[[], None]) -> None:
+        super().__init__(next_store)
+        self._at = at
+        self._act = act
+        self._acted = False
+
+    def _due(self) -> None:
+        if not self._acted and len(self.calls) >= self._at:
+            self._acted = True
+            with ThreadPoolExecutor(1) as another:
+                another.submit(self._act).result()
+
+    def put(self, name: str, data: bytes) -> None:
+        self._due()
+        super().put(name, data)
+
+    def get(self, name: str) -> bytes:
+        self._due()
+        return super().get(name)
+
+    def get_range(self, name: str, offset: int, length: int) -> bytes:
+        self._due()
+        return super().get_range(name, offset, length)
+
+    def list(self, prefix: str) -> Iterator[StoredFile]:
+        self._due()
+        return super().list(prefix)

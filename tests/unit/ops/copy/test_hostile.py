@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
@@ -11,7 +11,7 @@ from functools import cache
 import pytest
 
 from tests.fake_source import FakeDatabase
-from tests.faults import Crashed, Fault, FaultStore, RecordingStore
+from tests.faults import Crashed, Fault, FaultStore, Meanwhile, RecordingStore
 from tests.small_repository import CLOCK, Quiet, contents, damage, new_repository, opened, put_manifest, rows, take
 from tests.unit.ops.copy.test_run import by_origin, copied, other
 from tests.unit.ops.repair.support import LEASE, chunks, spoil, spoil_object
@@ -21,7 +21,7 @@ from vault.ids import SnapshotId
 from vault.model import Ack, FileKind, Finding, Findings, Origin
 from vault.ops.retention import forget, prune
 from vault.ops.retention.prune_plan import PruneOptions
-from vault.ports import ObjectStore, StoredFile
+from vault.ports import ObjectStore
 from vault.repo.records import load, save
 from vault.repo.remembered import remembered
 from vault.repo.state import Open
@@ -58,37 +58,6 @@ def pruned(repo: Open) -> None:
         entropy=os.urandom,
         progress=Quiet(),
     )
-
-
-class Meanwhile(RecordingStore):
-    """Calls `act` once, before call number `at` of all that it passes on; what `act` does itself is not counted."""
-
-    def __init__(self, next_store: ObjectStore, at: int, act: Callable[[], None]) -> None:
-        super().__init__(next_store)
-        self._at = at
-        self._act = act
-        self._acted = False
-
-    def _due(self) -> None:
-        if not self._acted and len(self.calls) >= self._at:
-            self._acted = True
-            self._act()
-
-    def put(self, name: str, data: bytes) -> None:
-        self._due()
-        super().put(name, data)
-
-    def get(self, name: str) -> bytes:
-        self._due()
-        return super().get(name)
-
-    def get_range(self, name: str, offset: int, length: int) -> bytes:
-        self._due()
-        return super().get_range(name, offset, length)
-
-    def list(self, prefix: str) -> Iterator[StoredFile]:
-        self._due()
-        return super().list(prefix)
 
 
 def calls_of(here: Open, store: MemoryStore) -> tuple[int, int]:

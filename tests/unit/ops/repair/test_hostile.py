@@ -135,9 +135,10 @@ def repair_packs(store: MemoryStore) -> None:
     planned, before = packs.plan(fresh(store).indexed(None), progress=Quiet()), dict(store.files)
     if planned.packs:
         packs.run(
-            fresh(store), planned, LEASE, is_dead=lambda _: False, clock=CLOCK, entropy=os.urandom, progress=Quiet()
+            fresh(store), planned, LEASE, is_dead=lambda _: True, clock=CLOCK, entropy=os.urandom, progress=Quiet()
         )
-    assert before.items() <= store.files.items(), "nothing is changed or deleted"
+    kept = {name: data for name, data in before.items() if not name.startswith("leases/")}  # those of the dead go
+    assert kept.items() <= store.files.items(), "nothing is changed or deleted"
     assert not packs.plan(fresh(store).indexed(None), progress=Quiet()).packs
 
 
@@ -176,11 +177,15 @@ def clean_up(store: MemoryStore, damaged: set[SnapshotId]) -> None:
 
 def assert_heals(kinds: list[str], seed: int) -> None:
     choice, store = random.Random(seed), MemoryStore()
-    files, whole = original()
-    store.files.update(files)
+    store.files.update(original()[0])
     for kind in kinds:
         spoil(store, kind, choice)
     damage(fresh(store))  # names something, and raises nothing
+    assert_mends(store)
+
+
+def assert_mends(store: MemoryStore) -> None:
+    _, whole = original()
     repair_index(store)
     repair_packs(store)
     repair_index(store)
