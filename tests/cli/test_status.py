@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import termios
+from datetime import datetime
 from pathlib import Path
 
 import jsonschema
@@ -18,7 +19,10 @@ from tests.cli.command import Command
 from tests.cli.shapes import SHAPES
 from tests.cli.test_ack import fill
 from vault.app import jobs, state
+from vault.app.schedule import known
+from vault.app.schedule.known import KnownSchedule
 from vault.model.jobs import Job, JobError, JobKind
+from vault.ops.schedule.timetable import Timetable
 
 
 def saved(pgvault: Command, *, files: int = 30) -> None:
@@ -191,6 +195,38 @@ def test_without_a_state_directory_the_rest_is_told(pgvault_ready: Command, plac
     assert done.code == 0, done.err
     assert done.out.startswith("SAFE\n")
     assert "note: " in done.err
+
+
+def test_the_next_run_and_overdue_by_the_schedule(with_state: Command) -> None:
+    saved(with_state)
+    assert "no run is scheduled here" in with_state("status").out
+    hour_ms = 3_600_000
+    schedule = KnownSchedule(
+        name="pgvault-app-00000000",
+        scheduler="cron",
+        source="app",
+        sources=("app",),
+        repository=str(with_state.repository),
+        place="/",
+        folder="/",
+        program="/",
+        timetable=Timetable(minutes=tuple(range(0, 24 * 60, 60))),
+        installed_ms=1,
+    )
+    directory = state.StateDirectory(with_state.home / "state")
+    known.add(directory, schedule)
+    done = with_state("status")
+    assert (done.code, "next run in " in done.out) == (0, True)
+    (app,) = with_state("status", "--json").json()["sources"]
+    assert app["next_run"] is not None
+    waits_ms = (about_ms(app["due"]) - about_ms(app["last"])) / hour_ms
+    assert waits_ms == schedule.overdue_after_ms() / hour_ms
+    directory.schedule.write_text("{")
+    assert "what is scheduled here cannot be told" in with_state("status").err
+
+
+def about_ms(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp() * 1000
 
 
 @pytest.mark.parametrize("columns", [80, 140])

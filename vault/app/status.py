@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vault.app import jobs, wiring
+from vault.app.schedule import known
 from vault.app.state import state_directory
 from vault.errors import StateUnusable, UsageError
 from vault.model.jobs import JobState
 
 if TYPE_CHECKING:
+    from vault.app.schedule.known import KnownSchedules
     from vault.app.settings import Settings
     from vault.ids import SnapshotId
     from vault.ops.status.seen import Leftover, NextRun, SeenJob, Status
@@ -29,10 +31,14 @@ _JOBS_MAX = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThisMachine:
-    """What this machine knows by itself. `jobs`: in this repository, newest first; `notes`: what cannot be told, and why."""
+    """What this machine knows by itself. `jobs`: in this repository, newest first; `notes`: what cannot be told, and why.
+
+    `schedules`: what was installed from here; None without a state directory.
+    """
 
     jobs: tuple[SeenJob, ...]
     notes: tuple[str, ...]
+    schedules: KnownSchedules | None = None
 
 
 def this_machine(settings: Settings) -> ThisMachine:
@@ -41,8 +47,12 @@ def this_machine(settings: Settings) -> ThisMachine:
 
     found: list[SeenJob] = []
     notes: list[str] = []
+    schedules: KnownSchedules | None = None
     try:
         directory = state_directory(settings)
+        schedules = known.load(directory)
+        if schedules.why:
+            notes.append(f"what is scheduled here cannot be told: {schedules.why}")
         place = wiring.repository_place(settings)
         for number, recorded in enumerate(jobs.listed(directory)):
             if number == _JOBS_MAX:
@@ -55,7 +65,7 @@ def this_machine(settings: Settings) -> ThisMachine:
         notes.append(f"{error.message}: {error.why}; jobs of this machine are not told")
     except UsageError:
         pass  # no repository is named, which opening it tells
-    return ThisMachine(jobs=tuple(found), notes=tuple(notes))
+    return ThisMachine(jobs=tuple(found), notes=tuple(notes), schedules=schedules)
 
 
 def to_follow(jobs: Iterable[SeenJob], source: str | None) -> SeenJob | None:
@@ -74,25 +84,25 @@ def gather(settings: Settings, *, max_age_ms: int | None, mine: ThisMachine) -> 
     from vault.repo import checks
     from vault.repo.remembered import remembered
 
-    known, damaged = opened.listing()
+    readable, damaged = opened.listing()
     notes = remembered(opened)
-    wanted = _wanted(settings, known)
+    wanted = _wanted(settings, readable)
     told: list[str] = []
     heads = wiring.heads(settings, opened, told.append)
-    lost = [found for name in wanted if (found := heads.rollback(name, known)) is not None]
+    lost = [found for name in wanted if (found := heads.rollback(name, readable)) is not None]
     now_ms = wiring.SystemClock().now_ms()
     seen = Seen(
-        known=tuple(known),
+        known=tuple(readable),
         wanted=wanted,
         unreadable=(*damaged, *notes.damaged),
         notes=notes,
-        waiting=listed(known, notes, _forgotten(opened, notes), source=None),
+        waiting=listed(readable, notes, _forgotten(opened, notes), source=None),
         rollbacks=tuple(lost),
         check=checks.newest(opened),
         jobs=mine.jobs,
         leftovers=tuple(_leftovers(opened, now_ms)),
         stored_bytes=sum(stored.size for stored in opened.store.list("")),
-        planned=_planned(settings, wanted, now_ms),
+        planned=_planned(settings, wanted, mine, now_ms=now_ms),
         max_age_ms=max_age_ms if max_age_ms is not None else settings.schedule.max_age_ms,
     )
     return assess(seen, now_ms=now_ms)
@@ -145,6 +155,16 @@ def _leftovers(opened: Open, now_ms: int) -> Iterable[Leftover]:
             )
 
 
-def _planned(settings: Settings, sources: Iterable[str], now_ms: int) -> dict[str, NextRun]:
-    """What this machine has scheduled."""
-    return {}
+def _planned(settings: Settings, sources: Iterable[str], mine: ThisMachine, *, now_ms: int) -> dict[str, NextRun]:
+    """What this machine has scheduled for these sources, in this repository."""
+    from vault.ops.status.seen import NextRun
+
+    if mine.schedules is None:
+        return {}
+    place = wiring.repository_place(settings)
+    schedules = {name: mine.schedules.of(name, place) for name in sources}
+    return {
+        name: NextRun(next_ms=one.next_ms(now_ms), overdue_after_ms=one.overdue_after_ms())
+        for name, one in schedules.items()
+        if one is not None
+    }

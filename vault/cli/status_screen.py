@@ -92,10 +92,11 @@ def _of_source(one: SourceStatus, now_ms: int) -> Iterator[str]:
         yield f"{_time(manifest.created_ms)} UTC, {_ago(manifest.created_ms, now_ms)}: {_held(one)}"
         if one.change is not None:
             yield _changed(one.change)
-    next_run = "" if one.next_run_ms is None else f"next run in {duration(max(0, one.next_run_ms - now_ms))}; "
+    due = one.next_run_ms
+    next_run = "no run is scheduled here" if due is None else f"next run in {duration(max(0, due - now_ms))}"
     passed = "" if one.drill is None or one.drill.passed else " (it did not pass)"
     drill = "never" if one.drill is None else _ago(one.drill.created_ms, now_ms) + passed
-    yield f"{next_run}last drill: {drill}"
+    yield f"{next_run}; last drill: {drill}"
     yield from one.warnings
 
 
