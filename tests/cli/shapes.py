@@ -96,6 +96,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     ),
     "config validate": result(valid=TRUTH, files=listed(TEXT), mistakes=listed(fields(place=TEXT, message=TEXT, why=TEXT, fix=TEXT))),
     "backup --all": result(sources=listed(fields(source=TEXT, exit_code=COUNT, snapshot=nullable(SNAPSHOT_ID), why=TEXT))),
+    "completion": result(shell=TEXT, script=TEXT),
     "doctor": result(
         exit_code=COUNT,
         findings=listed(

@@ -52,6 +52,7 @@ COMMANDS: Final = {
     "config": "Show the settings in effect, or find the mistakes in them.",
     "schedule": "Take snapshots by the clock: install, remove and look at what the system starts.",
     "stats": "Show sizes, and what made them grow.",
+    "completion": "Print what makes TAB work in bash, zsh or fish.",
     "help": "Explain a command, the errors, the exit codes or the environment.",
 }
 """Command name -> the line that `--help` shows. Module `vault.cli.commands.NAME` holds it as COMMAND."""

@@ -11,13 +11,18 @@ import click
 from vault.errors import UsageError
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from vault.app.settings import Settings
     from vault.cli.render import Renderer
 
 
 @dataclass(slots=True)
 class Invocation:
-    """What this call of the program was asked for globally. The last mention of an option wins. `arguments`: as typed."""
+    """What this call of the program was asked for globally. The last mention of an option wins. `arguments`: as typed.
+
+    names  what may stand for a parameter, where a shell asks at TAB
+    """
 
     json: bool = False
     quiet: bool = False
@@ -25,6 +30,7 @@ class Invocation:
     repository: str | None = None
     source: str | None = None
     arguments: tuple[str, ...] = ()
+    names: Callable[[click.Parameter, click.Context, str], list[CompletionItem]] | None = None
     _renderer: Renderer | None = field(default=None, repr=False)
 
     def renderer(self) -> Renderer:
@@ -48,6 +54,9 @@ class Command(click.Command):
         super().__init__(*args, **options)
         self.examples = tuple(examples)
         self.params.extend(global_params())
+        for param in self.params:
+            if param.type is click.STRING:
+                param.type = Word()
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         if self.examples:
@@ -105,6 +114,14 @@ class Choice(click.Choice[str]):
         return super().convert(value, param, ctx)
 
 
+class Word(click.types.StringParamType):
+    """Text, of which a shell may know some words: by the parameter's name."""
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        invocation = ctx.find_object(Invocation)
+        return [] if invocation is None or invocation.names is None else invocation.names(param, ctx, incomplete)
+
+
 GLOBAL_NAMES = frozenset({"repository", "source", "as_json", "quiet", "verbose", "help"})
 
 
@@ -113,6 +130,7 @@ def global_params() -> list[click.Parameter]:
     return [
         click.Option(
             ["-r", "--repo", "repository"],
+            type=Word(),
             metavar="PATH",
             expose_value=False,
             callback=_store(lambda invocation, value: setattr(invocation, "repository", value)),
@@ -120,6 +138,7 @@ def global_params() -> list[click.Parameter]:
         ),
         click.Option(
             ["--source"],
+            type=Word(),
             metavar="NAME",
             expose_value=False,
             callback=_store(lambda invocation, value: setattr(invocation, "source", value)),

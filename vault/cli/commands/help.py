@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
@@ -35,10 +36,19 @@ ENVIRONMENT = (
 @command(
     "help",
     help="Explain a command, a topic, or one of: errors, exit-codes, findings, environment. `pgvault help topics` lists the topics.",
-    examples=["pgvault help backup", "pgvault help runbooks", "pgvault help errors"],
+    examples=[
+        "pgvault help backup",
+        "pgvault help runbooks",
+        "pgvault help errors",
+        "pgvault help --man > ~/.local/share/man/man1/pgvault.1",
+    ],
 )
 @click.argument("topic", required=False)
-def help(invocation: Invocation, topic: str | None) -> None:
+@click.option("--man", is_flag=True, help="Print the manual page, for man(1).")
+def help(invocation: Invocation, topic: str | None, man: bool) -> None:
+    if man:
+        _print_manual(invocation)
+        return
     if topic == "topics":
         _print(invocation, ("topic", "about"), [(name, _title(page)) for name, page in _pages().items()], topic=topic)
         return
@@ -65,6 +75,25 @@ def help(invocation: Invocation, topic: str | None) -> None:
         )
     with named.make_context(f"pgvault {topic}", ["--help"], parent=parent):
         pass
+
+
+def topics() -> Iterator[tuple[str, str]]:
+    """Each topic that is no command, with what it is about."""
+    yield from ((name, "") for name in ("topics", *LISTS))
+    yield from ((name, _title(page)) for name, page in _pages().items())
+
+
+def _print_manual(invocation: Invocation) -> None:
+    from vault import __version__
+    from vault.cli import man
+
+    group = click.get_current_context().find_root().command
+    assert isinstance(group, click.Group)
+    text = man.page(group, version=__version__, environment=ENVIRONMENT, exit_codes=MEANING.items())
+    if invocation.json:
+        invocation.renderer().json_line({"type": "result", "topic": "man", "rows": [{"roff": text}]})
+    else:
+        invocation.renderer().block(text)
 
 
 def _pages() -> dict[str, Traversable]:
