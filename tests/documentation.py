@@ -2,12 +2,13 @@
 
 A page's blocks of `sh` are one script, stopped at the first command that fails; what is expected to fail says so in shell
 (`|| test $? = 9`). Files that a page shows (`toml`, `yaml`, ...) are written where the line before the block says (`name`:).
-Of `yaml` the steps (`run:`) are run after it. What a page names of the world outside is replaced: the address of the database,
-and what a runner expands by itself (`${{ ... }}`, `pip install pgvault`).
+Of `yaml` the steps (`run:`) and arguments (`args:`) are run too. What a page names of the world outside is replaced: the address of the
+database, and what a runner expands by itself (`${{ ... }}`, `pip install pgvault`).
 """
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
@@ -26,8 +27,10 @@ from vault.demo.project import database_sql, edge_functions, migrations
 
 LOCAL = "127.0.0.1:54322"
 """Where a local Supabase stack has its database."""
+LOCAL_PARTS = "PGHOST=127.0.0.1 PGPORT=54322"
 HOSTED = "postgres.abcdefghijklmnopqrst@aws-0-eu-central-1.pooler.supabase.com:5432"
 _STEP = re.compile(r"^(?P<indent> *)(?:- )?run: (?:\|\n(?P<lines>(?:(?P=indent) +.*\n)+)|(?P<line>.*)\n)", re.MULTILINE)
+_ARGUMENTS = re.compile(r"^ *args: (\[.*\])\n", re.MULTILINE)
 _NOT_HERE = "pip install pgvault"
 _BLOCK = re.compile(
     r"(?:^`(?P<file>[^`\n]+)`[^\n]*:\n\n?)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
@@ -60,8 +63,9 @@ def script(page: str) -> str:
 def _steps(block: Block) -> str:
     if block.language != "yaml":
         return ""
+    arguments = "".join(f"pgvault {shlex.join(json.loads(found))}\n" for found in _ARGUMENTS.findall(block.text))
     steps = (textwrap.dedent(found["lines"] or "") + (found["line"] or "") for found in _STEP.finditer(block.text))
-    return "".join(f"{step.rstrip()}\n" for step in steps if step.strip() != _NOT_HERE)
+    return arguments + "".join(f"{step.rstrip()}\n" for step in steps if step.strip() != _NOT_HERE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +96,8 @@ class Stage:
         )
 
     def _here(self, text: str) -> str:
-        return text.replace(LOCAL, f"{self.address}:5432").replace(HOSTED, f"postgres@{self.address}:5432")
+        here = text.replace(LOCAL, f"{self.address}:5432").replace(LOCAL_PARTS, f"PGHOST={self.address} PGPORT=5432")
+        return here.replace(HOSTED, f"postgres@{self.address}:5432")
 
     def _environment(self) -> dict[str, str]:
         return {

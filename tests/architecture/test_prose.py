@@ -22,6 +22,7 @@ PAGES = sorted(
 HEAD = re.compile(r" *(?:(?:[-*]|\d+\.) +)?(?:\*\*[^*]*\*\*(?::|(?: \([0-9, ]+\)\.))? +)?")
 """Indentation, the mark of a list, and words in bold that a paragraph begins with."""
 CODE = re.compile(r"``.+?``|`[^`]*`|\]\([^)]*\)")
+CODE_BLOCK = re.compile(r"^```.*?^```|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 SENTENCE_END = re.compile(r"""(?<![.\s])[.!?][)"*_]* +(?=[\["(*_]*(?:[A-Z0-9`]|pg_|psql|libpq|zstd))""")
 ABBREVIATED = re.compile(r"(?:\b[A-Z]|e\.g|i\.e|vs|cf|No)\.$")
 
@@ -73,3 +74,10 @@ def test_sentences_are_told_apart(line: str, count: int) -> None:
 
 def test_there_are_pages() -> None:
     assert len(PAGES) > 25
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_a_page_links_to_is_there(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", CODE_BLOCK.sub("", text))
+    assert [link for link in links if "://" not in link and not (path.parent / link).exists()] == []
