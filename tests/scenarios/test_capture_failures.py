@@ -18,7 +18,7 @@ from tests.scenarios.capture_support import database, jobs, open_on, ours, read_
 from tests.scenarios.transaction_pooler import TransactionPooler
 from vault.errors import PermissionMissing, SourceError, Unreachable, UnsafeError, UsageError, VaultError
 from vault.model import State
-from vault.source.postgres.connection.connect import resolve
+from vault.source.postgres.connection.connect import connect, resolve
 from vault.source.postgres.connection.programs import Programs
 
 pytestmark = pytest.mark.postgres
@@ -320,3 +320,20 @@ def test_nothing_listens_and_nothing_is_left() -> None:
         open_on(f"host=127.0.0.1 port={port} user=x dbname=y")
     assert children() == before
     assert subprocess.run(["true"]).returncode == 0
+
+
+def test_what_a_login_trigger_raises_is_not_shown(pg18: Cluster) -> None:
+    """Its text may hold values of rows. Superusers meet it too."""
+    with database(pg18, LOGIN) as name:
+        with pytest.raises(Unreachable) as caught:
+            connect(resolve(pg18.dsn(name), {}, allow_cleartext=False))
+        assert "what runs there at login raised an error" in caught.value.why
+        assert "ALTER EVENT TRIGGER" in (caught.value.hint or "")
+        assert "hidden" not in f"{caught.value} {caught.value.why} {caught.value.__cause__}"
+
+
+LOGIN = """
+create function refuse() returns event_trigger language plpgsql as
+    'begin raise exception ''hidden''; end';
+create event trigger refuse on login execute function refuse()
+"""

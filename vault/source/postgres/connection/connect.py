@@ -280,6 +280,9 @@ def _no_connection(error: psycopg.Error, server: Server) -> Unreachable:
         "timeout",
         "FATAL",
     )
+    said, raised, _ = said.partition("\nCONTEXT:")  # libpq's own word, which is not translated
+    if raised:
+        said = f"{said.partition(' failed: ')[0]} failed: FATAL: what runs there at login raised an error, which is not shown"
     said = " ".join(said.partition("\nMultiple connection attempts")[0].split())
     why = _BOTH_SAY.sub("", said) if any(word in said for word in harmless) else type(error).__name__
     host = server.parameters.get("host") or server.parameters.get("hostaddr") or "the local socket"
@@ -289,6 +292,7 @@ def _no_connection(error: psycopg.Error, server: Server) -> Unreachable:
 
 _BOTH_SAY: Final = re.compile(r"^connection (?:failed|is bad): ")
 _ADVICE: Final = (
+    (re.compile(r"what runs there at login"), "read the server's log; ALTER EVENT TRIGGER ... DISABLE ends it"),
     (
         re.compile(r"definition of service|service file"),
         "define it in ~/.pg_service.conf or in the file that PGSERVICEFILE names",
