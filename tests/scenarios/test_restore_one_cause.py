@@ -73,3 +73,45 @@ def test_what_a_role_may_not_create_is_one_line_with_all_that_lies_in_it(postgre
     finally:
         with postgres.connect() as connection:
             connection.execute("drop role plain")
+
+
+OTHERWISE = """
+create table base (id int primary key, n int); create view v1 as select n from base; create view v2 as select id from base; comment on view v1 is 'x';
+create function one() returns int language plpgsql as 'begin return 1; end'; create materialized view m as select one() as x;
+create materialized view m2 as select x from m; create table child (id int references base)
+"""
+RAISES = "create or replace function one() returns int language plpgsql as 'begin raise exception ''hidden''; end'"
+
+
+def test_what_needs_something_that_differs_is_told_with_that(postgres: Cluster) -> None:
+    with database(postgres, OTHERWISE) as source:
+        snapshot = snapshot_of(postgres.dsn(source))
+        with database(postgres, "create table base (id int primary key)") as target:
+            done = restored(snapshot, postgres.dsn(target), "schema")
+            because = {one.entry: one.because for one in done.report.failed}
+            assert because["TABLE base"] == ""
+            assert because["VIEW v1"] == because["COMMENT VIEW v1"] == "TABLE base"
+            assert "VIEW v2" not in because
+
+
+def test_what_needs_rows_that_did_not_come_is_told_with_these(postgres: Cluster) -> None:
+    generated = "create table sums (id int primary key, s int generated always as (plus(id)) stored); insert into sums values (1)"
+    plus = "create {} function plus(int) returns int language plpgsql immutable as 'begin {}; end'"
+    with database(
+        postgres,
+        OTHERWISE,
+        plus.format("", "return $1"),
+        generated,
+        "create table of_sums (id int references sums); insert into of_sums values (1)",
+        plus.format("or replace", "raise exception ''hidden''"),
+        RAISES,
+    ) as source:
+        snapshot = snapshot_of(postgres.dsn(source))
+        with database(postgres) as target:
+            done = restored(snapshot, postgres.dsn(target))
+            assert {one.entry: one.because for one in done.report.failed} == {
+                "TABLE DATA public.sums": "",
+                "FK CONSTRAINT of_sums of_sums_id_fkey": "TABLE DATA public.sums",
+                "MATERIALIZED VIEW DATA m": "",
+                "MATERIALIZED VIEW DATA m2": "MATERIALIZED VIEW DATA m",
+            }

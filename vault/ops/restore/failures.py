@@ -44,6 +44,11 @@ class Failures:
         if not known and not cause:
             self._progress.event("failed", f"{entry}: {why}")
 
+    def has(self, entry: str) -> bool:
+        """Whether something failed under this name."""
+        with self._lock:
+            return entry in self._causes
+
     def all(self) -> tuple[Failure, ...]:
         with self._lock:
             return tuple(self._all)

@@ -7,13 +7,14 @@ Spec 75-restore.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
 from vault.errors import NotThere, SourceError
 from vault.model import Identity, Membership, MergedRows, Role, RoleSetting, SchemaEntry, TableName
+from vault.ops.restore.causes import Causes
 from vault.ops.restore.failures import Failure, Failures
 from vault.ops.restore.plan.contents import Contents, Item
 from vault.ops.restore.plan.decision import Action
@@ -31,7 +32,6 @@ from vault.repo.snapshot import Snapshot
 from vault.sql import privileges, sqlstate, statements
 from vault.sql.roles import create_role, grant_parameter, grant_role, set_setting, standard_public
 
-_NOT_FOUND: Final = sqlstate.NOT_FOUND | {sqlstate.UNDEFINED_COLUMN, sqlstate.INVALID_SCHEMA_NAME}
 _MADE_BESIDE: Final = "made as "
 _MAY_COME_LATER: Final = sqlstate.NOT_FOUND | {sqlstate.INSUFFICIENT_PRIVILEGE, sqlstate.INVALID_SCHEMA_NAME}
 """Who may not use a schema is told that what is in it is not there."""
@@ -132,16 +132,13 @@ class _Restore:
         self._sessions = sessions
         self._failures = failures
         self._progress = progress
-        self.failed: set[int] = set()
-        skipped = (at for at, one in plan.decisions.items() if one.action is Action.SKIP and one.present is None)
-        self._absent = frozenset(skipped)
+        self._causes = Causes(plan, self._graph, failures)
+        self.failed = self._causes.failed
         self._done: set[int] = set()
         self._waiting = set(plan.definitions.before_rows)
         self._circles = Circles(plan.contents, self._waiting)
         self._postponed: list[int] | None = None
         """While what comes after the rows is created: entries that failed for want of a privilege or a name."""
-        self._beside: set[int] = set()
-        """What could only be made under another name than the recorded one."""
         self._unowned: dict[int, str] = {}
         """What its owner was refused for, with the reason."""
 
@@ -217,7 +214,7 @@ class _Restore:
         if self._postponed is not None and not set(self._postponed).isdisjoint(needs):
             self._postponed.append(at)
             return
-        missing = self._missing(needs)
+        missing = self._causes.missing(needs)
         if entry.identity.desc == "FK CONSTRAINT" and missing:
             needed = self._contents.items[min(missing)].entry
             cause = needed.label
@@ -235,7 +232,7 @@ class _Restore:
                 self._postponed.append(at)
                 return
             weaker = self._weaker(session, at, error)
-            cause = "" if weaker else self._cause(at, error)
+            cause = self._causes.of_weaker(at) if weaker else self._causes.of(at, error)
             why = weaker or error.why or error.message
             if self._circles.is_left(session, at):
                 why += "; what is there under its name does nothing, and others call it"
@@ -249,7 +246,7 @@ class _Restore:
             else:
                 self._failures.add(name, note)
                 if note.startswith(_MADE_BESIDE):
-                    self._beside.add(at)
+                    self._causes.beside.add(at)
 
     def _set_owners(self) -> None:
         """Once more, where it was refused: the new owner must be allowed to create in the schema, which a grant may tell."""
@@ -349,27 +346,6 @@ class _Restore:
             return session.create_weaker(self._contents.items[at].entry, why)
         except SourceError:
             return None
-
-    def _cause(self, at: int, error: SourceError) -> str:
-        """The entry that failed before, if something that it should have made is what was not found."""
-        item = self._contents.items[at]
-        missing = self._missing(item.needs)
-        owner = None
-        if item.identity.kind == "sequence":
-            owner = self._plan.row_steps.owner_of_sequence.get(item.identity.relation)
-        if owner is not None:  # pg_dump's SEQUENCE OWNED BY needs the sequence alone
-            missing |= self._missing(need for need in [self._graph.relation(owner)] if need is not None)
-        elsewhere = self._beside.intersection(item.needs)
-        if elsewhere and item.identity.desc == "INDEX ATTACH":  # which ATTACH of the table makes up for
-            return self._contents.items[min(elsewhere)].entry.label
-        if not missing or error.sqlstate not in _NOT_FOUND:
-            return ""
-        needed = self._contents.items[min(missing)].entry
-        return needed.label
-
-    def _missing(self, needs: Iterable[int]) -> set[int]:
-        """Those that failed, or were never to come."""
-        return (self.failed | self._absent).intersection(needs)
 
     def _fail(self, at: int, name: str, why: str, *, because: str = "") -> None:
         self.failed.add(at)
