@@ -21,6 +21,7 @@ timezone = "UTC"
 
 [signals]
 ping_url = "https://hc.example.org/{SECRET}"
+webhook_url = "env(HOOK)"
 
 [source."the shop"]
 database = "postgresql://shop@db/shop"
@@ -55,10 +56,11 @@ def test_each_value_is_shown_with_its_origin(pgvault: Command) -> None:
     assert found["retention.keep_daily"] == (30, "pgvault.toml:8")
     assert found["guard.rows_lost_percent"] == (50, "default")
     assert found["signals.ping_url"] == ("a URL of hc.example.org", "pgvault.toml:12")
-    assert found['source."the shop".database'] == ("postgresql://shop@db/shop", "pgvault.toml:15")
-    assert found['source."the shop".exclude_tables'] == (["public.cache_*"], "pgvault.toml:16")
-    assert found['source."the shop".components.role_tables'] == (["public.roles"], "pgvault.toml:19")
-    assert found["source.papers.directories.papers"] == (str(pgvault.home / "papers"), "pgvault.toml:22")
+    assert found["signals.webhook_url"] == ("env(HOOK)", "pgvault.toml:13")
+    assert found['source."the shop".database'] == ("postgresql://shop@db/shop", "pgvault.toml:16")
+    assert found['source."the shop".exclude_tables'] == (["public.cache_*"], "pgvault.toml:17")
+    assert found['source."the shop".components.role_tables'] == (["public.roles"], "pgvault.toml:20")
+    assert found["source.papers.directories.papers"] == (str(pgvault.home / "papers"), "pgvault.toml:23")
     over = shown(pgvault, "-r", "other", PGVAULT_CACHE_DIR="/c")
     assert over["repository.url"] == ("other", "--repo:None")
     assert over["passphrase"] == ("in the environment", "PGVAULT_PASSWORD:None")

@@ -185,7 +185,7 @@ class ConfigFile:
         if self._rules:
             rules = "\n".join(self._rules)
             tables.append(
-                f"[retention]                   # what `pgvault forget` keeps; nothing is forgotten by itself\n{rules}"
+                f"[retention]                   # what stays, for `pgvault forget` and for scheduled runs\n{rules}"
             )
         if tables:
             self._append(tables)

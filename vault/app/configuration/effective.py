@@ -120,8 +120,18 @@ def _section(settings: Settings, name: str) -> Iterator[EffectiveSetting]:
         if value is not None and field.name.endswith(_MILLISECONDS):
             value = age_text(value)
         if value is not None and not field.repr:
-            value = f"a URL of {urlsplit(str(value)).hostname or 'no host'}"
+            value = _without_path(str(value))
         yield EffectiveSetting(key=key, value=value, origin=settings.origins.get(key))
+
+
+def _without_path(url: str) -> str:
+    """The name of the variable that holds it, or its host."""
+    if url.startswith("env("):
+        return url
+    try:
+        return f"a URL of {urlsplit(url).hostname or 'no host'}"
+    except ValueError:
+        return "no URL"
 
 
 def _source(settings: Settings, plan: BackupPlan) -> Iterator[EffectiveSetting]:

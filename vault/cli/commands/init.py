@@ -153,7 +153,11 @@ def _first_snapshot(invocation: Invocation, prepared: Prepared, passphrase: str)
     settings = replace(invocation.settings(), repository=made.repository, password_file=made.password_file)
     plan = plan_backup(settings, BackupOptions())
     opened = wiring.open_repository_with(settings, passphrase)
-    return take(invocation, settings, plan, unlock=lambda: opened).code
+    code = take(invocation, settings, plan, unlock=lambda: opened).code
+    invocation.renderer().talk(
+        "next: pgvault schedule install, for one every day; pgvault status says whether all is well"
+    )
+    return code
 
 
 def _next(prepared: Prepared) -> str:
