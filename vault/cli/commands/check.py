@@ -10,8 +10,9 @@ import click
 from vault.app import wiring
 from vault.cli import jsonout, progress, render
 from vault.cli.exit_codes import ExitCode
+from vault.cli.mending import next_steps
 from vault.cli.options import Invocation, command
-from vault.errors import RolledBack, StoreError, UsageError
+from vault.errors import RolledBack, StoreError, Unsupported, UsageError
 
 if TYPE_CHECKING:
     from vault.ops.check.run import CheckReport
@@ -76,6 +77,8 @@ def _draw(invocation: Invocation, report: CheckReport, *, read: float | None, no
         out.talk(
             "if it was you who took that away: pgvault backup --source NAME --accept-rollback, once for each source"
         )
+    for line in next_steps([fault.file for fault in report.damage if fault.kind != Unsupported.code]):
+        out.talk(line)
     for note in report.notes:
         out.insist(f"note: {note}")
     seen = f"{report.snapshots} snapshots, {report.objects} objects, {render.size(report.read_bytes)} of packs read"

@@ -56,11 +56,13 @@ class SnapshotsPlan:
 
 
 def plan(repo: Open, *, progress: Progress) -> SnapshotsPlan:
-    """What is damaged and what would be made of it. Nothing is written. Raises  StoreError"""
+    """What is damaged and what would be made of it. Nothing is written. Raises  StoreError; Unsupported: a snapshot, or a record, is of a newer program"""
     readable: list[Known] = []
     unreadable: list[str] = []
     unreadable_ids: list[SnapshotId] = []
     for snapshot_id, manifest in repo.scan(read=True):
+        if isinstance(manifest, Unsupported):
+            raise manifest  # whole, and of a newer program: it is not to be given up
         if isinstance(manifest, IntegrityError):
             unreadable_ids.append(snapshot_id)
             unreadable.append(manifest.file)

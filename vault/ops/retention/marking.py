@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
-from vault.errors import IntegrityError, MissingObject, NotFound, UnsafeError
+from vault.errors import IntegrityError, MissingObject, NotFound, UnsafeError, Unsupported
 from vault.format import tree
 from vault.format.lists import CHUNKS, ENTRIES, EXTENTS, FILES, LARGE_OBJECTS, SEQUENCES, TABLES, ListFormat
 from vault.format.pack import pack_name
@@ -58,7 +58,7 @@ def remaining(repo: Open) -> list[Known]:
             raise UnsafeError(
                 f"nothing is pruned: snapshot {snapshot_id.hex()[:12]} cannot be read",
                 why=f"what it needs cannot be told ({error.message})",
-                hint="pgvault repair snapshots",
+                hint=_way_out(error),
             ) from error
     there = {snapshot_id for snapshot_id, _ in snapshots}
     for snapshot_id, manifest in snapshots:
@@ -80,9 +80,14 @@ def _forgotten(repo: Open) -> frozenset[SnapshotId]:
         raise UnsafeError(
             f"nothing is pruned: {error.file} cannot be read",
             why=f"which snapshots were forgotten cannot be told ({error.message})",
-            hint="pgvault repair snapshots",
+            hint=_way_out(error),
         ) from error
     return frozenset(item.id for _, record in records.found for item in record.snapshots)
+
+
+def _way_out(error: IntegrityError) -> str:
+    """What a newer program wrote is no damage, and must not be given up."""
+    return "update pgvault here" if isinstance(error, Unsupported) else "pgvault repair snapshots"
 
 
 def require_whole(index: Index) -> None:

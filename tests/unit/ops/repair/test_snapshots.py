@@ -12,11 +12,16 @@ import pytest
 from tests.fake_source import FakeDatabase
 from tests.small_repository import CLOCK, Quiet, contents, damage, new_repository, put_manifest, rows, take
 from tests.unit.ops.repair.support import LEASE, chunks, fresh, spoil, spoil_object
-from vault.errors import UnsafeError
-from vault.format.snapshot import snapshot_name
-from vault.model import Manifest, ObjectType, State, TableItem
+from vault.crypto import keyed
+from vault.errors import UnsafeError, Unsupported
+from vault.format import codec
+from vault.format.snapshot import encode_manifest, snapshot_name
+from vault.ids import SnapshotId
+from vault.limits import FILE_BYTES_MAX
+from vault.model import FileKind, Manifest, ObjectType, State, TableItem
 from vault.ops.repair import packs, remake, snapshots
 from vault.ops.retention.marking import remaining
+from vault.repo.keyring import seal_file
 from vault.repo.state import Open
 from vault.repo.writing import writing
 from vault.source.files.directory import DirectoryFiles
@@ -227,3 +232,21 @@ def _steps(store: MemoryStore) -> Iterator[snapshots.SnapshotsPlan]:
     while not (planned := snapshots.plan(fresh(store), progress=Quiet())).is_empty:
         snapshots.record(fresh(store), planned, now_ms=1, entropy=os.urandom)
         yield planned
+
+
+def test_a_snapshot_of_a_newer_program_is_not_given_up(store: MemoryStore) -> None:
+    """It is authentic, and that this program cannot read it is no damage: nothing is recorded, so nothing is removed."""
+    repo = fresh(store)
+    fields = codec.decode(encode_manifest(repo.snapshots()[0][1]), what="manifest", bytes_max=FILE_BYTES_MAX)
+    assert isinstance(fields, dict)
+    plain = codec.encode({**fields, "zone": "of a newer program"})
+    snapshot_id = SnapshotId(keyed.object_id(repo.keys.id_key, ObjectType.SNAPSHOT, plain))
+    sealed = seal_file(plain, FileKind.SNAPSHOT, repo.keys, salt=os.urandom(24), squeeze=True)
+    store.put(snapshot_name(snapshot_id), sealed)
+    (damaged,) = repo.listing()[1]
+    assert isinstance(damaged, Unsupported)
+    with pytest.raises(Unsupported):
+        snapshots.plan(fresh(store), progress=Quiet())
+    with pytest.raises(UnsafeError) as refused:
+        remaining(fresh(store))
+    assert "repair" not in refused.value.hint
