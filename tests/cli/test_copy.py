@@ -74,3 +74,22 @@ def test_itself_by_any_other_name_is_itself(saved: Command, tmp_path: Path) -> N
         assert "into itself" in refused.err
     inside = saved("-r", "repository/packs", "init", "--no-recovery-kit")
     assert inside.code == 8
+
+
+def test_what_is_made_like_another_may_have_another_passphrase(saved: Command) -> None:
+    made = saved("-r", "like", "init", "--like", "repository", "--no-recovery-kit", PGVAULT_NEW_PASSWORD="three")
+    assert made.code == 0, made.err
+    assert saved("-r", "like", "snapshots").code == 12
+    assert saved("copy", "like", PGVAULT_NEW_PASSWORD="three").code == 0
+    assert saved("-r", "like", "check", "--read-data", PGVAULT_PASSWORD="three").code == 0
+    assert saved("-r", "same", "init", "--like", "repository", "--no-recovery-kit", PGVAULT_NEW_PASSWORD="").code == 0
+    assert saved("copy", "same", PGVAULT_NEW_PASSWORD="").code == 0
+
+
+def test_like_nothing_is_refused_before_anything_is_made(saved: Command, tmp_path: Path) -> None:
+    for words, code in (("", 2), ("nowhere", 10), ("repository/packs", 10)):
+        refused = saved("-r", "new", "init", "--no-recovery-kit", "--like", words)
+        assert refused.code == code, words
+    assert not (tmp_path / "new").exists()
+    own = saved("init", "--no-recovery-kit", "--like", "repository")
+    assert own.code == 8

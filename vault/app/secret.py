@@ -38,6 +38,11 @@ def new_passphrase(settings: Settings) -> str:
     return _obtain(settings, "PGVAULT_PASSWORD", "New passphrase: ", twice=True)
 
 
+def new_passphrase_beside(settings: Settings) -> str:
+    """That of a new repository which is made like another: PGVAULT_NEW_PASSWORD and its kin where one is set, else as `new_passphrase`."""
+    return additional_passphrase(settings) if _is_other_given(settings) else new_passphrase(settings)
+
+
 def additional_passphrase(settings: Settings) -> str:
     """The passphrase that `key add` and `key passwd` set: PGVAULT_NEW_PASSWORD and its kin, or typed twice."""
     return _obtain(settings, "PGVAULT_NEW_PASSWORD", "New passphrase: ", twice=True)
@@ -45,9 +50,14 @@ def additional_passphrase(settings: Settings) -> str:
 
 def other_passphrase(settings: Settings, place: str) -> str:
     """The passphrase of a second repository: PGVAULT_NEW_PASSWORD and its kin where one is set, else that of the first."""
-    if any(name.startswith("PGVAULT_NEW_PASSWORD") for name in settings.environment):
+    if _is_other_given(settings):
         return _obtain(settings, "PGVAULT_NEW_PASSWORD", "", twice=False)
     return _obtain(settings, "PGVAULT_PASSWORD", f"Passphrase of {place}: ", twice=False)
+
+
+def _is_other_given(settings: Settings) -> bool:
+    """An empty variable gives none."""
+    return _origin(settings, "PGVAULT_NEW_PASSWORD").kind is not Kind.TERMINAL
 
 
 def recovery_kit(settings: Settings) -> str | None:

@@ -19,7 +19,10 @@ ENVIRONMENT = (
     ("PGVAULT_PASSWORD_FILE", "a file with the passphrase, readable by you alone (0600)"),
     ("PGVAULT_PASSWORD_COMMAND", "a command that prints the passphrase"),
     ("PGVAULT_PASSWORD", "the passphrase itself; asked first"),
-    ("PGVAULT_NEW_PASSWORD[_FILE|_COMMAND]", "the same three for key add and key passwd"),
+    (
+        "PGVAULT_NEW_PASSWORD[_FILE|_COMMAND]",
+        "the same three for key add and key passwd; of copy's other repository; of init --like's new one",
+    ),
     ("PGVAULT_RECOVERY_KIT_FILE", "a recovery kit that opens the repository instead of a passphrase"),
     ("PGVAULT_CONFIG", "a configuration file instead of pgvault.toml of the project and the user"),
     (

@@ -42,7 +42,10 @@ if TYPE_CHECKING:
 @click.option("--linked", is_flag=True, help="Write down the database of `supabase link` instead of the local one.")
 @click.option("--backup/--no-backup", "first", default=None, help="Take the first snapshot too; or do not offer it.")
 @click.option(
-    "--like", metavar="REPO", help="Share the id key and cut seed of REPO, so that equal chunks have equal ids."
+    "--like",
+    metavar="REPO",
+    help="Share the id key and cut seed of REPO, which PGVAULT_PASSWORD opens, so that equal chunks have equal ids. The new passphrase "
+    "is PGVAULT_NEW_PASSWORD (_FILE, _COMMAND) if set, else the same.",
 )
 @click.option("--label", default="first", show_default=True, help="What the passphrase is called in `key list`.")
 def init(
@@ -61,7 +64,7 @@ def init(
     if not (kit_path or without_kit):
         require_terminal(json=invocation.json, hint="add --recovery-kit FILE, or --no-recovery-kit")
     settings, out = invocation.settings(), invocation.renderer()
-    other = wiring.open_repository(replace(settings, repository=like)) if like else None
+    other = wiring.open_repository(replace(settings, repository=like)) if like is not None else None
     prepared = prepare(out, settings, Said(preset=preset, passphrase_path=passphrase_path, linked=linked))
     created, passphrase = _create(prepared, kit_path=kit_path, label=label, like=other)
     if not (kit_path or without_kit):
@@ -84,7 +87,9 @@ def _create(prepared: Prepared, *, kit_path: str | None, label: str, like: Open 
     kit_file: KitFile | None = None
     try:
         kit_file = KitFile(Path(kit_path), prepared.place) if kit_path else None
-        passphrase = secret.new_passphrase(prepared.settings)
+        beside = like is not None and prepared.generated is None
+        obtain = secret.new_passphrase_beside if beside else secret.new_passphrase
+        passphrase = obtain(prepared.settings)
         created = keys.create_repository(
             wiring.create_store(prepared.settings),
             passphrase=passphrase,
