@@ -298,8 +298,10 @@ class TargetSession(Protocol):
 
     def create(self, entry: SchemaEntry, *, then: Sequence[str] = ()) -> Sequence[str]:
         """Execute an entry's definition, set its owner, undo what default privileges of the target did, run `then`: one transaction.
-        Returns what had to be done otherwise than recorded, in words (empty = exactly as recorded).
-        Raises  SourceError: the entry does not exist now; Unreachable"""
+        Returns what was done otherwise than recorded, in words. Raises  SourceError: the entry does not exist now; Unreachable"""
+
+    def create_together(self, entries: Sequence[SchemaEntry]) -> bool:
+        """As `create` for each in turn, in one transaction. False: it has to be one by one, and nothing was done. Raises Unreachable"""
 
     def create_weaker(self, entry: SchemaEntry, why: SourceError) -> str | None:
         """After `create` failed with `why` because rows violate a constraint: create what is possible instead of it.
@@ -353,8 +355,8 @@ class TargetSession(Protocol):
     def generated(self, table: TableName, columns: Sequence[str], *, only: bool) -> Iterator[bytes] | None:
         """COPY text as the target computed it; `only`: without partitions. None: planning would run code of others. Raises SourceError"""
 
-    def set_sequence(self, item: SequenceItem, *, forward: bool = False) -> None:
-        """`forward`: never back to a value that was handed out since. Raises SourceError; Unreachable"""
+    def set_sequences(self, items: Sequence[SequenceItem], *, forward: bool = False) -> None:
+        """All, at least one. `forward`: never back to a value that was handed out since. Raises SourceError: some may be set; Unreachable"""
 
     def compare_large_object(self, item: LargeObjectItem, blocks: Iterator[bytes]) -> Sequence[str] | None:
         """In what the large object of this oid differs, in words; None: there is none. Raises SourceError; Unreachable"""
@@ -363,8 +365,7 @@ class TargetSession(Protocol):
         self, item: LargeObjectItem, blocks: Iterator[bytes], *, replace: bool = False
     ) -> Sequence[str]:
         """Object, pages, owner, grants and comment in one transaction. Returns what of it could not be, in words.
-        Raises SourceError: what was there is there; Unreachable
-        """
+        Raises SourceError: what was there is there; Unreachable"""
 
     def reset_privileges(self, kind: str, names: Sequence[str], args: Sequence[str] = ()) -> None:
         """Bring an object that was there, and its columns, to the privileges that an ACL entry is a difference to."""

@@ -266,6 +266,10 @@ def test_loss_of_the_exporter_after_the_last_row_still_fails(postgres: Cluster) 
         ("ALTER SCHEMA s RENAME TO s2", "schema s2"),
         ("DROP POLICY p ON other", "pg_policy"),
         ("ALTER SEQUENCE q INCREMENT 5", "sequence public.q"),
+        ("CREATE INDEX ON other (a)", "table public.other"),
+        ("ALTER TABLE other ALTER a SET DEFAULT 1", "table public.other"),
+        ("ALTER TABLE other ADD CHECK (a > 0)", "table constraint "),
+        ("CREATE INDEX ON other (a); ALTER TABLE other ADD b text; ALTER TABLE other DROP b", "table public.other"),
     ],
 )
 def test_definitions_that_change_meanwhile_are_named(postgres: Cluster, statement: str, named: str) -> None:

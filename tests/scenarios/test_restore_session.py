@@ -358,7 +358,7 @@ def test_large_object_has_no_default_privileges(postgres: Cluster, database: str
 
 def test_sequence_value_is_set(postgres: Cluster, database: str, session: TargetSession) -> None:
     session.run(['create sequence public."S";'])
-    session.set_sequence(SequenceItem(name=TableName(schema="public", name="S"), last_value=41, is_called=True))
+    session.set_sequences([SequenceItem(name=TableName(schema="public", name="S"), last_value=41, is_called=True)])
     assert ask(postgres, database, "select nextval('public.\"S\"')") == 42
 
 

@@ -5,8 +5,7 @@ Never judges what the values mean.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import cache
+from collections.abc import Mapping
 from typing import Final
 
 from vault.errors import Malformed
@@ -27,7 +26,6 @@ from vault.model import (
 from vault.model.database import Edge, Owned
 
 _CONNECTIONS_MAX: Final = 2**31 - 1
-_Read = Callable[[str], Address]
 
 
 def encode_roles(roles: Roles) -> bytes:
@@ -152,28 +150,27 @@ def encode_catalog(facts: CatalogFacts) -> bytes:
 def decode_catalog(data: bytes) -> CatalogFacts:
     """Objects by address, whatever text names them. Raises  Malformed, LimitExceeded, Unsupported"""
     fields = Record(codec.decode(data, what="catalog facts", bytes_max=META_BYTES_MAX), what="catalog facts")
-    read = cache(read_address)  # most objects are named more than once
     facts = CatalogFacts(
-        acls=tuple(_decode_acl(value, read) for value in fields.array("acls")),
-        edges=tuple(_decode_edge(value, read) for value in fields.array("edges")),
+        acls=tuple(_decode_acl(value) for value in fields.array("acls")),
+        edges=tuple(_decode_edge(value) for value in fields.array("edges")),
         policies=tuple(_decode_policy(value) for value in fields.array("policies")),
         extensions=tuple(_decode_texts3(value) for value in fields.array("extensions")),
         database=_decode_database(fields.value("database")),
         functions=tuple(_decode_function(value) for value in fields.array("functions")),
-        operators=tuple(_decode_operator(value, read) for value in fields.array("operators")),
+        operators=tuple(_decode_operator(value) for value in fields.array("operators")),
     )
     fields.finish()
     return facts
 
 
-def _decode_acl(value: Value, read: _Read) -> Owned:
+def _decode_acl(value: Value) -> Owned:
     row = Row(value, length=3, what="acl")
-    return read(row.text()), row.text(), row.optional_texts()
+    return read_address(row.text()), row.text(), row.optional_texts()
 
 
-def _decode_edge(value: Value, read: _Read) -> Edge:
+def _decode_edge(value: Value) -> Edge:
     dependent, referenced, letter = _decode_texts3(value)
-    return read(dependent), read(referenced), letter
+    return read_address(dependent), read_address(referenced), letter
 
 
 def _decode_texts3(value: Value) -> tuple[str, str, str]:
@@ -191,9 +188,9 @@ def _decode_function(value: Value) -> tuple[str, str, str, bool, bool]:
     return row.text(), row.text(), row.text(), row.flag(), row.flag()
 
 
-def _decode_operator(value: Value, read: _Read) -> tuple[Address, Address, int]:
+def _decode_operator(value: Value) -> tuple[Address, Address, int]:
     row = Row(value, length=3, what="operator")
-    return read(row.text()), read(row.text()), row.integer()
+    return read_address(row.text()), read_address(row.text()), row.integer()
 
 
 def _decode_database(value: Value) -> Mapping[str, str | None]:

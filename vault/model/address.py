@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 _NAME: Final = r'(?:[a-z_][a-z0-9_]*|"(?:[^"]|"")+")'
@@ -53,6 +54,8 @@ _GRAMMAR: Final[Mapping[str, str]] = {
 }
 """Kind -> what follows it. PostgreSQL's getObjectIdentityParts, 13 to 18."""
 _KIND_WORDS_MAX: Final = max(len(kind.split(" ")) for kind in _GRAMMAR)
+_ADDRESSES_MAX: Final = 1 << 16
+"""Kept: facts name most objects several times, and are read three times over (from the catalogs, as a proof, from the parent)."""
 _NO_TYPE: Final = "NONE"
 """In the place of an operand that an operator does not have."""
 
@@ -98,6 +101,7 @@ class Address:
         return Address(kind=self.kind.removesuffix(_OF_COLUMN), names=self.names[:-1]) if self.is_column else self
 
 
+@lru_cache(maxsize=_ADDRESSES_MAX)
 def read_address(printed: str) -> Address:
     """The address of an object that pg_identify_object prints so. What has another form is one name, of no kind."""
     kind = _kind_of(printed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain, islice
@@ -31,13 +31,14 @@ _AT_ONCE_BYTES_MAX = 4096
 
 
 @contextmanager
-def storable(what: str) -> Iterator[None]:
+def storable(what: str | Callable[[], str]) -> Iterator[None]:
     """Name what was read and cannot be stored: it is the source's fault, no damage of the repository. Raises  SourceError"""
     try:
         yield
     except IntegrityError as error:
+        named = what if isinstance(what, str) else what()
         raise SourceError(
-            f"cannot store {what}", why=error.message, hint="bring it into the range of the format, or leave it out"
+            f"cannot store {named}", why=error.message, hint="bring it into the range of the format, or leave it out"
         ) from error
 
 
@@ -65,8 +66,10 @@ class ListWriter:
     def build(self, items: Iterable[T], form: ListFormat[T]) -> ListRef:
         """Raises  SourceError: an item that no reader takes, by its kind and the reason"""
 
+        kind = form.node_type.name.lower().removesuffix("_node")
+
         def encode(item: T) -> Value:
-            with storable(f"an item of the {form.node_type.name.lower().removesuffix('_node')} list: {item!r:.200}"):
+            with storable(lambda: f"an item of the {kind} list: {item!r:.200}"):  # there are thousands, and few fail
                 return form.encode(item)
 
         return build(items, replace(form, encode=encode), split=self._split, put=self.put)

@@ -27,6 +27,8 @@ class Asked(Protocol):
 
 
 _DOING: Final = "counting what was restored"
+_COUNTED_MAX: Final = 20
+"""Tables in one statement, which locks each and its indexes."""
 
 _TABLES: Final = """
 SELECT n.nspname, c.relname, c.relkind = 'r', c.relispartition, e.oid IS NOT NULL,
@@ -95,7 +97,7 @@ def count_target(asked: Asked, *, files: Mapping[str, int], selectors: Selectors
     """
     tables = asked.rows(_TABLES, doing=_DOING)
     foreign = {row[0] for row in asked.rows(_FOREIGN, doing=_DOING) if not row[6]}
-    rows = {(str(table[0]), str(table[1])): _rows(asked, table, foreign) for table in tables if table[2]}
+    rows = _rows(asked, [table for table in tables if table[2]], foreign)
     own = [(str(schema), str(name)) for schema, name, _, part, extension, *_ in tables if not (part or extension)]
     functions = [
         (str(schema), str(name), bool(trigger)) for schema, name, trigger in asked.rows(_FUNCTIONS, doing=_DOING)
@@ -117,13 +119,24 @@ def count_target(asked: Asked, *, files: Mapping[str, int], selectors: Selectors
     )
 
 
-def _rows(asked: Asked, table: Sequence[object], foreign: Container[object]) -> int:
-    schema, name, _, _, _, condition, oid, column = table
-    target = f"{quote(str(schema))}.{quote(str(name))}"
-    if oid in foreign:
-        listed = "" if column is None else f"({quote(str(column))})"
-        return asked.copied(f"COPY {target} {listed} TO STDOUT", doing=_DOING)
-    return _number(asked, f"SELECT pg_catalog.count(*) FROM ONLY {target} {condition}")
+def _rows(asked: Asked, tables: Sequence[Sequence[object]], foreign: Container[object]) -> dict[tuple[str, str], int]:
+    """Table -> its rows. Those on which no query is planned are read; the others are counted many in a statement."""
+    counts: dict[tuple[str, str], int] = {}
+    queries: dict[tuple[str, str], str] = {}
+    for schema, name, _, _, _, condition, oid, column in tables:
+        table = (str(schema), str(name))
+        target = f"{quote(table[0])}.{quote(table[1])}"
+        if oid in foreign:
+            listed = "" if column is None else f"({quote(str(column))})"
+            counts[table] = asked.copied(f"COPY {target} {listed} TO STDOUT", doing=_DOING)
+        else:
+            queries[table] = f"SELECT pg_catalog.count(*) FROM ONLY {target} {condition}"
+    for start in range(0, len(queries), _COUNTED_MAX):
+        batch = list(queries)[start : start + _COUNTED_MAX]
+        numbered = (f"SELECT {at}, ({queries[table]})" for at, table in enumerate(batch))
+        for at, number in asked.rows(" UNION ALL ".join(numbered), doing=_DOING):
+            counts[batch[int(str(at))]] = int(str(number))
+    return counts
 
 
 def _number(asked: Asked, query: str) -> int:

@@ -1,4 +1,4 @@
-"""Load rows, sequence values and large objects of a snapshot into tables that exist and have no indexes yet.
+"""Load rows and sequence values of a snapshot into tables that exist and have no indexes yet.
 
 Several connections share one large table by its extents. Invariant: the server's own count of every COPY is added up, and a
 table whose sum differs from the snapshot's is reported. Spec 75-restore.
@@ -15,7 +15,7 @@ from typing import Final
 
 from vault.errors import SourceError
 from vault.limits import MIB
-from vault.model import Extent, LargeObjectItem, MergedRows, SuspendedCheck, TableItem, TableName
+from vault.model import Extent, MergedRows, SequenceItem, SuspendedCheck, TableItem, TableName
 from vault.ops.restore import generated_columns
 from vault.ops.restore.failures import Failures
 from vault.ops.restore.plan.contents import bytes_of, rows_of
@@ -34,6 +34,8 @@ from vault.sql.sqlstate import FOREIGN_KEY_VIOLATION
 _COPY_BYTES: Final = 32 * MIB
 """Text of one COPY: small enough to share a table between connections, large enough that its round trips do not count."""
 _FIRED: Final = "fired while rows came, and what they wrote is not the snapshot's: {}"
+_SEQUENCES_MAX: Final = 50
+"""Set in one transaction, which holds a lock of each."""
 _CHECKS_MAX: Final = 100
 """CHECKs that rows of one COPY may violate."""
 
@@ -65,7 +67,6 @@ class RowLoader:
         self._kept = frozenset(plan.row_steps.owner_of_sequence.values()) - coming
         """Tables with sequences whose rows stay as they are."""
         self.merged: dict[TableName, MergedRows] = {}
-        self.large_objects = 0
         self._again: list[_Refused] = []
         self._brought = brought_members(plan.contents.catalog, plan.target)
         self._without_sequence: set[TableName] = set()
@@ -187,26 +188,38 @@ class RowLoader:
 
     def set_values(self, session: TargetSession, names: frozenset[TableName]) -> None:
         """Values of sequences that are created anew. Raises  SourceError"""
-        for item in self._snapshot.sequences() if names else ():
-            if item.name in names:
-                session.set_sequence(item)
+        items = [item for item in self._snapshot.sequences() if item.name in names] if names else []
+        for batch in _batches(items):
+            session.set_sequences(batch)
 
     def set_sequences(self) -> None:
         """None goes back to values that were handed out since, unless all rows that may have them were replaced."""
         picked = self._plan.picked.sequences
         exchanged = frozenset[TableName]().union(*(steps.sequences for steps in self._plan.exchanges))
+        ways: dict[bool, list[SequenceItem]] = {False: [], True: []}
+        for item in self._snapshot.sequences() if picked is None or picked else ():
+            if item.name in exchanged or (picked is not None and item.name not in picked):
+                continue
+            if item.name not in self._plan.row_steps.read_only:
+                ways[self._stays_ahead(item.name)].append(item)
+            elif self._is_missed(item.name):
+                self._failures.add(f"SEQUENCE SET {item.name}", f"role {self._plan.target.user} may not set it")
         with self._sessions.borrow() as session:
-            for item in self._snapshot.sequences() if picked is None or picked else ():
-                if item.name in exchanged or (picked is not None and item.name not in picked):
-                    continue
-                name = f"SEQUENCE SET {item.name}"
-                if item.name in self._plan.row_steps.read_only:
-                    if self._is_missed(item.name):
-                        self._failures.add(name, f"role {self._plan.target.user} may not set it")
-                    continue
-                because = f"SEQUENCE {item.name.name}" if item.name in self._without_sequence else ""
-                action = partial(session.set_sequence, item, forward=self._stays_ahead(item.name))
-                self._try(name, action, because=because)
+            for forward, items in ways.items():
+                for batch in _batches(items):
+                    self._set_batch(session, batch, forward=forward)
+
+    def _set_batch(self, session: TargetSession, batch: Sequence[SequenceItem], *, forward: bool) -> None:
+        """One by one where they cannot be set together, so that each that cannot be is named; to set one again harms nothing."""
+        try:
+            session.set_sequences(batch, forward=forward)
+            return
+        except SourceError:
+            pass
+        for item in batch:
+            because = f"SEQUENCE {item.name.name}" if item.name in self._without_sequence else ""
+            action = partial(session.set_sequences, [item], forward=forward)
+            self._try(f"SEQUENCE SET {item.name}", action, because=because)
 
     def _is_missed(self, sequence: TableName) -> bool:
         """A sequence of the platform only matters if rows of its table came."""
@@ -220,28 +233,6 @@ class RowLoader:
             return False
         owner = self._plan.row_steps.owner_of_sequence.get(sequence)
         return not self._plan.options.replace or owner in self._broken or owner in self._kept
-
-    def create_large_objects(self) -> None:
-        if not self._plan.picked.large_objects:
-            return
-        with self._sessions.borrow() as session:
-            for item in self._snapshot.large_objects():
-                self._try(f"LARGE OBJECT {item.oid}", partial(self._create_large_object, session, item))
-
-    def _create_large_object(self, session: TargetSession, item: LargeObjectItem) -> None:
-        """One that is there stays, unless everything shall be as recorded."""
-        blocks = self._snapshot.large_object_blocks(item)
-        differing = None if self._plan.fresh else session.compare_large_object(item, blocks)
-        there = differing is not None
-        if differing is not None and not (differing and self._plan.options.replace):
-            if differing:
-                why = f"differs on the target in its {', '.join(differing)}; -c replaces it"
-                self._failures.add(f"LARGE OBJECT {item.oid}", why)
-            return
-        blocks = self._snapshot.large_object_blocks(item)
-        for note in session.create_large_object(item, blocks, replace=there):
-            self._failures.add(f"LARGE OBJECT {item.oid}", note)
-        self.large_objects += 1
 
     def _created(self, failed: Collection[int]) -> dict[TableName, bool]:
         """Tables that the snapshot defines -> whether they exist now. Members of extensions are not among them."""
@@ -394,3 +385,7 @@ class RowLoader:
             action()
         except SourceError as error:
             self._failures.add(name, error.why or error.message, because=because)
+
+
+def _batches(items: Sequence[SequenceItem]) -> Iterator[Sequence[SequenceItem]]:
+    return (items[start : start + _SEQUENCES_MAX] for start in range(0, len(items), _SEQUENCES_MAX))

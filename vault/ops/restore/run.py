@@ -7,15 +7,17 @@ Spec 75-restore.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
 from vault.errors import NotThere, SourceError
-from vault.model import Identity, Membership, MergedRows, Role, RoleSetting, SchemaEntry, TableName
+from vault.model import Identity, MergedRows, SchemaEntry, TableName
+from vault.ops.restore import cluster
 from vault.ops.restore.causes import Causes
 from vault.ops.restore.failures import Failure, Failures
+from vault.ops.restore.large_objects import create_large_objects
 from vault.ops.restore.plan.contents import Contents, Item
 from vault.ops.restore.plan.decision import Action
 from vault.ops.restore.plan.extensions import Extensions
@@ -30,9 +32,13 @@ from vault.ops.restore.sessions import Sessions
 from vault.ports import Progress, Target, TargetSession
 from vault.repo.snapshot import Snapshot
 from vault.sql import privileges, sqlstate, statements
-from vault.sql.roles import create_role, grant_parameter, grant_role, set_setting, standard_public
+from vault.sql.roles import standard_public
 
 _MADE_BESIDE: Final = "made as "
+_TOGETHER: Final = frozenset({"TABLE", "SEQUENCE", "SEQUENCE OWNED BY", "DEFAULT", "TABLE ATTACH", "COMMENT"})
+"""There are many of them, each is short work, and all may run in one transaction."""
+_TOGETHER_MAX: Final = 20
+"""Entries in one transaction, which holds the locks of all: four a table with an identity."""
 _MAY_COME_LATER: Final = sqlstate.NOT_FOUND | {sqlstate.INSUFFICIENT_PRIVILEGE, sqlstate.INVALID_SCHEMA_NAME}
 """Who may not use a schema is told that what is in it is not there."""
 
@@ -86,14 +92,17 @@ def run(plan: RestorePlan, snapshot: Snapshot, *, target: Target, progress: Prog
     with Sessions(target, encoding=contents.server.encoding, jobs=jobs, search_paths=paths, meanings=meant) as sessions:
         restore = _Restore(plan, sessions, failures, progress)
         rows = RowLoader(plan, snapshot, sessions=sessions, failures=failures, progress=progress)
-        restore.create_roles()
+        with sessions.borrow() as session:
+            cluster.create_roles(plan, session, failures)
+            cluster.set_settings(plan, session, failures, here=False)
         restore.create_definitions()
         for steps in plan.exchanges:
             restore.exchange(steps, rows)
         rows.load_tables(restore.failed)
         rows.compare_generated()
         rows.set_sequences()
-        rows.create_large_objects()
+        with sessions.borrow() as session:
+            large_objects = create_large_objects(plan, snapshot, session, failures)
         restore.create_after_rows()
         rows.load_refused()
         rows.verify_references()
@@ -116,7 +125,7 @@ def run(plan: RestorePlan, snapshot: Snapshot, *, target: Target, progress: Prog
         entries=restore.entries,
         failed=failures.all(),
         merged=rows.merged,
-        large_objects=rows.large_objects,
+        large_objects=large_objects,
         beside=beside,
     )
 
@@ -146,28 +155,44 @@ class _Restore:
     def entries(self) -> int:
         return len(self._done)
 
-    def create_roles(self) -> None:
-        roles = self._plan.roles
-        with self._sessions.borrow() as session:
-            for role in roles.create:
-                self._try(f"ROLE {role.name}", partial(self._create_role, session, role))
-            for membership in sorted(roles.memberships, key=lambda granted: not granted.admin):
-                self._try(
-                    f"MEMBERSHIP {membership.role} {membership.member}", partial(self._grant, session, membership)
-                )
-            for parameter in roles.parameters:
-                self._try(f"PARAMETER {parameter.name}", partial(session.run, grant_parameter(parameter)))
-            for setting in roles.settings:
-                if not setting.here:
-                    self._set(session, setting)
-
     def create_definitions(self) -> None:
         self._progress.stage("definitions")
         with self._sessions.borrow() as session:
             if self._plan.fresh and self._plan.options.wanted.everything:
                 self._try("SCHEMA public", partial(self._prepare_public, session))
-            for at in self._plan.definitions.before_rows:
-                self._create(session, at)
+            for positions in self._runs(self._plan.definitions.before_rows):
+                self._create_together(session, positions)
+
+    def _runs(self, positions: Iterable[int]) -> Iterator[list[int]]:
+        """Entries that may be made together, and each other one by itself; in the order given."""
+        run: list[int] = []
+        for at in positions:
+            plain = self._is_plain(at)
+            if run and (not plain or len(run) == _TOGETHER_MAX):
+                yield run
+                run = []
+            run.append(at)
+            if not plain:
+                yield run
+                run = []
+        if run:
+            yield run
+
+    def _create_together(self, session: TargetSession, positions: Sequence[int]) -> None:
+        """In one transaction if nothing special is done with any of them; else, or if one fails, each by itself."""
+        if len(positions) > 1 and session.create_together([self._contents.items[at].entry for at in positions]):
+            self._done.update(positions)
+            self._waiting.difference_update(positions)
+            return
+        for at in positions:
+            self._create(session, at)
+
+    def _is_plain(self, at: int) -> bool:
+        """Whether `_create` would hand the entry to the session as it is."""
+        entry, decision = self._contents.items[at].entry, self._plan.decisions[at]
+        special = self._plan.definitions.row_security.get(at) or self._after_version(entry)
+        exchanged = decision.action is Action.REPLACE or self._circles.provisional(at) is not None
+        return entry.identity.desc in _TOGETHER and not special and not exchanged
 
     def create_after_rows(self) -> None:
         self._progress.stage("indexes, constraints, policies")
@@ -194,9 +219,7 @@ class _Restore:
         self._progress.stage("event triggers and materialized views")
         self._serial(self._plan.definitions.last)
         with self._sessions.borrow() as session:
-            for setting in self._plan.roles.settings:
-                if setting.here:
-                    self._set(session, setting)
+            cluster.set_settings(self._plan, session, self._failures, here=True)
 
     def _serial(self, positions: tuple[int, ...]) -> None:
         with self._sessions.borrow() as session:
@@ -325,18 +348,6 @@ class _Restore:
     def _reset(self, session: TargetSession, identity: Identity) -> None:
         session.reset_privileges(identity.kind, identity.names, identity.args)
 
-    def _create_role(self, session: TargetSession, role: Role) -> None:
-        """With every attribute; a role that is no superuser may not give all of them away."""
-        try:
-            session.run(create_role(role, unlogged=self._plan.target.superuser))
-        except SourceError:
-            if self._plan.target.superuser:
-                raise
-            less = replace(role, superuser=False, replication=False, bypass_rls=False)
-            session.run(create_role(less, unlogged=False))
-            lost = [word for word in ("superuser", "replication", "bypass_rls") if getattr(role, word)]
-            self._failures.add(f"ROLE {role.name}", f"created without {', '.join(lost)}: only a superuser may give it")
-
     def _after_version(self, entry: SchemaEntry) -> list[str]:
         before, after = self._contents.server.version_num, self._plan.target.version_num
         return privileges.without_maintain(entry.identity, before=before, after=after)
@@ -356,18 +367,6 @@ class _Restore:
         version_num = self._plan.target.version_num
         session.run(standard_public(version_num))
         session.reset_privileges("schema", ["public"])
-
-    def _grant(self, session: TargetSession, membership: Membership) -> None:
-        """As its recorded grantor where that is allowed, else as the restoring role."""
-        version_num = self._plan.target.version_num
-        try:
-            session.run([grant_role(membership, version_num=version_num, grantor=True)])
-        except SourceError:
-            session.run([grant_role(membership, version_num=version_num, grantor=False)])
-
-    def _set(self, session: TargetSession, setting: RoleSetting) -> None:
-        statement = set_setting(setting, database=self._plan.target.database)
-        self._try(f"SETTING {setting.name} {setting.role}".rstrip(), partial(session.run, [statement]))
 
     def _try(self, name: str, action: Callable[[], None]) -> None:
         try:

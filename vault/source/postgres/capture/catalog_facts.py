@@ -7,7 +7,6 @@ tables, temporary objects and internal triggers (their names hold oids) are left
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from typing import Final
 
 from vault.model import CatalogFacts, read_address
@@ -127,14 +126,14 @@ COLLATION_VERSIONS_SINCE: Final = 150000
 def facts(session: Session) -> CatalogFacts:
     """All facts as `session` sees the catalogs. Raises SourceError"""
     doing = "reading the catalogs"
-    read = cache(read_address)  # most objects are named more than once
     return CatalogFacts(
         acls=tuple(
             (read_address(name), owner, _acl(acl))
             for name, owner, acl in sorted(session.rows(_acl_query(session), doing=doing), key=_by_name)
         ),
         edges=tuple(
-            (read(dependent), read(referenced), letter) for dependent, referenced, letter in sorted(_edges(session))
+            (read_address(dependent), read_address(referenced), letter)
+            for dependent, referenced, letter in sorted(_edges(session))
         ),
         policies=tuple(
             (schema, table, name, tuple(roles)) for schema, table, name, roles in session.rows(_POLICIES, doing=doing)
@@ -146,7 +145,7 @@ def facts(session: Session) -> CatalogFacts:
             for schema, name, arguments, trigger, member in sorted(session.rows(_FUNCTIONS, doing=doing))
         ),
         operators=tuple(
-            (read(dependent), read(operator), calls)
+            (read_address(dependent), read_address(operator), calls)
             for dependent, operator, calls in sorted(expressions.operators(session))
         ),
     )

@@ -158,7 +158,8 @@ class PostgresCapture:
         self._observing: Session | None = None
         self._clerk: Session | None = None
         self._server = parts.taken.server
-        self._start: definition_fingerprints.Definitions | None = None
+        self._start: definition_fingerprints.Versions | None = None
+        self._columns: definition_fingerprints.Definitions | None = None
         self._schema: SchemaDump | None = None
         self._describing = threading.Lock()
         self._dumped: bytes | None = None
@@ -258,17 +259,23 @@ class PostgresCapture:
             self.abort()
         return changed
 
-    def _definitions_at_start(self) -> definition_fingerprints.Definitions:
+    def _definitions_at_start(self) -> definition_fingerprints.Versions:
         if self._start is None:
-            self._start = definition_fingerprints.read(self._session())
+            self._start = definition_fingerprints.versions(self._session())
         return self._start
 
     def _changed(self) -> Sequence[str]:
-        """Compare the definitions of the snapshot with those of now, in a fresh transaction of the clerk."""
-        start, clerk = self._definitions_at_start(), self._session()
-        clerk.run("COMMIT; BEGIN READ ONLY;" + fixed(self._parts.known.known_settings), doing="comparing definitions")
-        changed = tuple(definition_fingerprints.changed(clerk, start, definition_fingerprints.read(clerk)))
-        clerk.run("COMMIT", doing="comparing definitions")
+        """Compare the definitions of the snapshot with those of now, in fresh transactions of the clerk."""
+        start, clerk, doing = self._definitions_at_start(), self._session(), "comparing definitions"
+        fresh = "COMMIT; BEGIN READ ONLY;" + fixed(self._parts.known.known_settings)
+        clerk.run(fresh, doing=doing)
+        changed: Sequence[str] = ()
+        if definition_fingerprints.versions(clerk) != start:
+            rejoin(clerk, self._import())
+            before = definition_fingerprints.read(clerk)
+            clerk.run(fresh, doing=doing)
+            changed = tuple(definition_fingerprints.changed(clerk, before, definition_fingerprints.read(clerk)))
+        clerk.run("COMMIT", doing=doing)
         self._server = server_facts.flushed(clerk, self._server)
         return changed
 
@@ -308,11 +315,18 @@ class PostgresCapture:
         self._archive()
         return Sparing(
             imported=self._import(),
-            start=self._definitions_at_start(),
+            start=self._columns_at_start(),
             observer=self._observer(),
             tables_max=tables_max(self._parts.known.lock_slots),
             patience_s=self._parts.options.lock_timeout_s,
         )
+
+    def _columns_at_start(self) -> definition_fingerprints.Definitions:
+        with self._describing:
+            if self._columns is None:
+                oids = [table.oid for table in self.tables]
+                self._columns = definition_fingerprints.columns(self._session(), oids)
+            return self._columns
 
     def _archive(self) -> bytes:
         """What pg_dump wrote. While it works the start of the definitions is read as well."""

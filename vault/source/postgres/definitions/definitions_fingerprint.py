@@ -3,17 +3,22 @@
 Reads definitional columns of the catalogs only: what VACUUM, TRUNCATE, REFRESH, REINDEX and temporary objects touch is
 left out, else a busy server would never settle. The start is read in the snapshot, the end in a fresh transaction; a
 session that still holds the snapshot is blind to the end.
+
+Two looks. `versions` is cheap and may say "changed" of what did not: every change of a definition writes a new version of a row of
+the catalog, at another place or by another transaction. Only where it differs `read` tells what changed, and whether.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from vault.source.postgres.connection.connect import Session
+from vault.source.postgres.connection.connect import Row, Session
 
 Definitions = Mapping[tuple[str, int], str]
 """(catalog, object oid) -> digest."""
+Versions = frozenset[tuple[str, int, str]]
+"""(catalog, rows, sum of their versions)."""
 
 _USER: Final = "x.oid >= 16384"
 _RELATION: Final = "x.{} IN (SELECT oid FROM rels)"
@@ -82,6 +87,10 @@ VOLATILE: Final = frozenset(
 )
 """Columns that change without a change of a definition, or that an ordinary role may not read."""
 
+_IN_PLACE: Final[Mapping[str, tuple[str, ...]]] = {"pg_index": ("indisvalid", "indisready", "indislive")}
+"""Columns that define something and that a server writes without a new version of their row: before 14, as CREATE INDEX CONCURRENTLY
+goes on. All others of that kind are VOLATILE (heap_inplace_update in 13 to 18)."""
+
 _COLUMNS: Final = """
 SELECT c.relname::text, array_agg(quote_ident(a.attname) ORDER BY a.attnum)
   FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -100,6 +109,10 @@ WITH hidden AS (SELECT oid FROM pg_namespace WHERE nspname ~ '^pg_(toast|temp_|t
 _PART: Final = """
 SELECT '{catalog}', x.{key}::oid::int8, md5(string_agg(t.text, E'\\n' ORDER BY t.text COLLATE "C"))
   FROM {catalog} x, LATERAL (SELECT ROW({columns})::text) AS t(text) WHERE {condition} GROUP BY 1, 2
+"""
+
+_VERSIONS: Final = """
+SELECT '{catalog}', count(*), coalesce(sum(hashtextextended(ROW({version})::text, 0)), 0)::text FROM {catalog} x WHERE {condition}
 """
 
 _NAMES: Final = """
@@ -121,18 +134,33 @@ _OWNER_CATALOG: Final[Mapping[str, str]] = {
 """Catalogs whose key is an object of another one."""
 
 
+def versions(session: Session) -> Versions:
+    """What `session` sees of the catalogs: equal to what another moment sees only if no definition changed between the two."""
+    parts = []
+    for catalog in _readable(session):
+        version = ", ".join(f"x.{name}" for name in ("ctid", "xmin", *_IN_PLACE.get(catalog, ())))
+        parts.append(_VERSIONS.format(catalog=catalog, version=version, condition=CATALOGS[catalog][1]))
+    return frozenset(map(tuple, _rows(session, parts)))
+
+
 def read(session: Session) -> Definitions:
     """Digest of every definition as `session` sees the catalogs."""
-    columns: dict[str, list[str]] = dict(
-        session.rows(_COLUMNS, [list(CATALOGS), list(VOLATILE)], doing="reading the catalogs")
-    )
     parts = []
-    for catalog, (key, condition, extra) in CATALOGS.items():
-        if key in columns.get(catalog, ()):  # 13 shows pg_subscription.oid to superusers only
-            named = ", ".join(f"x.{name}" for name in (*columns[catalog], *((extra,) if extra else ())))
-            parts.append(_PART.format(catalog=catalog, key=key, columns=named, condition=condition))
-    query = _FRAME.format(parts="UNION ALL".join(parts))
-    return {(catalog, oid): digest for catalog, oid, digest in session.rows(query, doing="reading the catalogs")}
+    for catalog, columns in _readable(session).items():
+        key, condition, extra = CATALOGS[catalog]
+        named = ", ".join(f"x.{name}" for name in (*columns, *((extra,) if extra else ())))
+        parts.append(_PART.format(catalog=catalog, key=key, columns=named, condition=condition))
+    return {(catalog, oid): digest for catalog, oid, digest in _rows(session, parts)}
+
+
+def _readable(session: Session) -> Mapping[str, Sequence[str]]:
+    """Catalogs of this server -> their columns that define something; 13 shows pg_subscription.oid to superusers only."""
+    columns = session.rows(_COLUMNS, [list(CATALOGS), list(VOLATILE)], doing="reading the catalogs")
+    return {catalog: names for catalog, names in sorted(columns) if CATALOGS[catalog][0] in names}
+
+
+def _rows(session: Session, parts: Sequence[str]) -> Sequence[Row]:
+    return session.rows(_FRAME.format(parts="UNION ALL".join(parts)), doing="reading the catalogs")
 
 
 def columns(session: Session, tables: Collection[int]) -> Definitions:

@@ -31,7 +31,7 @@ SLOTS_OF_A_TABLE: Final = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sparing:
-    """`tables_max`: tables that a reader holds at a time. `start`: definitions in the snapshot. `observer` sees the newest ones."""
+    """`tables_max`: tables that a reader holds at a time. `start`: columns in the snapshot, of all tables. `observer` sees the newest ones."""
 
     imported: Import
     start: definition_fingerprints.Definitions

@@ -96,6 +96,31 @@ class EntryWriter(Attempts):
             notes.append(f"owner {entry.owner} not set: {error.why}")
         return notes
 
+    def create_together(self, entries: Sequence[SchemaEntry]) -> bool:
+        if not all(map(self._is_plain, entries)):
+            return False
+        definitions = "\n".join(f"{entry.definition}\n{statements.set_owner(entry) or ''}" for entry in entries)
+        try:
+            self._connection.execute(text(definitions))
+        except psycopg.Error as error:
+            translated = translate(error, "definitions")
+            if isinstance(translated, Unreachable):
+                raise translated from error
+            return False
+        return True
+
+    def _is_plain(self, entry: SchemaEntry) -> bool:
+        """Whether `create` would execute it and nothing else, as long as it does not fail."""
+        placed = {
+            "default_tablespace": entry.tablespace,
+            "default_table_access_method": entry.table_access_method or "heap",
+        }
+        return (
+            placed == self._placed
+            and privileges.KINDS.get(entry.identity.desc) not in self._reset
+            and not self._is_looked_at(entry)
+        )
+
     def _beside(self, entry: SchemaEntry, then: Sequence[str]) -> str:
         """Under another name, if an index of another table has the entry's. Raises SourceError; Unreachable"""
         return self._attempt(

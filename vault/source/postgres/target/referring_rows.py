@@ -23,20 +23,27 @@ select w.schema, w.name, c.relkind = 'p', array(select t.relid::pg_catalog.oid::
 """
 
 
+_COUNTED_MAX: Final = 20
+"""Tables in one statement, which locks each and its indexes."""
+
+
 def count_rows(connection: Connection, tables: Sequence[TableName]) -> Mapping[TableName, int]:
     """Of those that are there, can be read, and can be counted without running others' code (86-foreign-code). Raises psycopg.Error"""
-    counts: dict[TableName, int] = {}
     wanted = ([table.schema for table in tables], [table.name for table in tables])
     there = connection.execute(_TABLES, wanted).fetchall()
     barred = foreign(Session(connection), [oid for *_, oids in there for oid in oids])
-    for schema, name, partitioned, oids in there:
-        if barred.keys().isdisjoint(oids):
-            table = TableName(schema=schema, name=name)
-            only = "" if partitioned else "ONLY "
-            counts[table] = int(
-                connection.execute(text(f"SELECT count(*) FROM {only}{qualified(table)}")).fetchall()[0][0]
-            )
-    return counts
+    counted = {
+        TableName(schema=schema, name=name): "" if partitioned else "ONLY "
+        for schema, name, partitioned, oids in there
+        if barred.keys().isdisjoint(oids)
+    }
+    names = list(counted)
+    counts: list[int] = []
+    for start in range(0, len(names), _COUNTED_MAX):
+        batch = names[start : start + _COUNTED_MAX]
+        each = (f"(SELECT count(*) FROM {counted[name]}{qualified(name)})" for name in batch)
+        counts += connection.execute(text(f"SELECT ARRAY[{', '.join(each)}]")).fetchall()[0][0]
+    return dict(zip(names, counts, strict=True))
 
 
 _VIEWS: Final[LiteralString] = """

@@ -102,8 +102,13 @@ class PostgresTargetSession(EntryWriter):
             raise translate(error, f"references of {table.name}") from error
 
     def load(self, table: TableItem, blocks: Iterator[bytes]) -> int:
-        with self._loading(table):
-            return self._copy(table, blocks)
+        if table.name in self._paths_of_rows:
+            with self._loading(table):
+                return self._copy(table, blocks)
+        try:
+            return self._copy(table, blocks)  # a transaction by itself: two round trips less for a small table
+        except psycopg.Error as error:
+            raise translate(error, f"rows of {table.name}") from error
 
     def load_standing(self, table: TableItem, blocks: Iterator[bytes], *, replace: bool) -> MergedRows:
         with self._loading(table):
@@ -184,9 +189,10 @@ class PostgresTargetSession(EntryWriter):
         except psycopg.Error as error:
             raise translate(error, doing) from error
 
-    def set_sequence(self, item: SequenceItem, *, forward: bool = False) -> None:
-        statement = statements.set_sequence_forward(item) if forward else statements.set_sequence(item)
-        self._attempt(f"value of sequence {item.name}", lambda: self._run([statement]))
+    def set_sequences(self, items: Sequence[SequenceItem], *, forward: bool = False) -> None:
+        setting = statements.set_sequence_forward if forward else statements.set_sequence
+        doing = f"value of sequence {items[0].name}" if len(items) == 1 else f"values of {len(items)} sequences"
+        self._attempt(doing, lambda: self._run(["\n".join(map(setting, items))]))
 
     def compare_large_object(self, item: LargeObjectItem, blocks: Iterator[bytes]) -> Sequence[str] | None:
         try:
