@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self
 
+from tests.values import SERVER, schema_entry
 from vault.errors import SourceError
 from vault.limits import EXTENT_BLOCKS
 from vault.model import (
@@ -25,7 +26,6 @@ from vault.model import (
     Role,
     Roles,
     SchemaEntry,
-    Section,
     SequenceItem,
     ServerFacts,
     TableName,
@@ -306,15 +306,11 @@ class FakeDirectory:
 
 
 def _entry(name: TableName) -> SchemaEntry:
-    return SchemaEntry(
-        identity=Identity(desc="TABLE", kind="table", names=(name.schema, name.name)),
-        section=Section.PRE_DATA,
-        tag=name.name,
-        namespace=name.schema,
+    return schema_entry(
+        Identity(desc="TABLE", kind="table", names=(name.schema, name.name)),
+        f"CREATE TABLE {name.schema}.{name.name} (id bigint, body text);\n",
         owner="postgres",
-        definition=f"CREATE TABLE {name.schema}.{name.name} (id bigint, body text);\n",
         drop=f"DROP TABLE {name.schema}.{name.name};\n",
-        tablespace="",
         table_access_method="heap",
     )
 
@@ -333,20 +329,4 @@ _ROLE = Role(
     verifier=None,
     comment=None,
 )
-_SERVER = ServerFacts(
-    version_num=180_000,
-    version="PostgreSQL 18",
-    system_id="1",
-    database="project",
-    database_oid=5,
-    encoding="UTF8",
-    in_recovery=False,
-    timeline=1,
-    postmaster_start="2026-01-01 00:00:00+00",
-    snapshot="1:1:",
-    horizon=1,
-    next_xid=1,
-    insert_lsn=1,
-    flush_lsn=1,
-    insert_lsn_before=1,
-)
+_SERVER = replace(SERVER, version_num=180_000, version="PostgreSQL 18", database="project")

@@ -10,18 +10,14 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from tests.values import SERVER, table_item
 from vault.model import (
-    ChunkList,
-    Column,
-    Extent,
     Identity,
-    ListRef,
     Present,
     Role,
     Roles,
     SchemaEntry,
     Section,
-    ServerFacts,
     TableItem,
     TableName,
     TargetFacts,
@@ -34,23 +30,6 @@ from vault.ops.restore.plan.only_words import Wanted
 from vault.ops.restore.plan.plan import plan
 from vault.ops.restore.plan.steps import RestoreOptions, RestorePlan
 
-SERVER: Final = ServerFacts(
-    version_num=150018,
-    version="PostgreSQL 15.18",
-    system_id="1",
-    database="app",
-    database_oid=5,
-    encoding="UTF8",
-    in_recovery=False,
-    timeline=1,
-    postmaster_start="",
-    snapshot="",
-    horizon=1,
-    next_xid=1,
-    insert_lsn=1,
-    flush_lsn=1,
-    insert_lsn_before=1,
-)
 TARGET: Final = TargetFacts(
     version_num=150018,
     version="PostgreSQL 15.18",
@@ -203,19 +182,8 @@ def rows(
     name: str, count: int = 3, *, columns: tuple[str, ...] = ("id", "v"), key: tuple[str, ...] = ("id",), root: str = ""
 ) -> TableItem:
     """Rows of a table, ten bytes each; `root`: the partitioned table through which they come."""
-    return TableItem(
-        name=table_name(name),
-        oid=1,
-        filenode=1,
-        kind="r",
-        access_method="heap",
-        columns=tuple(Column(name=column, type="text", attnum=at + 1) for at, column in enumerate(columns)),
-        key_columns=key,
-        fingerprint=b"",
-        load_via_root=table_name(root) if root else None,
-        condition="",
-        extents=ListRef(),
-        inline=Extent(start=0, blocks=0, rows=count, bytes=count * 10, chunks=ChunkList()),
+    return table_item(
+        table_name(name), *columns, rows=count, key_columns=key, load_via_root=table_name(root) if root else None
     )
 
 

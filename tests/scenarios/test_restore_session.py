@@ -10,16 +10,13 @@ import pytest
 from psycopg import sql
 
 from tests.fix_postgres import Cluster
+from tests.values import schema_entry, table_item
 from vault.errors import Malformed, SourceError, Unreachable
 from vault.model import (
     ChunkList,
-    Column,
-    Extent,
     Identity,
     LargeObjectItem,
-    ListRef,
     SchemaEntry,
-    Section,
     SequenceItem,
     TableItem,
     TableName,
@@ -34,34 +31,11 @@ QUOTED = 'public."odd ""t"""'
 def entry(desc: str, definition: str, **fields: Any) -> SchemaEntry:
     names = fields.pop("names", ("public", TABLE.name))
     identity = Identity(desc=desc, kind=desc.lower(), names=names, args=fields.pop("args", ()))
-    values: dict[str, Any] = {
-        "section": Section.PRE_DATA,
-        "tag": TABLE.name,
-        "namespace": "public",
-        "owner": "",
-        "drop": "",
-        "tablespace": "",
-        "table_access_method": "",
-        **fields,
-    }
-    return SchemaEntry(identity=identity, definition=definition, **values)
+    return schema_entry(identity, definition, **{"tag": TABLE.name, "namespace": "public", **fields})
 
 
 def item(*columns: str, name: TableName = TABLE) -> TableItem:
-    return TableItem(
-        name=name,
-        oid=1,
-        filenode=1,
-        kind="r",
-        access_method="heap",
-        columns=tuple(Column(name=column, type="text", attnum=at) for at, column in enumerate(columns, 1)),
-        key_columns=(),
-        fingerprint=b"",
-        load_via_root=None,
-        condition="",
-        extents=ListRef(),
-        inline=Extent(start=0, blocks=0, rows=0, bytes=0, chunks=ChunkList()),
-    )
+    return table_item(name, *columns)
 
 
 @pytest.fixture

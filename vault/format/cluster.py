@@ -51,7 +51,7 @@ def encode_roles(roles: Roles) -> bytes:
 
 def decode_roles(data: bytes) -> Roles:
     """Raises  Malformed, LimitExceeded, Unsupported"""
-    fields = Record(codec.decode(data, what="roles", bytes_max=META_BYTES_MAX), what="roles")
+    fields = Record.decode(data, what="roles", bytes_max=META_BYTES_MAX)
     roles = Roles(
         roles=tuple(_decode_role(value) for value in fields.array("roles")),
         memberships=tuple(_decode_membership(value) for value in fields.array("memberships")),
@@ -149,7 +149,7 @@ def encode_catalog(facts: CatalogFacts) -> bytes:
 
 def decode_catalog(data: bytes) -> CatalogFacts:
     """Objects by address, whatever text names them. Raises  Malformed, LimitExceeded, Unsupported"""
-    fields = Record(codec.decode(data, what="catalog facts", bytes_max=META_BYTES_MAX), what="catalog facts")
+    fields = Record.decode(data, what="catalog facts", bytes_max=META_BYTES_MAX)
     facts = CatalogFacts(
         acls=tuple(_decode_acl(value) for value in fields.array("acls")),
         edges=tuple(_decode_edge(value) for value in fields.array("edges")),

@@ -222,6 +222,11 @@ class Record:
         self._what = what
         self._left: dict[str, Value] = dict(map_of(value, what))
 
+    @classmethod
+    def decode(cls, data: bytes, *, what: str, bytes_max: int) -> Record:
+        """The map that `data` is. Raises as `codec.decode`"""
+        return cls(decode(data, what=what, bytes_max=bytes_max), what=what)
+
     def finish(self) -> Mapping[str, Value]:
         """Return the ancillary fields. Raises Unsupported: a field that this program does not know."""
         for key in self._left:

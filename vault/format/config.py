@@ -51,7 +51,7 @@ def decode_config(signed: bytes) -> RepositoryConfig:
     """
     if not signed.startswith(_MAGIC):
         raise Malformed("config: not the configuration of a pgvault repository")
-    fields = Record(codec.decode(signed[len(_MAGIC) :], what="config", bytes_max=CONFIG_BYTES_MAX), what="config")
+    fields = Record.decode(signed[len(_MAGIC) :], what="config", bytes_max=CONFIG_BYTES_MAX)
     version = fields.integer("version", 1)
     if version > FORMAT_VERSION:
         raise Unsupported(f"config: repository format {version}", hint="a newer pgvault made it: update this one")

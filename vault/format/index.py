@@ -85,7 +85,7 @@ def decode_fragment(data: bytes) -> Fragment:
     Raises  Malformed; LimitExceeded; Unsupported: an object type or codec that is newer
     """
     what = "index fragment"
-    fields = codec.Record(codec.decode(data, what=what, bytes_max=FILE_BYTES_MAX), what=what)
+    fields = codec.Record.decode(data, what=what, bytes_max=FILE_BYTES_MAX)
     fragment = Fragment(
         packs=tuple(_decode_pack(value) for value in fields.array("packs")),
         entries=fields.blob("entries"),

@@ -35,7 +35,7 @@ def encode_bundle(bundle: KeyBundle) -> bytes:
 
 def decode_bundle(data: bytes) -> KeyBundle:
     """Raises  Unsupported: a kind other than `full`; Malformed"""
-    fields = Record(codec.decode(data, what="key bundle", bytes_max=SLOT_BYTES_MAX), what="key bundle")
+    fields = Record.decode(data, what="key bundle", bytes_max=SLOT_BYTES_MAX)
     kind = fields.text("kind")
     if kind != _BUNDLE_KIND:
         raise Unsupported(f"key bundle: kind {kind[:40]!r}", hint=_NEWER)

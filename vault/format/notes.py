@@ -35,7 +35,7 @@ def encode_pin(pin: Pin) -> bytes:
 
 def decode_pin(data: bytes) -> Pin:
     """Raises  Malformed, LimitExceeded, Unsupported"""
-    fields = _record(data, "pin")
+    fields = Record.decode(data, what="pin", bytes_max=FILE_BYTES_MAX)
     pin = Pin(
         created_ms=fields.integer("created"),
         host=_note(fields.text("host"), "pin: host"),
@@ -64,7 +64,7 @@ def encode_findings(findings: Findings) -> bytes:
 
 def decode_findings(data: bytes) -> Findings:
     """Raises  Malformed, LimitExceeded, Unsupported"""
-    fields = _record(data, "findings")
+    fields = Record.decode(data, what="findings", bytes_max=FILE_BYTES_MAX)
     rows = _few(fields.array("findings"), "findings")
     findings = Findings(
         created_ms=fields.integer("created"),
@@ -96,7 +96,7 @@ def encode_ack(ack: Ack) -> bytes:
 
 def decode_ack(data: bytes) -> Ack:
     """Raises  Malformed, LimitExceeded, Unsupported"""
-    fields = _record(data, "acknowledgement")
+    fields = Record.decode(data, what="acknowledgement", bytes_max=FILE_BYTES_MAX)
     ack = Ack(
         created_ms=fields.integer("created"),
         finding=FindingId(fields.blob("finding", 32)),
@@ -129,7 +129,7 @@ def encode_drill(drill: DrillRecord) -> bytes:
 
 def decode_drill(data: bytes) -> DrillRecord:
     """Raises  Malformed, LimitExceeded, Unsupported"""
-    fields = _record(data, "drill record")
+    fields = Record.decode(data, what="drill record", bytes_max=FILE_BYTES_MAX)
     drill = DrillRecord(
         created_ms=fields.integer("created"),
         duration_ms=fields.integer("duration"),
@@ -169,7 +169,7 @@ def encode_check(check: CheckRecord) -> bytes:
 
 def decode_check(data: bytes) -> CheckRecord:
     """Raises  Malformed, LimitExceeded, Unsupported"""
-    fields = _record(data, "check record")
+    fields = Record.decode(data, what="check record", bytes_max=FILE_BYTES_MAX)
     packs = tuple(_decode_pack(value) for value in fields.array("packs"))
     check = CheckRecord(
         created_ms=fields.integer("created"),
@@ -187,10 +187,6 @@ def decode_check(data: bytes) -> CheckRecord:
     if not codec.ascend([closure.snapshot for closure in check.closures]):
         raise Malformed("check record: closures do not ascend")
     return check
-
-
-def _record(data: bytes, what: str) -> Record:
-    return Record(codec.decode(data, what=what, bytes_max=FILE_BYTES_MAX), what=what)
 
 
 def _decode_finding(value: Value) -> Finding:

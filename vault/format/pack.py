@@ -105,7 +105,7 @@ def decode_trailer(plain: bytes, *, header: PackHeader, trailer_offset: int) -> 
 
     Raises  Malformed: the records do not tile the pack, or are of another class; LimitExceeded; Unsupported
     """
-    fields = codec.Record(codec.decode(plain, what="pack trailer", bytes_max=_TRAILER_BYTES_MAX), what="pack trailer")
+    fields = codec.Record.decode(plain, what="pack trailer", bytes_max=_TRAILER_BYTES_MAX)
     entries = fields.blob("entries")
     pad = fields.integer("pad", 0, PACK_BYTES_MAX)
     fields.finish()

@@ -63,7 +63,7 @@ def encode_entry(entry: SchemaEntry) -> bytes:
 
 def decode_entry(data: bytes) -> SchemaEntry:
     """Raises  Malformed, LimitExceeded, Unsupported"""
-    fields = Record(codec.decode(data, what="schema entry", bytes_max=META_BYTES_MAX), what="schema entry")
+    fields = Record.decode(data, what="schema entry", bytes_max=META_BYTES_MAX)
     entry = SchemaEntry(
         identity=decode_identity(fields.value("identity")),
         section=_section(fields.integer("section")),
@@ -90,7 +90,7 @@ def encode_order(order: tuple[OrderItem, ...]) -> bytes:
 
 def decode_order(data: bytes) -> tuple[OrderItem, ...]:
     """pg_dump's order. Raises  Malformed, LimitExceeded, Unsupported"""
-    fields = Record(codec.decode(data, what="schema order", bytes_max=META_BYTES_MAX), what="schema order")
+    fields = Record.decode(data, what="schema order", bytes_max=META_BYTES_MAX)
     entries = fields.array("entries")
     fields.finish()
     return tuple(_decode_order_item(value, len(entries)) for value in entries)

@@ -56,7 +56,7 @@ def encode_manifest(manifest: Manifest) -> bytes:
 
 def decode_manifest(data: bytes) -> Manifest:
     """Raises  Malformed, LimitExceeded, Unsupported"""
-    fields = Record(codec.decode(data, what=_WHAT, bytes_max=FILE_BYTES_MAX), what=_WHAT)
+    fields = Record.decode(data, what=_WHAT, bytes_max=FILE_BYTES_MAX)
     parent, database = fields.optional_blob("parent", 32), fields.optional_record("database")
     coverage = {name: Row(value, length=2, what="coverage") for name, value in fields.map("coverage").items()}
     manifest = Manifest(

@@ -60,7 +60,7 @@ def encode_lease(lease: Lease) -> bytes:
 
 def decode_lease(data: bytes) -> Lease:
     """Raises  Malformed, LimitExceeded, Unsupported"""
-    fields = _record(data, "lease")
+    fields = Record.decode(data, what="lease", bytes_max=FILE_BYTES_MAX)
     parent = fields.optional_blob("parent", 32)
     lease = Lease(
         created_ms=fields.integer("created"),
@@ -82,7 +82,7 @@ def encode_sweep(sweep: Sweep) -> bytes:
 
 def decode_sweep(data: bytes) -> Sweep:
     """Raises  Malformed, LimitExceeded, Unsupported"""
-    fields = _record(data, "sweep")
+    fields = Record.decode(data, what="sweep", bytes_max=FILE_BYTES_MAX)
     sweep = Sweep(
         created_ms=fields.integer("created"),
         packs=_ascending(PackId(blob_of(value, "sweep: packs", length=32)) for value in fields.array("packs")),
@@ -101,17 +101,13 @@ def encode_forgotten(forgotten: Forgotten) -> bytes:
 
 def decode_forgotten(data: bytes) -> Forgotten:
     """Raises  Malformed, LimitExceeded, Unsupported"""
-    fields = _record(data, "forgotten record")
+    fields = Record.decode(data, what="forgotten record", bytes_max=FILE_BYTES_MAX)
     forgotten = Forgotten(
         created_ms=fields.integer("created"),
         snapshots=tuple(_decode_forgotten_snapshot(value) for value in fields.array("snapshots")),
     )
     fields.finish()
     return forgotten
-
-
-def _record(data: bytes, what: str) -> Record:
-    return Record(codec.decode(data, what=what, bytes_max=FILE_BYTES_MAX), what=what)
 
 
 def _decode_forgotten_snapshot(value: Value) -> ForgottenSnapshot:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from vault.crypto import keyed
 from vault.errors import IntegrityError, RolledBack
 from vault.format import codec, upkeep
 from vault.format.codec import Record, Row, Value
@@ -22,8 +21,7 @@ from vault.ids import SnapshotId
 from vault.limits import FILE_BYTES_MAX
 from vault.model import FileKind, Forgotten, ForgottenSnapshot, LocalKind
 from vault.ports import Entropy
-from vault.repo import local, private
-from vault.repo.keyring import seal_file
+from vault.repo import local, private, records
 from vault.repo.lineage import Known
 from vault.repo.records import forgotten
 from vault.repo.state import Open
@@ -177,9 +175,7 @@ def record_lost(repo: Open, rollback: Rollback, *, now_ms: int, entropy: Entropy
     head = rollback.head
     lost = ForgottenSnapshot(id=head.id, source=rollback.source, sequence=head.sequence, created_ms=head.created_ms)
     record = upkeep.encode_forgotten(Forgotten(created_ms=now_ms, snapshots=(lost,)))
-    data = seal_file(record, FileKind.FORGOTTEN, repo.keys, salt=entropy(24), squeeze=False)
-    repo.store.put(upkeep.upkeep_name(FileKind.FORGOTTEN, keyed.sha256(data)), data)
-    repo.store.barrier()
+    records.save(repo, FileKind.FORGOTTEN, record, entropy=entropy)
 
 
 def _forgotten_number(repo: Open, source: str) -> int:
@@ -198,7 +194,7 @@ def _encode(source: str, places: Mapping[str, Head]) -> bytes:
 
 def _decode(plain: bytes) -> tuple[str, dict[str, Head]]:
     """Raises  Malformed, LimitExceeded, Unsupported"""
-    fields = Record(codec.decode(plain, what="heads", bytes_max=FILE_BYTES_MAX), what="heads")
+    fields = Record.decode(plain, what="heads", bytes_max=FILE_BYTES_MAX)
     places = {}
     for value in fields.array("places"):
         row = Row(value, length=4, what="head")

@@ -13,7 +13,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from vault.crypto import keyed
 from vault.errors import Locked, MissingObject, StoreError
 from vault.format import upkeep
 from vault.format.pack import pack_name
@@ -21,23 +20,14 @@ from vault.format.snapshot import snapshot_name
 from vault.ids import PackId
 from vault.model import FileKind, Forgotten, ForgottenSnapshot, Lease
 from vault.ports import Entropy
-from vault.repo.keyring import seal_file
+from vault.repo import records
 from vault.repo.state import Indexed, Open
 from vault.repo.sweep import found_sweeps
 
 
 def publish(repo: Open, lease: Lease, *, entropy: Entropy) -> str:
     """Write the lease and return its name."""
-    data = seal_file(upkeep.encode_lease(lease), FileKind.LEASE, repo.keys, salt=entropy(24), squeeze=False)
-    name = upkeep.upkeep_name(FileKind.LEASE, keyed.sha256(data))
-    try:
-        repo.store.put(name, data)
-        repo.store.barrier()
-    except BaseException:
-        with suppress(StoreError):
-            withdraw(repo, name)
-        raise
-    return name
+    return records.save(repo, FileKind.LEASE, upkeep.encode_lease(lease), entropy=entropy)
 
 
 def withdraw(repo: Open, name: str) -> None:
@@ -111,12 +101,10 @@ def reading(repo: Open, terms: Lease, *, entropy: Entropy) -> Iterator[None]:
 def take_back(repo: Open, snapshot: ForgottenSnapshot, *, now_ms: int, entropy: Entropy) -> None:
     """Remove a snapshot that may rely on packs that are gone; a record says that this was on purpose."""
     record = upkeep.encode_forgotten(Forgotten(created_ms=now_ms, snapshots=(snapshot,)))
-    data = seal_file(record, FileKind.FORGOTTEN, repo.keys, salt=entropy(24), squeeze=False)
     with suppress(
         StoreError
-    ):  # without the record a check names a lost snapshot; with the snapshot it would be taken for a whole one
-        repo.store.put(upkeep.upkeep_name(FileKind.FORGOTTEN, keyed.sha256(data)), data)
-        repo.store.barrier()
+    ):  # without it a check names a lost snapshot; with the snapshot it would be taken for a whole one
+        records.save(repo, FileKind.FORGOTTEN, record, entropy=entropy)
     repo.store.delete(snapshot_name(snapshot.id))
     repo.store.barrier()
 

@@ -1,4 +1,4 @@
-"""Sealed records beside the snapshots: pins, findings, acknowledgements, drills, checks, forgotten. Put, listed, taken back.
+"""Sealed records beside the snapshots: leases, sweeps, forgotten, pins, findings, acknowledgements, drills, checks. Put, listed, taken back.
 
 Never decides what a record means. Invariant: what is returned was authentic and decoded; what was not is told beside it. Spec 60-snapshot.
 """
@@ -35,9 +35,7 @@ class Records(Generic[R]):
 
 def save(repo: Open, kind: FileKind, plain: bytes, *, entropy: Entropy) -> str:
     """Write a record, durably, and return its name. What may have been put is taken back where it was not made durable."""
-    squeeze = kind is FileKind.CHECK
-    data = seal_file(plain, kind, repo.keys, salt=entropy(24), squeeze=squeeze)
-    name = upkeep_name(kind, keyed.sha256(data))
+    name, data = _sealed(repo, kind, plain, entropy)
     try:
         repo.store.put(name, data)
         repo.store.barrier()
@@ -48,12 +46,20 @@ def save(repo: Open, kind: FileKind, plain: bytes, *, entropy: Entropy) -> str:
     return name
 
 
-def save_all(repo: Open, kind: FileKind, plains: Iterable[bytes], *, entropy: Entropy) -> None:
-    """Write many, and make them durable at once. Raises  StoreError: those before may stay"""
+def save_all(repo: Open, kind: FileKind, plains: Iterable[bytes], *, entropy: Entropy) -> tuple[str, ...]:
+    """Write many, make them durable at once, and return their names. None is taken back. Raises  StoreError: those before may stay"""
+    names = []
     for plain in plains:
-        data = seal_file(plain, kind, repo.keys, salt=entropy(24), squeeze=False)
-        repo.store.put(upkeep_name(kind, keyed.sha256(data)), data)
+        name, data = _sealed(repo, kind, plain, entropy)
+        repo.store.put(name, data)
+        names.append(name)
     repo.store.barrier()
+    return tuple(names)
+
+
+def _sealed(repo: Open, kind: FileKind, plain: bytes, entropy: Entropy) -> tuple[str, bytes]:
+    data = seal_file(plain, kind, repo.keys, salt=entropy(24), squeeze=kind is FileKind.CHECK)
+    return upkeep_name(kind, keyed.sha256(data)), data
 
 
 def load(repo: Open, kind: FileKind, decode: Callable[[bytes], R]) -> Records[R]:

@@ -10,14 +10,14 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
-from vault.crypto import keyed
 from vault.errors import IntegrityError, NotFound
 from vault.format import upkeep
 from vault.ids import PackId, SnapshotId
 from vault.limits import FILE_BYTES_MAX, LEASE_AGE_S
 from vault.model import FileKind, Lease, Sweep
 from vault.ports import Entropy, StoredFile
-from vault.repo.keyring import seal_file, unseal_file
+from vault.repo import records
+from vault.repo.keyring import unseal_file
 from vault.repo.state import Open
 
 NAMES_PACKS: Final = frozenset({"backup", "copy", "repair"})
@@ -72,14 +72,9 @@ class FoundLease:
 def publish(repo: Open, packs: Iterable[PackId], *, now_ms: int, entropy: Entropy) -> tuple[str, ...]:
     """Announce, durably, that these packs will go; names of the sweeps, none without packs."""
     ascending = sorted(set(packs))
-    names = []
-    for start in range(0, len(ascending), _PACKS_MAX):
-        sweep = Sweep(created_ms=now_ms, packs=tuple(ascending[start : start + _PACKS_MAX]))
-        data = seal_file(upkeep.encode_sweep(sweep), FileKind.SWEEP, repo.keys, salt=entropy(24), squeeze=False)
-        names.append(upkeep.upkeep_name(FileKind.SWEEP, keyed.sha256(data)))
-        repo.store.put(names[-1], data)
-    repo.store.barrier()
-    return tuple(names)
+    parts = (tuple(ascending[start : start + _PACKS_MAX]) for start in range(0, len(ascending), _PACKS_MAX))
+    sweeps = (upkeep.encode_sweep(Sweep(created_ms=now_ms, packs=part)) for part in parts)
+    return records.save_all(repo, FileKind.SWEEP, sweeps, entropy=entropy)
 
 
 def found_sweeps(repo: Open) -> list[FoundSweep]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from vault.model import Identity, SchemaEntry, Section, TableName
+from tests.values import schema_entry
+from vault.model import Identity, TableName
 from vault.sql.names import qualified, show_name
 
 
@@ -24,15 +25,7 @@ def test_table_name_is_shown_without_quotes_and_only_shown(
 
 
 def test_entry_is_called_by_its_kind_and_the_tag_of_the_dump() -> None:
-    entry = SchemaEntry(
-        identity=Identity(desc="POLICY", kind="policy", names=("public", "t", "owners only")),
-        section=Section.POST_DATA,
-        tag="t owners only",
-        namespace="public",
-        owner="postgres",
-        definition="",
-        drop="",
-        tablespace="",
-        table_access_method="",
+    entry = schema_entry(
+        Identity(desc="POLICY", kind="policy", names=("public", "t", "owners only")), tag="t owners only"
     )
     assert entry.label == "POLICY t owners only"

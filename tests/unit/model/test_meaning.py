@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.restore_values import edges
-from vault.model import Address, Identity, SchemaEntry, Section, read_address
+from tests.values import schema_entry
+from vault.model import Address, Identity, read_address
 from vault.model.meaning import Calls, are_counts_comparable, is_called, meanings, search_paths
 from vault.sql.statements import closed_policy
 
@@ -133,17 +134,7 @@ def test_paths_lead_to_the_schemas_of_operators(operators: list[str], paths: lis
     ],
 )
 def test_a_restrictive_policy_is_closed_for_its_command_and_roles(definition: str, closed: str | None) -> None:
-    entry = SchemaEntry(
-        identity=Identity(desc="POLICY", kind="policy", names=("public", "t", "p")),
-        section=Section.POST_DATA,
-        tag="t p",
-        namespace="public",
-        owner="",
-        definition=definition,
-        drop="",
-        tablespace="",
-        table_access_method="",
-    )
+    entry = schema_entry(Identity(desc="POLICY", kind="policy", names=("public", "t", "p")), definition)
     assert closed_policy(entry) == closed
 
 

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from vault.crypto import keyed
 from vault.errors import StoreError
-from vault.format.upkeep import encode_forgotten, upkeep_name
+from vault.format.upkeep import encode_forgotten
 from vault.model import FileKind, Forgotten
 from vault.ports import Clock, Entropy
-from vault.repo.keyring import seal_file
-from vault.repo.records import forgotten
+from vault.repo.records import forgotten, save
 from vault.repo.state import Open
 
 MANY_RECORDS: Final = 16
@@ -27,9 +25,7 @@ def tidy(repo: Open, *, clock: Clock, entropy: Entropy) -> None:
     snapshots = {item.id: item for _, record in found for item in record.snapshots}
     ordered = tuple(sorted(snapshots.values(), key=lambda item: (item.source, item.sequence, item.id)))
     plain = encode_forgotten(Forgotten(created_ms=max(0, clock.now_ms()), snapshots=ordered))
-    data = seal_file(plain, FileKind.FORGOTTEN, repo.keys, salt=entropy(24), squeeze=False)
-    repo.store.put(upkeep_name(FileKind.FORGOTTEN, keyed.sha256(data)), data)
-    repo.store.barrier()
+    save(repo, FileKind.FORGOTTEN, plain, entropy=entropy)
     for name, _ in found:
         try:
             repo.store.delete(name)

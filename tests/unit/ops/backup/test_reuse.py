@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.values import SERVER, table_item
 from vault.ids import ObjectId
 from vault.limits import EXTENT_BLOCKS
 from vault.model import (
@@ -18,9 +19,7 @@ from vault.model import (
     Extent,
     ListRef,
     Manifest,
-    ServerFacts,
     State,
-    TableItem,
     TableName,
 )
 from vault.ops.backup.reuse import snapshot_reason, table_reason, unchanged
@@ -30,22 +29,8 @@ NAME = TableName(schema="public", name="t")
 COLUMNS = (Column(name="a", type="integer", attnum=1),)
 OID = ObjectId(bytes(32))
 NOTHING = ListRef()
-THEN = ServerFacts(
-    version_num=150_018,
-    version="15.18",
-    system_id="7",
-    database="app",
-    database_oid=5,
-    encoding="UTF8",
-    in_recovery=False,
-    timeline=1,
-    postmaster_start="2026-01-01T00:00:00.000000Z",
-    snapshot="100:100:",
-    horizon=100,
-    next_xid=110,
-    insert_lsn=1_000,
-    flush_lsn=1_050,
-    insert_lsn_before=900,
+THEN = replace(
+    SERVER, snapshot="100:100:", horizon=100, next_xid=110, insert_lsn=1_000, flush_lsn=1_050, insert_lsn_before=900
 )
 NOW = replace(
     THEN, snapshot="200:200:", horizon=200, next_xid=210, insert_lsn=2_000, flush_lsn=1_990, insert_lsn_before=1_900
@@ -75,20 +60,7 @@ PARENT = Manifest(
     counts=Counts(),
     effort=Effort(),
 )
-OLD = TableItem(
-    name=NAME,
-    oid=20_000,
-    filenode=20_001,
-    kind="r",
-    access_method="heap",
-    columns=COLUMNS,
-    key_columns=(),
-    fingerprint=b"f" * 32,
-    load_via_root=None,
-    condition="",
-    extents=NOTHING,
-    inline=None,
-)
+OLD = table_item(NAME, oid=20_000, filenode=20_001, columns=COLUMNS, fingerprint=b"f" * 32, inline=None)
 TABLE = SourceTable(
     name=NAME,
     oid=20_000,

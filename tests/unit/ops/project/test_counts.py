@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from tests.restore_values import edges
-from vault.model import CatalogFacts, Counts, Identity, Missing, SchemaEntry, Section, State, TableName
+from tests.values import schema_entry
+from vault.model import CatalogFacts, Counts, Identity, Missing, SchemaEntry, State, TableName
 from vault.ops.project.components import COMPONENTS, SUPABASE, EntrySelector, Selectors, tables_of
 from vault.ops.project.counts import Captured, count, count_edge_functions, count_migrations, coverage
 from vault.ops.project.summary import nine_lines
@@ -15,17 +16,7 @@ from vault.sql.names import qualified
 
 
 def entry(desc: str, schema: str, name: str, args: tuple[str, ...] = ()) -> SchemaEntry:
-    return SchemaEntry(
-        identity=Identity(desc=desc, kind=desc.lower(), names=(schema, name), args=args),
-        section=Section.PRE_DATA,
-        tag=name,
-        namespace=schema,
-        owner="postgres",
-        definition="",
-        drop="",
-        tablespace="",
-        table_access_method="",
-    )
+    return schema_entry(Identity(desc=desc, kind=desc.lower(), names=(schema, name), args=args), owner="postgres")
 
 
 def name(schema: str, table: str) -> TableName:

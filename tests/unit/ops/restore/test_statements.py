@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from tests.values import schema_entry
 from vault.errors import Malformed
-from vault.model import Identity, Membership, RoleSetting, SchemaEntry, Section, TableName
+from vault.model import Identity, Membership, RoleSetting, SchemaEntry, TableName
 from vault.sql.roles import grant_role, set_setting
 from vault.sql.statements import AclItem, append_not_valid, plain_index, read_acl_item, read_key, set_owner
 
 
 def entry(desc: str, definition: str = "", *, tag: str = "t", drop: str = "DROP;", namespace: str = "s") -> SchemaEntry:
-    return SchemaEntry(
-        identity=Identity(desc=desc, kind="", names=()),
-        section=Section.PRE_DATA,
-        tag=tag,
-        namespace=namespace,
-        owner='o"w',
-        definition=definition,
-        drop=drop,
-        tablespace="",
-        table_access_method="",
+    return schema_entry(
+        Identity(desc=desc, kind="", names=()), definition, tag=tag, namespace=namespace, owner='o"w', drop=drop
     )
 
 

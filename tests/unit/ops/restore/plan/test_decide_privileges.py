@@ -8,7 +8,6 @@ import pytest
 
 from tests.restore_values import (
     FULL,
-    SERVER,
     Part,
     changed,
     decided,
@@ -20,6 +19,7 @@ from tests.restore_values import (
     snapshot,
     there,
 )
+from tests.values import SERVER
 from vault.model import CatalogFacts, Identity
 from vault.ops.restore.plan.steps import RestorePlan
 

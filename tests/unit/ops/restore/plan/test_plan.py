@@ -8,18 +8,15 @@ from typing import Any
 
 import pytest
 
-from tests.restore_values import SERVER, TARGET, labels, only, part, planned, role, snapshot, there
+from tests.restore_values import TARGET, labels, only, part, planned, role, snapshot, there
 from tests.restore_values import rows as rows_of
+from tests.values import SERVER, schema_entry, table_item
 from vault.errors import UnsafeError
 from vault.model import (
-    ChunkList,
-    Extent,
     Identity,
-    ListRef,
     Membership,
     Roles,
     RoleSetting,
-    SchemaEntry,
     Section,
     TableItem,
     TableName,
@@ -36,20 +33,7 @@ PRE, POST, NONE = Section.PRE_DATA, Section.POST_DATA, Section.NONE
 
 
 def table(name: str, rows: int) -> TableItem:
-    return TableItem(
-        name=TableName(schema="s", name=name),
-        oid=1,
-        filenode=1,
-        kind="r",
-        access_method="heap",
-        columns=(),
-        key_columns=(),
-        fingerprint=b"",
-        load_via_root=None,
-        condition="",
-        extents=ListRef(),
-        inline=Extent(start=0, blocks=0, rows=rows, bytes=rows * 10, chunks=ChunkList()),
-    )
+    return table_item(TableName(schema="s", name=name), rows=rows)
 
 
 def contents(*entries: tuple[str, str, Section, tuple[int, ...]], **fields: Any) -> Contents:
@@ -60,17 +44,7 @@ def contents(*entries: tuple[str, str, Section, tuple[int, ...]], **fields: Any)
             "large object" if tag.startswith("LARGE OBJECT") else "database" if tag.startswith("DATABASE") else "table"
         )
         identity = Identity(desc=desc, kind=kind, names=("s", tag.split(".")[0]), sub=tag)
-        entry = SchemaEntry(
-            identity=identity,
-            section=section,
-            tag=tag,
-            namespace="s",
-            owner="",
-            definition=tag,
-            drop="",
-            tablespace="",
-            table_access_method="",
-        )
+        entry = schema_entry(identity, tag, section=section, tag=tag)
         items.append(Item(entry=entry, needs=needs))
     values: dict[str, Any] = {
         "server": SERVER,

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.restore_values import SERVER, TARGET, only, part, role, snapshot
+from tests.restore_values import TARGET, only, part, role, snapshot
+from tests.values import SERVER
 from vault.model import CatalogFacts, Roles, TargetFacts
 from vault.ops.restore.plan.comes_along import pick
 from vault.ops.restore.plan.contents import Contents
