@@ -177,7 +177,6 @@ def test_what_makes_no_sense_is_still_a_usage_error(project: Command) -> None:
         ("backup", "--background"),
         (*BACKGROUND, "--min-interval", "soon"),
         (*BACKUP, "--min-interval", "1h"),
-        ("backup", "--all", "--background"),
         ("backup", "--background", "-d", "postgresql://u:hunter2-in-a-url@h/d"),
     ):
         done = project(*arguments)
@@ -227,6 +226,42 @@ def test_database_that_never_answers_ends_the_job(project: Command) -> None:
     log = Path(ended.log).read_text()
     assert "Z waiting for the database, 1 s at most" in log
     assert "next:" in log.splitlines()[-1]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device here")
+def test_output_that_is_full_is_no_reason_to_fail(project: Command) -> None:
+    with open("/dev/full", "wb") as full:
+        for flags in ((), ("--json",)):
+            words = [sys.executable, "-m", "vault", *BACKGROUND, *flags]
+            subprocess.run(words, cwd=project.home, env=project.variables({}), stdout=full, check=True)
+    for name in state_of(project).jobs():
+        assert over(state_of(project), name).exit_code == 0
+
+
+TWO = """
+[source.one]
+directories = { documents = "documents" }
+[source.two]
+directories = { documents = "documents" }
+"""
+
+
+def test_every_source_has_its_job(project: Command) -> None:
+    (project.home / "pgvault.toml").write_text(TWO)
+    assert project("backup", "--background").code == 2
+    done = project("backup", "--all", "--background", "--json")
+    assert done.code == 0, done.err
+    lines = [json.loads(line) for line in done.out.splitlines()]
+    for line in lines:
+        jsonschema.validate(line, SHAPES["job"])
+        assert over(state_of(project), line["job"]).exit_code == 0
+    assert [line["source"] for line in lines] == ["one", "two"]
+    assert len(snapshots(project)) == 2
+    assert project("backup", "--all", "--wait").code == 0
+    assert len(snapshots(project)) == 4
+    (project.home / "pgvault.toml").write_text(TWO + "[source.three]\n")
+    assert project("backup", "--all", "--background").code == 2
+    assert len(state_of(project).jobs()) == 4, "none was started beside a section that makes no sense"
 
 
 # --- one at a time -------------------------------------------------------------------------------

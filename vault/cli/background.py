@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from vault.app import background, jobs, state
 from vault.cli.exit_codes import ExitCode
+from vault.cli.output import STDOUT, silence, writing
 from vault.cli.signalling import signalled
 from vault.cli.taken import Taken
 from vault.errors import SecretUnavailable, StateUnusable, Unreachable, VaultError
@@ -71,7 +72,14 @@ def launch(invocation: Invocation, work: Work, *, wait: bool) -> int:
         return _no_backup(invocation, work, error)
     if wait:
         return _waited(invocation, directory, begun, work.plan.source)
-    _show(invocation, begun, work.plan.source, None if begun.joined else _what_is_missing(settings))
+    try:
+        _show(invocation, begun, work.plan.source, None if begun.joined else _what_is_missing(settings))
+        with writing(STDOUT):
+            sys.stdout.flush()
+    except VaultError as error:
+        # A full disk under our output is no reason to fail whoever started a stack; the job runs.
+        silence(sys.stdout)
+        invocation.renderer().insist(f"{error.message}: {error.why}")
     return ExitCode.OK
 
 

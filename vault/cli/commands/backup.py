@@ -108,26 +108,36 @@ def backup(
 def _launch(
     invocation: Invocation, settings: Settings, asked: BackupOptions, *, min_interval: str | None, wait: bool
 ) -> int:
+    """A job for each source; with `wait` one after the other. Raises  UsageError; with `wait` StateUnusable, VaultError"""
     from vault.cli.background import Work, launch
     from vault.model.jobs import JobKind
 
-    if asked.every:
-        raise UsageError(
-            "--all cannot run in the background",
-            why="a job is of one source",
-            hint="for each source: pgvault backup --background --source NAME",
-        )
     given = settings.background.min_interval_ms
     interval_ms = given if min_interval is None else age_ms(min_interval, option="--min-interval")
-    work = Work(
-        settings=settings,
-        plan=plan_backup(settings, asked),
-        kind=JobKind.BACKUP,
-        min_interval_ms=interval_ms,
-        take=take,
-        command=("pgvault", *invocation.arguments),
-    )
-    return launch(invocation, work, wait=wait)
+    works = [
+        Work(
+            settings=replace(settings, source=plan.source) if asked.every else settings,
+            plan=plan,
+            kind=JobKind.BACKUP,
+            min_interval_ms=interval_ms,
+            take=take,
+            command=("pgvault", *invocation.arguments),
+        )
+        for plan in _plans(settings, asked)
+    ]
+    return gravest([ExitCode(launch(invocation, work, wait=wait)) for work in works])
+
+
+def _plans(settings: Settings, asked: BackupOptions) -> list[BackupPlan]:
+    """Raises  UsageError: also for one source of several, before a job of another is started"""
+    if not asked.every:
+        return [plan_backup(settings, asked)]
+    plans = []
+    for plan in plan_all(settings, asked).values():
+        if isinstance(plan, UsageError):
+            raise plan
+        plans.append(plan)
+    return plans
 
 
 def take(
