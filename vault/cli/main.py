@@ -83,7 +83,8 @@ class LazyGroup(click.Group):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         formatter.write(
-            "\nStart:  pgvault demo\n        pgvault init -r ./backups && pgvault backup -r ./backups -d postgresql:///app\n"
+            "\nStart:  pgvault demo\n        pgvault init        (in the directory of a Supabase project)\n"
+            "        pgvault init -r ./backups && pgvault backup -r ./backups -d postgresql:///app\n"
             "\nExit codes and error codes: pgvault help errors. Environment: pgvault help environment.\n"
         )
 

@@ -50,14 +50,8 @@ TRUTH: Final = "project_as_it_was"
 LOST_FUNCTION: Final = "reports-export"
 STORED: Final = ("config", "keys/", "packs/", "index/", "snapshots/")
 
-_SUPABASE: Final = "postgresql://postgres@127.0.0.1:54322/postgres"
-_DIRECTORIES: Final = "--dir migrations=supabase/migrations --dir edge_functions=supabase/functions"
-COMMANDS: Final = (
-    "pgvault init -r ./backups --recovery-kit ./recovery-kit.txt",
-    f"pgvault backup -r ./backups -d {_SUPABASE} {_DIRECTORIES}",
-    "pgvault show -r ./backups latest",
-)
-"""For the user's own project: a local Supabase by its usual address."""
+COMMANDS: Final = ("pgvault init", "pgvault backup", "pgvault show latest")
+"""For the user's own project: what is to be known stands in its supabase/config.toml."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,7 +263,7 @@ class _Tale:
         told = "equal" if equal else "DIFFERENT"
         self.say(f"compared with the database as it was: {told} in every definition, row, sequence and file")
         self.say(f"{DAYS + 1} snapshots of {sizes[0] / 1e6:.1f} MB are stored in {sizes[1] / 1e6:.1f} MB")
-        self.say("your own project:")
+        self.say("your own Supabase project, in its directory (any other database: pgvault help postgresql):")
         for command in COMMANDS:
             self.say(f"  {command}")
 
