@@ -105,8 +105,9 @@ def _version(*, version: bool) -> None:
     context = click.get_current_context()
     if version:
         from vault import __version__
+        from vault.limits import FORMAT_VERSION
 
-        click.echo(f"pgvault {__version__}")
+        click.echo(f"pgvault {__version__} (repository format {FORMAT_VERSION})")
         context.exit(0)
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
