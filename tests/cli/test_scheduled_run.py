@@ -77,21 +77,31 @@ def test_a_database_that_is_away_is_a_warning_and_later_a_failure(shop: Command)
 
 def test_a_run_keeps_to_the_policy_and_prunes_and_checks(shop: Command) -> None:
     add(shop, "[retention]\nkeep_last = 2\n")
+    states = []
     for number in range(3):
         (shop.home / "documents" / "letter").write_text(f"letter {number}")
         done = shop("schedule", "run", "--json")
         assert done.code == 0, done.err
-    told = done.json()
-    jsonschema.validate(told, SHAPES["schedule run"])
-    assert [(step["step"], step["state"]) for step in told["steps"]] == [
-        ("retention", "done"),
-        ("prune", "done"),
-        ("check", "done"),
-    ]
+        told = done.json()
+        jsonschema.validate(told, SHAPES["schedule run"])
+        states.append([(step["step"], step["state"]) for step in told["steps"]])
+    assert states[0] == [("retention", "done"), ("prune", "done"), ("check", "done")]
+    assert states[2][2] == ("check", "skipped"), "the repository remembers when it was checked, whoever did"
     assert told["steps"][0]["why"] == "1 snapshot forgotten, 2 kept"
     assert len(snapshots(shop)) == 2
     drawn = shop("schedule", "run")
     assert "retention: 1 snapshot forgotten, 2 kept" in drawn.err
+
+
+def test_status_and_doctor_know_the_next_run_and_from_when_on_one_was_missed(shop: Command) -> None:
+    assert shop("schedule", "run", "-q").code == 0
+    before = shop("status", "--json").json()["sources"][0]
+    assert before["next_run"] is None
+    install(shop, "--every", "12h")
+    [after] = shop("status", "--json").json()["sources"]
+    assert after["next_run"] == shop("schedule", "status", "--json").json()["schedules"][0]["next_run"]
+    assert after["overdue"] is False
+    assert "app daily 03:10, 15:10, by cron" in shop("doctor").out
 
 
 def test_weekly_is_once_a_week(shop: Command) -> None:
@@ -133,7 +143,7 @@ def test_a_failing_prune_does_not_hide_a_good_backup(shop: Command) -> None:
 
 def test_damage_that_the_check_finds_is_exit_code_4(shop: Command) -> None:
     add(shop, 'prune = "never"\n')
-    assert shop("schedule", "run").code == 0
+    assert shop("backup").code == 0
     for manifest in (shop.home.parent / "repository" / "snapshots").iterdir():
         manifest.chmod(0o600)
         manifest.write_bytes(manifest.read_bytes()[:-1])
@@ -143,6 +153,7 @@ def test_damage_that_the_check_finds_is_exit_code_4(shop: Command) -> None:
     assert source["snapshot"] is not None
     assert source["why"]
     assert done.json()["steps"][2]["state"] == "failed"
+    assert shop("schedule", "run", "--json").json()["steps"][2]["state"] == "failed", "until it is mended"
 
 
 def test_after_a_backup_that_failed_nothing_is_removed(shop: Command) -> None:

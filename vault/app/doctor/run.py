@@ -296,10 +296,18 @@ def _places(settings: Settings) -> Iterator[tuple[str, Path | None, str, str]]:
 
 def _schedule(settings: Settings) -> tuple[str, str]:
     """What is installed, and why that cannot be told."""
+    from vault.app.schedule import known
+    from vault.app.state import StateDirectory
+
     if settings.state_dir is None:
         return "", ""
-    path = settings.state_dir / "schedule.json"
-    return (f"installed from here ({path})", "") if path.is_file() else ("", "")
+    schedules = known.load(StateDirectory(settings.state_dir))
+    try:
+        place = wiring.repository_place(settings)
+    except VaultError:
+        return "", schedules.why
+    mine = [one for one in schedules.found.values() if one.repository == place]
+    return "; ".join(f"{', '.join(one.sources)} {one.timetable}, by {one.scheduler}" for one in mine), schedules.why
 
 
 def _embedded() -> str:

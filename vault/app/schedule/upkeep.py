@@ -5,6 +5,7 @@ The drill has its place here, as a step that is due now and then.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -41,9 +42,7 @@ class Upkeep:
         yield self._step("retention", not_at_all or self._no_policy(), self._forget)
         due = self._not_yet(schedule.prune, 0 if memory is None else memory.pruned_ms)
         yield self._step("prune", not_at_all or due, self._prune)
-        yield self._step(
-            "check", self._not_yet(schedule.check, 0 if memory is None else memory.checked_ms), self._check
-        )
+        yield self._step("check", self._not_yet(schedule.check, self._checked_ms()), self._check)
 
     def _not_at_all(self, saved: Saved) -> str:
         from vault.repo.remembered import remembered
@@ -64,6 +63,17 @@ class Upkeep:
 
     def _not_yet(self, often: str, last_ms: int) -> str:
         return why_not_yet(often, last_ms=last_ms, now_ms=self.now_ms)
+
+    def _checked_ms(self) -> int:
+        """By this machine or another one; what was found damaged is looked at again."""
+        from vault.repo import checks
+
+        own = 0 if self.memory is None else self.memory.checked_ms
+        try:
+            newest = checks.newest(self.repo)
+        except VaultError:
+            return own  # a check says it better
+        return own if newest is None or newest.damage else max(own, newest.created_ms)
 
     def _step(self, name: str, why_not: str, do: Callable[[], str]) -> UpkeepStep:
         if why_not:
@@ -108,11 +118,13 @@ class Upkeep:
         return f"{counted(done.deleted, 'pack')} deleted, {size(freed)} freed"
 
     def _check(self) -> str:
-        from vault.ops.check.run import Own, run
+        from vault.ops.check.run import Own, record, run
 
         own = Own(cache_dir=self.settings.cache_dir, state_dir=self.settings.state_dir, now_ms=self.now_ms)
         indexed = self.repo.indexed(self.settings.cache_dir)
         report = run(indexed, read_data=None, entropy=wiring.system_entropy, progress=self.progress, own=own)
+        host, now_ms = socket.gethostname(), max(0, self.now_ms)
+        record(indexed, report, host=host, now_ms=now_ms, entropy=wiring.system_entropy)
         if report.damage:
             first = report.damage[0]
             raise IntegrityError(
