@@ -1,4 +1,4 @@
-"""Many small tables on a server with default settings, in use meanwhile: first backup, unchanged day, restore; beside pg_dump.
+"""Many small tables on a server with default settings, in use meanwhile: first backup, unchanged day, restore; beside pg_dump and pg_restore.
 
     python -m benchmarks.many_tables [--tables 10,100,1000,10000] [--rounds N]
 
@@ -109,7 +109,8 @@ def application(cluster: Cluster, name: str, tables: int) -> Iterator[list[int]]
 
 def measured(cluster: Cluster, name: str, scratch: Path, rounds: int) -> dict[str, list[float]]:
     dsn = shlex.quote(cluster.dsn(name))
-    pg_dump = shlex.quote(str(cluster.bin / "pg_dump"))
+    pg_dump, pg_restore = (shlex.quote(str(cluster.bin / program)) for program in ("pg_dump", "pg_restore"))
+    dump = scratch / "dump"
     repository = scratch / "repository"
     take = f"{PGVAULT} -r {shlex.quote(str(repository))} backup -q --source many -d {dsn}"
     walls: dict[str, list[float]] = {}
@@ -126,9 +127,18 @@ def measured(cluster: Cluster, name: str, scratch: Path, rounds: int) -> dict[st
             file.rmdir() if file.is_dir() else os.unlink(file)
         assert measure.run(fresh("pgvault", repository), env=ENVIRONMENT).code == 0
         run("pg_dump -s", f"{pg_dump} -s {dsn} > /dev/null")
-        run("pg_dump -Fc -Z0", f"{pg_dump} -Fc -Z0 {dsn} > /dev/null", may_fail=True)
+        run(
+            "pg_dump -Fc -Z0",
+            f"{pg_dump} -Fc -Z0 {dsn} > {shlex.quote(str(dump))} || ! rm {shlex.quote(str(dump))}",
+            may_fail=True,
+        )
         run("first", take)
         run("unchanged", take)
+        if dump.exists():
+            target = cluster.createdb()
+            run("pg_restore -j2", f"{pg_restore} -j2 -d {shlex.quote(cluster.dsn(target))} {shlex.quote(str(dump))}")
+            cluster.dropdb(target)
+            dump.unlink()
         target = cluster.createdb()
         into = shlex.quote(cluster.dsn(target))
         run("restore", f"{PGVAULT} -r {shlex.quote(str(repository))} restore latest -q --yes -j2 -d {into}")
