@@ -108,9 +108,13 @@ def test_exit_codes_for_monitoring(pgvault_ready: Command) -> None:
 
 def test_every_trouble_has_a_code_of_the_closed_list() -> None:
     from vault.cli.commands.status import CODES
+    from vault.cli.exit_codes import OF_STATUS, ExitCode
     from vault.ops.status.seen import Trouble
 
     assert set(CODES) == {trouble.value for trouble in Trouble}
+    assert {*CODES.values(), ExitCode.OK} == set(OF_STATUS)
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    assert all(f"| {int(code)} | {meaning} |" in readme for code, meaning in OF_STATUS.items())
 
 
 def recorded(pgvault: Command, name: str = "20260101-000000.000-aaaa", **changes: object) -> state.StateDirectory:

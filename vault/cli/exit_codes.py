@@ -53,6 +53,17 @@ MEANING: Final[Mapping[ExitCode, str]] = {
     ExitCode.INTERRUPTED: "interrupted",
 }
 
+OF_STATUS: Final[Mapping[ExitCode, str]] = {
+    ExitCode.OK: "safe",
+    ExitCode.FAILED: "overdue, or the last run failed or was killed and no snapshot came after it",
+    ExitCode.USAGE: "a source has no snapshot",
+    ExitCode.INCOMPLETE: "something that was selected is not in the last snapshot",
+    ExitCode.DAMAGE: "damage: what the last check found, a file that does not open, a suspect snapshot, a drill that differed, snapshots"
+    " that went away",
+    ExitCode.RUIN: "a finding of the guard waits for an answer",
+}
+"""What they mean when `status` is asked, for monitoring; the others are those of errors: the repository cannot be opened."""
+
 OF_ERROR: Final[Mapping[type[errors.VaultError], ExitCode]] = {
     errors.VaultError: ExitCode.FAILED,
     errors.UsageError: ExitCode.USAGE,

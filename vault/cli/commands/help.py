@@ -8,7 +8,7 @@ from importlib.resources.abc import Traversable
 
 import click
 
-from vault.cli.exit_codes import MEANING, error_classes, exit_code_of
+from vault.cli.exit_codes import MEANING, OF_STATUS, error_classes, exit_code_of
 from vault.cli.options import Invocation, command
 from vault.errors import UsageError
 from vault.model.words import nearest
@@ -131,7 +131,10 @@ def _errors() -> list[tuple[str, ...]]:
 
 LISTS: dict[str, tuple[tuple[str, ...], list[tuple[str, ...]]]] = {
     "errors": (("code", "exit", "meaning"), _errors()),
-    "exit-codes": (("exit", "meaning"), [(str(int(code)), meaning) for code, meaning in MEANING.items()]),
+    "exit-codes": (
+        ("exit", "meaning", "of status"),
+        [(str(int(code)), meaning, OF_STATUS.get(code, "")) for code, meaning in MEANING.items()],
+    ),
     "environment": (("variable", "meaning"), [*ENVIRONMENT]),
     "findings": (("code", "meaning"), [*FINDINGS.items()]),
 }
