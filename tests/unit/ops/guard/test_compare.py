@@ -154,6 +154,10 @@ def test_a_renamed_root_is_known_by_its_partitions() -> None:
     then = facts(**partitions(p1=900), described=frozenset({name("events")}))  # type: ignore[arg-type]
     now = facts(tables(p1=900), parents={name("p1"): name("log")}, described=frozenset({name("log")}))
     assert found(then, now) == []
+    before = facts(**partitions(p1=500, p2=400), described=frozenset({name("events")}))  # type: ignore[arg-type]
+    above = {name("p2"): name("log"), name("p3"): name("log")}
+    rolled = facts(tables(p2=400, p3=500), parents=above, described=frozenset({name("log")}))
+    assert found(before, rolled) == [], "its new partitions count too"
     emptied = facts(tables(p1=0, x=1), parents={name("p1"): name("log")}, described=frozenset({name("log")}))
     assert found(then, emptied) == [(codes.TABLE_EMPTIED, "public.events")]
 

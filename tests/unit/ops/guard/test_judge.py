@@ -126,6 +126,8 @@ def test_a_snapshots_id_answers_for_all_up_to_it_and_a_findings_for_that_fault(r
     assert [row.snapshot for row in by_snapshot] == [first.id, first.id, second.id]
     lost = next(row for row in rows if row.snapshot == third.id and row.finding.code == codes.ROWS_LOST)
     assert [row.snapshot for row in chosen(rows, lost.id.hex())] == [first.id, third.id]
+    early = next(row for row in rows if row.snapshot == first.id and row.finding.code == codes.ROWS_LOST)
+    assert chosen(rows, early.id.hex()) == (early,), "what was found again later waits"
     with pytest.raises(NotThere):
         chosen(rows, "0" * 12)
     with pytest.raises(UsageError):
