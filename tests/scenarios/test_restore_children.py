@@ -157,6 +157,24 @@ def test_children_that_moved_along_with_an_updated_key_are_told(postgres: Cluste
         postgres.dropdb(db)
 
 
+def test_children_that_moved_with_a_row_that_is_changed_back_are_told(postgres: Cluster) -> None:
+    db = postgres.createdb()
+    try:
+        with postgres.connect(db) as connection:
+            connection.execute(
+                "create table p (id int primary key, k text unique); insert into p values (1, 'a'), (2, 'b');"
+                "create table c (id int primary key, k text references p (k) on update cascade); insert into c select * from p"
+            )
+            snapshot = snapshot_of(postgres.dsn(db))
+            connection.execute("update p set k = 'z' where id = 2")
+        done = restored(snapshot, postgres.dsn(db), "public.p", replace=True, into_source=True)
+        assert list(done.failed) == ["FK CONSTRAINT c_k_fkey of public.c"]
+        moved = "1 rows no longer refer by k to public.p as in the snapshot: ON UPDATE CASCADE"
+        assert beside(done) == {"c -c": moved}
+    finally:
+        postgres.dropdb(db)
+
+
 OTHERWISE = """
 create table p (a int primary key, code text unique); create table pair (a int, b int, primary key (a, b));
 create table heir () inherits (p); insert into heir values (9, 'nine');

@@ -113,7 +113,7 @@ def run(plan: RestorePlan, snapshot: Snapshot, *, target: Target, progress: Prog
         sessions.flush()
         with sessions.borrow() as session:
             fewer = lost_rows(plan, session)
-            brought = {name for name, done in rows.merged.items() if done.added}
+            brought = {name for name, done in rows.merged.items() if done.added or done.changed}
             lost = (*fewer, *lost_by_key(plan, snapshot, session, brought=brought, told=fewer))
             beside = (*lost, *cut_off_rows(plan, snapshot, session, lost=lost, brought=brought))
     for table in beside:
