@@ -1,7 +1,8 @@
 """A service and a timer of systemd. Pure.
 
 A missed run is caught up once (Persistent). The hardening is what no backup needs: the sockets in /tmp, the agents of passphrase
-commands, home directories and any place of a repository stay within reach.
+commands, home directories and any place of a repository stay within reach. No NoNewPrivileges: a passphrase command may be sudo's, and
+a rehearsal outside of systemd would not find out that it fails.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def service(task: Task, *, system: bool) -> str:
         f"WorkingDirectory={_literal(task.folder)}\n"
         f"{variables}"
         f"UMask=0077\nNice=10\nIOSchedulingClass=best-effort\nIOSchedulingPriority=7\nNotifyAccess=main\n"
-        f"NoNewPrivileges=yes\n{_SYSTEM if system else ''}"
+        f"{_SYSTEM if system else ''}"
     )
 
 

@@ -19,7 +19,7 @@ from typing import Final
 from vault.errors import VaultError
 
 METRICS: Final[Mapping[str, str]] = {
-    "last_success_timestamp_seconds": "When the last snapshot was saved that nothing is wrong with.",
+    "last_success_timestamp_seconds": "When the last snapshot was saved that does not look like damage.",
     "last_attempt_timestamp_seconds": "When the last backup ended, however it did.",
     "last_exit_code": "Exit code of the last backup; 0 is good, pgvault help exit-codes says the others.",
     "last_duration_seconds": "How long the last backup took.",

@@ -30,7 +30,6 @@ Nice=10
 IOSchedulingClass=best-effort
 IOSchedulingPriority=7
 NotifyAccess=main
-NoNewPrivileges=yes
 """
 TIMER = """\
 # Written by: pgvault schedule install. Removed by: pgvault schedule remove
@@ -58,7 +57,7 @@ def test_the_systems_unit_waits_for_the_network_and_is_confined() -> None:
     text = systemd.service(PLAIN, system=True)
     assert "After=network-online.target" in text
     assert "ProtectSystem=full" in text
-    for what_backups_need in ("PrivateTmp", "ProtectHome", "PrivateNetwork", "ProtectSystem=strict"):
+    for what_backups_need in ("PrivateTmp", "ProtectHome", "PrivateNetwork", "ProtectSystem=strict", "NoNewPrivileges"):
         assert what_backups_need not in text
 
 

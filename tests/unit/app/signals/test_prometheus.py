@@ -28,7 +28,7 @@ FAILED = Measured(ended_s=1_800_086_400, duration_s=0.1, exit_code=6, good=False
 APP = label("/srv/backups", "app")
 
 GOLDEN = """\
-# HELP pgvault_last_success_timestamp_seconds When the last snapshot was saved that nothing is wrong with.
+# HELP pgvault_last_success_timestamp_seconds When the last snapshot was saved that does not look like damage.
 # TYPE pgvault_last_success_timestamp_seconds gauge
 pgvault_last_success_timestamp_seconds{repository="/srv/backups",source="app"} 1800000000.500
 # HELP pgvault_last_attempt_timestamp_seconds When the last backup ended, however it did.
