@@ -37,13 +37,16 @@ if TYPE_CHECKING:
     "backup",
     help="Save one snapshot of a database and its directories.\n\nThe database is -d, --local or --linked, else the "
     "configuration's, else what PGHOST, PGDATABASE, PGSERVICE, ... say, else the local one of the Supabase project around, "
-    "with its migrations and edge functions. Passwords come from PGPASSFILE or PGPASSWORD.",
+    "with its migrations and edge functions. Passwords come from PGPASSFILE or PGPASSWORD."
+    "\n\n--background leaves a job that outlives the shell and the terminal; a container, a service or a CI step that ends "
+    "takes its jobs along. `pgvault status --follow` shows it.",
     examples=[
         "pgvault backup",
         "pgvault backup -d postgresql://postgres@127.0.0.1:54322/postgres",
         "pgvault backup -d app --dir migrations=supabase/migrations --dir edge_functions=supabase/functions",
         "pgvault backup --dir documents=/srv/documents --tag release=1.4",
         "pgvault backup --all",
+        "pgvault backup --background --min-interval 12h",
     ],
 )
 @database_options("Database name, URL or connection string, without a password.")
