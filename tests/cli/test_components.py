@@ -69,7 +69,7 @@ def test_own_names_are_counted_listed_rendered_and_compared_after_a_restore(
     configure(pgvault_ready, COMPONENTS)
     done = pgvault_ready("backup", "--source", "app", "-d", pg18.dsn(name), "--dir", "changes=changes")
     assert done.code == 0, done.err
-    assert done.out.splitlines()[2:11] == [
+    assert done.out.splitlines()[-9:] == [
         "✅ Database tables: 2 tables",
         "✅ Data records: 7 total records",
         "✅ Users: 3 users (with encrypted passwords)",
