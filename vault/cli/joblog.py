@@ -85,5 +85,5 @@ class Steps(Paced):
     def event(self, kind: str, text: str) -> None:
         self.renderer.talk(f"warning: {text}" if kind == "warning" and not text.startswith("warning") else text)
 
-    def _speak(self) -> None:
-        self.renderer.talk(f"{self.name}: {size(self.done)}{f' of {size(self.total)}' if self.total else ''}")
+    def _speak(self, now: float) -> None:
+        self.renderer.talk(f"{self.name}: {self.pace.words(now)}")

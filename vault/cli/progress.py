@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from vault.cli.render import printable, size
+from vault.cli.pace import Pace
+from vault.cli.render import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -56,23 +57,22 @@ class Paced:
         self._every_s = every_s
         self._lock = threading.Lock()
         self.name = ""
-        self.done = 0
-        self.total: int | None = None
         self._spoken_at = time.monotonic()
+        self.pace = Pace(None, self._spoken_at)
 
     def stage(self, name: str, total_bytes: int | None = None) -> None:
         with self._lock:
-            self.name, self.done, self.total = name, 0, total_bytes
+            self.name, self.pace = name, Pace(total_bytes, time.monotonic())
 
     def advance(self, done_bytes: int) -> None:
         with self._lock:
-            self.done += done_bytes
             now = time.monotonic()
+            self.pace.advance(done_bytes, now)
             if now - self._spoken_at >= self._every_s:
                 self._spoken_at = now
-                self._speak()
+                self._speak(now)
 
-    def _speak(self) -> None:
+    def _speak(self, now: float) -> None:
         raise AssertionError("a subclass speaks")
 
 
@@ -85,9 +85,8 @@ class MinuteLines(Paced):
     def event(self, kind: str, text: str) -> None:
         self.renderer.talk(text)
 
-    def _speak(self) -> None:
-        of_total = f" of {size(self.total)}" if self.total is not None else ""
-        self.renderer.talk(f"{self.name}: {size(self.done)}{of_total}")
+    def _speak(self, now: float) -> None:
+        self.renderer.talk(f"{self.name}: {self.pace.words(now)}")
 
 
 class JsonLines(Paced):
@@ -99,10 +98,10 @@ class JsonLines(Paced):
     def event(self, kind: str, text: str) -> None:
         self.renderer.json_line({"type": "event", "kind": kind, "text": text})
 
-    def _speak(self) -> None:
-        self.renderer.json_line(
-            {"type": "progress", "stage": self.name, "done_bytes": self.done, "total_bytes": self.total}
-        )
+    def _speak(self, now: float) -> None:
+        rate, left_s = self.pace.rate(now), self.pace.left_s(now)
+        line = {"type": "progress", "stage": self.name, "done_bytes": self.pace.done, "total_bytes": self.pace.total}
+        self.renderer.json_line(line | {"bytes_per_s": None if rate is None else round(rate), "left_s": left_s})
 
 
 class Bars:

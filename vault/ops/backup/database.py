@@ -71,7 +71,7 @@ def capture_database(
     Raises   SourceError, StoreError, IntegrityError
     """
     lists = ListWriter(writer, keys)
-    progress.stage("rows", sum(table.bytes_estimate for table in capture.tables))
+    progress.stage("looking for what changed")
     rows = RowCapture(capture, lists, before=before, keys=keys, options=options, progress=progress)
     with alongside(partial(_definitions, capture, lists), cancel=capture.abort) as described:
         with closing(rows.tables(cancel=described.cancel)) as items:

@@ -108,5 +108,12 @@ class TablePlan:
     reuse: bytearray
 
     @property
+    def bytes_to_read(self) -> int:
+        """About: the share of the extents that are not taken over unread."""
+        if not self.reuse:
+            return self.table.bytes_estimate
+        return self.table.bytes_estimate * (len(self.reuse) - self.reuse.count(1)) // len(self.reuse)
+
+    @property
     def reused(self) -> int:
         return len(self.reuse) - self.reuse.count(0)

@@ -81,6 +81,7 @@ class RowCapture:
         """Every table in list order. `cancel`: ends the capture when reading fails. Raises  SourceError, StoreError, IntegrityError"""
         self._tell_unplanned()
         plans = self._draw_sample(self._plans(sorted(self._capture.tables, key=_table_key), cancel))
+        self._progress.stage("rows", sum(plan.bytes_to_read for plan in plans))
         reading = ordered(
             self._read_batch,
             _batches(plans),

@@ -22,6 +22,7 @@ from vault.format.index import (
 from vault.ids import FragmentId, PackId
 from vault.limits import FRAGMENT_ENTRIES_MAX, PACK_BYTES_MAX
 from vault.model import FileKind, PackEntry
+from vault.model.words import counted
 from vault.pipeline.seal import open_trailer
 from vault.ports import Entropy, Progress
 from vault.repo.index import Index, damaged_fragments
@@ -57,7 +58,7 @@ def plan(repo: Open, *, progress: Progress) -> IndexPlan:
     silent: list[IntegrityError] = []
     objects = 0
     unknown = sorted((pack, size) for pack, size in index.pack_sizes.items() if pack not in named)
-    progress.stage("reading trailers of packs", len(unknown))
+    progress.stage(f"reading trailers of {counted(len(unknown), 'pack')}")
     for pack, size in unknown:
         try:
             objects += len(read_entry(repo, pack, size).records)
@@ -67,7 +68,6 @@ def plan(repo: Open, *, progress: Progress) -> IndexPlan:
         except IntegrityError as error:
             error.file = pack_format.pack_name(pack)
             silent.append(error)
-        progress.advance(1)
     return IndexPlan(unreadable=tuple(unreadable), packs=tuple(packs), objects=objects, silent=tuple(silent))
 
 

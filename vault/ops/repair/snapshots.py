@@ -17,6 +17,7 @@ from vault.format.lists import SEQUENCES, TABLES
 from vault.format.upkeep import encode_forgotten
 from vault.ids import SnapshotId
 from vault.model import FileKind, Forgotten, ForgottenSnapshot, Manifest, ObjectType, SequenceItem
+from vault.model.words import counted
 from vault.ops.repair.losses import Loss, Survivors, ledger_loss
 from vault.ports import Entropy, Progress
 from vault.repo.lease import index_after_sweeps
@@ -74,13 +75,12 @@ def plan(repo: Open, *, progress: Progress) -> SnapshotsPlan:
     if not lost:
         leftovers += records
     indexed = index_after_sweeps(repo, None)
-    progress.stage("going through snapshots", len(readable))
+    progress.stage(f"going through {counted(len(readable), 'snapshot')}")
     damaged = []
     for snapshot_id, manifest in in_order(readable):
         losses, hopeless = survey(indexed, manifest)
         if losses or hopeless:
             damaged.append(DamagedSnapshot(id=snapshot_id, manifest=manifest, losses=losses, hopeless=hopeless))
-        progress.advance(1)
     mended = tuple(
         manifest.origin.snapshot
         for _, manifest in readable

@@ -1,0 +1,51 @@
+"""Rate and time left, with times handed in."""
+
+from __future__ import annotations
+
+import pytest
+
+from vault.cli.pace import SURE_S, WINDOW_S, Pace
+
+MIB = 1024 * 1024
+
+
+def paced(total: int | None, steps: int, each: int, *, every_s: float = 1.0) -> Pace:
+    pace = Pace(total, 0.0)
+    for step in range(1, steps + 1):
+        pace.advance(each, step * every_s)
+    return pace
+
+
+def test_an_even_pace_tells_what_is_left() -> None:
+    pace = paced(100 * MIB, 20, MIB)
+    assert pace.rate(20.0) == pytest.approx(MIB)
+    assert pace.left_s(20.0) == pytest.approx(80.0)
+    assert pace.words(20.0) == "20.0 MiB of 100.0 MiB, 1.0 MiB/s, about 1 min left"
+
+
+def test_nothing_is_foretold_from_the_first_seconds() -> None:
+    pace = paced(100 * MIB, 4, 20 * MIB)
+    assert (pace.rate(SURE_S - 1), pace.left_s(SURE_S - 1)) == (None, None)
+    assert pace.words(4.0) == "80.0 MiB of 100.0 MiB"
+
+
+def test_a_slower_stretch_counts_more_than_a_quick_beginning() -> None:
+    pace = Pace(1000 * MIB, 0.0)
+    pace.advance(500 * MIB, 1.0)
+    for second in range(2, 62):
+        pace.advance(MIB, float(second))
+    assert pace.rate(61.0) == pytest.approx(MIB, rel=0.05)
+    assert WINDOW_S < 60
+
+
+@pytest.mark.parametrize("total", [None, 10 * MIB])
+def test_without_a_total_or_past_it_no_time_is_left_to_tell(total: int | None) -> None:
+    pace = paced(total, 20, MIB)
+    assert pace.left_s(20.0) is None
+    assert pace.words(20.0) == "20.0 MiB, 1.0 MiB/s"
+
+
+def test_what_stands_still_has_no_end() -> None:
+    pace = Pace(100 * MIB, 0.0)
+    assert pace.left_s(60.0) is None
+    assert pace.words(60.0) == "0 B of 100.0 MiB"

@@ -1,0 +1,51 @@
+"""How fast a stage goes, and how long it will take from here; nothing is said before it can be known. Pure: times are arguments, in seconds."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+from vault.model.words import duration, size
+
+WINDOW_S: Final = 30.0
+"""The rate is that of so long ago until now: what a stage did first says little about what it does now."""
+SURE_S: Final = 5.0
+"""No rate and no time left before so long: the first bytes come from caches."""
+
+
+class Pace:
+    """Of one stage, from `now` on. `total`: bytes that it will take, as far as is known."""
+
+    def __init__(self, total: int | None, now: float) -> None:
+        self.total = total
+        self.done = 0
+        self._began = now
+        self._marks: deque[tuple[float, int]] = deque([(now, 0)])
+
+    def advance(self, done_bytes: int, now: float) -> None:
+        self.done += done_bytes
+        if now - self._marks[-1][0] >= 1.0:
+            self._marks.append((now, self.done))
+        while len(self._marks) > 2 and now - self._marks[1][0] >= WINDOW_S:
+            self._marks.popleft()
+
+    def rate(self, now: float) -> float | None:
+        """Bytes a second."""
+        since, before = self._marks[0]
+        return (self.done - before) / (now - since) if now - self._began >= SURE_S else None
+
+    def left_s(self, now: float) -> float | None:
+        """None where nobody can say: no total, one that was passed, or nothing moves."""
+        rate = self.rate(now)
+        if not rate or self.total is None or self.done >= self.total:
+            return None
+        return (self.total - self.done) / rate
+
+    def words(self, now: float) -> str:
+        """`1.2 GiB of 4.0 GiB, 85.3 MiB/s, about 34 s left`, as far as it is known."""
+        rate, left_s = self.rate(now), self.left_s(now)
+        known = self.total is not None and self.done <= self.total
+        parts = [f"{size(self.done)} of {size(self.total or 0)}" if known else size(self.done)]
+        parts += [f"{size(round(rate))}/s"] if rate else []
+        parts += [f"about {duration(round(left_s) * 1000)} left"] if left_s is not None else []
+        return ", ".join(parts)
