@@ -64,7 +64,9 @@ def space(room: Room, *, recent_bytes: Sequence[int], database_bytes: int | None
         return stopped("space", error)
     if recent_bytes:
         last, needed = recent_bytes[-1], max(*recent_bytes, 2 * PACK_BYTES_TARGET)
-        told = f"{free}; the last snapshot added {size(last)}, the largest of the last {len(recent_bytes)} {size(max(recent_bytes))}"
+        told = f"{free}; the last snapshot added {size(last)}"
+        if len(recent_bytes) > 1:
+            told += f", at most {size(max(recent_bytes))} each of the last {len(recent_bytes)}"
     elif database_bytes is not None:
         needed = max(database_bytes, 2 * PACK_BYTES_TARGET)
         told = f"{free}; the database has {size(database_bytes)}, a first snapshot takes less"
