@@ -236,7 +236,10 @@ def remove(place: Place, choice: random.Random, name: str) -> str:
 def release(place: Place, choice: random.Random, name: str) -> str:
     """Remove the leases of the dead, never one by name: that may break a living writer, which `unlock` says."""
     time.sleep(2 * choice.random())
-    done = unlock(place.either(choice), is_dead=is_dead, clock=JumpingClock(choice), entropy=os.urandom)
+    host, pid = os.uname().nodename, os.getpid()
+    done = unlock(
+        place.either(choice), is_dead=is_dead, clock=JumpingClock(choice), entropy=os.urandom, host=host, pid=pid
+    )
     return "unlock that removed" if done.removed else "unlock"
 
 

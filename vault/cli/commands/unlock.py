@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from typing import TYPE_CHECKING
 
 import click
@@ -29,7 +31,13 @@ def unlock(invocation: Invocation, lease: str | None) -> None:
 
     opened = wiring.open_repository(invocation.settings())
     done = run_unlock(
-        opened, lease, is_dead=processes.is_dead, clock=wiring.SystemClock(), entropy=wiring.system_entropy
+        opened,
+        lease,
+        is_dead=processes.is_dead,
+        clock=wiring.SystemClock(),
+        entropy=wiring.system_entropy,
+        host=socket.gethostname(),
+        pid=os.getpid(),
     )
     out = invocation.renderer()
     if invocation.json:

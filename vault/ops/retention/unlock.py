@@ -47,13 +47,18 @@ def unlock(
     is_dead: Callable[[Lease], bool],
     clock: Clock,
     entropy: Entropy,
+    host: str = "",
+    pid: int = 0,
 ) -> Unlocked:
     """Remove the leases of the dead, or the one that `prefix` names, whatever its age.
 
     is_dead  whether a lease's process is surely gone
+    host     and `pid`: who asks; a lease that it writes to learn the store's time says so, for whoever kills it meanwhile
     Raises   NotThere, UsageError: no lease, or several, of that prefix; StoreError: one cannot be removed
     """
-    rows = sorted(_rows(repo, is_dead=is_dead, clock=clock, entropy=entropy), key=lambda row: (-row.age_s, row.id))
+    now_ms = max(0, clock.now_ms())
+    probe = Lease(created_ms=now_ms, host=host, pid=pid, purpose="backup", source="", parent=None)
+    rows = sorted(_rows(repo, probe, is_dead=is_dead, entropy=entropy), key=lambda row: (-row.age_s, row.id))
     going = [row for row in rows if row.dead] if prefix is None else [_named(rows, prefix)]
     for row in going:
         withdraw(repo, f"leases/{row.id}")
@@ -63,11 +68,10 @@ def unlock(
     return Unlocked(removed=tuple(going), left=left, young=any(not row.dead for row in going))
 
 
-def _rows(repo: Open, *, is_dead: Callable[[Lease], bool], clock: Clock, entropy: Entropy) -> list[LeaseRow]:
+def _rows(repo: Open, probe: Lease, *, is_dead: Callable[[Lease], bool], entropy: Entropy) -> list[LeaseRow]:
     """The store's time is that of a lease that is written for it, which pins nothing; where nothing can be written, this machine's
     stands for it."""
-    now_ms = max(0, clock.now_ms())
-    probe = Lease(created_ms=now_ms, host="", pid=0, purpose="backup", source="", parent=None)
+    now_ms = probe.created_ms
     try:
         own = publish(repo, probe, entropy=entropy)
     except StoreError:

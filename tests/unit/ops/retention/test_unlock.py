@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from tests.faults import Fault, FaultStore
-from tests.small_repository import new_repository, opened
+from tests.faults import Crashed, Fault, FaultStore
+from tests.small_repository import CLOCK, new_repository, opened
 from tests.unit.ops.retention.test_reclaim import Standing, lease, leased, names
 from vault.errors import NotThere, StoreError, UsageError
 from vault.ids import PackId
@@ -16,6 +16,8 @@ from vault.model import Lease
 from vault.ops.retention.unlock import Unlocked, unlock
 from vault.ports import ObjectStore
 from vault.repo.lease import reading
+from vault.repo.state import Open
+from vault.repo.sweep import found_leases
 from vault.store.memory import MemoryStore
 
 
@@ -110,3 +112,15 @@ def test_who_may_not_write_reads_all_the_same(store: MemoryStore, kind: str) -> 
     with reading(opened(refusing), lease("restore"), entropy=os.urandom):
         pass
     assert len(names(store, "leases/")) == (1 if kind == "delete" else 0)
+
+
+def test_an_unlock_that_was_killed_leaves_a_lease_that_the_next_removes() -> None:
+    """It writes one to learn the store's time; with nobody's name on it, that one stayed for a day and held up sweeps."""
+    store = MemoryStore()
+    repo = new_repository(store)
+    killed = Open(FaultStore(store, [Fault(kind="delete", crash=True)]), repo.config, repo.keys, repo.bundle)
+    with pytest.raises(Crashed):
+        unlock(killed, is_dead=lambda _: False, clock=CLOCK, entropy=os.urandom, host="here", pid=7)
+    assert [found.lease and found.lease.pid for found in found_leases(repo)] == [7]
+    unlock(repo, is_dead=lambda lease: lease.pid == 7, clock=CLOCK, entropy=os.urandom, host="here", pid=8)
+    assert found_leases(repo) == []
