@@ -15,6 +15,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from tests.architecture.sources import ROOT
 from tests.cli.command import Command
 from tests.cli.shapes import SHAPES
 from tests.cli.test_ack import fill
@@ -113,8 +114,8 @@ def test_every_trouble_has_a_code_of_the_closed_list() -> None:
 
     assert set(CODES) == {trouble.value for trouble in Trouble}
     assert {*CODES.values(), ExitCode.OK} == set(OF_STATUS)
-    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
-    assert all(f"| {int(code)} | {meaning} |" in readme for code, meaning in OF_STATUS.items())
+    page = (ROOT / "vault" / "docs" / "every-day.md").read_text(encoding="utf-8")
+    assert all(f"| {int(code)} | {meaning} |" in page for code, meaning in OF_STATUS.items())
 
 
 def recorded(pgvault: Command, name: str = "20260101-000000.000-aaaa", **changes: object) -> state.StateDirectory:

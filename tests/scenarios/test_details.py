@@ -67,7 +67,7 @@ def test_rows_whose_leaf_or_column_order_changes_come_back(postgres: Cluster) ->
         assert restored(snapshot_of(postgres, source), postgres, ours).failed == ()
         assert ask(postgres, ours, sums) == ask(postgres, source, sums)
         moved = [(one.kind, one.name) for one in differences((postgres, source), (postgres, ours))]
-        assert moved == [("entry", "TABLE public.down")]  # README, Limits: the order of its columns
+        assert moved == [("entry", "TABLE public.down")]  # help limits: the order of its columns
 
 
 def test_materialized_view_that_cannot_be_computed_is_named_and_empty(postgres: Cluster) -> None:
