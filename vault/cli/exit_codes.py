@@ -58,7 +58,7 @@ OF_STATUS: Final[Mapping[ExitCode, str]] = {
     ExitCode.FAILED: "overdue, or the last run failed or was killed and no snapshot came after it",
     ExitCode.USAGE: "a source has no snapshot",
     ExitCode.INCOMPLETE: "something that was selected is not in the last snapshot",
-    ExitCode.DAMAGE: "damage: what the last check found, a file that does not open, a suspect snapshot, a drill that differed, snapshots"
+    ExitCode.DAMAGE: "damage: what a check found, a file that does not open, a suspect snapshot, a drill that differed, snapshots"
     " that went away",
     ExitCode.RUIN: "a finding of the guard waits for an answer",
 }

@@ -1,16 +1,19 @@
 """What checks left behind: the result of each, and when which pack was last read and found whole. Spec 60-snapshot.
 
-A record carries on what those before it say, so the newest is enough; a few are kept, for two checks may end at the same time.
+A record carries on what those before it say; a few are kept, for two checks may end at the same time, and are read as one.
+Invariant: the damage of a pack that was read is told until a check reads that pack and finds it whole, or until it is gone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 from vault.errors import StoreError
 from vault.format.notes import decode_check, encode_check
+from vault.format.pack import pack_name
 from vault.format.upkeep import DIRECTORIES
 from vault.ids import PackId
 from vault.model import CheckedPack, CheckRecord, FileKind
@@ -21,7 +24,11 @@ from vault.repo.state import Indexed, Open
 KEPT: Final = 3
 """Records that a tidying leaves."""
 _LINES_MAX: Final = 100
-"""Damages that are told in a record; the check itself told them all."""
+"""Damages that are told in a record, beside one for each damaged pack; the check itself told them all."""
+
+_Sized = tuple[PackId, int]
+_Carried = Mapping[_Sized, tuple[int | None, str]]
+"""When a pack was last read and found whole, and the line of the damage that was found in it since; empty: none was."""
 
 
 def record(
@@ -41,16 +48,21 @@ def record(
     whole    packs of which every byte was read and found right; damaged: those of which it was not
     Raises   StoreError: it cannot be written
     """
-    earlier: dict[tuple[PackId, int], int] = {}
-    for pack in (pack for _, one in _found(repo.open) for pack in one.packs):
-        if pack.read_ms is not None:
-            earlier[pack.id, pack.size] = max(pack.read_ms, earlier.get((pack.id, pack.size), 0))
+    before = _found(repo.open)
+    carried = _carried(one for _, one in before)
     lines = [*damage][:_LINES_MAX]
+    told = _by_file(lines)
     if len(damage) > _LINES_MAX:
         lines.append(f"and {len(damage) - _LINES_MAX} more")
     packs = []
     for name, size in sorted(repo.index.pack_sizes.items()):
-        read_ms = now_ms if name in whole else None if name in damaged else earlier.get((name, size))
+        read_ms, line = carried.get((name, size), (None, ""))
+        if name in whole:
+            read_ms, line = now_ms, ""
+        elif name in damaged:
+            read_ms, line = None, line or f"{pack_name(name)}: it was read, and is damaged"
+        if line and pack_name(name) not in told:
+            lines.append(line)
         packs.append(CheckedPack(id=name, size=size, read_ms=read_ms))
     made = CheckRecord(
         created_ms=now_ms,
@@ -61,15 +73,22 @@ def record(
         damage=tuple(lines),
         packs=tuple(packs),
     )
-    save(repo.open, FileKind.CHECK, encode_check(made), entropy=entropy)
+    own = save(repo.open, FileKind.CHECK, encode_check(made), entropy=entropy)
+    _follow(repo.open, own, {name for name, _ in before})
     tidy(repo.open)
     return made
 
 
 def newest(repo: Open) -> CheckRecord | None:
-    """The last check's; what cannot be read is passed over, `check` names it. Raises  StoreError"""
+    """The last check's, with what those that are kept say of its packs; what cannot be read is passed over. Raises  StoreError"""
     found = _found(repo)
-    return found[-1][1] if found else None
+    if not found:
+        return None
+    last = found[-1][1]
+    carried = _carried(one for _, one in found)
+    packs = [(pack, *carried[pack.id, pack.size]) for pack in last.packs]
+    lines = dict.fromkeys((*last.damage, *(line for _, _, line in packs if line)))
+    return replace(last, damage=tuple(lines), packs=tuple(replace(pack, read_ms=read_ms) for pack, read_ms, _ in packs))
 
 
 def tidy(repo: Open) -> None:
@@ -77,6 +96,41 @@ def tidy(repo: Open) -> None:
     for name, _ in _found(repo)[:-KEPT]:
         with suppress(StoreError):
             repo.store.delete(name)
+
+
+def _follow(repo: Open, own: str, before: Collection[str]) -> None:
+    """Remove what the own record carries on and would seem to come after it: the store's clock was ahead then."""
+    names = [name for name, _ in _found(repo)]
+    for name in names[names.index(own) + 1 :] if own in names else ():
+        if name in before:
+            with suppress(StoreError):
+                repo.store.delete(name)
+
+
+def _carried(records: Iterable[CheckRecord]) -> _Carried:
+    """What they say of packs together, the oldest first. Only a check that read a pack itself takes its damage back."""
+    carried: dict[_Sized, tuple[int | None, str]] = {}
+    for record in records:
+        told = _by_file(record.damage)
+        for pack in record.packs:
+            read_ms, damage = carried.get((pack.id, pack.size), (None, ""))
+            line = told.get(pack_name(pack.id), "")
+            if line and pack.read_ms is None:
+                read_ms, damage = None, line
+            elif pack.read_ms == record.created_ms:
+                read_ms, damage = pack.read_ms, ""
+            elif not damage and pack.read_ms is not None:
+                read_ms = max(read_ms or 0, pack.read_ms)
+            carried[pack.id, pack.size] = read_ms, damage
+    return carried
+
+
+def _by_file(lines: Iterable[str]) -> dict[str, str]:
+    """The first line about each file."""
+    named: dict[str, str] = {}
+    for line in lines:
+        named.setdefault(line.partition(": ")[0], line)
+    return named
 
 
 def _found(repo: Open) -> list[tuple[str, CheckRecord]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 
 import pytest
 
@@ -11,12 +12,13 @@ from tests.faults import Fault, FaultStore
 from tests.small_repository import Quiet, new_repository, opened, rows, take
 from vault.errors import StoreError
 from vault.format.notes import decode_check
+from vault.format.pack import pack_name
 from vault.ids import PackId
 from vault.model import CheckRecord, FileKind
 from vault.ops.check import run as check
 from vault.repo import checks
 from vault.repo.records import load
-from vault.repo.state import Open
+from vault.repo.state import Indexed, Open
 from vault.store.memory import MemoryStore
 
 
@@ -52,18 +54,106 @@ def test_a_record_carries_on_when_each_pack_was_read(repo: Open) -> None:
     assert read_at(checked(repo, 5, read_data=1.0)) == {5}
 
 
-@pytest.mark.spec("NOTE-7")
-def test_a_pack_that_is_damaged_was_never_read_whole(repo: Open) -> None:
-    checked(repo, 1, read_data=1.0)
+def rot(repo: Open) -> tuple[str, PackId]:
+    """Turn one bit of a pack; its file and id."""
+    name = next(name for name in files(repo) if name.startswith("packs/"))
+    data = files(repo)[name]
+    files(repo)[name] = data[:-1] + bytes([data[-1] ^ 1])
+    return name, PackId(bytes.fromhex(name.rpartition("/")[2]))
+
+
+def files(repo: Open) -> dict[str, bytes]:
     assert isinstance(repo.store, MemoryStore)
-    name = next(name for name in repo.store.files if name.startswith("packs/"))
-    data = repo.store.files[name]
-    repo.store.files[name] = data[:-1] + bytes([data[-1] ^ 1])
+    return repo.store.files
+
+
+def of(record: CheckRecord, pack: PackId) -> int | None:
+    return {one.id: one.read_ms for one in record.packs}[pack]
+
+
+@pytest.mark.spec("NOTE-9")
+def test_damage_of_a_pack_is_told_until_the_pack_was_read_whole(repo: Open) -> None:
+    checked(repo, 1, read_data=1.0)
+    whole = dict(files(repo))
+    name, damaged = rot(repo)
     found = checked(repo, 2, read_data=1.0)
-    assert found.damage
-    damaged = PackId(bytes.fromhex(name.rpartition("/")[2]))
-    assert {pack.id: pack.read_ms for pack in found.packs}[damaged] is None
-    assert checked(repo, 3).damage == (), "its bytes were not read"
+    assert any(line.startswith(f"{name}: ") for line in found.damage)
+    assert of(found, damaged) is None
+    for now_ms in range(3, 9):
+        later = checked(repo, now_ms)
+        assert [line for line in later.damage if line.startswith(f"{name}: ")], "its bytes were not read"
+        assert of(later, damaged) is None, "an older time is no reading since"
+    files(repo)[name] = whole[name]
+    assert checked(repo, 9).damage, "nobody has read it"
+    mended = checked(repo, 10, read_data=1.0)
+    assert (mended.damage, of(mended, damaged)) == ((), 10)
+    assert (checked(repo, 11).damage, read_at(checked(repo, 12))) == ((), {10})
+
+
+@pytest.mark.spec("NOTE-9")
+def test_damage_of_a_pack_goes_with_the_pack(repo: Open) -> None:
+    name, _ = rot(repo)
+    assert checked(repo, 1, read_data=1.0).damage
+    del files(repo)[name]
+    assert not [line for line in checked(repo, 2).damage if "its bytes do not match" in line]
+
+
+@pytest.mark.spec("NOTE-9")
+def test_a_check_that_a_clock_puts_before_another_is_the_newest(repo: Open) -> None:
+    checked(repo, 10**15, read_data=1.0)
+    _, damaged = rot(repo)
+    assert checked(repo, 5, read_data=1.0).damage
+    later = checked(repo, 4)
+    assert later.damage
+    assert of(later, damaged) is None
+
+
+@pytest.mark.spec("NOTE-9")
+def test_of_more_damaged_packs_than_lines_each_stays_told(repo: Open) -> None:
+    for number in range(2, 5):
+        take(repo, FakeDatabase(tables={"public.t": [rows(number, 100)]}))
+    indexed = repo.indexed(None)
+    packs = sorted(indexed.index.pack_sizes)
+    noted(indexed, 1, damage=[f"snapshots/{number}: bad" for number in range(1000)], damaged=packs)
+    assert [line.partition(": ")[0] for line in checked(repo, 2).damage] == [pack_name(pack) for pack in packs]
+
+
+@pytest.mark.spec("NOTE-9")
+def test_damage_that_another_check_found_meanwhile_is_told(repo: Open) -> None:
+    indexed = repo.indexed(None)
+    packs = sorted(indexed.index.pack_sizes)
+    noted(indexed, 1, whole=packs)
+    one, other = (opened(MemoryStore(dict(files(repo)))).indexed(None) for _ in range(2))
+    noted(one, 2, damaged=packs[:1])
+    noted(other, 3)
+    files(repo).update({**files(one.open), **files(other.open)})
+    newest = checks.newest(repo)
+    assert newest is not None
+    assert newest.created_ms == 3
+    assert newest.damage
+    assert of(newest, packs[0]) is None
+    assert checked(repo, 4).damage
+
+
+def noted(
+    indexed: Indexed,
+    now_ms: int,
+    *,
+    damage: Collection[str] = (),
+    whole: Collection[PackId] = (),
+    damaged: Collection[PackId] = (),
+) -> None:
+    checks.record(
+        indexed,
+        host="h",
+        now_ms=now_ms,
+        objects=1,
+        read_bytes=1,
+        damage=damage,
+        whole=whole,
+        damaged=damaged,
+        entropy=os.urandom,
+    )
 
 
 @pytest.mark.spec("NOTE-7")
@@ -84,17 +174,7 @@ def test_two_that_end_together_lose_nothing_of_each_other(repo: Open) -> None:
     for now_ms, whole in ((1, packs[0]), (2, other)):
         store = {name: data for name, data in repo.store.files.items() if not name.startswith("checks/")}  # type: ignore[attr-defined]
         apart = opened(MemoryStore(store)).indexed(None)
-        checks.record(
-            apart,
-            host="h",
-            now_ms=now_ms,
-            objects=1,
-            read_bytes=1,
-            damage=(),
-            whole={whole},
-            damaged=(),
-            entropy=os.urandom,
-        )
+        noted(apart, now_ms, whole={whole})
         for name, data in apart.open.store.files.items():  # type: ignore[attr-defined]
             if name.startswith("checks/"):
                 repo.store.put(name, data)

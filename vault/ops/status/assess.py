@@ -67,7 +67,7 @@ def _source(seen: Seen, name: str, *, now_ms: int) -> SourceStatus:
     whole = [pair for pair in own if not narrowed(pair[1].selection)] or own
     last = whole[-1] if whole else None
     planned = seen.planned.get(name)
-    due_ms = None if last is None else min(last[1].created_ms, now_ms) + _allowed_ms(seen, whole, planned)
+    due_ms = _due_ms(last, _allowed_ms(seen, whole, planned), now_ms=now_ms)
     drills = [drill for drill in seen.notes.drills.values() if drill.source == name]
     return SourceStatus(
         source=name,
@@ -80,6 +80,13 @@ def _source(seen: Seen, name: str, *, now_ms: int) -> SourceStatus:
         job=next((one for one in seen.jobs if one.job.source == name), None),
         warnings=tuple(_warnings(last, own, now_ms=now_ms)),
     )
+
+
+def _due_ms(last: Known | None, allowed_ms: int, *, now_ms: int) -> int | None:
+    """One whose time is in the future says nothing about when the next is due: it is due before now."""
+    if last is None:
+        return None
+    return now_ms - 1 if is_ahead(last[1], now_ms) else last[1].created_ms + allowed_ms
 
 
 def _allowed_ms(seen: Seen, whole: Sequence[Known], planned: NextRun | None) -> int:
@@ -131,11 +138,14 @@ def _of_source(seen: Seen, one: SourceStatus, *, now_ms: int) -> Iterator[Reason
     else:
         yield from _of_snapshot(one, *one.last)
     if one.is_overdue and one.last is not None and one.due_ms is not None:
-        allowed = duration(one.due_ms - min(one.last[1].created_ms, now_ms))
+        created_ms = one.last[1].created_ms
+        text = f"overdue: the last snapshot is {duration(now_ms - created_ms)} old, more than {duration(one.due_ms - created_ms)}"
+        if is_ahead(one.last[1], now_ms):
+            text = "overdue, as far as can be told: the time of the last snapshot is in the future"
         yield Reason(
             trouble=Trouble.OVERDUE,
             source=one.source,
-            text=f"overdue: the last snapshot is {duration(now_ms - one.last[1].created_ms)} old, more than {allowed}",
+            text=text,
             fix=f"pgvault backup --source {one.source}",
         )
     if one.job is not None:
@@ -218,5 +228,5 @@ def _of_repository(seen: Seen) -> Iterator[Reason]:
     if seen.check is not None and seen.check.damage:
         lines = seen.check.damage
         others = f", and {len(lines) - 1} more" if len(lines) > 1 else ""
-        text = f"the last check found damage: {lines[0]}{others}"
+        text = f"a check found damage: {lines[0]}{others}"
         yield Reason(trouble=Trouble.DAMAGE, source="", text=text, fix="pgvault check; then pgvault repair")

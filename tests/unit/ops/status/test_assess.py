@@ -111,10 +111,14 @@ def test_a_part_at_noon_does_not_stand_in_for_the_whole_of_the_night() -> None:
     assert any("a part" in text for text in app(seen(snapshot(2, 1, selection=PART))).warnings)
 
 
-def test_a_snapshot_from_the_future_makes_nothing_safe_for_ever() -> None:
-    found = seen(snapshot(1, -500), max_age_ms=DAY_MS)
-    assert of(found) == []
+@pytest.mark.parametrize("max_age_ms", [None, DAY_MS, 10_000 * DAY_MS])
+def test_a_snapshot_from_the_future_is_not_safe_until_another_one_is_there(max_age_ms: int | None) -> None:
+    ahead = snapshot(1, -500)
+    found = seen(ahead, max_age_ms=max_age_ms)
+    assert of(found) == [Trouble.OVERDUE]
     assert any("future" in text for text in app(found).warnings)
+    assert of(seen(ahead, snapshot(2, 0), max_age_ms=max_age_ms)) == []
+    assert of(seen(snapshot(1, 30), snapshot(2, -0.01), max_age_ms=max_age_ms)) == [], "clocks differ by as much"
 
 
 def test_what_changed_is_told_next_to_the_one_of_the_same_kind() -> None:
