@@ -198,11 +198,22 @@ def test_a_named_one_goes_and_the_others_are_counted_as_kept(pgvault_ready: Comm
 
 def test_quiet_shows_no_table_and_many_damaged_files_few_warnings(pgvault_ready: Command) -> None:
     taken(pgvault_ready)
-    (pgvault_ready.home / "repository" / "findings").mkdir(exist_ok=True)
     for number in range(40):
-        (pgvault_ready.home / "repository" / "findings" / f"{number:064x}").write_bytes(b"junk")
+        (pgvault_ready.home / "repository" / "snapshots" / f"{number:064x}").write_bytes(b"junk")
     done = pgvault_ready("forget", "--keep-last", "2", "-q")
     assert done.code == 4
     assert done.out == "forgot 1 snapshot, kept 2\n"
     assert len(done.err.splitlines()) == 6
     assert "35 more files" in done.err
+
+
+@pytest.mark.spec("RET-14")
+def test_policy_is_refused_before_anything_goes_while_findings_cannot_be_read(pgvault_ready: Command) -> None:
+    ids = taken(pgvault_ready)
+    (pgvault_ready.home / "repository" / "findings").mkdir(exist_ok=True)
+    (pgvault_ready.home / "repository" / "findings" / f"{7:064x}").write_bytes(b"junk")
+    done = pgvault_ready("forget", "--keep-last", "1")
+    assert done.code == 4
+    assert f"findings/{7:064x}" in done.err
+    assert "next: " in done.err
+    assert left(pgvault_ready) == ids

@@ -176,3 +176,19 @@ def test_a_state_directory_that_cannot_be_used_stops_no_backup(shop: Command) ->
     assert len(snapshots(shop)) == 1
     assert "no job can be recorded" in done.err
     assert done.json()["sources"][0]["snapshot"] == snapshots(shop)[0]
+
+
+@pytest.mark.parametrize("directory", ["findings", "snapshots"])
+def test_while_files_do_not_open_nothing_is_forgotten_or_pruned(shop: Command, directory: str) -> None:
+    add(shop, 'check = "never"\nprune = "daily"\n[retention]\nkeep_last = 1\n')
+    assert shop("backup").code == 0
+    folder = shop.home.parent / "repository" / directory
+    folder.mkdir(exist_ok=True)
+    (folder / f"{7:064x}").write_bytes(b"junk")
+    done = shop("schedule", "run", "--json")
+    assert [step["state"] for step in done.json()["steps"]] == ["failed", "skipped", "skipped"]
+    assert f"{directory}/{7:064x}" in done.json()["steps"][0]["why"]
+    assert done.code == 4
+    assert len(list((shop.home.parent / "repository" / "snapshots").iterdir())) == (
+        3 if directory == "snapshots" else 2
+    )

@@ -30,8 +30,10 @@ class Remembered:
     places: Mapping[SnapshotId, tuple[str, int]] = field(default_factory=dict)
     damaged: tuple[IntegrityError, ...] = ()
 
-    def damaged_pins(self) -> list[IntegrityError]:
-        return [error for error in self.damaged if error.file.startswith(f"{DIRECTORIES[FileKind.PIN]}/")]
+    def damaged_of(self, *kinds: FileKind) -> list[IntegrityError]:
+        """What is wrong with files of these kinds."""
+        directories = tuple(f"{DIRECTORIES[kind]}/" for kind in kinds)
+        return [error for error in self.damaged if error.file.startswith(directories)]
 
     def is_sound(self, snapshot: SnapshotId, manifest: Manifest) -> bool:
         """Neither suspect, nor failed in a part, nor with a finding that nobody acknowledged (82-retention)."""

@@ -39,9 +39,11 @@ class Upkeep:
         """One after the other, each as it ends. Raises  Interrupted"""
         not_at_all = self._not_at_all(saved)
         schedule, memory = self.settings.schedule, self.memory
-        yield self._step("retention", not_at_all or self._no_policy(), self._forget)
+        retention = self._step("retention", not_at_all or self._no_policy(), self._forget)
+        yield retention
+        failed = "retention failed, so everything that is there stays" if retention.state == "failed" else ""
         due = self._not_yet(schedule.prune, 0 if memory is None else memory.pruned_ms)
-        yield self._step("prune", not_at_all or due, self._prune)
+        yield self._step("prune", not_at_all or failed or due, self._prune)
         yield self._step("check", self._not_yet(schedule.check, self._checked_ms()), self._check)
 
     def _not_at_all(self, saved: Saved) -> str:
@@ -97,6 +99,14 @@ class Upkeep:
 
         assert self.settings.retention is not None
         inventory = forget.take_stock(self.repo)
+        if inventory.damaged:
+            first = inventory.damaged[0]
+            raise type(first)(
+                "files of the repository do not open, so nothing is forgotten",
+                why=f"{first.message}; {counted(len(inventory.damaged), 'such file')}",
+                hint="pgvault check names them; pgvault forget says whether they are in its way",
+                file=first.file,
+            ) from first
         plan = forget.plan_policy(
             inventory,
             self.settings.retention,

@@ -27,8 +27,11 @@ def tidy(repo: Open, *, now_ms: int) -> None:
     if not modified:
         return
     findings, acks = load(repo, FileKind.FINDINGS, decode_findings), load(repo, FileKind.ACK, decode_ack)
-    gone = {one.id for _, record in forgotten(repo).found for one in record.snapshots}
     there = {parse_snapshot_name(stored.name) for stored in repo.store.list("snapshots/")}
+    records = forgotten(repo)  # after the listing: a forget writes its record before a snapshot goes
+    if records.damaged:
+        return  # what was forgotten looks as if it never came
+    gone = {one.id for _, record in records.found for one in record.snapshots}
     answered = {ack.finding for _, ack in acks.found}
     held = set()
     for name, told in findings.found:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from vault.errors import AuthenticationFailed, IntegrityError, UnsafeError, UsageError
-from vault.format.snapshot import snapshot_name
-from vault.format.upkeep import encode_forgotten
+from vault.errors import AuthenticationFailed, IntegrityError, UnsafeError, Unsupported, UsageError
+from vault.format.snapshot import parse_snapshot_name, snapshot_name
+from vault.format.upkeep import DIRECTORIES, encode_forgotten
 from vault.ids import SnapshotId
 from vault.model import FileKind, Forgotten, ForgottenSnapshot
 from vault.model.words import counted
@@ -30,6 +30,7 @@ class Inventory:
     """What there is to decide about. `known`: oldest first. `unfinished`: recorded as forgotten, not pinned, and still there.
 
     `held`: good snapshots -> the one that looks like the ruin of each.
+    `unreadable`: those of `damaged` that may hold a snapshot, nobody knows which.
     """
 
     known: tuple[Known, ...]
@@ -37,6 +38,7 @@ class Inventory:
     unfinished: frozenset[SnapshotId]
     held: Mapping[SnapshotId, SnapshotId]
     damaged: tuple[IntegrityError, ...]
+    unreadable: tuple[IntegrityError, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +72,7 @@ def take_stock(repo: Open) -> Inventory:
     """Raises  IntegrityError: a pin cannot be read; StoreError"""
     known, damaged = repo.listing()
     notes = remembered(repo)
-    if unreadable := notes.damaged_pins():
+    if unreadable := notes.damaged_of(FileKind.PIN):
         raise AuthenticationFailed(
             "a pin cannot be read, so nobody knows which snapshot it keeps",
             why=f"{unreadable[0].message}; {counted(len(unreadable), 'such file')}",
@@ -81,25 +83,31 @@ def take_stock(repo: Open) -> Inventory:
     recorded = {one.id for _, record in records.found for one in record.snapshots}
     there = {snapshot for snapshot, _ in known}
     unfinished = frozenset((recorded & there) - notes.pins.keys())
+    not_open = {snapshot for error in damaged if (snapshot := parse_snapshot_name(error.file)) is not None}
     return Inventory(
         known=tuple(known),
         notes=notes,
         unfinished=unfinished,
-        held=held([pair for pair in known if pair[0] not in unfinished], notes, recorded),
+        held=held([pair for pair in known if pair[0] not in unfinished], notes, recorded | not_open),
         damaged=(*damaged, *notes.damaged, *records.damaged),
+        unreadable=(*notes.damaged_of(FileKind.FINDINGS, FileKind.DRILL), *records.damaged),
     )
 
 
 def plan_policy(
     inventory: Inventory, policy: Policy, *, sources: Collection[str] | None, calendar: Calendar, now_ms: int
 ) -> ForgetPlan:
-    """What a policy would do to the snapshots of these sources, of all for None. Raises  UsageError: the policy is empty"""
+    """What a policy would do to the snapshots of these sources, of all for None.
+
+    Raises  UsageError: the policy is empty; IntegrityError: what holds snapshots cannot be read
+    """
     if policy.is_empty():
         raise UsageError(
             "the policy is empty",
             why="no rule says which snapshots to keep, so all would go",
             hint="add rules, such as --keep-daily 7, or --preset dev; pgvault forget --help lists them",
         )
+    _require_readable(inventory)
     candidates = [one for one in _candidates(inventory) if sources is None or one.source in sources]
     verdicts = judge(candidates, policy, calendar=calendar, now_ms=now_ms + SKEW_MS)
     return ForgetPlan(inventory=inventory, verdicts=tuple(verdicts))
@@ -108,8 +116,11 @@ def plan_policy(
 def plan_named(inventory: Inventory, named: Sequence[SnapshotId], *, remove_all: bool) -> ForgetPlan:
     """These go, and no others; `remove_all`: even if a source is left without any.
 
-    Raises  UnsafeError: one is pinned, or good where what follows looks like a ruin, or the last whole and sound one of its source
+    Raises  UnsafeError: one is pinned, or good where what follows looks like a ruin, or the last whole and sound one of its source;
+    IntegrityError: nobody can tell whether it is
     """
+    if not remove_all:
+        _require_readable(inventory)
     candidates = _candidates(inventory)
     going = [one for one in candidates if one.id in named]
     for one in going:
@@ -156,6 +167,25 @@ def run(repo: Open, plan: ForgetPlan, *, clock: Clock, entropy: Entropy) -> Forg
     if removed:
         repo.store.barrier()
     return ForgetReport(removed=tuple(removed), spared=tuple(spared))
+
+
+def _require_readable(inventory: Inventory) -> None:
+    """Raises  IntegrityError"""
+    if not inventory.unreadable:
+        return
+    first = inventory.unreadable[0]
+    if isinstance(first, Unsupported):
+        hint = "update pgvault here"
+    elif first.file.startswith(f"{DIRECTORIES[FileKind.FORGOTTEN]}/"):
+        hint = "pgvault repair snapshots"
+    else:
+        hint = "pin what is good (pgvault diff shows what changed), then remove that file from the repository"
+    raise type(first)(
+        "what may hold a snapshot cannot be read, so nothing is forgotten",
+        why=f"{first.file}: {first.message}; {counted(len(inventory.unreadable), 'such file')}",
+        hint=hint,
+        file=first.file,
+    ) from first
 
 
 def _candidates(inventory: Inventory) -> list[Candidate]:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults import Crashed, Fault, FaultStore
 from tests.small_repository import CLOCK, TestClock, damage, new_repository, opened, put_manifest, take
-from vault.errors import AuthenticationFailed, NotThere, UnsafeError, UsageError
+from vault.errors import AuthenticationFailed, IntegrityError, NotThere, UnsafeError, UsageError
 from vault.format.notes import encode_ack, encode_drill, encode_findings, finding_id
 from vault.format.snapshot import snapshot_name
 from vault.format.upkeep import decode_forgotten
@@ -183,6 +183,46 @@ def test_a_pin_that_cannot_be_read_stops_every_forget() -> None:
     with pytest.raises(AuthenticationFailed) as refused:
         plan(store)
     assert refused.value.file == "pins/" + "ab" * 32
+
+
+@pytest.mark.spec("RET-14")
+@pytest.mark.parametrize("directory", ["findings", "drills", "forgotten"])
+def test_what_may_hold_a_snapshot_and_cannot_be_read_stops_a_policy(directory: str) -> None:
+    """Before anything goes, also what a forget that died left; and by name only if that is said."""
+    store = repository()
+    dying = FaultStore(store, [Fault(kind="delete", prefix="snapshots/", crash=True)])
+    with pytest.raises(Crashed):
+        run(dying, plan(dying))
+    store.put(f"{directory}/" + "ab" * 32, b"junk")
+    with pytest.raises(IntegrityError, match="nothing is forgotten") as refused:
+        plan(store)
+    assert refused.value.file == f"{directory}/" + "ab" * 32
+    assert refused.value.hint
+    inventory = forget.take_stock(opened(store))
+    with pytest.raises(IntegrityError):
+        forget.plan_named(inventory, [inventory.known[-1][0]], remove_all=False)
+    assert numbers(store) == [1, 2, 3, 4]
+    run(store, forget.plan_named(inventory, [], remove_all=True))
+    assert numbers(store) == [4]
+
+
+@pytest.mark.spec("RET-15")
+def test_a_ruin_whose_file_does_not_open_holds_what_was_good() -> None:
+    store = repository(days=2)
+    repo = opened(store)
+    ruin = add(repo, "app", 2)
+    told = Findings(
+        created_ms=1,
+        findings=(Finding(code="ROWS_GONE", subject="public.t", text="1000 rows became 3"),),
+        snapshot=ruin,
+        source="app",
+        sequence=3,
+    )
+    save(repo, FileKind.FINDINGS, encode_findings(told), entropy=os.urandom)
+    store.files[snapshot_name(ruin)] = b"junk"
+    add(opened(store), "app", 3)
+    run(store, plan(store))
+    assert numbers(store) == [2, 4]
 
 
 def test_damaged_manifests_are_named_and_stop_nothing() -> None:
