@@ -11,6 +11,7 @@ import pytest
 from tests.cli.command import PASSPHRASE, Command
 from tests.cli.shapes import SHAPES
 from tests.cli.shop import MINE, by_cron, install, made_shop, missed, snapshots, table
+from tests.jobs_support import state_of
 
 
 @pytest.fixture
@@ -68,6 +69,34 @@ def test_another_scheduler_takes_the_first_ones_place(shop: Command) -> None:
     assert units == [".service", ".timer"]
     assert shop("schedule", "remove").code == 0
     assert list((shop.home.parent / ".config/systemd/user").iterdir()) == []
+
+
+def test_the_first_one_stays_until_the_other_is_there(shop: Command) -> None:
+    install(shop)
+    before = table(shop).read_text()
+    systemctl = shop.home.parent / "bin" / "systemctl"
+    systemctl.write_text('#!/bin/sh\ncase "$*" in *enable*) echo "no bus" >&2; exit 1;; esac\n')
+    systemctl.chmod(0o700)
+    done = shop("schedule", "install", "--scheduler", "systemd-user")
+    assert done.code == 1, done.err
+    assert table(shop).read_text() == before
+    systemctl.write_text("#!/bin/sh\n")
+    assert shop("schedule", "install", "--scheduler", "systemd-user").code == 0
+    assert table(shop).read_text() == MINE
+
+
+def test_what_is_known_of_others_is_never_written_over(shop: Command) -> None:
+    install(shop)
+    schedule = state_of(Command(home=shop.home.parent)).schedule
+    schedule.write_text(schedule.read_text()[:-10])
+    before, lines = schedule.read_text(), table(shop).read_text()
+    for action in (("install", "--scheduler", "cron", "--at", "04:20"), ("remove",)):
+        done = shop("schedule", *action)
+        assert done.code != 0
+        assert f"cannot be read: {schedule}" in done.err
+        assert (schedule.read_text(), table(shop).read_text()) == (before, lines)
+    schedule.rename(schedule.with_suffix(".damaged"))
+    assert install(shop)["state"] == "unchanged"
 
 
 def test_what_the_state_directory_forgot_can_still_be_removed(shop: Command) -> None:

@@ -7,11 +7,12 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from tests.cli.command import Command
+from tests.cli.command import HANG_S, Command
 from tests.cli.shapes import SHAPES
 from tests.cli.shop import CONFIGURATION, add, by_cron, install, made_shop, missed, missed_steps, snapshots
 from tests.fix_postgres import Cluster
-from tests.jobs_support import record, state_of
+from tests.jobs_support import Gate, record, state_of, until
+from vault.app import state
 from vault.model.jobs import JobKind
 
 
@@ -192,3 +193,40 @@ def test_while_files_do_not_open_nothing_is_forgotten_or_pruned(shop: Command, d
     assert len(list((shop.home.parent / "repository" / "snapshots").iterdir())) == (
         3 if directory == "snapshots" else 2
     )
+
+
+def test_a_job_whose_record_cannot_be_found_is_waited_for(shop: Command) -> None:
+    directory = state_of(Command(home=shop.home.parent))
+    directory.make()
+    held = state.take(directory.lock("app", f"{shop.home}/../repository"))
+    assert held is not None
+    run = shop.start("schedule", "run")
+    assert run.stderr is not None
+    said = run.stderr.readline()
+    assert "a job of app runs that has no readable record" in said
+    assert snapshots(shop) == [], "two at a time are never"
+    held.release()
+    _, rest = run.communicate(timeout=HANG_S)
+    assert run.returncode == 0
+    assert "no job can be recorded" not in rest
+    assert len(snapshots(shop)) == len(directory.jobs()) == 1
+
+
+def test_a_job_whose_end_cannot_be_read_is_no_reason_for_a_second(shop: Command) -> None:
+    directory = state_of(Command(home=shop.home.parent))
+    gate = Gate(shop.home)
+    file = shop.home / "pgvault.toml"
+    file.write_text(CONFIGURATION.replace('password_file = "../passphrase"\n', ""))
+    run = Command(home=shop.home, environment={**shop.environment, **gate.environment}).start("schedule", "run")
+    assert run.stderr is not None
+    assert "backup of app" in run.stderr.readline()
+    [name] = directory.jobs()
+    moved = (directory.root / "jobs").rename(directory.root / "moved")
+    gate.open()
+    _, said = run.communicate(timeout=HANG_S)
+    until(lambda: not state.is_held(moved / f"{name}.log"))
+    file.write_text(CONFIGURATION)
+    assert run.returncode == 1
+    assert f"how job {name} ended is not known" in said
+    assert "no job can be recorded" not in said
+    assert len(snapshots(shop)) == 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import sleep
@@ -37,7 +38,7 @@ class JobTerms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begun:
-    """A job that runs now. `id` is None if another one is just being started; `joined`: it ran already; `log`: to follow it."""
+    """A job that runs now. `id` is None if another one runs whose record cannot be found (yet); `joined`: it ran already; `log`: to follow it."""
 
     id: str | None
     log: Path
@@ -92,13 +93,41 @@ def begin(
     directory.make()
     source = state.take(directory.lock(terms.source, terms.repository))
     if source is None:
-        return _joined(directory, terms)
-    now_ms = clock.now_ms()
+        return _found(directory, terms)
+    with ExitStack() as held:  # the job's process has both locks as well: they are free when it is gone
+        held.callback(source.release)
+        job = _new(directory, terms, now_ms=clock.now_ms(), entropy=entropy)
+        path = Path(job.log)
+        own = state.take(path)
+        if own is None:
+            raise StateUnusable(f"another job has the name {job.id}", why="chance", hint="the same once more")
+        held.callback(own.release)
+        running = RunningJob(directory, job, clock=clock)
+
+        def run(heard: Callable[[], None]) -> int:
+            try:
+                running.begin()
+            except StateUnusable as error:
+                os.write(2, f"{error.message}: {error.why}\n".encode())
+                return 1
+            heard()
+            state.tidy(directory, now_ms=job.started_ms)
+            return body(running)
+
+        link = state.point(directory.stable_log(terms.source), path)
+        heard = _started(run, path)
+    if heard is False:
+        raise StateUnusable(
+            "the job ended before its record was written",
+            why=f"its log may say more: {path}",
+            hint="make room, or let PGVAULT_STATE_DIR name another directory",
+        )
+    return Begun(id=job.id, log=link, joined=False)
+
+
+def _new(directory: StateDirectory, terms: JobTerms, *, now_ms: int, entropy: Entropy) -> Job:
     name = _name(now_ms, entropy)
-    path = directory.log(name)
-    own = state.take(path)
-    assert own is not None, "a new name is nobody else's"
-    job = Job(
+    return Job(
         id=name,
         source=terms.source,
         repository=terms.repository,
@@ -106,34 +135,15 @@ def begin(
         pid=0,
         started_ms=now_ms,
         command=terms.command,
-        log=str(path),
+        log=str(directory.log(name)),
     )
-    running = RunningJob(directory, job, clock=clock)
 
-    def run(heard: Callable[[], None]) -> int:
-        try:
-            running.begin()
-        except StateUnusable as error:
-            os.write(2, f"{error.message}: {error.why}\n".encode())
-            return 1
-        heard()
-        state.tidy(directory, now_ms=now_ms)
-        return body(running)
 
-    link = state.point(directory.stable_log(terms.source), path)
+def _found(directory: StateDirectory, terms: JobTerms) -> Begun:
     try:
-        heard = _started(run, path)
-    finally:
-        # The job's process has both as well: they are free when it is gone.
-        own.release()
-        source.release()
-    if heard is False:
-        raise StateUnusable(
-            "the job ended before its record was written",
-            why=f"its log may say more: {path}",
-            hint="make room, or let PGVAULT_STATE_DIR name another directory",
-        )
-    return Begun(id=name, log=link, joined=False)
+        return _joined(directory, terms)
+    except StateUnusable:  # it runs all the same
+        return Begun(id=None, log=directory.stable_log(terms.source), joined=True)
 
 
 def _started(run: Callable[[Callable[[], None]], int], path: Path) -> bool | None:
@@ -167,4 +177,4 @@ def _name(now_ms: int, entropy: Entropy) -> str:
     """Sorts by time."""
     from datetime import UTC, datetime
 
-    return f"{datetime.fromtimestamp(now_ms // 1000, UTC):%Y%m%d-%H%M%S}.{now_ms % 1000:03}-{entropy(2).hex()}"
+    return f"{datetime.fromtimestamp(now_ms // 1000, UTC):%Y%m%d-%H%M%S}.{now_ms % 1000:03}-{entropy(4).hex()}"

@@ -46,6 +46,11 @@ class StateDirectory:
     def schedule(self) -> Path:
         return self.root / "schedule.json"
 
+    @property
+    def schedule_lock(self) -> Path:
+        """Held between reading and writing it; no source's has a name without a dot."""
+        return self.root / "locks" / "schedule"
+
     def record(self, job: str) -> Path:
         return self.root / "jobs" / f"{job}.json"
 

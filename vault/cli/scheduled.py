@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from time import sleep
 from typing import TYPE_CHECKING, Final
 
 from vault.app import state, wiring
@@ -16,17 +17,19 @@ from vault.app.backup_request import BackupOptions, BackupPlan, plan_all, plan_b
 from vault.app.schedule import known
 from vault.app.schedule.plan import name_of, timetable_of
 from vault.app.signals.service_manager import ServiceManager
+from vault.cli.background import Work, ended, lines, start
 from vault.cli.exit_codes import MEANING, ExitCode, gravest
 from vault.cli.failures import told
 from vault.cli.progress import Silent
 from vault.cli.signalling import signalled
 from vault.cli.taken import SourceEnd
-from vault.errors import StateUnusable, UsageError, VaultError
+from vault.errors import Locked, StateUnusable, UsageError, VaultError
 from vault.model.jobs import Job, JobKind
 from vault.ops.schedule.timetable import last_due_ms, next_due_ms
 from vault.ops.schedule.upkeep import Saved, UpkeepStep, exit_code
 
 if TYPE_CHECKING:
+    from vault.app.background import Begun
     from vault.app.schedule.plan import Here
     from vault.app.settings import Settings
     from vault.app.state import StateDirectory
@@ -37,6 +40,10 @@ if TYPE_CHECKING:
 _HOUR_MS: Final = 60 * 60 * 1000
 _JOINED_MAX: Final = 3
 """Jobs of others that are waited for before the run's own; with a restless stack it gives up."""
+_HIDDEN_PAUSE_S: Final = 1.0
+_HIDDEN_TOLD: Final = 2
+_HIDDEN_MAX: Final = 3600
+"""Looks at a source that a job without a record holds: about an hour, then the run fails and says so."""
 
 
 class ScheduledRun:
@@ -112,27 +119,7 @@ class ScheduledRun:
         return end
 
     def _saved(self, settings: Settings, plan: BackupPlan, heard: Signalled) -> SourceEnd:
-        """By a job; in this process, and told, where the state directory cannot be used."""
-        try:
-            job = self._job(settings, plan)
-        except StateUnusable as error:
-            self._out.insist(f"warning: no job can be recorded, so this one has no log: {error.message}: {error.why}")
-            opened = wiring.open_repository(settings)
-            with signalled(settings, plan.source, tell=self._out.insist, with_ping=False) as part:
-                taken = part.one(
-                    plan.source,
-                    lambda: self._take(self._invocation, settings, plan, unlock=lambda: opened, told=Silent()),
-                )
-            heard.heard(plan.source, int(taken.code), f"snapshot {(taken.snapshot or '')[:12]} saved")
-            return SourceEnd(source=plan.source, code=taken.code, snapshot=taken.snapshot, why=taken.why)
-        end = _end_of(job)
-        heard.heard(plan.source, int(end.code), end.why or f"snapshot {(end.snapshot or '')[:12]} saved")
-        return end
-
-    def _job(self, settings: Settings, plan: BackupPlan) -> Job:
-        """Another job of the source that runs already is waited for; then comes this run's own."""
-        from vault.cli.background import Work, ended, lines, start
-
+        """By a job; in this process, and told, where none can be started. Raises  VaultError: also when one runs or ran already"""
         work = Work(
             settings=settings,
             plan=plan,
@@ -141,20 +128,61 @@ class ScheduledRun:
             take=self._take,
             command=("pgvault", *self._invocation.arguments),
         )
-        for _ in range(_JOINED_MAX):
-            directory, begun = start(self._invocation, work)
-            if begun.id is None:
-                continue
-            try:
-                for line in lines(directory, begun.id):
-                    self._out.talk(line)
-                    self._manager.at_work(line)
-            except KeyboardInterrupt:
-                self._out.insist(f"job {begun.id} goes on; its log: {begun.log}")
-                raise
+        for directory, begun in self._begun(work):
+            self._follow(directory, begun)
             if not begun.joined:
-                return ended(directory, begun.id)
-        raise StateUnusable(f"other jobs of {plan.source} run one after the other", why="this one never got its turn")
+                end = _end_of(ended(directory, begun.id or ""))
+                heard.heard(plan.source, int(end.code), end.why or f"snapshot {(end.snapshot or '')[:12]} saved")
+                return end
+        return self._saved_here(settings, plan, heard)
+
+    def _saved_here(self, settings: Settings, plan: BackupPlan, heard: Signalled) -> SourceEnd:
+        opened = wiring.open_repository(settings)
+        with signalled(settings, plan.source, tell=self._out.insist, with_ping=False) as part:
+            taken = part.one(
+                plan.source,
+                lambda: self._take(self._invocation, settings, plan, unlock=lambda: opened, told=Silent()),
+            )
+        heard.heard(plan.source, int(taken.code), f"snapshot {(taken.snapshot or '')[:12]} saved")
+        return SourceEnd(source=plan.source, code=taken.code, snapshot=taken.snapshot, why=taken.why)
+
+    def _begun(self, work: Work) -> Iterator[tuple[StateDirectory, Begun]]:
+        """Jobs of the source, each to be followed to its end: those that run already, then the run's own. None if none can start.
+
+        Raises  Locked: the run's own never got its turn
+        """
+        source, hidden, joined = work.plan.source, 0, 0
+        while joined < _JOINED_MAX and hidden < _HIDDEN_MAX:
+            try:
+                directory, begun = start(self._invocation, work)
+            except StateUnusable as error:
+                self._out.insist(
+                    f"warning: no job can be recorded, so this one has no log: {error.message}: {error.why}"
+                )
+                return
+            if begun.id is not None:
+                joined += 1
+                yield directory, begun
+                continue
+            if hidden == _HIDDEN_TOLD:
+                self._out.insist(f"a job of {source} runs that has no readable record; waiting for its end")
+            self._manager.at_work(f"waiting for another job of {source}")
+            hidden += 1
+            sleep(_HIDDEN_PAUSE_S)
+        raise Locked(
+            f"{source} was not saved by this run: its turn never came",
+            why="other jobs of the source ran all the time",
+            hint="pgvault status, then pgvault backup",
+        )
+
+    def _follow(self, directory: StateDirectory, begun: Begun) -> None:
+        try:
+            for line in lines(directory, begun.id or ""):
+                self._out.talk(line)
+                self._manager.at_work(line)
+        except KeyboardInterrupt:
+            self._out.insist(f"job {begun.id} goes on; its log: {begun.log}")
+            raise
 
     # --- what follows
 
@@ -211,7 +239,7 @@ class ScheduledRun:
             return
         self._memory = replace(self._memory, **times_ms)  # type: ignore[arg-type]
         try:
-            known.note(self._directory, self._memory)
+            known.note(self._directory, self.name, times_ms)
         except StateUnusable as error:
             self._out.insist(f"warning: {error.message}: {error.why}")
 

@@ -117,10 +117,10 @@ def install(
             why=fatal[0].why,
             hint=fatal[0].fix,
         )
-    if plan.other is not None:
-        chosen(plan.other, machine).remove(plan.task.name)
+    earlier = known.readable(directory).found.get(plan.task.name)
     plan.scheduler.install(plan.task)  # unchanged too: somebody may have switched it off
-    earlier = known.load(directory).found.get(plan.task.name)
+    if plan.other is not None:  # after it: if either fails one of the two still runs it, and doing it again goes on
+        chosen(plan.other, machine).remove(plan.task.name)
     often = settings.schedule
     spread = int.from_bytes(
         hashlib.sha256(f"{here.host} {plan.task.name}".encode(errors="surrogateescape")).digest()[:8], "big"
@@ -218,5 +218,6 @@ def unknown(name: str, machine: Machine, *, scheduler: str | None) -> KnownSched
 
 def remove(schedule: KnownSchedule, machine: Machine, directory: StateDirectory) -> None:
     """Raises  VaultError: part of it may be there still; doing it again goes on"""
+    known.readable(directory)
     chosen(schedule.scheduler, machine).remove(schedule.name)
     known.forget(directory, schedule.name)

@@ -5,8 +5,9 @@ Losing it costs no schedule: the scheduler goes on, and installing once more fin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from vault.app import state
@@ -16,6 +17,8 @@ from vault.ops.schedule.timetable import Timetable, last_due_ms, next_due_ms
 
 _GRACE_S: Final = 2 * 60 * 60
 _MINUTES_A_DAY: Final = 24 * 60
+_ATTEMPTS: Final = 100
+"""Of 50 ms each; a writing takes a few."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +78,9 @@ def load(directory: StateDirectory) -> KnownSchedules:
         return KnownSchedules(found={}, why=read.why)
     found, wrong = {}, []
     schedules = read.value.get("schedules")
-    for name, value in (schedules if isinstance(schedules, dict) else {}).items():
+    if not isinstance(schedules, dict):
+        return KnownSchedules(found={}, why="it holds no schedules")
+    for name, value in schedules.items():
         try:
             found[name] = _decoded(name, value)
         except (KeyError, TypeError, ValueError):
@@ -83,27 +88,61 @@ def load(directory: StateDirectory) -> KnownSchedules:
     return KnownSchedules(found=found, why=f"not readable: {', '.join(wrong)}" if wrong else "")
 
 
+def readable(directory: StateDirectory) -> KnownSchedules:
+    """As `load`, for who would change them. Raises  StateUnusable: some cannot be read, and would be lost by writing the others"""
+    read = load(directory)
+    if read.why:
+        raise StateUnusable(
+            f"what is known of schedules cannot be read: {directory.schedule}",
+            why=read.why,
+            hint="move that file away, then in each project: pgvault schedule install",
+        )
+    return read
+
+
 def add(directory: StateDirectory, schedule: KnownSchedule) -> None:
     """Raises  StateUnusable"""
-    _save(directory, {**load(directory).found, schedule.name: schedule})
+    with _alone(directory):
+        _save(directory, {**readable(directory).found, schedule.name: schedule})
 
 
 def forget(directory: StateDirectory, name: str) -> None:
     """Raises  StateUnusable"""
-    found = load(directory).found
-    if name in found or not found:
-        _save(directory, {key: one for key, one in found.items() if key != name})
+    with _alone(directory):
+        found = readable(directory).found
+        if name in found:
+            _save(directory, {key: one for key, one in found.items() if key != name})
 
 
-def note(directory: StateDirectory, schedule: KnownSchedule) -> None:
-    """Of one that is known, what changed. Raises  StateUnusable"""
-    found = load(directory).found
-    if schedule.name in found:
-        _save(directory, {**found, schedule.name: schedule})
+def note(directory: StateDirectory, name: str, times_ms: Mapping[str, int]) -> None:
+    """Of one that is known, when it did what: `started_ms` and the like; the rest stays as others wrote it. Raises  StateUnusable"""
+    with _alone(directory):
+        found = readable(directory).found
+        if name in found:
+            _save(directory, {**found, name: replace(found[name], **times_ms)})  # type: ignore[arg-type]
+
+
+@contextmanager
+def _alone(directory: StateDirectory) -> Iterator[None]:
+    """Between reading and writing nobody else writes. Raises  StateUnusable: somebody does so for seconds"""
+    directory.make()
+    for _ in range(_ATTEMPTS):
+        lock = state.take(directory.schedule_lock)
+        if lock is not None:
+            break
+    else:
+        raise StateUnusable(
+            f"another process writes {directory.schedule}",
+            why="it has not ended within seconds",
+            hint="end it, then again",
+        )
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _save(directory: StateDirectory, schedules: Mapping[str, KnownSchedule]) -> None:
-    directory.make()
     if schedules:
         state.write_json(directory.schedule, {"schedules": {name: _encoded(one) for name, one in schedules.items()}})
         return

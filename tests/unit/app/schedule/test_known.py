@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 from vault.app.schedule import known
 from vault.app.schedule.known import KnownSchedule
 from vault.app.state import StateDirectory
+from vault.errors import StateUnusable
 from vault.ops.schedule.timetable import read_timetable
 
 DAILY = KnownSchedule(
@@ -50,8 +53,8 @@ def test_what_was_added_is_there_until_it_is_forgotten(directory: StateDirectory
     for one in (DAILY, ALL, DAILY):
         known.add(directory, one)
     assert known.load(directory).found == {DAILY.name: DAILY, ALL.name: ALL}
-    known.note(directory, replace(DAILY, started_ms=7))
-    known.note(directory, replace(DAILY, name="pgvault-other-0123abcd"))
+    known.note(directory, DAILY.name, {"started_ms": 7})
+    known.note(directory, "pgvault-other-0123abcd", {"started_ms": 7})
     assert known.load(directory).found == {DAILY.name: replace(DAILY, started_ms=7), ALL.name: ALL}
     known.forget(directory, DAILY.name)
     assert known.load(directory).found == {ALL.name: ALL}
@@ -95,13 +98,37 @@ def test_a_damaged_record_is_told_and_hides_no_other(directory: StateDirectory, 
     assert DAILY.name in read.why
 
 
-@pytest.mark.parametrize("data", ["", "[]", "{", '{"schedules": 3}', '{"schedules": {"a": 3}}'])
-def test_a_damaged_file_stops_nobody(directory: StateDirectory, data: str) -> None:
+@pytest.mark.parametrize("data", ["", "[]", "{", "{}", '{"schedules": 3}', '{"schedules": {"a": 3}}'])
+def test_a_damaged_file_is_told_and_never_written_over(directory: StateDirectory, data: str) -> None:
     directory.make()
     directory.schedule.write_text(data)
-    assert known.load(directory).found == {}
+    read = known.load(directory)
+    assert read.found == {}
+    assert read.why
+    changes: list[Callable[[], None]] = [
+        lambda: known.add(directory, DAILY),
+        lambda: known.note(directory, DAILY.name, {"started_ms": 7}),
+        lambda: known.forget(directory, DAILY.name),
+    ]
+    for change in changes:
+        with pytest.raises(StateUnusable, match="cannot be read"):
+            change()
+        assert directory.schedule.read_text() == data
+
+
+def test_what_another_one_wrote_meanwhile_stays(directory: StateDirectory) -> None:
     known.add(directory, DAILY)
-    assert known.load(directory).found == {DAILY.name: DAILY}
+    known.add(directory, replace(DAILY, folder="/srv/elsewhere"))
+    known.note(directory, DAILY.name, {"started_ms": 7})
+    known.note(directory, DAILY.name, {"pruned_ms": 8})
+    assert known.load(directory).found[DAILY.name] == replace(DAILY, folder="/srv/elsewhere", started_ms=7, pruned_ms=8)
+
+
+def test_writers_take_turns(directory: StateDirectory) -> None:
+    names = [f"pgvault-app-{number:08}" for number in range(8)]
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(lambda name: known.add(directory, replace(DAILY, name=name)), names))
+    assert sorted(known.load(directory).found) == names
 
 
 def test_a_missed_time_is_due_once(directory: StateDirectory) -> None:
