@@ -133,13 +133,16 @@ class NoRepository(StoreError):
 
 
 class SourceError(VaultError):
-    """`sqlstate` is PostgreSQL's code, or empty."""
+    """`sqlstate` is PostgreSQL's code, or empty. `inside`: a function or a COPY was running when it came up."""
 
     code = "SOURCE_FAILED"
 
-    def __init__(self, message: str, *, why: str = "", hint: str = "", sqlstate: str = "") -> None:
+    def __init__(
+        self, message: str, *, why: str = "", hint: str = "", sqlstate: str = "", inside: bool = False
+    ) -> None:
         super().__init__(message, why=why, hint=hint)
         self.sqlstate = sqlstate
+        self.inside = inside
 
 
 class PermissionMissing(SourceError):

@@ -115,3 +115,72 @@ def test_what_needs_rows_that_did_not_come_is_told_with_these(postgres: Cluster)
                 "MATERIALIZED VIEW DATA m": "",
                 "MATERIALIZED VIEW DATA m2": "MATERIALIZED VIEW DATA m",
             }
+
+
+UNFIT = """
+create function told() returns trigger language plpgsql as 'begin return new; end'; create table plain (id int, s text); create trigger of_told before insert on plain for each row execute function told();
+create type mood as enum ('sad', 'fine'); create table felt (m mood default 'sad'); create view of_mood as select 'sad'::mood as m from plain; create policy if_mood on plain using ('sad'::mood is not null);
+create table moods (m mood) partition by list (m); create table moods_sad partition of moods for values in ('sad');
+create domain word as text; create function says(w word default 'x') returns int language sql as 'select 1';
+create type a as (x int); create type b as (y int); create function a_to_b(a) returns b language sql immutable as 'select row(($1).x)::b'; create cast (a as b) with function a_to_b(a) as implicit; create table casting (c b default row(1)::a);
+create type e as (x int); create type f as (y int); create function e_to_f(e) returns f language sql immutable as 'select row(($1).x)::f'; create cast (e as f) with function e_to_f(e); create view of_cast as select row(1)::e::f as z;
+create function alike(a, int) returns boolean language sql immutable as 'select true'; create operator === (leftarg = a, rightarg = int, function = alike); create view of_operator as select 1 as one where row(1)::a === 1;
+create table base (s text); create view of_type as select coalesce(s, 'x') as s from base; create view seen as select s as t from base; create view of_seen as select upper(t) as u from seen;
+create table parts (s text) partition by list (s); create table parts_a partition of parts for values in ('a');
+create table counted (id serial)
+"""
+UNFIT_THERE = """
+create function told() returns int language sql as 'select 1'; create type mood as enum ('fine'); create domain word as int;
+create type a as (x int); create type b as (y int); create function a_to_b(a) returns b language sql immutable as 'select row(($1).x)::b'; create cast (a as b) with function a_to_b(a);
+create type e as (x int); create type f as (y int); create function e_to_f(e) returns int language sql immutable as 'select 1';
+create function alike(a, int) returns int language sql immutable as 'select 1'; create operator === (leftarg = a, rightarg = int, function = alike);
+create table base (s int); create table parts_a (s int); create table counted (id int generated always as identity)
+"""
+
+
+def test_what_does_not_fit_something_that_differs_is_told_with_that(postgres: Cluster) -> None:
+    """By what it needs, and what that needs: a trigger's function, a constant's type, a cast, an operator's function, a column's type."""
+    with database(postgres, UNFIT) as source, database(postgres, UNFIT_THERE) as target:
+        done = restored(snapshot_of(postgres.dsn(source)), postgres.dsn(target), "schema")
+    because = {one.entry: one.because for one in done.report.failed}
+    alone = {entry for entry, cause in because.items() if not cause}
+    assert {entry: cause for entry, cause in because.items() if cause} == {
+        "TRIGGER plain of_told": "FUNCTION told()",
+        "TABLE felt": "TYPE mood",
+        "VIEW of_mood": "TYPE mood",
+        "POLICY plain if_mood": "TYPE mood",
+        "TABLE ATTACH moods_sad": "TYPE mood",
+        "FUNCTION says(public.word)": "DOMAIN word",
+        "TABLE casting": "CAST CAST (public.a AS public.b)",
+        "CAST CAST (public.e AS public.f)": "FUNCTION e_to_f(public.e)",
+        "VIEW of_cast": "FUNCTION e_to_f(public.e)",
+        "VIEW of_operator": "FUNCTION alike(public.a, integer)",
+        "VIEW of_type": "TABLE base",
+        "VIEW of_seen": "TABLE base",
+        "TABLE ATTACH parts_a": "TABLE parts_a",
+        "SEQUENCE OWNED BY counted_id_seq": "SEQUENCE counted_id_seq",
+        "DEFAULT counted id": "SEQUENCE counted_id_seq",
+    }
+    assert {cause for cause in because.values() if cause} <= alone
+
+
+OWN = """
+create extension citext; create table base (id int, c citext, s text); insert into base (id) values (1); create index taken on base (id); create view of_extension as select c = c as x from base;
+alter table base add constraint base_key primary key (id); create table gone (id int);
+create function counting(int) returns int language plpgsql immutable as 'begin perform count(*) from public.gone; return 1; end';
+create index of_body on base (counting(id)); drop table gone
+"""
+OWN_THERE = "create extension citext; create table base (id int, s int, other int primary key, c int); insert into base (id, other) values (1, 1); create table taken (n int)"
+
+
+def test_what_fails_for_its_own_reason_is_told_beside_what_differs(postgres: Cluster) -> None:
+    """A taken name, a second primary key, a body that fails when it runs, an extension that may be of another version."""
+    with database(postgres, OWN) as source, database(postgres, OWN_THERE) as target:
+        done = restored(snapshot_of(postgres.dsn(source)), postgres.dsn(target), "schema")
+    assert {one.entry: one.because for one in done.report.failed} == {
+        "TABLE base": "",
+        "INDEX taken": "",
+        "CONSTRAINT base base_key": "",
+        "INDEX of_body": "",
+        "VIEW of_extension": "",
+    }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+FEATURE_NOT_SUPPORTED: Final = "0A000"
 INVALID_PARAMETER_VALUE: Final = "22023"
 NOT_NULL_VIOLATION: Final = "23502"
 FOREIGN_KEY_VIOLATION: Final = "23503"
@@ -23,9 +24,12 @@ SYNTAX_ERROR: Final = "42601"
 UNDEFINED_COLUMN: Final = "42703"
 UNDEFINED_OBJECT: Final = "42704"
 DUPLICATE_OBJECT: Final = "42710"
+DATATYPE_MISMATCH: Final = "42804"
+CANNOT_COERCE: Final = "42846"
 UNDEFINED_FUNCTION: Final = "42883"
 UNDEFINED_TABLE: Final = "42P01"
 DUPLICATE_TABLE: Final = "42P07"
+INVALID_FUNCTION_DEFINITION: Final = "42P13"
 INVALID_TABLE_DEFINITION: Final = "42P16"
 PROGRAM_LIMIT_EXCEEDED: Final = "54000"
 OBJECT_NOT_IN_PREREQUISITE_STATE: Final = "55000"
@@ -40,6 +44,17 @@ INTERNAL_ERROR: Final = "XX000"
 NOT_FOUND: Final = frozenset({UNDEFINED_FUNCTION, UNDEFINED_TABLE, UNDEFINED_OBJECT})
 """A function or operator, a relation, a type. Every name that we write is qualified, so what is not found is gone, or stands in
 the body of a function that the server ran."""
+
+_DATA_EXCEPTION: Final = "22"
+_SYNTAX_OR_ACCESS_RULE: Final = "42"
+_OF_THE_STATEMENT_ALONE: Final = frozenset(
+    {
+        *(INSUFFICIENT_PRIVILEGE, SYNTAX_ERROR, "42602", "42622", "42939"),
+        *("42701", DUPLICATE_OBJECT, "42712", "42723", "42P03", "42P04", "42P05", "42P06", DUPLICATE_TABLE),
+        *("42702", "42725", "42P08", "42P09"),
+    }
+)
+"""Privileges, what cannot be parsed; names that are taken; what is there more than once."""
 
 _ENDS_CONNECTION: Final = frozenset(
     {
@@ -77,6 +92,16 @@ _OF_THE_SERVER: Final = frozenset(
 """Classes whose messages name objects, settings and limits. Not among them: 22 and 23 (data, violated constraints), 38 and 39
 (external routines), HV (foreign servers), P0 (what PL/pgSQL code raises), and whatever class a function makes up."""
 _ABOUT_INPUT: Final = frozenset({SYNTAX_ERROR, INTERNAL_ERROR})
+
+
+def is_mismatch(state: str) -> bool:
+    """Whether a definition does not fit what it names: that is not there, or is of another type or kind than it was written for."""
+    return state.startswith(_SYNTAX_OR_ACCESS_RULE) and state not in _OF_THE_STATEMENT_ALONE
+
+
+def is_unfit_value(state: str) -> bool:
+    """Whether a type does not take a value; most often a constant of a definition."""
+    return state.startswith(_DATA_EXCEPTION)
 
 
 def ends_connection(state: str) -> bool:

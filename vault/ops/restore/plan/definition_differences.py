@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import Final
 
 from vault.model import SchemaEntry
+from vault.ops.project.components import ROUTINES
 from vault.sql import statements
 from vault.sql.names import unquoted, words
 
@@ -24,6 +25,16 @@ def in_what(entry: SchemaEntry, present: SchemaEntry, *, columns: Collection[str
     """`columns`: names of a table's columns on either side; no other word of a definition is shown."""
     parts = list(_parts(entry, present, frozenset(columns)))
     return f"differs on the target{' in ' if parts else ''}{', '.join(parts)}"
+
+
+def is_called_alike(entry: SchemaEntry, present: SchemaEntry) -> bool:
+    """Whether they differ in nothing that a caller's definition rests on: in a routine's body or an owner alone."""
+    if entry.definition == present.definition:
+        return True
+    starts = _BODIES["FUNCTION"][0]
+    return (
+        entry.identity.desc in ROUTINES and _split(entry.definition, starts)[0] == _split(present.definition, starts)[0]
+    )
 
 
 def _parts(entry: SchemaEntry, present: SchemaEntry, columns: frozenset[str]) -> Iterator[str]:

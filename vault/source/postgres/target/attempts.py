@@ -32,7 +32,7 @@ def translate(error: psycopg.Error, doing: str, *, script: bool = False) -> Sour
         error.sqlstate == DEPENDENT_OBJECTS_STILL_EXIST and detail and is_sayable(error)
     ):  # which names objects, never values
         why = f"{why} ({'; '.join(detail.splitlines())}): drop what depends on it first, or name it with --only too"
-    return SourceError(doing, why=why, sqlstate=error.sqlstate or "")
+    return SourceError(doing, why=why, sqlstate=error.sqlstate or "", inside=error.diag.context is not None)
 
 
 class Attempts:
