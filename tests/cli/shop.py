@@ -100,7 +100,7 @@ def snapshots(shop: Command) -> list[str]:
 def missed_steps(shop: Command) -> None:
     path = state_of(Command(home=shop.home.parent)).schedule
     stored = json.loads(path.read_text())
-    for schedule in stored["schedules"].values():
+    for schedule in (*stored["schedules"].values(), *stored["done"].values()):
         schedule["pruned_ms"] = schedule["checked_ms"] = 0
     path.write_text(json.dumps(stored))
 

@@ -13,6 +13,7 @@ from time import sleep
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from vault.app import background, jobs, state
+from vault.app.conninfo import redacted
 from vault.cli.exit_codes import ExitCode
 from vault.cli.output import STDOUT, silence, writing
 from vault.cli.signalling import signalled
@@ -104,12 +105,12 @@ def _no_backup(invocation: Invocation, work: Work, error: StateUnusable) -> int:
     out = invocation.renderer()
     out.error(f"NO BACKUP RUNS: {error.message}", why=error.why, fix=error.hint)
     if invocation.json:
-        out.json_line(fields(None, None, work.plan.source, started="no", why=f"{error.message}: {error.why}"))
+        out.json_line(fields(None, None, work.plan.source, started="no", why=redacted(f"{error.message}: {error.why}")))
     return ExitCode.OK
 
 
 def _what_is_missing(settings: Settings) -> VaultError | None:
-    """What the job cannot do without, as far as that is seen at once."""
+    """What the job cannot do without, as far as that is seen at once. A network disk that hangs holds it up, as the manual says."""
     from vault.app import secret, wiring
 
     try:
@@ -131,7 +132,7 @@ def _show(invocation: Invocation, begun: Begun, source: str, missing: VaultError
         out.error(f"THE BACKUP WILL FAIL: {missing.message}", why=missing.why, fix=missing.hint)
     if invocation.json:
         started = "joined" if begun.joined else "yes"
-        why = "" if missing is None else f"{missing.message}: {missing.why}"
+        why = "" if missing is None else redacted(f"{missing.message}: {missing.why}")
         out.json_line(fields(begun.id, begun.log, source, started=started, why=why))
         return
     if begun.joined:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vault.app.conninfo import redacted
 from vault.cli.exit_codes import ExitCode, exit_code_of
 from vault.errors import IntegrityError, VaultError
 
@@ -20,14 +21,17 @@ class Told:
 
 
 def told(error: BaseException) -> Told:
-    """Of anything that ends a command; never its traceback, and of what nobody expected not even its text, which may hold data."""
+    """Of anything that ends a command; never its traceback, and of what nobody expected not even its text, which may hold data.
+
+    A password that stood in a URL or connection string is not in it: this goes to records, webhooks and programs.
+    """
     if isinstance(error, VaultError):
         return Told(
             code=error.code,
             exit_code=exit_code_of(type(error)),
-            message=_with_file(error),
-            why=error.why,
-            fix=error.hint,
+            message=redacted(_with_file(error)),
+            why=redacted(error.why),
+            fix=redacted(error.hint),
         )
     if isinstance(error, KeyboardInterrupt):
         return Told(code="INTERRUPTED", exit_code=ExitCode.INTERRUPTED, message="interrupted")

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from vault.app.conninfo import redacted
 from vault.cli import about
 from vault.errors import IntegrityError, VaultError
 from vault.ids import SnapshotId
@@ -135,7 +136,8 @@ def _rollback(rollback: Rollback) -> Json:
 
 def error(error: VaultError, exit_code: int) -> Json:
     """As the last line of a command that failed."""
-    parts = {"code": error.code, "message": error.message, "why": error.why, "fix": error.hint}
+    texts = {"message": error.message, "why": error.why, "fix": error.hint}
+    parts = {"code": error.code, **{name: redacted(text) for name, text in texts.items()}}
     return {"type": "error", **parts, "exit_code": int(exit_code)}
 
 

@@ -1,6 +1,6 @@
 """A scheduled run: a job for each source, as `backup --background` makes them, waited for; then retention, prune and check.
 
-What a job writes goes to its log and is repeated here for the journal. The exit code is the backup's; that something after a good
+What a job writes goes to its log and is repeated here for the journal, which alone has what follows. The exit code is the backup's; that something after a good
 backup was left undone is exit code 3, and never hides that it was saved (`vault.ops.schedule.upkeep.exit_code`).
 """
 
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from vault.app import state, wiring
 from vault.app.backup_request import BackupOptions, BackupPlan, plan_all, plan_backup
 from vault.app.schedule import known
+from vault.app.schedule.known import KnownSchedules
 from vault.app.schedule.plan import name_of, timetable_of
 from vault.app.signals.service_manager import ServiceManager
 from vault.cli.background import Work, ended, lines, start
@@ -60,7 +61,9 @@ class ScheduledRun:
         self._began_ms = self._clock.now_ms()
         self.name = name_of(settings, here)
         self._directory = _directory(settings)
-        self._memory = None if self._directory is None else known.load(self._directory).found.get(self.name)
+        read = KnownSchedules(found={}) if self._directory is None else known.load(self._directory)
+        self._memory = read.found.get(self.name)
+        self._done = read.done.get(self.name, {})
 
     def is_due(self) -> bool:
         """Without a memory of earlier runs: within the hour after its time, as those ask who start it every hour."""
@@ -192,7 +195,6 @@ class ScheduledRun:
 
         wrong = [end for end in ends if end.code not in (ExitCode.OK, ExitCode.INCOMPLETE)]
         saved = Saved(clean=not wrong, why="; ".join(f"{end.source}: exit code {int(end.code)}" for end in wrong))
-        log = next((end.log for end in reversed(ends) if end.log), None)
         if all(end.snapshot is None for end in ends):
             return
         try:
@@ -205,18 +207,18 @@ class ScheduledRun:
             repo=opened,
             settings=self._settings,
             sources={end.source for end in ends},
-            memory=self._memory,
+            pruned_ms=self._done.get("pruned_ms", 0) if self._memory is None else self._memory.pruned_ms,
+            checked_ms=self._done.get("checked_ms", 0) if self._memory is None else self._memory.checked_ms,
             progress=Steps(self._out),
             now_ms=self._clock.now_ms(),
         )
         for step in upkeep.steps(saved):
-            self._tell(step, log)
+            self._tell(step)
             if step.state == "done" and step.name in ("prune", "check"):
                 self._remember(**{f"{step.name}{'d' if step.name == 'prune' else 'ed'}_ms": self._clock.now_ms()})
             yield step
 
-    def _tell(self, step: UpkeepStep, log: Path | None) -> None:
-        """Also into the job's log, which it would else be looked for in."""
+    def _tell(self, step: UpkeepStep) -> None:
         line = f"{step.name}: {step.why}" if step.state == "done" else f"{step.name} {step.state}: {step.why}"
         if step.state == "failed":
             self._out.insist(line)
@@ -224,20 +226,15 @@ class ScheduledRun:
                 self._out.insist(f"  next: {step.fix}")
         else:
             self._out.talk(line)
-        try:
-            if log is not None:
-                with log.open("a", encoding="utf-8", errors="backslashreplace") as file:
-                    file.write(f"{line}\n")
-        except OSError:
-            pass  # a full disk: it was said here
 
     # --- memory and results
 
     def _remember(self, **times_ms: int) -> None:
         """Losing it costs a run too many, never one too few."""
-        if self._memory is None or self._directory is None:
+        if self._directory is None:
             return
-        self._memory = replace(self._memory, **times_ms)  # type: ignore[arg-type]
+        if self._memory is not None:
+            self._memory = replace(self._memory, **times_ms)  # type: ignore[arg-type]
         try:
             known.note(self._directory, self.name, times_ms)
         except StateUnusable as error:

@@ -21,10 +21,16 @@ _MARK: Final = re.compile(rb"^#[ \t]*(>>>|<<<) (pgvault-[a-z0-9-]+)(?: (\S+))?")
 
 
 def line(task: Task) -> str:
-    """Every hour, at the minute of the first run. Raises  UnsafeError: longer than cron reads"""
+    """Every hour, at the minute of the first run. Raises  UnsafeError: longer than cron reads, or not read alike by all crons"""
     variables = [f"{name}={_quoted(value)}" for name, value in sorted(task.environment.items())]
     words = [_quoted(word) for word in (*task.words, "-q", IF_DUE)]
     command = f"cd {_quoted(task.folder)} && {' '.join([*variables, *words])}"
+    if "\\%" in command or "\\\\" in command:
+        raise UnsafeError(
+            "a path or variable cannot be written for cron",
+            why="it has two backslashes, or one before a percent sign: crons cut or shorten a line there, each in its own way",
+            hint="rename it, or choose another scheduler: pgvault schedule install --scheduler systemd-user",
+        )
     text = f"{task.timetable.minutes[0] % 60} * * * * {command.replace('%', chr(92) + '%')}"
     if len(text.encode(errors="surrogateescape")) > LINE_BYTES_MAX:
         raise UnsafeError(

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, TypeGuard
 
 from vault.app import state
 from vault.app.state import StateDirectory
@@ -17,6 +17,8 @@ from vault.ops.schedule.timetable import Timetable, last_due_ms, next_due_ms
 
 _GRACE_S: Final = 2 * 60 * 60
 _MINUTES_A_DAY: Final = 24 * 60
+_DONE: Final = ("pruned_ms", "checked_ms")
+_DONE_MAX: Final = 100
 _ATTEMPTS: Final = 100
 """Of 50 ms each; a writing takes a few."""
 
@@ -58,9 +60,10 @@ class KnownSchedule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownSchedules:
-    """By name. `why`: what cannot be told of them."""
+    """By name. `done`: when runs of what is not installed (watch, by hand) did what; `why`: what cannot be told of them."""
 
     found: Mapping[str, KnownSchedule]
+    done: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     why: str = ""
 
     def of(self, source: str, repository: str) -> KnownSchedule | None:
@@ -85,7 +88,11 @@ def load(directory: StateDirectory) -> KnownSchedules:
             found[name] = _decoded(name, value)
         except (KeyError, TypeError, ValueError):
             wrong.append(name)
-    return KnownSchedules(found=found, why=f"not readable: {', '.join(wrong)}" if wrong else "")
+    done = read.value.get("done", {})
+    if not _are_times(done):
+        wrong.append("done")
+        done = {}
+    return KnownSchedules(found=found, done=done, why=f"not readable: {', '.join(wrong)}" if wrong else "")
 
 
 def readable(directory: StateDirectory) -> KnownSchedules:
@@ -103,23 +110,35 @@ def readable(directory: StateDirectory) -> KnownSchedules:
 def add(directory: StateDirectory, schedule: KnownSchedule) -> None:
     """Raises  StateUnusable"""
     with _alone(directory):
-        _save(directory, {**readable(directory).found, schedule.name: schedule})
+        read = readable(directory)
+        done = {name: times for name, times in read.done.items() if name != schedule.name}
+        _save(directory, {**read.found, schedule.name: schedule}, done)
 
 
 def forget(directory: StateDirectory, name: str) -> None:
     """Raises  StateUnusable"""
     with _alone(directory):
-        found = readable(directory).found
-        if name in found:
-            _save(directory, {key: one for key, one in found.items() if key != name})
+        read = readable(directory)
+        if name in read.found:
+            _save(directory, {key: one for key, one in read.found.items() if key != name}, read.done)
 
 
 def note(directory: StateDirectory, name: str, times_ms: Mapping[str, int]) -> None:
-    """Of one that is known, when it did what: `started_ms` and the like; the rest stays as others wrote it. Raises  StateUnusable"""
+    """When it did what: `started_ms` and the like; the rest stays as others wrote it. Raises  StateUnusable
+
+    Of one that is not installed only what its next run asks for is kept, of the newest hundred.
+    """
     with _alone(directory):
-        found = readable(directory).found
-        if name in found:
-            _save(directory, {**found, name: replace(found[name], **times_ms)})  # type: ignore[arg-type]
+        read = readable(directory)
+        if name in read.found:
+            known = replace(read.found[name], **times_ms)  # type: ignore[arg-type]
+            _save(directory, {**read.found, name: known}, read.done)
+            return
+        kept = {key: time_ms for key, time_ms in times_ms.items() if key in _DONE}
+        if kept:
+            done = {**read.done, name: {**read.done.get(name, {}), **kept}}
+            newest = sorted(done, key=lambda one: max(done[one].values(), default=0), reverse=True)[:_DONE_MAX]
+            _save(directory, read.found, {one: done[one] for one in newest})
 
 
 @contextmanager
@@ -142,14 +161,23 @@ def _alone(directory: StateDirectory) -> Iterator[None]:
         lock.release()
 
 
-def _save(directory: StateDirectory, schedules: Mapping[str, KnownSchedule]) -> None:
-    if schedules:
-        state.write_json(directory.schedule, {"schedules": {name: _encoded(one) for name, one in schedules.items()}})
+def _save(
+    directory: StateDirectory, schedules: Mapping[str, KnownSchedule], done: Mapping[str, Mapping[str, int]]
+) -> None:
+    if schedules or done:
+        encoded = {name: _encoded(one) for name, one in schedules.items()}
+        state.write_json(directory.schedule, {"schedules": encoded, "done": done})
         return
     try:
         directory.schedule.unlink(missing_ok=True)
     except OSError as error:
         raise StateUnusable(f"cannot remove {directory.schedule}", why=error.strerror or "") from error
+
+
+def _are_times(value: object) -> TypeGuard[dict[str, dict[str, int]]]:
+    return isinstance(value, dict) and all(
+        isinstance(times, dict) and all(type(time_ms) is int for time_ms in times.values()) for times in value.values()
+    )
 
 
 def _encoded(one: KnownSchedule) -> dict[str, object]:

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vault.app import upkeep, wiring
+from vault.app.conninfo import redacted
 from vault.errors import IntegrityError, Interrupted, Locked, VaultError
 from vault.model.words import counted, size
 from vault.ops.schedule.upkeep import Saved, UpkeepStep, why_not_at_all, why_not_yet
 
 if TYPE_CHECKING:
-    from vault.app.schedule.known import KnownSchedule
     from vault.app.settings import Settings
     from vault.ports import Progress
     from vault.repo.state import Open
@@ -26,23 +26,24 @@ NAMES = ("retention", "prune", "check")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upkeep:
-    """What the steps work on. `sources`: whose snapshots this run saved; `memory`: of when steps were done last, if there is any."""
+    """What the steps work on. `sources`: whose snapshots this run saved; `pruned_ms`, `checked_ms`: when that was done last, 0: never known."""
 
     repo: Open
     settings: Settings
     sources: Collection[str]
-    memory: KnownSchedule | None
+    pruned_ms: int
+    checked_ms: int
     progress: Progress
     now_ms: int
 
     def steps(self, saved: Saved) -> Iterator[UpkeepStep]:
         """One after the other, each as it ends. Raises  Interrupted"""
         not_at_all = self._not_at_all(saved)
-        schedule, memory = self.settings.schedule, self.memory
+        schedule = self.settings.schedule
         retention = self._step("retention", not_at_all or self._no_policy(), self._forget)
         yield retention
         failed = "retention failed, so everything that is there stays" if retention.state == "failed" else ""
-        due = self._not_yet(schedule.prune, 0 if memory is None else memory.pruned_ms)
+        due = self._not_yet(schedule.prune, self.pruned_ms)
         yield self._step("prune", not_at_all or failed or due, self._prune)
         yield self._step("check", self._not_yet(schedule.check, self._checked_ms()), self._check)
 
@@ -70,7 +71,7 @@ class Upkeep:
         """By this machine or another one; what was found damaged is looked at again."""
         from vault.repo import checks
 
-        own = 0 if self.memory is None else self.memory.checked_ms
+        own = self.checked_ms
         try:
             newest = checks.newest(self.repo)
         except VaultError:
@@ -87,11 +88,11 @@ class Upkeep:
         except _Skipped as skipped:
             return UpkeepStep(name=name, state="skipped", why=str(skipped))
         except Locked as error:
-            return UpkeepStep(name=name, state="skipped", why=f"{error.message}: {error.why}")
+            return UpkeepStep(name=name, state="skipped", why=redacted(f"{error.message}: {error.why}"))
         except VaultError as error:
             file = error.file if isinstance(error, IntegrityError) else ""
             why = ": ".join(part for part in (file, error.message, error.why) if part)
-            return UpkeepStep(name=name, state="failed", why=why, code=error.code, fix=error.hint)
+            return UpkeepStep(name=name, state="failed", why=redacted(why), code=error.code, fix=redacted(error.hint))
 
     def _forget(self) -> str:
         from vault.ops.retention import forget

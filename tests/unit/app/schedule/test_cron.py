@@ -35,6 +35,13 @@ def test_the_line_is_this() -> None:
     ]
 
 
+@pytest.mark.parametrize("text", ["back\\%", "back\\\\slash"])
+def test_what_crons_read_differently_is_refused(text: str) -> None:
+    """Vixie's takes `\\\\` for one backslash, so that a percent sign after it ends the command."""
+    with pytest.raises(UnsafeError, match="cannot be written for cron"):
+        cron.line(replace(PLAIN, folder=f"/srv/{text}"))
+
+
 def test_sh_gets_the_words_as_they_were(tmp_path: Path) -> None:
     """As cron hands the line over: \\% is its spelling of %."""
     program = tmp_path / "o d d" / "show"

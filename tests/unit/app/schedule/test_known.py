@@ -98,7 +98,9 @@ def test_a_damaged_record_is_told_and_hides_no_other(directory: StateDirectory, 
     assert DAILY.name in read.why
 
 
-@pytest.mark.parametrize("data", ["", "[]", "{", "{}", '{"schedules": 3}', '{"schedules": {"a": 3}}'])
+@pytest.mark.parametrize(
+    "data", ["", "[]", "{", "{}", '{"schedules": 3}', '{"schedules": {"a": 3}}', '{"schedules": {}, "done": {"a": 3}}']
+)
 def test_a_damaged_file_is_told_and_never_written_over(directory: StateDirectory, data: str) -> None:
     directory.make()
     directory.schedule.write_text(data)
@@ -122,6 +124,20 @@ def test_what_another_one_wrote_meanwhile_stays(directory: StateDirectory) -> No
     known.note(directory, DAILY.name, {"started_ms": 7})
     known.note(directory, DAILY.name, {"pruned_ms": 8})
     assert known.load(directory).found[DAILY.name] == replace(DAILY, folder="/srv/elsewhere", started_ms=7, pruned_ms=8)
+
+
+def test_what_is_not_installed_has_its_times_too(directory: StateDirectory) -> None:
+    known.note(directory, ALL.name, {"started_ms": 7})
+    assert not directory.schedule.exists()
+    known.note(directory, ALL.name, {"pruned_ms": 8})
+    known.note(directory, ALL.name, {"checked_ms": 9})
+    known.add(directory, DAILY)
+    known.forget(directory, DAILY.name)
+    assert known.load(directory).done == {ALL.name: {"pruned_ms": 8, "checked_ms": 9}}
+    for number in range(100):
+        known.note(directory, f"pgvault-app-{number:08}", {"pruned_ms": 100 + number})
+    assert len(known.load(directory).done) == 100
+    assert ALL.name not in known.load(directory).done
 
 
 def test_writers_take_turns(directory: StateDirectory) -> None:

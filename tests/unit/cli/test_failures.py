@@ -1,0 +1,21 @@
+"""Errors as every front end tells them: no password of a URL or connection string is in them, wherever they go."""
+
+from __future__ import annotations
+
+from vault.cli import jsonout
+from vault.cli.exit_codes import ExitCode
+from vault.cli.failures import told
+from vault.errors import VaultError
+
+SECRET = "hunter2-in-a-url"
+URL = f"postgresql://ada:{SECRET}@db/app"
+
+
+def test_no_part_of_an_error_holds_a_password() -> None:
+    error = VaultError(f"cannot use {URL}", why=f"password={SECRET}", hint=f"pgvault backup -d {URL}")
+    why = told(error)
+    assert SECRET not in repr(why)
+    assert "postgresql://ada:***@db/app" in why.message
+    line = jsonout.error(error, ExitCode.FAILED)
+    assert SECRET not in repr(line)
+    assert (line["message"], line["why"], line["fix"]) == (why.message, why.why, why.fix)
