@@ -8,17 +8,23 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from vault.app.backup_request import BackupPlan
     from vault.repo.lineage import Known
+    from vault.repo.remembered import Remembered
 
 
-def young_enough(known: Iterable[Known], plan: BackupPlan, *, min_interval_ms: int, now_ms: int) -> str:
+def young_enough(
+    known: Iterable[Known], plan: BackupPlan, notes: Remembered, *, min_interval_ms: int, now_ms: int
+) -> str:
     """Why nothing has to be saved; empty: something has to.
 
-    What holds another part of the source, what is suspected of damage and what has a time to come is no reason.
+    What holds another part of the source, what is not sound (82-retention) and what has a time to come is no reason; nor is
+    anything while a finding cannot be read: it may be one of any snapshot.
     """
+    if notes.damaged:
+        return ""
     times = [
         manifest.created_ms
-        for _, manifest in known
-        if manifest.source == plan.source and manifest.selection == plan.selection and not manifest.suspect
+        for snapshot, manifest in known
+        if (manifest.source, manifest.selection) == (plan.source, plan.selection) and notes.is_sound(snapshot, manifest)
     ]
     ages_ms = [now_ms - created_ms for created_ms in times if created_ms <= now_ms]
     if not ages_ms or min(ages_ms) >= min_interval_ms:

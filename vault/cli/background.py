@@ -251,12 +251,14 @@ def _saved(invocation: Invocation, work: Work, running: RunningJob) -> Taken:
     from vault.app import wiring
     from vault.app.interval import young_enough
     from vault.cli.joblog import Steps
+    from vault.repo.remembered import unanswered
 
     out, settings, plan, clock = invocation.renderer(), work.settings, work.plan, wiring.SystemClock()
     opened = wiring.open_repository(settings)
     if work.min_interval_ms is not None:
         now_ms = clock.now_ms()
-        skipped = young_enough(opened.snapshots(), plan, min_interval_ms=work.min_interval_ms, now_ms=now_ms)
+        notes, interval_ms = unanswered(opened), work.min_interval_ms
+        skipped = young_enough(opened.snapshots(), plan, notes, min_interval_ms=interval_ms, now_ms=now_ms)
         if skipped:
             out.talk(f"nothing to do: {skipped}")
             return Taken(code=ExitCode.OK, skipped=skipped)

@@ -79,7 +79,7 @@ if TYPE_CHECKING:
 @click.option("-j", "--jobs", type=click.IntRange(1, 32), default=2, show_default=True, help="Reading connections.")
 @click.option("--background", is_flag=True, help="Return at once; a job goes on, and waits for the database.")
 @click.option(
-    "--min-interval", metavar="AGE", help="In the background: nothing, if the newest snapshot is younger (12h)."
+    "--min-interval", metavar="AGE", help="In the background: nothing, if the newest sound snapshot is younger (12h)."
 )
 @click.option(
     "--wait", is_flag=True, help="In the background, but wait: for a job that runs already, or for the new one."
