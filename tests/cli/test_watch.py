@@ -58,7 +58,9 @@ def test_it_saves_what_was_never_saved_waits_and_stops(project: Command) -> None
     (name,) = state_of(project).jobs()
     job = over(state_of(project), name)
     assert (job.exit_code, job.kind) == (0, JobKind.SCHEDULE)
-    assert last_saved_ms(state_of(project), job.repository, ("app",)) == job.started_ms
+    known = (state_of(project), job.repository, ("app",))
+    assert last_saved_ms(*known, now_ms=job.started_ms) == job.started_ms
+    assert last_saved_ms(*known, now_ms=job.started_ms - 1) == 0, "a clock was ahead: nothing waits for its time"
 
 
 def test_what_was_saved_before_it_came_is_not_saved_again(project: Command) -> None:

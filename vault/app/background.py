@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from vault.app import detached, jobs, state
 from vault.errors import StateUnusable
-from vault.model.jobs import Job, JobError, JobKind, JobState
+from vault.model.jobs import Job, JobError, JobKind
 
 if TYPE_CHECKING:
     from vault.app.state import StateDirectory
@@ -93,7 +93,7 @@ def begin(
     directory.make()
     source = state.take(directory.lock(terms.source, terms.repository))
     if source is None:
-        return _found(directory, terms)
+        return _found(directory, terms, now_ms=clock.now_ms())
     with ExitStack() as held:  # the job's process has both locks as well: they are free when it is gone
         held.callback(source.release)
         job = _new(directory, terms, now_ms=clock.now_ms(), entropy=entropy)
@@ -139,9 +139,9 @@ def _new(directory: StateDirectory, terms: JobTerms, *, now_ms: int, entropy: En
     )
 
 
-def _found(directory: StateDirectory, terms: JobTerms) -> Begun:
+def _found(directory: StateDirectory, terms: JobTerms, *, now_ms: int) -> Begun:
     try:
-        return _joined(directory, terms)
+        return _joined(directory, terms, now_ms=now_ms)
     except StateUnusable:  # it runs all the same
         return Begun(id=None, log=directory.stable_log(terms.source), joined=True)
 
@@ -162,19 +162,16 @@ def _started(run: Callable[[Callable[[], None]], int], path: Path) -> bool | Non
         os.close(log)
 
 
-def _joined(directory: StateDirectory, terms: JobTerms) -> Begun:
+def _joined(directory: StateDirectory, terms: JobTerms, *, now_ms: int) -> Begun:
     """The job that holds the source's lock; its record comes a moment after."""
     stable = directory.stable_log(terms.source)
     for look in range(_LOOKS):
-        job = jobs.newest(directory, terms.source, terms.repository)
-        if job is not None and jobs.state_of(directory, job) in (JobState.WAITING, JobState.RUNNING):
+        job = jobs.alive(directory, terms.source, terms.repository, now_ms=now_ms)
+        if job is not None:
             return Begun(id=job.id, log=stable, joined=True)
         sleep(_SEEN_WITHIN_S / _LOOKS if look < _LOOKS - 1 else 0)
     return Begun(id=None, log=stable, joined=True)
 
 
 def _name(now_ms: int, entropy: Entropy) -> str:
-    """Sorts by time."""
-    from datetime import UTC, datetime
-
-    return f"{datetime.fromtimestamp(now_ms // 1000, UTC):%Y%m%d-%H%M%S}.{now_ms % 1000:03}-{entropy(4).hex()}"
+    return f"{jobs.id_time(now_ms)}-{entropy(4).hex()}"

@@ -16,6 +16,7 @@ from vault.app.state import StateDirectory
 from vault.errors import StateUnusable
 from vault.model.jobs import Job, JobError, JobKind, JobState
 
+ALIVE: Final = (JobState.WAITING, JobState.RUNNING)
 RECORD_BYTES: Final = 4096
 """What a record takes from its first writing on, so that its end can be told on a full disk."""
 _BLOCK_BYTES: Final = 64 * 1024
@@ -52,18 +53,27 @@ def load(directory: StateDirectory, job: str) -> Recorded | None:
     return Recorded(id=job, job=decoded)
 
 
-def listed(directory: StateDirectory) -> Iterator[Recorded]:
-    """All records, the newest first. Raises  StateUnusable: the directory cannot be read"""
-    for name in directory.jobs():
+def id_time(now_ms: int) -> str:
+    """What the id of a job that starts now begins with; ids sort by time."""
+    from datetime import UTC, datetime
+
+    return f"{datetime.fromtimestamp(now_ms // 1000, UTC):%Y%m%d-%H%M%S}.{now_ms % 1000:03}"
+
+
+def listed(directory: StateDirectory, *, now_ms: int) -> Iterator[Recorded]:
+    """All records, the newest first; those of a time after now last: a clock was ahead. Raises  StateUnusable: no directory to read"""
+    ahead = id_time(now_ms + 1)
+    for name in sorted(directory.jobs(), key=lambda name: name >= ahead):
         record = load(directory, name)
         if record is not None:
             yield record
 
 
-def newest(directory: StateDirectory, source: str, repository: str) -> Job | None:
-    """The job of the source in the repository that was started last; what cannot be read is passed over. Raises  StateUnusable"""
-    jobs = (record.job for record in listed(directory) if record.job is not None)
-    return next((job for job in jobs if (job.source, job.repository) == (source, repository)), None)
+def alive(directory: StateDirectory, source: str, repository: str, *, now_ms: int) -> Job | None:
+    """The job of the source in the repository that runs or waits; what cannot be read is passed over. Raises  StateUnusable"""
+    jobs = (record.job for record in listed(directory, now_ms=now_ms) if record.job is not None)
+    own = (job for job in jobs if (job.source, job.repository) == (source, repository))
+    return next((job for job in own if state_of(directory, job) in ALIVE), None)
 
 
 def state_of(directory: StateDirectory, job: Job) -> JobState:

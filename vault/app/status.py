@@ -31,7 +31,8 @@ _JOBS_MAX = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThisMachine:
-    """What this machine knows by itself. `jobs`: in this repository, newest first; `notes`: what cannot be told, and why.
+    """What this machine knows by itself. `jobs`: in this repository, those that run first, then newest first; `notes`: what cannot be
+    told, and why.
 
     `schedules`: what was installed from here; None without a state directory.
     """
@@ -54,7 +55,8 @@ def this_machine(settings: Settings) -> ThisMachine:
         if schedules.why:
             notes.append(f"what is scheduled here cannot be told: {schedules.why}")
         place = wiring.repository_place(settings)
-        for number, recorded in enumerate(jobs.listed(directory)):
+        now_ms = wiring.SystemClock().now_ms()
+        for number, recorded in enumerate(jobs.listed(directory, now_ms=now_ms)):
             if number == _JOBS_MAX:
                 break
             if recorded.job is None:
@@ -65,6 +67,7 @@ def this_machine(settings: Settings) -> ThisMachine:
         notes.append(f"{error.message}: {error.why}; jobs of this machine are not told")
     except UsageError:
         pass  # no repository is named, which opening it tells
+    found.sort(key=lambda seen: seen.state not in jobs.ALIVE)
     return ThisMachine(jobs=tuple(found), notes=tuple(notes), schedules=schedules)
 
 

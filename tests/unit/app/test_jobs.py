@@ -25,6 +25,8 @@ JOB = Job(
     command=("backup", "--background"),
     log="/state/jobs/x.log",
 )
+NOW_MS = 1_796_083_200_000
+"""2026-12-01."""
 ENDED = dataclasses.replace(
     JOB,
     healthy_ms=2_000,
@@ -68,9 +70,22 @@ def test_damaged_record_hides_no_other(directory: StateDirectory) -> None:
     for job in (JOB, older):
         jobs.save(directory, job)
     directory.record("20261130-060000-ffff").write_text("{")
-    assert [found.job for found in jobs.listed(directory)] == [None, JOB, older]
-    assert jobs.newest(directory, "app", "/backups") == JOB
-    assert jobs.newest(directory, "app", "/elsewhere") is None
+    assert [found.job for found in jobs.listed(directory, now_ms=NOW_MS)] == [None, JOB, older]
+
+
+def test_ended_job_of_a_time_to_come_hides_none_that_runs_or_failed(directory: StateDirectory) -> None:
+    ahead = dataclasses.replace(SAVED, id="20380101-000000.000-0000", started_ms=2_145_916_800_000)
+    for job in (ahead, dataclasses.replace(ENDED, id=f"{jobs.id_time(NOW_MS)}-0000")):
+        jobs.save(directory, job)
+    assert [found.job.exit_code for found in jobs.listed(directory, now_ms=NOW_MS) if found.job] == [6, 0]
+    assert jobs.alive(directory, "app", "/backups", now_ms=NOW_MS) is None
+    jobs.save(directory, JOB)
+    assert jobs.alive(directory, "app", "/backups", now_ms=NOW_MS) is None, "it was killed"
+    lock = state.take(directory.log(JOB.id))
+    assert lock is not None
+    assert jobs.alive(directory, "app", "/backups", now_ms=NOW_MS) == JOB
+    assert jobs.alive(directory, "app", "/elsewhere", now_ms=NOW_MS) is None
+    lock.release()
 
 
 def test_record_under_another_name_is_told(directory: StateDirectory) -> None:

@@ -54,8 +54,9 @@ class KnownSchedule:
         return (interval_s + max(_GRACE_S, interval_s // 4)) * 1000
 
     def is_due(self, now_ms: int) -> bool:
-        """Whether a time has passed, since it was installed, that no run was started for."""
-        return last_due_ms(self.timetable, now_ms) > max(self.installed_ms, self.started_ms)
+        """Whether a time has passed, since it was installed, that no run was started for. What is after now says nothing."""
+        since_ms = max(time_ms for time_ms in (0, self.installed_ms, self.started_ms) if time_ms <= now_ms)
+        return last_due_ms(self.timetable, now_ms) > since_ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,15 +8,19 @@ from vault.app import jobs
 from vault.app.state import StateDirectory
 
 
-def last_saved_ms(directory: StateDirectory, repository: str, sources: Collection[str]) -> int:
+def last_saved_ms(directory: StateDirectory, repository: str, sources: Collection[str], *, now_ms: int) -> int:
     """When the newest job began that saved something; of several sources that of the one that waits longest. 0: none is known
+
+    One that began after now is passed over: a clock was ahead.
 
     Raises  StateUnusable
     """
     began_ms: dict[str, int] = {}
-    for found in jobs.listed(directory):
+    for found in jobs.listed(directory, now_ms=now_ms):
         job = found.job
-        if job is not None and job.repository == repository and job.snapshot is not None:
+        if job is None or job.started_ms > now_ms:
+            continue
+        if job.repository == repository and job.snapshot is not None:
             began_ms.setdefault(job.source, job.started_ms)
     if sources:
         return min(began_ms.get(source, 0) for source in sources)

@@ -83,7 +83,8 @@ def _passed_on(invocation: Invocation) -> tuple[str, ...]:
 
 def _saved_before(invocation: Invocation, settings: Settings, repository: str) -> int:
     try:
-        return last_saved_ms(state.state_directory(settings), repository, sources_of(settings))
+        now_ms = wiring.SystemClock().now_ms()
+        return last_saved_ms(state.state_directory(settings), repository, sources_of(settings), now_ms=now_ms)
     except StateUnusable as error:
         invocation.renderer().insist(f"warning: {error.message}: {error.why}; earlier runs are not known")
         return 0

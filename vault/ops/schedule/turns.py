@@ -16,7 +16,9 @@ def next_turn_ms(timetable: Timetable, *, now_ms: int, saved_ms: int, tried_ms: 
 
     saved_ms   when the newest backup began that saved something; 0: none is known
     tried_ms   when the newest turn began, whatever came of it; 0: none did yet
+    Either counts as 0 if it is after now: a clock was ahead then, and holds up no turn.
     """
+    saved_ms, tried_ms = (0 if time_ms > now_ms else time_ms for time_ms in (saved_ms, tried_ms))
     due_ms = last_due_ms(timetable, now_ms, zone=zone)
     next_ms = next_due_ms(timetable, now_ms, zone=zone)
     if saved_ms >= due_ms:

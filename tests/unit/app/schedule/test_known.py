@@ -158,6 +158,15 @@ def test_a_missed_time_is_due_once(directory: StateDirectory) -> None:
     assert after.is_due(local_ms("2026-12-04T03:10"))
 
 
+@pytest.mark.parametrize("field", ["started_ms", "installed_ms"])
+def test_a_time_after_now_makes_no_run_wait_for_it(field: str) -> None:
+    ahead = replace(DAILY, **{field: local_ms("2030-01-01T00:00")})  # type: ignore[arg-type]
+    assert ahead.is_due(local_ms("2026-11-29T09:00"))
+    after = replace(ahead, started_ms=local_ms("2026-11-29T09:00"))
+    assert not after.is_due(local_ms("2026-11-29T10:00"))
+    assert after.is_due(local_ms("2026-11-30T03:10"))
+
+
 def test_overdue_leaves_room_for_a_late_and_long_run() -> None:
     hours = 60 * 60 * 1000
     assert DAILY.overdue_after_ms() == 30 * hours

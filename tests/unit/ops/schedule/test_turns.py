@@ -46,4 +46,6 @@ def test_turn_that_saved_nothing_is_taken_again_after_an_hour() -> None:
 
 def test_clock_that_was_put_back_holds_up_no_turn_for_long() -> None:
     assert turn("10 12:00", saved="10 03:00", tried="25 03:00") == at("11 03:00")
-    assert turn("10 12:00", saved="09 03:00", tried="25 03:00") == at("11 03:00")
+    assert turn("10 12:00", saved="09 03:00", tried="25 03:00") == at("10 12:00")
+    assert turn("10 12:00", saved="25 03:00", tried="25 03:00") == at("10 12:00"), "what was saved then is no reason"
+    assert turn("10 12:01", saved="25 03:00", tried="10 12:00") == at("10 12:00") + RETRY_MS
