@@ -82,6 +82,19 @@ def test_run_that_fails_does_not_end_it(project: Command) -> None:
     assert process.returncode == 0
 
 
+def test_run_whose_check_finds_damage_saved_all_the_same(project: Command) -> None:
+    snapshots = project.home / "repository" / "snapshots"
+    snapshots.mkdir(exist_ok=True)
+    (snapshots / f"{7:064x}").write_bytes(b"junk")
+    (project.home / "pgvault.toml").write_text(CONFIG.replace('check = "never"', 'check = "daily"'))
+    process = project.start("watch", "--json")
+    said = read_until(process, "next backup 20")
+    assert "the run saved nothing" not in said
+    lines = [json.loads(line) for line in stop(process).splitlines()]
+    assert lines[0]["exit_code"] == 4
+    assert (lines[-1]["runs"], lines[-1]["failed"]) == (1, 0)
+
+
 def test_interrupted_it_ends_as_interrupted(project: Command) -> None:
     process = project.start("watch")
     read_until(process, "next backup 20")

@@ -104,6 +104,12 @@ GRAVITY: Final = (
 )
 """The lightest first: what a command over several things ends with is the last of them. What is saved is lighter than what is not."""
 
+SAVED: Final = frozenset({ExitCode.OK, ExitCode.INCOMPLETE, ExitCode.RUIN})
+"""A backup that ends with one of these saved a snapshot. With DAMAGE there may be one too: what it returned, or its job, says it."""
+
+GOOD: Final = frozenset({ExitCode.OK, ExitCode.INCOMPLETE})
+"""Of `SAVED`: what is in the snapshot is as it should be."""
+
 
 def gravest(codes: Iterable[ExitCode]) -> ExitCode:
     """OK if there are none."""
@@ -115,6 +121,11 @@ def exit_code_of(kind: type[errors.VaultError]) -> ExitCode:
         if issubclass(ancestor, errors.VaultError) and ancestor in OF_ERROR:
             return OF_ERROR[ancestor]
     return ExitCode.FAILED
+
+
+def exit_code_of_name(code: str) -> ExitCode:
+    """Of an error of which only the stable name is left."""
+    return next((exit_code_of(kind) for kind in error_classes() if kind.code == code), ExitCode.FAILED)
 
 
 def error_classes() -> Iterator[type[errors.VaultError]]:

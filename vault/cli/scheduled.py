@@ -1,12 +1,12 @@
 """A scheduled run: a job for each source, as `backup --background` makes them, waited for; then retention, prune and check.
 
-What a job writes goes to its log and is repeated here for the journal, which alone has what follows. The exit code is the backup's; that something after a good
-backup was left undone is exit code 3, and never hides that it was saved (`vault.ops.schedule.upkeep.exit_code`).
+What a job writes goes to its log and is repeated here for the journal, which alone has what follows. The exit code is the gravest of
+the backups' and of what follows them; what was saved is told beside it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from time import sleep
@@ -19,7 +19,7 @@ from vault.app.schedule.known import KnownSchedules
 from vault.app.schedule.plan import name_of, timetable_of
 from vault.app.signals.service_manager import ServiceManager
 from vault.cli.background import Work, ended, lines, start
-from vault.cli.exit_codes import MEANING, ExitCode, gravest
+from vault.cli.exit_codes import GOOD, MEANING, ExitCode, exit_code_of_name, gravest
 from vault.cli.failures import told
 from vault.cli.progress import Silent
 from vault.cli.signalling import signalled
@@ -27,7 +27,7 @@ from vault.cli.taken import SourceEnd
 from vault.errors import Locked, StateUnusable, UsageError, VaultError
 from vault.model.jobs import Job, JobKind
 from vault.ops.schedule.timetable import last_due_ms, next_due_ms
-from vault.ops.schedule.upkeep import Saved, UpkeepStep, exit_code
+from vault.ops.schedule.upkeep import Saved, UpkeepStep
 
 if TYPE_CHECKING:
     from vault.app.background import Begun
@@ -81,12 +81,11 @@ class ScheduledRun:
             ends = [self._save(source, plan, heard) for source, plan in self._plans().items()]
             heard.log = next((end.log for end in reversed(ends) if end.code and end.log), None)
             steps = list(self._upkeep(ends))
-            backup = gravest(end.code for end in ends)
-            code = exit_code(int(backup), steps, incomplete=int(ExitCode.INCOMPLETE), damage=int(ExitCode.DAMAGE))
+            code = exit_code((end.code for end in ends), steps)
             for step in steps:
                 if step.state == "failed":
-                    heard.heard(step.name, code, step.why)
-            heard.code = code
+                    heard.heard(step.name, int(code), step.why)
+            heard.code = int(code)
         self._manager.stopping()
         self._show(ends, steps, code)
         return code
@@ -193,7 +192,7 @@ class ScheduledRun:
         from vault.app.schedule.upkeep import Upkeep
         from vault.cli.joblog import Steps
 
-        wrong = [end for end in ends if end.code not in (ExitCode.OK, ExitCode.INCOMPLETE)]
+        wrong = [end for end in ends if end.code not in GOOD]
         saved = Saved(clean=not wrong, why="; ".join(f"{end.source}: exit code {int(end.code)}" for end in wrong))
         if all(end.snapshot is None for end in ends):
             return
@@ -260,6 +259,14 @@ class ScheduledRun:
         if self._memory is not None:
             return self._memory.next_ms(now_ms)
         return next_due_ms(timetable_of(self._settings, at=None, every=None, here=self._here), now_ms)
+
+
+def exit_code(backups: Iterable[ExitCode], steps: Iterable[UpkeepStep]) -> ExitCode:
+    """Of the whole run, the gravest: a step that failed is something left undone, or damage if it found any."""
+    failed = [exit_code_of_name(step.code) for step in steps if step.state == "failed"]
+    return gravest(
+        [*backups, *(ExitCode.DAMAGE if code is ExitCode.DAMAGE else ExitCode.INCOMPLETE for code in failed)]
+    )
 
 
 def _directory(settings: Settings) -> StateDirectory | None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from vault.cli.exit_codes import ExitCode
+from vault.cli.exit_codes import GOOD
 from vault.cli.failures import told
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from vault.app.signals.send import Signals
     from vault.cli.taken import Taken
 
-_GOOD: Final = frozenset({ExitCode.OK, ExitCode.INCOMPLETE})
 _TAIL_BYTES: Final = 16 * 1024
 
 
@@ -82,7 +81,7 @@ class Signalled:
             ended_s=now_ms / 1000,
             duration_s=max(0, now_ms - began_ms) / 1000,
             exit_code=outcome.exit_code,
-            good=outcome.exit_code in _GOOD,
+            good=outcome.exit_code in GOOD,
             max_age_s=None if max_age_ms is None else max_age_ms / 1000,
             **counts,
         )

@@ -144,7 +144,7 @@ def status(invocation: Invocation) -> int:
 @command(
     "run",
     help="Do what a scheduled run does: back up, then apply [retention], prune and check as [schedule] says.\n\nThe exit code is "
-    "the backup's; 3 if the backup is good and something after it was left undone.",
+    "the gravest of the backups' and of what follows: 3 if something was left undone, 4 if damage was found.",
     examples=["pgvault schedule run", "pgvault schedule run --if-due"],
 )
 @click.option("--if-due", is_flag=True, help="End at once unless a time has passed that no run was started for.")

@@ -16,7 +16,7 @@ from vault.app.schedule.watching import last_saved_ms
 from vault.app.signals.service_manager import ServiceManager
 from vault.cli import jsonout
 from vault.cli.about import instant
-from vault.cli.exit_codes import ExitCode
+from vault.cli.exit_codes import SAVED, ExitCode
 from vault.cli.options import Invocation, command
 from vault.errors import StateUnusable
 from vault.ops.schedule.turns import next_turn_ms
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 _STEP_S: Final = 30.0
 """The wall clock is looked at so often: a machine that slept catches up half a minute after it woke."""
 _STOP_PATIENCE_S: Final = 20.0
-_SAVED: Final = frozenset({ExitCode.OK, ExitCode.INCOMPLETE, ExitCode.RUIN})
 
 
 class _StopWatching(BaseException):
@@ -141,11 +140,15 @@ class _Watching:
             except BaseException:
                 _end(process)
                 raise
-        if process.returncode in _SAVED:
+        if process.returncode in SAVED or self._has_saved(now_ms):
             self.saved_ms = now_ms
         else:
             self.failed += 1
             self.invocation.renderer().insist(f"warning: the run saved nothing (exit code {process.returncode})")
+
+    def _has_saved(self, since_ms: int) -> bool:
+        """Whatever the exit code: a check after a good backup may have found damage."""
+        return _saved_before(self.invocation, self.settings, wiring.repository_place(self.settings)) >= since_ms
 
     def _rest(self, seconds: float) -> None:
         time.sleep(max(0.0, min(seconds, _STEP_S, self.manager.heartbeat_s or _STEP_S)))

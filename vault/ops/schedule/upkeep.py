@@ -5,7 +5,6 @@ Fifty machines may share a repository: what one does they need not all do, and o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -58,23 +57,3 @@ def why_not_yet(often: str, *, last_ms: int, now_ms: int) -> str:
 def first_due_ms(often: str, installed_ms: int, *, spread: int) -> int:
     """When a step counts as done last if it never was: so that of machines installed on one day not all do it on one day."""
     return installed_ms - spread % OFTEN_MS[often] if often in OFTEN_MS else installed_ms
-
-
-def exit_code(backup: int, steps: Iterable[UpkeepStep], *, incomplete: int, damage: int) -> int:
-    """Of the whole run. A backup that is not good says so itself; after a good one, a step that failed is something left undone.
-
-    incomplete, damage  the codes for these
-    """
-    failed = [step for step in steps if step.state == "failed"]
-    if any(step.code in DAMAGES for step in failed) and backup in (0, incomplete):
-        return damage
-    return incomplete if failed and backup == 0 else backup
-
-
-DAMAGES: Final = frozenset(
-    {
-        *("DAMAGED", "MALFORMED", "LIMIT_EXCEEDED", "AUTHENTICATION_FAILED", "CONTENT_MISMATCH"),
-        *("MISSING_OBJECT", "ROLLED_BACK"),
-    }
-)
-"""Codes of errors that mean damage of the repository."""

@@ -37,8 +37,6 @@ _GRAVEST_FIRST: Final = (
     Trouble.FINDINGS,
     Trouble.INCOMPLETE,
 )
-_TOLD_OTHERWISE: Final = (0, 3, 4, 5)
-"""Exit codes of a run that saved a snapshot, which says what is wrong."""
 _GAPS_TOLD: Final = frozenset({State.NOT_EXPORTABLE, State.NOT_PERMITTED, State.FAILED})
 
 
@@ -195,7 +193,7 @@ def _of_snapshot(one: SourceStatus, snapshot: SnapshotId, manifest: Manifest) ->
 
 
 def _of_job(one: SourceStatus, seen: SeenJob) -> Iterator[Reason]:
-    """Of the newest one, unless a snapshot came after it."""
+    """Of the newest one, unless a snapshot came after it. One that saved a snapshot, which says what is wrong, did not fail."""
     job = seen.job
     if one.last is not None and one.last[1].created_ms > (job.ended_ms or job.started_ms):
         return
@@ -204,7 +202,7 @@ def _of_job(one: SourceStatus, seen: SeenJob) -> Iterator[Reason]:
     elif seen.state is JobState.ENDED and job.error is not None:
         text = f"the last run failed: {job.error.message}"
         text += f": {job.error.why}" if job.error.why else ""
-    elif seen.state is JobState.ENDED and job.exit_code not in _TOLD_OTHERWISE:
+    elif seen.state is JobState.ENDED and job.exit_code != 0 and job.snapshot is None:
         text = f"the last run ended with exit code {job.exit_code}"
     else:
         return

@@ -1,16 +1,12 @@
-"""What follows the backup of a scheduled run, what is left, and with which exit code it ends."""
+"""What follows the backup of a scheduled run, and what is left."""
 
 from __future__ import annotations
 
 import pytest
 
-from vault.errors import IntegrityError, VaultError
 from vault.ops.schedule.upkeep import (
-    DAMAGES,
     OFTEN_MS,
     Saved,
-    UpkeepStep,
-    exit_code,
     first_due_ms,
     why_not_at_all,
     why_not_yet,
@@ -18,47 +14,6 @@ from vault.ops.schedule.upkeep import (
 
 DAY_MS = OFTEN_MS["daily"]
 NOW_MS = 1_800_000_000_000
-
-
-def failed(code: str) -> UpkeepStep:
-    return UpkeepStep(name="prune", state="failed", why="", code=code)
-
-
-DONE, SKIPPED = UpkeepStep(name="retention", state="done", why=""), UpkeepStep(name="check", state="skipped", why="")
-
-
-@pytest.mark.parametrize(
-    ("backup", "steps", "code"),
-    [
-        (0, [DONE, SKIPPED], 0),
-        (0, [], 0),
-        (0, [DONE, failed("UNSAFE")], 3),
-        (0, [failed("STORE_FULL")], 3),
-        (0, [failed("MISSING_OBJECT")], 4),
-        (3, [DONE], 3),
-        (3, [failed("UNSAFE")], 3),
-        (3, [failed("DAMAGED")], 4),
-        (4, [failed("UNSAFE")], 4),
-        (5, [SKIPPED], 5),
-        (5, [failed("DAMAGED")], 5),
-        (6, [failed("DAMAGED")], 6),
-        (13, [], 13),
-    ],
-)
-def test_the_exit_code_is_the_backups_and_a_step_adds_only_what_it_is(
-    backup: int, steps: list[UpkeepStep], code: int
-) -> None:
-    assert exit_code(backup, steps, incomplete=3, damage=4) == code
-
-
-def test_the_codes_of_damage_are_those_of_damage() -> None:
-    waiting: list[type[VaultError]] = [IntegrityError]
-    codes = set()
-    while waiting:
-        kind = waiting.pop()
-        codes.add(kind.code)
-        waiting.extend(kind.__subclasses__())
-    assert codes - {"FORMAT_NEWER"} == DAMAGES
 
 
 def test_nothing_is_removed_after_a_backup_that_is_not_as_it_should_be() -> None:

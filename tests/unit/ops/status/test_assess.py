@@ -200,7 +200,14 @@ def test_a_finding_that_waits() -> None:
     assert of(seen(snapshot(2, 1), waiting=(replace(waiting, source="other"),))) == []
 
 
-def job(started_hours_ago: float, ended_hours_ago: float | None, state: JobState, code: int | None = None) -> SeenJob:
+def job(
+    started_hours_ago: float,
+    ended_hours_ago: float | None,
+    state: JobState,
+    code: int | None = None,
+    *,
+    saved: bool = False,
+) -> SeenJob:
     error = JobError(code="X", message="it did not work", why="", fix="") if code == 6 else None
     ended_ms = None if ended_hours_ago is None else NOW_MS - round(ended_hours_ago * HOUR_MS)
     made = Job(
@@ -212,6 +219,7 @@ def job(started_hours_ago: float, ended_hours_ago: float | None, state: JobState
         started_ms=NOW_MS - round(started_hours_ago * HOUR_MS),
         ended_ms=ended_ms,
         exit_code=code,
+        snapshot="ab" * 32 if saved else None,
         error=error,
     )
     return SeenJob(job=made, state=state)
@@ -224,8 +232,10 @@ def job(started_hours_ago: float, ended_hours_ago: float | None, state: JobState
         (job(3, 2, JobState.ENDED, 1), [Trouble.FAILED]),
         (job(3, None, JobState.KILLED), [Trouble.FAILED]),
         (job(3, 2, JobState.ENDED, 0), []),
-        (job(3, 2, JobState.ENDED, 3), []),
-        (job(3, 2, JobState.ENDED, 5), []),
+        (job(3, 2, JobState.ENDED, 3, saved=True), []),
+        (job(3, 2, JobState.ENDED, 5, saved=True), []),
+        (job(3, 2, JobState.ENDED, 4, saved=True), []),
+        (job(3, 2, JobState.ENDED, 4), [Trouble.FAILED]),
         (job(3, None, JobState.RUNNING), []),
         (job(3, None, JobState.WAITING), []),
         (job(20, 19, JobState.ENDED, 6), []),
