@@ -92,6 +92,23 @@ def test_without_a_snapshot_the_command_does_not_run(project: Command) -> None:
     assert (project.home / "ran").exists()
 
 
+def test_what_is_not_all_of_it_runs_nothing_also_if_it_looks_like_a_ruin(project: Command) -> None:
+    documents = project.home / "documents"
+    for number in range(30):
+        (documents / f"{number}").write_text(f"file {number}")
+    assert project("backup").code == 0
+    for number in range(1, 30):
+        (documents / f"{number}").unlink()
+    os.mkfifo(documents / "pipe")
+    done = project("run", "--before", "--", "touch", "ran")
+    assert done.code == 5, done.err
+    assert "touch was not run" in done.err
+    assert not (project.home / "ran").exists()
+    (documents / "pipe").unlink()
+    assert project("run", "--before", "--", "touch", "ran").code == 0, "it looks like a ruin, and is whole"
+    assert (project.home / "ran").exists()
+
+
 def test_backup_comes_after_the_command_that_succeeded(project: Command) -> None:
     done = project("run", "--after", "--", "sh", "-c", "echo second > documents/letter; echo up")
     assert done.code == 0

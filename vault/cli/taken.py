@@ -11,10 +11,11 @@ from vault.cli.exit_codes import ExitCode
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """`snapshot`: its id in hex; `why`: warnings, or why it failed; `skipped`: why none was taken; `line`: what --json prints of it."""
+    """`snapshot`: its id in hex; `incomplete`: something selected is not in it, whatever else the code says; `why`: warnings, or why it failed; `skipped`: why none was taken; `line`: what --json prints of it."""
 
     code: ExitCode
     snapshot: str | None = None
+    incomplete: bool = False
     why: str = ""
     skipped: str = ""
     line: Mapping[str, object] = field(default_factory=dict)

@@ -177,7 +177,13 @@ def take(
         ExitCode.DAMAGE: bool(report.manifest.suspect or report.rollback is not None),
     }
     code = gravest(code for code, is_so in holds.items() if is_so)
-    return Taken(code=code, snapshot=report.id.hex(), why="; ".join(warnings), line=line)
+    return Taken(
+        code=code,
+        snapshot=report.id.hex(),
+        incomplete=holds[ExitCode.INCOMPLETE],
+        why="; ".join(warnings),
+        line=line,
+    )
 
 
 _FINDINGS_SHOWN_MAX = 20

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
 from vault.app import command as passed
 from vault.app.backup_request import BackupOptions, plan_backup
-from vault.cli.exit_codes import ExitCode
+from vault.cli.exit_codes import SAVED
 from vault.cli.options import Invocation, command, database_options
 from vault.errors import Interrupted, UsageError, VaultError
 
 if TYPE_CHECKING:
     from vault.app.backup_request import BackupPlan
     from vault.app.settings import Settings
-
-_SAVED: Final = (ExitCode.OK, ExitCode.RUIN)
-"""With these all that was selected is in the snapshot. What looks like a ruin is saved, and so is the good one before it."""
+    from vault.cli.taken import Taken
 
 
 @command(
@@ -66,12 +64,13 @@ def run(
     passed.require(words, settings.environment)
     plan = plan_backup(settings, asked)
     if before:
-        code = _save(invocation, settings, plan)
-        if code not in _SAVED and not even_without_backup:
+        taken = _save(invocation, settings, plan)
+        # What looks like a ruin is saved, and so is the good one before it.
+        if (taken.code not in SAVED or taken.incomplete) and not even_without_backup:
             invocation.renderer().insist(
                 f"{words[0]} was not run, because there is no whole snapshot; --even-without-backup runs it all the same"
             )
-            return code
+            return taken.code
         passed.become(words, settings.environment)
     code = passed.run(words, settings.environment)
     if code == 0:
@@ -82,21 +81,22 @@ def run(
     return code
 
 
-def _save(invocation: Invocation, settings: Settings, plan: BackupPlan) -> int:
+def _save(invocation: Invocation, settings: Settings, plan: BackupPlan) -> Taken:
     """A snapshot in the foreground; what it says goes to stderr, because stdout is the command's."""
     from vault.cli.commands.backup import take
     from vault.cli.failures import told
+    from vault.cli.taken import Taken
 
     out, stdout = invocation.renderer(), sys.stdout
     sys.stdout = sys.stderr
     try:
-        return take(invocation, settings, plan).code
+        return take(invocation, settings, plan)
     except VaultError as error:
         if isinstance(error, Interrupted):
             raise
         failure = told(error)
         out.error(failure.message, why=failure.why, fix=failure.fix)
-        return failure.exit_code
+        return Taken(code=failure.exit_code, why=failure.message)
     finally:
         sys.stdout = stdout
 
