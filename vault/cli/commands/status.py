@@ -105,12 +105,13 @@ def _follow(invocation: Invocation, settings: Settings, mine: ThisMachine) -> in
             hint="pgvault backup --background",
         )
     out, directory, rest = invocation.renderer(), state_directory(settings), ""
+    tell = out.talk if invocation.json else out.line
     for piece in jobs.follow(directory, seen.job.id, pause=sleep):
         *lines, rest = (rest + piece).split("\n")
         for line in lines:
-            out.talk(line) if invocation.json else out.line(line)
+            tell(line)
     if rest:
-        out.line(rest)
+        tell(rest)
     recorded = jobs.load(directory, seen.job.id)
     ended = seen.job if recorded is None or recorded.job is None else recorded.job
     if invocation.json:

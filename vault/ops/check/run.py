@@ -1,8 +1,8 @@
 """Check that a repository is whole: files, index, closure of every snapshot, and on request every byte.
 
-Finds and names; repairs nothing; `record` writes down what was found. One damaged thing never hides another: each file and each node is looked at on its own, and every
-damage is told with the tables, files and snapshots that it hits. A snapshot that was whole is not walked again while all that a listing
-shows is as it was (`remembered`), unless data is read.
+Finds and names; repairs nothing; `record` writes down what was found. One damaged thing never hides another: each file and each node
+is looked at on its own, and every damage is told with the tables, files and snapshots that it hits. A snapshot that was whole is not
+walked again while all that a listing shows is as it was (`remembered`), unless data is read.
 """
 
 from __future__ import annotations
@@ -48,8 +48,10 @@ class Damage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckReport:
-    """`notes`: what is no damage and should be known. `whole`, `damaged`: packs of which every byte was read. `remembered`: of `snapshots`, those found whole earlier, since when at the
-    longest; `data_read_ms`: when this machine had last read all data before this check, None if it does not know of it."""
+    """notes        what is no damage and should be known
+    remembered   of `snapshots`, those found whole earlier; remembered_since_ms: since when at the longest
+    data_read_ms when this machine had last read all data before this check, None if it does not know of it
+    whole, damaged   packs of which every byte was read"""
 
     objects: int
     read_bytes: int

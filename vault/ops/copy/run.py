@@ -116,7 +116,7 @@ class _Copying:
         return copied
 
     def _copy(self, pair: Known, target: Writing, transcribed: Callable[[Snapshot], Manifest]) -> list[Copied]:
-        """None if another copy was quicker. The source's snapshot is held by a reader's lease: it may be forgotten and pruned meanwhile."""
+        """Empty if another copy was quicker. The source's snapshot is held by a reader's lease: it may be forgotten and pruned meanwhile."""
         snapshot_id, listed = pair
         here, before = self._ends.here, target.writer.new_bytes
         parent = None if listed.parent is None else self._copy_of(listed.parent)
