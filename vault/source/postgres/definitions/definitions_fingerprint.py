@@ -92,11 +92,11 @@ _IN_PLACE: Final[Mapping[str, tuple[str, ...]]] = {"pg_index": ("indisvalid", "i
 goes on. All others of that kind are VOLATILE (heap_inplace_update in 13 to 18)."""
 
 _COLUMNS: Final = """
-SELECT c.relname::text, array_agg(quote_ident(a.attname) ORDER BY a.attnum)
+SELECT c.relname::text, array_agg(quote_ident(a.attname) ORDER BY a.attnum), has_table_privilege(c.oid, 'SELECT')
   FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
  WHERE c.relnamespace = 'pg_catalog'::regnamespace AND c.relname = ANY(%s) AND NOT a.attname = ANY(%s)
    AND has_column_privilege(c.oid, a.attnum, 'SELECT')
- GROUP BY c.relname
+ GROUP BY c.oid, c.relname
 """
 
 _FRAME: Final = """
@@ -137,8 +137,9 @@ _OWNER_CATALOG: Final[Mapping[str, str]] = {
 def versions(session: Session) -> Versions:
     """What `session` sees of the catalogs: equal to what another moment sees only if no definition changed between the two."""
     parts = []
-    for catalog in _readable(session):
-        version = ", ".join(f"x.{name}" for name in ("ctid", "xmin", *_IN_PLACE.get(catalog, ())))
+    for catalog, (names, whole) in _readable(session).items():
+        columns = ("ctid", "xmin", *_IN_PLACE.get(catalog, ())) if whole else names
+        version = ", ".join(f"x.{name}" for name in columns)
         parts.append(_VERSIONS.format(catalog=catalog, version=version, condition=CATALOGS[catalog][1]))
     return frozenset(map(tuple, _rows(session, parts)))
 
@@ -146,17 +147,20 @@ def versions(session: Session) -> Versions:
 def read(session: Session) -> Definitions:
     """Digest of every definition as `session` sees the catalogs."""
     parts = []
-    for catalog, columns in _readable(session).items():
+    for catalog, (columns, _) in _readable(session).items():
         key, condition, extra = CATALOGS[catalog]
         named = ", ".join(f"x.{name}" for name in (*columns, *((extra,) if extra else ())))
         parts.append(_PART.format(catalog=catalog, key=key, columns=named, condition=condition))
     return {(catalog, oid): digest for catalog, oid, digest in _rows(session, parts)}
 
 
-def _readable(session: Session) -> Mapping[str, Sequence[str]]:
-    """Catalogs of this server -> their columns that define something; 13 shows pg_subscription.oid to superusers only."""
+def _readable(session: Session) -> Mapping[str, tuple[Sequence[str], bool]]:
+    """Catalogs of this server -> their columns that define something, and whether all of a row may be read, its xmin too.
+
+    13 shows pg_subscription.oid to superusers only; none shows all of pg_subscription to others.
+    """
     columns = session.rows(_COLUMNS, [list(CATALOGS), list(VOLATILE)], doing="reading the catalogs")
-    return {catalog: names for catalog, names in sorted(columns) if CATALOGS[catalog][0] in names}
+    return {catalog: (names, whole) for catalog, names, whole in sorted(columns) if CATALOGS[catalog][0] in names}
 
 
 def _rows(session: Session, parts: Sequence[str]) -> Sequence[Row]:
