@@ -184,3 +184,20 @@ def test_what_fails_for_its_own_reason_is_told_beside_what_differs(postgres: Clu
         "INDEX of_body": "",
         "VIEW of_extension": "",
     }
+
+
+def test_a_policy_for_a_role_that_is_not_there_is_told_beside_a_table_that_differs(postgres: Cluster) -> None:
+    with postgres.connect() as connection:
+        connection.execute("create role plain login; create role absent")
+    try:
+        with database(postgres, "create table t (id int); create policy p on t to absent using (id > 0)") as source:
+            snapshot = snapshot_of(postgres.dsn(source))
+        with database(postgres, "create table t (id int, n int); alter table t owner to plain") as target:
+            with postgres.connect() as connection:
+                connection.execute("drop role absent")
+            done = restored(snapshot, postgres.dsn(target).replace("user=postgres", "user=plain"), "schema")
+            because = {one.entry: one.because for one in done.report.failed}
+            assert (because["TABLE t"], because["POLICY t p"]) == ("", "")
+    finally:
+        with postgres.connect() as connection:
+            connection.execute("drop role if exists plain; drop role if exists absent")

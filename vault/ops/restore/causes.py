@@ -23,6 +23,7 @@ _WITHOUT_CAST: Final = frozenset({sqlstate.CANNOT_COERCE, sqlstate.DATATYPE_MISM
 _COMPUTED: Final = "MATERIALIZED VIEW DATA"
 _READS_ROWS: Final = frozenset({"INDEX", "CONSTRAINT", "CHECK CONSTRAINT", _COMPUTED})
 """Entries that a value of a row can fail, as well as one of their definition."""
+_NAMES_ROLES: Final = frozenset({"ACL", "DEFAULT ACL", "POLICY", "USER MAPPING"})
 _HOLDS_VALUES: Final = RELATIONS | {"TYPE", "DOMAIN"}
 _ATTACHES: Final = frozenset({"TABLE ATTACH", "INDEX ATTACH"})
 _WITHOUT_EXPRESSIONS: Final = _ATTACHES | {"FK CONSTRAINT", "SEQUENCE OWNED BY"}
@@ -84,6 +85,8 @@ class Causes:
             return desc == "DEFAULT" and self._same_major
         if state == sqlstate.FEATURE_NOT_SUPPORTED:
             return desc in _WITHOUT_EXPRESSIONS and self._same_major
+        if state == sqlstate.UNDEFINED_OBJECT:  # which a role is, too
+            return desc not in _NAMES_ROLES
         if state == sqlstate.INVALID_TABLE_DEFINITION:  # a second primary key, columns that a view cannot lose
             return desc in _ATTACHES
         if state == sqlstate.INVALID_FUNCTION_DEFINITION:
