@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from vault.app.conninfo import database_name, place_of, project_of, settings_of
 from vault.app.database import ChosenDatabase, DatabaseFlags, around, flagged, of_configuration
 from vault.app.project import Project
 from vault.app.settings import Settings, SourceSettings
+from vault.app.source_here import default_name
 from vault.errors import UsageError
 from vault.model.words import nearest
 from vault.ops.project import backup_selection
@@ -94,7 +94,7 @@ def plan_backup(settings: Settings, options: BackupOptions) -> BackupPlan:
         raise _nothing(settings)
     patterns = {name: getattr(options, name) or getattr(configured, name) for name in _LISTS}
     named = settings.source if _contradicts(chosen, configured) else settings.source_name()
-    source = named or _source_name(settings, chosen, directories)
+    source = named or ("+".join(sorted(directories)) if conninfo is None else default_name(settings, chosen))
     for text in (source, *options.tags, *(pattern for listed in patterns.values() for pattern in listed)):
         if any("\ud800" <= sign <= "\udfff" for sign in text):
             shown = text.encode("utf-8", "backslashreplace").decode()
@@ -217,33 +217,3 @@ def pairs(flag: str, given: Sequence[str], example: str) -> dict[str, str]:
             raise UsageError(f"{flag} {name} is given twice")
         values[name] = value
     return values
-
-
-def _source_name(settings: Settings, chosen: ChosenDatabase, directories: Mapping[str, str]) -> str:
-    """What tells projects apart: every Supabase database is called postgres.
-
-    The project's reference or id, with the database's name where that is another; else database@host:port.
-    """
-    conninfo, environment = chosen.conninfo, settings.environment
-    if conninfo is None:
-        return "+".join(sorted(directories))
-    project = project_of(conninfo, environment)
-    if project is None:
-        project = settings.project_id() if chosen.project is None else chosen.project.id
-    name = _database_name(conninfo, environment)
-    if project is not None:
-        return project if name in (None, _PLATFORM_DATABASE) else f"{name}@{project}"
-    place = place_of(conninfo, environment)
-    return place if name is None else f"{name}@{place}"
-
-
-_PLATFORM_DATABASE = "postgres"
-
-
-def _database_name(conninfo: str, environment: Mapping[str, str]) -> str | None:
-    """As libpq finds it; None if only a service file tells."""
-    keywords = dict(settings_of(conninfo)) if conninfo else {}
-    named = (database_name(conninfo) if conninfo else None) or environment.get("PGDATABASE")
-    if named or keywords.get("service") or environment.get("PGSERVICE"):
-        return named
-    return keywords.get("user") or environment.get("PGUSER") or environment.get("USER")

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from vault.app import wiring
 from vault.app.settings import Settings
+from vault.app.source_here import sources_here
 from vault.errors import UsageError
 from vault.model.words import counted
 from vault.ops.retention.policy_words import RULES, read_policy
@@ -31,7 +33,7 @@ def chosen_policy(settings: Settings, words: Mapping[str, Any], ids: Sequence[st
             why="no --keep-... option and no --preset is given, and pgvault.toml has no [retention]",
             hint="pgvault forget --preset production --dry-run, or name snapshots",
         )
-    return replace(policy, ids=tuple(opened.resolve(one, settings.source) for one in ids)) if ids else policy
+    return replace(policy, ids=tuple(wiring.named(settings, opened, one) for one in ids)) if ids else policy
 
 
 def chosen_sources(settings: Settings, known: Sequence[Known], *, every: bool) -> set[str] | None:
@@ -44,15 +46,10 @@ def chosen_sources(settings: Settings, known: Sequence[Known], *, every: bool) -
         if settings.source is not None:
             raise UsageError("--all-sources and --source exclude each other")
         return None
-    if settings.source is not None:
-        if there and settings.source not in there:
-            raise no_such_source(known, settings.source)
-        return {settings.source}
-    if settings.sources:
-        return set(settings.sources)
-    project = settings.project_id()
-    if project is not None and (mine := {name for name in there if name == project or name.endswith(f"@{project}")}):
-        return mine
+    if settings.source is not None and there and settings.source not in there:
+        raise no_such_source(known, settings.source)
+    if here := sources_here(settings, there):
+        return set(here)
     if len(there) > 1:
         raise UsageError(
             f"the repository has {counted(len(there), 'source')}, and none is configured here",

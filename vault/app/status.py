@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from vault.app import jobs, wiring
 from vault.app.schedule import known
+from vault.app.source_here import sources_here
 from vault.app.state import state_directory
 from vault.errors import StateUnusable, UsageError
 from vault.model.jobs import JobState
@@ -122,13 +123,7 @@ def _load() -> None:
 def _wanted(settings: Settings, known: Sequence[Known]) -> tuple[str, ...]:
     """--source, else the configuration's, else those of the project around us, else all. Many machines share a repository."""
     there = {manifest.source for _, manifest in known}
-    if settings.source is not None:
-        return (settings.source,)
-    if settings.sources:
-        return tuple(sorted(settings.sources))
-    project = settings.project_id()
-    mine = {name for name in there if project is not None and (name == project or name.endswith(f"@{project}"))}
-    return tuple(sorted(mine or there))
+    return tuple(sorted(sources_here(settings, there) or there))
 
 
 def _forgotten(opened: Open, notes: Remembered) -> frozenset[SnapshotId]:

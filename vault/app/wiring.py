@@ -29,6 +29,7 @@ from vault.errors import (
 )
 
 if TYPE_CHECKING:
+    from vault.ids import SnapshotId
     from vault.ops.view.tree import View
     from vault.ports import DirectorySource, ObjectStore, Progress, Target
     from vault.repo.freshness import Heads
@@ -247,10 +248,24 @@ def index_repository(settings: Settings) -> Indexed:
     return open_repository(settings).indexed(settings.cache_dir)
 
 
+def named(settings: Settings, opened: Open, spec: str) -> SnapshotId:
+    """The snapshot that the user's words name here. Raises  as `Open.resolve`; UsageError: the project cannot be read"""
+    from vault.app.source_here import sources_of_words
+
+    return opened.resolve(spec, settings.source, here=partial(sources_of_words, settings))
+
+
+def named_for_certain(settings: Settings, opened: Open, spec: str) -> SnapshotId:
+    """As `named`, for what changes something. Raises  UsageError: a word could mean several sources"""
+    from vault.app.source_here import sources_of_words
+
+    return opened.resolve(spec, settings.source, here=partial(sources_of_words, settings), certain=True)
+
+
 def open_snapshot(settings: Settings, spec: str) -> Snapshot:
     """The snapshot that the user's words name. Raises  NotThere, UsageError: ambiguous"""
     opened = open_repository(settings)
-    return opened.indexed(settings.cache_dir).snapshot(opened.resolve(spec, settings.source))
+    return opened.indexed(settings.cache_dir).snapshot(named(settings, opened, spec))
 
 
 def open_among(settings: Settings, spec: str) -> tuple[Open, Snapshot, dict[tuple[str, int], str]]:
@@ -258,7 +273,7 @@ def open_among(settings: Settings, spec: str) -> tuple[Open, Snapshot, dict[tupl
     from vault.repo.lineage import sources_of
 
     opened = open_repository(settings, load=_load_restorers)
-    snapshot = opened.indexed(settings.cache_dir).snapshot(opened.resolve(spec, settings.source))
+    snapshot = opened.indexed(settings.cache_dir).snapshot(named_for_certain(settings, opened, spec))
     return opened, snapshot, sources_of(opened.snapshots())
 
 

@@ -142,7 +142,7 @@ def global_params() -> list[click.Parameter]:
             metavar="NAME",
             expose_value=False,
             callback=_store(lambda invocation, value: setattr(invocation, "source", value)),
-            help="Name of the source. Default: the configuration, then the database's or directory's name.",
+            help="Name of the source. Default: the configuration's only one, then the project's, database's or directory's name.",
         ),
         click.Option(
             ["--json", "as_json"],

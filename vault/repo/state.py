@@ -6,7 +6,7 @@ Closed has a store, Open has keys and can list snapshots, Indexed can read and w
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -135,36 +135,42 @@ class Open:
             raise ContentMismatch("snapshot has another content than its name", object_id=snapshot_id.hex())
         return plain
 
-    def resolve(self, spec: str, source: str | None = None) -> SnapshotId:
+    def resolve(
+        self,
+        spec: str,
+        source: str | None = None,
+        *,
+        here: Callable[[Collection[str]], Collection[str]] | None = None,
+        certain: bool = False,
+    ) -> SnapshotId:
         """The snapshot that `spec` names: exact tag value, `latest`, `latest~N`, a date (the newest of that time), an id prefix.
 
-        source  restricts the choice to one source
-        Raises  NotThere; UsageError: ambiguous; Malformed: a damaged snapshot might be the one
+        source  restricts the choice to one source; here: of the sources there are, those that a word means, where an id means any
+        Raises  NotThere; UsageError: ambiguous, also, where it must be `certain`, a time of several sources; Malformed: a damaged
+        snapshot might be the one
         """
         listed, damaged = self.listing()
         known = [pair for pair in listed if source is None or pair[1].source == source]
         if listed and not known:
             raise no_such_source(listed, source or "")
-        tagged = [snapshot_id for snapshot_id, manifest in known if spec in tag_words(manifest)]
+        of_words = known if here is None or source is not None or _is_id(spec, known) else _of_here(known, here)
+        tagged = [snapshot_id for snapshot_id, manifest in of_words if spec in tag_words(manifest)]
         if tagged:
             return _single(tagged, spec)
-        latest = _LATEST.fullmatch(spec)
-        if damaged and (latest or _DATE.fullmatch(spec)):
+        is_time = bool(_LATEST.fullmatch(spec) or _DATE.fullmatch(spec))
+        if damaged and is_time:
             raise Malformed(
                 f"which snapshot {spec} is cannot be told",
                 why=f"{len(damaged)} damaged: {damaged[0].file}",
                 hint="name one by its id, from: pgvault snapshots; and run: pgvault check",
                 file=damaged[0].file,
             )
-        if latest:
-            back = int(latest.group(1) or 0)
-            if back < len(known):
-                return known[-1 - back][0]
-        elif _DATE.fullmatch(spec):
-            start, end = _span_ms(spec)
-            inside = [snapshot_id for snapshot_id, manifest in known if start <= manifest.created_ms < end]
-            if inside:
-                return inside[-1]
+        if is_time:
+            back, among = _among(spec, of_words)
+            if certain:
+                _require_one_source(spec, among)
+            if back < len(among):
+                return among[-1 - back][0]
         elif _PREFIX.fullmatch(spec):
             matches = [snapshot_id for snapshot_id, _ in known if snapshot_id.hex().startswith(spec)]
             hidden = [error for error in damaged if error.file.startswith(f"snapshots/{spec}")]
@@ -177,6 +183,8 @@ class Open:
                 )
             if matches:
                 return _single(matches, spec)
+        if here is not None and len(of_words) < len(known):
+            raise _not_here(spec, known, of_words, here)
         raise NotThere(
             f"no snapshot {spec}",
             why=f"the repository has {len(known)}" + (f" of source {source}" if source else ""),
@@ -229,12 +237,56 @@ class Indexed:
 
 
 def no_such_source(known: Iterable[Known], source: str) -> NotThere:
-    names = sorted({manifest.source for _, manifest in known})
+    names = _sources(known)
     near = nearest(source, names)
     return NotThere(
         f"no snapshot of source {source}",
         why=f"the repository has those of: {', '.join(names)}",
         hint=f"did you mean --source {near}?" if near else "name one of these with --source, or leave it out",
+    )
+
+
+def _is_id(spec: str, known: Iterable[Known]) -> bool:
+    """Whether it can only be one, so that nothing here is asked what it means."""
+    is_word = any(spec in tag_words(manifest) for _, manifest in known)
+    return bool(_PREFIX.fullmatch(spec)) and not is_word
+
+
+def _sources(known: Iterable[Known]) -> list[str]:
+    return sorted({manifest.source for _, manifest in known})
+
+
+def _of_here(known: Sequence[Known], here: Callable[[Collection[str]], Collection[str]]) -> list[Known]:
+    meant = here(_sources(known))
+    return [pair for pair in known if pair[1].source in meant]
+
+
+def _among(spec: str, known: Sequence[Known]) -> tuple[int, Sequence[Known]]:
+    """How far back, and among which, oldest first, `latest~N` or a date means. Raises  UsageError: no date"""
+    if latest := _LATEST.fullmatch(spec):
+        return int(latest.group(1) or 0), known
+    start, end = _span_ms(spec)
+    return 0, [pair for pair in known if start <= pair[1].created_ms < end]
+
+
+def _require_one_source(spec: str, among: Sequence[Known]) -> None:
+    if len(names := _sources(among)) > 1:
+        raise UsageError(
+            f"{spec} of which source?",
+            why=f"they are: {', '.join(names)}",
+            hint="add --source NAME, or name it by its id",
+        )
+
+
+def _not_here(
+    spec: str, known: Sequence[Known], of_words: Sequence[Known], here: Callable[[Collection[str]], Collection[str]]
+) -> NotThere:
+    names = _sources(known)
+    meant = ", ".join(sorted(here(names)))
+    return NotThere(
+        f"no snapshot {spec} of source {meant}",
+        why=f"{meant} is meant here, and has {len(of_words)}; the repository has those of: {', '.join(names)}",
+        hint="add --source NAME if another source is meant",
     )
 
 

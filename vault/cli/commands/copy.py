@@ -15,6 +15,7 @@ from vault.cli.options import Invocation, command
 from vault.model.words import counted
 
 if TYPE_CHECKING:
+    from vault.app.settings import Settings
     from vault.repo.lineage import Known
     from vault.repo.state import Open
 
@@ -38,7 +39,7 @@ def copy(invocation: Invocation, repo: str, specs: Sequence[str]) -> None:
     clock, settings, out = wiring.SystemClock(), invocation.settings(), invocation.renderer()
     started_ms = clock.now_ms()
     opened = wiring.open_repository(settings)
-    chosen = choose(opened, specs, settings.source)
+    chosen = choose(settings, opened, specs)
     ends = copying.Ends(
         here=opened.indexed(settings.cache_dir),
         there=wiring.open_other(settings, repo),
@@ -72,10 +73,11 @@ def copy(invocation: Invocation, repo: str, specs: Sequence[str]) -> None:
     out.line(f"{counted(len(report.copied), 'snapshot')} copied, {render.size(report.new_bytes)} new{there}")
 
 
-def choose(opened: Open, specs: Sequence[str], source: str | None) -> list[Known]:
+def choose(settings: Settings, opened: Open, specs: Sequence[str]) -> list[Known]:
     """In order, oldest first. Raises  NotThere, UsageError, IntegrityError: one cannot be read, so that it is not known what it is"""
     from vault.repo.state import no_such_source
 
+    source = settings.source
     readable, damaged = opened.listing()
     if not specs:
         if damaged:
@@ -84,7 +86,7 @@ def choose(opened: Open, specs: Sequence[str], source: str | None) -> list[Known
         if readable and not of_source:
             raise no_such_source(readable, source or "")
         return of_source
-    wanted = {opened.resolve(spec, source) for spec in specs}
+    wanted = {wiring.named(settings, opened, spec) for spec in specs}
     return [pair for pair in readable if pair[0] in wanted]
 
 

@@ -88,7 +88,7 @@ def forget(
     inventory = operation.take_stock(opened)
     clock, calendar = wiring.SystemClock(), named_zone(timezone or settings.timezone or "UTC")
     if snapshots:
-        named = [opened.resolve(one, settings.source) for one in snapshots]
+        named = [wiring.named_for_certain(settings, opened, one) for one in snapshots]
         plan = operation.plan_named(inventory, named, remove_all=unsafe_allow_remove_all)
     else:
         from vault.app.retention import chosen_policy, chosen_sources

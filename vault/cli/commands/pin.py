@@ -24,7 +24,7 @@ def pin(invocation: Invocation, snapshot: str, reason: str) -> None:
 
     settings, out = invocation.settings(), invocation.renderer()
     opened = wiring.open_repository(settings)
-    chosen = opened.resolve(snapshot, settings.source)
+    chosen = wiring.named_for_certain(settings, opened, snapshot)
     made = pins.pin(
         opened,
         chosen,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @command(
     "show",
     help="Show one snapshot: what is in it, and what is not.\n\nSNAPSHOT is an id prefix of at least 6 digits, latest, "
-    "latest~2, a date or a tag.",
+    "latest~2, a date or a tag; without --source such a word means the source that backup takes here, an id any.",
     examples=["pgvault show latest", "pgvault show 2026-11-22 --json"],
 )
 @click.argument("snapshot")
@@ -29,7 +29,7 @@ def show(invocation: Invocation, snapshot: str) -> None:
     settings = invocation.settings()
     opened = wiring.open_repository(settings)
     repo = opened.indexed(settings.cache_dir)
-    chosen = repo.snapshot(opened.resolve(snapshot, settings.source))
+    chosen = repo.snapshot(wiring.named(settings, opened, snapshot))
     parent = _parent(repo, chosen)
     from vault.repo.remembered import remembered
 

@@ -21,7 +21,7 @@ def unpin(invocation: Invocation, snapshot: str) -> None:
 
     settings, out = invocation.settings(), invocation.renderer()
     opened = wiring.open_repository(settings)
-    chosen = opened.resolve(snapshot, settings.source)
+    chosen = wiring.named_for_certain(settings, opened, snapshot)
     removed = pins.unpin(opened, chosen)
     if not removed:
         raise NotThere(f"{chosen.hex()[:12]} is not pinned", hint="pgvault snapshots shows which are")
