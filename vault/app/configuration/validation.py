@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from vault.app import secret, wiring
 from vault.app.backup_request import BackupOptions, BackupPlan, plan_backup
+from vault.app.conninfo import redacted
 from vault.app.settings import Settings, ValueOrigin, read_settings
 from vault.app.toml.document import dotted
 from vault.errors import UsageError, VaultError
@@ -54,11 +55,15 @@ def validate(*, repository: str | None, source: str | None) -> Validation:
 
 def _of_problem(problem: Problem) -> Mistake:
     place = f"{problem.path}:{problem.line}" if problem.line else str(problem.path)
-    return Mistake(place=place, message=problem.message, why=problem.why, fix=problem.hint)
+    return _told(place, problem.message, problem.why, problem.hint)
 
 
 def _mistake(error: VaultError, origin: ValueOrigin | None) -> Mistake:
-    return Mistake(place=str(origin or ""), message=error.message, why=error.why, fix=error.hint)
+    return _told(str(origin or ""), error.message, error.why, error.hint)
+
+
+def _told(place: str, message: str, why: str, fix: str) -> Mistake:
+    return Mistake(place=place, message=redacted(message), why=redacted(why), fix=redacted(fix))
 
 
 def _repository(settings: Settings) -> Iterator[Mistake]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from vault.app.conninfo import redacted
 from vault.app.schedule import known, rehearsal
 from vault.app.schedule.known import KnownSchedule
 from vault.app.schedule.plan import Here, carried_secrets, place_of, plan_task, sources_of
@@ -82,7 +83,9 @@ def _unheard(settings: Settings, task: Task) -> list[ScheduleProblem]:
             if endpoint is not None:
                 endpoint.read(task.environment)
         except VaultError as error:
-            problems.append(ScheduleProblem(what=error.message, why=f"{error.why}, in a run", fix=error.hint))
+            problems.append(
+                ScheduleProblem(what=redacted(error.message), why=redacted(f"{error.why}, in a run"), fix=error.hint)
+            )
     return problems
 
 
@@ -178,7 +181,9 @@ def standing(schedule: KnownSchedule, machine: Machine) -> StandingSchedule:
                 )
             )
     except VaultError as error:
-        problems.append(ScheduleProblem(what=error.message, why=error.why, fix=error.hint, fatal=True))
+        problems.append(
+            ScheduleProblem(what=redacted(error.message), why=redacted(error.why), fix=error.hint, fatal=True)
+        )
     return StandingSchedule(schedule=schedule, drafts=drafts, problems=[*problems, *_gone(schedule)])
 
 

@@ -15,6 +15,7 @@ import click
 from vault.app import wiring
 from vault.app.backup import run_backup
 from vault.app.backup_request import BackupOptions, plan_all, plan_backup
+from vault.app.conninfo import redacted
 from vault.app.quantities import age_ms
 from vault.cli import render
 from vault.cli.exit_codes import ExitCode, exit_code_of, gravest
@@ -218,7 +219,7 @@ def _take_all(invocation: Invocation, settings: Settings, asked: BackupOptions) 
                 if isinstance(error, Interrupted):
                     raise
                 code = exit_code_of(type(error))
-                taken[name] = Taken(code=code, why=error.message)
+                taken[name] = Taken(code=code, why=redacted(error.message))
                 if invocation.json:
                     out.json_line({**jsonout.error(error, code), "source": name})
                 else:

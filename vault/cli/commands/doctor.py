@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from vault.app.conninfo import redacted
 from vault.cli import render
 from vault.cli.exit_codes import MEANING, ExitCode, exit_code_of, gravest
 from vault.cli.options import Invocation, command, database_options
@@ -36,7 +38,7 @@ def doctor(invocation: Invocation, database: str | None, local: bool, linked: bo
         invocation.settings(), DatabaseFlags(database=database, local=local, linked=linked), attended=out.can_ask()
     )
     code = _code(diagnosis)
-    symptoms = as_read(diagnosis.symptoms)
+    symptoms = [_without_passwords(symptom) for symptom in as_read(diagnosis.symptoms)]
     if invocation.json:
         from vault.cli import jsonout
 
@@ -46,6 +48,11 @@ def doctor(invocation: Invocation, database: str | None, local: bool, linked: bo
     out.line()
     out.line(WOULD_WORK if code is ExitCode.OK else f"{_outcome(code)} (exit code {int(code)}: {MEANING[code]})")
     return code
+
+
+def _without_passwords(symptom: Symptom) -> Symptom:
+    what, why, fix = (redacted(text) for text in (symptom.what, symptom.why, symptom.fix))
+    return replace(symptom, what=what, why=why, fix=fix, lines=tuple(redacted(line) for line in symptom.lines))
 
 
 def _code(diagnosis: Diagnosis) -> ExitCode:
