@@ -169,6 +169,13 @@ class Unreachable(VaultError):
     """No SourceError: who goes on after a refused statement must not go on when nothing can be said any more."""
 
     code = "SOURCE_UNREACHABLE"
+    wants_password = False
+    """Whether a server answered, and took no password that was sent."""
+
+    def advise(self, advice: str) -> None:
+        """What is known of the place stands for the hint, except where a password is wanted and it names none. Empty: nothing is."""
+        if advice and ("password" in advice or not self.wants_password):
+            self.hint = advice
 
 
 class Locked(VaultError):

@@ -30,7 +30,7 @@ def lilac(pgvault_ready: Command, stack: tuple[Cluster, int]) -> Command:
 
 
 def test_backup_alone_takes_the_whole_project(lilac: Command) -> None:
-    done = lilac("backup", PGPASSWORD="of-another-server")
+    done = lilac("backup")
     assert done.code == 0, done.err
     assert f"project lilac of {lilac.home / 'supabase' / 'config.toml'}: its local database, edge_functions" in done.err
     shown = lilac("show", "latest", "--json").json()
@@ -38,6 +38,25 @@ def test_backup_alone_takes_the_whole_project(lilac: Command) -> None:
     assert [table["name"] for table in shown["tables"]] == ["public.notes"]
     assert (shown["coverage"]["migrations"]["count"], shown["coverage"]["edge_functions"]["count"]) == (2, 1)
     assert lilac("backup", "--json").json()["parent"] == shown["snapshot"]["id"]
+
+
+def test_another_password_of_the_stack_comes_from_libpqs_places(lilac: Command, stack: tuple[Cluster, int]) -> None:
+    with stack[0].connect() as connection:
+        connection.execute("ALTER ROLE postgres PASSWORD 'other'")
+    try:
+        refused = lilac("backup")
+        assert refused.code == 6
+        assert 'password authentication failed for user "postgres"' in refused.err
+        assert "PGPASSWORD" in refused.err
+        assert "~/.pgpass" in refused.err
+        assert lilac("backup", "-q", PGPASSWORD="other").code == 0
+        (lilac.home / ".pgpass").write_text("*:*:*:postgres:other\n")
+        (lilac.home / ".pgpass").chmod(0o600)
+        done = lilac("backup", "-q")
+        assert done.code == 0, done.err
+    finally:
+        with stack[0].connect() as connection:
+            connection.execute("ALTER ROLE postgres PASSWORD 'postgres'")
 
 
 def test_a_doctor_looks_at_what_a_backup_would_take(lilac: Command) -> None:

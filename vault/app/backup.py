@@ -174,7 +174,7 @@ class _Ahead:
                 )
             except VaultError as error:
                 if isinstance(error, Unreachable):
-                    error.hint = self._plan.advice or error.hint
+                    error.advise(self._plan.advice)
                 self._failed = error
             import vault.source.postgres.capture.database
         import vault.ops.backup.run  # noqa: F401

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from vault.app.conninfo import as_conninfo, refuse_unusable
+from vault.app.passfile import names_password
 from vault.app.project import Project, find_project
 from vault.app.settings import Settings, SourceSettings
 from vault.app.settings.source import SupabaseDatabase
@@ -18,7 +19,7 @@ from vault.errors import UsageError
 
 PLATFORM_PASSWORD: Final = "SUPABASE_DB_PASSWORD"
 _LOCAL_PASSWORD: Final = "postgres"
-"""Of every `supabase start` on every machine: no secret."""
+"""Of every `supabase start` on every machine, unless somebody changed it: no secret."""
 
 _LEADING_ELSEWHERE: Final = ("PGHOSTADDR", "PGSERVICE")
 """Variables that libpq follows although a host and a port are named."""
@@ -133,7 +134,7 @@ def _of_project(settings: Settings, kind: SupabaseDatabase, project: Project) ->
             )
     if kind == "local":
         return ChosenDatabase(
-            conninfo=project.local_url, variables={"PGPASSWORD": _LOCAL_PASSWORD}, kind=kind, project=project
+            conninfo=project.local_url, variables=_local_password(settings, project), kind=kind, project=project
         )
     linked = project.linked()
     if linked is None:
@@ -145,3 +146,14 @@ def _of_project(settings: Settings, kind: SupabaseDatabase, project: Project) ->
     password = settings.environment.get(PLATFORM_PASSWORD)
     variables = {"PGPASSWORD": password} if password else {}
     return ChosenDatabase(conninfo=linked.url, variables=variables, kind=kind, project=project)
+
+
+def _local_password(settings: Settings, project: Project) -> Mapping[str, str]:
+    """Nothing where libpq finds one in its own places."""
+    environment = settings.environment
+    if environment.get("PGPASSWORD"):
+        return {}
+    place = environment.get("PGPASSFILE") or str(Path(environment.get("HOME") or "~").expanduser() / ".pgpass")
+    if names_password(Path(place), (project.LOCAL_HOST, str(project.port), "postgres", "postgres")):
+        return {}
+    return {"PGPASSWORD": _LOCAL_PASSWORD}

@@ -54,13 +54,15 @@ class Project:
 
     FOLDERS: ClassVar[Mapping[str, str]] = {"migrations": "migrations", "edge_functions": "functions"}
 
+    LOCAL_HOST: ClassVar[str] = "127.0.0.1"
+
     def folder(self, name: str) -> Path:
         """Where a directory of the project is, or would be."""
         return self.config.parent / self.FOLDERS[name]
 
     @property
     def local_url(self) -> str:
-        return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+        return f"postgresql://postgres@{self.LOCAL_HOST}:{self.port}/postgres"
 
     def linked(self) -> Linked | None:
         """As `supabase link` wrote it. Raises  UsageError: what it wrote makes no sense, or is of two projects"""

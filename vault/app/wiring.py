@@ -346,7 +346,7 @@ def open_target(settings: Settings, conninfo: str, *, allow_cleartext: bool, adv
             conninfo, settings.environment, programs=client_programs(settings), allow_cleartext=allow_cleartext
         )
     except Unreachable as error:
-        error.hint = advice or error.hint
+        error.advise(advice)
         raise
     try:
         yield target

@@ -282,5 +282,5 @@ def _wait_for_the_database(settings: Settings, plan: BackupPlan, conninfo: str, 
             tell=tell,
         )
     except Unreachable as error:
-        error.hint = plan.advice or error.hint
+        error.advise(plan.advice)
         raise

@@ -43,7 +43,7 @@ def database(seen: Examined, source: str, *, advice: str = "", expected_major: i
     refused = seen.refusal(LookedAt.CONNECTION)
     if refused is not None:
         if isinstance(refused, Unreachable):
-            refused.hint = advice or refused.hint
+            refused.advise(advice)
         return [stopped("database", refused, source=source), _pg_dump(seen, source)]
     found = [_server(seen, source, expected_major), _route(seen, source)]
     if seen.server is not None:

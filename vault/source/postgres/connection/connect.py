@@ -271,7 +271,7 @@ def connect(server: Server) -> Session:
 
 
 def _no_connection(error: psycopg.Error, server: Server) -> Unreachable:
-    said = str(error).replace(server.password, "***") if server.password else str(error)
+    said = _without_password(str(error), server)
     harmless = (
         "connection to server",
         "service",
@@ -287,10 +287,25 @@ def _no_connection(error: psycopg.Error, server: Server) -> Unreachable:
     why = _BOTH_SAY.sub("", said) if any(word in said for word in harmless) else type(error).__name__
     host = server.parameters.get("host") or server.parameters.get("hostaddr") or "the local socket"
     hint = next((hint for words, hint in _ADVICE if words.search(why)), "check host, port and user; is it running?")
-    return Unreachable(f"cannot connect to the database at {host}", why=why, hint=hint)
+    unreachable = Unreachable(f"cannot connect to the database at {host}", why=why, hint=hint)
+    unreachable.wants_password = hint == _PASSWORD
+    return unreachable
+
+
+def _without_password(said: str, server: Server) -> str:
+    """Of libpq's text; the user and the database that were named stay readable, also where the password is the same word."""
+    if not server.password:
+        return said
+    named = (
+        (word, server.parameters.get(key)) for word, key in (("user", "user"), ("role", "user"), ("database", "dbname"))
+    )
+    kept = {f'{word} "{name}"' for word, name in named if name}
+    pattern = "|".join(map(re.escape, (*sorted(kept, key=len, reverse=True), server.password)))
+    return re.sub(pattern, lambda match: match[0] if match[0] in kept else "***", said)
 
 
 _BOTH_SAY: Final = re.compile(r"^connection (?:failed|is bad): ")
+_PASSWORD: Final = "the password comes from PGPASSWORD, else a 0600 file: the one that PGPASSFILE names, or ~/.pgpass"
 _ADVICE: Final = (
     (re.compile(r"what runs there at login"), "read the server's log; ALTER EVENT TRIGGER ... DISABLE ends it"),
     (
@@ -299,7 +314,7 @@ _ADVICE: Final = (
     ),
     (re.compile(r"does not support SSL"), "enable TLS there; or use --allow-cleartext on a network that you trust"),
     (re.compile(r'database ".*" does not exist'), "name another database with -d, or create it: createdb NAME"),
-    (re.compile(r"password"), "set PGPASSFILE (a 0600 file) or PGPASSWORD in the environment"),
+    (re.compile(r"password"), _PASSWORD),
     (re.compile(r'role ".*" does not exist'), "name another user: postgresql://USER@HOST/DATABASE"),
 )
 """What libpq says in English -> what to do next."""
