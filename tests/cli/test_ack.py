@@ -58,6 +58,21 @@ def test_ack_lists_answers_and_says_what_is_left(ruined: Command) -> None:
     assert ruined("check").code == 0
 
 
+def test_a_word_for_a_snapshot_answers_all_up_to_it_and_the_way_back_is_a_command(ruined: Command) -> None:
+    good, ruin = left(ruined)
+    told = ruined("backup", "--dir", "a=a", "--source", "app", "-q").err
+    listed = ruined("ack").err
+    for text in (told, listed):
+        assert f"pgvault restore {good[:12]} --dir a=TARGET --dry-run" in text
+    assert ruined("restore", good[:12], "--dir", "a=back", "--dry-run").code == 0
+    assert "no snapshot nosuch" in ruined("ack", "nosuch", "--reason", "x").err
+    before = ruined("ack", "latest~1", "--reason", "moved", "--json").json()
+    assert [row["snapshot"] for row in before["acknowledged"]] == [ruin]
+    assert ruined("ack", "latest", "--reason", "moved", "--json").json()["findings"] == []
+    done = ruined("ack", "latest", "--reason", "again")
+    assert (done.code, "no finding latest waits" in done.err) == (2, True)
+
+
 def test_forget_keeps_the_good_one_and_says_why(ruined: Command) -> None:
     good, ruin = left(ruined)
     backup(ruined)

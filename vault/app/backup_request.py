@@ -44,6 +44,7 @@ class BackupPlan:
     """`conninfo` is None when no database is backed up; empty when libpq's variables say which.
 
     variables  for libpq's environment, a password among them; notes: what was found and not typed, for the user to see
+    warnings   what most likely was not meant, told also when quiet
     project    that it is the database of
     major      that the server is expected to be of; advice: what to type if it cannot be reached
     """
@@ -56,6 +57,7 @@ class BackupPlan:
     options: BackupOptions = field(repr=False)
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     project: Project | None = None
     major: int | None = None
     advice: str = ""
@@ -92,6 +94,7 @@ def plan_backup(settings: Settings, options: BackupOptions) -> BackupPlan:
             )
     if conninfo is None and not directories:
         raise _nothing(settings)
+    unknown = _unknown(settings, options)
     patterns = {name: getattr(options, name) or getattr(configured, name) for name in _LISTS}
     named = settings.source if _contradicts(chosen, configured) else settings.source_name()
     source = named or ("+".join(sorted(directories)) if conninfo is None else default_name(settings, chosen))
@@ -108,6 +111,7 @@ def plan_backup(settings: Settings, options: BackupOptions) -> BackupPlan:
         options=options,
         variables=chosen.variables,
         notes=_notes(chosen, directories),
+        warnings=unknown,
         project=chosen.project,
         advice=chosen.advice,
         major=None if chosen.project is None or chosen.kind != "local" else chosen.project.major,
@@ -157,12 +161,27 @@ def _nothing(settings: Settings) -> UsageError:
     hint = "pgvault backup -d DATABASE --dir NAME=PATH"
     if settings.source is None or not settings.sources or settings.source in settings.sources:
         return UsageError("nothing to back up", why="no database and no directory is named", hint=hint)
-    near = nearest(settings.source, settings.sources)
+    return _not_configured(settings, settings.source, hint=hint)
+
+
+def _not_configured(settings: Settings, source: str, *, hint: str) -> UsageError:
+    near = nearest(source, settings.sources)
     return UsageError(
-        f"no source {settings.source} is configured",
+        f"no source {source} is configured",
         why=f"the configuration has: {', '.join(sorted(settings.sources))}; and no database and no directory is named",
         hint=f"did you mean --source {near}?" if near else hint,
     )
+
+
+def _unknown(settings: Settings, options: BackupOptions) -> tuple[str, ...]:
+    """What is said where a new name is given to what was found, not typed. Raises  UsageError: a configured one is nearly named"""
+    source, typed = settings.source, (options.database, options.local, options.linked, options.directories)
+    if source is None or not settings.sources or source in settings.sources or any(typed):
+        return ()
+    if nearest(source, settings.sources):
+        raise _not_configured(settings, source, hint="")
+    names = ", ".join(sorted(settings.sources))
+    return (f"no source {source} is configured, and a new one of this name is saved; the configuration has: {names}",)
 
 
 def plan_all(settings: Settings, options: BackupOptions) -> dict[str, BackupPlan | UsageError]:

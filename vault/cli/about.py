@@ -109,3 +109,10 @@ def fields(manifest: Manifest, now_ms: int) -> dict[str, object]:
         "partial": bool(narrowed(manifest.selection)),
         "warnings": warnings(manifest, now_ms),
     }
+
+
+def way_back(good: SnapshotId, manifest: Manifest) -> str:
+    """What to type for what the good snapshot has and a later one lost; shown first, for it is a dry run."""
+    into = "-d DATABASE --into-source --only WHAT" if manifest.database is not None else ""
+    directories = " ".join(f"--dir {name}=TARGET" for name in sorted(manifest.directories) if not into)
+    return f"pgvault restore {good.hex()[:12]} {into or directories} --dry-run"

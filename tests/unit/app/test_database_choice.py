@@ -114,3 +114,35 @@ def test_a_restore_goes_where_it_is_told_and_nowhere_else(lilac: Path) -> None:
         target(Settings(sources=section))
     with pytest.raises(UsageError, match="nothing to restore into"):
         target(Settings(environment={"PGHOST": "db"}), into_source=True)
+
+
+def test_a_source_that_is_not_configured_is_refused_or_told(lilac: Path) -> None:
+    def named(source: str) -> Settings:
+        return Settings(source=source, sources={"acme": SourceSettings()})
+
+    with pytest.raises(UsageError, match="no source acmee is configured") as refusal:
+        plan(named("acmee"))
+    assert refusal.value.hint == "did you mean --source acme?"
+    (told,) = plan(named("nosuch")).warnings
+    assert "no source nosuch is configured" in told
+    assert told.endswith("the configuration has: acme")
+    assert plan(named("acme")).warnings == plan(named("nosuch"), database="x").warnings == ()
+
+
+def test_the_password_of_the_local_database_is_libpqs_own_else_what_every_stack_has(lilac: Path) -> None:
+    secret = lilac / "passwords"
+    secret.write_text("127.0.0.1:54999:postgres:postgres:other\n")
+    secret.chmod(0o600)
+    home = lilac / "home"
+    home.mkdir()
+
+    def variables(**environment: str) -> object:
+        return plan(Settings(environment={"HOME": str(home), **environment})).variables
+
+    assert variables() == {"PGPASSWORD": "postgres"}
+    assert variables(PGPASSWORD="other") == {}
+    assert variables(PGPASSFILE=str(secret)) == {}
+    (home / ".pgpass").write_text("*:*:*:*:other\n")
+    assert variables() == {"PGPASSWORD": "postgres"}, "libpq passes over a file that others may read"
+    (home / ".pgpass").chmod(0o600)
+    assert variables() == {}

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from vault.app import wiring
 from vault.cli import jsonout
+from vault.cli.about import way_back
 from vault.cli.options import Invocation, command
 from vault.errors import UsageError
 from vault.model.words import counted
 
 if TYPE_CHECKING:
+    from vault.app.settings import Settings
     from vault.ops.guard.ack import Waiting
+    from vault.repo.lineage import Known
+    from vault.repo.state import Open
 
+_WAYS_SHOWN_MAX = 5
 TITLES = ("finding", "snapshot", "source", "number", "code", "about", "what")
 
 
@@ -23,7 +28,7 @@ TITLES = ("finding", "snapshot", "source", "number", "code", "about", "what")
     "ack",
     help="List what the guard found, and answer for it.\n\nA backup that looks like the ruin of the last good one ends with exit code "
     "5, and the good one stays whatever a policy says, until somebody answers. Without an argument: what waits. With the "
-    "id of a finding: that one, in earlier snapshots too. With the id of a snapshot: all up to it. The snapshot is then what the next "
+    "id of a finding: that one, in earlier snapshots too. With SNAP, as latest: all up to that snapshot. The snapshot is then what the next "
     "one is compared with. The codes: pgvault help findings.",
     examples=[
         "pgvault ack",
@@ -50,7 +55,13 @@ def ack(invocation: Invocation, what: str | None, every: bool, reason: str | Non
     settings, out = invocation.settings(), invocation.renderer()
     opened = wiring.open_repository(settings)
     rows = waiting(opened, settings.source)
-    picked: tuple[Waiting, ...] = rows if every else () if what is None else chosen(rows, what)
+    picked: tuple[Waiting, ...] = (
+        rows
+        if every
+        else ()
+        if what is None
+        else chosen(rows, what, snapshot_named=lambda word: _named(settings, opened, word))
+    )
     if reason is not None:
         acknowledge(
             opened,
@@ -69,7 +80,25 @@ def ack(invocation: Invocation, what: str | None, every: bool, reason: str | Non
         out.line(f"{counted(len(picked), 'finding')} answered" if picked else "no finding waits for an answer")
     if left:
         out.table(TITLES, [_row(row) for row in left], right="number")
-        out.talk('if it was meant: pgvault ack FINDING --reason "..."; if not: the snapshot before is the good one')
+        out.talk('if it was meant: pgvault ack FINDING --reason "..."')
+        for line in _ways_back(opened, left)[:_WAYS_SHOWN_MAX]:
+            out.talk(f"if not: {line}")
+
+
+def _named(settings: Settings, opened: Open, word: str) -> Known:
+    snapshot = wiring.named_for_certain(settings, opened, word)
+    return snapshot, opened.manifest(snapshot)
+
+
+def _ways_back(opened: Open, left: Sequence[Waiting]) -> list[str]:
+    """From the good snapshots before these."""
+    from vault.ops.guard.judge import held
+    from vault.repo.remembered import unanswered
+
+    ruins, known = {row.snapshot for row in left}, opened.snapshots()
+    manifests = dict(known)
+    goods = held(known, unanswered(opened), ruins)
+    return [way_back(good, manifests[good]) for good, ruin in goods.items() if ruin in ruins]
 
 
 def _row(row: Waiting) -> tuple[str, ...]:

@@ -156,6 +156,8 @@ def take(
     out = invocation.renderer()
     for note in plan.notes:
         out.talk(note)
+    for text in plan.warnings:
+        out.insist(f"warning: {text}")
     with shown(out) if told is None else nullcontext(told) as progress:
         report = run_backup(settings, plan, attended=out.can_ask(), progress=progress, unlock=unlock)
     from vault.cli import jsonout
@@ -192,6 +194,8 @@ _FINDINGS_SHOWN_MAX = 20
 
 def tell_findings(invocation: Invocation, report: BackupReport) -> None:
     """Why the snapshot looks like a ruin, and the way on. Also when quiet."""
+    from vault.cli import about
+
     out, short = invocation.renderer(), report.id.hex()[:12]
     out.insist(f"warning: snapshot {short} looks like damage next to the last good one:")
     for finding in report.findings[:_FINDINGS_SHOWN_MAX]:
@@ -199,7 +203,10 @@ def tell_findings(invocation: Invocation, report: BackupReport) -> None:
     if len(report.findings) > _FINDINGS_SHOWN_MAX:
         out.insist(f"  and {len(report.findings) - _FINDINGS_SHOWN_MAX} more: pgvault ack")
     out.insist("the last good one stays until somebody answers")
-    out.insist(f'  next: if all of that was meant: pgvault ack {short} --reason "..."; else: pgvault help findings')
+    out.insist(f'  next: if all of that was meant: pgvault ack {short} --reason "..."')
+    if report.good is not None:
+        out.insist(f"  if not: {about.way_back(*report.good)}")
+    out.insist("  what the words mean: pgvault help findings")
 
 
 def _take_all(invocation: Invocation, settings: Settings, asked: BackupOptions) -> int:

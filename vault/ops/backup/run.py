@@ -57,7 +57,7 @@ _ATTEMPTS_MAX = 3
 class BackupReport:
     """`apart`: why the snapshot is of another source than was asked for, or empty. `rollback`: what went away and was not accepted.
 
-    `findings`: why it looks like the ruin of the last good one; recorded in the repository.
+    `findings`: why it looks like the ruin of the last good one; recorded in the repository; `good`: that one.
     """
 
     id: SnapshotId
@@ -66,6 +66,7 @@ class BackupReport:
     apart: str = ""
     rollback: Rollback | None = None
     findings: tuple[Finding, ...] = ()
+    good: Known | None = None
 
 
 def run(
@@ -154,7 +155,12 @@ def _run(
         if tools.heads is not None:
             tools.heads.remember([*known, (done.id, done.manifest)])
         return BackupReport(
-            id=done.id, manifest=done.manifest, ledger=ledger, rollback=rollback, findings=guard.findings
+            id=done.id,
+            manifest=done.manifest,
+            ledger=ledger,
+            rollback=rollback,
+            findings=guard.findings,
+            good=guard.good,
         )
 
 
@@ -225,10 +231,11 @@ class _Guard:
         self._clock = clock
         self._entropy = entropy
         self.findings: tuple[Finding, ...] = ()
+        self.good: Known | None = None
 
     def judge(self, snapshot_id: SnapshotId, manifest: Manifest) -> None:
         if self._terms is not None:
-            self.findings = judged(
+            self.good, self.findings = judged(
                 self._repo,
                 self._known,
                 (snapshot_id, manifest),

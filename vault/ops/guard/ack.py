@@ -7,7 +7,7 @@ snapshot is what the next one is compared with.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from vault.errors import NotThere, UsageError
@@ -69,15 +69,15 @@ def listed(
     return tuple(row for row in rows if source in (None, row.source))
 
 
-def chosen(rows: Sequence[Waiting], word: str) -> tuple[Waiting, ...]:
-    """What a finding's id, or a snapshot's, means: that finding, or all up to that snapshot, and the same faults before.
+def chosen(rows: Sequence[Waiting], word: str, *, snapshot_named: Callable[[str], Known]) -> tuple[Waiting, ...]:
+    """What a finding's id, or a word for a snapshot, means: that finding, or all up to that snapshot, and the same faults before.
 
-    Raises  UsageError: a prefix of several; NotThere: of none
+    snapshot_named  what a word means that is no id of these
+    Raises  UsageError: a prefix of several; NotThere: of none; as `snapshot_named`
     """
-    if not _PREFIX.fullmatch(word):
-        raise UsageError(f"{word}: no id", why="at least 6 digits name a finding or a snapshot", hint="pgvault ack")
-    findings = [row for row in rows if row.id.hex().startswith(word)]
-    snapshots = {row.snapshot: row for row in rows if row.snapshot.hex().startswith(word)}
+    is_id = bool(_PREFIX.fullmatch(word))
+    findings = [row for row in rows if is_id and row.id.hex().startswith(word)]
+    snapshots = {row.snapshot: row for row in rows if is_id and row.snapshot.hex().startswith(word)}
     if len(findings) + len(snapshots) > 1:
         raise UsageError(f"{word} names {len(findings) + len(snapshots)} things", hint="use more digits of the id")
     if snapshots:
@@ -86,11 +86,24 @@ def chosen(rows: Sequence[Waiting], word: str) -> tuple[Waiting, ...]:
     if findings:
         (one,) = findings
         return tuple(row for row in rows if _is_same(row, one))
-    raise NotThere(
+    return _up_to(rows, word, snapshot_named)
+
+
+def _up_to(rows: Sequence[Waiting], word: str, snapshot_named: Callable[[str], Known]) -> tuple[Waiting, ...]:
+    """All up to the snapshot that the word names, which needs no finding itself."""
+    none = NotThere(
         f"no finding {word} waits for an answer",
         why=f"{len(rows)} do" if rows else "none does",
         hint="list them with: pgvault ack",
     )
+    try:
+        _, manifest = snapshot_named(word)
+    except NotThere as error:
+        raise none if _PREFIX.fullmatch(word) else error from None
+    up_to = tuple(row for row in rows if row.source == manifest.source and row.sequence <= manifest.sequence)
+    if not up_to:
+        raise none
+    return up_to
 
 
 def _is_same(row: Waiting, later: Waiting) -> bool:

@@ -32,12 +32,12 @@ def judged(
     terms: Terms,
     now_ms: int,
     entropy: Entropy,
-) -> tuple[Finding, ...]:
-    """What is found about `new`, whose objects can be read; recorded, if it is anything. Raises  StoreError: it cannot be recorded"""
+) -> tuple[Known | None, tuple[Finding, ...]]:
+    """The last good one, and what is found about `new`, whose objects can be read; recorded, if it is anything. Raises  StoreError: it cannot be recorded"""
     snapshot, manifest = new
     base = base_of(manifest, known, unanswered(repo.open))
     if base is None:
-        return ()
+        return None, ()
     try:
         found = compare(*gather(repo.known(*base), repo.known(*new), terms), terms)
     except IntegrityError as error:
@@ -52,7 +52,7 @@ def judged(
             sequence=manifest.sequence,
         )
         save(repo.open, FileKind.FINDINGS, encode_findings(record), entropy=entropy)
-    return found
+    return base, found
 
 
 def base_of(manifest: Manifest, known: Iterable[Known], notes: Remembered) -> Known | None:

@@ -21,6 +21,7 @@ from vault.ops.project import backup_selection
 from vault.ops.retention import forget
 from vault.ops.retention.policy import Policy
 from vault.ops.retention.time_zone import named_zone
+from vault.repo.lineage import Known
 from vault.repo.records import load
 from vault.repo.state import Open
 from vault.store.memory import MemoryStore
@@ -106,12 +107,20 @@ def test_without_its_record_there_is_no_ruin_either() -> None:
     assert stopped > 3
 
 
+def picked(repo: Open, rows: Sequence[Waiting], word: str) -> tuple[Waiting, ...]:
+    def named(word: str) -> Known:
+        snapshot = repo.resolve(word)
+        return snapshot, repo.manifest(snapshot)
+
+    return chosen(rows, word, snapshot_named=named)
+
+
 def test_an_answer_makes_the_snapshot_what_the_next_is_compared_with(repo: Open) -> None:
     take(repo, GOOD)
     first, second = take(repo, RUIN), take(repo, RUIN)
     (one, two) = waiting(repo, None)
     assert [one.snapshot, two.snapshot] == [first.id, second.id]
-    answer(repo, chosen([one, two], two.id.hex()[:12]))
+    answer(repo, picked(repo, [one, two], two.id.hex()[:12]))
     assert waiting(repo, None) == (), "the same fault of an earlier day is answered with it"
     assert found(take(repo, RUIN)) == []
     assert found(take(repo, WORSE)) == [(codes.ROWS_LOST, "public.u")]
@@ -122,16 +131,17 @@ def test_a_snapshots_id_answers_for_all_up_to_it_and_a_findings_for_that_fault(r
     first, second, third = take(repo, WORSE), take(repo, RUIN), take(repo, WORSE)
     rows = waiting(repo, "project")
     assert waiting(repo, "other") == ()
-    by_snapshot = chosen(rows, second.id.hex())
+    by_snapshot = picked(repo, rows, second.id.hex())
     assert [row.snapshot for row in by_snapshot] == [first.id, first.id, second.id]
     lost = next(row for row in rows if row.snapshot == third.id and row.finding.code == codes.ROWS_LOST)
-    assert [row.snapshot for row in chosen(rows, lost.id.hex())] == [first.id, third.id]
+    assert [row.snapshot for row in picked(repo, rows, lost.id.hex())] == [first.id, third.id]
     early = next(row for row in rows if row.snapshot == first.id and row.finding.code == codes.ROWS_LOST)
-    assert chosen(rows, early.id.hex()) == (early,), "what was found again later waits"
+    assert picked(repo, rows, early.id.hex()) == (early,), "what was found again later waits"
     with pytest.raises(NotThere):
-        chosen(rows, "0" * 12)
-    with pytest.raises(UsageError):
-        chosen(rows, "abc")
+        picked(repo, rows, "0" * 12)
+    with pytest.raises(NotThere):
+        picked(repo, rows, "abc")
+    assert picked(repo, rows, "latest~1") == by_snapshot
     with pytest.raises(UsageError):
         acknowledge(repo, rows, reason=" ", host="h", clock=CLOCK, entropy=os.urandom)
 
