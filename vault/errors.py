@@ -2,7 +2,8 @@
 
     VaultError
     |-- UsageError            the request makes no sense, or names something that does not exist
-    |   `-- NotThere          no such snapshot, path, table or key
+    |   |-- NotThere          no such snapshot, path, table or key
+    |   `-- Misconfigured     not the command line but a file, a project or the environment makes no sense
     |-- UnsafeError           refused because it could destroy or leak data
     |-- KeyUnavailable        no repository key
     |   |-- WrongPassphrase   no slot opens with it
@@ -49,6 +50,12 @@ class UsageError(VaultError):
 
 class NotThere(UsageError):
     code = "NOT_THERE"
+
+
+class Misconfigured(UsageError):
+    """The command was typed rightly: what starts a backup with something else goes on without one, and says so."""
+
+    code = "MISCONFIGURED"
 
 
 class UnsafeError(VaultError):

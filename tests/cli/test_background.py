@@ -174,7 +174,7 @@ def test_without_a_state_directory_it_says_loudly_that_no_backup_runs(project: C
 
 def test_what_makes_no_sense_is_still_a_usage_error(project: Command) -> None:
     for arguments in (
-        ("backup", "--background"),
+        ("backup", "--background", "--dir", "documents"),
         (*BACKGROUND, "--min-interval", "soon"),
         (*BACKUP, "--min-interval", "1h"),
         ("backup", "--background", "-d", "postgresql://u:hunter2-in-a-url@h/d"),
@@ -248,7 +248,6 @@ directories = { documents = "documents" }
 
 def test_every_source_has_its_job(project: Command) -> None:
     (project.home / "pgvault.toml").write_text(TWO)
-    assert project("backup", "--background").code == 2
     done = project("backup", "--all", "--background", "--json")
     assert done.code == 0, done.err
     lines = [json.loads(line) for line in done.out.splitlines()]
@@ -260,8 +259,13 @@ def test_every_source_has_its_job(project: Command) -> None:
     assert project("backup", "--all", "--wait").code == 0
     assert len(snapshots(project)) == 4
     (project.home / "pgvault.toml").write_text(TWO + "[source.three]\n")
-    assert project("backup", "--all", "--background").code == 2
-    assert len(state_of(project).jobs()) == 4, "none was started beside a section that makes no sense"
+    assert project("backup", "--all", "--wait").code == 2
+    beside = project("backup", "--all", "--background", "--json")
+    assert beside.code == 0
+    said = {line["source"]: line for line in map(json.loads, beside.out.splitlines())}
+    assert {name: line["started"] for name, line in said.items()} == {"one": "yes", "three": "no", "two": "yes"}
+    for line in said.values():
+        assert over(state_of(project), line["job"]).exit_code == (2 if line["source"] == "three" else 0)
 
 
 # --- one at a time -------------------------------------------------------------------------------

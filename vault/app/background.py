@@ -146,6 +146,40 @@ def _found(directory: StateDirectory, terms: JobTerms, *, now_ms: int) -> Begun:
         return Begun(id=None, log=directory.stable_log(terms.source), joined=True)
 
 
+def refused(
+    directory: StateDirectory, terms: JobTerms, error: JobError, *, exit_code: int, clock: Clock, entropy: Entropy
+) -> Job:
+    """The record, and the log, of a job that could not even be started. Raises  StateUnusable"""
+    directory.make()
+    now_ms = clock.now_ms()
+    name = _name(now_ms, entropy)
+    path = directory.log(name)
+    job = Job(
+        id=name,
+        source=terms.source,
+        repository=terms.repository,
+        kind=terms.kind,
+        pid=0,
+        started_ms=now_ms,
+        ended_ms=now_ms,
+        exit_code=exit_code,
+        error=error,
+        command=terms.command,
+        log=str(path),
+    )
+    own = state.take(path)
+    assert own is not None, "a new name is nobody else's"
+    try:
+        path.write_text(f"{error.message}: {error.why}\n  next: {error.fix}\n", encoding="utf-8", errors="replace")
+    except OSError as full:
+        raise StateUnusable(f"the log {path} cannot be written", why=full.strerror or "") from full
+    finally:
+        own.release()
+    jobs.save(directory, job)
+    state.tidy(directory, now_ms=now_ms)
+    return job
+
+
 def _started(run: Callable[[Callable[[], None]], int], path: Path) -> bool | None:
     try:
         # Not the descriptor of the lock: a child that has the log still must not hold that.

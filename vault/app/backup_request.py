@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from vault.app.database import ChosenDatabase, DatabaseFlags, around, flagged, of_configuration
+from vault.app.database import ChosenDatabase, DatabaseFlags, around, flagged, of_configuration, refuse_flags
 from vault.app.project import Project
 from vault.app.settings import Settings, SourceSettings
 from vault.app.source_here import default_name
-from vault.errors import UsageError
+from vault.errors import Misconfigured, UsageError
 from vault.model.words import nearest
 from vault.ops.project import backup_selection
 
@@ -120,6 +120,13 @@ def plan_backup(settings: Settings, options: BackupOptions) -> BackupPlan:
     )
 
 
+def refuse_wrong(options: BackupOptions) -> None:
+    """What is wrong with the flags whatever the configuration is. Raises  UsageError"""
+    refuse_flags(DatabaseFlags(database=options.database, local=options.local, linked=options.linked), command="backup")
+    pairs("--dir", options.directories, "edge_functions=supabase/functions")
+    pairs("--tag", options.tags, "release=1.4")
+
+
 def _database(settings: Settings, options: BackupOptions, configured: SourceSettings) -> ChosenDatabase:
     """Directories alone, typed or configured, are a backup too: a project around adds no database to them.
 
@@ -160,7 +167,7 @@ def _nothing(settings: Settings) -> UsageError:
     """With the section that was meant, if its name is nearly that of --source."""
     hint = "pgvault backup -d DATABASE --dir NAME=PATH"
     if settings.source is None or not settings.sources or settings.source in settings.sources:
-        return UsageError("nothing to back up", why="no database and no directory is named", hint=hint)
+        return Misconfigured("nothing to back up", why="no database and no directory is named", hint=hint)
     return _not_configured(settings, settings.source, hint=hint)
 
 

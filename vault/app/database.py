@@ -15,7 +15,7 @@ from vault.app.passfile import names_password
 from vault.app.project import Project, find_project
 from vault.app.settings import Settings, SourceSettings
 from vault.app.settings.source import SupabaseDatabase
-from vault.errors import UsageError
+from vault.errors import Misconfigured, UsageError
 
 PLATFORM_PASSWORD: Final = "SUPABASE_DB_PASSWORD"
 _LOCAL_PASSWORD: Final = "postgres"
@@ -66,13 +66,19 @@ def flagged(
     settings: Settings, flags: DatabaseFlags, *, configured: SourceSettings, command: str
 ) -> ChosenDatabase | None:
     """Of the flags; None without any. Raises  UsageError: two of them, a password in one, no project, one that cannot be read"""
-    _refuse_two(flags)
+    refuse_flags(flags, command=command)
     if flags.database is not None:
-        refuse_unusable(flags.database, command=command)
         return ChosenDatabase(conninfo=as_conninfo(flags.database))
     if flags.kind is not None:
         return of_project(settings, flags.kind, configured=configured)
     return None
+
+
+def refuse_flags(flags: DatabaseFlags, *, command: str) -> None:
+    """Raises  UsageError: two of them, or a password in one"""
+    _refuse_two(flags)
+    if flags.database is not None:
+        refuse_unusable(flags.database, command=command)
 
 
 def of_project(settings: Settings, kind: SupabaseDatabase, *, configured: SourceSettings) -> ChosenDatabase:
@@ -116,7 +122,7 @@ def _project(settings: Settings, configured: SourceSettings, wanted_by: str) -> 
     here = configured.folder or Path.cwd()
     project = find_project(here, settings.environment)
     if project is None:
-        raise UsageError(
+        raise Misconfigured(
             "no Supabase project is here",
             why=f"{wanted_by} wants one: supabase/config.toml in {here} or above it",
             hint="go to the project's directory, or name the database with -d",
@@ -127,7 +133,7 @@ def _project(settings: Settings, configured: SourceSettings, wanted_by: str) -> 
 def _of_project(settings: Settings, kind: SupabaseDatabase, project: Project) -> ChosenDatabase:
     for name in _LEADING_ELSEWHERE:
         if settings.environment.get(name):
-            raise UsageError(
+            raise Misconfigured(
                 f"{name} is set, and would lead elsewhere than to the project's database",
                 why=f"the {kind} database of {project.root} is meant",
                 hint=f"unset {name}, or name the database with -d",
@@ -138,7 +144,7 @@ def _of_project(settings: Settings, kind: SupabaseDatabase, project: Project) ->
         )
     linked = project.linked()
     if linked is None:
-        raise UsageError(
+        raise Misconfigured(
             "the project is not linked",
             why=f"{project.config.parent / '.temp' / 'project-ref'} is not there",
             hint="supabase link --project-ref REF, or name the database with -d",

@@ -13,7 +13,7 @@ from typing import ClassVar, Final
 from urllib.parse import urlsplit
 
 from vault.app.toml.document import Document, Table, read_document, read_json
-from vault.errors import UsageError
+from vault.errors import Misconfigured
 
 _FOLDER: Final = "supabase"
 _CONFIGS: Final = ("config.json", "config.toml")
@@ -65,13 +65,13 @@ class Project:
         return f"postgresql://postgres@{self.LOCAL_HOST}:{self.port}/postgres"
 
     def linked(self) -> Linked | None:
-        """As `supabase link` wrote it. Raises  UsageError: what it wrote makes no sense, or is of two projects"""
+        """As `supabase link` wrote it. Raises  Misconfigured: what it wrote makes no sense, or is of two projects"""
         folder = self.config.parent / ".temp"
         reference = _line(folder / "project-ref")
         if reference is None:
             return None
         if not _REFERENCE.fullmatch(reference):
-            raise UsageError(
+            raise Misconfigured(
                 f"{folder / 'project-ref'} holds no reference of a project",
                 why="it is 20 lower-case letters",
                 hint="supabase link --project-ref REF",
@@ -85,13 +85,13 @@ def root_of(here: Path) -> Path | None:
 
 
 def project_id(here: Path, environment: Mapping[str, str]) -> str | None:
-    """Raises  UsageError: the project's configuration cannot be read"""
+    """Raises  Misconfigured: the project's configuration cannot be read"""
     project = find_project(here, environment)
     return None if project is None else project.id
 
 
 def find_project(here: Path, environment: Mapping[str, str]) -> Project | None:
-    """The nearest from `here` upwards. Raises  UsageError: its configuration is half-written, or names no possible port"""
+    """The nearest from `here` upwards. Raises  Misconfigured: its configuration is half-written, or names no possible port"""
     root = root_of(here)
     config = None if root is None else _config_of(root)
     if root is None or config is None:
@@ -148,7 +148,7 @@ def _resolved(text: str, environment: Mapping[str, str]) -> str:
 def _pooler(path: Path, reference: str) -> str | None:
     """USER@HOST of the URL that the CLI wrote, without the password's place holder and without its port.
 
-    Raises  UsageError: it leads to another project, or to a host that is not the platform's
+    Raises  Misconfigured: it leads to another project, or to a host that is not the platform's
     """
     text = _line(path)
     if text is None:
@@ -160,7 +160,7 @@ def _pooler(path: Path, reference: str) -> str | None:
     except ValueError:
         user, host = "", ""
     if not _PLATFORM.fullmatch(host) or user.partition(".")[2] != reference:
-        raise UsageError(f"{path} is not of project {reference}", why="its user or its host is another's", hint=hint)
+        raise Misconfigured(f"{path} is not of project {reference}", why="its user or its host is another's", hint=hint)
     return f"{user}@{host}"
 
 
@@ -172,4 +172,4 @@ def _line(path: Path) -> str | None:
         return None
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is not UTF-8"
-        raise UsageError(f"cannot read {path}", why=why, hint="supabase link, once more") from error
+        raise Misconfigured(f"cannot read {path}", why=why, hint="supabase link, once more") from error

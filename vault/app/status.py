@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vault.app import jobs, wiring
+from vault.app import jobs, places, wiring
+from vault.app.project import find_project
 from vault.app.schedule import known
 from vault.app.source_here import sources_here
 from vault.app.state import state_directory
-from vault.errors import StateUnusable, UsageError
+from vault.errors import Misconfigured, StateUnusable
 from vault.model.jobs import JobState
 
 if TYPE_CHECKING:
@@ -55,19 +57,17 @@ def this_machine(settings: Settings) -> ThisMachine:
         schedules = known.load(directory)
         if schedules.why:
             notes.append(f"what is scheduled here cannot be told: {schedules.why}")
-        place = wiring.repository_place(settings)
+        named = places.places_of_jobs(settings)
         now_ms = wiring.SystemClock().now_ms()
         for number, recorded in enumerate(jobs.listed(directory, now_ms=now_ms)):
             if number == _JOBS_MAX:
                 break
             if recorded.job is None:
                 notes.append(f"job {recorded.id}: its record cannot be read: {recorded.why}")
-            elif recorded.job.repository == place:
+            elif recorded.job.repository in named:
                 found.append(SeenJob(job=recorded.job, state=jobs.state_of(directory, recorded.job)))
     except StateUnusable as error:
         notes.append(f"{error.message}: {error.why}; jobs of this machine are not told")
-    except UsageError:
-        pass  # no repository is named, which opening it tells
     found.sort(key=lambda seen: seen.state not in jobs.ALIVE)
     return ThisMachine(jobs=tuple(found), notes=tuple(notes), schedules=schedules)
 
@@ -98,6 +98,7 @@ def gather(settings: Settings, *, max_age_ms: int | None, mine: ThisMachine) -> 
     seen = Seen(
         known=tuple(readable),
         wanted=wanted,
+        unread=tuple(_unread(settings)),
         unreadable=(*damaged, *notes.damaged),
         notes=notes,
         waiting=listed(readable, notes, _forgotten(opened, notes), source=None),
@@ -123,7 +124,23 @@ def _load() -> None:
 def _wanted(settings: Settings, known: Sequence[Known]) -> tuple[str, ...]:
     """--source, else the configuration's, else those of the project around us, else all. Many machines share a repository."""
     there = {manifest.source for _, manifest in known}
-    return tuple(sorted(sources_here(settings, there) or there))
+    try:
+        return tuple(sorted(sources_here(settings, there) or there))
+    except Misconfigured:
+        return tuple(sorted(there))  # `unread` tells it
+
+
+def _unread(settings: Settings) -> list[Misconfigured]:
+    """What is wrong with the Supabase projects that the next backup would take. No server is asked."""
+    configured = [settings.chosen_source()] if settings.source is not None else list(settings.sources.values())
+    folders = {one.folder for one in configured if one.folder is not None} if configured else {Path.cwd()}
+    wrong = []
+    for folder in sorted(folders):
+        try:
+            find_project(folder, settings.environment)
+        except Misconfigured as error:
+            wrong.append(error)
+    return wrong
 
 
 def _forgotten(opened: Open, notes: Remembered) -> frozenset[SnapshotId]:

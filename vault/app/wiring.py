@@ -19,6 +19,7 @@ from vault.app import secret
 from vault.app.settings import Settings
 from vault.errors import (
     AlreadyExists,
+    Misconfigured,
     NoRepository,
     NotFound,
     StoreError,
@@ -67,7 +68,17 @@ def system_entropy(length: int) -> bytes:
 
 
 def repository_path(settings: Settings) -> Path:
-    """Raises  UsageError: none is named, or it is of a kind that is not built yet"""
+    """Raises  UsageError: none is named, or it is of a kind that is not built yet; Misconfigured: and no flag says so"""
+    try:
+        return _repository_path(settings)
+    except UsageError as error:
+        said = settings.origins.get("repository.url")
+        if said is not None and said.kind == "flag":
+            raise
+        raise Misconfigured(error.message, why=error.why, hint=error.hint) from error
+
+
+def _repository_path(settings: Settings) -> Path:
     location = settings.repository
     if not location:
         raise UsageError(

@@ -41,10 +41,16 @@ class Invocation:
         return self._renderer
 
     def settings(self) -> Settings:
-        """Raises  UsageError: the configuration file is wrong"""
+        """Raises  Misconfigured: the configuration file is wrong"""
         from vault.app.settings import load_settings
 
         return load_settings(repository=self.repository, source=self.source)
+
+    def settings_without_files(self) -> Settings:
+        """For what has to be told where the configuration is wrong. Raises  Misconfigured: the environment is"""
+        from vault.app.settings import settings_without_files
+
+        return settings_without_files(repository=self.repository, source=self.source)
 
 
 class Command(click.Command):

@@ -47,10 +47,10 @@ def draw(out: Renderer, status: Status, mine: ThisMachine, *, now_ms: int, place
         out.talk(f"note: {note}")
 
 
-def draw_closed(out: Renderer, mine: ThisMachine, *, now_ms: int, coloured: bool) -> None:
-    """What is known without the repository."""
-    out.verdict("NOT KNOWN: the repository cannot be opened", colour=_RED if coloured else None)
-    rows = [(seen.job.source, [text]) for seen, text in _newest(mine, now_ms)]
+def draw_closed(out: Renderer, mine: ThisMachine, what: str, *, now_ms: int, coloured: bool) -> None:
+    """What is known without the repository. `what`: is wrong"""
+    out.verdict(f"NOT KNOWN: {what}", colour=_RED if coloured else None)
+    rows = [(seen.job.source or "a start", [text]) for seen, text in _newest(mine, now_ms)]
     if rows:
         out.line()
         _rows(out, rows)

@@ -1,6 +1,13 @@
 """What the user has configured: `values` are what is effective, `load` reads it, and each section has a module of its own."""
 
-from vault.app.settings.load import ReadSettings, config_to_write, load_settings, read_settings
+from vault.app.settings.load import (
+    ReadSettings,
+    config_to_write,
+    load_settings,
+    process_environment,
+    read_settings,
+    settings_without_files,
+)
 from vault.app.settings.source import SourceSettings
 from vault.app.settings.values import Settings, ValueOrigin
 
@@ -11,5 +18,7 @@ __all__ = [
     "SourceSettings",
     "config_to_write",
     "load_settings",
+    "process_environment",
     "read_settings",
+    "settings_without_files",
 ]

@@ -21,7 +21,7 @@ from vault.app.settings.signals import read_signals
 from vault.app.settings.source import read_source
 from vault.app.settings.values import Settings, ValueOrigin
 from vault.app.toml.document import Document, Problem, Table, dotted, home_path, read_document
-from vault.errors import UsageError
+from vault.errors import Misconfigured
 
 if TYPE_CHECKING:
     from vault.ops.retention.policy import Policy
@@ -41,7 +41,7 @@ class ReadSettings:
 def load_settings(*, repository: str | None, source: str | None) -> Settings:
     """Read files and environment; flags that are None are not set.
 
-    Raises  UsageError: a file cannot be read, or has an unknown key or a wrong value
+    Raises  Misconfigured: a file cannot be read, or has an unknown key or a wrong value
     """
     loaded = read_settings(repository=repository, source=source)
     if loaded.problems:
@@ -50,7 +50,7 @@ def load_settings(*, repository: str | None, source: str | None) -> Settings:
 
 
 def read_settings(*, repository: str | None, source: str | None) -> ReadSettings:
-    """As `load_settings`, with all that is wrong in the files. Raises  UsageError: PGVAULT_CONFIG or a directory names nothing"""
+    """As `load_settings`, with all that is wrong in the files. Raises  Misconfigured: PGVAULT_CONFIG or a directory names nothing"""
     environment = dict(os.environ)
     settings = Settings(environment=environment)
     problems: list[Problem] = []
@@ -59,6 +59,16 @@ def read_settings(*, repository: str | None, source: str | None) -> ReadSettings
         settings = _with_file(settings, document)
         problems += document.problems
     return ReadSettings(settings=_with_words(settings, repository=repository, source=source), problems=tuple(problems))
+
+
+def process_environment() -> dict[str, str]:
+    """For a program that runs whatever the configuration is."""
+    return dict(os.environ)
+
+
+def settings_without_files(*, repository: str | None, source: str | None) -> Settings:
+    """What flags and environment say alone, for what is told where the files cannot be read. Raises  Misconfigured: as `home_path`"""
+    return _with_words(Settings(environment=dict(os.environ)), repository=repository, source=source)
 
 
 def _with_words(settings: Settings, *, repository: str | None, source: str | None) -> Settings:
@@ -105,7 +115,7 @@ def _config_files(environment: Mapping[str, str]) -> list[Path]:
     """Least important first. PGVAULT_CONFIG replaces both."""
     if explicit := environment.get("PGVAULT_CONFIG"):
         if not home_path(explicit).is_file():
-            raise UsageError(f"no configuration file {explicit}", why="PGVAULT_CONFIG names it")
+            raise Misconfigured(f"no configuration file {explicit}", why="PGVAULT_CONFIG names it")
         return [home_path(explicit)]
     base = environment.get("XDG_CONFIG_HOME") or (f"{home}/.config" if (home := environment.get("HOME")) else None)
     paths = [Path(base) / "pgvault" / CONFIG_NAME] if base else []

@@ -13,7 +13,7 @@ from vault.app.settings.guard import GuardSettings
 from vault.app.settings.schedule import ScheduleSettings
 from vault.app.settings.signals import SignalSettings
 from vault.app.settings.source import SourceSettings
-from vault.errors import UsageError
+from vault.errors import Misconfigured
 
 if TYPE_CHECKING:
     from vault.ops.project.components import Selectors
@@ -63,13 +63,13 @@ class Settings:
     def chosen_source(self) -> SourceSettings:
         """The source's section: the one named by --source, else the only one, else nothing configured.
 
-        Raises  UsageError: several sections, and none is chosen
+        Raises  Misconfigured: several sections, and none is chosen
         """
         if self.source is not None:
             return self.sources.get(self.source, SourceSettings())
         if len(self.sources) > 1:
             names = ", ".join(sorted(self.sources))
-            raise UsageError("several sources are configured", why=f"they are: {names}", hint="add --source NAME")
+            raise Misconfigured("several sources are configured", why=f"they are: {names}", hint="add --source NAME")
         return next(iter(self.sources.values()), SourceSettings())
 
     def selectors(self, source: str) -> Selectors:
@@ -84,7 +84,7 @@ class Settings:
         return self.source or (next(iter(self.sources)) if len(self.sources) == 1 else None)
 
     def project_id(self) -> str | None:
-        """Of the Supabase project around the working directory. Raises  UsageError: its config.toml cannot be read"""
+        """Of the Supabase project around the working directory. Raises  Misconfigured: its config.toml cannot be read"""
         return project.project_id(Path.cwd(), self.environment)
 
     def with_variables(self, variables: Mapping[str, str]) -> Settings:

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 from vault.app.quantities import age_ms
 from vault.app.toml.lines import KeyPath, key_lines
-from vault.errors import UsageError
+from vault.errors import Misconfigured, UsageError
 from vault.model.words import nearest
 
 _T = TypeVar("_T")
@@ -39,10 +39,10 @@ class Problem:
     def __str__(self) -> str:
         return f"{self.path}{f':{self.line}' if self.line else ''}: {self.message}"
 
-    def error(self, *, others: int = 0) -> UsageError:
+    def error(self, *, others: int = 0) -> Misconfigured:
         """others  how many more there are"""
         more = f"{others} more: pgvault config validate" if others else ""
-        return UsageError(str(self), why="; ".join(part for part in (self.why, more) if part), hint=self.hint)
+        return Misconfigured(str(self), why="; ".join(part for part in (self.why, more) if part), hint=self.hint)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ class Document:
         return Table(document=self, keys=(), values=self.values)
 
     def require(self) -> None:
-        """Raises  UsageError: something is wrong with it"""
+        """Raises  Misconfigured: something is wrong with it"""
         if self.problems:
             raise self.problems[0].error(others=len(self.problems) - 1)
 
@@ -129,7 +129,7 @@ def home_path(text: str) -> Path:
     try:
         return Path(text).expanduser()
     except RuntimeError as error:
-        raise UsageError(f"{text}: there is no such home directory", hint="name the whole path") from error
+        raise Misconfigured(f"{text}: there is no such home directory", hint="name the whole path") from error
 
 
 def parsed(path: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import click
 
 from vault.app import wiring
 from vault.app.backup import run_backup
-from vault.app.backup_request import BackupOptions, plan_all, plan_backup
+from vault.app.backup_request import BackupOptions, plan_all, plan_backup, refuse_wrong
 from vault.app.conninfo import redacted
 from vault.app.quantities import age_ms
 from vault.cli import render
@@ -23,7 +23,7 @@ from vault.cli.options import Invocation, command, database_options
 from vault.cli.progress import shown
 from vault.cli.signalling import signalled
 from vault.cli.taken import Taken
-from vault.errors import Interrupted, UsageError, VaultError
+from vault.errors import Interrupted, Misconfigured, UsageError, VaultError
 from vault.model.words import counted
 
 if TYPE_CHECKING:
@@ -94,10 +94,10 @@ def backup(
     wait: bool,
     **options: Any,
 ) -> int:
-    settings = invocation.settings()
     asked = BackupOptions(directories=tuple(directories), tags=tuple(tags), **options)
     if background or wait:
-        return _launch(invocation, settings, asked, min_interval=min_interval, wait=wait)
+        return _launch(invocation, asked, min_interval=min_interval, wait=wait)
+    settings = invocation.settings()
     if min_interval is not None:
         raise UsageError("--min-interval is for jobs", why="a backup by hand is always made", hint="add --background")
     if asked.every:
@@ -109,38 +109,67 @@ def backup(
     return taken.code
 
 
-def _launch(
-    invocation: Invocation, settings: Settings, asked: BackupOptions, *, min_interval: str | None, wait: bool
+def _launch(invocation: Invocation, asked: BackupOptions, *, min_interval: str | None, wait: bool) -> int:
+    """A job for each source; with `wait` one after the other.
+
+    Raises  UsageError: of the command line; with `wait` also Misconfigured, StateUnusable, VaultError
+    """
+    from vault.cli.no_backup import refuse
+    from vault.model.jobs import JobKind
+
+    typed_ms = None if min_interval is None else age_ms(min_interval, option="--min-interval")
+    settings: Settings | None = None
+    command, codes = ("pgvault", *invocation.arguments), list[int]()
+    try:
+        settings = invocation.settings()
+        plans = _plans(settings, asked)
+    except Misconfigured as error:
+        refuse_wrong(asked)
+        if wait:
+            raise
+        return refuse(invocation, settings, error, kind=JobKind.BACKUP, command=command)
+    for name, plan in plans.items():
+        of_it = replace(settings, source=name) if asked.every else settings
+        try:
+            codes.append(_launch_one(invocation, of_it, plan, typed_ms=typed_ms, wait=wait))
+        except Misconfigured as error:
+            if wait:
+                raise
+            named = replace(settings, source=name)
+            codes.append(refuse(invocation, named, error, kind=JobKind.BACKUP, command=command))
+    return gravest(map(ExitCode, codes))
+
+
+def _launch_one(
+    invocation: Invocation, settings: Settings, plan: BackupPlan | Misconfigured, *, typed_ms: int | None, wait: bool
 ) -> int:
-    """A job for each source; with `wait` one after the other. Raises  UsageError; with `wait` StateUnusable, VaultError"""
+    """typed_ms  of --min-interval. Raises  Misconfigured; with `wait` StateUnusable, VaultError"""
     from vault.cli.background import Work, launch
     from vault.model.jobs import JobKind
 
-    given = settings.background.min_interval_ms
-    interval_ms = given if min_interval is None else age_ms(min_interval, option="--min-interval")
-    works = [
-        Work(
-            settings=replace(settings, source=plan.source) if asked.every else settings,
-            plan=plan,
-            kind=JobKind.BACKUP,
-            min_interval_ms=interval_ms,
-            take=take,
-            command=("pgvault", *invocation.arguments),
-        )
-        for plan in _plans(settings, asked)
-    ]
-    return gravest([ExitCode(launch(invocation, work, wait=wait)) for work in works])
+    if isinstance(plan, Misconfigured):
+        raise plan
+    work = Work(
+        settings=settings,
+        plan=plan,
+        kind=JobKind.BACKUP,
+        min_interval_ms=settings.background.min_interval_ms if typed_ms is None else typed_ms,
+        take=take,
+        command=("pgvault", *invocation.arguments),
+    )
+    return launch(invocation, work, wait=wait)
 
 
-def _plans(settings: Settings, asked: BackupOptions) -> list[BackupPlan]:
-    """Raises  UsageError: also for one source of several, before a job of another is started"""
+def _plans(settings: Settings, asked: BackupOptions) -> dict[str, BackupPlan | Misconfigured]:
+    """By source. Raises  UsageError: of the command line, before a job of any is started; Misconfigured: without --all"""
     if not asked.every:
-        return [plan_backup(settings, asked)]
-    plans = []
-    for plan in plan_all(settings, asked).values():
-        if isinstance(plan, UsageError):
-            raise plan
-        plans.append(plan)
+        plan = plan_backup(settings, asked)
+        return {plan.source: plan}
+    plans: dict[str, BackupPlan | Misconfigured] = {}
+    for name, planned in plan_all(settings, asked).items():
+        if isinstance(planned, UsageError) and not isinstance(planned, Misconfigured):
+            raise planned
+        plans[name] = planned
     return plans
 
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from vault.app import command as passed
-from vault.app.backup_request import BackupOptions, plan_backup
+from vault.app.backup_request import BackupOptions, plan_backup, refuse_wrong
+from vault.app.settings import process_environment
 from vault.cli.exit_codes import SAVED
 from vault.cli.options import Invocation, command, database_options
-from vault.errors import Interrupted, UsageError, VaultError
+from vault.errors import Interrupted, Misconfigured, UsageError, VaultError
 
 if TYPE_CHECKING:
-    from vault.app.backup_request import BackupPlan
     from vault.app.settings import Settings
     from vault.cli.taken import Taken
 
@@ -59,29 +59,38 @@ def run(
         )
     if even_without_backup and after:
         raise UsageError("--even-without-backup goes with --before", hint="leave it out")
-    settings = invocation.settings()
     asked = BackupOptions(database=database, local=local, linked=linked, tags=tuple(tags))
-    passed.require(words, settings.environment)
-    plan = plan_backup(settings, asked)
+    environment = process_environment()
+    passed.require(words, environment)
+    refuse_wrong(asked)
+    _refuse_unless_misconfigured(invocation, asked)
     if before:
-        taken = _save(invocation, settings, plan)
+        taken = _save(invocation, asked)
         # What looks like a ruin is saved, and so is the good one before it.
         if (taken.code not in SAVED or taken.incomplete) and not even_without_backup:
             invocation.renderer().insist(
                 f"{words[0]} was not run, because there is no whole snapshot; --even-without-backup runs it all the same"
             )
             return taken.code
-        passed.become(words, settings.environment)
-    code = passed.run(words, settings.environment)
+        passed.become(words, environment)
+    code = passed.run(words, environment)
     if code == 0:
-        _start(invocation, settings, plan, words[0])
+        _start(invocation, asked, words[0])
     else:
         invocation.renderer().talk(f"no backup was started, because {words[0]} failed")
     passed.end_like(code)
     return code
 
 
-def _save(invocation: Invocation, settings: Settings, plan: BackupPlan) -> Taken:
+def _refuse_unless_misconfigured(invocation: Invocation, asked: BackupOptions) -> None:
+    """Before the command runs. What is wrong with the configuration is told where it is needed: a command may mend it. Raises  UsageError"""
+    try:
+        plan_backup(invocation.settings(), asked)
+    except Misconfigured:
+        return
+
+
+def _save(invocation: Invocation, asked: BackupOptions) -> Taken:
     """A snapshot in the foreground; what it says goes to stderr, because stdout is the command's."""
     from vault.cli.commands.backup import take
     from vault.cli.failures import told
@@ -90,7 +99,8 @@ def _save(invocation: Invocation, settings: Settings, plan: BackupPlan) -> Taken
     out, stdout = invocation.renderer(), sys.stdout
     sys.stdout = sys.stderr
     try:
-        return take(invocation, settings, plan)
+        settings = invocation.settings()
+        return take(invocation, settings, plan_backup(settings, asked))
     except VaultError as error:
         if isinstance(error, Interrupted):
             raise
@@ -101,24 +111,30 @@ def _save(invocation: Invocation, settings: Settings, plan: BackupPlan) -> Taken
         sys.stdout = stdout
 
 
-def _start(invocation: Invocation, settings: Settings, plan: BackupPlan, word: str) -> None:
+def _start(invocation: Invocation, asked: BackupOptions, word: str) -> None:
     from vault.cli.background import Work, launch
     from vault.cli.commands.backup import take
+    from vault.cli.no_backup import refuse
     from vault.model.jobs import JobKind
 
-    work = Work(
-        settings=settings,
-        plan=plan,
-        kind=JobKind.RUN,
-        min_interval_ms=settings.background.min_interval_ms,
-        take=take,
-        # What the command's own words hold is nobody's business; some hold passwords.
-        command=("pgvault", "run", "--after", "--", word),
-    )
+    settings: Settings | None = None
+    # What the command's own words hold is nobody's business; some hold passwords.
+    command = ("pgvault", "run", "--after", "--", word)
     stdout = sys.stdout
     sys.stdout = sys.stderr
     try:
+        settings = invocation.settings()
+        work = Work(
+            settings=settings,
+            plan=plan_backup(settings, asked),
+            kind=JobKind.RUN,
+            min_interval_ms=settings.background.min_interval_ms,
+            take=take,
+            command=command,
+        )
         launch(invocation, work, wait=False)
+    except Misconfigured as error:
+        refuse(invocation, settings, error, kind=JobKind.RUN, command=command)
     except VaultError as error:
         invocation.renderer().error(f"NO BACKUP RUNS: {error.message}", why=error.why, fix=error.hint)
     finally:

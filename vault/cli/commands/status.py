@@ -13,7 +13,7 @@ from vault.app.quantities import age_ms
 from vault.cli import render
 from vault.cli.exit_codes import ExitCode, gravest
 from vault.cli.options import Invocation, command
-from vault.errors import NotThere, VaultError
+from vault.errors import Misconfigured, NotThere, VaultError
 
 if TYPE_CHECKING:
     from vault.app.settings import Settings
@@ -39,14 +39,19 @@ def status(invocation: Invocation, max_age: str | None, follow: bool) -> int:
     from vault.app.status import gather, this_machine
 
     limit_ms = None if max_age is None else age_ms(max_age, option="--max-age")
-    settings = invocation.settings()
+    try:
+        settings = invocation.settings()
+    except Misconfigured:
+        known = invocation.settings_without_files()
+        _tell_what_is_known(invocation, known, this_machine(known), "the configuration cannot be read")
+        raise
     mine = this_machine(settings)
     if follow:
         return _follow(invocation, settings, mine)
     try:
         seen = gather(settings, max_age_ms=limit_ms, mine=mine)
     except VaultError:
-        _tell_what_is_known(invocation, settings, mine)
+        _tell_what_is_known(invocation, settings, mine, "the repository cannot be opened")
         raise
     from vault.cli import status_screen
 
@@ -76,13 +81,13 @@ CODES: Final[Mapping[str, ExitCode]] = {
 """Trouble -> exit code, for monitoring."""
 
 
-def _tell_what_is_known(invocation: Invocation, settings: Settings, mine: ThisMachine) -> None:
+def _tell_what_is_known(invocation: Invocation, settings: Settings, mine: ThisMachine, what: str) -> None:
     """Where the repository cannot be opened: a disk that is not mounted is when people look."""
     from vault.cli import status_screen
 
     if not invocation.json:
         now_ms = wiring.SystemClock().now_ms()
-        status_screen.draw_closed(invocation.renderer(), mine, now_ms=now_ms, coloured=_coloured(settings))
+        status_screen.draw_closed(invocation.renderer(), mine, what, now_ms=now_ms, coloured=_coloured(settings))
 
 
 def _coloured(settings: Settings) -> bool:

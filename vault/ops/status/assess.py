@@ -213,6 +213,13 @@ def _of_job(one: SourceStatus, seen: SeenJob) -> Iterator[Reason]:
 def _of_repository(seen: Seen) -> Iterator[Reason]:
     if not seen.wanted:
         yield Reason(trouble=Trouble.NO_SNAPSHOT, source="", text="there is no snapshot", fix="pgvault backup")
+    for wrong in seen.unread:
+        why = f": {wrong.why}" if wrong.why else ""
+        fix = wrong.hint or "pgvault config validate"
+        yield Reason(
+            trouble=Trouble.FAILED, source="", text=f"the next backup will fail: {wrong.message}{why}", fix=fix
+        )
+    yield from _of_unnamed(seen)
     for rollback in seen.rollbacks:
         error = rollback.error()
         yield Reason(
@@ -228,3 +235,16 @@ def _of_repository(seen: Seen) -> Iterator[Reason]:
         others = f", and {len(lines) - 1} more" if len(lines) > 1 else ""
         text = f"a check found damage: {lines[0]}{others}"
         yield Reason(trouble=Trouble.DAMAGE, source="", text=text, fix="pgvault check; then pgvault repair")
+
+
+def _of_unnamed(seen: Seen) -> Iterator[Reason]:
+    """Of the newest run that did not come to know its source, until a snapshot or a run of each source came after it."""
+    job = next((one.job for one in seen.jobs if not one.job.source), None)
+    if job is None or job.error is None:
+        return
+    later = {one.job.source for one in seen.jobs if one.job.started_ms > job.started_ms}
+    later |= {manifest.source for _, manifest in seen.known if manifest.created_ms > job.started_ms}
+    if not seen.wanted or not later.issuperset(seen.wanted):
+        why = f": {job.error.why}" if job.error.why else ""
+        text = f"a run could not begin: {job.error.message}{why}"
+        yield Reason(trouble=Trouble.FAILED, source="", text=text, fix=job.error.fix or "pgvault backup")

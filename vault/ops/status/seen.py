@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from vault.errors import IntegrityError
+from vault.errors import IntegrityError, Misconfigured
 from vault.ids import SnapshotId
 from vault.model import CheckRecord, DrillRecord, Manifest
 from vault.model.jobs import Job, JobState
@@ -58,6 +58,7 @@ class NextRun:
 class Seen:
     """known       all readable snapshots, oldest first; unreadable: what is wrong with the others, and with records
     wanted      sources that are judged: those of this project, or all
+    unread      what is wrong with the projects that are to be saved
     jobs        of this machine in this repository, the newest first
     planned     by source: what this machine has scheduled
     max_age_ms  without a snapshot for so long a source is overdue; None: by the schedule, or by what is usual
@@ -70,6 +71,7 @@ class Seen:
     waiting: tuple[Waiting, ...] = ()
     rollbacks: tuple[Rollback, ...] = ()
     check: CheckRecord | None = None
+    unread: tuple[Misconfigured, ...] = ()
     jobs: tuple[SeenJob, ...] = ()
     leftovers: tuple[Leftover, ...] = ()
     stored_bytes: int = 0
