@@ -13,14 +13,15 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote, urlsplit
 
 from vault.app import secret
+from vault.app.places import local_path as local_path
+from vault.app.places import missing, refuse_lost
+from vault.app.places import repository_path as repository_path
+from vault.app.places import repository_place as repository_place
 from vault.app.settings import Settings
 from vault.errors import (
     AlreadyExists,
-    Misconfigured,
-    NoRepository,
     NotFound,
     StoreError,
     Unreachable,
@@ -39,10 +40,6 @@ if TYPE_CHECKING:
     from vault.source.files.target import DirectoryWriter
     from vault.source.postgres.connection.connect import Session
     from vault.source.postgres.connection.programs import Programs
-
-LATER = ("s3", "gs", "az")
-"""Schemes of object storage, which comes later."""
-
 
 LEFTOVER_MS = 24 * 60 * 60 * 1000
 """A temporary file of this age belongs to a run that was killed."""
@@ -67,65 +64,7 @@ def system_entropy(length: int) -> bytes:
 # --- the repository ------------------------------------------------------------------------------
 
 
-def repository_path(settings: Settings) -> Path:
-    """Raises  UsageError: none is named, or it is of a kind that is not built yet; Misconfigured: and no flag says so"""
-    try:
-        return _repository_path(settings)
-    except UsageError as error:
-        said = settings.origins.get("repository.url")
-        if said is not None and said.kind == "flag":
-            raise
-        raise Misconfigured(error.message, why=error.why, hint=error.hint) from error
-
-
-def _repository_path(settings: Settings) -> Path:
-    location = settings.repository
-    if not location:
-        raise UsageError(
-            "no repository is named",
-            why="neither --repo, PGVAULT_REPOSITORY nor pgvault.toml names one",
-            hint="add -r PATH, set PGVAULT_REPOSITORY, or make one here: pgvault init",
-        )
-    scheme, separator, _ = location.partition("://")
-    if not separator:
-        return local_path(location, "the repository")
-    if scheme == "file":
-        parts = urlsplit(location)
-        if parts.netloc not in ("", "localhost") or not parts.path:
-            raise UsageError("a file:// URL names a local path", hint="file:///path/to/repository")
-        return Path(unquote(parts.path))
-    if scheme in LATER:
-        raise UsageError(
-            f"{scheme}:// repositories are not built yet",
-            why="object storage comes later",
-            hint="use a path or a file:// URL",
-        )
-    raise UsageError(f"unknown kind of repository {scheme}://", hint="use a path or a file:// URL")
-
-
-def repository_place(settings: Settings) -> str:
-    """What tells repositories apart on this machine. Raises  as `repository_path`"""
-    return str(repository_path(settings).absolute())
-
-
-def local_path(text: str, what: str) -> Path:
-    """`text` as a path of this machine; `~` is the home directory.
-
-    Raises  UsageError: it names another machine, a drive or a share, which would become an odd name in this directory
-    """
-    if ":" in text.partition("/")[0] or text.startswith("\\\\"):
-        raise UsageError(
-            f"{text}: not a path of this machine",
-            why=f"{what} is a local directory; sftp:, HOST:PATH, C:\\ and shares are not known",
-            hint=f"mount it and name the directory; a local one of that name is ./{text}",
-        )
-    try:
-        return Path(text).expanduser()
-    except RuntimeError as error:
-        raise UsageError(f"{text}: there is no such home directory", hint="name the whole path") from error
-
-
-def refuse_taken(settings: Settings) -> None:
+def refuse_taken(settings: Settings, *, anew: bool = False) -> None:
     """So that nobody thinks of a passphrase for a place that is taken. Raises  UnsafeError"""
     from vault.ops.repository.keys import refuse_foreign
 
@@ -136,7 +75,9 @@ def refuse_taken(settings: Settings) -> None:
         raise UsageError(f"{path} cannot be a repository", why=error.strerror or "") from error
     if names & {"config", "keys"}:
         refuse_foreign(open_store(settings))
-    elif names:
+    elif not anew:
+        refuse_lost(settings)
+    if names and not names & {"config", "keys"}:
         raise UnsafeError(
             f"{path} is not empty", why=f"it holds {min(names)}", hint="choose a new or empty directory for -r"
         )
@@ -202,7 +143,7 @@ def repository_unlocker(settings: Settings, *, passphrase: str | None = None) ->
     elif (kit := secret.recovery_kit(settings)) is not None:
         unlock = partial(keyring.unlock_with_kit, store, kit)
     else:
-        require_repository(store)
+        require_repository(store, settings)
         unlock = partial(keyring.unlock, store, secret.passphrase(settings))
 
     def opened() -> Open:
@@ -223,7 +164,7 @@ def open_repository_with(settings: Settings, passphrase: str) -> Open:
 def open_other(settings: Settings, place: str) -> Open:
     """A second repository, with a passphrase of its own where PGVAULT_NEW_PASSWORD and its kin give one. Raises  as `open_repository_with`"""
     other = replace(settings, repository=place)
-    require_repository(open_store(other))
+    require_repository(open_store(other), other)
     try:
         return open_repository_with(other, secret.other_passphrase(settings, place))
     except WrongPassphrase as error:
@@ -231,16 +172,12 @@ def open_other(settings: Settings, place: str) -> Open:
         raise
 
 
-def require_repository(store: ObjectStore) -> None:
+def require_repository(store: ObjectStore, settings: Settings) -> None:
     """So that nobody is asked for the passphrase of a repository that is not there. Raises  NoRepository"""
     try:
         store.get("config")
     except NotFound as error:
-        raise NoRepository(
-            f"no repository at {store.url}",
-            why="there is no file `config`",
-            hint="create one with: pgvault init -r PATH, or name another with -r",
-        ) from error
+        raise missing(settings, store.url) from error
 
 
 def heads(settings: Settings, opened: Open, tell: Callable[[str], None]) -> Heads:

@@ -114,7 +114,7 @@ def _what_is_missing(settings: Settings) -> VaultError | None:
     from vault.app import secret, wiring
 
     try:
-        wiring.require_repository(wiring.open_store(settings))
+        wiring.require_repository(wiring.open_store(settings), settings)
     except VaultError as error:
         return error
     if secret.origin(settings).kind is not secret.Kind.TERMINAL:

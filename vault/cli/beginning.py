@@ -24,6 +24,7 @@ class Said:
     preset: str | None
     passphrase_path: str | None
     linked: bool
+    anew: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +61,7 @@ def prepare(out: Renderer, settings: Settings, said: Said) -> Prepared:
         questions.announce(sum(map(bool, needed)))
         if needed[0]:
             settings = questions.where()
-        wiring.refuse_taken(settings)
+        wiring.refuse_taken(settings, anew=said.anew)
         if needed[1]:
             preset = questions.preset()
             config = beginning.ConfigFile(settings, project=project, linked=said.linked, preset=preset)
@@ -68,7 +69,7 @@ def prepare(out: Renderer, settings: Settings, said: Said) -> Prepared:
             place = questions.passphrase_file
     if settings.repository is None:
         raise UsageError("no repository is named", why="it is what is to be made", hint="pgvault init -r PATH")
-    wiring.refuse_taken(settings)
+    wiring.refuse_taken(settings, anew=said.anew)
     generated = None if place is None else _generate(place, settings, project)
     if generated is not None:
         settings = replace(settings, password_file=str(generated.path))

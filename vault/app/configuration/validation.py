@@ -71,7 +71,7 @@ def _repository(settings: Settings) -> Iterator[Mistake]:
     if settings.repository:
         origin = settings.origins.get("repository.url")
         try:
-            wiring.require_repository(wiring.open_store(settings))
+            wiring.require_repository(wiring.open_store(settings), settings)
         except VaultError as error:
             yield _mistake(error, origin)
     found = secret.origin(settings)

@@ -101,7 +101,7 @@ class _Look:
         settings = self._settings
         try:
             store = wiring.open_store(settings)
-            wiring.require_repository(store)
+            wiring.require_repository(store, settings)
         except VaultError as error:
             self.symptoms.append(stopped("repository", error))
             self.symptoms += self._secret_alone()

@@ -47,6 +47,9 @@ if TYPE_CHECKING:
     help="Share the id key and cut seed of REPO, which PGVAULT_PASSWORD opens, so that equal chunks have equal ids. The new passphrase "
     "is PGVAULT_NEW_PASSWORD (_FILE, _COMMAND) if set, else the same.",
 )
+@click.option(
+    "--anew", is_flag=True, help="Though this machine saved snapshots into one there, which is gone for good."
+)
 @click.option("--label", default="first", show_default=True, help="What the passphrase is called in `key list`.")
 def init(
     invocation: Invocation,
@@ -57,6 +60,7 @@ def init(
     linked: bool,
     first: bool | None,
     like: str | None,
+    anew: bool,
     label: str,
 ) -> int:
     if kit_path and without_kit:
@@ -65,7 +69,7 @@ def init(
         require_terminal(json=invocation.json, hint="add --recovery-kit FILE, or --no-recovery-kit")
     settings, out = invocation.settings(), invocation.renderer()
     other = wiring.open_repository(replace(settings, repository=like)) if like is not None else None
-    prepared = prepare(out, settings, Said(preset=preset, passphrase_path=passphrase_path, linked=linked))
+    prepared = prepare(out, settings, Said(preset=preset, passphrase_path=passphrase_path, linked=linked, anew=anew))
     created, passphrase = _create(prepared, kit_path=kit_path, label=label, like=other)
     if not (kit_path or without_kit):
         out.line()

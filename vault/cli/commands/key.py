@@ -27,7 +27,7 @@ def list_keys(invocation: Invocation) -> int:
     from vault.ops.repository import keys
 
     store = wiring.open_store(invocation.settings())
-    wiring.require_repository(store)
+    wiring.require_repository(store, invocation.settings())
     listed = keys.list_slots(store)
     out = invocation.renderer()
     if invocation.json:

@@ -72,16 +72,15 @@ def create_repository(
 
 def refuse_foreign(store: ObjectStore) -> None:
     """Raises  UnsafeError: a repository, or other files, are there already"""
-    for stored in store.list(""):
-        if stored.name == CONFIG_NAME:
+    names = [stored.name for stored in store.list("")]
+    for name in sorted(names, key=lambda name: name != CONFIG_NAME):
+        if name == CONFIG_NAME:
             raise UnsafeError(
-                f"{store.url} is a repository already",
-                hint="use it, by -r or [repository] of pgvault.toml, or choose another place",
+                f"a repository is there already: {store.url}",
+                hint="pgvault backup; use it, by -r or [repository] of pgvault.toml, or choose another place",
             )
-        if not stored.name.startswith("keys/"):
-            raise UnsafeError(
-                f"{store.url} is not empty", why=f"it holds {stored.name}", hint="choose an empty place for -r"
-            )
+        if not name.startswith("keys/"):
+            raise UnsafeError(f"{store.url} is not empty", why=f"it holds {name}", hint="choose an empty place for -r")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
