@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from tests.architecture.sources import ROOT, modules
 
 PUBLIC = {
-    "vault.app": "background backup backup_request beginning command conninfo database health interval jobs places processes project quantities restore retention secret settings source_here state status upkeep wiring",
+    "vault.app": "background backup backup_request beginning command conninfo database health interval jobs places processes project quantities restore retention secret settings state status upkeep wiring",
     "vault.app.configuration": "effective validation",
     "vault.app.doctor": "run",
     "vault.app.schedule": "install known plan problem schedulers upkeep watching",
@@ -25,7 +25,7 @@ PUBLIC = {
     "vault.ops.repository": "keys stats",
     "vault.ops.retention": "forget pins policy policy_words prune prune_plan reclaim time_zone unlock",
     "vault.ops.restore": "dry_run failures files referring_rows run standing_paths",
-    "vault.ops.restore.plan": "contents decision extensions graph only_words plan referring_tables show steps",
+    "vault.ops.restore.plan": "contents decision definition_differences extensions graph only_words plan referring_tables show steps",
     "vault.ops.schedule": "timetable turns upkeep",
     "vault.ops.status": "assess seen",
     "vault.ops.view": "export extract paths table tree",
