@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -192,7 +193,7 @@ def test_key_of_a_terminal_reaches_the_command_once(project: Command) -> None:
     said = _read_until(master, b"2\r\n")
     os.write(master, b"\n")
     said += _read_until(master, b"in the background")
-    assert said.count(b"2\r\n") == 1
+    assert len(re.findall(rb"(?m)^(?:\^C)?2\r$", said)) == 1  # a job's id may end with the same digit
     while _more(master):
         pass
     _, status = os.waitpid(child, 0)
