@@ -240,7 +240,7 @@ def _roles(before: DatabaseFacts, after: DatabaseFacts) -> Iterator[Finding]:
 def _lost(before: Sums, after: Sums, terms: Terms, *, what: str) -> str:
     """Why a list of things that have bytes looks ruined; empty if it does not."""
     if before.items and not after.items:
-        return f"there were {counted(before.items, what)}, and there is none"
+        return f"there {'was' if before.items == 1 else 'were'} {counted(before.items, what)}, and there is none"
     if terms.is_lost(before.items, after.items, at_least=ROWS_LOST_MIN):
         return f"{counted(before.items, what)} then, {after.items} now"
     if before.bytes and not after.bytes:
