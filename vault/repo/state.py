@@ -184,7 +184,7 @@ class Open:
             if matches:
                 return _single(matches, spec)
         if here is not None and len(of_words) < len(known):
-            raise _not_here(spec, known, of_words, here)
+            raise _not_here(spec, known, of_words, here=here)
         raise NotThere(
             f"no snapshot {spec}",
             why=f"the repository has {len(known)}" + (f" of source {source}" if source else ""),
@@ -279,7 +279,7 @@ def _require_one_source(spec: str, among: Sequence[Known]) -> None:
 
 
 def _not_here(
-    spec: str, known: Sequence[Known], of_words: Sequence[Known], here: Callable[[Collection[str]], Collection[str]]
+    spec: str, known: Sequence[Known], of_words: Sequence[Known], *, here: Callable[[Collection[str]], Collection[str]]
 ) -> NotThere:
     names = _sources(known)
     meant = ", ".join(sorted(here(names)))

@@ -55,14 +55,14 @@ def validate(*, repository: str | None, source: str | None) -> Validation:
 
 def _of_problem(problem: Problem) -> Mistake:
     place = f"{problem.path}:{problem.line}" if problem.line else str(problem.path)
-    return _told(place, problem.message, problem.why, problem.hint)
+    return _told(place, problem.message, why=problem.why, fix=problem.hint)
 
 
 def _mistake(error: VaultError, origin: ValueOrigin | None) -> Mistake:
-    return _told(str(origin or ""), error.message, error.why, error.hint)
+    return _told(str(origin or ""), error.message, why=error.why, fix=error.hint)
 
 
-def _told(place: str, message: str, why: str, fix: str) -> Mistake:
+def _told(place: str, message: str, *, why: str, fix: str) -> Mistake:
     return Mistake(place=place, message=redacted(message), why=redacted(why), fix=redacted(fix))
 
 
