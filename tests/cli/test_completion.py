@@ -35,8 +35,8 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Command:
     (command.home / "files" / "a b.txt").write_text("1")
     (command.home / "files" / "deep").mkdir()
     (command.home / "files" / "deep" / "er").write_text("2")
-    assert command("backup", "--dir", "files=files").code == 0
     (command.home / "pgvault.toml").write_text("version = 1\n[source.nightly]\ndirectories = { files = 'files' }\n")
+    assert command("backup").code == 0
     return command
 
 
