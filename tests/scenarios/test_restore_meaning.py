@@ -112,7 +112,7 @@ OTHERWISE = {
         "INDEX by_case_i",
     ),
     *("STATISTICS by_case_s", "CONSTRAINT d once", "POLICY d bob", "FUNCTION bob(ext.citext)", "TRIGGER d bob"),
-    "RULE d bob",
+    *("RULE d bob", "GENERATED COLUMN public.m.same"),
 }
 
 

@@ -348,4 +348,4 @@ def test_a_table_is_found_by_psqls_rules(pg15: Cluster, view_repository: ViewRep
             find_table(snapshot, text)
     with pytest.raises(NotThere) as caught:
         find_table(snapshot, "public.usrs")
-    assert "public.users" in caught.value.hint.lower()
+    assert 'public."Users"' in caught.value.hint
