@@ -21,14 +21,14 @@ def test_damaged_packs_and_snapshots_are_mended_step_by_step(pgvault_ready: Comm
     source.mkdir()
     (source / "lost").write_bytes(NOISE)
     assert run("backup", "--dir", f"files={source}", "-q").code == 0
+    pack = max((run.repository / "packs").iterdir(), key=lambda file: file.stat().st_size)
     (source / "lost").unlink()
-    (source / "kept").write_text("kept")
+    (source / "kept").write_bytes(b"kept".ljust(len(NOISE)))
     assert run("backup", "--dir", f"files={source}", "-q").code == 0
     assert run("repair", "packs", "--yes").out == "nothing to repair\n"
     assert run("repair", "index", "--yes").out == "nothing to repair\n"
     assert run("repair", "snapshots", "--yes").out == "nothing to repair\n"
 
-    pack = max((run.repository / "packs").iterdir(), key=lambda file: file.stat().st_size)
     assert len(PackId(bytes.fromhex(pack.name))) == 32
     spoil(pack, pack.stat().st_size // 2)
     assert run("check", "--read-data", "-q").code == 4
@@ -48,7 +48,7 @@ def test_damaged_packs_and_snapshots_are_mended_step_by_step(pgvault_ready: Comm
     listed = run("snapshots", "--json").json()["snapshots"]
     assert listed[0]["id"] == damaged["new"]
     assert len(listed) == 2
-    assert run("cat", "latest:files/kept").out == "kept"
+    assert run("cat", "latest:files/kept").out.rstrip() == "kept"
 
 
 def test_a_lost_index_is_told_anew(pgvault_ready: Command, tmp_path: Path) -> None:
