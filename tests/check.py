@@ -143,7 +143,7 @@ def say_what_pip_installs() -> None:
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    wanted = [*project["dependencies"], *extras["embedded"], *extras["dev"]]
+    wanted = [*project["dependencies"], *extras["embedded"], *extras["s3"], *extras["dev"]]
     print(
         f"making {VENV} with Python {sys.version.split()[0]}; pip installs into it, as {LOCK.name} pins them: {', '.join(wanted)}",
         flush=True,
