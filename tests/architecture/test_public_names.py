@@ -17,7 +17,7 @@ PUBLIC = {
     "vault.ops.backup": "number_and_parent run why_read",
     "vault.ops.check": "packs run",
     "vault.ops.copy": "run",
-    "vault.ops.compare": "databases",
+    "vault.ops.compare": "databases row_digests",
     "vault.ops.doctor": "database machine repository symptoms",
     "vault.ops.guard": "ack codes facts judge tidy",
     "vault.ops.project": "backup_selection components counts files_outside summary supabase",

@@ -37,6 +37,11 @@ def fields_digest(id_key: bytes, fields: Iterable[bytes]) -> int:
     return total % DIGEST_MODULUS
 
 
+def row_hash(key: bytes) -> blake3:
+    """An unfinished hash, to be copied for each row that is compared. `key`: 32 bytes, drawn for one comparison, never an id key."""
+    return blake3(key=key)
+
+
 def mac(key: bytes, data: bytes) -> bytes:
     """32 bytes that only a holder of `key` can make."""
     return blake3(data, key=key).digest()

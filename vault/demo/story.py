@@ -20,6 +20,7 @@ from vault.ids import SnapshotId
 from vault.model import Counts
 from vault.ops.backup import run as backup
 from vault.ops.compare.databases import compare
+from vault.ops.compare.row_digests import KEY_BYTES
 from vault.ops.project.counts import count_edge_functions, count_migrations
 from vault.ops.project.summary import count_target, nine_lines
 from vault.ops.repository.keys import create_repository
@@ -235,7 +236,7 @@ class _Tale:
     def compare(self) -> bool:
         """The copy of the database and of the files as they were, with what was restored."""
         with self._capture(TRUTH) as truth, self._capture(RESTORED) as restored:
-            differences = compare(truth, restored)
+            differences = compare(truth, restored, key=self._stage.entropy(KEY_BYTES))
         for difference in differences:
             self.say(f"  differs: {difference.kind} {difference.name}: {difference.what}")
         same_files = all(

@@ -1,8 +1,7 @@
 """Compare two live databases: definitions, privileges, roles, sequences, large objects, and rows as multisets.
 
 Never shows a value of a row. Each side is read through a capture, so both are consistent views with the same fixed settings.
-Rows are compared by count and by the sum modulo 2^256 of the SHA-256 of each row's COPY text: independent of physical order,
-streamed, and exact where a server-side sum of shortened md5 over `t::text` is not (it also depends on the order of columns).
+Rows are compared by `row_digests`.
 Not compared: what a logical copy cannot keep (oids, physical order, statistics) and properties of the database itself.
 """
 
@@ -16,7 +15,9 @@ from typing import Final, TypeVar
 
 from vault.model import Address, CatalogFacts, Membership, Role, Roles, SchemaEntry, TableName
 from vault.model.meaning import are_counts_comparable, caller, meanings
-from vault.ports import Capture, ExtentJob, RowReader, SourceTable
+from vault.ops.compare import row_digests
+from vault.ops.compare.row_digests import RowsDigest
+from vault.ports import Capture
 from vault.sql.in_force import in_force
 
 K = TypeVar("K", bound=Hashable)
@@ -25,7 +26,6 @@ V = TypeVar("V")
 _MEMBER: Final = "e"
 """pg_depend's letter for members of extensions."""
 _INITDB: Final = "information_schema"
-_DIGEST_MODULUS: Final = 1 << 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,15 +37,15 @@ class Difference:
     what: str
 
 
-def compare(source: Capture, target: Capture) -> list[Difference]:
-    """What differs in `target`; empty = equal. Raises  SourceError: a side could not be read"""
+def compare(source: Capture, target: Capture, *, key: bytes) -> list[Difference]:
+    """What differs in `target`; empty = equal. `key`: 32 random bytes. Raises  SourceError: a side could not be read"""
     return [
         *_entries(source, target),
         *_catalog(source.catalog(), target.catalog(), versions=(source.server.version_num, target.server.version_num)),
         *_roles(source.roles(), target.roles()),
         *_sequences(source, target),
         *_large_objects(source, target),
-        *_rows(source, target),
+        *_rows(source, target, key),
     ]
 
 
@@ -199,51 +199,18 @@ def _large_objects(source: Capture, target: Capture) -> Iterator[Difference]:
     yield from _values("large object", sides[0], sides[1], name=str)
 
 
-def _rows(source: Capture, target: Capture) -> Iterator[Difference]:
-    """Leaves that are loaded through their root are compared together: a row's leaf may depend on oids."""
+def _rows(source: Capture, target: Capture, key: bytes) -> Iterator[Difference]:
     sides = [{table.name: table for table in side.tables} for side in (source, target)]
     yield from _pairs("table", sides[0], sides[1], name=str)
-    counts: list[dict[TableName, tuple[int, int]]] = [{}, {}]
+    digests: tuple[list[tuple[TableName, RowsDigest]], ...] = ([], [])
     with closing(source.reader()) as source_rows, closing(target.reader()) as target_rows:
         for name in sorted(sides[0].keys() & sides[1].keys()):
-            first, second = sides[0][name], _in_order_of(sides[0][name], sides[1][name])
+            first, second = sides[0][name], row_digests.in_columns_of(sides[0][name], sides[1][name])
             if second is None:
                 yield Difference(kind="table", name=str(name), what="differs in columns")
                 continue
-            group = first.load_via_root or name
-            for counted, reader, table in zip(counts, (source_rows, target_rows), (first, second), strict=True):
-                rows, digest = counted.get(group, (0, 0))
-                more, other = digest_rows(reader, table)
-                counted[group] = (rows + more, (digest + other) % _DIGEST_MODULUS)
-    for group, (rows, digest) in counts[0].items():
-        rows_there, digest_there = counts[1][group]
-        if (rows, digest) != (rows_there, digest_there):
-            what = (
-                f"{rows_there} rows instead of {rows}" if rows != rows_there else f"{rows} rows, some with other values"
-            )
-            yield Difference(kind="rows", name=str(group), what=what)
-
-
-def _in_order_of(first: SourceTable, second: SourceTable) -> SourceTable | None:
-    """`second` with its columns as `first` has them (pg_dump reorders those of inheritance children); None: others."""
-    columns = {column.name: column for column in second.columns}
-    if {column.name: column.type for column in first.columns} != {
-        name: column.type for name, column in columns.items()
-    }:
-        return None
-    return replace(second, columns=tuple(columns[column.name] for column in first.columns))
-
-
-def digest_rows(reader: RowReader, table: SourceTable) -> tuple[int, int]:
-    """Count, and sum modulo 2^256 of the SHA-256 of each row."""
-    rows = total = 0
-    begun = hashlib.sha256()  # of a row whose end has not come: a long one is never joined
-    for extent in reader.read(iter([ExtentJob(table=table, start=0, blocks=0)])):
-        for block in extent.blocks():
-            first, *lines = block.split(b"\n")
-            begun.update(first)
-            for line in lines:
-                total += int.from_bytes(begun.digest())
-                begun = hashlib.sha256(line)
-            rows += len(lines)
-    return rows, total % _DIGEST_MODULUS
+            group = row_digests.group_of(first)
+            for parts, reader, table in zip(digests, (source_rows, target_rows), (first, second), strict=True):
+                parts.append((group, row_digests.of_live(reader, table, key=key)))
+    for group, what in row_digests.differing(*map(row_digests.sums, digests)):
+        yield Difference(kind="rows", name=str(group), what=what)
