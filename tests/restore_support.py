@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from tests.fix_views import Listener, ViewRepository
-from vault.ops.compare.databases import Difference, compare
+from vault.ops.compare.databases import compare
+from vault.ops.compare.facts import Difference
 from vault.ops.restore import run as restore
 from vault.ops.restore.plan.only_words import Wanted, read_words
 from vault.ops.restore.plan.plan import is_read_first, plan

@@ -13,7 +13,7 @@ from psycopg import sql
 
 from tests.fix_supabase import Platform
 from tests.restore_support import differences, restored, snapshot_of
-from vault.ops.compare.databases import Difference
+from vault.ops.compare.facts import Difference
 from vault.ops.view.tree import DUMP, SCRIPT, SQL, View
 from vault.repo.snapshot import Snapshot
 

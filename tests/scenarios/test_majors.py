@@ -17,7 +17,8 @@ from tests.fix_views import ViewRepository
 from tests.fix_zoo import NEWEST, PROGRAMS, Zoo, Zoos, capture_of, empty, fill, pg_restore
 from tests.restore_support import restored, snapshot_of
 from vault.model import CatalogFacts
-from vault.ops.compare.databases import Difference, compare
+from vault.ops.compare.databases import compare
+from vault.ops.compare.facts import Difference
 from vault.source.postgres.connection.programs import Programs
 
 pytestmark = pytest.mark.postgres

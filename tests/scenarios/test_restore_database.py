@@ -17,7 +17,8 @@ from tests.fix_postgres import Cluster, server
 from tests.fix_views import Listener, ViewRepository
 from tests.fix_zoo import Zoos, capture_of, empty, fill, scripts
 from vault.errors import UnsafeError
-from vault.ops.compare.databases import Difference, compare
+from vault.ops.compare.databases import compare
+from vault.ops.compare.facts import Difference
 from vault.ops.project.summary import count_target
 from vault.ops.restore import run as restore
 from vault.ops.restore.plan.plan import plan
