@@ -6,7 +6,7 @@
 
 On a machine with only Python 3.11 or newer it first makes `.venv` with the project and its development tools in it. What
 runs servers also wants, as root on Debian, the distribution's PostgreSQL 15, npm and restic, and fetches the other majors by
-other_majors.py. Whatever it installs is said before. Standard library only.
+other_majors.py and servers of buckets by bucket_programs.py. Whatever it installs is said before. Standard library only.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def prepare_environment(*, servers: bool) -> None:
     for program in ("npm", "restic"):
         if not shutil.which(program) and os.geteuid() == 0 and shutil.which("apt-get"):
             apt_install(program)
-    for fetching in ("other_majors.py", "newest_minors.py"):
+    for fetching in ("other_majors.py", "newest_minors.py", "bucket_programs.py"):
         run_or_exit([str(BIN / "python"), str(ROOT / "tests" / fetching)])
 
 
