@@ -55,8 +55,8 @@ class CountingStore:
     def list(self, prefix: str) -> Iterator[StoredFile]:
         return self._inner.list(prefix)
 
-    def delete(self, name: str) -> None:
-        self._inner.delete(name)
+    def delete(self, *names: str) -> None:
+        self._inner.delete(*names)
 
     def barrier(self) -> None:
         self._inner.barrier()

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from vault.errors import StoreError
@@ -63,8 +64,9 @@ class FaultStore:
     def list(self, prefix: str) -> Iterator[StoredFile]:
         return self._call("list", prefix, lambda: self._next.list(prefix))
 
-    def delete(self, name: str) -> None:
-        self._call("delete", name, lambda: self._next.delete(name))
+    def delete(self, *names: str) -> None:
+        for name in names:
+            self._call("delete", name, partial(self._next.delete, name))
 
     def barrier(self) -> None:
         self._call("barrier", "", self._next.barrier)
@@ -93,12 +95,13 @@ class FaultStore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One call of a store; `length` is what was put or asked for."""
+    """One call of a store; `length` is what was put or asked for; `follows`: it is of the same request as the one before."""
 
     kind: str
     name: str
     length: int = 0
     offset: int = 0
+    follows: bool = False
 
 
 class RecordingStore:
@@ -132,9 +135,9 @@ class RecordingStore:
         self.calls.append(Call(kind="list", name=prefix))
         return self._next.list(prefix)
 
-    def delete(self, name: str) -> None:
-        self.calls.append(Call(kind="delete", name=name))
-        self._next.delete(name)
+    def delete(self, *names: str) -> None:
+        self.calls.extend(Call(kind="delete", name=name, follows=at > 0) for at, name in enumerate(names))
+        self._next.delete(*names)
 
     def barrier(self) -> None:
         self.calls.append(Call(kind="barrier", name=""))

@@ -69,8 +69,8 @@ class ObjectStore(Protocol):
     def list(self, prefix: str) -> Iterator[StoredFile]:
         """Files whose name starts with `prefix` (a directory name with its slash), in ascending order of names."""
 
-    def delete(self, name: str) -> None:
-        """Remove `name`. A name that is not there is no error."""
+    def delete(self, *names: str) -> None:
+        """Remove `names`, in one request where the store can; one that is not there is no error. A StoreError may follow after some went."""
 
     def barrier(self) -> None:
         """Return when every name put so far is durable."""

@@ -188,6 +188,13 @@ class StoreSuite:
         store.delete("packs/a")
         store.delete("packs/a/b")
 
+    def test_many_names_are_deleted_at_once_whether_they_are_there_or_not(self, store: ObjectStore) -> None:
+        for name in ("packs/a", "packs/b", "packs/c"):
+            store.put(name, b"x")
+        store.delete("packs/a", "packs/none", "packs/c")
+        store.delete()
+        assert [file.name for file in store.list("packs/")] == ["packs/b"]
+
     @pytest.mark.parametrize("name", BAD_NAMES)
     def test_bad_name_is_refused_with_its_reason(self, store: ObjectStore, name: str) -> None:
         calls = (lambda: store.put(name, b""), lambda: store.get(name), lambda: store.delete(name))

@@ -105,16 +105,24 @@ class LocalStore:
         self._require_root()
         return walk(self._root, prefix)
 
-    def delete(self, name: str) -> None:
-        validate_name(name)
-        try:
-            self._disk.unlink(self._path(name))
-        except OSError as error:
-            if error.errno not in _GONE:
-                raise store_error(error, f"cannot delete {name} in {self.url}") from error
-            self._require_root()
-        else:
-            self._mark(name)
+    def delete(self, *names: str) -> None:
+        for name in names:
+            validate_name(name)
+        refused: list[StoreError] = []
+        for name in names:
+            try:
+                self._disk.unlink(self._path(name))
+            except OSError as error:
+                if error.errno not in _GONE:
+                    failed = store_error(error, f"cannot delete {name} in {self.url}")
+                    failed.__cause__ = error
+                    refused.append(failed)
+                else:
+                    self._require_root()
+            else:
+                self._mark(name)
+        if refused:
+            raise refused[0]
 
     def barrier(self) -> None:
         """As the port; also makes deletions durable. Waits for a barrier that runs in another thread."""

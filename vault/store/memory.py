@@ -68,11 +68,13 @@ class MemoryStore:
             ]
         return iter(sorted(files, key=lambda file: file.name))
 
-    def delete(self, name: str) -> None:
-        validate_name(name)
+    def delete(self, *names: str) -> None:
+        for name in names:
+            validate_name(name)
         with self._lock:
-            self.files.pop(name, None)
-            self._modified_ms.pop(name, None)
+            for name in names:
+                self.files.pop(name, None)
+                self._modified_ms.pop(name, None)
 
     def barrier(self) -> None:
         """Return at once: nothing here outlives the process."""

@@ -34,8 +34,8 @@ class ReadOnlyStore:
     def list(self, prefix: str) -> Iterator[StoredFile]:
         return self._next.list(prefix)
 
-    def delete(self, name: str) -> None:
-        raise self._refused("delete", name)
+    def delete(self, *names: str) -> None:
+        raise self._refused("delete", ", ".join(names))
 
     def barrier(self) -> None:
         """Return at once: nothing was put through this store."""

@@ -89,8 +89,8 @@ class RetryStore:
                     raise
                 self._wait(failures)
 
-    def delete(self, name: str) -> None:
-        self._retry(lambda: self._next.delete(name))
+    def delete(self, *names: str) -> None:
+        self._retry(lambda: self._next.delete(*names))
 
     def barrier(self) -> None:
         self._retry(self._next.barrier)
