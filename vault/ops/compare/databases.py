@@ -11,7 +11,7 @@ from contextlib import closing
 
 from vault.model import TableName
 from vault.ops.compare import facts, row_digests
-from vault.ops.compare.facts import Difference, ComparedLargeObject
+from vault.ops.compare.facts import ComparedLargeObject, Difference
 from vault.ops.compare.row_digests import RowsDigest
 from vault.ports import Capture
 
