@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from vault.errors import StoreError
 from vault.ports import ObjectStore, StoredFile
+from vault.repo.glance import PAGE_FILES
 
 T = TypeVar("T")
 
@@ -132,8 +133,20 @@ class RecordingStore:
         return self._next.get_range(name, offset, length)
 
     def list(self, prefix: str) -> Iterator[StoredFile]:
+        """A further call for each page after the first that somebody reads."""
         self.calls.append(Call(kind="list", name=prefix))
-        return self._next.list(prefix)
+        return self._pages(prefix)
+
+    def _pages(self, prefix: str) -> Iterator[StoredFile]:
+        for number, file in enumerate(self._next.list(prefix)):
+            if number and number % PAGE_FILES == 0:
+                self.calls.append(Call(kind="list", name=prefix))
+            yield file
+
+    def requests(self) -> Sequence[str]:
+        """`kind directory` of each request that an object store would have had, in order."""
+        asked = (call for call in self.calls if call.kind != "barrier" and not call.follows)
+        return [f"{call.kind} {call.name.partition('/')[0]}".strip() for call in asked]
 
     def delete(self, *names: str) -> None:
         self.calls.extend(Call(kind="delete", name=name, follows=at > 0) for at, name in enumerate(names))

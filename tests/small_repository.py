@@ -24,7 +24,9 @@ from vault.ops.repository import keys
 from vault.ports import Clock, DirectorySource, Entropy, ObjectStore
 from vault.repo import keyring
 from vault.repo.freshness import Heads
+from vault.repo.glance import Look, listed
 from vault.repo.state import Closed, Indexed, Open
+from vault.store.copies import CopyingStore
 from vault.store.memory import MemoryStore
 
 PASSPHRASE = "correct horse"
@@ -96,6 +98,26 @@ def opened(store: ObjectStore, cache_dir: Path | None = None) -> Open:
     """The repository in `store`, unlocked without deriving keys again."""
     _, template = _template()
     return Open(store, template.config, template.keys, template.bundle, cache_dir=cache_dir)
+
+
+def opened_far(store: ObjectStore, cache_dir: Path | None = None, *, copies: bool = True) -> Open:
+    """As `opened`, as wiring opens a repository whose every request is a round trip."""
+    _, template = _template()
+    near = CopyingStore(store, cache_dir / "copies") if cache_dir is not None and copies else store
+    look = Look(near, is_far=True, uptime_s=lambda: 0.0, copies=cache_dir / "copies" if cache_dir and copies else None)
+    look.config(lambda: near.get("config"))
+    glance = look.glance()
+    for _ in keyring.slots(near, listed(glance, near, "keys/")):
+        pass
+    return Open(
+        near,
+        template.config,
+        template.keys,
+        template.bundle,
+        cache_dir=cache_dir,
+        glance=glance,
+        copies=copies,
+    )
 
 
 def take(

@@ -11,7 +11,7 @@ from tests.reuse_support import Series, Taken, small_extents
 from tests.scenarios.capture_support import database
 from vault.format.index import ENTRY_BYTES, decode_entry, parse_fragment_name
 from vault.model import ObjectRecord, ObjectType, TableItem
-from vault.repo.index import read_fragment
+from vault.repo.fragments import read_fragment
 
 pytestmark = pytest.mark.postgres
 

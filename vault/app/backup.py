@@ -41,7 +41,7 @@ def run_backup(
     settings = settings.with_variables(plan.variables)
     wiring.refuse_own_repository(plan.directories, wiring.repository_path(settings))
     sources = wiring.directory_sources(plan.directories, plan.exclude)
-    unlock = unlock or wiring.repository_unlocker(settings)
+    unlock = unlock or wiring.repository_unlocker(settings, copies=True)
     from vault.repo.uncollected import uncollected
     from vault.repo.workers import alongside
 

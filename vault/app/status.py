@@ -81,7 +81,7 @@ def to_follow(jobs: Iterable[SeenJob], source: str | None) -> SeenJob | None:
 
 def gather(settings: Settings, *, max_age_ms: int | None, mine: ThisMachine) -> Status:
     """Raises  as wiring.open_repository"""
-    opened = wiring.open_repository(settings, load=_load)
+    opened = wiring.open_repository(settings, load=_load, copies=True)
     from vault.ops.guard.ack import listed
     from vault.ops.status.assess import assess
     from vault.ops.status.seen import Seen

@@ -89,6 +89,22 @@ def open_store(settings: Settings) -> ObjectStore:
     return LocalStore(repository_path(settings), system_entropy)
 
 
+def _copies(settings: Settings) -> Path | None:
+    """Where copies of small files of a repository far away are."""
+    return settings.cache_dir / "copies" if settings.cache_dir is not None and is_far(settings) else None
+
+
+def _copying(store: ObjectStore, directory: Path) -> ObjectStore:
+    from vault.store.copies import CopyingStore
+
+    return CopyingStore(store, directory)
+
+
+def is_far(settings: Settings) -> bool:
+    """Whether each request to the repository is a round trip over a network, of seconds perhaps."""
+    return False
+
+
 def create_store(settings: Settings) -> ObjectStore:
     """A store in a new or empty directory, or in one that an unfinished init left behind.
 
@@ -105,13 +121,14 @@ def create_store(settings: Settings) -> ObjectStore:
     return open_store(settings)
 
 
-def open_repository(settings: Settings, *, load: Callable[[], None] | None = None) -> Open:
+def open_repository(settings: Settings, *, load: Callable[[], None] | None = None, copies: bool = False) -> Open:
     """With the recovery kit if PGVAULT_RECOVERY_KIT_FILE names one, else with the passphrase.
 
     load     imports what the caller will use next, on another thread
+    copies   what earlier runs kept of a repository far away will do; not for whoever has to see what it holds now, as `check`
     Raises  NoRepository, WrongPassphrase, SecretUnavailable, IntegrityError, StoreError
     """
-    unlock = repository_unlocker(settings)
+    unlock = repository_unlocker(settings, copies=copies)
     from vault.repo.workers import alongside
 
     # Deriving the key takes 0.1 s without Python's lock: what will read the repository is loaded meanwhile.
@@ -130,27 +147,34 @@ def _load_restorers() -> None:
     import vault.source.postgres.target.database  # noqa: F401
 
 
-def repository_unlocker(settings: Settings, *, passphrase: str | None = None) -> Callable[[], Open]:
+def repository_unlocker(
+    settings: Settings, *, passphrase: str | None = None, copies: bool = False
+) -> Callable[[], Open]:
     """Ask for the secret, unless it is known, and return what opens the repository with it. Raises  NoRepository, SecretUnavailable
 
     The modules that derive the key come first; those that read and write are loaded when it is there, or by another thread meanwhile.
     """
     from vault.repo import keyring
+    from vault.repo.glance import Look
 
-    store = open_store(settings)
-    if passphrase is not None:
-        unlock = partial(keyring.unlock, store, passphrase)
-    elif (kit := secret.recovery_kit(settings)) is not None:
-        unlock = partial(keyring.unlock_with_kit, store, kit)
-    else:
-        require_repository(store, settings)
-        unlock = partial(keyring.unlock, store, secret.passphrase(settings))
+    kept = _copies(settings) if copies else None
+    store = open_store(settings) if kept is None else _copying(open_store(settings), kept)
+    look = Look(store, is_far=is_far(settings), uptime_s=SystemClock().uptime_s, copies=kept)
+    kit = None if passphrase is not None else secret.recovery_kit(settings)
+    config_file: bytes | None = None
+    if kit is None and passphrase is None:
+        config_file = look.config(partial(require_repository, store, settings))
+        passphrase = secret.passphrase(settings)
 
     def opened() -> Open:
-        unlocked = unlock()
+        glance = look.glance()
+        if kit is not None:
+            unlocked = keyring.unlock_with_kit(store, kit)
+        else:
+            unlocked = keyring.unlock(store, passphrase or "", config_file=config_file, glance=glance)
         from vault.repo.state import Open
 
-        return Open(store, *unlocked, cache_dir=settings.cache_dir)
+        return Open(store, *unlocked, cache_dir=settings.cache_dir, glance=glance, copies=copies)
 
     return opened
 
@@ -172,10 +196,10 @@ def open_other(settings: Settings, place: str) -> Open:
         raise
 
 
-def require_repository(store: ObjectStore, settings: Settings) -> None:
-    """So that nobody is asked for the passphrase of a repository that is not there. Raises  NoRepository"""
+def require_repository(store: ObjectStore, settings: Settings) -> bytes:
+    """So that nobody is asked for the passphrase of a repository that is not there; its configuration. Raises  NoRepository"""
     try:
-        store.get("config")
+        return store.get("config")
     except NotFound as error:
         raise missing(settings, store.url) from error
 
@@ -212,7 +236,7 @@ def named_for_certain(settings: Settings, opened: Open, spec: str) -> SnapshotId
 
 def open_snapshot(settings: Settings, spec: str) -> Snapshot:
     """The snapshot that the user's words name. Raises  NotThere, UsageError: ambiguous"""
-    opened = open_repository(settings)
+    opened = open_repository(settings, copies=True)
     return opened.indexed(settings.cache_dir).snapshot(named(settings, opened, spec))
 
 
@@ -220,7 +244,7 @@ def open_among(settings: Settings, spec: str) -> tuple[Open, Snapshot, dict[tupl
     """As `open_snapshot`, with its repository, and the databases that this has snapshots of, each with the name of its source."""
     from vault.repo.lineage import sources_of
 
-    opened = open_repository(settings, load=_load_restorers)
+    opened = open_repository(settings, load=_load_restorers, copies=True)
     snapshot = opened.indexed(settings.cache_dir).snapshot(named_for_certain(settings, opened, spec))
     return opened, snapshot, sources_of(opened.snapshots())
 

@@ -14,7 +14,7 @@ from vault.format import object as object_format
 from vault.format import pack as pack_format
 from vault.ids import ObjectId
 from vault.limits import PACK_OBJECTS_MAX, TAG_BYTES, TRAILER_ORDINAL
-from vault.model import Codec, ObjectRecord, ObjectType, PackHeader
+from vault.model import Codec, ObjectRecord, ObjectType, PackClass, PackHeader
 from vault.pipeline.compress import decompress
 
 
@@ -34,6 +34,10 @@ class PackSealer:
     @property
     def header(self) -> bytes:
         return self._header
+
+    @property
+    def pack_class(self) -> PackClass:
+        return self._pack.pack_class
 
     @property
     def header_digest(self) -> bytes:

@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
-from collections.abc import Set as AbstractSet
 from functools import partial
 from pathlib import Path
 
-from vault.crypto import keyed
 from vault.crypto.keys import Keys
-from vault.errors import ContentMismatch, IntegrityError, MissingObject, NotFound
-from vault.format.index import GENERATION_USUAL_MAX, Fragment, decode_fragment, parse_fragment_name
+from vault.errors import IntegrityError, MissingObject, NotFound
+from vault.format.index import Fragment, parse_fragment_name
 from vault.format.pack import parse_pack_name
 from vault.ids import FragmentId, ObjectId, PackId
 from vault.limits import DELTA_DEPTH_MAX
-from vault.model import FileKind, Location
+from vault.model import Location
 from vault.ports import ObjectStore
 from vault.repo import runs
-from vault.repo.keyring import unseal_file
+from vault.repo.fragments import FragmentReader, listed_fragments
 from vault.repo.run_cache import RunCache
 from vault.repo.runs import MERGED, Link, Run, name_of
 
@@ -61,7 +59,9 @@ class Index:
         self._swept: frozenset[PackId] = frozenset()
 
     @classmethod
-    def open(cls, store: ObjectStore, keys: Keys, *, cache_dir: Path | None, settled: bool = False) -> Index:
+    def open(
+        cls, store: ObjectStore, keys: Keys, *, cache_dir: Path | None, settled: bool = False, threads: int = 1
+    ) -> Index:
         """List packs and fragments, and load every live fragment, from the cache where it is intact there.
 
         A listed fragment that is gone was merged into one that the listing did not have yet: both are listed again (LEASE-8).
@@ -73,9 +73,9 @@ class Index:
         held: dict[FragmentId, Run] = {}
         for _ in range(_LISTINGS_MAX):
             sizes = _pack_sizes(store) if settled else {}
-            names, generation = _fragments(store)
+            names, generation = listed_fragments(store)
             sizes = sizes if settled else _pack_sizes(store)
-            loaded, damage, gone = _load(store, keys, names, cache, held=held)
+            loaded, damage, gone = _load(FragmentReader(store, keys, threads), names, cache, held=held)
             if not gone:
                 break
         damage += [MissingObject("index fragment is gone", why="each listing names it", file=name) for name in gone]
@@ -84,14 +84,18 @@ class Index:
             # A merged run that is superseded in part would bring back entries that were dropped on purpose.
             for name in cache.names(MERGED):
                 cache.remove(name)
-            loaded, damage, _ = _load(store, keys, names, cache, held=held)
+            loaded, damage, _ = _load(FragmentReader(store, keys, threads), names, cache, held=held)
         live = [run for run in loaded if not superseded.issuperset(run.covers)]
         damage = [error for error in damage if _fragment_id(error.file) not in superseded]
         live = _merge_small(live, cache)
         for run in live:
             run.restrict(sizes)
         return cls(
-            live, sizes, damage, generation, reopen=partial(cls.open, store, keys, cache_dir=cache_dir, settled=True)
+            live,
+            sizes,
+            damage,
+            generation,
+            reopen=partial(cls.open, store, keys, cache_dir=cache_dir, settled=True, threads=threads),
         )
 
     def reload(self, seen: int, *, gone: PackId | None) -> bool:
@@ -285,25 +289,13 @@ class Index:
         return iter(sizes.items())
 
 
-def _fragments(store: ObjectStore) -> tuple[dict[FragmentId, str], int]:
-    """Names of fragments, and the highest generation that a writer may have given."""
-    names = {}
-    generation = 0
-    for stored in store.list("index/"):
-        parsed = parse_fragment_name(stored.name)
-        if parsed is not None:
-            generation = max(generation, parsed[0] if parsed[0] <= GENERATION_USUAL_MAX else 0)
-            names[parsed[1]] = stored.name
-    return names, generation
-
-
 def _pack_sizes(store: ObjectStore) -> dict[PackId, int]:
     packs = ((parse_pack_name(stored.name), stored.size) for stored in store.list("packs/"))
     return {pack: size for pack, size in packs if pack is not None}
 
 
 def _load(
-    store: ObjectStore, keys: Keys, names: dict[FragmentId, str], cache: RunCache, *, held: dict[FragmentId, Run]
+    fragments: FragmentReader, names: dict[FragmentId, str], cache: RunCache, *, held: dict[FragmentId, Run]
 ) -> tuple[list[Run], list[IntegrityError], list[str]]:
     """Runs, what is wrong with fragments that are there, and names of those that are not. `held`: those that an earlier try has read."""
     loaded: list[Run] = []
@@ -318,65 +310,29 @@ def _load(
                 del todo[cover]
         else:
             cache.remove(name)
+    unread: list[tuple[FragmentId, str]] = []
     for fragment_id, name in todo.items():
         run = held[fragment_id] if fragment_id in held else cache.load(name_of([fragment_id]))
         if run is None or run.covers != (fragment_id,):
-            try:
-                fragment = read_fragment(store, keys, name, fragment_id)
-            except NotFound:
-                gone.append(name)
-                continue
-            except IntegrityError as error:
-                error.file = name
-                damage.append(error)
-                continue
-            run = cache.save(name_of([fragment_id]), partial(runs.from_fragment, fragment, fragment_id))
-        held[fragment_id] = run
-        loaded.append(run)
+            unread.append((fragment_id, name))
+        else:
+            held[fragment_id] = run
+            loaded.append(run)
+    for fragment_id, name, told in fragments.read(unread):
+        if isinstance(told, NotFound):
+            gone.append(name)
+        elif isinstance(told, IntegrityError):
+            told.file = name
+            damage.append(told)
+        else:
+            held[fragment_id] = cache.save(name_of([fragment_id]), partial(runs.from_fragment, told, fragment_id))
+            loaded.append(held[fragment_id])
     return loaded, damage, gone
 
 
 def _fragment_id(name: str) -> FragmentId | None:
     parsed = parse_fragment_name(name)
     return None if parsed is None else parsed[1]
-
-
-def damaged_fragments(
-    store: ObjectStore,
-    keys: Keys,
-    *,
-    known: AbstractSet[FragmentId] = frozenset(),
-    ended: AbstractSet[FragmentId] = frozenset(),
-) -> Iterator[IntegrityError]:
-    """What is wrong with fragments as they are in the store; `Index.damage` knows only of those that no cache held.
-
-    known  those that were decoded once: of them it is enough that the bytes are those of the name
-    ended  those that another one supersedes: they count no more
-    """
-    for stored in store.list("index/"):
-        parsed = parse_fragment_name(stored.name)
-        try:
-            if parsed is not None and parsed[1] not in ended:
-                data = _named_bytes(store, stored.name, parsed[1])
-                if parsed[1] not in known:
-                    decode_fragment(unseal_file(data, FileKind.INDEX, keys))
-        except NotFound:
-            continue
-        except IntegrityError as error:
-            error.file = stored.name
-            yield error
-
-
-def read_fragment(store: ObjectStore, keys: Keys, name: str, fragment_id: FragmentId) -> Fragment:
-    """Raises  NotFound: merged away meanwhile; IntegrityError"""
-    return decode_fragment(unseal_file(_named_bytes(store, name, fragment_id), FileKind.INDEX, keys))
-
-
-def _named_bytes(store: ObjectStore, name: str, fragment_id: FragmentId) -> bytes:
-    data = store.get(name)
-    if keyed.sha256(data) != fragment_id:
-        raise ContentMismatch("index fragment is damaged", why="its bytes do not match its name", file=name)
-    return data
 
 
 def _merge_small(live: list[Run], cache: RunCache) -> list[Run]:

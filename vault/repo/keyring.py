@@ -5,7 +5,7 @@ Never stores a passphrase. Entropy and clock values are arguments. Spec 20-keys.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from vault.crypto import aead, keyed
@@ -37,7 +37,8 @@ from vault.limits import (
 )
 from vault.model import Codec, FileKind, Kdf, KeyBundle, KeySlot, RepositoryConfig
 from vault.pipeline.compress import compress, decompress, frame_length
-from vault.ports import Entropy, ObjectStore
+from vault.ports import Entropy, ObjectStore, StoredFile
+from vault.repo.glance import Glance, listed
 
 
 def draw_bundle(entropy: Entropy) -> KeyBundle:
@@ -77,9 +78,11 @@ def open_slot(data: bytes, passphrase: str) -> KeyBundle:
     return keyslot.decode_bundle(plain)
 
 
-def slots(store: ObjectStore) -> Iterator[tuple[SlotId, bytes | IntegrityError]]:
-    """Every file under keys/, with what is wrong with it instead of its bytes if it is damaged."""
-    for stored in store.list("keys/"):
+def slots(
+    store: ObjectStore, files: Iterable[StoredFile] | None = None
+) -> Iterator[tuple[SlotId, bytes | IntegrityError]]:
+    """Every file under keys/, with what is wrong with it instead of its bytes if it is damaged. `files`: if they were listed already"""
+    for stored in store.list("keys/") if files is None else files:
         slot_id = keyslot.parse_slot_name(stored.name)
         if slot_id is None:
             continue
@@ -106,22 +109,26 @@ _LISTINGS_MAX: Final = 3
 _MEND_CONFIG: Final = "restore the file 'config' from a copy; the recovery kit opens the repository without it"
 
 
-def unlock(store: ObjectStore, passphrase: str) -> tuple[RepositoryConfig, Keys, KeyBundle]:
+def unlock(
+    store: ObjectStore, passphrase: str, *, config_file: bytes | None = None, glance: Glance | None = None
+) -> tuple[RepositoryConfig, Keys, KeyBundle]:
     """Open the first slot that the passphrase fits, the cheapest first, and check the configuration with it.
 
     Slots are not authentic before they open: a forged one may ask for the dearest derivation, so it is tried last.
 
+    config_file, glance  the configuration and a listing, if they were just read
+
     Raises  NoRepository; WrongPassphrase: no slot opens; IntegrityError: configuration or every slot damaged
     """
     try:
-        signed, mac = _config_parts(store)
+        signed, mac = _config_parts(store, config_file)
         config = config_format.decode_config(signed)
     except IntegrityError as error:
         error.file, error.hint = config_format.CONFIG_NAME, error.hint or _MEND_CONFIG
         raise
+    files = listed(glance, store, "keys/")
     for _ in range(_LISTINGS_MAX):
-        tried = [stored.name for stored in store.list("keys/")]
-        candidates, foreign, damaged = _candidates(store, config.repository)
+        candidates, foreign, damaged = _candidates(store, config.repository, files)
         for _, slot_id, data in sorted(candidates):
             try:
                 bundle = open_slot(data, passphrase)
@@ -134,7 +141,8 @@ def unlock(store: ObjectStore, passphrase: str) -> tuple[RepositoryConfig, Keys,
             keys = Keys.derive(bundle)
             _check_config(keys, signed, mac)
             return config, keys, bundle
-        if tried == [stored.name for stored in store.list("keys/")]:
+        tried, files = files, tuple(store.list("keys/"))
+        if [stored.name for stored in tried] == [stored.name for stored in files]:
             break  # else somebody put another slot, and perhaps removed the one that the passphrase fitted
     if foreign and not candidates:
         raise AuthenticationFailed(
@@ -152,13 +160,13 @@ def unlock(store: ObjectStore, passphrase: str) -> tuple[RepositoryConfig, Keys,
 
 
 def _candidates(
-    store: ObjectStore, repository: RepositoryId
+    store: ObjectStore, repository: RepositoryId, files: Iterable[StoredFile]
 ) -> tuple[list[tuple[int, SlotId, bytes]], int, list[IntegrityError]]:
     """(cost of the derivation, id, bytes) of each slot of the repository; how many are of another; what is wrong with the rest."""
     candidates: list[tuple[int, SlotId, bytes]] = []
     damaged: list[IntegrityError] = []
     foreign = 0
-    for slot_id, data in slots(store):
+    for slot_id, data in slots(store, files):
         try:
             if isinstance(data, IntegrityError):
                 raise data
@@ -221,9 +229,10 @@ def signed_config(config: RepositoryConfig, keys: Keys) -> bytes:
     return signed + keyed.mac(keys.config_mac_key, signed)
 
 
-def _config_parts(store: ObjectStore) -> tuple[bytes, bytes]:
+def _config_parts(store: ObjectStore, data: bytes | None = None) -> tuple[bytes, bytes]:
+    """`data`: the file, if it was read already."""
     try:
-        data = store.get(config_format.CONFIG_NAME)
+        data = store.get(config_format.CONFIG_NAME) if data is None else data
     except NotFound as error:
         raise NoRepository(
             f"no repository at {store.url}",

@@ -58,14 +58,9 @@ class Held:
 
     def settle(self) -> None:
         """Remove what `name_packs` superseded; what cannot be removed yet goes with the last one: it holds up nothing but a prune."""
-        with self._lock:
-            left_behind = []
-            for name in self._earlier:
-                try:
-                    withdraw(self._repo, name)
-                except StoreError:
-                    left_behind.append(name)  # `withdraw` tries again, and raises
-            self._earlier = left_behind
+        with self._lock, suppress(StoreError):
+            self._repo.store.delete(*self._earlier)
+            self._earlier = []
 
     @property
     def purpose(self) -> str:
@@ -75,9 +70,8 @@ class Held:
         return any(stored.name == self.name for stored in self._repo.store.list("leases/"))
 
     def withdraw(self) -> None:
-        """Raises  StoreError: one of them stays"""
-        for name in (self.name, *self._earlier):
-            withdraw(self._repo, name)
+        """With those before it, in one call. Raises  StoreError: one of them stays"""
+        self._repo.store.delete(self.name, *self._earlier)
 
 
 @contextmanager

@@ -70,11 +70,15 @@ class ManifestCache:
         if self._path is not None:
             self._new[snapshot_id] = (size, manifest)
 
-    def save(self, listed: Iterable[SnapshotId]) -> None:
-        """Keep what was added; lines of snapshots that are not `listed` any more go when they are many. Fails silently."""
+    def save(self, listed: Iterable[SnapshotId] | None) -> None:
+        """Keep what was added; lines of snapshots that are not `listed` any more go when they are many. Fails silently.
+
+        listed  None: nobody listed them, and each may be there
+        """
         if self._path is None:
             return
-        lines, there = self._load(self._path), set(listed)
+        lines = self._load(self._path)
+        there = lines.keys() | self._new.keys() if listed is None else set(listed)
         stale = len(lines.keys() - there)
         if self._new or not self._whole:
             with suppress(OSError):

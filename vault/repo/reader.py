@@ -15,14 +15,16 @@ from itertools import chain, islice
 from vault.crypto import keyed
 from vault.crypto.keys import Keys
 from vault.errors import IntegrityError, Malformed, MissingObject, NotFound
+from vault.format.object import pack_class
 from vault.format.pack import check_owner, decode_header, pack_name
 from vault.ids import ObjectId, PackId, RepositoryId
 from vault.limits import CHUNK_BYTES_MAX, DELTA_DEPTH_MAX, MIB
-from vault.model import Codec, Location, ObjectRecord, ObjectType
+from vault.model import Codec, Location, ObjectRecord, ObjectType, PackClass
 from vault.pipeline.compress import decompress
 from vault.pipeline.seal import open_object, unseal, verify_id
 from vault.ports import ObjectStore
 from vault.repo.index import Index
+from vault.repo.meta_packs import MetaPacks
 from vault.repo.workers import ordered
 
 _CACHE_BYTES_MAX = 16 * MIB
@@ -43,8 +45,16 @@ class Reader:
     """`threads` fetch and open objects ahead in `get_many`."""
 
     def __init__(
-        self, store: ObjectStore, keys: Keys, index: Index, *, repository: RepositoryId, threads: int = 2
+        self,
+        store: ObjectStore,
+        keys: Keys,
+        index: Index,
+        *,
+        repository: RepositoryId,
+        threads: int = 2,
+        meta: MetaPacks | None = None,
     ) -> None:
+        self._meta = meta
         self._store = store
         self._keys = keys
         self._repository = repository
@@ -125,9 +135,16 @@ class Reader:
     def _open(self, place: Location) -> bytes:
         record = place.record
         base = self.base_of(record) if record.codec is Codec.ZSTD_DELTA else None
-        sealed = self._store.get_range(pack_name(place.pack), record.offset, record.length)
+        sealed = self._sealed(place)
         digest, key = self._pack_key(place)
         return open_object(sealed, record, key=key, header_digest=digest, id_key=self._keys.id_key, base=base)
+
+    def _sealed(self, place: Location) -> bytes:
+        record = place.record
+        if self._meta is not None and pack_class(record.type) is PackClass.META:
+            size = self._index.pack_sizes.get(place.pack, 0)
+            return self._meta.read(place.pack, size, offset=record.offset, length=record.length)
+        return self._store.get_range(pack_name(place.pack), record.offset, record.length)
 
     def open_places(self, places: Sequence[Location]) -> list[Opened]:
         """Objects of one pack, ascending by offset, in one read from the first to the last: each proven, and with its stored form.

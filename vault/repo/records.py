@@ -5,7 +5,7 @@ Never decides what a record means. Invariant: what is returned was authentic and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
@@ -15,9 +15,10 @@ from vault.errors import IntegrityError, LimitExceeded, NotFound, StoreError
 from vault.format.upkeep import DIRECTORIES, decode_forgotten, parse_upkeep_name, upkeep_name
 from vault.limits import FILE_BYTES_MAX
 from vault.model import FileKind, Forgotten
-from vault.ports import Entropy
+from vault.ports import Entropy, StoredFile
 from vault.repo.keyring import seal_file, unseal_file
 from vault.repo.state import Open
+from vault.repo.workers import fetched
 
 R = TypeVar("R")
 
@@ -62,29 +63,41 @@ def _sealed(repo: Open, kind: FileKind, plain: bytes, entropy: Entropy) -> tuple
     return upkeep_name(kind, keyed.sha256(data)), data
 
 
-def load(repo: Open, kind: FileKind, decode: Callable[[bytes], R]) -> Records[R]:
+def load(
+    repo: Open, kind: FileKind, decode: Callable[[bytes], R], *, files: Sequence[StoredFile] | None = None
+) -> Records[R]:
     """Every record of a kind. Raises  StoreError
 
     One that goes away meanwhile is not there; but a prune may have merged it into one that the listing did not have: it is listed again.
+
+    files  of the kind's directory, if they were listed already
     """
+
+    def one(stored: StoredFile) -> R | NotFound | IntegrityError:
+        try:
+            if stored.size > FILE_BYTES_MAX:
+                raise LimitExceeded("a sealed record is too long")
+            return decode(unseal_file(repo.store.get(stored.name), kind, repo.keys))
+        except (NotFound, IntegrityError) as error:
+            return error
+
     for last in (*(False,) * (_LISTINGS_MAX - 1), True):
         found: list[tuple[str, R]] = []
         damaged: list[IntegrityError] = []
         gone = False
-        for stored in repo.store.list(f"{DIRECTORIES[kind]}/"):
-            if parse_upkeep_name(stored.name) is None:
-                continue
-            try:
-                if stored.size > FILE_BYTES_MAX:
-                    raise LimitExceeded("a sealed record is too long")
-                found.append((stored.name, decode(unseal_file(repo.store.get(stored.name), kind, repo.keys))))
-            except NotFound:
+        there = repo.store.list(f"{DIRECTORIES[kind]}/") if files is None else files
+        named = [stored for stored in there if parse_upkeep_name(stored.name) is not None]
+        for stored, told in zip(named, fetched(one, named, threads=repo.fetch_threads), strict=True):
+            if isinstance(told, NotFound):
                 gone = True
-            except IntegrityError as error:
-                error.file = stored.name
-                damaged.append(error)
+            elif isinstance(told, IntegrityError):
+                told.file = stored.name
+                damaged.append(told)
+            else:
+                found.append((stored.name, told))
         if not gone or last:
             break
+        files = None
     return Records(found=tuple(found), damaged=tuple(damaged))
 
 

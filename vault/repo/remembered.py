@@ -57,9 +57,13 @@ def remembered(repo: Open) -> Remembered:
     )
 
 
-def unanswered(repo: Open) -> Remembered:
-    """Findings alone; where there is none, which is nearly always, one listing. Raises  StoreError"""
-    findings = load(repo, FileKind.FINDINGS, decode_findings)
+def unanswered(repo: Open, *, at_opening: bool = False) -> Remembered:
+    """Findings alone; where there is none, which is nearly always, one listing. Raises  StoreError
+
+    at_opening  those of the snapshots that were listed when the repository was opened will do (`Open.listed_at_opening`)
+    """
+    files = repo.listed_at_opening(f"{DIRECTORIES[FileKind.FINDINGS]}/") if at_opening else None
+    findings = load(repo, FileKind.FINDINGS, decode_findings, files=files)
     if not findings.found:
         return Remembered(damaged=findings.damaged)
     acks = load(repo, FileKind.ACK, decode_ack)

@@ -18,14 +18,17 @@ from vault.ids import PackId, SnapshotId
 from vault.limits import FILE_BYTES_MAX
 from vault.model import FileKind, KeyBundle, Manifest, ObjectType, RepositoryConfig
 from vault.model.words import nearest
-from vault.ports import Entropy, ObjectStore
+from vault.ports import Entropy, ObjectStore, StoredFile
+from vault.repo.glance import Glance, listed
 from vault.repo.index import Index
 from vault.repo.keyring import unlock, unlock_with_kit, unseal_file
 from vault.repo.lineage import Known, in_order, tag_words
 from vault.repo.manifests import ManifestCache
+from vault.repo.meta_packs import MetaPacks
 from vault.repo.reader import Reader
 from vault.repo.snapshot import Snapshot
 from vault.repo.uncollected import uncollected
+from vault.repo.workers import FETCH_THREADS, fetched
 from vault.repo.writer import Writer
 
 _PREFIX = re.compile(r"[0-9a-f]{6,64}")
@@ -63,69 +66,125 @@ class Open:
         bundle: KeyBundle,
         *,
         cache_dir: Path | None = None,
+        glance: Glance | None = None,
+        copies: bool = False,
     ) -> None:
-        """`cache_dir` is private to this program; None decodes every manifest anew."""
+        """`cache_dir` is private to this program; None decodes every manifest anew.
+
+        copies  packs of metadata that earlier runs kept will do; False for whoever must see what the store holds
+        glance  what was listed when the repository was opened, where each request is a round trip; None: listings cost nothing
+        """
         self.store = store
         self.config = config
         self.keys = keys
         self.bundle = bundle
-        self._manifests = ManifestCache(
-            None if cache_dir is None else cache_dir / config.repository.hex(), keys, config.repository
+        self.fetch_threads = 1 if glance is None else FETCH_THREADS
+        own = None if cache_dir is None else cache_dir / config.repository.hex()
+        self._manifests = ManifestCache(own, keys, config.repository)
+        self.meta_packs = (
+            None if glance is None else MetaPacks(store, own / "packs" if own is not None and copies else None)
         )
+        self._glance = glance
+        self._all_known = False
+        self._whole: set[SnapshotId] = set()
 
-    def snapshots(self) -> list[tuple[SnapshotId, Manifest]]:
-        """Every readable snapshot, oldest first."""
-        return self.listing()[0]
+    def snapshots(self, *, at_opening: bool = False) -> list[tuple[SnapshotId, Manifest]]:
+        """Every readable snapshot, oldest first. `at_opening`: as `listing`"""
+        return self.listing(at_opening=at_opening)[0]
 
-    def listing(self) -> tuple[list[tuple[SnapshotId, Manifest]], list[IntegrityError]]:
-        """Every readable snapshot, oldest first (`lineage.in_order`), and what is wrong with the others."""
+    def listing(self, *, at_opening: bool = False) -> tuple[list[tuple[SnapshotId, Manifest]], list[IntegrityError]]:
+        """Every readable snapshot, oldest first (`lineage.in_order`), and what is wrong with the others.
+
+        at_opening  those that were listed when the repository was opened will do; only the first who asks has them so
+        """
         readable: list[tuple[SnapshotId, Manifest]] = []
         damaged: list[IntegrityError] = []
         with uncollected():
-            for snapshot_id, manifest in self.scan():
+            for snapshot_id, manifest in self.scan(at_opening=at_opening):
                 if isinstance(manifest, IntegrityError):
                     damaged.append(manifest)
                 else:
                     readable.append((snapshot_id, manifest))
         return in_order(readable), damaged
 
-    def scan(self, *, read: bool = False) -> Iterator[tuple[SnapshotId, Manifest | IntegrityError]]:
+    def scan(
+        self, *, read: bool = False, at_opening: bool = False
+    ) -> Iterator[tuple[SnapshotId, Manifest | IntegrityError]]:
         """Every file under snapshots/, in no useful order, with what is wrong with it if it cannot be read.
 
-        read  every file, also of which the cache tells what it said
+        read  every file, also of which the cache tells what it said; at_opening: as `listing`
         """
-        stored = {parse_snapshot_name(file.name): file for file in self.store.list("snapshots/")}
-        listed = [(snapshot_id, file) for snapshot_id, file in stored.items() if snapshot_id is not None]
-        for snapshot_id, file in listed:
+        if not at_opening:
+            self._glance = None  # what is listed from here on is newer
+        found = {parse_snapshot_name(file.name): file for file in listed(self._glance, self.store, "snapshots/")}
+        files = [(snapshot_id, file) for snapshot_id, file in found.items() if snapshot_id is not None]
+        self._whole = set()
+        wanted: list[tuple[SnapshotId, StoredFile]] = []
+        for snapshot_id, file in files:
+            known = None if read else self._manifests.get(snapshot_id, file.size)
+            if known is None:
+                wanted.append((snapshot_id, file))
+            else:
+                yield snapshot_id, known
+        self._all_known = not wanted
+        for (snapshot_id, file), told in zip(
+            wanted, fetched(self._fetch, wanted, threads=self.fetch_threads), strict=True
+        ):
             try:
-                yield snapshot_id, self._listed(snapshot_id, file.size, read=read)
-            except NotFound:
-                continue  # forgotten between the listing and the reading
+                if told is not None:
+                    yield snapshot_id, self._decoded(snapshot_id, file.size, told)
             except IntegrityError as error:
                 error.file = file.name
                 yield snapshot_id, error
-        self._manifests.save(snapshot_id for snapshot_id, _ in listed)
+        self._manifests.save(snapshot_id for snapshot_id, _ in files)
 
-    def _listed(self, snapshot_id: SnapshotId, size: int, *, read: bool) -> Manifest:
-        if size > FILE_BYTES_MAX:
-            raise LimitExceeded("snapshot file is too long")
-        plain = self._manifest_bytes(snapshot_id) if read else b""
+    def _fetch(self, wanted: tuple[SnapshotId, StoredFile]) -> bytes | IntegrityError | None:
+        """A manifest's bytes, or what is wrong with them; None: forgotten between the listing and the reading."""
+        try:
+            if wanted[1].size > FILE_BYTES_MAX:
+                raise LimitExceeded("snapshot file is too long")
+            return self._manifest_bytes(wanted[0])
+        except NotFound:
+            return None
+        except IntegrityError as error:
+            return error
+
+    def _decoded(self, snapshot_id: SnapshotId, size: int, told: bytes | IntegrityError) -> Manifest:
+        if isinstance(told, IntegrityError):
+            raise told
+        self._whole.add(snapshot_id)
         manifest = self._manifests.get(snapshot_id, size)
         if manifest is None:
-            manifest = decode_manifest(plain or self._manifest_bytes(snapshot_id))
+            manifest = decode_manifest(told)
             self._manifests.add(snapshot_id, size, manifest)
         return manifest
+
+    def listed_at_opening(self, prefix: str) -> tuple[StoredFile, ...] | None:
+        """Files that were listed together with the snapshots, to whoever asks first; None: somebody has to list them.
+
+        Only if an earlier run knew each of those snapshots: then they were there before the listing began, and so was all that was
+        put before them.
+        """
+        return None if self._glance is None or not self._all_known else self._glance.take(prefix)
+
+    def keep(self, snapshot_id: SnapshotId, size: int, manifest: Manifest) -> None:
+        """Remember a snapshot that was just put, so that the next run need not read it."""
+        self._manifests.add(snapshot_id, size, manifest)
+        self._manifests.save(None)
 
     def manifest(self, snapshot_id: SnapshotId) -> Manifest:
         """From its file. Raises  NotFound; IntegrityError"""
         return decode_manifest(self._manifest_bytes(snapshot_id))
 
     def opens(self, snapshot_id: SnapshotId) -> bool:
-        """Whether the snapshot's file is there and whole now, whatever the cache tells of it."""
+        """Whether the snapshot's file is there and whole, whatever the cache tells of it: read since the snapshots were last listed."""
+        if snapshot_id in self._whole:
+            return True
         try:
             self._manifest_bytes(snapshot_id)
         except (NotFound, IntegrityError):
             return False
+        self._whole.add(snapshot_id)
         return True
 
     def _manifest_bytes(self, snapshot_id: SnapshotId) -> bytes:
@@ -149,10 +208,10 @@ class Open:
         Raises  NotThere; UsageError: ambiguous, also, where it must be `certain`, a time of several sources; Malformed: a damaged
         snapshot might be the one
         """
-        listed, damaged = self.listing()
-        known = [pair for pair in listed if source is None or pair[1].source == source]
-        if listed and not known:
-            raise no_such_source(listed, source or "")
+        every, damaged = self.listing(at_opening=True)
+        known = [pair for pair in every if source is None or pair[1].source == source]
+        if every and not known:
+            raise no_such_source(every, source or "")
         of_words = known if here is None or source is not None or _is_id(spec, known) else _of_here(known, here)
         tagged = [snapshot_id for snapshot_id, manifest in of_words if spec in tag_words(manifest)]
         if tagged:
@@ -194,7 +253,7 @@ class Open:
     def indexed(self, cache_dir: Path | None) -> Indexed:
         """Load the index. `cache_dir` is private to this program; None keeps the index in memory."""
         own = None if cache_dir is None else cache_dir / self.config.repository.hex()
-        return Indexed(self, Index.open(self.store, self.keys, cache_dir=own))
+        return Indexed(self, Index.open(self.store, self.keys, cache_dir=own, threads=self.fetch_threads))
 
 
 class Indexed:
@@ -211,6 +270,7 @@ class Indexed:
             self.index,
             repository=self.open.config.repository,
             threads=threads,
+            meta=self.open.meta_packs,
         )
 
     def writer(
@@ -226,6 +286,7 @@ class Indexed:
             entropy=entropy,
             threads=threads,
             published=published,
+            meta=self.open.meta_packs,
         )
 
     def snapshot(self, snapshot_id: SnapshotId, *, threads: int = 2) -> Snapshot:

@@ -19,6 +19,7 @@ from vault.ports import Entropy, StoredFile
 from vault.repo import records
 from vault.repo.keyring import unseal_file
 from vault.repo.state import Open
+from vault.repo.workers import fetched
 
 NAMES_PACKS: Final = frozenset({"backup", "copy", "repair"})
 """Purposes of writers: each names what it relies on before it relies on it."""
@@ -106,13 +107,19 @@ def found_leases(repo: Open) -> list[FoundLease]:
 
 
 def _plains(repo: Open, kind: FileKind) -> Iterator[tuple[StoredFile, bytes]]:
-    for stored in repo.store.list(f"{upkeep.DIRECTORIES[kind]}/"):
-        if upkeep.parse_upkeep_name(stored.name) is None or stored.size > FILE_BYTES_MAX:
-            continue
+    def plain(stored: StoredFile) -> bytes | None:
         try:
-            yield stored, unseal_file(repo.store.get(stored.name), kind, repo.keys)
+            return unseal_file(repo.store.get(stored.name), kind, repo.keys)
         except (NotFound, IntegrityError):
-            continue
+            return None
+
+    named = [
+        stored
+        for stored in repo.store.list(f"{upkeep.DIRECTORIES[kind]}/")
+        if upkeep.parse_upkeep_name(stored.name) is not None and stored.size <= FILE_BYTES_MAX
+    ]
+    told = zip(named, fetched(plain, named, threads=repo.fetch_threads), strict=True)
+    return ((stored, data) for stored, data in told if data is not None)
 
 
 def pinned(leases: Sequence[FoundLease]) -> frozenset[PackId]:

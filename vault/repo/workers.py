@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Final, Generic, Self, TypeVar
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -55,6 +55,23 @@ def ordered(
                 future.cancel()
             if not finished:
                 cancel()
+
+
+FETCH_THREADS: Final = 8
+"""Small files that are asked for at a time: of a store behind a network all that is waited for is the way there and back."""
+
+
+def fetched(function: Callable[[S], T], items: Sequence[S], *, threads: int) -> Iterator[T]:
+    """`function` of each item, in order; it asks a store for one small file. A thread alone, or a single item, takes no pool."""
+    threads = min(threads, len(items))
+    return ordered(function, items, threads=threads, ahead=2 * threads) if threads > 1 else map(function, items)
+
+
+def both(first: Callable[[], S], second: Callable[[], T]) -> tuple[S, T]:
+    """The results of two functions that run at once. Raises  the first one's error, else the second one's"""
+    with ThreadPoolExecutor(1, thread_name_prefix="vault") as pool:
+        beside = pool.submit(second)
+        return first(), beside.result()
 
 
 class Running(Generic[T]):

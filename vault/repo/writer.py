@@ -27,6 +27,7 @@ from vault.ports import Entropy, ObjectStore
 from vault.repo.deltas import Deltas, Stored, whole
 from vault.repo.index import Index
 from vault.repo.keyring import seal_file
+from vault.repo.meta_packs import MetaPacks
 from vault.repo.reader import Reader
 from vault.repo.workers import BoundedPool, Pending
 
@@ -40,8 +41,11 @@ _SIZE_ROUNDS_MAX = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Committed:
+    """`size`: of the snapshot's file."""
+
     id: SnapshotId
     manifest: Manifest
+    size: int
 
 
 @dataclass(slots=True)
@@ -71,7 +75,9 @@ class Writer:
         entropy: Entropy,
         threads: int = 2,
         published: Callable[[frozenset[PackId]], None] | None = None,
+        meta: MetaPacks | None = None,
     ) -> None:
+        self._meta = meta
         self._published = published
         self._deltas = Deltas(index, reader)
         self._store = store
@@ -215,6 +221,8 @@ class Writer:
         data = pack.sealer.close()
         pack_id = PackId(keyed.sha256(data))
         self._store.put(pack_name(pack_id), data)
+        if self._meta is not None and pack.sealer.pack_class is PackClass.META:
+            self._meta.keep(pack_id, data)
         entry = PackEntry(pack=pack_id, size=len(data), header=pack.sealer.header, records=records)
         with self._lock:
             self._unpublished.append(entry)
@@ -279,7 +287,7 @@ class Writer:
         before(snapshot_id, manifest)
         self._put_snapshot(snapshot_name(snapshot_id), data)
         self._new_bytes += len(data)
-        return Committed(id=snapshot_id, manifest=manifest)
+        return Committed(id=snapshot_id, manifest=manifest, size=len(data))
 
     def _put_snapshot(self, name: str, data: bytes) -> None:
         self.unanswered = True

@@ -70,6 +70,7 @@ class Writing:
 
         done = self.writer.commit(untaken, before=before)
         if self._held.is_there():
+            self.indexed.open.keep(done.id, done.size, done.manifest)
             return done
         forgotten = ForgottenSnapshot(
             id=done.id,
@@ -96,8 +97,7 @@ class Writing:
             self._held.name_packs(packs)
             lease.refuse_lost(self.indexed, packs)
             if self._clock.uptime_s() - began_s <= LOOK_AGAIN_S:
-                self._held.settle()
-                return
+                return  # the earlier lease goes with this one, in one request
         raise StoreError(
             f"the last look before the commit took over {LOOK_AGAIN_S // 60} minutes, {_LOOKS_MAX} times",
             why="a prune may have passed meanwhile; the storage is very slow, or the machine slept",
@@ -146,6 +146,7 @@ def _renew(repo: Indexed, held: lease.Held, packs: frozenset[PackId]) -> None:
 def _end(held: lease.Held, warn: Warn, *, unanswered: bool) -> None:
     """A lease that stays behind holds nothing up but a prune; it must not hide how the writing ended."""
     if unanswered:
+        held.settle()
         warn(f"the snapshot may still come: {held.name} stays, so that no prune takes what it needs")
         return
     try:

@@ -21,6 +21,8 @@ class Rules:
     """... and they are read (LEASE-1)."""
     packs_looked_at: bool = True
     """... then the packs are listed, and are all there (LEASE-2)."""
+    sweeps_looked_at_first: bool = True
+    """... in this order: one listing of both, of which nobody knows what it saw first, is not enough (LEASE-2)."""
     earlier_lease_stays: bool = True
     """... and only then the earlier lease goes (LEASE-13)."""
     look_again: bool = True

@@ -141,6 +141,10 @@ def lacks(packs: Names, needs: Names) -> Names:
     return frozenset(one for one in needs if not chains(packs, one))
 
 
+_LEASE_OF_WRITER = 4
+"""Where its memory has the number of its last lease."""
+
+
 def lost(state: State, needs: dict[str, Names]) -> str | None:
     """A snapshot that lacks an object, unless its writer still finds its lease gone and withdraws it.
 
@@ -155,11 +159,22 @@ def lost(state: State, needs: dict[str, Names]) -> str | None:
 
 
 def _will_withdraw(state: State, snapshot: str) -> bool:
-    owners = {lease.owner for lease in state.leases}
+    """It looks for its last lease; an earlier one may still be there."""
+    newest: dict[str, int] = {}
+    for lease in state.leases:
+        newest[lease.owner] = max(lease.number, newest.get(lease.owner, 0))
     return any(
-        actor.step == "confirm" and snapshot == snapshot_of(actor.name) and actor.name not in owners
+        actor.step == "confirm"
+        and snapshot == snapshot_of(actor.name)
+        and newest.get(actor.name, 0) < _looked_for(actor)
         for actor in state.actors
     )
+
+
+def _looked_for(actor: Actor) -> int:
+    number = actor.memory[_LEASE_OF_WRITER]
+    assert isinstance(number, int)
+    return number
 
 
 def snapshot_of(writer: str) -> str:

@@ -17,6 +17,7 @@ WITHOUT = {
     "named_before_look": "1",
     "look_at_sweeps": "1",
     "packs_looked_at": "6",
+    "sweeps_looked_at_first": "6",
     "earlier_lease_stays": "1",
     "look_again": "9",
     "indexed_before_snapshot": "17",

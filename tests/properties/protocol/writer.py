@@ -144,7 +144,8 @@ def _fragment(at: _At, memory: Writing) -> Steps:
 
 def _name(at: _At, memory: Writing) -> Steps:
     named = memory._replace(lease=memory.lease + 1, slept=False)
-    following = "put" if not at.rules.named_before_look else "look" if at.rules.earlier_lease_stays else "settle"
+    look = "look" if at.rules.sweeps_looked_at_first else "packs"
+    following = "put" if not at.rules.named_before_look else look if at.rules.earlier_lease_stays else "settle"
     yield f"publishes a lease of {_text(memory.used)}", at.then(following, named, at.leased(named, memory.used))
 
 
@@ -152,7 +153,7 @@ def _look(at: _At, memory: Writing) -> Steps:
     following = _after_looking(at.rules)
     if at.rules.look_at_sweeps and packs_of(at.state.sweeps) & memory.used:
         yield "reads sweeps: one names what it relies on; stops", at.ended("refused")
-    elif at.rules.packs_looked_at:
+    elif at.rules.packs_looked_at and at.rules.sweeps_looked_at_first:
         yield "reads sweeps", at.then("packs", memory)
     else:
         yield "reads sweeps", at.then(following, memory)
@@ -160,7 +161,8 @@ def _look(at: _At, memory: Writing) -> Steps:
 
 def _packs(at: _At, memory: Writing) -> Steps:
     if memory.used <= at.state.packs:
-        yield "lists packs: all there", at.then(_after_looking(at.rules), memory)
+        following = _after_looking(at.rules) if at.rules.sweeps_looked_at_first else "look"
+        yield "lists packs: all there", at.then(following, memory)
     else:
         yield "lists packs: one is gone; stops", at.ended("refused")
 
@@ -179,6 +181,8 @@ def _settle(at: _At, memory: Writing) -> Steps:
     )
     following = "put" if at.rules.earlier_lease_stays else "look"
     yield "removes its earlier lease", at.then(following, memory, at.state._replace(leases=kept))
+    if at.rules.earlier_lease_stays:
+        yield "leaves its earlier lease to the end", at.then(following, memory)
 
 
 def _put(at: _At, memory: Writing) -> Steps:

@@ -163,6 +163,7 @@ def test_what_a_cache_tells_of_a_snapshot_is_no_proof_that_it_is_there(client: C
     client.store.files[name] = bytes(len(client.store.files[name]))
     known = opened(client.store, tmp_path / "cache").snapshots()
     assert len(known) == 2, "from the cache"
+    repo = opened(client.store, tmp_path / "cache")
     assert Heads(repo, client.state, client.told.append).rollback("project", known) is not None
 
 

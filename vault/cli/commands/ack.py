@@ -53,7 +53,7 @@ def ack(invocation: Invocation, what: str | None, every: bool, reason: str | Non
             hint='pgvault ack FINDING --reason "we moved the logs"',
         )
     settings, out = invocation.settings(), invocation.renderer()
-    opened = wiring.open_repository(settings)
+    opened = wiring.open_repository(settings, copies=True)
     rows = waiting(opened, settings.source)
     picked: tuple[Waiting, ...] = (
         rows

@@ -245,7 +245,7 @@ def _take_all(invocation: Invocation, settings: Settings, asked: BackupOptions) 
     out, taken = invocation.renderer(), dict[str, Taken]()
     plans = plan_all(settings, asked)
     with signalled(settings, "all", tell=out.insist) as heard:
-        opened = wiring.open_repository(settings)
+        opened = wiring.open_repository(settings, copies=True)
         for name, plan in plans.items():
             out.talk(f"source {name}")
             save = partial(_take_one, invocation, replace(settings, source=name), plan, unlock=lambda: opened)

@@ -84,7 +84,7 @@ def forget(
     settings, out = invocation.settings(), invocation.renderer()
     if snapshots and (keep_id or any(words.values())):
         raise UsageError("named snapshots and a policy exclude each other", hint="leave the --keep-... options out")
-    opened = wiring.open_repository(settings)
+    opened = wiring.open_repository(settings, copies=True)
     inventory = operation.take_stock(opened)
     clock, calendar = wiring.SystemClock(), named_zone(timezone or settings.timezone or "UTC")
     if snapshots:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.argument("snapshot")
 def show(invocation: Invocation, snapshot: str) -> None:
     settings = invocation.settings()
-    opened = wiring.open_repository(settings)
+    opened = wiring.open_repository(settings, copies=True)
     repo = opened.indexed(settings.cache_dir)
     chosen = repo.snapshot(wiring.named(settings, opened, snapshot))
     parent = _parent(repo, chosen)

@@ -28,7 +28,7 @@ def snapshots(invocation: Invocation) -> int:
     from vault.repo.remembered import remembered
     from vault.repo.state import no_such_source
 
-    opened = wiring.open_repository(settings)
+    opened = wiring.open_repository(settings, copies=True)
     readable, damaged = opened.listing()
     listed = [pair for pair in readable if settings.source in (None, pair[1].source)]
     if readable and not listed:

@@ -89,7 +89,7 @@ def run(
     Raises        SourceError, StoreError, IntegrityError: no snapshot was written; Locked: a prune got in the way;
                   UnsafeError: the source is another database's, and somebody is there to say what to do
     """
-    known = repo.snapshots()
+    known = repo.snapshots(at_opening=True)
     take = partial(
         _run,
         repo,

@@ -24,8 +24,8 @@ from vault.ops.check.remembered import ClosureMemory, DataRead
 from vault.ops.repository.keys import list_slots
 from vault.ports import Entropy, Progress
 from vault.repo import checks
+from vault.repo.fragments import damaged_fragments
 from vault.repo.freshness import Heads
-from vault.repo.index import damaged_fragments
 from vault.repo.keyring import verified_config
 from vault.repo.records import forgotten
 from vault.repo.state import Indexed, Open

@@ -35,7 +35,7 @@ def judged(
 ) -> tuple[Known | None, tuple[Finding, ...]]:
     """The last good one, and what is found about `new`, whose objects can be read; recorded, if it is anything. Raises  StoreError: it cannot be recorded"""
     snapshot, manifest = new
-    base = base_of(manifest, known, unanswered(repo.open))
+    base = base_of(manifest, known, unanswered(repo.open, at_opening=True))
     if base is None:
         return None, ()
     try:

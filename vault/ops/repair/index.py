@@ -25,7 +25,8 @@ from vault.model import FileKind, PackEntry
 from vault.model.words import counted
 from vault.pipeline.seal import open_trailer
 from vault.ports import Entropy, Progress
-from vault.repo.index import Index, damaged_fragments
+from vault.repo.fragments import damaged_fragments
+from vault.repo.index import Index
 from vault.repo.keyring import seal_file
 from vault.repo.reader import pack_key
 from vault.repo.state import Open

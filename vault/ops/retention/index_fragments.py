@@ -32,7 +32,8 @@ from vault.limits import FRAGMENT_ENTRIES_MAX
 from vault.model import FileKind
 from vault.ops.retention.marking import require_whole
 from vault.ports import Entropy, StoredFile
-from vault.repo.index import Index, read_fragment
+from vault.repo.fragments import read_fragment
+from vault.repo.index import Index
 from vault.repo.keyring import seal_file
 from vault.repo.lease import index_after_sweeps
 from vault.repo.state import Open

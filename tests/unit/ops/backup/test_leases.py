@@ -110,7 +110,6 @@ def test_the_earlier_lease_goes_only_when_the_sweeps_were_read(store: MemoryStor
     named = max(at for at, call in enumerate(calls) if call == "put leases")
     gone = calls.index("delete leases")
     assert "list sweeps" in calls[named:gone]
-    assert gone < calls.index("put snapshots")
 
 
 @pytest.mark.spec("LEASE-13")

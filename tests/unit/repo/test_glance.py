@@ -1,0 +1,89 @@
+"""One page of a listing, and the copy of the configuration that it lets stand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults import RecordingStore
+from tests.small_repository import TestClock
+from vault.errors import NotFound
+from vault.repo.glance import PAGE_FILES, Glance, Look
+from vault.store.memory import MemoryStore
+
+
+def names(glance: Glance, prefix: str) -> list[str] | None:
+    files = glance.take(prefix)
+    return None if files is None else [file.name for file in files]
+
+
+def test_a_small_store_is_told_whole_and_each_directory_once() -> None:
+    glance = Glance(MemoryStore({"config": b"c", "keys/a": b"", "snapshots/b": b""}))
+    assert names(glance, "keys/") == ["keys/a"]
+    assert names(glance, "findings/") == []
+    assert names(glance, "snapshots/") == ["snapshots/b"]
+    assert names(glance, "snapshots/") is None
+
+
+def test_of_a_large_store_only_what_sorts_before_the_last_name_is_told() -> None:
+    packs = {f"packs/{number:064x}": b"" for number in range(PAGE_FILES)}
+    recording = RecordingStore(MemoryStore({"keys/a": b"", "snapshots/b": b"", **packs}))
+    glance = Glance(recording)
+    assert recording.requests() == ["list"]
+    assert names(glance, "keys/") == ["keys/a"]
+    assert names(glance, "packs/") is None
+    assert names(glance, "pins/") is None
+    assert names(glance, "snapshots/") is None
+
+
+def test_a_page_that_ends_with_the_last_file_of_a_directory_does_not_tell_of_it() -> None:
+    keys = {f"keys/{number:064x}": b"" for number in range(PAGE_FILES)}
+    assert names(Glance(MemoryStore(keys)), "keys/") is None
+
+
+def look(store: RecordingStore, copies: Path) -> bytes:
+    return Look(store, is_far=True, uptime_s=lambda: 0.0, copies=copies).config(lambda: store.get("config"))
+
+
+def test_a_configuration_is_read_again_when_it_is_another_file(tmp_path: Path) -> None:
+    clock = TestClock()
+    memory = MemoryStore(clock=clock)
+    recording = RecordingStore(memory)
+    memory.put("config", b"one")
+    assert [look(recording, tmp_path) for _ in range(3)] == [b"one"] * 3
+    assert recording.requests().count("get config") == 1
+    memory.delete("config")
+    memory.put("config", b"two")
+    assert look(recording, tmp_path) == b"two"
+    memory.delete("config")
+    with pytest.raises(NotFound):
+        look(recording, tmp_path)
+
+
+def test_a_damaged_copy_of_the_configuration_is_none(tmp_path: Path) -> None:
+    recording = RecordingStore(MemoryStore({"config": b"one"}))
+    look(recording, tmp_path)
+    (copy,) = tmp_path.iterdir()
+    copy.write_bytes(copy.read_bytes()[:-1] + b"x")
+    assert look(recording, tmp_path) == b"one"
+    copy.write_bytes(b"")
+    assert look(recording, tmp_path) == b"one"
+    assert recording.requests().count("get config") == 3
+
+
+def test_a_glance_is_taken_anew_after_somebody_has_typed_a_passphrase() -> None:
+    times = iter([0.0, 60.0])
+    recording = RecordingStore(MemoryStore({"config": b"c"}))
+    late = Look(recording, is_far=True, uptime_s=lambda: next(times))
+    assert late.config(lambda: recording.get("config")) == b"c"
+    late.glance()
+    assert recording.requests().count("list") == 2
+
+
+def test_a_repository_at_hand_is_not_listed() -> None:
+    recording = RecordingStore(MemoryStore({"config": b"c"}))
+    near = Look(recording, is_far=False, uptime_s=lambda: 0.0)
+    assert near.config(lambda: recording.get("config")) == b"c"
+    assert near.glance() is None
+    assert recording.requests() == ["get config"]

@@ -1,0 +1,95 @@
+"""Packs of metadata that are kept: fewer requests, and never another answer than the store would have given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.fake_source import FakeDatabase
+from tests.faults import RecordingStore
+from tests.small_repository import Quiet, contents, new_repository, opened_far, rows, take
+from vault.crypto import keyed
+from vault.ids import PackId
+from vault.ops.check import run as check
+from vault.repo import meta_packs
+from vault.repo.meta_packs import MetaPacks
+from vault.store.memory import MemoryStore
+
+DATABASE = FakeDatabase(tables={f"public.t{n:02}": [rows(n, 20)] for n in range(60)})
+
+
+def pack(store: MemoryStore, data: bytes) -> PackId:
+    name = PackId(keyed.sha256(data))
+    store.put(f"packs/{name.hex()}", data)
+    return name
+
+
+def test_a_small_pack_is_read_once_and_kept(tmp_path: Path) -> None:
+    store = MemoryStore()
+    name = pack(store, bytes(range(200)))
+    recording = RecordingStore(store)
+    for _ in range(2):
+        packs = MetaPacks(recording, tmp_path / "packs")
+        assert packs.read(name, 200, offset=3, length=2) == b"\x03\x04"
+        assert packs.read(name, 200, offset=199, length=1) == b"\xc7"
+    assert recording.requests() == ["get packs"]
+    (copy,) = (tmp_path / "packs").iterdir()
+    assert copy.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("spoil", [b"", bytes(200), b"x"])
+def test_a_copy_of_another_content_is_none(tmp_path: Path, spoil: bytes) -> None:
+    store = MemoryStore()
+    name = pack(store, bytes(range(200)))
+    MetaPacks(store, tmp_path).read(name, 200, offset=0, length=1)
+    (copy,) = tmp_path.iterdir()
+    copy.write_bytes(spoil)
+    assert MetaPacks(store, tmp_path).read(name, 200, offset=5, length=1) == b"\x05"
+
+
+def test_a_larger_pack_is_read_whole_after_a_few_objects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(meta_packs, "_AT_ONCE_BYTES", 100)
+    store = MemoryStore()
+    name = pack(store, bytes(200))
+    recording = RecordingStore(store)
+    packs = MetaPacks(recording, tmp_path)
+    for _ in range(20):
+        packs.read(name, 200, offset=0, length=1)
+    assert recording.requests() == [*["get_range packs"] * 8, "get packs"]
+
+
+def test_what_is_not_used_for_longest_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(meta_packs, "_KEPT_BYTES_MAX", 1000)
+    monkeypatch.setattr(meta_packs, "_SAVES_BETWEEN", 1)
+    store = MemoryStore()
+    for number in range(10):
+        MetaPacks(store, tmp_path).keep(pack(store, bytes([number]) * 300), bytes([number]) * 300)
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 1300
+
+
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(meta_packs, "_HELD_BYTES_MAX", 1000)
+    store = MemoryStore()
+    packs = MetaPacks(store, None)
+    for number in range(10):
+        packs.read(pack(store, bytes([number]) * 300), 300, offset=0, length=1)
+    assert packs._held_bytes <= 1000
+
+
+def test_check_sees_damage_of_a_pack_that_is_kept(tmp_path: Path) -> None:
+    store = MemoryStore()
+    new_repository(store)
+    report = take(opened_far(store, tmp_path), DATABASE, cache_dir=tmp_path)
+    kept = list((tmp_path / opened_far(store).config.repository.hex() / "packs").iterdir())
+    assert kept, "the writer kept what it put"
+    for path in kept:
+        name = f"packs/{path.name}"
+        data = bytearray(store.files[name])
+        for at in range(200, len(data) - 200, 50):
+            data[at] ^= 1
+        store.files[name] = bytes(data)
+    assert contents(opened_far(store, tmp_path), report.id), "a reader has the copies"
+    fresh = opened_far(store, tmp_path, copies=False).indexed(tmp_path)
+    found = check.run(fresh, read_data=None, entropy=lambda length: bytes(length), progress=Quiet())
+    assert found.damage
