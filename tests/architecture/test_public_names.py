@@ -8,16 +8,16 @@ from collections.abc import Iterator
 from tests.architecture.sources import ROOT, modules
 
 PUBLIC = {
-    "vault.app": "background backup backup_request beginning command conninfo database health interval jobs places processes project quantities restore retention secret settings state status upkeep wiring",
+    "vault.app": "background backup backup_request beginning command conninfo database health interval jobs places processes project quantities restore retention secret settings state status upkeep verify wiring",
     "vault.app.configuration": "effective validation",
     "vault.app.doctor": "run",
     "vault.app.schedule": "install known plan problem schedulers upkeep watching",
     "vault.app.signals": "outcome prometheus send service_manager",
     "vault.demo": "stage story",
-    "vault.ops.backup": "number_and_parent run why_read",
-    "vault.ops.check": "packs run",
+    "vault.ops.backup": "number_and_parent reuse run why_read",
+    "vault.ops.check": "closure damages packs parts run",
     "vault.ops.copy": "run",
-    "vault.ops.compare": "databases row_digests",
+    "vault.ops.compare": "against databases row_digests",
     "vault.ops.doctor": "database machine repository symptoms",
     "vault.ops.guard": "ack codes facts judge tidy",
     "vault.ops.project": "backup_selection components counts files_outside summary supabase",
@@ -28,6 +28,7 @@ PUBLIC = {
     "vault.ops.restore.plan": "contents decision definition_differences extensions graph only_words plan referring_tables show steps",
     "vault.ops.schedule": "timetable turns upkeep",
     "vault.ops.status": "assess seen",
+    "vault.ops.verify": "run",
     "vault.ops.view": "export extract paths table tree",
     "vault.ops.view.archive": "custom_format",
     "vault.ops.view.executed": "entries extension_tables failure_count fence key_checks operator_paths stand_ins",

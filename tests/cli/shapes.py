@@ -80,6 +80,8 @@ JOB = fields(
     job=TEXT, source=TEXT, state=TEXT, started=TIME, ended=nullable(TIME), exit_code=nullable(COUNT), snapshot=nullable(SNAPSHOT_ID), log=TEXT,
 )  # fmt: skip
 
+CHECKED = fields(time=TIME, host=TEXT, damage=listed(TEXT), objects=COUNT, read_bytes=COUNT)
+
 SHAPES: dict[str, dict[str, Any]] = {
     "init": result(repository={"type": "string", "pattern": "^[0-9a-f]{32}$"}, url=TEXT, kit=nullable(TEXT), config=nullable(TEXT), passphrase_file=nullable(TEXT)),
     "backup": result(
@@ -141,11 +143,11 @@ SHAPES: dict[str, dict[str, Any]] = {
         sources=listed(
             fields(
                 source=TEXT, last=nullable(TIME), snapshot=nullable(SNAPSHOT_ID), age_s=nullable({"type": "number"}),
-                last_check=nullable(TIME), last_drill=nullable(TIME), next_run=nullable(TIME), due=nullable(TIME), overdue=TRUTH,
+                last_check=nullable(TIME), last_verify=nullable(TIME), last_drill=nullable(TIME), next_run=nullable(TIME), due=nullable(TIME), overdue=TRUTH,
                 warnings=listed(TEXT), rows=nullable(COUNT), tables=nullable(COUNT), files=nullable(COUNT), change=nullable({"type": "object"}),
             )
         ),
-        others={"type": "object"}, check=nullable(fields(time=TIME, host=TEXT, damage=listed(TEXT), objects=COUNT, read_bytes=COUNT)),
+        others={"type": "object"}, check=nullable(CHECKED), verify=nullable(CHECKED),
         data_read=nullable(TIME), snapshots=COUNT, stored_bytes=COUNT, grown_bytes=COUNT, jobs=listed(JOB),
         leases=listed(fields(id=TEXT, purpose=TEXT, source=TEXT, why=TEXT)), notes=listed(TEXT),
     ),
@@ -183,6 +185,17 @@ SHAPES: dict[str, dict[str, Any]] = {
         objects=COUNT, read_bytes=COUNT, duration_s=SECONDS,
         damage=listed(fields(file=TEXT, kind=TEXT, object=nullable(TEXT), why=TEXT, affects=listed(TEXT))),
         snapshots=COUNT, notes=listed(TEXT), remembered=COUNT, remembered_since=nullable(TIME), data_read=nullable(TIME),
+    ),
+    "verify": result(
+        snapshots=listed(fields(snapshot=SNAPSHOT_ID, verified=TRUTH)), part=nullable(TEXT), objects=COUNT, read_bytes=COUNT, rows=COUNT,
+        files=COUNT, rendered=COUNT, duration_s=SECONDS,
+        damage=listed(fields(file=TEXT, kind=TEXT, object=nullable(TEXT), why=TEXT, affects=listed(TEXT))),
+        mismatches=listed(fields(why=TEXT, where=listed(TEXT))), not_verified=listed(fields(why=TEXT, where=listed(TEXT))),
+    ),
+    "verify --against": result(
+        snapshot=SNAPSHOT_ID, same_database=TRUTH, definitions=nullable(listed(fields(kind=TEXT, name=TEXT, what=TEXT))),
+        tables=listed(fields(name=TEXT, state={"enum": ["equal", "different", "not_compared"]}, rows=COUNT, rows_now=nullable(COUNT), why=nullable(TEXT))),
+        duration_s=SECONDS,
     ),
     "forget": result(
         kept=listed(fields(**FORGOTTEN, reasons=listed(TEXT))), removed=listed(fields(**FORGOTTEN)),

@@ -95,6 +95,7 @@ def gather(settings: Settings, *, max_age_ms: int | None, mine: ThisMachine) -> 
     heads = wiring.heads(settings, opened, told.append)
     lost = [found for name in wanted if (found := heads.rollback(name, readable)) is not None]
     now_ms = wiring.SystemClock().now_ms()
+    checked, verified = checks.newest_of_each(opened)
     seen = Seen(
         known=tuple(readable),
         wanted=wanted,
@@ -103,7 +104,8 @@ def gather(settings: Settings, *, max_age_ms: int | None, mine: ThisMachine) -> 
         notes=notes,
         waiting=listed(readable, notes, _forgotten(opened, notes), source=None),
         rollbacks=tuple(lost),
-        check=checks.newest(opened),
+        check=checked,
+        verify=verified,
         jobs=mine.jobs,
         leftovers=tuple(_leftovers(opened, now_ms)),
         stored_bytes=sum(stored.size for stored in opened.store.list("")),

@@ -41,6 +41,7 @@ COMMANDS: Final = {
     "restore": "Restore a snapshot, or a part of it, into a database and directories.",
     "prune": "Free the space of what no snapshot needs any more.",
     "check": "Check that the repository's bytes are intact.",
+    "verify": "Verify that the content of snapshots equals their manifests.",
     "forget": "Remove snapshots: those named, or all that no rule of a policy keeps.",
     "pin": "Keep a snapshot, whatever a policy says.",
     "unpin": "Remove all pins of a snapshot.",

@@ -37,6 +37,7 @@ def draw(out: Renderer, status: Status, mine: ThisMachine, *, now_ms: int, place
     out.line()
     rows = [(one.source, list(_of_source(one, now_ms))) for one in status.sources]
     rows.append(("last check", list(_of_check(status, now_ms))))
+    rows.append(("last verify", [_of_verify(status, now_ms)]))
     rows.append(("repository", list(_of_repository(status, place))))
     rows += [(head, [text]) for head, text in _of_jobs(mine, status, now_ms)]
     rows += [
@@ -128,6 +129,14 @@ def _of_check(status: Status, now_ms: int) -> Iterator[str]:
     yield f"{_ago(status.check.created_ms, now_ms)}, {found}; {_read(status, now_ms)}"
 
 
+def _of_verify(status: Status, now_ms: int) -> str:
+    if status.verify is None:
+        return "never; next: pgvault verify"
+    found = "nothing wrong" if not status.verify.damage else counted(len(status.verify.damage), "damage")
+    verified = f"{len(status.verify.closures)} of {counted(status.snapshots, 'snapshot')} verified"
+    return f"{_ago(status.verify.created_ms, now_ms)}, {found}; {verified}"
+
+
 def _read(status: Status, now_ms: int) -> str:
     if status.read_ms is None:
         return "not all data was ever read; next: pgvault check --read-data"
@@ -195,15 +204,8 @@ def fields(status: Status, mine: ThisMachine, now_ms: int) -> dict[str, Any]:
         ],
         sources=[_source_fields(one, status.check, now_ms) for one in status.sources],
         others=dict(status.others),
-        check=None
-        if status.check is None
-        else {
-            "time": about.instant(status.check.created_ms),
-            "host": status.check.host,
-            "damage": list(status.check.damage),
-            "objects": status.check.objects,
-            "read_bytes": status.check.read_bytes,
-        },
+        check=_record_fields(status.check),
+        verify=_record_fields(status.verify),
         data_read=_instant(status.read_ms),
         snapshots=status.snapshots,
         stored_bytes=status.stored_bytes,
@@ -214,6 +216,18 @@ def fields(status: Status, mine: ThisMachine, now_ms: int) -> dict[str, Any]:
         ],
         notes=list(mine.notes),
     )
+
+
+def _record_fields(record: CheckRecord | None) -> dict[str, Any] | None:
+    if record is None:
+        return None
+    return {
+        "time": about.instant(record.created_ms),
+        "host": record.host,
+        "damage": list(record.damage),
+        "objects": record.objects,
+        "read_bytes": record.read_bytes,
+    }
 
 
 def _source_fields(one: SourceStatus, check: CheckRecord | None, now_ms: int) -> dict[str, Any]:
@@ -231,6 +245,7 @@ def _source_fields(one: SourceStatus, check: CheckRecord | None, now_ms: int) ->
         if change is None
         else {"rows": change.rows, "tables": change.tables, "files": change.files, "new_bytes": change.new_bytes},
         "last_check": None if check is None else about.instant(check.created_ms),
+        "last_verify": _instant(one.verified_ms),
         "last_drill": None if one.drill is None else about.instant(one.drill.created_ms),
         "next_run": _instant(one.next_run_ms),
         "due": _instant(one.due_ms),

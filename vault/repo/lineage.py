@@ -40,8 +40,12 @@ def in_order(known: Iterable[Known]) -> list[Known]:
 
 def _place(pair: Known) -> tuple[int, bool, SnapshotId]:
     snapshot_id, manifest = pair
-    is_mended = manifest.origin is not None and bool(manifest.suspect)
-    return manifest.sequence, is_mended, snapshot_id
+    return manifest.sequence, is_mended(manifest), snapshot_id
+
+
+def is_mended(manifest: Manifest) -> bool:
+    """Whether the snapshot was made of a damaged one by `repair`, which calls it suspect."""
+    return manifest.origin is not None and bool(manifest.suspect)
 
 
 def is_ahead(manifest: Manifest, now_ms: int) -> bool:

@@ -124,21 +124,21 @@ class Snapshot:
             nonlocal claimed
             for extent in self.extents(table):
                 claimed += extent.rows
-                yield from _ending(self.chunk_refs(extent.chunks))
+                yield from ending(self.chunk_refs(extent.chunks))
 
         rows = 0
         for block in self.blocks(refs(), ObjectType.ROW_CHUNK):
             rows += block.count(b"\n")
             yield block
-        _check_rows(rows, claimed)
+        check_rows(rows, claimed)
 
     def extent_rows(self, extent: Extent) -> Iterator[bytes]:
         """COPY text of one extent. Raises as `rows`."""
         rows = 0
-        for block in self.blocks(_ending(self.chunk_refs(extent.chunks)), ObjectType.ROW_CHUNK):
+        for block in self.blocks(ending(self.chunk_refs(extent.chunks)), ObjectType.ROW_CHUNK):
             rows += block.count(b"\n")
             yield block
-        _check_rows(rows, extent.rows)
+        check_rows(rows, extent.rows)
 
     def has_values(self, table: TableItem) -> bool:
         """Whether the values of the generated columns, which it has, are there for every row."""
@@ -153,13 +153,15 @@ class Snapshot:
         """
         for extent in self.extents(table):
             if extent.values is not None:
-                yield from self._values(extent, extent.values, len(table.generated))
+                yield from self.extent_values(extent, len(table.generated))
 
-    def _values(self, extent: Extent, values: ChunkList, columns: int) -> Iterator[bytes]:
+    def extent_values(self, extent: Extent, columns: int) -> Iterator[bytes]:
+        """The same of one extent that has them."""
+        assert extent.values is not None, "the caller has looked"
         sums = DigestSums(columns, id_key=self._reader.id_key)
-        yield from sums.passing(self.blocks(_ending(self.chunk_refs(values)), ObjectType.ROW_CHUNK))
+        yield from sums.passing(self.blocks(ending(self.chunk_refs(extent.values)), ObjectType.ROW_CHUNK))
         read = sums.digests()
-        _check_rows(read.rows, extent.rows)
+        check_rows(read.rows, extent.rows)
         if read.digests != extent.digests:
             raise Malformed("values of generated columns are others than their digests say")
 
@@ -292,7 +294,7 @@ def _table_key(name: TableName) -> bytes:
     return f"{name.schema}\0{name.name}".encode()
 
 
-def _ending(refs: Iterator[ChunkRef]) -> Iterator[ChunkRef]:
+def ending(refs: Iterator[ChunkRef]) -> Iterator[ChunkRef]:
     """The same; raises Malformed if the last chunk of an extent continues."""
     last = None
     for last in refs:
@@ -301,6 +303,6 @@ def _ending(refs: Iterator[ChunkRef]) -> Iterator[ChunkRef]:
         raise Malformed("the last chunk of an extent continues", object_id=last.id.hex())
 
 
-def _check_rows(rows: int, claimed: int) -> None:
+def check_rows(rows: int, claimed: int) -> None:
     if rows != claimed:
         raise Malformed("table holds another number of rows than recorded", why=f"{rows} instead of {claimed}")

@@ -187,6 +187,11 @@ class Open:
         self._whole.add(snapshot_id)
         return True
 
+    def lists(self, snapshot_id: SnapshotId) -> bool:
+        """Whether the snapshot's file is there now, whole or not."""
+        name = snapshot_name(snapshot_id)
+        return any(stored.name == name for stored in self.store.list(name))
+
     def _manifest_bytes(self, snapshot_id: SnapshotId) -> bytes:
         """Raises  NotFound; IntegrityError"""
         plain = unseal_file(self.store.get(snapshot_name(snapshot_id)), FileKind.SNAPSHOT, self.keys)

@@ -1,13 +1,13 @@
 """Is everything that a snapshot names there? Walks every list node by node, so that one damaged node hides nothing else.
 
 Nodes found whole are remembered with the packs below them, so snapshots that share them cost nothing more; damaged ones are visited from
-every snapshot, which is how each learns what it lost. Chunks are looked up in the index, not read.
+every snapshot, which is how each learns what it lost. Chunks are looked up in the index; whether they are read is up to `ItemContents`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 from vault.errors import IntegrityError, Malformed, MissingObject
 from vault.format import tree
@@ -56,14 +56,35 @@ Whole = PackSet | None
 """The packs that something whole relies on; None: it is not whole, and that was reported."""
 
 
-class Closure:
-    """Checks snapshots one after the other. `bad`: objects already known to be damaged, with their error."""
+class ItemContents(Protocol):
+    """Looks at what items hold. An item of a node that was found whole is looked at once, whatever snapshots share it."""
 
-    def __init__(self, repo: Indexed, bad: dict[ObjectId, IntegrityError], report: Report) -> None:
+    def prepare(self, table: TableItem | None, members: Sequence[object]) -> None:
+        """Look at the members of one node, extents of `table` among them, and remember what is wrong until `holds` asks."""
+
+    def holds(self, item: object, label: str) -> bool:
+        """Whether a prepared member is what its list says of it; what is wrong is told with `label`."""
+
+
+class Closure:
+    """Checks snapshots one after the other. `bad`: objects already known to be damaged, with their error.
+
+    contents   None: nothing of chunks is read
+    """
+
+    def __init__(
+        self,
+        repo: Indexed,
+        bad: dict[ObjectId, IntegrityError],
+        report: Report,
+        *,
+        contents: ItemContents | None = None,
+    ) -> None:
         self._index = repo.index
         self._reader = repo.reader(threads=1)
         self._bad = bad
         self._report = report
+        self._contents = contents
         self._table: TableItem | None = None
         """Whose extents are looked at."""
         self.packs = PackSets()
@@ -154,6 +175,8 @@ class Closure:
             self._report(error, label)
             return None
         self.objects += 1
+        if self._contents is not None:
+            self._contents.prepare(self._table, members)
         below = [
             self._node(member, level - 1, form, label) if isinstance(member, tree.Child) else self._item(member, label)
             for member in members
@@ -169,11 +192,13 @@ class Closure:
                 return self._chunk(item, label)
             case Extent():
                 whole = self.packs.union([self._chunks(chunks, label) for chunks in item.chunk_lists])
-                return whole if self._has_its_digests(item, label) else None
+                return whole if self._has_its_digests(item, label) and self._holds(item, label) else None
             case FileItem():
-                return self._chunks(item.chunks, label + path_text(item.path))
+                whole = self._chunks(item.chunks, label + path_text(item.path))
+                return whole if self._holds(item, label + path_text(item.path)) else None
             case LargeObjectItem():
-                return self._chunks(item.chunks, f"{label} {item.oid}")
+                whole = self._chunks(item.chunks, f"{label} {item.oid}")
+                return whole if self._holds(item, f"{label} {item.oid}") else None
             case TableItem():
                 table = f"{label.partition(':')[0]}:table {item.name}"
                 self._table = item
@@ -186,6 +211,9 @@ class Closure:
                 )
             case _:
                 return self.packs.none
+
+    def _holds(self, item: object, label: str) -> bool:
+        return self._contents is None or self._contents.holds(item, label)
 
     def _has_its_digests(self, extent: Extent, label: str) -> bool:
         try:

@@ -8,7 +8,7 @@ walked again while all that a listing shows is as it was (`remembered`), unless 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from vault.errors import IntegrityError, Malformed, MissingObject, NoRepository
@@ -19,6 +19,8 @@ from vault.ids import ObjectId, PackId, SnapshotId
 from vault.model import Manifest
 from vault.ops.check import strays
 from vault.ops.check.closure import Closure
+from vault.ops.check.damages import Damage as Damage
+from vault.ops.check.damages import Damages
 from vault.ops.check.packs import check_pack, sample
 from vault.ops.check.remembered import ClosureMemory, DataRead
 from vault.ops.repository.keys import list_slots
@@ -28,22 +30,8 @@ from vault.repo.fragments import damaged_fragments
 from vault.repo.freshness import Heads
 from vault.repo.keyring import verified_config
 from vault.repo.records import forgotten
-from vault.repo.state import Indexed, Open
+from vault.repo.state import Indexed
 from vault.repo.workers import ordered
-
-_AFFECTS_MAX = 1000
-"""Names kept for one damage; a lost pack of a large table would otherwise name every file of it."""
-
-
-@dataclass(slots=True)
-class Damage:
-    """`kind`: the error's code. `object`: hex id, or None if it is a file's. `affects`: `SNAPSHOT:what`, bounded."""
-
-    file: str
-    kind: str
-    object: str | None
-    why: str
-    affects: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +75,7 @@ def run(
 
     Raises  StoreError: the store itself does not answer
     """
-    findings = _Findings()
+    findings = Damages()
     _check_files(repo, findings)
     objects = read_bytes = 0
     read: dict[bool, set[PackId]] = {True: set(), False: set()}
@@ -146,7 +134,7 @@ def record(repo: Indexed, report: CheckReport, *, host: str, now_ms: int, entrop
 
 
 def _check_snapshots(
-    repo: Indexed, closure: Closure, memory: ClosureMemory, findings: _Findings
+    repo: Indexed, closure: Closure, memory: ClosureMemory, findings: Damages
 ) -> dict[SnapshotId, Manifest]:
     """Every readable snapshot. Each file is read; what it refers to is walked unless it was whole and nothing has changed."""
     readable: dict[SnapshotId, Manifest] = {}
@@ -159,7 +147,7 @@ def _check_snapshots(
             continue
         before, earlier = closure.objects, findings.so_far()
         packs = closure.check(snapshot_id, manifest)
-        if packs is None and not _is_there(repo.open, snapshot_id):
+        if packs is None and not repo.open.lists(snapshot_id):
             findings.back_to(earlier)  # forgotten and pruned while it was looked at
             del readable[snapshot_id]
             continue
@@ -168,12 +156,7 @@ def _check_snapshots(
     return readable
 
 
-def _is_there(repo: Open, snapshot_id: SnapshotId) -> bool:
-    name = snapshot_name(snapshot_id)
-    return any(stored.name == name for stored in repo.store.list(name))
-
-
-def _check_heads(repo: Indexed, own: Own, readable: Mapping[SnapshotId, Manifest], findings: _Findings) -> list[str]:
+def _check_heads(repo: Indexed, own: Own, readable: Mapping[SnapshotId, Manifest], findings: Damages) -> list[str]:
     """Whether snapshots went away since this machine saw them; what it sees now it remembers. What is wrong with its memory."""
     told: list[str] = []
     heads = Heads(repo.open, own.state_dir, told.append)
@@ -183,63 +166,7 @@ def _check_heads(repo: Indexed, own: Own, readable: Mapping[SnapshotId, Manifest
     return told
 
 
-class _Findings:
-    """Damages, one for each file or object. What a pack that is gone has lost is told with the pack, not object by object."""
-
-    def __init__(self) -> None:
-        self._damage: dict[tuple[str, str], Damage] = {}
-        self._by_object: dict[str, Damage] = {}
-        self._gone: dict[str, IntegrityError] = {}
-
-    def expect(self, error: IntegrityError) -> None:
-        """A pack that is gone: told when something is needed of it, in the place of each such error. A prune, or one that died
-        after its deletions, leaves entries about packs that nobody needs."""
-        self._gone[error.file] = error
-
-    def add_gone(self, error: IntegrityError) -> None:
-        self.expect(error)
-        self.add(error)
-
-    def add(self, error: IntegrityError, affects: str = "") -> None:
-        error = self._gone.get(error.file, error)
-        key = (error.file, error.object_id)
-        damage = self._damage.get(key) or self._by_object.get(key[1])
-        if damage is None:
-            damage = Damage(error.file, error.code, key[1] or None, _why(error))
-            self._damage[key] = damage
-            if key[1]:
-                self._by_object[key[1]] = damage
-        if affects and len(damage.affects) < _AFFECTS_MAX and affects not in damage.affects:
-            damage.affects.append(affects)
-
-    def add_lost(self, error: IntegrityError, affects: str) -> None:
-        """What went away is told apart from what is wrong with a file of its name."""
-        self._damage[error.file, error.code] = Damage(error.file, error.code, None, _why(error), [affects])
-
-    def so_far(self) -> dict[tuple[str, str], int]:
-        """For `back_to`."""
-        return {key: len(damage.affects) for key, damage in self._damage.items()}
-
-    def back_to(self, earlier: Mapping[tuple[str, str], int]) -> None:
-        """Take back what was added since."""
-        self._damage = {key: damage for key, damage in self._damage.items() if key in earlier}
-        for key, damage in self._damage.items():
-            del damage.affects[earlier[key] :]
-        self._by_object = {key[1]: damage for key, damage in self._damage.items() if key[1]}
-
-    def objects(self) -> list[ObjectId]:
-        """Every object of which a location is damaged."""
-        return [ObjectId(bytes.fromhex(object_id)) for object_id in self._by_object]
-
-    def all(self) -> tuple[Damage, ...]:
-        return tuple(self._damage.values())
-
-
-def _why(error: IntegrityError) -> str:
-    return error.message + (f": {error.why}" if error.why else "")
-
-
-def _check_files(repo: Indexed, findings: _Findings) -> None:
+def _check_files(repo: Indexed, findings: Damages) -> None:
     store = repo.open.store
     slots = list_slots(store).damage
     for error in (
@@ -265,7 +192,7 @@ def _check_files(repo: Indexed, findings: _Findings) -> None:
             findings.add_gone(Malformed("pack has another size", why=f"{there} bytes instead of {size}", file=name))
 
 
-def _lost(repo: Indexed, findings: _Findings) -> dict[ObjectId, IntegrityError]:
+def _lost(repo: Indexed, findings: Damages) -> dict[ObjectId, IntegrityError]:
     """Objects that no location gives; one that is damaged in a pack may be whole in another."""
     lost: dict[ObjectId, IntegrityError] = {}
     reader = repo.reader(threads=1)
@@ -281,7 +208,7 @@ def _lost(repo: Indexed, findings: _Findings) -> dict[ObjectId, IntegrityError]:
     return lost
 
 
-def _check_parents(repo: Indexed, whole: Mapping[SnapshotId, Manifest], findings: _Findings) -> None:
+def _check_parents(repo: Indexed, whole: Mapping[SnapshotId, Manifest], findings: Damages) -> None:
     """A parent that is neither there nor forgotten was lost (nothing knows of the newest one); numbers ascend from it (SNAP-5)."""
     there = {stored.name for stored in repo.open.store.list("snapshots/")}
     gone = {

@@ -37,6 +37,7 @@ _GRAVEST_FIRST: Final = (
     Trouble.FINDINGS,
     Trouble.INCOMPLETE,
 )
+_AFTER_VERIFY: Final = "pgvault check --read-data; pgvault repair; then pgvault verify --all"
 _GAPS_TOLD: Final = frozenset({State.NOT_EXPORTABLE, State.NOT_PERMITTED, State.FAILED})
 
 
@@ -50,6 +51,7 @@ def assess(seen: Seen, *, now_ms: int) -> Status:
         sources=sources,
         others={name: counts[name] for name in sorted(counts.keys() - set(seen.wanted))},
         check=seen.check,
+        verify=seen.verify,
         read_ms=None if None in read else min((time for time in read if time is not None), default=None),
         leftovers=seen.leftovers,
         snapshots=len(seen.known),
@@ -66,6 +68,8 @@ def _source(seen: Seen, name: str, *, now_ms: int) -> SourceStatus:
     last = whole[-1] if whole else None
     planned = seen.planned.get(name)
     due_ms = _due_ms(last, _allowed_ms(seen, whole, planned), now_ms=now_ms)
+    closures = () if seen.verify is None else seen.verify.closures
+    verified = {closure.snapshot: closure.checked_ms for closure in closures}
     drills = [drill for drill in seen.notes.drills.values() if drill.source == name]
     return SourceStatus(
         source=name,
@@ -75,6 +79,7 @@ def _source(seen: Seen, name: str, *, now_ms: int) -> SourceStatus:
         is_overdue=due_ms is not None and now_ms > due_ms,
         next_run_ms=None if planned is None else planned.next_ms,
         drill=max(drills, key=lambda drill: drill.created_ms, default=None),
+        verified_ms=max((verified[id] for id, _ in own if id in verified), default=None),
         job=next((one for one in seen.jobs if one.job.source == name), None),
         warnings=tuple(_warnings(last, own, now_ms=now_ms)),
     )
@@ -230,11 +235,12 @@ def _of_repository(seen: Seen) -> Iterator[Reason]:
         others = f", and {counted(len(seen.unreadable) - 1, 'other file')}" if len(seen.unreadable) > 1 else ""
         text = f"{first.file}: {first.message}{others}"
         yield Reason(trouble=Trouble.DAMAGE, source="", text=text, fix="pgvault check")
-    if seen.check is not None and seen.check.damage:
-        lines = seen.check.damage
-        others = f", and {len(lines) - 1} more" if len(lines) > 1 else ""
-        text = f"a check found damage: {lines[0]}{others}"
-        yield Reason(trouble=Trouble.DAMAGE, source="", text=text, fix="pgvault check; then pgvault repair")
+    told = ((seen.check, "a check", "pgvault check; then pgvault repair"), (seen.verify, "a verify", _AFTER_VERIFY))
+    for record, who, fix in told:
+        if record is not None and record.damage:
+            others = f", and {len(record.damage) - 1} more" if len(record.damage) > 1 else ""
+            text = f"{who} found damage: {record.damage[0]}{others}"
+            yield Reason(trouble=Trouble.DAMAGE, source="", text=text, fix=fix)
 
 
 def _of_unnamed(seen: Seen) -> Iterator[Reason]:

@@ -71,6 +71,7 @@ class Seen:
     waiting: tuple[Waiting, ...] = ()
     rollbacks: tuple[Rollback, ...] = ()
     check: CheckRecord | None = None
+    verify: CheckRecord | None = None
     unread: tuple[Misconfigured, ...] = ()
     jobs: tuple[SeenJob, ...] = ()
     leftovers: tuple[Leftover, ...] = ()
@@ -104,6 +105,7 @@ class SourceStatus:
     """last         the newest whole snapshot, or the newest at all; None: there is none
     due_ms       when one is overdue
     drill        the last one of any of its snapshots
+    verified_ms  when one of its snapshots was last found to be what its manifest says
     job          the newest of this machine
     """
 
@@ -114,6 +116,7 @@ class SourceStatus:
     is_overdue: bool
     next_run_ms: int | None
     drill: DrillRecord | None
+    verified_ms: int | None
     job: SeenJob | None
     warnings: tuple[str, ...]
 
@@ -129,6 +132,7 @@ class Status:
     sources: tuple[SourceStatus, ...]
     others: Mapping[str, int]
     check: CheckRecord | None
+    verify: CheckRecord | None
     read_ms: int | None
     leftovers: tuple[Leftover, ...]
     snapshots: int

@@ -55,7 +55,7 @@ _OF_A_DATABASE: Final[dict[str, _Renderer]] = {
     "user_roles_complete.sql": users.user_roles_sql,
     "users_with_encrypted_passwords.sql": users.users_sql,
 }
-_USERS: Final = "users_complete.csv"
+USERS: Final = "users_complete.csv"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,16 +154,16 @@ class View:
             return manifest_md(self._snapshot, self._selectors)
         if path in _OF_A_DATABASE:
             return _OF_A_DATABASE[path](self._snapshot, self._selectors)
-        name = self._selectors.users_table if path == _USERS else self._records()[path.removeprefix(f"{RECORDS}/")]
+        name = self._selectors.users_table if path == USERS else self._records()[path.removeprefix(f"{RECORDS}/")]
         return table_rows(self._snapshot, self._snapshot.table(name), "csv")
 
     def _rendered_names(self) -> set[str]:
         if not self._has_database():
             return {MANIFEST}
         selectors, tables = self._selectors, set(self._records().values())
-        names = {MANIFEST, _USERS, *_OF_A_DATABASE}
+        names = {MANIFEST, USERS, *_OF_A_DATABASE}
         if selectors.users_table not in tables:
-            names -= {_USERS, "users_with_encrypted_passwords.sql"}
+            names -= {USERS, "users_with_encrypted_passwords.sql"}
         if not any(tables_of("user_roles", tables, selectors)):
             names.remove("user_roles_complete.sql")
         if selectors.history_table not in tables:

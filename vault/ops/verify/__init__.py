@@ -1,0 +1,1 @@
+"""Whether the content of snapshots is what their manifests say."""
