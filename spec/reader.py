@@ -73,6 +73,7 @@ NODE_ITEMS_MAX = 512
 TREE_LEVEL_MAX = 12
 INLINE_CHUNKS_MAX = 8
 PATH_BYTES_MAX = 64 << 10
+STAMP_BYTES_MAX = 16 << 10
 DELTA_DEPTH_MAX = 64
 DELTA_BASE_BYTES_MIN = 8
 TRAILER_ORDINAL = 2**32 - 1
@@ -596,11 +597,18 @@ def safe_path(path: bytes) -> bool:
 file_time = tuple_of(signed, integer(0, 10**9 - 1))  # [TREE-12]
 
 
+stamp = record(attributes=mapping(text), etag=text, version=text)
+
+
 def file_item(value: Any, where: str) -> None:
     kinds = one_of("f", "d", "l")
-    tuple_of(binary(), kinds, integer(0, 0o7777), file_time, count, file_time, u64, boolean, binary(), chunk_list)(
-        value, where
-    )
+    fields = (binary(), kinds, integer(0, 0o7777), file_time, count, file_time, u64, boolean, binary(), chunk_list)
+    stamped = isinstance(value, list) and len(value) == 11
+    tuple_of(*fields, *([stamp] if stamped else []))(value, where)
+    if stamped:  # [TREE-16]
+        need(value[1] == "f", f"{where}: a stamp without a file")
+        texts = [value[10]["etag"], value[10]["version"], *value[10]["attributes"], *value[10]["attributes"].values()]
+        need(sum(len(one.encode()) for one in texts) <= STAMP_BYTES_MAX, f"{where}: a stamp that is too long", "limit")
     need(max(len(value[0]), len(value[8])) <= PATH_BYTES_MAX, f"{where}: a path that is too long", "limit")  # [TREE-12]
     need(safe_path(value[0]), f"{where}: not a relative path")
     need(value[1] == "f" or value[4] == 0, f"{where}: a size without a file")
@@ -1325,7 +1333,7 @@ class Restore:
         root = os.fsencode(self.target / "directories" / name)
         os.makedirs(root)
         finished: list[tuple[bytes, int, list[int]]] = []  # directories get their modes and times last
-        for path, kind, mode, mtime, size, _ctime, _inode, _racy, link, chunks in self.repository.files(reference):
+        for path, kind, mode, mtime, size, _ctime, _inode, _racy, link, chunks, *_ in self.repository.files(reference):
             full = self._place(root, path)
             if kind == "d":
                 os.makedirs(full, exist_ok=True)

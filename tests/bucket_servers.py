@@ -26,11 +26,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 
 from tests.bucket_programs import program_of
+from tests.http_front import Connection, Forward, Front, Message, answer
 
 START_TIMEOUT_S: Final = 60
 ATTEMPTS: Final = 3
@@ -126,7 +128,7 @@ def azurite() -> Iterator[BucketServer]:
 
 @contextmanager
 def fake_gcs() -> Iterator[BucketServer]:
-    """Google's storage, in memory. It asks for no credentials."""
+    """Google's storage, in memory. It asks for no credentials, lists in one page, and behind `as_google` takes puts as Google does."""
     program = _program("fake-gcs-server")
 
     def command(port: int, directory: Path) -> Sequence[str]:
@@ -135,8 +137,28 @@ def fake_gcs() -> Iterator[BucketServer]:
         return (program, *listening, *outside, "-log-level", "error")
 
     with _running("fake-gcs", command, {}) as (endpoint, directory):
-        environment = {"STORAGE_EMULATOR_HOST": endpoint}
-        yield BucketServer(kind="fake-gcs", endpoint=endpoint, environment=environment, directory=directory)
+        with Front(endpoint, partial(as_google, urlsplit(endpoint).netloc)) as front:
+            environment = {"STORAGE_EMULATOR_HOST": front.endpoint}
+            yield BucketServer(kind="fake-gcs", endpoint=front.endpoint, environment=environment, directory=directory)
+
+
+def as_google(host: str, request: Message, ask: Forward, client: Connection) -> None:
+    """The fake knows Google's XML interface for reading alone: a put becomes one of the JSON interface, with the same condition.
+    It wants to be called by the address that it was told."""
+    request.drop("host")
+    request.headers.append(("Host", host))
+    if request.method == "PUT":
+        bucket, _, name = request.target.lstrip("/").partition("?")[0].partition("/")
+        condition = request.header("x-goog-if-generation-match")
+        words = {"uploadType": "media", "name": unquote(name)} | ({"ifGenerationMatch": condition} if condition else {})
+        request.start = f"POST /upload/storage/v1/b/{unquote(bucket)}/o?{urlencode(words)} HTTP/1.1"
+        said = ask(request)
+        if said.status == 200:
+            made = json.loads(said.body)
+            said = answer(200, ETag=made["etag"], x_goog_generation=made["generation"])
+    else:
+        said = ask(request)
+    client.send(said.head() + said.body)
 
 
 SERVERS: Final[Mapping[str, Callable[[], AbstractContextManager[BucketServer]]]] = {

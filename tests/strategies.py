@@ -38,6 +38,7 @@ from vault.model import (
     RepositoryConfig,
     Section,
     SequenceItem,
+    Stamp,
     Sums,
     TableItem,
     TableName,
@@ -200,6 +201,10 @@ path_parts = st.binary(min_size=1, max_size=8).filter(
 paths = st.lists(path_parts, min_size=1, max_size=4).map(b"/".join)
 
 
+attributes = st.dictionaries(texts, texts, max_size=3).map(lambda drawn: tuple(sorted(drawn.items())))
+stamps = st.builds(Stamp, etag=texts, version=texts, attributes=attributes)
+
+
 @st.composite
 def file_items(draw: st.DrawFn) -> FileItem:
     kind = draw(st.sampled_from(FileType))
@@ -215,6 +220,7 @@ def file_items(draw: st.DrawFn) -> FileItem:
         racy=draw(st.booleans()),
         target=draw(st.binary(min_size=1, max_size=12)) if kind is FileType.SYMLINK else b"",
         chunks=chunks,
+        stamp=draw(st.none() | stamps) if kind is FileType.FILE else None,
     )
 
 

@@ -18,6 +18,8 @@
     |   `-- Unsupported       a version, kind or mandatory field newer than this program
     |-- StoreError            the storage did not do what was asked
     |   |-- NotFound / AlreadyExists / Unavailable / StoreFull / NoRepository
+    |   |-- StoreDenied       these rights do not include what was asked for
+    |   `-- CredentialsRefused  the storage does not take who asks
     |-- SourceError           the database or directory that is read or written
     |   |-- PermissionMissing / Incoherent / MeaningLost
     |-- Unreachable           no connection to the database, or no more
@@ -133,6 +135,18 @@ class Unavailable(StoreError):
 
 class StoreFull(StoreError):
     code = "STORE_FULL"
+
+
+class StoreDenied(StoreError):
+    """The storage knows who asks, and refuses this: other calls may be allowed, deleting above all may not."""
+
+    code = "STORE_DENIED"
+
+
+class CredentialsRefused(StoreError):
+    """Keys that are missing, wrong or expired, or a clock that is: no other call would be answered either."""
+
+    code = "STORE_CREDENTIALS"
 
 
 class NoRepository(StoreError):

@@ -82,6 +82,8 @@ TREE_LEVEL_MAX: Final = 12
 INLINE_CHUNKS_MAX: Final = 8
 PATH_BYTES_MAX: Final = 64 * KIB
 """A node of NODE_ITEMS_MAX files with such paths stays below META_BYTES_MAX."""
+STAMP_BYTES_MAX: Final = 16 * KIB
+"""Of what a bucket says of an object besides its bytes; S3 takes 2 KiB of a user's attributes and 8 KiB of headers."""
 
 LOOK_AGAIN_S: Final = 600
 """So long after a writer began to name its packs in its lease, it names them and looks at the sweeps again before it commits

@@ -18,14 +18,16 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1]))
 
-from spec.vectors import cutting, fragments, generated, keys, packs, repositories, trees, upkeep  # noqa: E402
+from spec.vectors import cutting, fragments, generated, keys, packs, repositories, stamps, trees, upkeep  # noqa: E402
 
 
 def generate() -> dict[str, str]:
     """File name below spec/vectors -> text."""
     files: dict[str, str] = {}
     kinds: collections.Counter[str] = collections.Counter()
-    made = (module.vectors() for module in (keys, packs, fragments, generated, trees, upkeep, repositories, cutting))
+    made = (
+        module.vectors() for module in (keys, packs, fragments, generated, trees, stamps, upkeep, repositories, cutting)
+    )
     for vector in itertools.chain.from_iterable(made):
         name = f"{vector.name}.json"
         if name in files:

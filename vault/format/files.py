@@ -11,18 +11,21 @@ from typing import Final
 
 from vault.errors import LimitExceeded, Malformed
 from vault.format.chunks import check_content, check_no_rows, decode_chunk_list, encode_chunk_list
-from vault.format.codec import INTEGER_MAX, INTEGER_MIN, POSITIVE_MAX, Row, Value, proven
-from vault.limits import PATH_BYTES_MAX
-from vault.model import ChunkList, FileItem, FileType
+from vault.format.codec import INTEGER_MAX, INTEGER_MIN, POSITIVE_MAX, Record, Row, Value, array_of, proven, text_of
+from vault.limits import PATH_BYTES_MAX, STAMP_BYTES_MAX
+from vault.model import ChunkList, FileItem, FileType, Stamp
 
 _MODE_MAX: Final = 0o7777
 _BAD_PARTS: Final = frozenset({b"", b".", b".."})
 _SECOND_NS: Final = 10**9
 _NO_CHUNKS: Final = ChunkList()
+_STAMPED: Final = 11
+"""Members of an item that came out of a bucket; any other has one less (TREE-16)."""
 
 
 def encode_file(item: FileItem) -> Value:
     """Raises as `decode_file`: whatever that refuses is not written"""
+    stamp = () if item.stamp is None else (_encode_stamp(item.stamp),)
     return proven(
         (
             item.path,
@@ -35,6 +38,7 @@ def encode_file(item: FileItem) -> Value:
             item.racy,
             item.target,
             encode_chunk_list(item.chunks),
+            *stamp,
         ),
         decode_file,
     )
@@ -42,7 +46,8 @@ def encode_file(item: FileItem) -> Value:
 
 def decode_file(value: Value) -> FileItem:
     """Raises  Malformed: also for a path that leaves its directory, or fields that disagree; LimitExceeded"""
-    row = Row(value, length=10, what="file")
+    stamped = len(array_of(value, "file")) == _STAMPED
+    row = Row(value, length=_STAMPED if stamped else _STAMPED - 1, what="file")
     path, type_ = row.blob(), row.text()
     if type_ not in {known.value for known in FileType}:
         raise Malformed("file: unknown type")
@@ -57,6 +62,7 @@ def decode_file(value: Value) -> FileItem:
         racy=row.flag(),
         target=row.blob(),
         chunks=decode_chunk_list(row.value()),
+        stamp=_decode_stamp(row.value()) if stamped else None,
     )
     _check(item)
     return item
@@ -73,6 +79,22 @@ def one_tree(items: Iterable[FileItem]) -> Iterator[FileItem]:
         if item.type is not FileType.DIRECTORY:
             above.append(item.path)
         yield item
+
+
+def _encode_stamp(stamp: Stamp) -> Value:
+    return {"attributes": dict(stamp.attributes), "etag": stamp.etag, "version": stamp.version}
+
+
+def _decode_stamp(value: Value) -> Stamp:
+    """Raises  Malformed, Unsupported; LimitExceeded"""
+    fields = Record(value, what="file: stamp")
+    attributes = tuple((name, text_of(held, "file: attribute")) for name, held in fields.map("attributes").items())
+    stamp = Stamp(etag=fields.text("etag"), version=fields.text("version"), attributes=attributes)
+    fields.finish()
+    texts = (stamp.etag, stamp.version, *(text for pair in attributes for text in pair))
+    if sum(len(text.encode()) for text in texts) > STAMP_BYTES_MAX:
+        raise LimitExceeded(f"file: a stamp of more than {STAMP_BYTES_MAX} bytes")
+    return stamp
 
 
 def _encode_time(time_ns: int) -> Value:
@@ -92,6 +114,8 @@ def _check(item: FileItem) -> None:
         raise Malformed("file: a path that is not relative and plain")
     if item.type is not FileType.FILE and (item.size or item.chunks != _NO_CHUNKS):
         raise Malformed("file: size or chunks of what is not a regular file")
+    if item.type is not FileType.FILE and item.stamp is not None:
+        raise Malformed("file: a stamp of what is not a regular file")
     if item.type is not FileType.SYMLINK and item.target:
         raise Malformed("file: a target of what is not a symbolic link")
     check_content(item.chunks, size=item.size, what="file")

@@ -24,7 +24,7 @@ from vault.model.database import (
     TableItem,
     Tablespace,
 )
-from vault.model.files import FileItem, FileType
+from vault.model.files import FileItem, FileType, Stamp
 from vault.model.notes import (
     Ack,
     CheckedPack,
@@ -124,6 +124,7 @@ __all__ = [
     "SequenceItem",
     "ServerFacts",
     "SlotInfo",
+    "Stamp",
     "State",
     "Sums",
     "Sweep",

@@ -15,11 +15,24 @@ class FileType(str, Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stamp:
+    """What a bucket said of an object besides its bytes. `etag` and `version` serve to recognise it unchanged.
+
+    `attributes`: (name, value) ascending by name, each once: HTTP's in lower case, a user's own with `meta-` before their name.
+    """
+
+    etag: str
+    version: str = ""
+    attributes: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FileItem:
     """One path of a directory, relative, `/`-separated bytes, sorted bytewise. Times in ns since the epoch.
 
     `ctime_ns`, `inode` and `device` only serve to recognise an unchanged file. `racy` forbids that: the file's ctime
-    was within two seconds of its reading.
+    was within two seconds of its reading. `stamp`: of what came out of a bucket; its path is then its key as
+    `model.object_keys` writes it.
     """
 
     path: bytes
@@ -32,6 +45,7 @@ class FileItem:
     racy: bool = False
     target: bytes = b""
     chunks: ChunkList = field(default_factory=ChunkList)
+    stamp: Stamp | None = None
 
 
 def path_text(path: bytes) -> str:

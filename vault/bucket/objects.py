@@ -1,0 +1,339 @@
+"""A bucket of somebody else's, read and written object by object, with every key as it is. S3 alone. Spec 88-files, "Buckets".
+
+Nothing here knows of paths. Each object is read under the condition that it still has the etag it was listed with; bytes of two
+states never become one stream. May be used from several threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from http.client import HTTPException, HTTPResponse
+from itertools import chain
+from typing import Final
+
+from vault.bucket.connections import AGAIN, ATTEMPTS, Answer, Connections, RestRequest
+from vault.bucket.credentials import Access, find_access
+from vault.bucket.errors import translate
+from vault.bucket.listing import ListedObject, header_time_ns, plain_etag, read_page
+from vault.bucket.place import BucketPlace
+from vault.errors import AlreadyExists, CredentialsRefused, StoreError, VaultError
+
+PIECE_BYTES: Final = 1024 * 1024
+PART_BYTES: Final = 8 * 1024 * 1024
+"""What is longer is sent in parts, each held in memory; S3 wants 5 MiB."""
+PART_GROWS_EVERY: Final = 1000
+"""S3 takes 10,000 parts: growing by PART_BYTES after every so many, they hold 430 GiB."""
+HEADERS: Final = (
+    "cache-control",
+    "content-disposition",
+    "content-encoding",
+    "content-language",
+    "content-type",
+    "expires",
+)
+_META: Final = "x-amz-meta-"
+
+
+class Changed(Exception):
+    """The object has not the etag any more that was asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenObject:
+    """What is read: its state, its attributes as in `model.Stamp`, and its bytes, once."""
+
+    object: ListedObject
+    attributes: tuple[tuple[str, str], ...]
+    blocks: Iterator[bytes]
+
+
+class BucketObjects:
+    """Keys are below the place's prefix."""
+
+    def __init__(self, place: BucketPlace, environment: Mapping[str, str], now_ms: Callable[[], int]) -> None:
+        """Nothing is sent. Raises  CredentialsRefused, Misconfigured, UnsafeError: as `find_access`; or no keys that can sign"""
+        access = find_access(place, environment)
+        _require_keys(place, access)
+        self._place = place
+        self._prefix = f"{place.prefix}/".encode() if place.prefix else b""
+        self._connections = Connections(access, environment, now_ms)
+        self._conditions = True
+
+    @property
+    def url(self) -> str:
+        return self._place.url
+
+    def cancel(self) -> None:
+        """End what runs in other threads. Never raises."""
+        self._connections.cancel()
+
+    def list(self, *, first: int = 1000) -> Iterator[ListedObject]:
+        """Every object, in the store's order. `first`: how many a page has at most. Raises  StoreError"""
+        query = {"list-type": "2", "encoding-type": "url", "max-keys": str(first)}
+        if self._prefix:
+            query["prefix"] = self._prefix.decode()
+        message, token = f"cannot list {self.url}", ""
+        while True:
+            asked = {**query, "continuation-token": token} if token else query
+            answer = self._ask("GET", query=asked)
+            if answer.status != 200:
+                raise _refused(answer, message)
+            try:
+                page = read_page(answer.body, self._prefix)
+            except ValueError as error:
+                raise _no_storage(message) from error
+            yield from page.objects
+            if not page.next:
+                return
+            if page.next == token:
+                raise StoreError(message, why="the storage gives the same page again and again")
+            token = page.next
+
+    def stat(self, key: bytes) -> ListedObject | None:
+        """Its state now, its time in full seconds; None if it is not there. Raises  StoreError"""
+        answer = self._ask("HEAD", key)
+        if answer.status == 404:
+            return None
+        if answer.status != 200:
+            raise _refused(answer, f"cannot look at it in {self.url}")
+        return _state(key, answer, int(answer.headers.get("content-length", "0")))
+
+    def open(self, key: bytes, etag: str) -> OpenObject:
+        """Read it as it was when it had `etag`; an empty one takes what is there.
+
+        Raises  Changed; NotFound; StoreDenied; StoreError; Unavailable. So does taking its bytes
+        """
+        stream = self._stream(key, etag, 0)
+        answer, blocks = next(stream), (piece for piece in stream if isinstance(piece, bytes))
+        assert isinstance(answer, Answer)
+        size = int(answer.headers.get("content-length", "-1"))
+        if size < 0:
+            raise _no_storage(f"cannot read it in {self.url}")
+        return OpenObject(object=_state(key, answer, size), attributes=_attributes(answer.headers), blocks=blocks)
+
+    def put(self, key: bytes, blocks: Iterator[bytes], attributes: Mapping[str, str], *, replace: bool) -> None:
+        """All of `blocks`, or nothing. Raises  AlreadyExists: it is there, unless `replace`; StoreDenied; StoreFull; StoreError; Unavailable"""
+        parts = _parts(blocks)
+        first, second = next(parts, b""), next(parts, None)
+        headers = _headers(attributes)
+        condition = {} if replace else {"if-none-match": "*"}
+        if second is None:
+            self._put_new(key, first, headers=headers, condition=condition)
+        else:
+            self._put_parts(key, chain((first, second), parts), headers=headers, condition=condition)
+
+    # --- how ---------------------------------------------------------------------------------------
+
+    def _ask(
+        self,
+        method: str,
+        key: bytes | None = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+    ) -> Answer:
+        return self._connections.ask(
+            RestRequest(method=method, path=self._path(key), query=query or {}, headers=headers or {}, body=body)
+        )
+
+    def _path(self, key: bytes | None) -> bytes:
+        bucket = b"/" + self._place.bucket.encode()
+        return bucket if key is None else bucket + b"/" + self._prefix + key
+
+    def _stream(self, key: bytes, etag: str, offset: int) -> Iterator[Answer | bytes]:
+        """The first answer, then its bytes; where the connection breaks they go on from where they stopped."""
+        total, attempt = -1, 0
+        while True:
+            headers = {"if-match": f'"{etag}"'} if etag and not etag.startswith("W/") else {}
+            if offset:
+                headers["range"] = f"bytes={offset}-"
+            request = RestRequest(method="GET", path=self._path(key), headers=headers)
+            try:
+                with self._connections.opened(request) as (answer, response):
+                    if answer.status not in AGAIN:
+                        self._require(answer, response, etag, partial=bool(offset))
+                        if total < 0:
+                            etag = etag or plain_etag(answer.headers.get("etag", ""))
+                            total = int(answer.headers.get("content-length", "-1"))
+                            yield answer
+                        while piece := response.read(PIECE_BYTES):
+                            yield piece
+                            offset, attempt = offset + len(piece), 0
+                        if offset >= total:
+                            return
+                    elif attempt + 1 == ATTEMPTS:
+                        raise _refused(_with_body(answer, response), f"cannot read it in {self.url}")
+            except (OSError, HTTPException) as error:
+                if attempt + 1 == ATTEMPTS:
+                    raise self._connections.unavailable(error) from error
+            self._connections.pause(attempt)
+            attempt += 1
+
+    def _require(self, answer: Answer, response: HTTPResponse, etag: str, *, partial: bool) -> None:
+        """Raises  Changed; as `_refused`"""
+        message = f"cannot read it in {self.url}"
+        if answer.status in (412, 416) or (partial and answer.status == 200):
+            response.read()
+            raise Changed("while it was read")
+        if answer.status not in (200, 206):
+            raise _refused(_with_body(answer, response), message)
+        told = plain_etag(answer.headers.get("etag", ""))
+        if etag and told != etag:
+            raise Changed("since it was listed")
+
+    def _put_new(self, key: bytes, body: bytes, *, headers: Mapping[str, str], condition: Mapping[str, str]) -> None:
+        message = f"cannot write it in {self.url}"
+        for attempt in range(ATTEMPTS):
+            if condition and not self._conditions and self.stat(key) is not None:
+                raise _taken(message)
+            asked = condition if self._conditions else {}
+            answer = self._ask("PUT", key, headers={**headers, **asked}, body=body)
+            if answer.status == 501 and asked:
+                self._conditions = False
+                continue
+            if answer.status == 409 and attempt + 1 < ATTEMPTS:  # another conditional request for it is under way
+                self._connections.pause(attempt)
+                continue
+            if answer.status == 412 and answer.repeated and self._is(key, body):
+                return  # the answer to our own was lost
+            if answer.status == 412:
+                raise _taken(message)
+            if answer.status != 200:
+                raise _refused(answer, message)
+            return
+        raise _taken(message)
+
+    def _is(self, key: bytes, body: bytes) -> bool:
+        return b"".join(self.open(key, "").blocks) == body
+
+    def _put_parts(
+        self, key: bytes, parts: Iterator[bytes], *, headers: Mapping[str, str], condition: Mapping[str, str]
+    ) -> None:
+        message = f"cannot write it in {self.url}"
+        if condition and self.stat(key) is not None:
+            raise _taken(message)
+        begun = self._ask("POST", key, query={"uploads": ""}, headers=headers)
+        upload = _between(begun.body, b"<UploadId>", b"</UploadId>")
+        if begun.status != 200 or not upload:
+            raise _refused(begun, message)
+        try:
+            told = []
+            for number, part in enumerate(parts, 1):
+                answer = self._ask("PUT", key, query={"partNumber": str(number), "uploadId": upload}, body=part)
+                if answer.status != 200 or "etag" not in answer.headers:
+                    raise _refused(answer, message)
+                told.append(
+                    f"<Part><PartNumber>{number}</PartNumber><ETag>{_escaped(answer.headers['etag'])}</ETag></Part>"
+                )
+            whole = f"<CompleteMultipartUpload>{''.join(told)}</CompleteMultipartUpload>".encode()
+            asked = condition if self._conditions else {}
+            answer = self._ask("POST", key, query={"uploadId": upload}, headers=asked, body=whole)
+            if answer.status == 404 and answer.repeated and self.stat(key) is not None:
+                return  # completed by the request whose answer was lost
+            if answer.status == 412:
+                raise _taken(message)
+            # The status is sent before the parts are joined: what went wrong then is in the body.
+            if answer.status != 200 or b"<Error>" in answer.body:
+                raise _refused(answer, message)
+        except BaseException:
+            self._abort(key, upload)
+            raise
+
+    def _abort(self, key: bytes, upload: str) -> None:
+        """So that nobody pays for parts of nothing; what remains is for the bucket's own rules."""
+        try:
+            self._ask("DELETE", key, query={"uploadId": upload})
+        except VaultError:
+            return
+
+
+def _parts(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    part, number = bytearray(), 0
+    for block in blocks:
+        part += block
+        length = PART_BYTES * (1 + number // PART_GROWS_EVERY)
+        while len(part) >= length:
+            yield bytes(part[:length])
+            del part[:length]
+            number += 1
+    if part:
+        yield bytes(part)
+
+
+def _state(key: bytes, answer: Answer, size: int) -> ListedObject:
+    return ListedObject(
+        key=key,
+        size=size,
+        modified_ns=header_time_ns(answer.headers.get("last-modified", "")),
+        etag=plain_etag(answer.headers.get("etag", "")),
+    )
+
+
+def _attributes(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Headers come as Latin-1 and mean UTF-8 where they are."""
+    own = {f"meta-{name.removeprefix(_META)}": value for name, value in headers.items() if name.startswith(_META)}
+    known = {name: headers[name] for name in HEADERS if headers.get(name)}
+    return tuple(sorted((_utf8(name), _utf8(value)) for name, value in {**own, **known}.items()))
+
+
+def _headers(attributes: Mapping[str, str]) -> dict[str, str]:
+    """What is no header (of another kind of bucket, or with a line's end in it) is left out."""
+    named = {
+        _META + name.removeprefix("meta-") if name.startswith("meta-") else name: value
+        for name, value in attributes.items()
+    }
+    wanted = {name: value for name, value in named.items() if name in HEADERS or name.startswith(_META)}
+    return {
+        name: value.encode().decode("latin-1")
+        for name, value in wanted.items()
+        if name.isascii() and name.isprintable() and " " not in name and ":" not in name and value.isprintable()
+    }
+
+
+def _utf8(text: str) -> str:
+    try:
+        return text.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return text
+
+
+def _require_keys(place: BucketPlace, access: Access) -> None:
+    """Raises  CredentialsRefused: signing wants keys that are known here"""
+    if access.keys is None and not access.options.get("skip_signature"):
+        raise CredentialsRefused(
+            f"no keys for {place.url}",
+            why="a bucket that is a directory is asked with a key id and a secret; roles and single sign-on obtain none here",
+            hint='eval "$(aws configure export-credentials --format env)", then run the command again',
+        )
+
+
+def _refused(answer: Answer, message: str) -> VaultError:
+    """By the one table of what storage means."""
+    text = f"status code: {answer.status} {answer.body[:4096].decode('utf-8', 'replace')}"
+    error = translate(text, message)
+    return StoreError(message, why=error.why, hint=error.hint) if isinstance(error, AlreadyExists) else error
+
+
+def _with_body(answer: Answer, response: HTTPResponse) -> Answer:
+    return Answer(status=answer.status, headers=answer.headers, body=response.read(65536))
+
+
+def _no_storage(message: str) -> StoreError:
+    return StoreError(message, why="what answers there is no object storage", hint="check the endpoint")
+
+
+def _taken(message: str) -> AlreadyExists:
+    return AlreadyExists(message, why="it is there already")
+
+
+def _between(body: bytes, before: bytes, after: bytes) -> str:
+    from html import unescape
+
+    _, _, rest = body.partition(before)
+    return unescape(rest.partition(after)[0].decode("utf-8", "replace")) if rest else ""
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")

@@ -1,0 +1,118 @@
+"""A store in a bucket of S3, Google Cloud Storage or Azure.
+
+put      one request with the condition that the name is new; a name that is said to be taken is read back, since that is also what
+         the first answer of this very put looks like when it was lost, and so is any put that was not answered
+barrier  nothing: what a put returned from is durable
+
+Invariant: a name never changes its bytes by what is done here. Never tries again itself: the client does. Spec 70-store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from vault.bucket.client import Bucket
+from vault.errors import AlreadyExists, LimitExceeded, Malformed, StoreError, Unavailable
+from vault.limits import PACK_BYTES_MAX
+from vault.ports import StoredFile
+from vault.store.names import is_segment, validate_name, validate_prefix
+
+
+class ObjectStorage:
+    """Files are objects below the bucket's prefix. Safe for threads and for several processes."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
+
+    @property
+    def url(self) -> str:
+        return self._bucket.url
+
+    @property
+    def network(self) -> str:
+        """Empty: S3, Google Cloud Storage and Azure list what was put."""
+        return ""
+
+    def put(self, name: str, data: bytes) -> None:
+        """As the port. A name that has the very bytes of `data` counts as put by this call."""
+        validate_name(name)
+        try:
+            self._bucket.put_new(name, data)
+        except AlreadyExists:
+            if not self._has(name, data):
+                raise
+        except Unavailable as lost:
+            try:
+                there = self._has(name, data)
+            except StoreError:
+                raise lost from None
+            if not there:
+                raise AlreadyExists(f"{name} exists already in {self.url}") from None
+        else:
+            if not self._bucket.conditions:
+                self._confirm(name, data)
+
+    def get(self, name: str) -> bytes:
+        """As the port; an object above PACK_BYTES_MAX is not loaded. Raises  LimitExceeded"""
+        validate_name(name)
+        return self._bucket.get(name, bytes_max=PACK_BYTES_MAX)
+
+    def get_range(self, name: str, offset: int, length: int) -> bytes:
+        assert offset >= 0
+        assert length >= 0
+        validate_name(name)
+        if length == 0:
+            return self._no_bytes(name, offset)
+        return self._bucket.get_range(name, offset, length)
+
+    def list(self, prefix: str) -> Iterator[StoredFile]:
+        """As the port. What cannot be a name is left out. Raises  StoreError: the storage lists in no order"""
+        validate_prefix(prefix)
+        return self._list(prefix)
+
+    def delete(self, *names: str) -> None:
+        for name in names:
+            validate_name(name)
+        self._bucket.delete(names)
+
+    def barrier(self) -> None:
+        """Return at once: what a put returned from is durable."""
+
+    def _list(self, prefix: str) -> Iterator[StoredFile]:
+        directory, slash, _ = prefix.rpartition("/")
+        last = ""
+        for found in self._bucket.list(directory + slash):
+            if found.key <= last:
+                raise StoreError(
+                    f"cannot use what {self.url} lists",
+                    why="its names come in no order",
+                    hint="use a bucket of the ordinary kind",
+                )
+            last = found.key
+            if found.key.startswith(prefix) and _is_name(found.key):
+                yield StoredFile(name=found.key, size=found.size, modified_ms=found.modified_ms)
+
+    def _has(self, name: str, data: bytes) -> bool:
+        """Whether `name` has exactly these bytes. Raises  NotFound; Unavailable; StoreError"""
+        try:
+            return self._bucket.get(name, bytes_max=len(data)) == data
+        except LimitExceeded:
+            return False
+
+    def _confirm(self, name: str, data: bytes) -> None:
+        """For storage without conditions: of names that are no hash, `config`, another writer's may have replaced ours."""
+        if "/" not in name and not self._has(name, data):
+            raise AlreadyExists(f"{name} exists already in {self.url}", why="another client wrote it at the same time")
+
+    def _no_bytes(self, name: str, offset: int) -> bytes:
+        """A range of nothing, which no storage can be asked for."""
+        size = self._bucket.stat(name).size
+        if offset > size:
+            raise Malformed(
+                f"{name} is too short", why=f"it has {size} bytes, bytes {offset} to {offset} are needed", file=name
+            )
+        return b""
+
+
+def _is_name(key: str) -> bool:
+    return all(map(is_segment, key.split("/")))
