@@ -22,6 +22,7 @@ from vault.ops.check import run as check
 from vault.ops.guard.facts import DEFAULTS, Terms
 from vault.ops.repository import keys
 from vault.ports import Clock, DirectorySource, Entropy, ObjectStore
+from vault.ports_of_buckets import BucketSource
 from vault.repo import keyring
 from vault.repo.freshness import Heads
 from vault.repo.glance import Look, listed
@@ -123,7 +124,7 @@ def opened_far(store: ObjectStore, cache_dir: Path | None = None, *, copies: boo
 def take(
     repo: Open | Indexed,
     database: FakeDatabase | FakeOpener | None = None,
-    directories: Mapping[str, DirectorySource] | None = None,
+    directories: Mapping[str, DirectorySource | BucketSource] | None = None,
     *,
     source: str = "project",
     selection: str = "",
@@ -137,6 +138,7 @@ def take(
     heads: Heads | None = None,
     accept_rollback: bool = False,
     guard: Terms | None = DEFAULTS,
+    full: bool = False,
 ) -> backup.BackupReport:
     """One backup."""
     opener = FakeOpener(database) if isinstance(database, FakeDatabase) else database
@@ -148,6 +150,7 @@ def take(
             program="test",
             tags=tags or {},
             moved=moved,
+            full=full,
             attended=attended,
             accept_rollback=accept_rollback,
             guard=guard,

@@ -24,6 +24,7 @@ from vault.model import (
     SchemaEntry,
     SequenceItem,
     ServerFacts,
+    Stamp,
     SuspendedCheck,
     TableItem,
     TableName,
@@ -252,9 +253,7 @@ class Capture(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFile:
-    """One path found by a scan; fields as in model.FileItem. `problem` is set for what cannot be captured, or is left out: its
-    state is NOT_SELECTED then, its `why` the pattern.
-
+    """One path found by a scan; fields as in model.FileItem. `problem`: not captured, or left out, by the pattern in its `why`.
     `witnessed`: the file system moves the ctime of a settled file at each change of its content (spec 88-files).
     """
 
@@ -268,6 +267,7 @@ class SourceFile:
     target: bytes
     witnessed: bool = False
     problem: Missing | None = None
+    stamp: Stamp | None = None  # of a bucket's object; without its attributes until it is fetched
 
 
 class DirectorySource(Protocol):

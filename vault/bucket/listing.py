@@ -32,14 +32,7 @@ class Page:
 
 def read_page(body: bytes, prefix: bytes) -> Page:
     """Objects in the order of the answer, `prefix` taken off. Raises  ValueError: it is no such answer"""
-    if b"<!DOCTYPE" in body[:4096]:
-        raise ValueError("a document type")
-    try:
-        root = ET.fromstring(body)
-    except ET.ParseError as error:
-        raise ValueError("no XML") from error
-    if _name(root) != "ListBucketResult":
-        raise ValueError("another document")
+    root = _root(body, "ListBucketResult")
     quoted = _text(root, "EncodingType") == "url"
     objects = tuple(_object(child, prefix, quoted=quoted) for child in root if _name(child) == "Contents")
     more = _text(root, "IsTruncated") == "true"
@@ -47,6 +40,13 @@ def read_page(body: bytes, prefix: bytes) -> Page:
     if more and not token:
         raise ValueError("a page without the token of the next")
     return Page(objects=objects, next=token if more else "")
+
+
+def read_buckets(body: bytes) -> list[str]:
+    """Names of the buckets in an answer to ListBuckets. Raises  ValueError: it is no such answer"""
+    root = _root(body, "ListAllMyBucketsResult")
+    found = next((child for child in root if _name(child) == "Buckets"), None)
+    return [] if found is None else sorted(_text(child, "Name") for child in found)
 
 
 def plain_etag(etag: str) -> str:
@@ -59,6 +59,18 @@ def header_time_ns(text: str) -> int:
         return _ns(parsedate_to_datetime(text))
     except (TypeError, ValueError):
         return 0
+
+
+def _root(body: bytes, name: str) -> ET.Element:
+    if b"<!DOCTYPE" in body[:4096]:
+        raise ValueError("a document type")
+    try:
+        root = ET.fromstring(body)
+    except ET.ParseError as error:
+        raise ValueError("no XML") from error
+    if _name(root) != name:
+        raise ValueError("another document")
+    return root
 
 
 def _object(element: ET.Element, prefix: bytes, *, quoted: bool) -> ListedObject:

@@ -6,8 +6,8 @@ states never become one stream. May be used from several threads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from http.client import HTTPException, HTTPResponse
 from itertools import chain
 from typing import Final
@@ -15,8 +15,8 @@ from typing import Final
 from vault.bucket.connections import AGAIN, ATTEMPTS, Answer, Connections, RestRequest
 from vault.bucket.credentials import Access, find_access
 from vault.bucket.errors import translate
-from vault.bucket.listing import ListedObject, header_time_ns, plain_etag, read_page
-from vault.bucket.place import BucketPlace
+from vault.bucket.listing import ListedObject, header_time_ns, plain_etag, read_buckets, read_page
+from vault.bucket.place import ALL_BUCKETS, BucketPlace
 from vault.errors import AlreadyExists, CredentialsRefused, StoreError, VaultError
 
 PIECE_BYTES: Final = 1024 * 1024
@@ -39,6 +39,10 @@ class Changed(Exception):
     """The object has not the etag any more that was asked for."""
 
 
+class Archived(Exception):
+    """The object lies in an archive and has to be asked back first."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenObject:
     """What is read: its state, its attributes as in `model.Stamp`, and its bytes, once."""
@@ -59,24 +63,48 @@ class BucketObjects:
         self._prefix = f"{place.prefix}/".encode() if place.prefix else b""
         self._connections = Connections(access, environment, now_ms)
         self._conditions = True
+        self._every = place.bucket == ALL_BUCKETS
 
     @property
     def url(self) -> str:
         return self._place.url
+
+    @property
+    def whole_bucket(self) -> str:
+        """Its name, if keys are those of all of one bucket; else empty."""
+        return "" if self._prefix or self._every else self._place.bucket
 
     def cancel(self) -> None:
         """End what runs in other threads. Never raises."""
         self._connections.cancel()
 
     def list(self, *, first: int = 1000) -> Iterator[ListedObject]:
-        """Every object, in the store's order. `first`: how many a page has at most. Raises  StoreError"""
+        """Every object, bucket by bucket in the store's order. `first`: how many a page has at most. Raises  StoreError"""
+        if not self._every:
+            yield from self._list(b"/" + self._place.bucket.encode(), first=first)
+            return
+        for name in self._buckets():
+            for item in self._list(b"/" + name.encode(), first=first):
+                yield replace(item, key=name.encode() + b"/" + item.key)
+
+    def _buckets(self) -> Sequence[str]:
+        message = f"cannot list the buckets of {self.url}"
+        answer = self._connections.ask(RestRequest(method="GET", path=b"/"))
+        if answer.status != 200:
+            raise _refused(answer, message)
+        try:
+            return read_buckets(answer.body)
+        except ValueError as error:
+            raise _no_storage(message) from error
+
+    def _list(self, path: bytes, *, first: int) -> Iterator[ListedObject]:
         query = {"list-type": "2", "encoding-type": "url", "max-keys": str(first)}
         if self._prefix:
             query["prefix"] = self._prefix.decode()
         message, token = f"cannot list {self.url}", ""
         while True:
             asked = {**query, "continuation-token": token} if token else query
-            answer = self._ask("GET", query=asked)
+            answer = self._connections.ask(RestRequest(method="GET", path=path, query=asked))
             if answer.status != 200:
                 raise _refused(answer, message)
             try:
@@ -102,7 +130,7 @@ class BucketObjects:
     def open(self, key: bytes, etag: str) -> OpenObject:
         """Read it as it was when it had `etag`; an empty one takes what is there.
 
-        Raises  Changed; NotFound; StoreDenied; StoreError; Unavailable. So does taking its bytes
+        Raises  Changed; Archived; NotFound; StoreDenied; StoreError; Unavailable. So does taking its bytes
         """
         stream = self._stream(key, etag, 0)
         answer, blocks = next(stream), (piece for piece in stream if isinstance(piece, bytes))
@@ -128,7 +156,7 @@ class BucketObjects:
     def _ask(
         self,
         method: str,
-        key: bytes | None = None,
+        key: bytes,
         *,
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
@@ -138,9 +166,9 @@ class BucketObjects:
             RestRequest(method=method, path=self._path(key), query=query or {}, headers=headers or {}, body=body)
         )
 
-    def _path(self, key: bytes | None) -> bytes:
-        bucket = b"/" + self._place.bucket.encode()
-        return bucket if key is None else bucket + b"/" + self._prefix + key
+    def _path(self, key: bytes) -> bytes:
+        """Of all buckets, keys begin with their names."""
+        return b"/" + key if self._every else b"/".join((b"", self._place.bucket.encode(), self._prefix + key))
 
     def _stream(self, key: bytes, etag: str, offset: int) -> Iterator[Answer | bytes]:
         """The first answer, then its bytes; where the connection breaks they go on from where they stopped."""
@@ -178,7 +206,10 @@ class BucketObjects:
             response.read()
             raise Changed("while it was read")
         if answer.status not in (200, 206):
-            raise _refused(_with_body(answer, response), message)
+            answer = _with_body(answer, response)
+            if b"<Code>InvalidObjectState</Code>" in answer.body:
+                raise Archived
+            raise _refused(answer, message)
         told = plain_etag(answer.headers.get("etag", ""))
         if etag and told != etag:
             raise Changed("since it was listed")

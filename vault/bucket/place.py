@@ -70,6 +70,27 @@ def parse_place(text: str) -> BucketPlace:
     return BucketPlace(scheme=cast(Scheme, scheme), bucket=bucket, prefix=prefix)
 
 
+ALL_BUCKETS: Final = "*"
+"""In the place of a bucket's name: all that the endpoint has, each the first part of its keys."""
+
+
+def parse_directory(text: str) -> BucketPlace:
+    """Of a directory that is a bucket: as `parse_place`, or `s3://*`. Raises  as `parse_place`; UsageError: of another kind than S3"""
+    if text.rstrip("/") == f"s3://{ALL_BUCKETS}":
+        return BucketPlace(scheme="s3", bucket=ALL_BUCKETS)
+    place = parse_place(text)
+    if place.scheme != "s3":
+        hint = "copy it to a directory, and name that"
+        if place.scheme == "gs":
+            hint = "Google's storage speaks S3 too: s3://BUCKET, with AWS_ENDPOINT_URL=https://storage.googleapis.com and HMAC keys"
+        raise UsageError(
+            f"{text}: not a directory yet",
+            why=f"buckets of {KIND[place.scheme]} are not read object by object",
+            hint=hint,
+        )
+    return place
+
+
 def _prefix_fault(prefix: str) -> str:
     if prefix == "":
         return ""

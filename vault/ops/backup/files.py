@@ -7,15 +7,15 @@ read is read once more; what cannot be captured is a line of the ledger.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from vault.crypto.keys import Keys
 from vault.errors import IntegrityError, NotThere, PermissionMissing, SourceError
 from vault.format.lists import FILES
-from vault.model import ChunkList, FileItem, FileType, ListRef, Missing, ObjectType, State
+from vault.model import ChunkList, FileItem, FileType, ListRef, Missing, ObjectType, Stamp, State
 from vault.model.files import path_text
+from vault.ops.backup.gaps import Gaps
 from vault.ops.backup.stored_lists import ListWriter
 from vault.pipeline.cut import cut_bytes, fastcdc
 from vault.ports import DirectorySource, Progress, SourceFile
@@ -25,23 +25,20 @@ from vault.repo.writer import Writer
 _RACY_NS = 2_000_000_000
 """File systems stamp times as coarsely as two seconds (FAT); a younger file may change without a trace in its times."""
 
-_TOLD_MAX = 10_000
-_SHOWN_MAX = 1_024
-"""Lines of the ledger for one directory, and characters of a path in them: at most some 10 MiB of the 64 of an object."""
 _SELDOM_MEANT = {
     b"node_modules": "it can be installed again; leave it out with --exclude node_modules",
     b".env": "it often holds secrets; leave it out with --exclude .env, or keep it, encrypted as all the rest",
 }
-_MANY = "mend those that are named, then run the backup again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilesCapture:
-    """`paths` of everything captured, for counting."""
+    """`paths` of everything captured, for counting. `bucket`: of a bucket, as its port gives it; None of a directory."""
 
     files: ListRef
     missing: tuple[Missing, ...]
     paths: tuple[bytes, ...]
+    bucket: str | None = None
 
 
 def capture_files(
@@ -56,11 +53,11 @@ def capture_files(
     """Read a directory; `before` is a snapshot whose unchanged files are taken over. Raises  SourceError: no such root"""
     progress.stage(f"directory {name}")
     reading = _Reading(source, ListWriter(writer, keys), keys.cut_seed, progress)
-    files = reading.lists.build(reading.items(_Previous(before, name, writer)), FILES)
-    return FilesCapture(files=files, missing=reading.told(), paths=tuple(reading.paths))
+    files = reading.lists.build(reading.items(PreviousFiles(before, name, writer)), FILES)
+    return FilesCapture(files=files, missing=reading.gaps.told(), paths=tuple(reading.paths))
 
 
-class _Previous:
+class PreviousFiles:
     """The previous snapshot's items, merged along an ascending scan."""
 
     def __init__(self, before: Snapshot | None, name: str, writer: Writer) -> None:
@@ -74,15 +71,9 @@ class _Previous:
         while self._next is not None and self._next.path < file.path:
             self._next = next(self._items, None)
         old = self._next
-        if old is None or old.path != file.path or old.type is not FileType.FILE or old.racy or not file.witnessed:
+        if old is None or old.path != file.path or old.type is not FileType.FILE or old.racy:
             return None
-        same = (old.size, old.mtime_ns, old.ctime_ns, old.inode, old.mode) == (
-            file.size,
-            file.mtime_ns,
-            file.ctime_ns,
-            file.inode,
-            file.mode,
-        )
+        same = _is_same_file(old, file) if file.stamp is None else _is_same_object(old, file.stamp, file)
         return old if same and self._all_there(old.chunks) else None
 
     def _all_there(self, chunks: ChunkList) -> bool:
@@ -91,6 +82,31 @@ class _Previous:
             return self._before.adopts(chunks, self._writer.adopt)
         except IntegrityError:
             return False  # reading the file again heals what is damaged
+
+
+def _is_same_file(old: FileItem, file: SourceFile) -> bool:
+    """Spec 88-files, FILE-1."""
+    return (
+        file.witnessed
+        and old.stamp is None
+        and (old.size, old.mtime_ns, old.ctime_ns, old.inode, old.mode)
+        == (file.size, file.mtime_ns, file.ctime_ns, file.inode, file.mode)
+    )
+
+
+def _is_same_object(old: FileItem, stamp: Stamp, file: SourceFile) -> bool:
+    """By the promise of its store. Spec 88-files, FILE-3."""
+    return (
+        old.stamp is not None
+        and is_promise(stamp.etag)
+        and (old.size, old.mtime_ns, old.stamp.etag, old.stamp.version)
+        == (file.size, file.mtime_ns, stamp.etag, stamp.version)
+    )
+
+
+def is_promise(etag: str) -> bool:
+    """Whether the store says with it that the same etag is the same bytes: a weak one does not."""
+    return bool(etag) and not etag.startswith("W/")
 
 
 def _files_or_none(before: Snapshot, name: str) -> Iterator[FileItem]:
@@ -106,20 +122,18 @@ class _Reading:
     lists: ListWriter
     seed: int
     progress: Progress
-    missing: list[Missing] = field(default_factory=list)
-    untold: Counter[State] = field(default_factory=Counter)
-    left_out: Counter[str] = field(default_factory=Counter)
+    gaps: Gaps = field(default_factory=Gaps)
     hinted: set[bytes] = field(default_factory=set)
     paths: list[bytes] = field(default_factory=list)
 
-    def items(self, previous: _Previous) -> Iterator[FileItem]:
+    def items(self, previous: PreviousFiles) -> Iterator[FileItem]:
         for file in self.source.scan():
             if file.problem is not None:
-                self._tell(file.problem)
+                self.gaps.tell(file.problem)
                 continue
             self._hint(file)
             item = self._item(file, previous)
-            if item is not None and self._storable(item):
+            if item is not None and self.gaps.storable(item):
                 self.paths.append(item.path)
                 yield item
 
@@ -130,16 +144,7 @@ class _Reading:
             self.hinted.add(name)
             self.progress.event("warning", f"{path_text(file.path)} is backed up too: {_SELDOM_MEANT[name]}")
 
-    def _storable(self, item: FileItem) -> bool:
-        """Whether readers take the item; one that they refuse would make its neighbours in the list unreadable [ENC-13]."""
-        try:
-            FILES.encode(item)
-        except IntegrityError as error:
-            self._report(item.path, f"it cannot be stored ({error.message})", "bring it into the range of the format")
-            return False
-        return True
-
-    def _item(self, file: SourceFile, previous: _Previous) -> FileItem | None:
+    def _item(self, file: SourceFile, previous: PreviousFiles) -> FileItem | None:
         kind = FileType(file.type)
         if kind is not FileType.FILE:
             return _item(file, kind, ChunkList(), racy=False)
@@ -160,16 +165,16 @@ class _Reading:
             except SourceError as error:
                 state = State.NOT_PERMITTED if isinstance(error, PermissionMissing) else State.FAILED
                 why = error.message + (f": {error.why}" if error.why else "")
-                self._tell(Missing(item=path_text(path), state=state, why=why, fix=error.hint))
+                self.gaps.tell(Missing(item=path_text(path), state=state, why=why, fix=error.hint))
                 return None
             if after is None:
-                self._report(path, "it vanished while it was read", "run the backup again")
+                self.gaps.report(path, "it vanished while it was read", "run the backup again")
                 return None
             if _stamp(after) == _stamp(file) and size == after.size:
                 young = file.ctime_ns > started_ns - _RACY_NS
                 return _item(file, FileType.FILE, chunks, racy=young or not file.witnessed)
             file = after
-        self._report(path, "it changed while it was read, twice; the last reading is stored", "stop its writer")
+        self.gaps.report(path, "it changed while it was read, twice; the last reading is stored", "stop its writer")
         return replace(_item(file, FileType.FILE, chunks, racy=True), size=size)
 
     def _store(self, path: bytes) -> tuple[ChunkList, int]:
@@ -185,37 +190,6 @@ class _Reading:
         cuts = ((chunk, False) for chunk in cut_bytes(blocks(), fastcdc(self.seed)))
         chunks = self.lists.store_chunks(cuts, ObjectType.FILE_CHUNK)
         return chunks, size
-
-    def _report(self, path: bytes, why: str, fix: str) -> None:
-        self._tell(Missing(item=path_text(path), state=State.FAILED, why=why, fix=fix))
-
-    def _tell(self, problem: Missing) -> None:
-        """Bounded in number and length: a ledger that is too large for an object would take the whole backup with it."""
-        if problem.state is State.NOT_SELECTED:
-            self.left_out[problem.why] += 1
-            return
-        if len(self.missing) >= _TOLD_MAX:
-            self.untold[problem.state] += 1
-            return
-        shown = problem.item if len(problem.item) <= _SHOWN_MAX else f"{problem.item[:_SHOWN_MAX]}..."
-        self.missing.append(replace(problem, item=shown))
-
-    def told(self) -> tuple[Missing, ...]:
-        """Every problem, those past the bound as one line for each state, what was left out as one for each pattern."""
-        left_out = (
-            Missing(
-                item=f"what --exclude {pattern} leaves out",
-                state=State.NOT_SELECTED,
-                why=f"{count} {'path' if count == 1 else 'paths'}, a directory with all it holds as one",
-                fix=f"back up without --exclude {pattern}",
-            )
-            for pattern, count in sorted(self.left_out.items())
-        )
-        rest = (
-            Missing(item=f"({count} more)", state=state, why="the ledger names only the first", fix=_MANY)
-            for state, count in self.untold.items()
-        )
-        return (*self.missing, *rest, *left_out)
 
 
 def _stamp(file: SourceFile) -> tuple[str, int, int, int, int]:

@@ -21,6 +21,7 @@ from vault.model import (
     Missing,
     State,
 )
+from vault.ops.backup.bucket import capture_bucket
 from vault.ops.backup.database import DatabaseCapture, capture_database
 from vault.ops.backup.files import FilesCapture, capture_files
 from vault.ops.backup.manifest_and_ledger import describe
@@ -41,6 +42,7 @@ from vault.ops.guard.facts import Terms
 from vault.ops.guard.judge import judged
 from vault.ops.project.files_outside import unmatched
 from vault.ports import Capture, Clock, DirectorySource, Entropy, Progress
+from vault.ports_of_buckets import BucketSource
 from vault.repo.freshness import Heads, Rollback, record_lost
 from vault.repo.lineage import Known, calendar, is_ahead, recordable
 from vault.repo.snapshot import Snapshot
@@ -74,7 +76,7 @@ def run(
     *,
     request: BackupRequest,
     open_capture: Callable[[], Capture] | None,
-    directories: Mapping[str, DirectorySource],
+    directories: Mapping[str, DirectorySource | BucketSource],
     clock: Clock,
     entropy: Entropy,
     progress: Progress,
@@ -118,7 +120,7 @@ def _run(
     *,
     request: BackupRequest,
     open_capture: Callable[[], Capture] | None,
-    directories: Mapping[str, DirectorySource],
+    directories: Mapping[str, DirectorySource | BucketSource],
     clock: Clock,
     tools: _Tools,
 ) -> BackupReport:
@@ -311,11 +313,12 @@ class _Take:
                 changed = capture.finish()
                 return replace(taken, part=replace(taken.part, server=capture.server)), changed
 
-    def directories(self, sources: Mapping[str, DirectorySource]) -> dict[str, FilesCapture]:
+    def directories(self, sources: Mapping[str, DirectorySource | BucketSource]) -> dict[str, FilesCapture]:
+        return {name: self._directory(name, source) for name, source in sorted(sources.items())}
+
+    def _directory(self, name: str, source: DirectorySource | BucketSource) -> FilesCapture:
         before = None if self._request.full else self._before
-        return {
-            name: capture_files(
-                name, source, self._writer, keys=self._repo.open.keys, before=before, progress=self._progress
-            )
-            for name, source in sorted(sources.items())
-        }
+        keys, progress = self._repo.open.keys, self._progress
+        if isinstance(source, BucketSource):
+            return capture_bucket(name, source, self._writer, keys=keys, before=before, progress=progress)
+        return capture_files(name, source, self._writer, keys=keys, before=before, progress=progress)

@@ -15,7 +15,7 @@ import pytest
 from tests.fake_source import FakeDirectory
 from tests.small_repository import CLOCK, Quiet, contents, damage, new_repository, rows, take
 from vault.model import Coverage, Missing, State
-from vault.ops.backup import files as backup_files
+from vault.ops.backup import gaps
 from vault.ops.backup import run as backup
 from vault.ops.backup.run import BackupReport
 from vault.repo.state import Open
@@ -244,7 +244,7 @@ def test_item_that_no_reader_takes_is_told_and_takes_no_other_with_it(repo: Open
 def test_ledger_of_very_many_problems_stays_readable_and_counts_all(
     repo: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backup_files, "_TOLD_MAX", 3)
+    monkeypatch.setattr(gaps, "_TOLD_MAX", 3)
     directory = FakeDirectory({b"%d" % number * 2_000: b"x" for number in range(10)} | {b"good": b"good"})
     for path in list(directory.files):
         if path != b"good":
