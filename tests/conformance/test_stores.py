@@ -1,4 +1,4 @@
-"""Every store of the project under the one suite."""
+"""Every store of the project under the one suite; the store in a bucket is in test_buckets."""
 
 from __future__ import annotations
 
@@ -10,15 +10,11 @@ import pytest
 
 from tests.conformance.store_suite import StoreSuite
 from tests.faults import Fault, FaultStore, RecordingStore
-from tests.fix_buckets import BucketServers
-from vault.bucket.client import connect
-from vault.bucket.place import parse_place
 from vault.errors import StoreError, Unavailable
 from vault.ports import ObjectStore
 from vault.store.disk import OsDisk
 from vault.store.local import LocalStore, create_local
 from vault.store.memory import MemoryStore
-from vault.store.object_storage import ObjectStorage
 from vault.store.readonly import ReadOnlyStore
 from vault.store.retry import RetryStore
 
@@ -52,16 +48,6 @@ class TestLocalStoreWithoutHardLinks(StoreSuite):
     def store(self, tmp_path: Path) -> ObjectStore:
         create_local(tmp_path / "repository")
         return LocalStore(tmp_path / "repository", os.urandom, disk=DiskWithoutHardLinks())
-
-
-class TestObjectStorage(StoreSuite):
-    """fake-gcs-server takes no PUT of the XML interface, which is the client's way to write to Google."""
-
-    @pytest.fixture(params=["moto", "versitygw", "azurite"])
-    def store(self, request: pytest.FixtureRequest, bucket_servers: BucketServers) -> ObjectStore:
-        server = bucket_servers[request.param]
-        place = parse_place(server.new_bucket() + "/pre fix/ü")
-        return ObjectStorage(connect(place, server.environment))
 
 
 class TestRetryStore(StoreSuite):

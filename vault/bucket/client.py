@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from vault.bucket.credentials import Access, find_access
-from vault.bucket.errors import conditions_unknown, translate, unanswered
+from vault.bucket.errors import broke_off, conditions_unknown, translate, unanswered
 from vault.bucket.place import BucketPlace
 from vault.errors import (
     AlreadyExists,
@@ -42,6 +42,8 @@ REQUEST_S: Final = 3600
 """96 MiB, the largest pack, at 27 KB a second."""
 SMALL_BYTES_MAX: Final = 256 * 1024
 """A write that passes in IDLE_S at 4 KB a second, and uses the connections of the reads."""
+BROKEN_OFF_TRIES: Final = 4
+"""Of what the storage began to answer; a page of a listing that came starts the count anew."""
 PAGE: Final = 1000
 """Names an answer to LIST has at most, in every storage."""
 DELETES_MAX: Final = 1000
@@ -169,15 +171,31 @@ class Bucket:
         on behind it."""
         assert directory == "" or directory.endswith("/")
         message = f"cannot list {directory or 'the objects'} of {self.url}"
-        pages = self._call(
-            message, lambda client: client.list(directory[:-1] or None, offset=after or None, chunk_size=PAGE)
-        )
+        last, ordered, tries = after, True, BROKEN_OFF_TRIES
         while True:
-            page = self._translated(message, lambda: next(pages, None))
-            if page is None:
+            try:
+                for page in self._pages(message, directory, after, first=tries == BROKEN_OFF_TRIES):
+                    tries = BROKEN_OFF_TRIES
+                    for found in map(_object, page):
+                        if after and found.key <= after:
+                            continue  # given already, by storage that cannot begin there
+                        ordered = ordered and found.key > last
+                        last = found.key
+                        yield found
                 return
+            except Unavailable:
+                # A page that broke off is not asked for again by the library: go on behind the last key.
+                tries -= 1
+                if not (self._answered and ordered and tries):
+                    raise
+                after = last
+
+    def _pages(self, message: str, directory: str, after: str, *, first: bool) -> Iterator[Sequence[Any]]:
+        client = self._client(self._quick if first else self._patient, large=False)
+        pages = client.list(directory[:-1] or None, offset=after or None, chunk_size=PAGE)
+        while (page := self._translated(message, lambda: next(pages, None), tries=1)) is not None:
             self._answered = True
-            yield from map(_object, page)
+            yield page
 
     def delete(self, keys: Sequence[str]) -> None:
         """Remove them, a thousand at a time. A key that is not there is no error.
@@ -219,25 +237,30 @@ class Bucket:
         return data
 
     def _call(self, message: str, call: Callable[[Client], T], key: str = "", *, large: bool = False) -> T:
+        tries = 1 if large else BROKEN_OFF_TRIES
         try:
-            result = self._translated(message, lambda: call(self._client(self._quick, large=large)), key)
+            result = self._translated(message, lambda: call(self._client(self._quick, large=large)), key, tries=tries)
         except Unavailable:
             if not self._answered:
                 raise
-            result = self._translated(message, lambda: call(self._client(self._patient, large=large)), key)
+            result = self._translated(message, lambda: call(self._client(self._patient, large=large)), key, tries=tries)
         self._answered = True
         return result
 
-    def _translated(self, message: str, call: Callable[[], T], key: str = "") -> T:
+    def _translated(self, message: str, call: Callable[[], T], key: str = "", *, tries: int) -> T:
+        """`tries`: how often to ask for what broke off in the middle, after which the library does not ask again."""
         from obstore.exceptions import BaseError
 
-        try:
-            return call()
-        except (BaseError, FileNotFoundError, ValueError, OSError) as error:
-            text = str(error)
-            if not unanswered(text):
-                self._answered = True
-            raise self._without_secrets(translate(text, message, kind=type(error).__name__, file=key)) from None
+        while True:
+            try:
+                return call()
+            except (BaseError, FileNotFoundError, ValueError, OSError) as error:
+                text = str(error)
+                if broke_off(text) or not unanswered(text):
+                    self._answered = True
+                tries -= 1
+                if not (broke_off(text) and tries):
+                    raise self._without_secrets(translate(text, message, kind=type(error).__name__, file=key)) from None
 
     def _without_secrets(self, error: VaultError) -> VaultError:
         for secret in self._access.secrets():

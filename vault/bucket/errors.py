@@ -196,6 +196,11 @@ def unanswered(text: str) -> bool:
     return _STATUS.search(text.partition(_DEBUG)[0]) is None
 
 
+def broke_off(text: str) -> bool:
+    """Whether the connection was lost in the middle of a request or of its answer, which the library leaves at that."""
+    return "request or response body error" in text.partition(_DEBUG)[0]
+
+
 def conditions_unknown(text: str) -> bool:
     """Whether a put with a condition was refused because the storage has no conditions."""
     said = text.partition(_DEBUG)[0]

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vault.bucket.client import Bucket
-from vault.errors import AlreadyExists, LimitExceeded, Malformed, StoreError, Unavailable
+from vault.errors import AlreadyExists, LimitExceeded, Malformed, NotFound, StoreError, Unavailable
 from vault.limits import PACK_BYTES_MAX
 from vault.ports import StoredFile
 from vault.store.names import is_segment, validate_name, validate_prefix
@@ -38,8 +38,8 @@ class ObjectStorage:
         validate_name(name)
         try:
             self._bucket.put_new(name, data)
-        except AlreadyExists:
-            if not self._has(name, data):
+        except AlreadyExists as taken:
+            if not self._holds(name, data, taken):
                 raise
         except Unavailable as lost:
             try:
@@ -91,6 +91,14 @@ class ObjectStorage:
             last = found.key
             if found.key.startswith(prefix) and _is_name(found.key):
                 yield StoredFile(name=found.key, size=found.size, modified_ms=found.modified_ms)
+
+    def _holds(self, name: str, data: bytes, taken: AlreadyExists) -> bool:
+        """As `_has`, of a name that was just said to be taken. Raises  AlreadyExists: then it was said not to be there"""
+        try:
+            return self._has(name, data)
+        except NotFound:
+            taken.why = "the storage says so, and then that it is not there: removed meanwhile, or an old version holds the name"
+            raise taken from None
 
     def _has(self, name: str, data: bytes) -> bool:
         """Whether `name` has exactly these bytes. Raises  NotFound; Unavailable; StoreError"""
