@@ -57,12 +57,16 @@ class ViewRepository:
         create_repository(self.store, passphrase=PASSPHRASE, label="test", clock=self.clock, entropy=os.urandom)
 
     def take(
-        self, directories: Mapping[str, Path] | None = None, capture: Callable[[], Capture] | None = None
+        self,
+        directories: Mapping[str, Path] | None = None,
+        capture: Callable[[], Capture] | None = None,
+        *,
+        selection: str = "all",
     ) -> Snapshot:
         repo = Closed(self.store).open(PASSPHRASE)
         report = backup.run(
             repo,
-            request=backup.BackupRequest(source="demo", selection="all", program="test"),
+            request=backup.BackupRequest(source="demo", selection=selection, program="test"),
             open_capture=capture,
             directories={name: DirectoryFiles(path) for name, path in (directories or {}).items()},
             clock=self.clock,

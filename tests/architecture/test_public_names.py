@@ -11,21 +11,23 @@ PUBLIC = {
     "vault.app": "background backup backup_request beginning command conninfo database health interval jobs places processes project quantities restore retention secret settings state status upkeep verify wiring",
     "vault.app.configuration": "effective validation",
     "vault.app.doctor": "run",
+    "vault.app.drill": "place run scheduled",
     "vault.app.schedule": "install known plan problem schedulers upkeep watching",
     "vault.app.signals": "outcome prometheus send service_manager",
     "vault.demo": "stage story",
     "vault.ops.backup": "number_and_parent reuse run why_read",
     "vault.ops.check": "closure damages packs parts run",
     "vault.ops.copy": "run",
-    "vault.ops.compare": "against databases row_digests",
+    "vault.ops.compare": "against databases facts recorded row_digests",
     "vault.ops.doctor": "database machine repository symptoms",
+    "vault.ops.drill": "assertions directories out_of_reach record references room verdict",
     "vault.ops.guard": "ack codes facts judge tidy",
     "vault.ops.project": "backup_selection components counts files_outside summary supabase",
     "vault.ops.repair": "index packs remake snapshots",
     "vault.ops.repository": "keys stats",
     "vault.ops.retention": "forget pins policy policy_words prune prune_plan reclaim time_zone unlock",
     "vault.ops.restore": "dry_run failures files referring_rows run standing_paths",
-    "vault.ops.restore.plan": "contents decision definition_differences extensions graph only_words plan referring_tables show steps",
+    "vault.ops.restore.plan": "collation contents decision definition_differences extensions graph only_words plan referring_tables show steps",
     "vault.ops.schedule": "timetable turns upkeep",
     "vault.ops.status": "assess seen",
     "vault.ops.verify": "run",
@@ -35,10 +37,10 @@ PUBLIC = {
     "vault.ops.view.scripts": "complete encryption policies restore_sh roles routines users",
     "vault.source.files": "directory target",
     "vault.source.postgres.capture": "catalog_facts cluster database examine reach",
-    "vault.source.postgres.connection": "connect exported_snapshot programs psycopg_errors server_facts sql_text throwaway_directories throwaway_server undecodable_names",
+    "vault.source.postgres.connection": "connect exported_snapshot programs psycopg_errors server_choice server_facts sql_text throwaway_directories throwaway_server undecodable_names",
     "vault.source.postgres.definitions": "beyond_pg_dump definitions_fingerprint expressions pg_dump",
     "vault.source.postgres.rows": "psql_copy psycopg_copy reader same_tables snapshot_sessions table_fingerprint unplannable without_table_locks",
-    "vault.source.postgres.target": "database",
+    "vault.source.postgres.target": "database temporary_reader",
 }
 """Folder -> its modules that others may import. `vault.sql` and the packages below it are public as a whole."""
 
@@ -49,7 +51,7 @@ BY_ALL = {
     "vault.ops.view.archive": ("vault.ops.view",),
     "vault.ops.view.executed": ("vault.ops.view",),
     "vault.ops.view.scripts": ("vault.ops.view",),
-    "vault.ops.restore.plan": ("vault.app", "vault.cli", "vault.demo", "vault.ops.restore"),
+    "vault.ops.restore.plan": ("vault.app", "vault.cli", "vault.demo", "vault.ops.drill", "vault.ops.restore"),
 }
 """Folder -> who may use it at all, where that is narrower than the layers."""
 

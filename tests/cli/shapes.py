@@ -181,6 +181,12 @@ SHAPES: dict[str, dict[str, Any]] = {
             beside=listed(fields(table=TEXT, why=TEXT, replace={"type": "boolean"})),
         )
     ),
+    "drill": result(
+        snapshot=SNAPSHOT_ID, source=TEXT, passed=TRUTH, tables=COUNT, rows=COUNT, files=COUNT,
+        mismatches=listed(fields(kind=TEXT, name=TEXT, why=TEXT)), not_checked=listed(fields(kind=TEXT, name=TEXT, why=TEXT)),
+        server=nullable(TEXT), running_s=SECONDS, duration_s=SECONDS, kept=nullable(fields(url=TEXT, place=TEXT, stop=TEXT)),
+        counts={"type": "object"},
+    ),
     "check": result(
         objects=COUNT, read_bytes=COUNT, duration_s=SECONDS,
         damage=listed(fields(file=TEXT, kind=TEXT, object=nullable(TEXT), why=TEXT, affects=listed(TEXT))),

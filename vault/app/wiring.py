@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from vault.source.files.target import DirectoryWriter
     from vault.source.postgres.connection.connect import Session
     from vault.source.postgres.connection.programs import Programs
+    from vault.source.postgres.target.temporary_reader import TemporaryReaders
 
 LEFTOVER_MS = 24 * 60 * 60 * 1000
 """A temporary file of this age belongs to a run that was killed."""
@@ -337,6 +338,27 @@ def ask_whether_it_answers(settings: Settings, conninfo: str, *, allow_cleartext
         session.close()
 
 
+def temporary_readers(settings: Settings, conninfo: str, allow_cleartext: bool) -> TemporaryReaders:
+    """Who may read all of a database and write nothing, for as long as somebody asks."""
+    from vault.source.postgres.connection.connect import resolve
+    from vault.source.postgres.target.temporary_reader import TemporaryReaders
+
+    server = resolve(conninfo, settings.environment, allow_cleartext=allow_cleartext)
+    return TemporaryReaders(server, system_entropy)
+
+
+@contextmanager
+def session(settings: Settings, conninfo: str) -> Iterator[Session]:
+    """One of a server of our own, closed at the end."""
+    from vault.source.postgres.connection.connect import connect, resolve
+
+    opened = connect(resolve(conninfo, settings.environment, allow_cleartext=False))
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
 @contextmanager
 def queries(settings: Settings, conninfo: str, *, allow_cleartext: bool) -> Iterator[Session]:
     """A session of its own to ask, with an empty search path."""
@@ -356,3 +378,13 @@ def client_programs(settings: Settings) -> Programs:
     from vault.source.postgres.connection.throwaway_server import embedded_bin
 
     return Programs(search_path=settings.environment.get("PATH", ""), embedded=embedded_bin())
+
+
+def other_client_programs(settings: Settings, major: int) -> list[Programs]:
+    """Each other place with a pg_dump that a server of `major` can be read with: another one writes definitions in other words."""
+    programs = client_programs(settings)
+    used = programs.find("pg_dump", major=major, local=True)
+    fitting = {one.path.parent for one in programs.every("pg_dump") if one.major >= major}
+    return [
+        replace(programs, directory=place) for place in sorted(fitting) if used is None or place != used.path.parent
+    ]

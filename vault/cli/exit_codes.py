@@ -36,7 +36,7 @@ MEANING: Final[Mapping[ExitCode, str]] = {
     ExitCode.OK: "done",
     ExitCode.FAILED: "failed",
     ExitCode.USAGE: "usage, or no such snapshot, path or table",
-    ExitCode.INCOMPLETE: "snapshot saved, but something selected was not captured",
+    ExitCode.INCOMPLETE: "done, but something selected was not captured or not compared",
     ExitCode.DAMAGE: "damage or mismatch found",
     ExitCode.RUIN: "snapshot saved, but it looks like damage next to the last good one (ack)",
     ExitCode.UNREACHABLE: "source or target unreachable",

@@ -39,6 +39,7 @@ COMMANDS: Final = {
     "table": "Print the rows of one table.",
     "export": "Write a snapshot as a directory, a pg_dump archive, SQL or a tar.",
     "restore": "Restore a snapshot, or a part of it, into a database and directories.",
+    "drill": "Prove a snapshot: restore it into a throwaway server and compare.",
     "prune": "Free the space of what no snapshot needs any more.",
     "check": "Check that the repository's bytes are intact.",
     "verify": "Verify that the content of snapshots equals their manifests.",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from vault.ops.retention.policy import Policy
 
 Value = str | int | bool | tuple[str, ...] | None
-SECTIONS: Final = ("guard", "schedule", "background", "signals")
+SECTIONS: Final = ("guard", "schedule", "background", "signals", "drill")
 _MILLISECONDS: Final = "_ms"
 
 

@@ -1,7 +1,4 @@
-"""After the backup of a scheduled run: retention, prune and check, as configured. Each is told in a line; none undoes the backup.
-
-The drill has its place here, as a step that is due now and then.
-"""
+"""After the backup of a scheduled run: retention, prune, check and drill, as configured. Each is told in a line; none undoes the backup."""
 
 from __future__ import annotations
 
@@ -20,8 +17,6 @@ if TYPE_CHECKING:
     from vault.app.settings import Settings
     from vault.ports import Progress
     from vault.repo.state import Open
-
-NAMES = ("retention", "prune", "check")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +41,8 @@ class Upkeep:
         due = self._not_yet(schedule.prune, self.pruned_ms)
         yield self._step("prune", not_at_all or failed or due, self._prune)
         yield self._step("check", self._not_yet(schedule.check, self._checked_ms()), self._check)
+        if schedule.drill != "never":
+            yield self._step("drill", "", self._drill)
 
     def _not_at_all(self, saved: Saved) -> str:
         from vault.repo.remembered import remembered
@@ -127,6 +124,20 @@ class Upkeep:
             raise _Skipped(f"this machine may not delete in the repository ({done.denied[0].why})")
         freed = max(0, done.deleted_bytes - report.repacked_bytes)
         return f"{counted(done.deleted, 'pack')} deleted, {size(freed)} freed"
+
+    def _drill(self) -> str:
+        from vault.app.drill.scheduled import CannotDrill, drill_source, next_source
+        from vault.repo.remembered import remembered
+
+        drills = remembered(self.repo).drills.values()
+        often = self.settings.schedule.drill
+        source, why = next_source(drills, self.sources, often=often, now_ms=self.now_ms)
+        if source is None:
+            raise _Skipped(why)
+        try:
+            return drill_source(self.repo, self.settings, source, progress=self.progress)
+        except CannotDrill as error:
+            raise _Skipped(str(error)) from error
 
     def _check(self) -> str:
         from vault.ops.check.run import Own, record, run

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from vault.app import project
 from vault.app.settings.background import read_background
+from vault.app.settings.drill import read_drill
 from vault.app.settings.guard import read_guard
 from vault.app.settings.schedule import read_schedule
 from vault.app.settings.signals import read_signals
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from vault.ops.retention.policy import Policy
 
 CONFIG_NAME: Final = "pgvault.toml"
-SECTIONS: Final = ("repository", "source", "retention", "guard", "signals", "schedule", "background")
+SECTIONS: Final = ("repository", "source", "retention", "guard", "signals", "schedule", "background", "drill")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +156,7 @@ def _with_file(settings: Settings, document: Document) -> Settings:
         signals=read_signals(top.table("signals")) if "signals" in top.values else settings.signals,
         schedule=read_schedule(top.table("schedule")) if "schedule" in top.values else settings.schedule,
         background=read_background(top.table("background")) if "background" in top.values else settings.background,
+        drill=read_drill(top.table("drill")) if "drill" in top.values else settings.drill,
         origins=_origins(settings.origins, document),
         files=(*settings.files, document.path),
     )

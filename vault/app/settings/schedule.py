@@ -15,6 +15,7 @@ OFTEN: Final[tuple[Often, ...]] = get_args(Often)
 class ScheduleSettings:
     """at, every  as vault.ops.schedule.timetable reads them, together
     prune, check  how often a run does them after its backup
+    drill         the same; never where nobody said so: it runs the snapshot's code on this machine
     max_age_ms    without a snapshot for so long it is overdue; None: by the interval
     """
 
@@ -22,6 +23,7 @@ class ScheduleSettings:
     every: str | None = None
     prune: Often = "weekly"
     check: Often = "weekly"
+    drill: Often = "never"
     max_age_ms: int | None = None
 
 
@@ -34,6 +36,7 @@ def read_schedule(section: Table) -> ScheduleSettings:
         every=every if fit else None,
         prune=_often(section, "prune"),
         check=_often(section, "check"),
+        drill=_often(section, "drill", "never"),
         max_age_ms=section.age_ms("max_age"),
     )
 
@@ -52,9 +55,9 @@ def _fits(section: Table, at: str | None, every: str | None) -> bool:
     return (together is None) == (every is None)
 
 
-def _often(section: Table, key: str) -> Often:
+def _often(section: Table, key: str, default: Often = "weekly") -> Often:
     text = section.text(key)
     chosen = next((often for often in OFTEN if often == text), None)
     if text is not None and chosen is None:
         section.wrong(key, f"one of {', '.join(OFTEN)}", hint=f'{key} = "weekly"')
-    return chosen or "weekly"
+    return chosen or default

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from vault.app import project
 from vault.app.settings.background import BackgroundSettings
+from vault.app.settings.drill import DrillSettings
 from vault.app.settings.guard import GuardSettings
 from vault.app.settings.schedule import ScheduleSettings
 from vault.app.settings.signals import SignalSettings
@@ -56,6 +57,7 @@ class Settings:
     signals: SignalSettings = field(default_factory=SignalSettings)
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
     background: BackgroundSettings = field(default_factory=BackgroundSettings)
+    drill: DrillSettings = field(default_factory=DrillSettings)
     origins: Mapping[str, ValueOrigin] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)

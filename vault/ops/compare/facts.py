@@ -7,6 +7,7 @@ copy cannot keep (oids, physical order, statistics) and properties of the databa
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Final, TypeVar
@@ -29,9 +30,13 @@ from vault.sql.in_force import in_force
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
-_MEMBER: Final = "e"
+MEMBER: Final = "e"
 """pg_depend's letter for members of extensions."""
 _INITDB: Final = "information_schema"
+_NAME: Final = r'(?:"(?:[^"]|"")*"|[a-z_][a-z0-9_]*)'
+_POLICY: Final = re.compile(
+    rf"(?P<start>CREATE POLICY {_NAME} ON {_NAME}\.{_NAME}(?: AS RESTRICTIVE)?(?: FOR [A-Z]+)? TO )(?P<roles>{_NAME}(?:, {_NAME})*)"
+)
 MISSING: Final = "missing"
 UNKNOWN: Final = "not in the source"
 
@@ -40,13 +45,15 @@ UNKNOWN: Final = "not in the source"
 class Difference:
     """`kind`: entry, privileges, extension, policy, meaning, role, membership, setting, sequence, large object, table, rows.
 
-    about  the object that it is about, where it is one of the database
+    about  the object that it is about: one of the database, or `role NAME`
+    parts  of an entry or a role that both have: names of the fields that differ
     """
 
     kind: str
     name: str
     what: str
     about: Address | None = field(default=None, compare=False)
+    parts: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +86,9 @@ def values(
     yield from pairs(kind, source, target, about=about)
     for key in sorted(source.keys() & target.keys(), key=str):
         if source[key] != target[key]:
-            what = _changed(source[key], target[key])
-            yield Difference(kind=kind, name=_name(key), what=what, about=about(key))
+            parts = _changed(source[key], target[key])
+            what = f"differs in {', '.join(parts)}" if parts else "differs"
+            yield Difference(kind=kind, name=_name(key), what=what, about=about(key), parts=parts)
 
 
 def _name(key: object) -> str:
@@ -89,17 +97,27 @@ def _name(key: object) -> str:
     return ".".join(map(str, key)) if isinstance(key, tuple) else str(key)
 
 
-def _changed(source: object, target: object) -> str:
-    """Names of the fields that differ, never their values."""
-    if isinstance(source, (SchemaEntry, Role)):
-        named = [field.name for field in fields(source) if getattr(source, field.name) != getattr(target, field.name)]
-        return f"differs in {', '.join(named)}"
-    return "differs"
+def _changed(source: object, target: object) -> tuple[str, ...]:
+    """Names of the fields that differ, never their values; nothing of what has no fields."""
+    if not isinstance(source, (SchemaEntry, Role)):
+        return ()
+    return tuple(field.name for field in fields(source) if getattr(source, field.name) != getattr(target, field.name))
 
 
 def entries(source: Iterable[SchemaEntry], target: Iterable[SchemaEntry]) -> Iterator[Difference]:
-    sides = [{entry.identity: entry for entry in side if not _is_of_the_database(entry)} for side in (source, target)]
+    sides = [
+        {entry.identity: _ordered(entry) for entry in side if not _is_of_the_database(entry)}
+        for side in (source, target)
+    ]
     yield from values("entry", sides[0], sides[1], about=lambda identity: identity.address)
+
+
+def _ordered(entry: SchemaEntry) -> SchemaEntry:
+    """pg_dump lists the roles of a policy as they lie in the cluster."""
+    if entry.identity.desc != "POLICY" or (head := _POLICY.match(entry.definition)) is None:
+        return entry
+    roles = ", ".join(sorted(re.findall(_NAME, head["roles"])))
+    return replace(entry, definition=f"{head['start']}{roles}{entry.definition[head.end() :]}")
 
 
 def _is_of_the_database(entry: SchemaEntry) -> bool:
@@ -139,7 +157,7 @@ def _meanings(source: CatalogFacts, target: CatalogFacts, *, versions: tuple[int
     ]
     there = {caller(dependent) for dependent, _, _ in target.edges}
     members = {
-        caller(dependent) for facts in (source, target) for dependent, _, letter in facts.edges if letter == _MEMBER
+        caller(dependent) for facts in (source, target) for dependent, _, letter in facts.edges if letter == MEMBER
     }
     for address in sorted((there - members) & (sides[0].of.keys() | sides[1].of.keys()), key=str):
         if sides[0].changed({address: sides[1].of.get(address, {})}):
@@ -164,7 +182,7 @@ def roles(source: Roles, target: Roles) -> Iterator[Difference]:
         {role.name: replace(role, verifier=None) if hidden else role for role in side.roles}
         for side in (source, target)
     ]
-    for difference in values("role", sides[0], sides[1]):
+    for difference in values("role", sides[0], sides[1], about=of_role):
         if difference.what != UNKNOWN:
             yield difference
     here = {(membership.role, membership.member): membership for membership in target.memberships}
@@ -174,14 +192,19 @@ def roles(source: Roles, target: Roles) -> Iterator[Difference]:
                 kind="membership",
                 name=f"{membership.member} in {membership.role}",
                 what="missing or with other options",
+                about=Address(kind="role membership", names=(membership.role, membership.member)),
             )
-    settings = [
-        {f"{one.name} of {one.role or 'all'}{' here' if one.here else ''}": one.value for one in side.settings}
-        for side in (source, target)
-    ]
-    for difference in values("setting", settings[0], settings[1]):
-        if difference.what != UNKNOWN:
-            yield difference
+    settings = [{(one.role, one.here, one.name): one.value for one in side.settings} for side in (source, target)]
+    for role_name, inside, name in sorted(settings[0]):
+        value = settings[1].get((role_name, inside, name))
+        if value != settings[0][role_name, inside, name]:
+            subject = f"{role_name or 'all roles'}{' in this database' if inside else ''}"
+            what = MISSING if value is None else "differs"
+            yield Difference(kind="setting", name=f"{name} of {subject}", what=what, about=of_role(role_name))
+
+
+def of_role(name: str) -> Address:
+    return Address(kind="role", names=(name,))
 
 
 def _equal(membership: Membership, other: Membership | None) -> bool:

@@ -87,6 +87,13 @@ class Programs:
             hint=f"install postgresql-client-{major}" + (", or pip install 'pgvault[embedded]'" if local else ""),
         )
 
+    def every(self, name: str) -> list[Program]:
+        """All there are, the embedded one last."""
+        found = self._candidates(name)
+        if self.directory is None and self.embedded is not None and (program := self.embedded / name).is_file():
+            found.append(Program(path=program, version=version_of(program)))
+        return found
+
     def _candidates(self, name: str) -> list[Program]:
         if self.directory is not None:
             paths = [self.directory / name]

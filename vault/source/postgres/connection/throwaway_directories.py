@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pwd
+import shlex
 import shutil
 import stat
 import sys
@@ -22,6 +23,23 @@ from vault.errors import SourceError
 
 PREFIX: Final = "pgvault-server-"
 ALIVE: Final = "alive"
+KEPT: Final = "kept"
+"""In a place whose server was left running on purpose: its process and its user."""
+STOP: Final = "stop"
+_STOPPING: Final = """\
+#!/bin/sh
+# Stops the server that a drill left running, and removes all that is here.
+{
+owner() { ps -o uid= -p %(pid)d | tr -d ' '; }
+if [ "$(owner)" = "%(uid)d" ]; then
+  kill -INT %(pid)d
+  while [ "$(owner)" = "%(uid)d" ]; do sleep 1; done
+fi
+rm -rf -- %(place)s
+exit
+}
+"""
+"""The number of a process is the server's own word: it is stopped only if it is the server's user's."""
 UIDS: Final = range(61184, 65520)
 """What systemd gives to dynamic users: no account of a person or a package lies there."""
 
@@ -43,12 +61,52 @@ def throwaway_directory() -> Iterator[Path]:
         new.rename(place / ALIVE)
         yield place
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        if not (place / KEPT).exists():
+            shutil.rmtree(place, ignore_errors=True)
         os.close(lock)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """The process of a server that outlives the one that started it, and its user."""
+
+    pid: int
+    uid: int
+
+    def is_alive(self) -> bool:
+        """As far as this system tells whose a process is."""
+        try:
+            os.kill(self.pid, 0)
+            return not os.path.isdir("/proc/self") or Path("/proc", str(self.pid)).stat().st_uid == self.uid
+        except PermissionError:
+            return True
+        except OSError:
+            return False
+
+
+def keep(place: Path, server: Kept) -> str:
+    """Leave `place` and what runs in it; returns the line that ends both. Raises  OSError"""
+    script = place / STOP
+    text = _STOPPING % {"pid": server.pid, "uid": server.uid, "place": shlex.quote(str(place))}
+    script.write_text(text, encoding="utf-8")
+    script.chmod(0o700)
+    (place / KEPT).write_text(f"{server.pid} {server.uid}\n", encoding="ascii")
+    return f"sh {shlex.quote(str(script))}"
+
+
+def _is_kept(place: Path) -> bool:
+    try:
+        pid, uid = map(int, (place / KEPT).read_text(encoding="ascii").split())
+    except (OSError, ValueError):
+        return False
+    return Kept(pid=pid, uid=uid).is_alive()
+
+
 def sweep() -> None:
-    """Remove the places of this user whose process has ended. A server that still runs in one ends when it misses its files."""
+    """Remove the places of this user whose process has ended, unless their server was left running and runs.
+
+    A server that still runs in one that is removed ends when it misses its files.
+    """
     for place in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         try:
             known = place.lstat()
@@ -59,7 +117,8 @@ def sweep() -> None:
             continue  # another process removes it, or has not locked it yet
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(place, ignore_errors=True)
+            if not _is_kept(place):
+                shutil.rmtree(place, ignore_errors=True)
         except BlockingIOError:
             pass
         finally:

