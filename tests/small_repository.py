@@ -19,6 +19,7 @@ from vault.limits import KDF_MEMORY_KIB_MIN, KDF_PASSES_MIN
 from vault.model import FileKind, Manifest, ObjectType
 from vault.ops.backup import run as backup
 from vault.ops.check import run as check
+from vault.ops.check.amount import ALL, Amount
 from vault.ops.guard.facts import DEFAULTS, Terms
 from vault.ops.repository import keys
 from vault.ports import Clock, DirectorySource, Entropy, ObjectStore
@@ -198,7 +199,7 @@ def contents(repo: Open | Indexed, snapshot_id: SnapshotId) -> dict[str, bytes]:
     return found
 
 
-def damage(repo: Open | Indexed, *, read_data: float | None = 1.0) -> tuple[check.Damage, ...]:
+def damage(repo: Open | Indexed, *, read_data: Amount | None = ALL) -> tuple[check.Damage, ...]:
     """What a check finds."""
     indexed = repo if isinstance(repo, Indexed) else repo.indexed(None)
     return check.run(indexed, read_data=read_data, entropy=os.urandom, progress=Quiet()).damage

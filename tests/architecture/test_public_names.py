@@ -16,7 +16,7 @@ PUBLIC = {
     "vault.app.signals": "outcome prometheus send service_manager",
     "vault.demo": "stage story",
     "vault.ops.backup": "number_and_parent reuse run why_read",
-    "vault.ops.check": "closure damages packs parts run",
+    "vault.ops.check": "amount closure damages packs parts run",
     "vault.ops.copy": "run",
     "vault.ops.compare": "against databases facts recorded row_digests",
     "vault.ops.doctor": "database machine repository symptoms",

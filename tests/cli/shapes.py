@@ -190,7 +190,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     "check": result(
         objects=COUNT, read_bytes=COUNT, duration_s=SECONDS,
         damage=listed(fields(file=TEXT, kind=TEXT, object=nullable(TEXT), why=TEXT, affects=listed(TEXT))),
-        snapshots=COUNT, notes=listed(TEXT), remembered=COUNT, remembered_since=nullable(TIME), data_read=nullable(TIME),
+        snapshots=COUNT, packs_left=COUNT, notes=listed(TEXT), remembered=COUNT, remembered_since=nullable(TIME), data_read=nullable(TIME),
     ),
     "verify": result(
         snapshots=listed(fields(snapshot=SNAPSHOT_ID, verified=TRUTH)), part=nullable(TEXT), objects=COUNT, read_bytes=COUNT, rows=COUNT,

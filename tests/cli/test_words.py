@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vault.app.conninfo import as_conninfo, database_name, redacted, refuse_password, settings_of
-from vault.cli.commands.check import share
+from vault.cli.commands.check import amount
 from vault.cli.names import split_path
 from vault.cli.render import age, encodable, printable, size
 from vault.errors import UsageError
+from vault.ops.check.amount import Amount
+from vault.ops.check.parts import Part
 
 SECRET = "hunter2"
 
@@ -155,12 +157,22 @@ def test_printed_text_has_no_control_characters_and_always_encodes(text: str) ->
     encodable(shown, io.TextIOWrapper(io.BytesIO(), encoding="ascii")).encode("ascii")
 
 
-@pytest.mark.parametrize(("text", "part"), [("100%", 1.0), ("5%", 0.05), ("1/4", 0.25), ("0.5%", 0.005)])
-def test_share_of_packs_is_read(text: str, part: float) -> None:
-    assert share(text) == pytest.approx(part)
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("100%", Amount()),
+        ("5%", Amount(share=0.05)),
+        ("0.5%", Amount(share=0.005)),
+        ("1/4", Amount(part=Part(1, 4))),
+        ("10G", Amount(bytes_max=10 << 30)),
+        ("4096", Amount(bytes_max=4096)),
+    ],
+)
+def test_amount_of_packs_is_read(text: str, wanted: Amount) -> None:
+    assert amount(text) == wanted
 
 
-@pytest.mark.parametrize("text", ["", "0%", "101%", "2/1", "0/3", "1/0", "five", "-5%", "nan%"])
-def test_impossible_share_is_refused(text: str) -> None:
+@pytest.mark.parametrize("text", ["", "0%", "101%", "2/1", "0/3", "1/0", "five", "-5%", "nan%", "0", "0K", "1/2/3"])
+def test_impossible_amount_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
-        share(text)
+        amount(text)

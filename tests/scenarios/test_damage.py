@@ -32,6 +32,7 @@ from vault.errors import (
 from vault.format.pack import parse_pack_name
 from vault.ids import PackId
 from vault.model import ObjectType, PackEntry
+from vault.ops.check.amount import ALL
 from vault.ops.repository import keys
 from vault.repo.state import Closed
 from vault.store.memory import MemoryStore
@@ -85,7 +86,7 @@ def test_damaged_fragment_is_named_and_hides_no_other(sample: Sample, way: str, 
         opened(MemoryStore(dict(sample.files))).indexed(cache_dir)
         store = mutate(sample, name, MUTATIONS[way])
         repo = opened(store).indexed(cache_dir)
-        for read_data in (None, 1.0):
+        for read_data in (None, ALL):
             found = damage(repo, read_data=read_data)
             if way == "missing":
                 assert {item.kind for item in found} == {"MISSING_OBJECT"}

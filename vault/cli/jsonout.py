@@ -148,6 +148,7 @@ def check(report: CheckReport, duration_s: float) -> Json:
         read_bytes=report.read_bytes,
         snapshots=report.snapshots,
         damage=[asdict(fault) for fault in report.damage],
+        packs_left=report.read.left,
         notes=list(report.notes),
         remembered=report.remembered,
         remembered_since=None if since is None else about.instant(since),

@@ -31,6 +31,8 @@ MAGIC = b"PGVRUN2\n"
 COUNTS = struct.Struct(">IIII")
 PACK = struct.Struct(">32sQ68s")
 _POSITION = struct.Struct(">I")
+_BASE = struct.Struct(">32x32s18xBxI")
+"""Of an entry: base, depth, position of the pack."""
 _LINK = struct.Struct(">32s32s16xBxBxI")
 """Of an entry: id, base, type, depth, position of the pack."""
 _FACTS = struct.Struct(">32s32s4xIIIBxBxI")
@@ -151,6 +153,17 @@ class Run:
         for first in range(start, end, _SCANNED_BYTES):
             for length, pack in _LENGTH.iter_unpack(self._data[first : min(first + _SCANNED_BYTES, end)]):
                 yield pack, length
+
+    def bases(self) -> Iterator[tuple[int, bytes]]:
+        """(position, id of the base) of every delta, in order."""
+        self.check()
+        start, end = self._layout.entries_at, self._layout.entries_at + self._layout.entries * ENTRY_BYTES
+        position = 0
+        for first in range(start, end, _SCANNED_BYTES):
+            for base, depth, _ in _BASE.iter_unpack(self._data[first : min(first + _SCANNED_BYTES, end)]):
+                if depth:
+                    yield position, base
+                position += 1
 
     def positions(self, object_id: ObjectId) -> Iterator[int]:
         """Where usable entries of the id are."""

@@ -16,6 +16,7 @@ from vault.format.pack import pack_name
 from vault.ids import PackId
 from vault.model import CheckRecord, FileKind
 from vault.ops.check import run as check
+from vault.ops.check.amount import ALL, Amount
 from vault.repo import checks
 from vault.repo.records import load
 from vault.repo.state import Indexed, Open
@@ -29,7 +30,7 @@ def repo() -> Open:
     return repo
 
 
-def checked(repo: Open, now_ms: int, *, read_data: float | None = None) -> CheckRecord:
+def checked(repo: Open, now_ms: int, *, read_data: Amount | None = None) -> CheckRecord:
     indexed = repo.indexed(None)
     report = check.run(indexed, read_data=read_data, entropy=os.urandom, progress=Quiet())
     check.record(indexed, report, host="h", now_ms=now_ms, entropy=os.urandom)
@@ -47,11 +48,11 @@ def read_at(record: CheckRecord) -> set[int | None]:
 def test_a_record_carries_on_when_each_pack_was_read(repo: Open) -> None:
     assert checks.newest(repo) is None
     assert read_at(checked(repo, 1)) == {None}
-    assert read_at(checked(repo, 2, read_data=1.0)) == {2}
+    assert read_at(checked(repo, 2, read_data=ALL)) == {2}
     assert read_at(checked(repo, 3)) == {2}
     take(repo, FakeDatabase(tables={"public.t": [rows(2, 100)]}))
     assert read_at(checked(repo, 4)) == {2, None}
-    assert read_at(checked(repo, 5, read_data=1.0)) == {5}
+    assert read_at(checked(repo, 5, read_data=ALL)) == {5}
 
 
 def rot(repo: Open) -> tuple[str, PackId]:
@@ -73,10 +74,10 @@ def of(record: CheckRecord, pack: PackId) -> int | None:
 
 @pytest.mark.spec("NOTE-9")
 def test_damage_of_a_pack_is_told_until_the_pack_was_read_whole(repo: Open) -> None:
-    checked(repo, 1, read_data=1.0)
+    checked(repo, 1, read_data=ALL)
     whole = dict(files(repo))
     name, damaged = rot(repo)
-    found = checked(repo, 2, read_data=1.0)
+    found = checked(repo, 2, read_data=ALL)
     assert any(line.startswith(f"{name}: ") for line in found.damage)
     assert of(found, damaged) is None
     for now_ms in range(3, 9):
@@ -85,7 +86,7 @@ def test_damage_of_a_pack_is_told_until_the_pack_was_read_whole(repo: Open) -> N
         assert of(later, damaged) is None, "an older time is no reading since"
     files(repo)[name] = whole[name]
     assert checked(repo, 9).damage, "nobody has read it"
-    mended = checked(repo, 10, read_data=1.0)
+    mended = checked(repo, 10, read_data=ALL)
     assert (mended.damage, of(mended, damaged)) == ((), 10)
     assert (checked(repo, 11).damage, read_at(checked(repo, 12))) == ((), {10})
 
@@ -93,16 +94,16 @@ def test_damage_of_a_pack_is_told_until_the_pack_was_read_whole(repo: Open) -> N
 @pytest.mark.spec("NOTE-9")
 def test_damage_of_a_pack_goes_with_the_pack(repo: Open) -> None:
     name, _ = rot(repo)
-    assert checked(repo, 1, read_data=1.0).damage
+    assert checked(repo, 1, read_data=ALL).damage
     del files(repo)[name]
     assert not [line for line in checked(repo, 2).damage if "its bytes do not match" in line]
 
 
 @pytest.mark.spec("NOTE-9")
 def test_a_check_that_a_clock_puts_before_another_is_the_newest(repo: Open) -> None:
-    checked(repo, 10**15, read_data=1.0)
+    checked(repo, 10**15, read_data=ALL)
     _, damaged = rot(repo)
-    assert checked(repo, 5, read_data=1.0).damage
+    assert checked(repo, 5, read_data=ALL).damage
     later = checked(repo, 4)
     assert later.damage
     assert of(later, damaged) is None
@@ -161,7 +162,7 @@ def test_records_are_few_however_often_one_checks(repo: Open) -> None:
     for now_ms in range(1, 30):
         checked(repo, now_ms)
     assert len(load(repo, FileKind.CHECK, decode_check).found) == checks.KEPT
-    assert check.run(repo.indexed(None), read_data=1.0, entropy=os.urandom, progress=Quiet()).damage == ()
+    assert check.run(repo.indexed(None), read_data=ALL, entropy=os.urandom, progress=Quiet()).damage == ()
 
 
 @pytest.mark.spec("NOTE-7")

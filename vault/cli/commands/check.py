@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -12,10 +14,14 @@ from vault.cli import jsonout, progress, render
 from vault.cli.exit_codes import ExitCode
 from vault.cli.mending import next_steps
 from vault.cli.options import Invocation, command
-from vault.errors import RolledBack, StoreError, Unsupported, UsageError
+from vault.errors import Interrupted, RolledBack, StoreError, Unsupported, UsageError
+from vault.model.words import counted
 
 if TYPE_CHECKING:
+    from vault.cli.render import Renderer
+    from vault.ops.check.amount import Amount
     from vault.ops.check.run import CheckReport
+    from vault.repo.state import Indexed
 
 AFFECTED_SHOWN_MAX = 10
 
@@ -23,28 +29,59 @@ AFFECTED_SHOWN_MAX = 10
 @command(
     "check",
     help="Check that the repository's bytes are intact; changes nothing, and leaves a record of what it found.\n\nEvery file's presence and size, every index, "
-    "manifest and tree, and that all that a snapshot needs is there. With --read-data also every byte of the packs, or of "
-    "a random part of them: 5%, or 1/7. Exit code 4 if damage is found, with what it hits.",
-    examples=["pgvault check", "pgvault check --read-data", "pgvault check --read-data=10% --json"],
+    "manifest and tree, and that all that a snapshot needs is there. With --read-data also every byte of the packs, or of a part of "
+    "them: 5% or 10G of those that were not read for longest, or 1/7, part one of seven by name, the same on every machine. Broken off with "
+    "Ctrl-C or by --max-duration it keeps what it has read, and the next one begins with the rest. Exit code 4 if damage is found, "
+    "with what it hits.",
+    examples=[
+        "pgvault check",
+        "pgvault check --read-data",
+        "pgvault check --read-data=10% --json",
+        "pgvault check --read-data=2/7",
+        "pgvault check --max-duration 30m",
+    ],
 )
-@click.option("--read-data", is_flag=False, flag_value="100%", metavar="[=n/m|n%]", help="Read the packs' bytes too.")
-def check(invocation: Invocation, read_data: str | None) -> int:
+@click.option(
+    "--read-data", is_flag=False, flag_value="100%", metavar="[=n/m|n%|SIZE]", help="Read the packs' bytes too."
+)
+@click.option(
+    "--max-duration",
+    metavar="D",
+    help="Read packs for so long (30m, 2h), those first that were not read for longest; --read-data is meant.",
+)
+def check(invocation: Invocation, read_data: str | None, max_duration: str | None) -> int:
     import socket
 
-    from vault.ops.check.run import Own, record
+    from vault.app.quantities import age_ms
+    from vault.ops.check.run import Own, ReadingBroken, keep, record
     from vault.ops.check.run import run as run_check
 
-    part = share(read_data) if read_data is not None else None
+    over_s = None if max_duration is None else age_ms(max_duration, option="--max-duration") / 1000
+    part = amount(read_data if read_data is not None or over_s is None else "100%", is_timed=over_s is not None)
     clock, out, settings = wiring.SystemClock(), invocation.renderer(), invocation.settings()
-    started_ms = clock.now_ms()
+    started_ms, started_s = clock.now_ms(), clock.uptime_s()
     indexed = wiring.index_repository(settings)
     own = Own(cache_dir=settings.cache_dir, state_dir=settings.state_dir, now_ms=started_ms)
-    with progress.shown(out) as drawn:
-        report = run_check(indexed, read_data=part, entropy=wiring.system_entropy, progress=drawn, own=own)
+    noted = partial(
+        _noted, out, indexed, host=socket.gethostname(), now_ms=max(0, started_ms), entropy=wiring.system_entropy
+    )
     try:
-        record(indexed, report, host=socket.gethostname(), now_ms=max(0, started_ms), entropy=wiring.system_entropy)
-    except StoreError as error:
-        out.insist(f"note: no record of this check could be left: {error.message}: {error.why}")
+        with progress.shown(out) as drawn:
+            report = run_check(
+                indexed,
+                read_data=part,
+                entropy=wiring.system_entropy,
+                progress=drawn,
+                own=own,
+                is_over=lambda: over_s is not None and clock.uptime_s() - started_s >= over_s,
+            )
+    except ReadingBroken as broken:
+        noted(keep, broken)
+        read = counted(len(broken.read.whole), "pack")
+        raise Interrupted(
+            "interrupted", why=f"{read} had been read and found whole", hint="pgvault check --max-duration 1h goes on"
+        ) from broken
+    noted(record, report)
     if invocation.json:
         out.json_line(jsonout.check(report, max(0, clock.now_ms() - started_ms) / 1000))
     else:
@@ -52,20 +89,38 @@ def check(invocation: Invocation, read_data: str | None) -> int:
     return ExitCode.DAMAGE if report.damage else ExitCode.OK
 
 
-def share(text: str) -> float:
-    """`100%` or `1/7` as a number above 0 and up to 1. Raises  UsageError"""
+def _noted(out: Renderer, indexed: Indexed, leave: Callable[..., None], found: object, **facts: object) -> None:
+    try:
+        leave(indexed, found, **facts)
+    except StoreError as error:
+        out.insist(f"note: no record of this check could be left: {error.message}: {error.why}")
+
+
+def amount(text: str | None, *, is_timed: bool = False) -> Amount | None:
+    """`100%`, `1/7` or `10G`; None reads nothing. Raises  UsageError"""
+    from vault.app.quantities import size_bytes
+    from vault.ops.check.amount import Amount
+    from vault.ops.check.parts import Part
+
+    if text is None:
+        return None
+    if "/" in text:
+        return Amount(part=Part.read(text, option="--read-data"), in_turn=is_timed)
     if match := re.fullmatch(r"(\d{1,3}(?:\.\d{1,6})?)%", text):
-        part = float(match[1]) / 100
-    elif match := re.fullmatch(r"(\d{1,6})/(\d{1,6})", text):
-        part = int(match[1]) / int(match[2]) if int(match[2]) else 0.0
-    else:
-        raise UsageError(f"--read-data={text}: neither n/m nor n%", hint="--read-data=10%")
-    if not 0 < part <= 1:
-        raise UsageError(f"--read-data={text}: not a part of the whole", hint="--read-data=10%")
-    return part
+        share = float(match[1]) / 100
+        if not 0 < share <= 1:
+            raise UsageError(f"--read-data={text}: not a part of the whole", hint="--read-data=10%")
+        return Amount(share=share, in_turn=is_timed)
+    try:
+        size = size_bytes(text, option="--read-data")
+    except UsageError as error:
+        raise UsageError(f"--read-data={text}: neither n/m, n% nor a size", hint="--read-data=10%") from error
+    if not size:
+        raise UsageError(f"--read-data={text}: nothing", hint="leave --read-data out, or --read-data=1G")
+    return Amount(bytes_max=size, in_turn=is_timed)
 
 
-def _draw(invocation: Invocation, report: CheckReport, *, read: float | None, now_ms: int) -> None:
+def _draw(invocation: Invocation, report: CheckReport, *, read: Amount | None, now_ms: int) -> None:
     out = invocation.renderer()
     for fault in report.damage:
         out.line(f"damage: {fault.file or fault.object}: {fault.why}")
@@ -89,7 +144,11 @@ def _draw(invocation: Invocation, report: CheckReport, *, read: float | None, no
             f"{report.remembered} of the snapshots were walked earlier, the first of them "
             f"{render.when(report.remembered_since_ms, now_ms)}, and all that they need is listed as it was then"
         )
-    if read != 1:
+    if report.read.left:
+        out.talk(
+            f"the time was over: {counted(report.read.left, 'pack')} of those that were to be read are left for next time"
+        )
+    if read is None or not read.is_all or report.read.left:
         last = report.data_read_ms
         when = "this machine never did" if last is None else f"this machine last did {render.when(last, now_ms)}"
         part = "were not read" if read is None else "were read in part"

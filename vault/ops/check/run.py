@@ -7,7 +7,7 @@ walked again while all that a listing shows is as it was (`remembered`), unless 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,10 +18,11 @@ from vault.format.snapshot import snapshot_name
 from vault.ids import ObjectId, PackId, SnapshotId
 from vault.model import Manifest
 from vault.ops.check import strays
+from vault.ops.check.amount import Amount, chosen
 from vault.ops.check.closure import Closure
 from vault.ops.check.damages import Damage as Damage
 from vault.ops.check.damages import Damages
-from vault.ops.check.packs import check_pack, sample
+from vault.ops.check.packs import PackReading
 from vault.ops.check.remembered import ClosureMemory, DataRead
 from vault.ops.repository.keys import list_slots
 from vault.ports import Entropy, Progress
@@ -35,11 +36,44 @@ from vault.repo.workers import ordered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReadPacks:
+    """whole, damaged   packs of which every byte was read
+    left             packs that were to be read, and were not: the time was over"""
+
+    whole: frozenset[PackId] = frozenset()
+    damaged: frozenset[PackId] = frozenset()
+    objects: int = 0
+    bytes: int = 0
+    left: int = 0
+    errors: tuple[IntegrityError, ...] = ()
+
+    @classmethod
+    def of(cls, reading: PackReading, read: Sequence[PackId], planned: int) -> ReadPacks:
+        packs = {pack: reading.packs[pack] for pack in read}
+        return cls(
+            whole=frozenset(pack for pack, one in packs.items() if one.is_whole),
+            damaged=frozenset(pack for pack, one in packs.items() if not one.is_whole),
+            objects=sum(one.objects for one in packs.values()),
+            bytes=sum(one.size for one in packs.values()),
+            left=planned - len(packs),
+            errors=tuple(error for one in packs.values() for error in one.damage),
+        )
+
+
+class ReadingBroken(Exception):
+    """Ctrl-C while packs were read; `read`: those that were, each to its end."""
+
+    def __init__(self, read: ReadPacks) -> None:
+        super().__init__("broken off")
+        self.read = read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckReport:
     """notes        what is no damage and should be known
     remembered   of `snapshots`, those found whole earlier; remembered_since_ms: since when at the longest
     data_read_ms when this machine had last read all data before this check, None if it does not know of it
-    whole, damaged   packs of which every byte was read"""
+    read         what of the packs was read"""
 
     objects: int
     read_bytes: int
@@ -49,8 +83,7 @@ class CheckReport:
     remembered: int = 0
     remembered_since_ms: int | None = None
     data_read_ms: int | None = None
-    whole: frozenset[PackId] = frozenset()
-    damaged: frozenset[PackId] = frozenset()
+    read: ReadPacks = ReadPacks()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,32 +98,25 @@ class Own:
 def run(
     repo: Indexed,
     *,
-    read_data: float | None,
+    read_data: Amount | None,
     entropy: Entropy,
     progress: Progress,
     own: Own = Own(),
+    is_over: Callable[[], bool] = lambda: False,
     threads: int = 2,
 ) -> CheckReport:
-    """Check everything; `read_data` is the share of packs (0..1] whose bytes are read and opened, None for none.
+    """Check everything; `read_data`: of the packs' bytes, which are read and opened then, None for none.
 
-    Raises  StoreError: the store itself does not answer
+    is_over  asked before each pack: no more are read, and the rest of the check goes on
+    Raises   StoreError: the store itself does not answer; ReadingBroken: by Ctrl-C, while packs were read
     """
     findings = Damages()
     _check_files(repo, findings)
-    objects = read_bytes = 0
-    read: dict[bool, set[PackId]] = {True: set(), False: set()}
+    read = ReadPacks()
     if read_data is not None:
-        chosen = sample(list(repo.index.packs()), read_data, entropy)
-        progress.stage("reading packs", sum(size for _, size in chosen))
-        reader = repo.reader(threads=1)
-        results = ordered(lambda pack: check_pack(repo, reader, *pack), chosen, threads=threads, ahead=threads)
-        for (pack, _), (count, size, damaged) in zip(chosen, results, strict=True):
-            read[not damaged and size > 0].add(pack)
-            objects += count
-            read_bytes += size
-            progress.advance(size)
-            for error in damaged:
-                findings.add(error)
+        read = _read_packs(
+            repo, read_data, findings, entropy=entropy, progress=progress, is_over=is_over, threads=threads
+        )
     progress.stage("snapshots")
     closure = Closure(repo, _lost(repo, findings), findings.add)
     memory = ClosureMemory(repo, own.cache_dir, now_ms=own.now_ms)
@@ -102,19 +128,78 @@ def run(
     notes = [*strays.remarks(repo), *_check_heads(repo, own, whole, findings)]
     data = DataRead(repo, own.state_dir)
     data_read_ms = data.load()
-    if read_data == 1 and not findings.all():
+    if read_data is not None and read_data.is_all and read.left == 0 and not findings.all():
         data.save(own.now_ms)
     return CheckReport(
-        objects=objects or closure.objects + memory.objects,
-        read_bytes=read_bytes,
+        objects=read.objects or closure.objects + memory.objects,
+        read_bytes=read.bytes,
         damage=findings.all(),
         snapshots=closure.snapshots + memory.used,
         notes=tuple(notes),
         remembered=memory.used,
         remembered_since_ms=memory.since_ms if memory.used else None,
         data_read_ms=data_read_ms,
-        whole=frozenset(read[True]),
-        damaged=frozenset(read[False]),
+        read=read,
+    )
+
+
+def _read_packs(
+    repo: Indexed,
+    amount: Amount,
+    findings: Damages,
+    *,
+    entropy: Entropy,
+    progress: Progress,
+    is_over: Callable[[], bool],
+    threads: int,
+) -> ReadPacks:
+    """Raises  ReadingBroken"""
+    packs = list(repo.index.packs())
+    last = None if amount.is_all and not amount.in_turn else checks.newest(repo.open)
+    read_ms = {} if last is None else {pack.id: pack.read_ms for pack in last.packs}
+    planned = chosen(packs, amount, read_ms, entropy)
+    progress.stage("reading packs", sum(size for _, size in planned))
+    reading = PackReading(repo, [pack for pack, _ in planned])
+    begun: list[PackId] = []
+
+    def until_over() -> Iterator[tuple[PackId, int]]:
+        for pack in planned:
+            if is_over():
+                return
+            begun.append(pack[0])
+            yield pack
+
+    done = 0
+    try:
+        for size in ordered(lambda pack: reading.read(*pack), until_over(), threads=threads, ahead=threads):
+            done += 1
+            progress.advance(size)
+        for _ in ordered(reading.finish, begun, threads=threads, ahead=threads):
+            pass
+    except KeyboardInterrupt as stop:
+        broken = ReadPacks.of(reading, [pack for pack in begun[:done] if reading.packs[pack].is_finished], len(planned))
+        raise ReadingBroken(broken) from stop
+    read = ReadPacks.of(reading, begun, len(planned))
+    for error in read.errors:
+        findings.add(error)
+    return read
+
+
+def keep(repo: Indexed, broken: ReadingBroken, *, host: str, now_ms: int, entropy: Entropy) -> None:
+    """Leave what was read before it was broken off: the next check begins with the rest. Raises  StoreError: it cannot be written"""
+    before = checks.newest(repo.open)
+    lines = [] if before is None else list(before.damage)
+    lines += [f"{error.file}: {error.message}" for error in broken.read.errors]
+    checks.record(
+        repo,
+        host=host,
+        now_ms=now_ms,
+        objects=broken.read.objects,
+        read_bytes=broken.read.bytes,
+        damage=list(dict.fromkeys(lines)),
+        whole=broken.read.whole,
+        damaged=broken.read.damaged,
+        entropy=entropy,
     )
 
 
@@ -127,8 +212,8 @@ def record(repo: Indexed, report: CheckReport, *, host: str, now_ms: int, entrop
         objects=report.objects,
         read_bytes=report.read_bytes,
         damage=[f"{fault.file or fault.object}: {fault.why}" for fault in report.damage],
-        whole=report.whole,
-        damaged=report.damaged,
+        whole=report.read.whole,
+        damaged=report.read.damaged,
         entropy=entropy,
     )
 

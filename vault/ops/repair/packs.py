@@ -14,7 +14,7 @@ from vault.errors import IntegrityError, NotFound
 from vault.format.pack import pack_name
 from vault.ids import ObjectId, PackId
 from vault.model import Lease, Location
-from vault.ops.check.packs import check_pack
+from vault.ops.check.packs import PackReading
 from vault.ops.retention.reclaim import maintenance
 from vault.ports import Clock, Entropy, Progress
 from vault.repo import sweep
@@ -53,19 +53,21 @@ class PacksPlan:
 
 def plan(repo: Indexed, *, progress: Progress, threads: int = 2) -> PacksPlan:
     """Read every pack, and find which of them are damaged. Nothing is written. Raises  StoreError"""
-    index, reader = repo.index, repo.reader(threads=1)
+    index = repo.index
     swept = {pack for found in sweep.found_sweeps(repo.open) for pack in found.packs}
     packs = [(pack, size) for pack, size in index.packs() if pack not in swept]
     progress.stage("reading packs", sum(size for _, size in packs))
     bad: dict[PackId, tuple[int, str]] = {}
     read_bytes = 0
 
-    def look(pack: tuple[PackId, int]) -> tuple[PackId, int, int, list[IntegrityError]]:
-        return *pack, *check_pack(repo, reader, *pack)[1:]
-
-    for pack, size, count, errors in ordered(look, packs, threads=threads, ahead=threads):
+    reading = PackReading(repo, [pack for pack, _ in packs])
+    for count in ordered(lambda pack: reading.read(*pack), packs, threads=threads, ahead=threads):
         read_bytes += count
         progress.advance(count)
+    for _ in ordered(reading.finish, [pack for pack, _ in packs], threads=threads, ahead=threads):
+        pass
+    for pack, size in packs:
+        errors = reading.packs[pack].damage
         own = [error for error in errors if error.file == pack_name(pack) and not error.object_id]
         if own:
             bad[pack] = size, own[0].message

@@ -14,6 +14,7 @@ from vault.format.upkeep import DIRECTORIES
 from vault.ids import ObjectId, PackId
 from vault.model import PackClass
 from vault.ops.check import run as check
+from vault.ops.check.amount import ALL, Amount
 from vault.ops.check.pack_sets import PackSets
 from vault.ops.check.strays import DECODERS
 from vault.store.memory import MemoryStore
@@ -46,7 +47,7 @@ def store() -> Counting:
 
 
 def checked(
-    store: Counting, cache: Path | None, *, now_ms: int = NOW_MS, read_data: float | None = None
+    store: Counting, cache: Path | None, *, now_ms: int = NOW_MS, read_data: Amount | None = None
 ) -> tuple[check.CheckReport, int]:
     """The report, and how many ranges of packs were read for it."""
     before = store.read
@@ -145,9 +146,9 @@ def test_memory_ends_after_thirty_days_and_in_no_case_in_the_future(store: Count
 
 def test_reading_data_walks_everything_and_is_remembered(store: Counting, tmp_path: Path) -> None:
     assert checked(store, tmp_path)[0].data_read_ms is None
-    assert checked(store, tmp_path, read_data=0.5)[0].remembered == 0
+    assert checked(store, tmp_path, read_data=Amount(share=0.5))[0].remembered == 0
     assert checked(store, tmp_path)[0].data_read_ms is None, "a part is not all"
-    assert checked(store, tmp_path, read_data=1.0, now_ms=NOW_MS + 5)[0].remembered == 0
+    assert checked(store, tmp_path, read_data=ALL, now_ms=NOW_MS + 5)[0].remembered == 0
     report, read = checked(store, tmp_path, now_ms=NOW_MS + DAY_MS)
     assert (report.data_read_ms, report.remembered, read) == (NOW_MS + 5, 3, 0)
 
@@ -155,7 +156,7 @@ def test_reading_data_walks_everything_and_is_remembered(store: Counting, tmp_pa
 def test_reading_that_found_damage_is_not_remembered(store: Counting, tmp_path: Path) -> None:
     name = packs(store)[0]
     store.files[name] = bytes(len(store.files[name]))
-    assert checked(store, tmp_path, read_data=1.0)[0].damage
+    assert checked(store, tmp_path, read_data=ALL)[0].damage
     assert checked(store, tmp_path)[0].data_read_ms is None
 
 

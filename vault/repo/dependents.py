@@ -1,0 +1,49 @@
+"""Which deltas stand on an object: the index asked backwards, so that a base is opened once for all of them.
+
+Eight bytes a delta: the beginning of its base's id and its position in its run, sorted. Never an object a delta. Spec 30-object, OBJ-10.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Sequence
+from itertools import islice
+from typing import Final
+
+from vault.ids import ObjectId
+from vault.model import Location
+from vault.repo.runs import Run
+
+_KNOWN_MAX: Final = 8_000_000
+"""Deltas that are noted, 64 MB at most; of others nobody hears, and who reads one opens its base for it."""
+_BUCKETS: Final = 256
+"""By the first byte of the base's id: only so much is sorted at once."""
+
+
+class Dependents:
+    """Of the runs as they are. Thread-safe."""
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        self._runs = [(run, _sorted(run, _KNOWN_MAX * len(run) // max(1, sum(map(len, runs))))) for run in runs]
+
+    def of(self, base: ObjectId) -> list[Location]:
+        """Usable locations of deltas against the object."""
+        first, after = int.from_bytes(base[1:5], "big"), (int.from_bytes(base[1:5], "big") + 1) << 32
+        found: list[Location] = []
+        for run, buckets in self._runs:
+            bucket = buckets[base[0]]
+            for at in range(bisect_left(bucket, first << 32), len(bucket)):
+                if bucket[at] >= after:
+                    break
+                entry = run.entry(position := bucket[at] & 0xFFFF_FFFF)
+                if entry.base == base and run.is_usable(entry.pack):
+                    found.append(run.location_at(position))
+        return found
+
+
+def _sorted(run: Run, noted_max: int) -> list[array[int]]:
+    buckets = [array("Q") for _ in range(_BUCKETS)]
+    for position, base in islice(run.bases(), noted_max):
+        buckets[base[0]].append(int.from_bytes(base[1:5], "big") << 32 | position)
+    return [array("Q", sorted(bucket)) for bucket in buckets]
