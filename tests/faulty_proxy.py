@@ -5,13 +5,18 @@
         ...
         proxy.counts()[("PUT", "packs")]
 
+    python -m tests.faulty_proxy http://127.0.0.1:9000 --seed 7 --share 0.05     prints its own endpoint; ends with its input
+
 A plan says of each request how it fares. `by_seed` decides from the seed, the request and how often it was made before, so that
 threads and processes that run differently meet the same faults; `on` names single requests.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import random
+import sys
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
@@ -243,3 +248,24 @@ def folder_of(name: str) -> str:
     parts = name.split("/")
     folders = [part for part in parts if part in FOLDERS]
     return folders[-1] if folders else "config" if parts[-1] == "config" else ""
+
+
+def main() -> int:
+    """Prints counts of requests and fates as JSON at the end."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("behind")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--share", type=float, default=0.05)
+    parser.add_argument("--delay", type=float, default=0.0, metavar="SECONDS")
+    asked = parser.parse_args()
+    with FaultyProxy(asked.behind, by_seed(asked.seed, share=asked.share), delay_s=asked.delay) as proxy:
+        print(proxy.endpoint, flush=True)
+        sys.stdin.read()
+        told = {f"{method} {kind}": count for (method, kind), count in sorted(proxy.counts().items())}
+        told |= {fate.value: count for fate, count in proxy.fates.items() if fate is not Fate.PASS}
+    print(json.dumps(told))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

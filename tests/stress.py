@@ -1,7 +1,11 @@
-"""Writers, readers, copies, pruners, forgets and unlocks on two local repositories, each a process, killed at random; no snapshot may
+"""Writers, readers, copies, pruners, forgets and unlocks on two repositories, each a process, killed at random; no snapshot may
 ever lack an object.
 
     python -m tests.stress --seconds 3600 --seed 7 [DIRECTORY]
+    python -m tests.stress --seconds 3600 --seed 7 --bucket versitygw --share 0.05 [DIRECTORY]
+
+With --bucket the repositories lie in buckets of that server (moto, versitygw, azurite, fake-gcs) behind a proxy, where a share of all
+requests is refused, cut, answered wrongly or not at all, before or after it had its effect (tests/faulty_proxy.py).
 
 Each actor repeats its work until it is killed, and is started again. Clocks jump by hours at each start. What a writer committed is
 kept outside of the repository, and compared with what is read, there and in the repository of copies. Prints one line of numbers, and exits
@@ -25,8 +29,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.bucket_servers import SERVERS
 from tests.small_repository import Quiet, damage
-from tests.stress_work import WORK, Lost, Place, is_whole, own_lease, prepare
+from tests.stress_bucket import in_buckets, in_child
+from tests.stress_work import FIRST, SECOND, WORK, Lost, Place, is_whole, on_disk, own_lease, prepare
 from vault.app.processes import is_dead
 from vault.app.wiring import SystemClock
 from vault.errors import VaultError
@@ -107,7 +113,6 @@ def stress(place: Place, *, seconds: float, seed: int) -> Counter[str]:
             end(one)
     for one in running:
         collect(one, counts)
-    settle(place, counts)
     return counts
 
 
@@ -135,7 +140,7 @@ def collect(one: Running, counts: Counter[str]) -> None:
 def settle(place: Place, counts: Counter[str]) -> None:
     """When nobody is left: everything is whole, and comes into the repository of copies; the leases of the dead go, and pruning ends
     with nothing left over."""
-    first, second = place.open(place.first), place.open(place.second)
+    first, second = place.open(FIRST), place.open(SECOND)
     ends = copying.Ends(here=first.indexed(None), there=second, cache_dir=None, host="", pid=0)
     copying.run(ends, first.snapshots(), clock=SystemClock(), entropy=os.urandom, progress=Quiet())
     origins = {manifest.origin.snapshot for _, manifest in second.snapshots() if manifest.origin is not None}
@@ -172,22 +177,36 @@ def settle_one(place: Place, repo: Open) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--bucket", choices=list(SERVERS), help="in buckets of this server; on disk without it")
+    parser.add_argument("--share", type=float, default=0.05, help="of the requests to a bucket, disturbed")
+    parser.add_argument("--delay", type=float, default=0.0, metavar="SECONDS", help="before each of them")
     parser.add_argument("directory", type=Path, nargs="?")
     asked = parser.parse_args()
     root = asked.directory or Path(tempfile.mkdtemp(prefix="pgvault-stress-"))
+    told: dict[str, int] = {}
     try:
-        counts = stress(prepare(root), seconds=asked.seconds, seed=asked.seed)
+        if asked.bucket:
+            with in_buckets(root, asked.bucket, seed=asked.seed, share=asked.share, delay_s=asked.delay) as disturbed:
+                in_child(lambda: prepare(disturbed.direct))
+                counts = stress(disturbed.place, seconds=asked.seconds, seed=asked.seed)
+                settle(disturbed.direct, counts)
+            told = disturbed.told
+        else:
+            place = on_disk(root)
+            prepare(place)
+            counts = stress(place, seconds=asked.seconds, seed=asked.seed)
+            settle(place, counts)
     except Lost as lost:
         print(f"LOST, seed {asked.seed}, in {root}: {lost}")
         return 1
     shutil.rmtree(root)
-    print(
-        f"seed {asked.seed}, {asked.seconds:.0f} s: "
-        + ", ".join(f"{count} x {what}" for what, count in counts.most_common())
-    )
+    outcomes = ", ".join(f"{count} x {what}" for what, count in counts.most_common())
+    print(f"seed {asked.seed}, {asked.seconds:.0f} s: {outcomes}")
+    if told:
+        print("requests: " + ", ".join(f"{count} x {what}" for what, count in told.items()))
     return 0
 
 

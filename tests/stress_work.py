@@ -23,6 +23,7 @@ from vault.ops.repository import keys
 from vault.ops.retention import forget, prune
 from vault.ops.retention.prune_plan import PruneOptions
 from vault.ops.retention.unlock import unlock
+from vault.ports import ObjectStore
 from vault.repo.state import Closed, Open
 from vault.store.local import LocalStore, create_local
 
@@ -47,30 +48,26 @@ class JumpingClock(SystemClock):
         return super().now_ms() + self._off_ms
 
 
+FIRST, SECOND = "repository", "copies"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Two repositories, the second of copies. `committed`: name of a snapshot -> digest of its rows, as a file each, written when
-    its backup had succeeded."""
+    """Two repositories, FIRST and SECOND, which is of copies. `committed`: name of a snapshot -> digest of its rows, as a file
+    each, written when its backup had succeeded. `store_of` makes a store, in every process anew."""
 
     root: Path
-
-    @property
-    def first(self) -> Path:
-        return self.root / "repository"
-
-    @property
-    def second(self) -> Path:
-        return self.root / "copies"
+    store_of: Callable[[str], ObjectStore]
 
     @property
     def committed(self) -> Path:
         return self.root / "committed"
 
-    def open(self, repository: Path) -> Open:
-        return Closed(LocalStore(repository, os.urandom)).open(PASSPHRASE)
+    def open(self, repository: str) -> Open:
+        return Closed(self.store_of(repository)).open(PASSPHRASE)
 
     def either(self, choice: random.Random) -> Open:
-        return self.open(self.first if choice.random() < 0.7 else self.second)
+        return self.open(FIRST if choice.random() < 0.7 else SECOND)
 
     def commit(self, snapshot: SnapshotId, digest: str) -> None:
         written = self.root / f"written-{os.getpid()}"
@@ -82,15 +79,18 @@ class Place:
         return file.read_text() if file.exists() else None
 
 
-def prepare(root: Path) -> Place:
-    place = Place(root=root)
+def on_disk(root: Path) -> Place:
+    return Place(root=root, store_of=lambda repository: LocalStore(root / repository, os.urandom))
+
+
+def prepare(place: Place) -> None:
     place.committed.mkdir()
-    for repository in (place.first, place.second):
-        create_local(repository)
-        store = LocalStore(repository, os.urandom)
+    for repository in (FIRST, SECOND):
+        store = place.store_of(repository)
+        if isinstance(store, LocalStore):
+            create_local(place.root / repository)
         with quick_keys():
             keys.create_repository(store, passphrase=PASSPHRASE, label="", clock=CLOCK, entropy=os.urandom)
-    return place
 
 
 def write(place: Place, choice: random.Random, name: str) -> str:
@@ -107,7 +107,7 @@ def write(place: Place, choice: random.Random, name: str) -> str:
     )
     try:
         report = backup.run(
-            place.open(place.first),
+            place.open(FIRST),
             request=request,
             open_capture=FakeOpener(FakeDatabase(tables=tables)),
             directories={},
@@ -165,7 +165,7 @@ def is_there(repo: Open, snapshot: SnapshotId) -> bool:
 
 def copy(place: Place, choice: random.Random, name: str) -> str:
     """A few snapshots, or all of them, into the second repository, where they are read."""
-    here, there = place.open(place.first), place.open(place.second)
+    here, there = place.open(FIRST), place.open(SECOND)
     known = here.snapshots()
     wanted = len(known) if choice.random() < 0.2 else min(len(known), choice.randint(1, 3))
     chosen = [known[position] for position in sorted(choice.sample(range(len(known)), wanted))]
@@ -179,10 +179,10 @@ def copy(place: Place, choice: random.Random, name: str) -> str:
         return "copy of what was forgotten"
     except (Locked, IntegrityError) as error:
         for snapshot, _ in chosen:
-            is_whole(place, place.open(place.first), snapshot)
+            is_whole(place, place.open(FIRST), snapshot)
         return "copy refused" if isinstance(error, Locked | MissingObject) else f"copy: {error!r}"
     for copied in report.copied:
-        is_whole(place, place.open(place.second), copied.id)
+        is_whole(place, place.open(SECOND), copied.id)
     return "copy" if report.copied else "nothing to copy"
 
 
