@@ -66,7 +66,11 @@ def answer(status: int, code: str = "", message: str = "", more: str = "") -> st
             "GenericError",
             Unavailable,
         ),
-        ("DeleteObjects request failed for key p/packs/a: AccessDenied (code: no)", "GenericError", StoreDenied),
+        (
+            "DeleteObjects request failed for key p/packs/a: Access Denied. (code: AccessDenied)",
+            "GenericError",
+            StoreDenied,
+        ),
     ],
 )
 def test_answer_leads_to_its_error(text: str, kind: str, error: type[VaultError]) -> None:
