@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.bucket_servers import SECRET
+
 PASSPHRASE = "correct-horse-battery"
 HANG_S = 900
 """After this long a command hangs, however slow the machine."""
-SECRETS = (PASSPHRASE, "hunter2-in-a-url")
+SECRETS = (PASSPHRASE, SECRET, "hunter2-in-a-url")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

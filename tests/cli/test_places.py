@@ -8,7 +8,7 @@ import pytest
 
 from tests.cli.command import Command
 from vault.app.settings import Settings
-from vault.app.wiring import local_path, repository_path
+from vault.app.wiring import local_path, repository_at
 from vault.errors import UsageError
 from vault.model import Counts
 from vault.model.words import counted, size
@@ -29,12 +29,14 @@ ELSEWHERE = [
 @pytest.mark.parametrize("place", ELSEWHERE)
 def test_what_is_no_path_of_this_machine_is_refused(place: str) -> None:
     with pytest.raises(UsageError, match="not a path of this machine"):
-        repository_path(Settings(repository=place))
+        repository_at(Settings(repository=place))
 
 
 @pytest.mark.parametrize("place", ["repo", "./a:b", "/srv/a:b", "../a", "a/b:c", "user@host/repo", "file:///srv/repo"])
 def test_local_path_is_taken(place: str) -> None:
-    assert repository_path(Settings(repository=place)).name in {"repo", "a:b", "a", "b:c"}
+    path = repository_at(Settings(repository=place)).path
+    assert path is not None
+    assert path.name in {"repo", "a:b", "a", "b:c"}
 
 
 def test_home_directory_of_nobody_is_refused() -> None:

@@ -12,6 +12,8 @@ from tests.conformance.store_suite import StoreSuite
 from tests.faults import Fault, FaultStore, RecordingStore
 from vault.errors import StoreError, Unavailable
 from vault.ports import ObjectStore
+from vault.repo.interruptible import InterruptibleStore
+from vault.repo.workers import Abandonable
 from vault.store.disk import OsDisk
 from vault.store.local import LocalStore, create_local
 from vault.store.memory import MemoryStore
@@ -48,6 +50,12 @@ class TestLocalStoreWithoutHardLinks(StoreSuite):
     def store(self, tmp_path: Path) -> ObjectStore:
         create_local(tmp_path / "repository")
         return LocalStore(tmp_path / "repository", os.urandom, disk=DiskWithoutHardLinks())
+
+
+class TestInterruptibleStore(StoreSuite):
+    @pytest.fixture
+    def store(self) -> ObjectStore:
+        return InterruptibleStore(MemoryStore(), Abandonable())
 
 
 class TestRetryStore(StoreSuite):

@@ -2,21 +2,53 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from vault.app import jobs, state
 from vault.app.settings import Settings, config_to_write
+from vault.bucket.place import BucketPlace, names_bucket, parse_place
 from vault.errors import Misconfigured, NoRepository, StateUnusable, UnsafeError, UsageError
 
-LATER = ("s3", "gs", "az")
-"""Schemes of object storage, which comes later."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A directory of this machine, or a bucket's: exactly one of the two."""
+
+    path: Path | None = None
+    bucket: BucketPlace | None = None
+
+    @property
+    def name(self) -> str:
+        """What tells repositories apart on this machine, wherever it is said from."""
+        return str(self.path.absolute()) if self.path is not None else self.typed
+
+    @property
+    def typed(self) -> str:
+        """As a flag of the next command can have it."""
+        if self.path is not None:
+            return str(self.path)
+        assert self.bucket is not None
+        return self.bucket.url
+
+    def holds(self, path: Path) -> bool:
+        """Whether a file of this machine would lie in it."""
+        return self.path is not None and path.resolve().is_relative_to(self.path.resolve())
+
+    def lies_in(self, directory: str) -> bool:
+        """Whether who captures `directory`, a path or a bucket's URL, would capture the repository with it. Raises  UsageError: no such bucket"""
+        if names_bucket(directory):
+            other, own = parse_place(directory), self.bucket
+            same = own is not None and (own.scheme, own.bucket) == (other.scheme, other.bucket)
+            return same and own is not None and f"{own.prefix}/".startswith(f"{other.prefix}/" if other.prefix else "")
+        return self.path is not None and self.path.resolve().is_relative_to(Path(directory).resolve())
 
 
-def repository_path(settings: Settings) -> Path:
-    """Raises  UsageError: none is named, or it is of a kind that is not built yet; Misconfigured: and no flag says so"""
+def repository_at(settings: Settings) -> Place:
+    """Raises  UsageError: none is named, or it is of a kind that is not known; Misconfigured: and no flag says so"""
     try:
-        return _repository_path(settings)
+        return _place(settings.repository)
     except UsageError as error:
         said = settings.origins.get("repository.url")
         if said is not None and said.kind == "flag":
@@ -24,8 +56,7 @@ def repository_path(settings: Settings) -> Path:
         raise Misconfigured(error.message, why=error.why, hint=error.hint) from error
 
 
-def _repository_path(settings: Settings) -> Path:
-    location = settings.repository
+def _place(location: str | None) -> Place:
     if not location:
         raise UsageError(
             "no repository is named",
@@ -34,24 +65,23 @@ def _repository_path(settings: Settings) -> Path:
         )
     scheme, separator, _ = location.partition("://")
     if not separator:
-        return local_path(location, "the repository")
+        return Place(path=local_path(location, "the repository"))
     if scheme == "file":
         parts = urlsplit(location)
         if parts.netloc not in ("", "localhost") or not parts.path:
             raise UsageError("a file:// URL names a local path", hint="file:///path/to/repository")
-        return Path(unquote(parts.path))
-    if scheme in LATER:
-        raise UsageError(
-            f"{scheme}:// repositories are not built yet",
-            why="object storage comes later",
-            hint="use a path or a file:// URL",
-        )
-    raise UsageError(f"unknown kind of repository {scheme}://", hint="use a path or a file:// URL")
+        return Place(path=Path(unquote(parts.path)))
+    if names_bucket(location):
+        return Place(bucket=parse_place(location))
+    raise UsageError(
+        f"unknown kind of repository {scheme}://",
+        hint="use a path, or s3://BUCKET/PREFIX, gs:// or az:// (pgvault help buckets)",
+    )
 
 
 def repository_place(settings: Settings) -> str:
-    """What tells repositories apart on this machine. Raises  as `repository_path`"""
-    return str(repository_path(settings).absolute())
+    """What tells repositories apart on this machine. Raises  as `repository_at`"""
+    return repository_at(settings).name
 
 
 def local_path(text: str, what: str) -> Path:
@@ -62,8 +92,8 @@ def local_path(text: str, what: str) -> Path:
     if ":" in text.partition("/")[0] or text.startswith("\\\\"):
         raise UsageError(
             f"{text}: not a path of this machine",
-            why=f"{what} is a local directory; sftp:, HOST:PATH, C:\\ and shares are not known",
-            hint=f"mount it and name the directory; a local one of that name is ./{text}",
+            why=f"{what} is a local directory or a bucket's; sftp:, HOST:PATH, C:\\ and shares are not known",
+            hint=f"mount it and name the directory; a local one of that name is ./{text}; a bucket is s3://BUCKET/PREFIX",
         )
     try:
         return Path(text).expanduser()
@@ -98,8 +128,8 @@ def refuse_lost(settings: Settings) -> None:
     if (saved_ms := last_saved_ms(settings)) is not None:
         raise UnsafeError(
             f"a repository was at {repository_place(settings)}, and is not there now",
-            why=f"{_was_here(saved_ms)}; is the disk mounted?",
-            hint="mount it; or choose another place with -r; or, if it is gone for good, pgvault init --anew",
+            why=f"{_was_here(saved_ms)}; {_perhaps(settings)}",
+            hint="mount it, or name where it is; or choose another place with -r; or, if it is gone for good, pgvault init --anew",
         )
 
 
@@ -109,9 +139,18 @@ def missing(settings: Settings, url: str) -> NoRepository:
     if (saved_ms := last_saved_ms(settings)) is None:
         hint = "create one with: pgvault init -r PATH, or name another with -r"
         return NoRepository(message, why="there is no file `config`", hint=hint)
-    return NoRepository(
-        message, why=f"{_was_here(saved_ms)}; is the disk mounted?", hint="mount it, then the same again"
+    hint = (
+        "mount it, then the same again"
+        if repository_at(settings).bucket is None
+        else "correct that, then the same again"
     )
+    return NoRepository(message, why=f"{_was_here(saved_ms)}; {_perhaps(settings)}", hint=hint)
+
+
+def _perhaps(settings: Settings) -> str:
+    if repository_at(settings).bucket is None:
+        return "is the disk mounted?"
+    return "are the endpoint and the account those of then?"
 
 
 def _was_here(saved_ms: int) -> str:

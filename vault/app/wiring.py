@@ -1,4 +1,4 @@
-"""The composition root: the only constructor of concrete stores, sources, clock and entropy.
+"""The composition root: the only constructor of concrete stores (with `app.stores`), sources, clock and entropy.
 
 Turns what the user typed into ports. Heavy modules are imported where they are needed, so that commands start quickly.
 """
@@ -16,14 +16,21 @@ from typing import TYPE_CHECKING, Final
 
 from vault.app import secret
 from vault.app.places import local_path as local_path
-from vault.app.places import missing, refuse_lost
-from vault.app.places import repository_path as repository_path
+from vault.app.places import missing
+from vault.app.places import repository_at as repository_at
 from vault.app.places import repository_place as repository_place
 from vault.app.settings import Settings
+from vault.app.stores import LEFTOVER_MS as LEFTOVER_MS
+from vault.app.stores import copies_directory, copying
+from vault.app.stores import create_store as create_store
+from vault.app.stores import is_far as is_far
+from vault.app.stores import may_be_there as may_be_there
+from vault.app.stores import open_store as open_store
+from vault.app.stores import refuse_taken as refuse_taken
+from vault.app.stores import sweep_leftovers as sweep_leftovers
+from vault.app.stores import system_entropy as system_entropy
 from vault.errors import (
-    AlreadyExists,
     NotFound,
-    StoreError,
     Unreachable,
     UnsafeError,
     UsageError,
@@ -31,9 +38,10 @@ from vault.errors import (
 )
 
 if TYPE_CHECKING:
+    from vault.app.places import Place
     from vault.ids import SnapshotId
     from vault.ops.view.tree import View
-    from vault.ports import DirectorySource, ObjectStore, Progress, Target
+    from vault.ports import DirectorySource, ObjectStore, Target
     from vault.repo.freshness import Heads
     from vault.repo.snapshot import Snapshot
     from vault.repo.state import Indexed, Open
@@ -41,10 +49,6 @@ if TYPE_CHECKING:
     from vault.source.postgres.connection.connect import Session
     from vault.source.postgres.connection.programs import Programs
     from vault.source.postgres.target.temporary_reader import TemporaryReaders
-
-LEFTOVER_MS = 24 * 60 * 60 * 1000
-"""A temporary file of this age belongs to a run that was killed."""
-
 
 _UPTIME: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """Linux's CLOCK_MONOTONIC stands still while the machine sleeps; that of macOS, which has no other, goes on."""
@@ -58,68 +62,7 @@ class SystemClock:
         return time.clock_gettime(_UPTIME)
 
 
-def system_entropy(length: int) -> bytes:
-    return os.urandom(length)
-
-
 # --- the repository ------------------------------------------------------------------------------
-
-
-def refuse_taken(settings: Settings, *, anew: bool = False) -> None:
-    """So that nobody thinks of a passphrase for a place that is taken. Raises  UnsafeError"""
-    from vault.ops.repository.keys import refuse_foreign
-
-    path = repository_path(settings)
-    try:
-        names = set(os.listdir(path)) - {"tmp"} if path.exists() else set()
-    except OSError as error:
-        raise UsageError(f"{path} cannot be a repository", why=error.strerror or "") from error
-    if names & {"config", "keys"}:
-        refuse_foreign(open_store(settings))
-    elif not anew:
-        refuse_lost(settings)
-    if names and not names & {"config", "keys"}:
-        raise UnsafeError(
-            f"{path} is not empty", why=f"it holds {min(names)}", hint="choose a new or empty directory for -r"
-        )
-
-
-def open_store(settings: Settings) -> ObjectStore:
-    from vault.store.local import LocalStore
-
-    return LocalStore(repository_path(settings), system_entropy)
-
-
-def _copies(settings: Settings) -> Path | None:
-    """Where copies of small files of a repository far away are."""
-    return settings.cache_dir / "copies" if settings.cache_dir is not None and is_far(settings) else None
-
-
-def _copying(store: ObjectStore, directory: Path) -> ObjectStore:
-    from vault.store.copies import CopyingStore
-
-    return CopyingStore(store, directory)
-
-
-def is_far(settings: Settings) -> bool:
-    """Whether each request to the repository is a round trip over a network, of seconds perhaps."""
-    return False
-
-
-def create_store(settings: Settings) -> ObjectStore:
-    """A store in a new or empty directory, or in one that an unfinished init left behind.
-
-    Raises  UnsafeError: something else is there
-    """
-    from vault.store.local import create_local
-
-    path = repository_path(settings)
-    if not any((path / name).exists() for name in ("config", "keys")):
-        try:
-            create_local(path)
-        except AlreadyExists as error:
-            raise UnsafeError(error.message, why=error.why, hint=error.hint) from error
-    return open_store(settings)
 
 
 def open_repository(settings: Settings, *, load: Callable[[], None] | None = None, copies: bool = False) -> Open:
@@ -140,7 +83,6 @@ def open_repository(settings: Settings, *, load: Callable[[], None] | None = Non
 def _load_readers() -> None:
     import vault.repo.snapshot  # noqa: F401
     import vault.repo.state  # noqa: F401
-    import vault.store.local  # noqa: F401
 
 
 def _load_restorers() -> None:
@@ -158,8 +100,8 @@ def repository_unlocker(
     from vault.repo import keyring
     from vault.repo.glance import Look
 
-    kept = _copies(settings) if copies else None
-    store = open_store(settings) if kept is None else _copying(open_store(settings), kept)
+    kept = copies_directory(settings) if copies else None
+    store = open_store(settings) if kept is None else copying(open_store(settings), kept)
     look = Look(store, is_far=is_far(settings), uptime_s=SystemClock().uptime_s, copies=kept)
     kit = None if passphrase is not None else secret.recovery_kit(settings)
     config_file: bytes | None = None
@@ -271,26 +213,15 @@ def directory_sources(directories: Mapping[str, str], exclude: Sequence[str] = (
     return {name: DirectoryFiles(Path(path), exclude) for name, path in directories.items()}
 
 
-def refuse_own_repository(directories: Mapping[str, str], repository: Path) -> None:
+def refuse_own_repository(directories: Mapping[str, str], repository: Place) -> None:
     """Raises  UnsafeError: every backup would hold all those before it once more"""
     for name, path in directories.items():
-        if repository.resolve().is_relative_to(Path(path).resolve()):
+        if repository.lies_in(path):
             raise UnsafeError(
                 f"--dir {name}: the repository lies in {path}",
                 why="every backup would store all earlier ones once more",
                 hint="name the directories beside it, or keep the repository elsewhere",
             )
-
-
-def sweep_leftovers(settings: Settings, progress: Progress) -> None:
-    """Remove what runs that were killed left in the store's tmp/; another run may still write what is young."""
-    from vault.store.local import LocalStore
-
-    store = LocalStore(repository_path(settings), system_entropy)
-    try:
-        store.sweep_tmp(older_than_ms=LEFTOVER_MS)
-    except StoreError as error:
-        progress.event("warning", f"{error.message}: {error.why}")
 
 
 def directory_target(path: str, *, merge: bool = False, replace: bool = False) -> DirectoryWriter:

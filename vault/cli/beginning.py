@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vault.app import beginning, secret, wiring
@@ -12,6 +11,7 @@ from vault.errors import UsageError
 from vault.model.words import counted
 
 if TYPE_CHECKING:
+    from vault.app.places import Place
     from vault.app.project import Project
     from vault.app.settings import Settings
     from vault.cli.render import Renderer
@@ -38,8 +38,8 @@ class Prepared:
     attended: bool
 
     @property
-    def place(self) -> Path:
-        return wiring.repository_path(self.settings)
+    def place(self) -> Place:
+        return wiring.repository_at(self.settings)
 
 
 def prepare(out: Renderer, settings: Settings, said: Said) -> Prepared:
@@ -78,7 +78,8 @@ def prepare(out: Renderer, settings: Settings, said: Said) -> Prepared:
 
 
 def _generate(place: str, settings: Settings, project: Project | None) -> beginning.PassphraseFile:
-    outside = (wiring.repository_path(settings), *(() if project is None else (project.root,)))
+    repository = wiring.repository_at(settings).path
+    outside = tuple(folder for folder in (repository, None if project is None else project.root) if folder is not None)
     return beginning.PassphraseFile(place, entropy=wiring.system_entropy, outside=outside)
 
 

@@ -9,14 +9,15 @@ import os
 import sys
 from pathlib import Path
 
+from vault.app.places import Place
 from vault.errors import UnsafeError, UsageError, VaultError
 
 
 class KitFile:
     """A new file of mode 0600, taken before anything else happens, so that a kit that is made has its place."""
 
-    def __init__(self, path: Path, repository: Path) -> None:
-        if path.resolve().is_relative_to(repository.resolve()):
+    def __init__(self, path: Path, repository: Place) -> None:
+        if repository.holds(path):
             raise UnsafeError(
                 "the recovery kit would lie in the repository",
                 why="whoever takes the repository would have its key",

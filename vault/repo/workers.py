@@ -1,11 +1,12 @@
 """The only threads of pgvault: bounded stages, first error wins, clean cancel.
 
-Invariant: whatever happens, no thread outlives the call or context that started it.
+Invariant: whatever happens, no thread outlives the call or context that started it, but for calls that were abandoned.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,8 +14,13 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Final, Generic, Self, TypeVar
 
+from vault.errors import Interrupted
+
 S = TypeVar("S")
 T = TypeVar("T")
+
+GRACE_S: Final = 3.0
+"""For what is cleared away after an interrupt: a lease is removed in far less, and nobody wants to wait longer."""
 
 Pending = Future
 """A result that a worker will have; `result()` waits for it or raises the worker's error."""
@@ -201,3 +207,55 @@ class BoundedPool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._pool.shutdown(wait=True, cancel_futures=kind is not None)
+
+
+class Abandonable:
+    """Calls that hear no signal, made so that their callers do not have to wait for them.
+
+    Each runs on a thread of its own. After `abandon` nobody waits for those under way: their callers get Interrupted, and the threads
+    are left to what holds them, the one exception from this module's invariant. Calls that come later, to clear away, have `grace_s`
+    together.
+    """
+
+    def __init__(self, *, grace_s: float = GRACE_S) -> None:
+        self._grace_s = grace_s
+        self._lock = threading.Lock()
+        self._under_way: dict[threading.Event, int] = {}
+        self._ends_s: float | None = None
+
+    def run(self, function: Callable[[], T]) -> T:
+        """Raises  Interrupted: it was abandoned; the function's error"""
+        done, outcome = threading.Event(), Future[T]()
+
+        def call() -> None:
+            try:
+                outcome.set_result(function())
+            except BaseException as error:  # noqa: BLE001 it is raised where it was called
+                outcome.set_exception(error)
+            finally:
+                done.set()
+
+        with self._lock:
+            left_s = None if self._ends_s is None else max(0.0, self._ends_s - time.monotonic())
+            self._under_way[done] = threading.get_ident()
+        try:
+            if left_s != 0:
+                threading.Thread(target=call, name="vault-call", daemon=True).start()
+                done.wait(left_s)
+        finally:
+            with self._lock:
+                del self._under_way[done]
+        if not outcome.done():
+            raise Interrupted("interrupted while the storage did not answer")
+        return outcome.result()
+
+    def abandon(self) -> None:
+        """May be called in the handler of a signal, again and again.
+
+        So it takes no lock that its own thread may hold: the call of that thread is left by what the handler raises.
+        """
+        if self._ends_s is None:
+            self._ends_s = time.monotonic() + self._grace_s
+        for done, thread in tuple(self._under_way.items()):
+            if thread != threading.get_ident():
+                done.set()

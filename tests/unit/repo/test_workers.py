@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 
 import pytest
 
-from vault.repo.workers import BoundedPool, alongside, ordered
+from vault.errors import Interrupted
+from vault.repo.workers import Abandonable, BoundedPool, alongside, ordered
 
 WAIT_S = 300.0
 """After this long it hangs, however slow the machine."""
@@ -262,3 +264,49 @@ def test_body_that_asks_for_the_result_gets_it_or_its_error() -> None:
         assert other.result() == 7
     with pytest.raises(ValueError, match="first"), alongside(fail("first"), cancel=lambda: None) as other:
         other.result()
+
+
+def test_a_call_that_may_be_abandoned_gives_its_result_and_its_error() -> None:
+    calls = Abandonable()
+    assert calls.run(lambda: threading.current_thread() is threading.main_thread()) is False
+
+    def fail() -> None:
+        raise ValueError("of the call")
+
+    with pytest.raises(ValueError, match="of the call"):
+        calls.run(fail)
+
+
+def test_who_waits_for_a_call_is_told_when_it_is_abandoned() -> None:
+    gate, calls = Gate(), Abandonable()
+    with BoundedPool(threads=2, bytes_max=100) as pool:
+        waiting = [pool.submit(partial(calls.run, gate.enter), size=1) for _ in range(2)]
+        gate.wait_for(2)
+        calls.abandon()
+        for one in waiting:
+            with pytest.raises(Interrupted):
+                one.result(WAIT_S)
+        with suppress(Interrupted):
+            pool.raise_error()
+        gate.open.set()
+    _no_call_is_left()
+
+
+def test_what_clears_away_after_an_interrupt_has_a_while_and_no_more() -> None:
+    gate = Gate()
+    calls = Abandonable(grace_s=0.2)
+    calls.abandon()
+    with suppress(Interrupted):
+        calls.run(lambda: None)
+    with pytest.raises(Interrupted):
+        calls.run(gate.enter)
+    with pytest.raises(Interrupted):
+        calls.run(lambda: None)
+    gate.open.set()
+    _no_call_is_left()
+
+
+def _no_call_is_left() -> None:
+    for thread in threading.enumerate():
+        if thread.name == "vault-call":
+            thread.join(WAIT_S)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -13,6 +14,7 @@ from vault.app.conninfo import redacted
 from vault.app.quantities import age_text
 from vault.app.settings import Settings, ValueOrigin
 from vault.app.toml.document import dotted
+from vault.bucket.place import names_bucket
 from vault.errors import UsageError
 
 if TYPE_CHECKING:
@@ -62,10 +64,16 @@ def _is_nothing(error: UsageError) -> bool:
 
 def _repository(settings: Settings) -> Iterator[EffectiveSetting]:
     origins = settings.origins
-    yield EffectiveSetting(key="repository.url", value=settings.repository, origin=origins.get("repository.url"))
+    place = None if settings.repository is None else _place(settings.repository)
+    yield EffectiveSetting(key="repository.url", value=place, origin=origins.get("repository.url"))
     yield _passphrase(settings)
     for key, path in (("cache_dir", settings.cache_dir), ("state_dir", settings.state_dir)):
         yield EffectiveSetting(key=key, value=None if path is None else str(path), origin=origins.get(key))
+
+
+def _place(typed: str) -> str:
+    """A bucket's is refused with a password or a query in it, and is shown all the same."""
+    return redacted(re.split(r"[?#]", typed)[0] if names_bucket(typed) else typed)
 
 
 def _passphrase(settings: Settings) -> EffectiveSetting:

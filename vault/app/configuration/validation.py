@@ -141,6 +141,6 @@ def _directories(settings: Settings, plan: BackupPlan, key: str) -> Iterator[Mis
         try:
             wiring.directory_sources(one, plan.exclude)
             if settings.repository:
-                wiring.refuse_own_repository(one, wiring.repository_path(settings))
+                wiring.refuse_own_repository(one, wiring.repository_at(settings))
         except VaultError as error:
             yield _mistake(error, settings.origins.get(f"{key}.directories.{name}"))

@@ -11,8 +11,10 @@ TEMPORARY = "tmp"
 READ_ONLY = getattr(os, "ST_RDONLY", 1)
 
 
-def room(path: Path) -> Room:
-    """As this user may use it."""
+def room(path: Path | None) -> Room:
+    """As this user may use it; None is a bucket's, which tells nothing."""
+    if path is None:
+        return Room(free_bytes=None, free_files=None)
     try:
         told = os.statvfs(path)
     except OSError:
@@ -38,8 +40,10 @@ def _is_read_only(path: Path) -> bool:
         return False
 
 
-def old_temporary_files(repository: Path, *, now_ms: int, older_than_ms: int) -> int:
-    """How many files of runs that were killed lie in the repository."""
+def old_temporary_files(repository: Path | None, *, now_ms: int, older_than_ms: int) -> int:
+    """How many files of runs that were killed lie in the repository; None is a bucket's, where nothing half-written has a name."""
+    if repository is None:
+        return 0
     try:
         with os.scandir(repository / TEMPORARY) as entries:
             times_ms = [entry.stat(follow_symlinks=False).st_mtime_ns // 1_000_000 for entry in entries]

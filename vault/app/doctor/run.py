@@ -153,13 +153,16 @@ class _Look:
         """The snapshots; symptoms about the store that holds them."""
         settings = self._settings
         try:
-            path = wiring.repository_path(settings)
+            path = wiring.repository_at(settings).path
         except UsageError:
             return []
-        if not path.is_dir():
+        if path is None:
+            self.symptoms.append(repository.writable_bucket())
+        elif not path.is_dir():
             return []
-        problem = places.not_writable(path, below=("tmp", "leases", "packs", "index", "snapshots"))
-        self.symptoms.append(repository.writable(problem, str(path)))
+        else:
+            problem = places.not_writable(path, below=("tmp", "leases", "packs", "index", "snapshots"))
+            self.symptoms.append(repository.writable(problem, str(path)))
         known: list[Known] = []
         if opened is not None:
             try:
@@ -191,9 +194,8 @@ class _Look:
             yield stopped("leftovers", error)
             return
         old = [sweep for sweep in sweeps if self._now_ms - sweep.modified_ms > wiring.LEFTOVER_MS]
-        temporary = places.old_temporary_files(
-            wiring.repository_path(self._settings), now_ms=self._now_ms, older_than_ms=wiring.LEFTOVER_MS
-        )
+        path = wiring.repository_at(self._settings).path
+        temporary = places.old_temporary_files(path, now_ms=self._now_ms, older_than_ms=wiring.LEFTOVER_MS)
         slots = [slot.id.hex() for slot in keys.list_slots(opened.store).left_behind]
         yield repository.leftovers(temporary=temporary, sweeps=len(old), key_slots=slots)
 

@@ -30,7 +30,7 @@ class Directories:
 def directories(settings: Settings, plan: BackupPlan) -> Directories:
     problems: list[VaultError] = []
     try:
-        repository = wiring.repository_path(settings)
+        repository = wiring.repository_at(settings)
         wiring.refuse_own_repository(plan.directories, repository)
     except UsageError:
         pass  # no repository is named, which is a symptom of its own

@@ -23,6 +23,8 @@ DELAY_S: Final = 10 * 60
 _PATHS: Final = frozenset(
     {
         *("PGVAULT_CONFIG", "PGVAULT_STATE_DIR", "PGVAULT_CACHE_DIR", "PGVAULT_PASSWORD_FILE"),
+        *("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CA_BUNDLE", "PGVAULT_CA_BUNDLE"),
+        *("AWS_WEB_IDENTITY_TOKEN_FILE", "GOOGLE_APPLICATION_CREDENTIALS", "AZURE_FEDERATED_TOKEN_FILE"),
         *("PGPASSFILE", "PGSERVICEFILE", "PGSYSCONFDIR", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"),
     }
 )
@@ -174,5 +176,11 @@ def carried_secrets(environment: Mapping[str, str]) -> list[str]:
         "PGPASSWORD",
         "AWS_SECRET_ACCESS_KEY",
         "AWS_SESSION_TOKEN",
+        "GOOGLE_SERVICE_ACCOUNT_KEY",
+        "AZURE_STORAGE_CONNECTION_STRING",
+        "AZURE_STORAGE_KEY",
+        "AZURE_STORAGE_ACCOUNT_KEY",
+        "AZURE_STORAGE_SAS_TOKEN",
+        "AZURE_CLIENT_SECRET",
     )
     return [name for name in secrets if environment.get(name)]

@@ -18,6 +18,7 @@ from vault.cli.options import Invocation, command
 from vault.errors import UsageError
 
 if TYPE_CHECKING:
+    from vault.app.places import Place
     from vault.ops.repository.keys import Created
     from vault.repo.state import Open
 
@@ -105,7 +106,7 @@ def _create(prepared: Prepared, *, kit_path: str | None, label: str, like: Open 
     except BaseException:
         if kit_file is not None:
             kit_file.discard()
-        if prepared.generated is not None and not (prepared.place / "config").exists():
+        if prepared.generated is not None and not wiring.may_be_there(prepared.settings):
             prepared.generated.discard()
         raise
     if kit_file is not None:
@@ -172,11 +173,13 @@ def _first_snapshot(invocation: Invocation, prepared: Prepared, passphrase: str)
 def _next(prepared: Prepared) -> str:
     if prepared.project is not None and prepared.config is not None:
         return "pgvault backup"
-    return f"pgvault backup -r {shlex.quote(str(prepared.place))} -d DATABASE --dir NAME=PATH"
+    return f"pgvault backup -r {shlex.quote(prepared.place.typed)} -d DATABASE --dir NAME=PATH"
 
 
-def warn_inside_git(invocation: Invocation, place: Path) -> None:
-    whole = place.resolve()
+def warn_inside_git(invocation: Invocation, place: Place) -> None:
+    if place.path is None:
+        return
+    whole = place.path.resolve()
     tree = next((folder for folder in (whole, *whole.parents) if (folder / ".git").exists()), None)
     if tree is not None:
         invocation.renderer().talk(f"warning: the repository lies in the git work tree {tree}; add it to .gitignore")

@@ -109,7 +109,7 @@ def recovery_kit(invocation: Invocation, file: str | None) -> None:
     if file is None:
         invocation.renderer().block(text)
         return
-    KitFile(Path(file), wiring.repository_path(settings)).write(text)
+    KitFile(Path(file), wiring.repository_at(settings)).write(text)
     _done(invocation, opened, "recovery kit written to", file)
 
 

@@ -51,6 +51,10 @@ def writable(problem: str, place: str) -> Symptom:
     )
 
 
+def writable_bucket() -> Symptom:
+    return skipped("writable", "object storage says so when something is put, and nothing was")
+
+
 def space(room: Room, *, recent_bytes: Sequence[int], database_bytes: int | None) -> Symptom:
     """`recent_bytes`: what each of the last snapshots of the source added; without any the database's size is what counts."""
     if room.free_bytes is None:

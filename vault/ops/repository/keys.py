@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from vault.crypto import keyed
 from vault.crypto.keys import Keys
-from vault.errors import AlreadyExists, IntegrityError, NotThere, UnsafeError, UsageError
+from vault.errors import AlreadyExists, IntegrityError, NotFound, NotThere, UnsafeError, UsageError
 from vault.format import keyslot
 from vault.format.config import CONFIG_NAME
 from vault.format.kit import decode_kit, encode_kit
@@ -72,15 +72,20 @@ def create_repository(
 
 def refuse_foreign(store: ObjectStore) -> None:
     """Raises  UnsafeError: a repository, or other files, are there already"""
-    names = [stored.name for stored in store.list("")]
-    for name in sorted(names, key=lambda name: name != CONFIG_NAME):
-        if name == CONFIG_NAME:
+    try:
+        store.get(CONFIG_NAME)
+    except NotFound:
+        pass
+    else:
+        raise UnsafeError(
+            f"a repository is there already: {store.url}",
+            hint="pgvault backup; use it, by -r or [repository] of pgvault.toml, or choose another place",
+        )
+    for stored in store.list(""):
+        if not stored.name.startswith("keys/"):
             raise UnsafeError(
-                f"a repository is there already: {store.url}",
-                hint="pgvault backup; use it, by -r or [repository] of pgvault.toml, or choose another place",
+                f"{store.url} is not empty", why=f"it holds {stored.name}", hint="choose an empty place for -r"
             )
-        if not name.startswith("keys/"):
-            raise UnsafeError(f"{store.url} is not empty", why=f"it holds {name}", hint="choose an empty place for -r")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
