@@ -15,7 +15,7 @@ from typing import Final, Protocol
 _NAMES: Final = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
-class Told(Protocol):
+class Leavable(Protocol):
     def abandon(self) -> None: ...
 
 
@@ -24,7 +24,7 @@ class _Telling:
 
     def __init__(self, before: Callable[[int, FrameType | None], object]) -> None:
         self._before = before
-        self.told: weakref.WeakSet[Told] = weakref.WeakSet()
+        self.told: weakref.WeakSet[Leavable] = weakref.WeakSet()
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         for one in list(self.told):
@@ -32,7 +32,7 @@ class _Telling:
         self._before(number, frame)
 
 
-def tell(told: Told) -> None:
+def tell(told: Leavable) -> None:
     """Of every interrupt from now on, as long as it lives. Signals that are ignored, or end the program as they are, stay so.
 
     Only the main thread can ask for signals; from another one nothing is changed.
