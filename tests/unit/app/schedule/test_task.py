@@ -44,4 +44,5 @@ def test_what_no_schedule_can_hold_is_refused(text: str) -> None:
 
 def test_no_secret_is_carried() -> None:
     named = {name for name in CARRIED if "PASS" in name or "SECRET" in name or "TOKEN" in name or "COMMAND" in name}
-    assert named == {"PGVAULT_PASSWORD_FILE", "PGPASSFILE"}
+    files = {"AWS_WEB_IDENTITY_TOKEN_FILE", "AZURE_FEDERATED_TOKEN_FILE", "PGVAULT_PASSWORD_FILE", "PGPASSFILE"}
+    assert named == files, "what names a file is no secret"
