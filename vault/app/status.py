@@ -88,8 +88,8 @@ def gather(settings: Settings, *, max_age_ms: int | None, mine: ThisMachine) -> 
     from vault.repo import checks
     from vault.repo.remembered import remembered
 
-    readable, damaged = opened.listing()
-    notes = remembered(opened)
+    readable, damaged = opened.listing(at_opening=True)
+    notes = remembered(opened, at_opening=True)
     wanted = _wanted(settings, readable)
     told: list[str] = []
     heads = wiring.heads(settings, opened, told.append)
@@ -108,7 +108,7 @@ def gather(settings: Settings, *, max_age_ms: int | None, mine: ThisMachine) -> 
         verify=verified,
         jobs=mine.jobs,
         leftovers=tuple(_leftovers(opened, now_ms)),
-        stored_bytes=sum(stored.size for stored in opened.store.list("")),
+        stored_bytes=sum(stored.size for stored in opened.glanced("") or opened.store.list("")),
         planned=_planned(settings, wanted, mine, now_ms=now_ms),
         max_age_ms=max_age_ms if max_age_ms is not None else settings.schedule.max_age_ms,
     )
@@ -160,7 +160,7 @@ def _leftovers(opened: Open, now_ms: int) -> Iterable[Leftover]:
     from vault.ops.status.seen import Leftover
     from vault.repo.sweep import found_leases
 
-    for found in found_leases(opened):
+    for found in found_leases(opened, opened.glanced("leases/")):
         why = "its process is gone" if found.lease is not None and is_dead(found.lease) else ""
         why = why or ("it is older than a day" if found.is_old(now_ms) else "")
         if why:

@@ -180,7 +180,7 @@ def named_for_certain(settings: Settings, opened: Open, spec: str) -> SnapshotId
 def open_snapshot(settings: Settings, spec: str) -> Snapshot:
     """The snapshot that the user's words name. Raises  NotThere, UsageError: ambiguous"""
     opened = open_repository(settings, copies=True)
-    return opened.indexed(settings.cache_dir).snapshot(named(settings, opened, spec))
+    return opened.indexed(settings.cache_dir, at_opening=True).snapshot(named(settings, opened, spec))
 
 
 def open_among(settings: Settings, spec: str) -> tuple[Open, Snapshot, dict[tuple[str, int], str]]:
@@ -188,7 +188,7 @@ def open_among(settings: Settings, spec: str) -> tuple[Open, Snapshot, dict[tupl
     from vault.repo.lineage import sources_of
 
     opened = open_repository(settings, load=_load_restorers, copies=True)
-    snapshot = opened.indexed(settings.cache_dir).snapshot(named_for_certain(settings, opened, spec))
+    snapshot = opened.indexed(settings.cache_dir, at_opening=True).snapshot(named_for_certain(settings, opened, spec))
     return opened, snapshot, sources_of(opened.snapshots())
 
 

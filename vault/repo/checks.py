@@ -18,7 +18,7 @@ from vault.format.snapshot import parse_snapshot_name
 from vault.format.upkeep import DIRECTORIES
 from vault.ids import PackId, SnapshotId
 from vault.model import CheckedPack, CheckRecord, FileKind, WholeClosure
-from vault.ports import Entropy
+from vault.ports import Entropy, StoredFile
 from vault.repo.records import load, save
 from vault.repo.state import Indexed, Open
 
@@ -89,7 +89,7 @@ def newest(repo: Open) -> CheckRecord | None:
 
 def newest_of_each(repo: Open) -> tuple[CheckRecord | None, CheckRecord | None]:
     """The last check's as `newest`, and the last verify's as `newest_verified`. Raises  StoreError"""
-    found = _all(repo)
+    found = _all(repo, repo.glanced(f"{DIRECTORIES[FileKind.CHECK]}/"))
     return _newest(_of(found, CHECK)), _newest_verified(repo, _of(found, VERIFY))
 
 
@@ -243,8 +243,9 @@ def _of(found: Iterable[tuple[str, CheckRecord]], kind: str) -> list[tuple[str, 
     return [pair for pair in found if pair[1].kind == kind]
 
 
-def _all(repo: Open) -> list[tuple[str, CheckRecord]]:
-    """Name and record of those that open, oldest first by the store's time: a clock may have been ahead."""
-    modified = {stored.name: stored.modified_ms for stored in repo.store.list(f"{DIRECTORIES[FileKind.CHECK]}/")}
-    found = load(repo, FileKind.CHECK, decode_check).found
+def _all(repo: Open, files: Sequence[StoredFile] | None = None) -> list[tuple[str, CheckRecord]]:
+    """Name and record of those that open, oldest first by the store's time: a clock may have been ahead. `files`: if they were listed"""
+    listed = tuple(repo.store.list(f"{DIRECTORIES[FileKind.CHECK]}/")) if files is None else files
+    modified = {stored.name: stored.modified_ms for stored in listed}
+    found = load(repo, FileKind.CHECK, decode_check, files=listed).found
     return sorted(found, key=lambda pair: (modified.get(pair[0], 0), pair[1].created_ms, pair[0]))

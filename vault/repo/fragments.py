@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from typing import Final
 
@@ -12,7 +12,7 @@ from vault.errors import ContentMismatch, IntegrityError, NotFound
 from vault.format.index import GENERATION_USUAL_MAX, Fragment, decode_fragment, parse_fragment_name
 from vault.ids import FragmentId
 from vault.model import FileKind
-from vault.ports import ObjectStore
+from vault.ports import ObjectStore, StoredFile
 from vault.repo.keyring import unseal_file
 from vault.repo.workers import ordered
 
@@ -20,11 +20,11 @@ _THREADS_MAX: Final = 4
 """A fragment has up to 12 MB, and is held until its turn."""
 
 
-def listed_fragments(store: ObjectStore) -> tuple[dict[FragmentId, str], int]:
-    """Names of fragments, and the highest generation that a writer may have given."""
+def named_fragments(files: Iterable[StoredFile]) -> tuple[dict[FragmentId, str], int]:
+    """Names of fragments among the files of index/, and the highest generation that a writer may have given."""
     names = {}
     generation = 0
-    for stored in store.list("index/"):
+    for stored in files:
         parsed = parse_fragment_name(stored.name)
         if parsed is not None:
             generation = max(generation, parsed[0] if parsed[0] <= GENERATION_USUAL_MAX else 0)

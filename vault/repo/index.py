@@ -18,11 +18,13 @@ from vault.format.pack import parse_pack_name
 from vault.ids import FragmentId, ObjectId, PackId
 from vault.limits import DELTA_DEPTH_MAX
 from vault.model import Location
-from vault.ports import ObjectStore
+from vault.ports import ObjectStore, StoredFile
 from vault.repo import runs
-from vault.repo.fragments import FragmentReader, listed_fragments
+from vault.repo.fragments import FragmentReader, named_fragments
+from vault.repo.glance import Glance, listed
 from vault.repo.run_cache import RunCache
 from vault.repo.runs import MERGED, Link, Run, name_of
+from vault.repo.workers import both
 
 _LISTINGS_MAX = 5
 """A listing that names what is gone this often is no race with a prune: it lies, or it is a cache."""
@@ -30,6 +32,11 @@ _VAIN_LOADS_MAX = 16
 """Of loads, one after the other, that were to find a place of an object; as many when one changed nothing."""
 _RUNS_MAX = 16
 """More small runs than this are merged in the cache: a look-up bisects every run."""
+
+
+Listed = tuple[Iterable[StoredFile], Iterable[StoredFile]]
+"""Files of index/ and of packs/."""
+Listing = Callable[[ObjectStore], Listed]
 
 
 class Index:
@@ -60,21 +67,19 @@ class Index:
 
     @classmethod
     def open(
-        cls, store: ObjectStore, keys: Keys, *, cache_dir: Path | None, settled: bool = False, threads: int = 1
+        cls, store: ObjectStore, keys: Keys, *, cache_dir: Path | None, listing: Listing | None = None, threads: int = 1
     ) -> Index:
         """List packs and fragments, and load every live fragment, from the cache where it is intact there.
 
         A listed fragment that is gone was merged into one that the listing did not have yet: both are listed again (LEASE-8).
 
-        settled  list the packs first: one that is not there had been copied by then, and a fragment told of the copy, so what has no
-                 place now has none. A writer lists them last (LEASE-10)
+        listing  how fragments and packs are listed; None: as a writer has to
         """
         cache = RunCache(cache_dir)
         held: dict[FragmentId, Run] = {}
         for _ in range(_LISTINGS_MAX):
-            sizes = _pack_sizes(store) if settled else {}
-            names, generation = listed_fragments(store)
-            sizes = sizes if settled else _pack_sizes(store)
+            fragments, packs = (listing or fragments_then_packs)(store)
+            sizes, (names, generation) = _pack_sizes(packs), named_fragments(fragments)
             loaded, damage, gone = _load(FragmentReader(store, keys, threads), names, cache, held=held)
             if not gone:
                 break
@@ -95,7 +100,7 @@ class Index:
             sizes,
             damage,
             generation,
-            reopen=partial(cls.open, store, keys, cache_dir=cache_dir, settled=True, threads=threads),
+            reopen=partial(cls.open, store, keys, cache_dir=cache_dir, listing=packs_then_fragments, threads=threads),
         )
 
     def reload(self, seen: int, *, gone: PackId | None) -> bool:
@@ -289,8 +294,33 @@ class Index:
         return iter(sizes.items())
 
 
-def _pack_sizes(store: ObjectStore) -> dict[PackId, int]:
-    packs = ((parse_pack_name(stored.name), stored.size) for stored in store.list("packs/"))
+def fragments_then_packs(store: ObjectStore) -> Listed:
+    """As a writer lists them (LEASE-10)."""
+    fragments = tuple(store.list("index/"))
+    return fragments, tuple(store.list("packs/"))
+
+
+def packs_then_fragments(store: ObjectStore) -> Listed:
+    """A pack that is not there had been copied by then, and a fragment told of the copy: what has no place now has none."""
+    packs = tuple(store.list("packs/"))
+    return tuple(store.list("index/")), packs
+
+
+class Glancing:
+    """The first time as a glance tells them, or both at once; then as a writer lists them."""
+
+    def __init__(self, glance: Glance) -> None:
+        self._glance: Glance | None = glance
+
+    def __call__(self, store: ObjectStore) -> Listed:
+        glance, self._glance = self._glance, None
+        if glance is None:
+            return fragments_then_packs(store)
+        return both(lambda: listed(glance, store, "index/"), lambda: listed(glance, store, "packs/"))
+
+
+def _pack_sizes(files: Iterable[StoredFile]) -> dict[PackId, int]:
+    packs = ((parse_pack_name(stored.name), stored.size) for stored in files)
     return {pack: size for pack, size in packs if pack is not None}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import chain, islice
 
@@ -25,6 +26,7 @@ from vault.pipeline.seal import open_object, unseal, verify_id
 from vault.ports import ObjectStore
 from vault.repo.index import Index
 from vault.repo.meta_packs import MetaPacks
+from vault.repo.read_ahead import ReadAhead, Shared
 from vault.repo.workers import ordered
 
 _CACHE_BYTES_MAX = 16 * MIB
@@ -55,6 +57,7 @@ class Reader:
         meta: MetaPacks | None = None,
     ) -> None:
         self._meta = meta
+        self._aheads: tuple[ReadAhead, ...] = ()
         self._store = store
         self._keys = keys
         self._repository = repository
@@ -90,12 +93,39 @@ class Reader:
             for object_id in head:
                 yield self.get(object_id, object_type)
             return
-        yield from ordered(
-            lambda object_id: self.get(object_id, object_type),
-            chain(head, source),
-            threads=self._threads,
-            ahead=4 * self._threads,
-        )
+        shared = Shared(chain(head, source))
+        ahead = self._ahead(head[0], object_type, shared)
+        with ahead:
+            yield from ordered(
+                lambda object_id: self.get(object_id, object_type),
+                shared.consumed(),
+                threads=self._threads,
+                ahead=4 * self._threads,
+            )
+
+    def _ahead(
+        self, first: ObjectId, object_type: ObjectType, shared: Shared[ObjectId]
+    ) -> AbstractContextManager[object]:
+        """Reads ahead where that saves waiting, and nobody does so already."""
+        if self._meta is None or pack_class(object_type) is PackClass.META:
+            return nullcontext()
+        place = next(iter(self._index.locations(first)), None)
+        if place is not None and any(ahead.covers(place) for ahead in self._aheads):
+            return nullcontext()
+        return self.reading_ahead(shared.announced())
+
+    @contextmanager
+    def reading_ahead(self, ids: Iterator[ObjectId]) -> Iterator[ReadAhead]:
+        """While these are read, in this order, their sealed bytes come before they are asked for, where that saves waiting."""
+        is_far = self._meta is not None
+        with ReadAhead(self._store, self._index, ids, is_far=is_far) as ahead:
+            with self._lock:
+                self._aheads = (*self._aheads, ahead) if is_far else self._aheads
+            try:
+                yield ahead
+            finally:
+                with self._lock:
+                    self._aheads = tuple(other for other in self._aheads if other is not ahead)
 
     def _get(self, object_id: ObjectId, object_type: ObjectType, *, below: int) -> bytes:
         """A pack that is gone was pruned, and what is needed of it is elsewhere: the index is loaded once more."""
@@ -144,6 +174,10 @@ class Reader:
         if self._meta is not None and pack_class(record.type) is PackClass.META:
             size = self._index.pack_sizes.get(place.pack, 0)
             return self._meta.read(place.pack, size, offset=record.offset, length=record.length)
+        for ahead in self._aheads:
+            data = ahead.take(place)
+            if data is not None:
+                return data
         return self._store.get_range(pack_name(place.pack), record.offset, record.length)
 
     def open_places(self, places: Sequence[Location]) -> list[Opened]:

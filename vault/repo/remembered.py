@@ -6,7 +6,7 @@ Read whole and small, for lists and for retention. A file that does not open is 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from vault.errors import IntegrityError
@@ -14,6 +14,7 @@ from vault.format.notes import decode_ack, decode_drill, decode_findings, decode
 from vault.format.upkeep import DIRECTORIES
 from vault.ids import FindingId, SnapshotId
 from vault.model import DrillRecord, FileKind, Finding, Manifest, Pin, State
+from vault.ports import StoredFile
 from vault.repo.records import load
 from vault.repo.state import Open
 
@@ -41,11 +42,15 @@ class Remembered:
         return not manifest.suspect and not failed and snapshot not in self.open
 
 
-def remembered(repo: Open) -> Remembered:
-    """Raises  StoreError"""
-    pins = load(repo, FileKind.PIN, decode_pin)
-    drills = load(repo, FileKind.DRILL, decode_drill)
-    told = unanswered(repo)
+def remembered(repo: Open, *, at_opening: bool = False) -> Remembered:
+    """Raises  StoreError
+
+    at_opening  those that were listed when the repository was opened will do, for who only shows them
+    """
+    glanced = _glanced if at_opening else _unlisted
+    pins = load(repo, FileKind.PIN, decode_pin, files=glanced(repo, FileKind.PIN))
+    drills = load(repo, FileKind.DRILL, decode_drill, files=glanced(repo, FileKind.DRILL))
+    told = unanswered(repo, files=glanced(repo, FileKind.FINDINGS))
     pinned: dict[SnapshotId, list[Pin]] = defaultdict(list)
     for _, pin in sorted(pins.found, key=lambda pair: (pair[1].created_ms, pair[0])):
         pinned[pin.snapshot].append(pin)
@@ -57,12 +62,24 @@ def remembered(repo: Open) -> Remembered:
     )
 
 
-def unanswered(repo: Open, *, at_opening: bool = False) -> Remembered:
+def _glanced(repo: Open, kind: FileKind) -> tuple[StoredFile, ...] | None:
+    return repo.glanced(f"{DIRECTORIES[kind]}/")
+
+
+def _unlisted(repo: Open, kind: FileKind) -> None:
+    """Of no repository and no kind: they are to be listed now."""
+
+
+def unanswered_at_opening(repo: Open) -> Remembered:
+    """As `unanswered`, of the snapshots that were listed when the repository was opened (`Open.listed_at_opening`). Raises  StoreError"""
+    return unanswered(repo, files=repo.listed_at_opening(f"{DIRECTORIES[FileKind.FINDINGS]}/"))
+
+
+def unanswered(repo: Open, *, files: Sequence[StoredFile] | None = None) -> Remembered:
     """Findings alone; where there is none, which is nearly always, one listing. Raises  StoreError
 
-    at_opening  those of the snapshots that were listed when the repository was opened will do (`Open.listed_at_opening`)
+    files   of findings/, if they were listed already
     """
-    files = repo.listed_at_opening(f"{DIRECTORIES[FileKind.FINDINGS]}/") if at_opening else None
     findings = load(repo, FileKind.FINDINGS, decode_findings, files=files)
     if not findings.found:
         return Remembered(damaged=findings.damaged)

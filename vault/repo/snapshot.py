@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 from vault.errors import Malformed, MissingObject, NotThere
 from vault.format.cluster import decode_catalog, decode_roles
@@ -41,6 +42,8 @@ from vault.pipeline.generated import ColumnDigests, DigestSums
 from vault.pipeline.list_differences import differences
 from vault.pipeline.lists import Load, find, leaf, walk
 from vault.repo.reader import Reader
+
+T = TypeVar("T")
 
 Adopt = Callable[[ObjectId], bool]
 """Whether the repository has an object, which then counts as relied on (`Writer.adopt`)."""
@@ -139,6 +142,30 @@ class Snapshot:
             rows += block.count(b"\n")
             yield block
         check_rows(rows, extent.rows)
+
+    def rows_of(self, extents: Iterable[Extent]) -> Iterator[bytes]:
+        """COPY text of extents one after the other. Raises as `rows`, at the end of an extent at the latest one block late"""
+        ended: deque[tuple[int, int]] = deque()
+        counts: deque[int] = deque()
+
+        def refs() -> Iterator[ChunkRef]:
+            for extent in extents:
+                chunks = 0
+                for ref in _ending(self.chunk_refs(extent.chunks)):
+                    chunks += 1
+                    yield ref
+                ended.append((chunks, extent.rows))
+
+        def check() -> None:
+            while ended and len(counts) >= ended[0][0]:
+                chunks, claimed = ended.popleft()
+                _check_rows(sum(counts.popleft() for _ in range(chunks)), claimed)
+
+        for block in self.blocks(refs(), ObjectType.ROW_CHUNK):
+            counts.append(block.count(b"\n"))
+            check()
+            yield block
+        check()
 
     def has_values(self, table: TableItem) -> bool:
         """Whether the values of the generated columns, which it has, are there for every row."""
@@ -240,6 +267,22 @@ class Snapshot:
 
     def file_blocks(self, item: FileItem) -> Iterator[bytes]:
         return self.blocks(self.chunk_refs(item.chunks), ObjectType.FILE_CHUNK)
+
+    def to_read(self, items: Iterable[T], chunks: Callable[[T], ChunkList | None]) -> Iterator[T]:
+        """The same items; what is in their `chunks` is read ahead, for whoever reads all of it, each when it comes."""
+        waiting: deque[T] = deque()
+
+        def ids() -> Iterator[ObjectId]:
+            for item in items:
+                waiting.append(item)
+                listed = chunks(item)
+                yield from () if listed is None else (ref.id for ref in self.chunk_refs(listed))
+
+        with self._reader.reading_ahead(ids()) as ahead:
+            while waiting or ahead.more():
+                while waiting:
+                    yield waiting.popleft()
+            yield from waiting
 
     def chunk_refs(self, chunks: ChunkList) -> Iterator[ChunkRef]:
         if chunks.more is None:

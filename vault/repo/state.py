@@ -20,7 +20,7 @@ from vault.model import FileKind, KeyBundle, Manifest, ObjectType, RepositoryCon
 from vault.model.words import nearest
 from vault.ports import Entropy, ObjectStore, StoredFile
 from vault.repo.glance import Glance, listed
-from vault.repo.index import Index
+from vault.repo.index import Glancing, Index
 from vault.repo.keyring import unlock, unlock_with_kit, unseal_file
 from vault.repo.lineage import Known, in_order, tag_words
 from vault.repo.manifests import ManifestCache
@@ -84,7 +84,7 @@ class Open:
         self.meta_packs = (
             None if glance is None else MetaPacks(store, own / "packs" if own is not None and copies else None)
         )
-        self._glance = glance
+        self._glance = self._index_glance = glance
         self._all_known = False
         self._whole: set[SnapshotId] = set()
 
@@ -165,7 +165,11 @@ class Open:
         Only if an earlier run knew each of those snapshots: then they were there before the listing began, and so was all that was
         put before them.
         """
-        return None if self._glance is None or not self._all_known else self._glance.take(prefix)
+        return self.glanced(prefix) if self._all_known else None
+
+    def glanced(self, prefix: str) -> tuple[StoredFile, ...] | None:
+        """As `listed_at_opening`, for who only shows them: whatever snapshots there are."""
+        return None if self._glance is None else self._glance.take(prefix)
 
     def keep(self, snapshot_id: SnapshotId, size: int, manifest: Manifest) -> None:
         """Remember a snapshot that was just put, so that the next run need not read it."""
@@ -255,10 +259,17 @@ class Open:
             hint=_meant(spec, known),
         )
 
-    def indexed(self, cache_dir: Path | None) -> Indexed:
-        """Load the index. `cache_dir` is private to this program; None keeps the index in memory."""
+    def indexed(self, cache_dir: Path | None, *, at_opening: bool = False) -> Indexed:
+        """Load the index. `cache_dir` is private to this program; None keeps the index in memory.
+
+        at_opening  for who only reads: what was listed when the repository was opened will do, in any order; what he does not find
+                    there he looks for once more (LEASE-24)
+        """
         own = None if cache_dir is None else cache_dir / self.config.repository.hex()
-        return Indexed(self, Index.open(self.store, self.keys, cache_dir=own, threads=self.fetch_threads))
+        glance, self._index_glance = self._index_glance if at_opening else None, None
+        listing = None if glance is None else Glancing(glance)
+        index = Index.open(self.store, self.keys, cache_dir=own, listing=listing, threads=self.fetch_threads)
+        return Indexed(self, index)
 
 
 class Indexed:

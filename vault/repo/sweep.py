@@ -94,10 +94,10 @@ def found_sweeps(repo: Open) -> list[FoundSweep]:
     return found
 
 
-def found_leases(repo: Open) -> list[FoundLease]:
-    """Every authentic lease. One that goes away meanwhile is left out: what its writer put before it went is listed later."""
+def found_leases(repo: Open, files: Iterable[StoredFile] | None = None) -> list[FoundLease]:
+    """Every authentic lease. `files`: of leases/, if they were listed already, by somebody who only shows them. One that goes away meanwhile is left out: what its writer put before it went is listed later."""
     found = []
-    for stored, plain in _plains(repo, FileKind.LEASE):
+    for stored, plain in _plains(repo, FileKind.LEASE, files):
         try:
             lease = upkeep.decode_lease(plain)
         except IntegrityError:
@@ -106,7 +106,9 @@ def found_leases(repo: Open) -> list[FoundLease]:
     return found
 
 
-def _plains(repo: Open, kind: FileKind) -> Iterator[tuple[StoredFile, bytes]]:
+def _plains(
+    repo: Open, kind: FileKind, files: Iterable[StoredFile] | None = None
+) -> Iterator[tuple[StoredFile, bytes]]:
     def plain(stored: StoredFile) -> bytes | None:
         try:
             return unseal_file(repo.store.get(stored.name), kind, repo.keys)
@@ -115,7 +117,7 @@ def _plains(repo: Open, kind: FileKind) -> Iterator[tuple[StoredFile, bytes]]:
 
     named = [
         stored
-        for stored in repo.store.list(f"{upkeep.DIRECTORIES[kind]}/")
+        for stored in (repo.store.list(f"{upkeep.DIRECTORIES[kind]}/") if files is None else files)
         if upkeep.parse_upkeep_name(stored.name) is not None and stored.size <= FILE_BYTES_MAX
     ]
     told = zip(named, fetched(plain, named, threads=repo.fetch_threads), strict=True)

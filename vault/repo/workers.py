@@ -154,6 +154,19 @@ class Idle(Generic[T]):
         yield from waiting
 
 
+class Threads:
+    """Threads that take tasks until `close`, which drops those that have not begun and waits for the others."""
+
+    def __init__(self, threads: int) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="vault")
+
+    def submit(self, function: Callable[[], T]) -> Future[T]:
+        return self._pool.submit(function)
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
 class BoundedPool:
     """Threads that take tasks of a known size in bytes; `submit` waits while more than `bytes_max` are under way.
 

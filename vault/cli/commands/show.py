@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 def show(invocation: Invocation, snapshot: str) -> None:
     settings = invocation.settings()
     opened = wiring.open_repository(settings, copies=True)
-    repo = opened.indexed(settings.cache_dir)
+    repo = opened.indexed(settings.cache_dir, at_opening=True)
     chosen = repo.snapshot(wiring.named(settings, opened, snapshot))
     parent = _parent(repo, chosen)
     from vault.repo.remembered import remembered
 
-    notes = remembered(opened)
+    notes = remembered(opened, at_opening=True)
     now_ms = wiring.SystemClock().now_ms()
     if invocation.json:
         invocation.renderer().json_line(jsonout.shown(chosen, parent, now_ms, notes))

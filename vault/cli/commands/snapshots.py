@@ -29,11 +29,11 @@ def snapshots(invocation: Invocation) -> int:
     from vault.repo.state import no_such_source
 
     opened = wiring.open_repository(settings, copies=True)
-    readable, damaged = opened.listing()
+    readable, damaged = opened.listing(at_opening=True)
     listed = [pair for pair in readable if settings.source in (None, pair[1].source)]
     if readable and not listed:
         raise no_such_source(readable, settings.source or "")
-    notes = remembered(opened)
+    notes = remembered(opened, at_opening=True)
     damaged = [*damaged, *notes.damaged]
     out = invocation.renderer()
     for error in damaged:

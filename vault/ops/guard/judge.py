@@ -20,7 +20,7 @@ from vault.ops.project.backup_selection import narrowed
 from vault.ports import Entropy
 from vault.repo.lineage import Known, in_order
 from vault.repo.records import save
-from vault.repo.remembered import Remembered, unanswered
+from vault.repo.remembered import Remembered, unanswered_at_opening
 from vault.repo.state import Indexed
 
 
@@ -35,7 +35,7 @@ def judged(
 ) -> tuple[Known | None, tuple[Finding, ...]]:
     """The last good one, and what is found about `new`, whose objects can be read; recorded, if it is anything. Raises  StoreError: it cannot be recorded"""
     snapshot, manifest = new
-    base = base_of(manifest, known, unanswered(repo.open, at_opening=True))
+    base = base_of(manifest, known, unanswered_at_opening(repo.open))
     if base is None:
         return None, ()
     try:

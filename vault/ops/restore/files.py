@@ -51,7 +51,7 @@ def restore_directory(
     listed = snapshot.directory(name)
     progress.stage(f"files of {name}", listed.sums.bytes)
     work = _Work(snapshot, target, progress)
-    for item in snapshot.files(name):
+    for item in snapshot.to_read(snapshot.files(name), lambda item: item.chunks):
         work.paths.append(item.path)
         if merging is None:
             work.write(item)

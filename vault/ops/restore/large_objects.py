@@ -13,7 +13,8 @@ from vault.repo.snapshot import Snapshot
 def create_large_objects(plan: RestorePlan, snapshot: Snapshot, session: TargetSession, failures: Failures) -> int:
     """How many were made; what fails is among `failures`. Raises  Unreachable; IntegrityError: the snapshot is damaged"""
     made = 0
-    for item in snapshot.large_objects() if plan.picked.large_objects else ():
+    listed = snapshot.large_objects() if plan.picked.large_objects else iter(())
+    for item in snapshot.to_read(listed, lambda item: item.chunks):
         try:
             made += _create(plan, snapshot, session, item=item, failures=failures)
         except SourceError as error:

@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from typing import Final
 
 from vault.errors import SourceError
@@ -175,7 +174,7 @@ class RowLoader:
 
     def load_all(self, session: TargetSession, table: TableItem) -> None:
         """Every row of a table that is created anew, in the caller's transaction. Raises  SourceError: not all arrived"""
-        blocks = chain.from_iterable(map(self._snapshot.extent_rows, self._snapshot.extents(table)))
+        blocks = self._snapshot.rows_of(self._snapshot.extents(table))
         rows = session.load(table, blocks)
         if rows != rows_of(table):
             raise SourceError(f"rows of {table.name}", why=f"{rows} of {rows_of(table)} arrived")
@@ -326,7 +325,7 @@ class RowLoader:
         fired: tuple[str, ...] = ()
         with self._sessions.borrow() as session:
             for _ in range(_CHECKS_MAX):
-                blocks = chain.from_iterable(self._snapshot.extent_rows(extent) for extent in extents)
+                blocks = self._snapshot.rows_of(extents)
                 try:
                     if standing:
                         done = session.load_standing(table, blocks, replace=replace)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import replace
-from itertools import chain
 
 from vault.model import TableItem
 from vault.ops.restore.plan.decision import RowMode, TableRows
@@ -17,7 +16,7 @@ def narrowed(step: TableRows, snapshot: Snapshot) -> tuple[TableItem, Iterator[b
     columns = step.item.columns
     kept = [at for at, column in enumerate(columns) if column.name not in step.without]
     extents = (extent for item in step.items for extent in snapshot.extents(item))
-    blocks: Iterator[bytes] = chain.from_iterable(map(snapshot.extent_rows, extents))
+    blocks: Iterator[bytes] = snapshot.rows_of(extents)
     if step.without:
         blocks = copytext.of_columns(copytext.whole_rows(blocks), kept, len(columns))
     return replace(step.item, columns=tuple(columns[at] for at in kept)), blocks

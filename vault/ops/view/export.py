@@ -44,7 +44,7 @@ class Tar:
         yield bytes(2 * _BLOCK_BYTES + -(total + 2 * _BLOCK_BYTES) % _RECORD_BYTES)
 
     def _members(self) -> Iterator[bytes]:
-        for entry in self._view.ls(recursive=True):
+        for entry in self._view.to_read(self._view.ls(recursive=True)):
             is_file = entry.kind == "file"
             size = self._view.size_bytes(entry) if is_file else 0
             self.files += entry.kind != "directory"

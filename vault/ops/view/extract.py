@@ -30,7 +30,9 @@ def extract(view: View, paths: Sequence[str], target: DirectoryTarget, *, progre
     selected = _tops([view.entry(path) for path in paths])
     progress.stage("extract")
     files = size = 0
-    for entry, above in _below(view, selected) if paths else ((entry, 0) for entry in view.ls(recursive=True)):
+    for entry, above in (
+        _below(view, selected) if paths else ((entry, 0) for entry in view.to_read(view.ls(recursive=True)))
+    ):
         name = entry_name(entry).split(b"/", above)[-1]
         if entry.kind == "directory":
             target.make_directory(name, mode=entry.mode, mtime_ns=entry.mtime_ns)
@@ -68,7 +70,7 @@ def _below(view: View, selected: Sequence[ViewEntry]) -> Iterator[tuple[ViewEntr
         above = top.path.count("/")
         yield top, above
         if top.kind == "directory":
-            for entry in view.ls(top.path, recursive=True):
+            for entry in view.to_read(view.ls(top.path, recursive=True)):
                 yield entry, above
 
 

@@ -86,6 +86,10 @@ class View:
     def taken_ms(self) -> int:
         return self._snapshot.manifest.created_ms
 
+    def to_read(self, entries: Iterable[ViewEntry]) -> Iterator[ViewEntry]:
+        """The same; what captured files among them hold is read ahead, for whoever opens each when it comes."""
+        return self._snapshot.to_read(entries, lambda entry: None if entry.item is None else entry.item.chunks)
+
     def ls(self, path: str = "", *, recursive: bool = False) -> Iterator[ViewEntry]:
         """What a directory holds, one level or all; a file or link is listed alone.
 
