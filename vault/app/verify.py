@@ -63,7 +63,7 @@ def against(
     if chosen is None or chosen.conninfo is None:
         raise UsageError("--against which database?", hint="add -d DATABASE, --local or --linked")
     settings = settings.with_variables(chosen.variables)
-    snapshot = wiring.open_snapshot(settings, spec)
+    snapshot = wiring.open_snapshot(settings, spec, copies=False)
     if snapshot.manifest.database is None:
         raise UsageError("the snapshot holds no database", hint="choose another with: pgvault snapshots")
     from vault.ops.compare.against import compare_against

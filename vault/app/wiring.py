@@ -177,17 +177,19 @@ def named_for_certain(settings: Settings, opened: Open, spec: str) -> SnapshotId
     return opened.resolve(spec, settings.source, here=partial(sources_of_words, settings), certain=True)
 
 
-def open_snapshot(settings: Settings, spec: str) -> Snapshot:
-    """The snapshot that the user's words name. Raises  NotThere, UsageError: ambiguous"""
-    opened = open_repository(settings, copies=True)
+def open_snapshot(settings: Settings, spec: str, *, copies: bool = True) -> Snapshot:
+    """The snapshot that the user's words name. `copies`: as `open_repository`. Raises  NotThere, UsageError: ambiguous"""
+    opened = open_repository(settings, copies=copies)
     return opened.indexed(settings.cache_dir, at_opening=True).snapshot(named(settings, opened, spec))
 
 
-def open_among(settings: Settings, spec: str) -> tuple[Open, Snapshot, dict[tuple[str, int], str]]:
+def open_among(
+    settings: Settings, spec: str, *, copies: bool = True
+) -> tuple[Open, Snapshot, dict[tuple[str, int], str]]:
     """As `open_snapshot`, with its repository, and the databases that this has snapshots of, each with the name of its source."""
     from vault.repo.lineage import sources_of
 
-    opened = open_repository(settings, load=_load_restorers, copies=True)
+    opened = open_repository(settings, load=_load_restorers, copies=copies)
     snapshot = opened.indexed(settings.cache_dir, at_opening=True).snapshot(named_for_certain(settings, opened, spec))
     return opened, snapshot, sources_of(opened.snapshots())
 

@@ -39,7 +39,7 @@ _Place = tuple[PackId, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
+class ReadSpan:
     """Objects of one pack that are read in one request; `places` ascend by offset."""
 
     pack: PackId
@@ -48,12 +48,12 @@ class Span:
     places: tuple[Location, ...]
 
 
-def spans(places: Iterable[Location]) -> list[Span]:
+def spans(places: Iterable[Location]) -> list[ReadSpan]:
     """The fewest reads of objects that lie close to each other; each place once."""
     by_pack: dict[PackId, dict[int, Location]] = {}
     for place in places:
         by_pack.setdefault(place.pack, {})[place.record.offset] = place
-    found: list[Span] = []
+    found: list[ReadSpan] = []
     for several in by_pack.values():
         run: list[Location] = []
         for offset in sorted(several):
@@ -72,10 +72,10 @@ def _joins(run: list[Location], place: Location) -> bool:
     return gap <= _GAP_BYTES_MAX and place.record.offset + place.record.length - start <= _SPAN_BYTES_MAX
 
 
-def _span(run: list[Location]) -> Span:
+def _span(run: list[Location]) -> ReadSpan:
     first, last = run[0].record, run[-1].record
     length = last.offset + last.length - first.offset
-    return Span(pack=run[0].pack, offset=first.offset, length=length, places=tuple(run))
+    return ReadSpan(pack=run[0].pack, offset=first.offset, length=length, places=tuple(run))
 
 
 @dataclass(slots=True)
@@ -175,7 +175,7 @@ class ReadAhead:
         self._threads.close()
 
 
-def _read(store: ObjectStore, span: Span) -> bytes | None:
+def _read(store: ObjectStore, span: ReadSpan) -> bytes | None:
     try:
         return store.get_range(pack_name(span.pack), span.offset, span.length)
     except (NotFound, IntegrityError):

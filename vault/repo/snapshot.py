@@ -151,7 +151,7 @@ class Snapshot:
         def refs() -> Iterator[ChunkRef]:
             for extent in extents:
                 chunks = 0
-                for ref in _ending(self.chunk_refs(extent.chunks)):
+                for ref in ending(self.chunk_refs(extent.chunks)):
                     chunks += 1
                     yield ref
                 ended.append((chunks, extent.rows))
@@ -159,7 +159,7 @@ class Snapshot:
         def check() -> None:
             while ended and len(counts) >= ended[0][0]:
                 chunks, claimed = ended.popleft()
-                _check_rows(sum(counts.popleft() for _ in range(chunks)), claimed)
+                check_rows(sum(counts.popleft() for _ in range(chunks)), claimed)
 
         for block in self.blocks(refs(), ObjectType.ROW_CHUNK):
             counts.append(block.count(b"\n"))

@@ -18,7 +18,7 @@ from vault.ids import PackId, SnapshotId
 from vault.limits import FILE_BYTES_MAX
 from vault.model import FileKind, KeyBundle, Manifest, ObjectType, RepositoryConfig
 from vault.model.words import nearest
-from vault.ports import Entropy, ObjectStore, StoredFile
+from vault.ports import Clock, Entropy, ObjectStore, StoredFile
 from vault.repo.glance import Glance, listed
 from vault.repo.index import Glancing, Index
 from vault.repo.keyring import unlock, unlock_with_kit, unseal_file
@@ -28,6 +28,7 @@ from vault.repo.meta_packs import MetaPacks
 from vault.repo.reader import Reader
 from vault.repo.snapshot import Snapshot
 from vault.repo.uncollected import uncollected
+from vault.repo.uploads import begin
 from vault.repo.workers import FETCH_THREADS, fetched
 from vault.repo.writer import Writer
 
@@ -79,7 +80,7 @@ class Open:
         self.keys = keys
         self.bundle = bundle
         self.fetch_threads = 1 if glance is None else FETCH_THREADS
-        own = None if cache_dir is None else cache_dir / config.repository.hex()
+        self.own_cache = own = None if cache_dir is None else cache_dir / config.repository.hex()
         self._manifests = ManifestCache(own, keys, config.repository)
         self.meta_packs = (
             None if glance is None else MetaPacks(store, own / "packs" if own is not None and copies else None)
@@ -290,9 +291,16 @@ class Indexed:
         )
 
     def writer(
-        self, *, entropy: Entropy, threads: int = 2, published: Callable[[frozenset[PackId]], None] | None = None
+        self,
+        *,
+        entropy: Entropy,
+        threads: int = 2,
+        published: Callable[[frozenset[PackId]], None] | None = None,
+        clock: Clock | None = None,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> Writer:
-        """`published`: as `Writer` takes it."""
+        """`published`: as `Writer` takes it; `clock`, `tell`: as `Uploads` takes them, where requests are round trips."""
+        is_far, own = self.open.meta_packs is not None, self.open.own_cache
         return Writer(
             self.open.store,
             self.open.keys,
@@ -303,6 +311,7 @@ class Indexed:
             threads=threads,
             published=published,
             meta=self.open.meta_packs,
+            outbox=begin(self.open.store, own, entropy=entropy, clock=clock, tell=tell) if is_far else None,
         )
 
     def snapshot(self, snapshot_id: SnapshotId, *, threads: int = 2) -> Snapshot:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -29,6 +30,7 @@ from vault.repo.index import Index
 from vault.repo.keyring import seal_file
 from vault.repo.meta_packs import MetaPacks
 from vault.repo.reader import Reader
+from vault.repo.uploads import AtHand, Outbox
 from vault.repo.workers import BoundedPool, Pending
 
 _PENDING_ENTRIES_MAX = FRAGMENT_ENTRIES_MAX // 4
@@ -76,8 +78,10 @@ class Writer:
         threads: int = 2,
         published: Callable[[frozenset[PackId]], None] | None = None,
         meta: MetaPacks | None = None,
+        outbox: Outbox | None = None,
     ) -> None:
         self._meta = meta
+        self._outbox: Outbox = AtHand(store) if outbox is None else outbox
         self._published = published
         self._deltas = Deltas(index, reader)
         self._store = store
@@ -220,15 +224,18 @@ class Writer:
         records = pack.sealer.records
         data = pack.sealer.close()
         pack_id = PackId(keyed.sha256(data))
-        self._store.put(pack_name(pack_id), data)
+        entry = PackEntry(pack=pack_id, size=len(data), header=pack.sealer.header, records=records)
         if self._meta is not None and pack.sealer.pack_class is PackClass.META:
             self._meta.keep(pack_id, data)
-        entry = PackEntry(pack=pack_id, size=len(data), header=pack.sealer.header, records=records)
+        self._outbox.post(pack_name(pack_id), data, partial(self._sent, entry))
+
+    def _sent(self, entry: PackEntry) -> None:
+        """The store has the pack."""
         with self._lock:
             self._unpublished.append(entry)
-            self._unpublished_objects += len(records)
-            self._new_bytes += len(data)
-            self._packs_used.add(pack_id)
+            self._unpublished_objects += len(entry.records)
+            self._new_bytes += entry.size
+            self._packs_used.add(entry.pack)
             due = self._take_unpublished() if self._unpublished_objects >= _PENDING_ENTRIES_MAX else []
         if due:
             self._publish(due)
@@ -267,6 +274,7 @@ class Writer:
                 self._open[kind][slot] = None
                 if pack is not None and pack.sealer.records:
                     self._send(pack)
+        self._outbox.drain()
         with self._lock:
             due = self._take_unpublished()
         if due:
@@ -317,4 +325,10 @@ class Writer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._pool.__exit__(kind, error, trace)
+        if kind is not None:
+            self._outbox.cancel()
+        try:
+            self._pool.__exit__(kind, error, trace)
+        finally:
+            self._outbox.cancel()
+            self._outbox.close()

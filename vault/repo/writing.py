@@ -129,7 +129,7 @@ def writing(
     writer: Writer | None = None
     try:
         indexed = lease.index_after_sweeps(repo, cache_dir)
-        writer = indexed.writer(entropy=entropy, published=partial(_renew, indexed, held))
+        writer = indexed.writer(entropy=entropy, published=partial(_renew, indexed, held), clock=clock, tell=warn)
         with writer:
             yield Writing(indexed, writer, held, clock=clock, entropy=entropy)
     finally:

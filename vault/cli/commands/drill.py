@@ -38,7 +38,7 @@ def drill(invocation: Invocation, snapshot: str, **flags: Any) -> int:
     options = DrillFlags(**flags)
     clock, out, settings = wiring.SystemClock(), invocation.renderer(), invocation.settings()
     started_ms = clock.now_ms()
-    opened, chosen, sources = wiring.open_among(settings, snapshot)
+    opened, chosen, sources = wiring.open_among(settings, snapshot, copies=False)
     with processes.reading(opened, chosen), progress.shown(out) as drawn:
         with open_drill(settings, chosen, options, sources=sources, progress=drawn) as run:
             drilling.begin(out, run, started_ms)
