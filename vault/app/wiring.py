@@ -123,9 +123,8 @@ def repository_unlocker(
 
 
 def open_repository_with(settings: Settings, passphrase: str) -> Open:
-    from vault.repo.state import Closed
-
-    return Closed(open_store(settings)).open(passphrase)
+    """Raises  NoRepository, WrongPassphrase, IntegrityError, StoreError"""
+    return repository_unlocker(settings, passphrase=passphrase)()
 
 
 def open_other(settings: Settings, place: str) -> Open:

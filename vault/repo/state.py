@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from vault.crypto import keyed
@@ -19,6 +18,7 @@ from vault.limits import FILE_BYTES_MAX
 from vault.model import FileKind, KeyBundle, Manifest, ObjectType, RepositoryConfig
 from vault.model.words import nearest
 from vault.ports import Clock, Entropy, ObjectStore, StoredFile
+from vault.repo.dates import span_ms
 from vault.repo.glance import Glance, listed
 from vault.repo.index import Glancing, Index
 from vault.repo.keyring import unlock, unlock_with_kit, unseal_file
@@ -351,7 +351,7 @@ def _among(spec: str, known: Sequence[Known]) -> tuple[int, Sequence[Known]]:
     """How far back, and among which, oldest first, `latest~N` or a date means. Raises  UsageError: no date"""
     if latest := _LATEST.fullmatch(spec):
         return int(latest.group(1) or 0), known
-    start, end = _span_ms(spec)
+    start, end = span_ms(spec)
     return 0, [pair for pair in known if start <= pair[1].created_ms < end]
 
 
@@ -390,13 +390,3 @@ def _single(matches: list[SnapshotId], spec: str) -> SnapshotId:
         hint = "name one by its id" if not _PREFIX.fullmatch(spec) else "use more digits of the id"
         raise UsageError(f"{spec} names {len(matches)} snapshots", why=some, hint=hint)
     return matches[0]
-
-
-def _span_ms(spec: str) -> tuple[int, int]:
-    text = spec.rstrip("Z").replace(" ", "T")
-    width = {10: timedelta(days=1), 16: timedelta(minutes=1), 19: timedelta(seconds=1)}[len(text)]
-    try:
-        start = datetime.fromisoformat(text).replace(tzinfo=UTC)
-    except ValueError as error:
-        raise UsageError(f"{spec} is no date", hint="write it as 2026-01-31 or 2026-01-31T10:00") from error
-    return int(start.timestamp() * 1000), int((start + width).timestamp() * 1000)

@@ -24,9 +24,11 @@ from vault.repo.workers import Threads
 
 AT_ONCE_MAX: Final = 6
 """Each is held whole while it is sent: 96 MiB of packs of the usual size."""
-_AT_ONCE_FIRST: Final = 3
+_AT_ONCE_FIRST: Final = 4
 _WAITING_BYTES_MAX: Final = 32 * MIB
 """Of packs that wait in memory; the next ones wait on the disk."""
+_PATIENCE_S: Final = 0.1
+"""So long a pack waits for its place in memory: a line that carries a pack in that time needs no disk."""
 _GAIN: Final = 1.1
 """One more at a time has to carry so much more, or it is taken back."""
 _PATIENCE: Final = 8
@@ -136,6 +138,7 @@ class Uploads:
     def post(self, name: str, data: bytes, sent: Callable[[], None]) -> None:
         parcel = _Parcel(name=name, size=len(data), data=data, path=None, sent=sent)
         with self._changed:
+            self._changed.wait_for(lambda: self._error is not None or self._fits(), _PATIENCE_S)
             self._raise()
             if self._fits():
                 self._add(parcel)

@@ -157,14 +157,10 @@ def run(repo: Open, plan: ForgetPlan, *, clock: Clock, entropy: Entropy) -> Forg
         record = Forgotten(created_ms=max(0, clock.now_ms()), snapshots=recorded)
         save(repo, FileKind.FORGOTTEN, encode_forgotten(record), entropy=entropy)
     pins = remembered(repo).pins if order else {}
-    removed, spared = [], []
-    for snapshot, _ in order:
-        if snapshot in pins:
-            spared.append(snapshot)
-            continue
-        repo.store.delete(snapshot_name(snapshot))
-        removed.append(snapshot)
+    removed = [snapshot for snapshot, _ in order if snapshot not in pins]
+    spared = [snapshot for snapshot, _ in order if snapshot in pins]
     if removed:
+        repo.store.delete(*map(snapshot_name, removed))
         repo.store.barrier()
     return ForgetReport(removed=tuple(removed), spared=tuple(spared))
 

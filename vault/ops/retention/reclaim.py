@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from vault.errors import Locked, StoreError, Unavailable
 from vault.format.pack import pack_name
@@ -44,6 +44,10 @@ class Needed(Protocol):
         """Packs among the swept ones of `repo.index` in which something lies, or a base of it, that one of these needs and that has
         no whole chain outside of them. Raises  UnsafeError: what is needed cannot be read or found
         """
+
+
+_DELETED_AT_ONCE: Final = 1000
+"""So many names an object store takes in one request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,23 +235,28 @@ def _is_ripe(found: FoundSweep, now_ms: int) -> bool:
 def _delete(repo: Open, look: _Look, progress: Progress) -> tuple[set[PackId], list[Denied]]:
     deleted: set[PackId] = set()
     denied: list[Denied] = []
-    for pack in sorted(look.deletable):
-        if refusal := _try_delete(repo, pack_name(pack)):
-            denied.append(refusal)
-        else:
-            deleted.add(pack)
-        progress.advance(look.sizes[pack])
+    packs = sorted(look.deletable)
+    for start in range(0, len(packs), _DELETED_AT_ONCE):
+        some = packs[start : start + _DELETED_AT_ONCE]
+        alone = some if _try_delete(repo, *map(pack_name, some)) else []
+        refused = [refusal for pack in alone if (refusal := _try_delete(repo, pack_name(pack)))]
+        denied += refused
+        deleted |= set(some) - {PackId(bytes.fromhex(one.name.rpartition("/")[2])) for one in refused}
+        progress.advance(sum(look.sizes[pack] for pack in some))
     return deleted, denied
 
 
-def _try_delete(repo: Open, name: str) -> Denied | None:
-    """Raises  Unavailable: the store does not answer; nothing else: what may not be deleted stays, and is told"""
+def _try_delete(repo: Open, *names: str) -> Denied | None:
+    """Of several names some may be gone when one is refused: each is asked for again then.
+
+    Raises  Unavailable: the store does not answer; nothing else: what may not be deleted stays, and is told
+    """
     try:
-        repo.store.delete(name)
+        repo.store.delete(*names)
     except Unavailable:
         raise
     except StoreError as error:
-        return Denied(name=name, why=error.why or error.message)
+        return Denied(name=names[0], why=error.why or error.message)
     return None
 
 

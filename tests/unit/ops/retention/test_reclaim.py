@@ -317,9 +317,9 @@ def test_backups_go_on_beside_a_sweep_and_rely_on_nothing_of_it(
 @pytest.mark.spec("LEASE-20")
 def test_a_delete_that_is_denied_is_told_and_the_next_one_goes_on(store: MemoryStore, dead: frozenset[PackId]) -> None:
     locked = sorted(dead)[0]
-    denying = FaultStore(
-        store, [Fault(kind="delete", prefix=f"packs/{locked.hex()}", error=StoreError("cannot", why="object lock"))]
-    )
+    lock = StoreError("cannot", why="object lock")
+    prefix = f"packs/{locked.hex()}"
+    denying = FaultStore(store, [Fault(kind="delete", at=at, prefix=prefix, error=lock) for at in (1, 2)])
     done = reclaim(denying, dead)
     assert [(one.name, one.why) for one in done.denied] == [(f"packs/{locked.hex()}", "object lock")]
     assert (done.deleted, done.sweeps) == (len(dead) - 1, 1)
