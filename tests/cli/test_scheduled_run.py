@@ -122,6 +122,15 @@ def test_weekly_is_once_a_week(shop: Command) -> None:
     assert [one["check"] for one in states] == ["skipped", "skipped"]
 
 
+def test_a_drill_is_done_where_it_is_asked_for_and_once_a_week(shop: Command) -> None:
+    add(shop, 'check = "never"\nprune = "never"\ndrill = "weekly"\n')
+    steps = [shop("schedule", "run", "--json").json()["steps"][-1] for _ in range(2)]
+    assert [(step["step"], step["state"]) for step in steps] == [("drill", "done"), ("drill", "skipped")]
+    assert "of app restored in 0 s and equal" in steps[0]["why"]
+    assert steps[1]["why"] == "weekly, and not due yet"
+    assert shop("status", "--json").json()["sources"][0]["last_drill"]
+
+
 def test_a_failing_prune_does_not_hide_a_good_backup(shop: Command) -> None:
     """What only the first snapshot needs is gone, so that no prune can tell what else is needed."""
     add(shop, 'check = "never"\n')

@@ -25,6 +25,7 @@ from vault.source.postgres.capture.reach import CaptureOptions
 from vault.source.postgres.connection.connect import resolve
 from vault.source.postgres.connection.programs import Programs
 from vault.source.postgres.connection.server_choice import server_for
+from vault.source.postgres.connection.throwaway_server import embedded_bin
 from vault.source.postgres.target.temporary_reader import TemporaryReaders
 
 pytestmark = pytest.mark.postgres
@@ -262,3 +263,38 @@ def test_a_database_that_is_not_empty_or_a_source_is_refused(
             settings_for(), shop, DrillFlags(database="dbname=x", keep=True), sources={}, progress=Listener()
         ):
             pass
+
+
+WITH_EXTENSIONS = """
+    CREATE SCHEMA extensions; CREATE EXTENSION "uuid-ossp" SCHEMA extensions; CREATE EXTENSION pgcrypto SCHEMA extensions;
+    CREATE EXTENSION tablefunc; CREATE EXTENSION adminpack SCHEMA pg_catalog;
+    CREATE TABLE notes (id uuid DEFAULT extensions.uuid_generate_v4() PRIMARY KEY, text text,
+                        token text DEFAULT encode(extensions.gen_random_bytes(8), 'hex'));
+    INSERT INTO notes (text) SELECT 'note ' || n FROM generate_series(1, 20) n;
+    CREATE FUNCTION hashed(text) RETURNS text LANGUAGE sql AS 'SELECT extensions.crypt($1, extensions.gen_salt(''bf''))';
+    ALTER TABLE notes ENABLE ROW LEVEL SECURITY; CREATE POLICY own ON notes USING (text <> 'x');
+    GRANT EXECUTE ON FUNCTION extensions.uuid_generate_v4() TO drill_reader;
+"""
+
+
+def test_what_an_extension_is_missing_for_is_named_and_the_rest_is_checked(
+    majors: Majors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server of the wheel has none of the three; two have stubs, with which their tables come whole."""
+    with empty(majors[15]) as name:
+        fill(majors[15], name, [SHOP, WITH_EXTENSIONS])
+        snapshot = snapshot_of(majors[15].dsn(name))
+    wheel = Programs(system_places=(), embedded=embedded_bin())
+    monkeypatch.setattr("vault.app.wiring.client_programs", lambda settings: wheel)
+    verdict = drilled(snapshot)
+    assert verdict.mismatches == ()
+    told = {point.name: point.why for point in verdict.not_checked}
+    assert "a stub with its name stood in for it" in told["pgcrypto"]
+    assert "stood in" in told["uuid-ossp"]
+    assert "the extension adminpack is not on this machine" in told["EXTENSION adminpack"]
+    assert not {"TABLE notes", "public.notes"} & set(told)
+    planted = "DROP POLICY own ON notes; UPDATE notes SET text = 'y' WHERE text = 'note 3'"
+    verdict = drilled(snapshot, meanwhile=lambda connection: connection.execute(planted.encode()))
+    assert {("rows", "public.notes"), ("policy", "public.notes.own")} <= {
+        (point.kind, point.name) for point in verdict.mismatches
+    }

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vault.ops.drill.verdict import Point
 
 SHOWN_MAX: Final = 40
+NAMED_MAX: Final = 5
 
 
 def exit_code(done: Drilled) -> ExitCode:
@@ -54,10 +55,19 @@ def draw(out: Renderer, done: Drilled, duration_s: float) -> None:
 
 
 def _points(out: Renderer, head: str, points: Sequence[Point]) -> None:
-    for point in points[:SHOWN_MAX]:
-        out.line(f"{head}: {point}")
-    if len(points) > SHOWN_MAX:
-        out.line(f"{head}: {len(points) - SHOWN_MAX} more (--json names them)")
+    """What has the same reason is told together."""
+    groups: dict[tuple[str, str], list[Point]] = {}
+    for point in points:
+        groups.setdefault((point.kind, point.why), []).append(point)
+    for (kind, why), group in list(groups.items())[:SHOWN_MAX]:
+        if len(group) == 1:
+            out.line(f"{head}: {group[0]}")
+            continue
+        named = ", ".join(point.name for point in group[:NAMED_MAX])
+        more = f" and {len(group) - NAMED_MAX} more" if len(group) > NAMED_MAX else ""
+        out.line(f"{head}: {len(group)} of kind {kind} ({named}{more}): {why}")
+    if len(groups) > SHOWN_MAX:
+        out.line(f"{head}: {len(groups) - SHOWN_MAX} more (--json names them all)")
 
 
 def tell_kept(out: Renderer, kept: KeptServer) -> None:

@@ -48,6 +48,7 @@ class DrillPlace:
     """`conninfo` is None for a snapshot of files alone. `settings`: those with which it is reached.
 
     throwaway  whether the server is our own
+    stubs      extensions of which it has no more than the names
     keep       leave the server running, and its files; once
     """
 
@@ -57,6 +58,7 @@ class DrillPlace:
     throwaway: bool
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     advice: str = ""
+    stubs: frozenset[str] = frozenset()
     keep: Callable[[], KeptServer] | None = field(default=None, repr=False)
 
 
@@ -99,13 +101,18 @@ def drill_place(
         if not own:
             yield DrillPlace(settings=apart, conninfo=None, directories=directories, throwaway=True)
             return
-        server, database = _start(apart, place, snapshot, stack=stack, notify=notify)
+        server, database, stubs = _start(apart, place, snapshot, stack=stack, notify=notify)
 
         def keep() -> KeptServer:
             return _keep(server, place, database)
 
         yield DrillPlace(
-            settings=apart, conninfo=server.dsn(database), directories=directories, throwaway=True, keep=keep
+            settings=apart,
+            conninfo=server.dsn(database),
+            directories=directories,
+            throwaway=True,
+            stubs=stubs,
+            keep=keep,
         )
 
 
@@ -180,7 +187,8 @@ def _without_libpq(settings: Settings) -> Settings:
 
 def _start(
     settings: Settings, place: Path, snapshot: Snapshot, *, stack: ExitStack, notify: Callable[[str], None]
-) -> tuple[EmbeddedServer, str]:
+) -> tuple[EmbeddedServer, str, frozenset[str]]:
+    from vault.source.postgres.connection import extension_stubs
     from vault.source.postgres.connection.server_choice import server_for
     from vault.source.postgres.connection.throwaway_server import EmbeddedServer
 
@@ -189,11 +197,25 @@ def _start(
     program = server_for(database.server.version_num // 10_000, wiring.client_programs(settings))
     notify(f"starting PostgreSQL {program.major}")
     roles, catalog = snapshot.roles(), snapshot.catalog()
+    stubbed = program.major >= extension_stubs.SINCE_MAJOR
+    path = {extension_stubs.SETTING: f"$system:{place / 'stubs'}"} if stubbed else {}
     server = EmbeddedServer(
-        place / "server", binaries=program.path.parent, settings=_SETTINGS, superuser=free_name(roles)
+        place / "server", binaries=program.path.parent, settings={**_SETTINGS, **path}, superuser=free_name(roles)
     )
     stack.enter_context(server)
-    return server, _create_database(settings, server, database.server, catalog)
+    stubs = _write_stubs(settings, server, place / "stubs", catalog) if stubbed else frozenset[str]()
+    return server, _create_database(settings, server, database.server, catalog), stubs
+
+
+def _write_stubs(settings: Settings, server: EmbeddedServer, place: Path, catalog: CatalogFacts) -> frozenset[str]:
+    """For extensions of the snapshot that the server does not have."""
+    from vault.source.postgres.connection.extension_stubs import write_stubs
+
+    with wiring.session(settings, server.dsn("template1")) as session:
+        has = {
+            row[0] for row in session.rows("SELECT name::text FROM pg_catalog.pg_available_extensions", doing=_DOING)
+        }
+    return write_stubs(place, [(name, version) for name, version, _ in catalog.extensions if name not in has])
 
 
 def free_name(roles: Roles) -> str:

@@ -88,7 +88,7 @@ class Drill:
             flags=flags,
         )
         with journey.open_restore(self.place.settings, self.snapshot, asked, sources=self.sources) as planned:
-            self._judge = _judge(planned)
+            self._judge = _judge(planned, self.place.stubs)
             restored = planned.run(jobs=self.flags.jobs, progress=self.progress)
             self._running_ms = max(0, wiring.SystemClock().now_ms() - self.started_ms)
             self._restored = restored
@@ -144,7 +144,7 @@ class Drill:
         counts = [failure for failure in failed if failure.entry in _COUNTED]
         others = [failure for failure in failed if failure.entry not in _COUNTED]
         if self._judge is not None:
-            return self._judge.of_failures(others) + self._judge.of_counts(counts)
+            return self._judge.of_extensions() + self._judge.of_failures(others) + self._judge.of_counts(counts)
         return differs(*(Point(kind="restore", name=failure.entry, why=failure.why) for failure in failed))
 
     def _of_references(self, conninfo: str) -> DrillVerdict:
@@ -223,7 +223,7 @@ class Drill:
         )
 
 
-def _judge(planned: PlannedRestore) -> Judge | None:
+def _judge(planned: PlannedRestore, stubs: frozenset[str]) -> Judge | None:
     from vault.ops.drill.out_of_reach import out_of_reach
     from vault.ops.drill.verdict import Judge
     from vault.ops.project.backup_selection import narrowed
@@ -234,7 +234,7 @@ def _judge(planned: PlannedRestore) -> Judge | None:
     return Judge(
         contents=contents,
         target=target,
-        beyond=out_of_reach(contents, target),
+        beyond=out_of_reach(contents, target, stubs=stubs),
         partial=bool(narrowed(planned.snapshot.manifest.selection)),
     )
 

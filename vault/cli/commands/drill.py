@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from vault.app import processes, wiring
 from vault.cli import drilling, progress
 from vault.cli.options import Invocation, command, database_options
-from vault.errors import StoreError
+from vault.errors import Interrupted, StoreError
+
+if TYPE_CHECKING:
+    from vault.app.drill.run import Drill
 
 
 @command(
@@ -42,8 +45,7 @@ def drill(invocation: Invocation, snapshot: str, **flags: Any) -> int:
     with processes.reading(opened, chosen), progress.shown(out) as drawn:
         with open_drill(settings, chosen, options, sources=sources, progress=drawn) as run:
             drilling.begin(out, run, started_ms)
-            run.restore()
-            run.examine()
+            _work(run)
             done, duration_s = run.result(), max(0, clock.now_ms() - started_ms) / 1000
             try:
                 run.record(opened)
@@ -57,6 +59,17 @@ def drill(invocation: Invocation, snapshot: str, **flags: Any) -> int:
         if kept is not None:
             drilling.tell_kept(out, kept)
     return drilling.exit_code(done)
+
+
+def _work(run: Drill) -> None:
+    """What stops it leaves a part of the snapshot in a database of the user's, and says so. Raises  as `Drill`; Interrupted"""
+    try:
+        run.restore()
+        run.examine()
+    except KeyboardInterrupt as stop:
+        left = "" if run.place.throwaway else "the database holds a part of the snapshot"
+        hint = "" if run.place.throwaway else "drill again, into a database that was created anew"
+        raise Interrupted("interrupted", why=left, hint=hint) from stop
 
 
 COMMAND = drill

@@ -29,7 +29,7 @@ _OF_THE_WHOLE: Final = frozenset({"privileges", "extension", "policy", "meaning"
 """Kinds of facts that a snapshot has of everything, whatever was selected."""
 _INTERNAL: Final = "i"
 """pg_depend's letter for what comes and goes with something else."""
-_MADE_WITH_TYPES: Final = frozenset({"type", "function"})
+_MADE_WITH_TYPES: Final = frozenset({"type", "composite type", "function"})
 _SYSTEM_SCHEMAS: Final = frozenset({"pg_catalog", "information_schema"})
 _BUILT_IN_LANGUAGES: Final = frozenset({"internal", "c", "sql", "plpgsql"})
 

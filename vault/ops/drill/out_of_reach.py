@@ -20,7 +20,7 @@ MEMBER: Final = "e"
 class OutOfReach:
     """What is not at hand, and what needs it. What needs it and came all the same is checked like anything else.
 
-    extensions  that are not there, or there otherwise
+    extensions  that are not there, or there otherwise; `stubs`: those of them that something else stands in for
     own         they and their members, each with the reason
     labels      what a restore calls the steps of all that needs them -> the objects
     reasons     object -> reason, of all that needs them
@@ -28,6 +28,7 @@ class OutOfReach:
     """
 
     extensions: frozenset[str] = frozenset()
+    stubs: frozenset[str] = frozenset()
     own: Mapping[Address, str] = field(default_factory=dict)
     labels: Mapping[str, frozenset[Address]] = field(default_factory=dict)
     reasons: Mapping[Address, str] = field(default_factory=dict)
@@ -55,6 +56,7 @@ def out_of_reach(contents: Contents, target: TargetFacts, *, stubs: Collection[s
     }
     return OutOfReach(
         extensions=frozenset(address.names[0] for address in roots),
+        stubs=frozenset(stubs),
         own={**members, **roots},
         labels=_labels(contents, reasons),
         reasons=reasons,

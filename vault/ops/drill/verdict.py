@@ -70,6 +70,17 @@ class Judge:
 
     # --- what the restore said
 
+    def of_extensions(self) -> DrillVerdict:
+        """A stub is never silent, however equal it looks; the others show themselves."""
+        roots = ((address, why) for address, why in self.beyond.own.items() if address.kind == "extension")
+        return unchecked(
+            *(
+                Point(kind="extension", name=address.names[0], why=why)
+                for address, why in roots
+                if address.names[0] in self.beyond.stubs
+            )
+        )
+
     def of_failures(self, failures: Iterable[Failure]) -> DrillVerdict:
         """What follows from a failure that could not be helped could not be helped either."""
         verdict = DrillVerdict()
