@@ -5,18 +5,23 @@ All ends, over any server: `python -m tests.bucket_crashes --server versitygw`. 
 
 from __future__ import annotations
 
+import os
 import random
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.bucket_crashes import WORK, end_at, fetched, places, requests_of
+from tests.bucket_crashes import WORK, database, end_at, fetched, places, requests_of
 from tests.bucket_servers import BucketServer
 from tests.bucket_stores import store_in
 from tests.damage_support import MUTATIONS, Sample, make_sample, mutate, still_there
-from tests.small_repository import damage, opened
+from tests.small_repository import CLOCK, damage, opened, quick_keys, take
 from vault.bucket.client import connect
 from vault.bucket.place import parse_place
+from vault.errors import UnsafeError, WrongPassphrase
+from vault.ops.repository import keys
 from vault.ports import ObjectStore
+from vault.repo.state import Closed
 from vault.store.memory import MemoryStore
 
 ENDS = 4
@@ -61,3 +66,24 @@ def test_damage_in_a_bucket_is_told_as_it_is_anywhere(s3_server: BucketServer, s
         assert fetched(store).files == there.files
         assert told(sample, store) == told(sample, MemoryStore(there.files)), (way, name)
         overwriting.put(name, sample.files[name])
+
+
+def test_one_of_several_that_make_a_repository_in_one_place_succeeds(s3_server: BucketServer) -> None:
+    url = f"{s3_server.new_bucket()}/p"
+
+    def make(passphrase: str) -> str:
+        store = store_in(s3_server, url)
+        try:
+            keys.create_repository(store, passphrase=passphrase, label="", clock=CLOCK, entropy=os.urandom)
+        except UnsafeError:
+            return ""
+        return passphrase
+
+    with quick_keys(), ThreadPoolExecutor(4) as pool:
+        (winner,) = filter(None, pool.map(make, ["one", "two", "three", "four"]))
+    repo = Closed(store_in(s3_server, url)).open(winner)
+    take(repo, database(1))
+    assert damage(repo) == ()
+    for loser in {"one", "two", "three", "four"} - {winner}:
+        with pytest.raises(WrongPassphrase):
+            Closed(store_in(s3_server, url)).open(loser)
