@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.bucket_servers import moto
 from tests.fix_postgres import Cluster, server
 from tests.tls_server import SERVER_PORT, Forwarder
 from vault.demo.project import database_sql, edge_functions, migrations
@@ -29,6 +30,9 @@ LOCAL = "127.0.0.1:54322"
 """Where a local Supabase stack has its database."""
 LOCAL_PARTS = "PGHOST=127.0.0.1 PGPORT=54322"
 HOSTED = "postgres.abcdefghijklmnopqrst@aws-0-eu-central-1.pooler.supabase.com:5432"
+BUCKETS = "https://s3.example.org"
+BUCKET = "my-backups"
+"""What a page calls an endpoint, and a bucket there."""
 _STEP = re.compile(r"^(?P<indent> *)(?:- )?run: (?:\|\n(?P<lines>(?:(?P=indent) +.*\n)+)|(?P<line>.*)\n)", re.MULTILINE)
 _ARGUMENTS = re.compile(r"^ *args: (\[.*\])\n", re.MULTILINE)
 _NOT_HERE = "pip install pgvault"
@@ -78,6 +82,13 @@ class Stage:
 
     def play(self, page: str) -> subprocess.CompletedProcess[str]:
         """Write the page's files and run its script. Returns what it printed, errors among it"""
+        if BUCKETS not in page:
+            return self._play(page)
+        with moto() as storage:
+            storage.s3().create_bucket(Bucket=BUCKET)
+            return self._play(page.replace(BUCKETS, storage.endpoint))
+
+    def _play(self, page: str) -> subprocess.CompletedProcess[str]:
         for block in blocks(page):
             if block.file:
                 place = self.home / "project" / block.file

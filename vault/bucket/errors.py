@@ -168,7 +168,7 @@ _PAGE: Final = re.compile(r"<!doctype html|<html", re.IGNORECASE)
 _NO_STORAGE: Final = re.compile(
     r"[Ii]nvalid list response|ill-formed document|Missing (?:last modified|e-?tag|content length)", re.IGNORECASE
 )
-_CERTIFICATE: Final = re.compile(r"invalid peer certificate: ?\(?([A-Za-z]+)")
+_CERTIFICATE: Final = re.compile(r"(?:InvalidCertificate\(|invalid peer certificate:)\s*([A-Za-z]+)")
 
 
 def translate(text: str, message: str, *, kind: str = "", file: str = "") -> VaultError:
@@ -238,9 +238,11 @@ def _connection(text: str) -> Meaning:
     if certificate := _CERTIFICATE.search(text):
         return Meaning(
             StoreError,
-            f"its certificate is not trusted ({certificate[1]})",
+            f"it is not trusted, for its certificate ({certificate[1]})",
             "name the file of its authority in AWS_CA_BUNDLE (Google, Azure: PGVAULT_CA_BUNDLE)",
         )
+    if "InvalidContentType" in text:
+        return Meaning(StoreError, "what answers there speaks no TLS", "check the endpoint: is it http://?")
     for sign, why in (
         ("dns error", "its name is not known to DNS"),
         ("Connection refused", "nothing listens there"),

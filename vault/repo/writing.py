@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from vault.crypto import keyed
-from vault.errors import Locked, StoreError
+from vault.errors import Locked, StoreDenied, StoreError
 from vault.format.snapshot import encode_manifest, parse_snapshot_name
 from vault.ids import PackId, SnapshotId
 from vault.limits import LOOK_AGAIN_S
@@ -151,5 +151,7 @@ def _end(held: lease.Held, warn: Warn, *, unanswered: bool) -> None:
         return
     try:
         held.withdraw()
+    except StoreDenied:
+        warn(f"{held.name} stays, for want of the right to delete: it holds up a prune for a day, and no backup")
     except StoreError as error:
         warn(f"{held.name} could not be removed ({error.message}); delete that file")

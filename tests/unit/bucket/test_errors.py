@@ -103,7 +103,8 @@ def test_damage_names_its_file() -> None:
 @pytest.mark.parametrize(
     ("sign", "error", "word"),
     [
-        ("invalid peer certificate: UnknownIssuer", StoreError, "certificate"),
+        ("InvalidCertificate(\n    UnknownIssuer,\n)", StoreError, "certificate (UnknownIssuer)"),
+        ("InvalidMessage(InvalidContentType)", StoreError, "TLS"),
         ("dns error", Unavailable, "DNS"),
         ("Connection refused", Unavailable, "listens"),
         ("kind: Timeout", Unavailable, "time"),

@@ -15,7 +15,7 @@ from vault.model.words import nearest
 from vault.ops.guard.codes import MEANING as FINDINGS
 
 ENVIRONMENT = (
-    ("PGVAULT_REPOSITORY", "the repository: a path or a file:// URL"),
+    ("PGVAULT_REPOSITORY", "the repository: a path, or file://, s3://, gs://, az:// (help buckets)"),
     ("PGVAULT_PASSWORD_FILE", "a file with the passphrase, readable by you alone (0600)"),
     ("PGVAULT_PASSWORD_COMMAND", "a command that prints the passphrase"),
     ("PGVAULT_PASSWORD", "the passphrase itself; asked first"),
@@ -31,6 +31,13 @@ ENVIRONMENT = (
     ),
     ("PGVAULT_STATE_DIR", "where the newest snapshots that this machine saw are remembered; keep it"),
     ("PGHOST, PGUSER, PGPASSFILE, PGSERVICE, ...", "libpq's own variables, for the database"),
+    ("AWS_*, GOOGLE_APPLICATION_CREDENTIALS, AZURE_*", "who asks a bucket, and where it is (help buckets)"),
+    ("PGVAULT_CA_BUNDLE", "a file of certificates that a bucket's endpoint is trusted by, beside the system's"),
+    ("PGVAULT_ALLOW_HTTP", "1: a bucket's endpoint may be plain http, in a network of your own"),
+    (
+        "PGVAULT_INSTANCE_ROLE",
+        "1: ask this machine's own metadata service who it is, though it does not look like a cloud's",
+    ),
     ("SUPABASE_DB_PASSWORD", "the database's password, for --linked"),
     ("NO_COLOR", "no colours"),
 )
