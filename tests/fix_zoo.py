@@ -99,8 +99,13 @@ class Zoo:
         return self.cluster.major
 
     @cached_property
+    def taken(self) -> tuple[Snapshot, ViewRepository]:
+        repository = ViewRepository()
+        return repository.take(capture=capture_of(self.cluster, self.db)), repository
+
+    @property
     def snapshot(self) -> Snapshot:
-        return ViewRepository().take(capture=capture_of(self.cluster, self.db))
+        return self.taken[0]
 
     @cached_property
     def view(self) -> View:

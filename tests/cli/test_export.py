@@ -120,3 +120,19 @@ def test_snapshot_without_a_database_has_no_archive(saved: Command, tmp_path: Pa
         assert done.code == 2, done.err
         assert not (tmp_path / form).exists()
     assert saved("export", "latest", "--source", "files", "--format", "tar", "-o", str(tmp_path / "t")).code == 0
+
+
+def test_parts_of_a_layout_are_the_layout_together(saved: Command, tmp_path: Path) -> None:
+    exported(saved, "layout", tmp_path / "whole")
+    together: dict[str, bytes | str] = {}
+    for number in (1, 2, 3):
+        part = tmp_path / f"part{number}"
+        done = saved("export", "latest", "--format", "layout", "--split", f"{number}/3", "-o", str(part))
+        assert done.code == 0, done.err
+        assert not together.keys() & content(part).keys()
+        assert (part / "files" / LONG).is_dir(), "directories are in every part"
+        together |= content(part)
+    assert together == content(tmp_path / "whole")
+    for words in (("tar", "1/3"), ("layout", "4/3")):
+        done = saved("export", "latest", "--format", words[0], "--split", words[1], "-o", str(tmp_path / "no"))
+        assert done.code == 2

@@ -19,7 +19,11 @@ from vault.model.words import counted
     help="Write a whole snapshot in a form that needs no pgvault.\n\nlayout: a directory with all files and "
     "restore_complete_backup.sh; pgdump: an archive for pg_restore; sql: a script for psql; tar: the layout in one file. "
     "-o - writes tar, pgdump and sql to stdout. Nothing that exists is overwritten; what is written is not encrypted, and readable by you alone.",
-    examples=["pgvault export latest --format layout -o out", "pgvault export latest --format pgdump -o app.dump"],
+    examples=[
+        "pgvault export latest --format layout -o out",
+        "pgvault export latest --format layout --split 1/4 -o part1",
+        "pgvault export latest --format pgdump -o app.dump",
+    ],
 )
 @click.argument("snapshot")
 @click.option("--format", "form", type=Choice(["layout", "pgdump", "sql", "tar"]), required=True)
@@ -31,9 +35,15 @@ from vault.model.words import counted
     metavar="PATH",
     help="A new file, for layout a new directory; - for stdout.",
 )
-def export(invocation: Invocation, snapshot: str, form: str, path: str) -> int:
+@click.option(
+    "--split",
+    metavar="n/m",
+    help="Part n of m of the files, for layout: one for each of m machines; copied into one directory they are the whole.",
+)
+def export(invocation: Invocation, snapshot: str, form: str, path: str, split: str | None) -> int:
     import time
 
+    from vault.ops.check.parts import WHOLE, Part
     from vault.ops.view import extract
     from vault.ops.view.export import FILES, Tar
 
@@ -41,12 +51,15 @@ def export(invocation: Invocation, snapshot: str, form: str, path: str) -> int:
     to_stdout = path == "-"
     if to_stdout and form == "layout":
         raise UsageError("-o - needs one stream", why="layout is a directory", hint="--format tar, pgdump or sql")
+    part = WHOLE if split is None else Part.read(split, option="--split")
+    if split is not None and form != "layout":
+        raise UsageError(f"--split needs files, and {form} is one stream", hint="--format layout, or leave --split out")
     view = wiring.open_view(invocation.settings(), snapshot)
     out = invocation.renderer()
     changed: list[dict[str, str]] = []
     if form == "layout":
         with wiring.directory_target(path) as directory, progress.shown(out) as drawn:
-            done = extract.extract(view, (), directory, progress=drawn)
+            done = extract.extract(view, (), directory, progress=drawn, has=part.has)
         files, written = done.files, done.bytes
         changed = [{"item": change.item, "why": change.why} for change in done.changed]
     elif form == "tar":

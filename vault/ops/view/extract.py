@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from vault.errors import UsageError
@@ -20,9 +20,17 @@ class Extracted:
     changed: tuple[Missing, ...]
 
 
-def extract(view: View, paths: Sequence[str], target: DirectoryTarget, *, progress: Progress) -> Extracted:
+def extract(
+    view: View,
+    paths: Sequence[str],
+    target: DirectoryTarget,
+    *,
+    progress: Progress,
+    has: Callable[[bytes], bool] = lambda name: True,
+) -> Extracted:
     """Write the selected paths, directories with all they hold, under their last names; without paths, everything.
 
+    has    without paths: whether the file of this one is to be written; directories are, all of them
     Captured files keep mode and time; rendered ones belong to their reader alone (0600) and have the snapshot's time.
     Every path is looked up before anything is written.
     Raises  NotThere; UsageError: two of the paths have the same last name; UnsafeError, SourceError: from the target
@@ -30,9 +38,8 @@ def extract(view: View, paths: Sequence[str], target: DirectoryTarget, *, progre
     selected = _tops([view.entry(path) for path in paths])
     progress.stage("extract")
     files = size = 0
-    for entry, above in (
-        _below(view, selected) if paths else ((entry, 0) for entry in view.to_read(view.ls(recursive=True)))
-    ):
+    every = (entry for entry in view.ls(recursive=True) if entry.kind == "directory" or has(entry_name(entry)))
+    for entry, above in _below(view, selected) if paths else ((entry, 0) for entry in view.to_read(every)):
         name = entry_name(entry).split(b"/", above)[-1]
         if entry.kind == "directory":
             target.make_directory(name, mode=entry.mode, mtime_ns=entry.mtime_ns)
