@@ -50,7 +50,9 @@ class Index:
         generation: int,
         *,
         reopen: Callable[[], Index] | None = None,
+        cache: RunCache | None = None,
     ) -> None:
+        self._cache = RunCache(None) if cache is None else cache
         self._runs = live
         self._reopen = reopen
         self._reloading = threading.Lock()
@@ -101,6 +103,7 @@ class Index:
             damage,
             generation,
             reopen=partial(cls.open, store, keys, cache_dir=cache_dir, listing=packs_then_fragments, threads=threads),
+            cache=cache,
         )
 
     def reload(self, seen: int, *, gone: PackId | None) -> bool:
@@ -273,8 +276,8 @@ class Index:
         return (place for run in tuple(self._runs) for place in run.in_pack(pack, usable=usable))
 
     def add(self, fragment: Fragment, fragment_id: FragmentId) -> None:
-        """Make a fragment that was just published visible."""
-        run = Run(b"".join(runs.from_fragment(fragment, fragment_id)))
+        """Make a fragment that was just published visible; who opens the index next finds it in the cache."""
+        run = self._cache.save(name_of([fragment_id]), partial(runs.from_fragment, fragment, fragment_id))
         with self._lock:
             self.pack_sizes.update({row.id: row.size for row in fragment.packs})
             self._runs = [*self._runs, run]
