@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from vault.errors import Locked, MissingObject, StoreError
+from vault.errors import Interrupted, Locked, MissingObject, StoreDenied, StoreError
 from vault.format import upkeep
 from vault.format.pack import pack_name
 from vault.format.snapshot import snapshot_name
@@ -42,13 +42,25 @@ class Held:
         self._lease = lease
         self._entropy = entropy
         self._lock = threading.Lock()
+        self._naming = threading.Lock()
         self._packs: set[PackId] = set()
         self._earlier: list[str] = []
         self.name = publish(repo, lease, entropy=entropy)
 
+    @contextmanager
+    def named(self, packs: Iterable[PackId]) -> Iterator[None]:
+        """Publish it anew with these packs and all that it named before; the body reads the sweeps, and then the earlier one goes.
+
+        A sweep is there only as long as a lease that its pruner saw (LEASE-13). So one thread after the other does this: none
+        removes a lease while another one has still to look. A body that fails leaves the earlier one to `withdraw`.
+        """
+        with self._naming:
+            self.name_packs(packs)
+            yield
+            self.settle()
+
     def name_packs(self, packs: Iterable[PackId]) -> None:
-        """Publish it anew with these packs and all that it named before. The earlier one stays until `settle`, which is called
-        when the sweeps have been read: a sweep is there only as long as a lease that its pruner saw (LEASE-13). Thread-safe."""
+        """As `named`, of whom no other thread names packs; the earlier one stays."""
         with self._lock:
             self._packs.update(packs)
             named = replace(self._lease, packs=tuple(sorted(self._packs)))
@@ -58,7 +70,7 @@ class Held:
 
     def settle(self) -> None:
         """Remove what `name_packs` superseded; what cannot be removed yet goes with the last one: it holds up nothing but a prune."""
-        with self._lock, suppress(StoreError):
+        with self._lock, suppress(StoreError, Interrupted):
             self._repo.store.delete(*self._earlier)
             self._earlier = []
 
@@ -87,20 +99,27 @@ def reading(repo: Open, terms: Lease, *, entropy: Entropy) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(StoreError):
+        with suppress(StoreError, Interrupted):
             if name:
                 withdraw(repo, name)
 
 
-def take_back(repo: Open, snapshot: ForgottenSnapshot, *, now_ms: int, entropy: Entropy) -> None:
-    """Remove a snapshot that may rely on packs that are gone; a record says that this was on purpose."""
+def take_back(repo: Open, snapshot: ForgottenSnapshot, *, now_ms: int, entropy: Entropy) -> bool:
+    """Remove a snapshot that may rely on packs that are gone; a record says that this was on purpose.
+
+    Whether it is gone: a writer's rights may not include it. Raises  StoreError: nobody knows
+    """
     record = upkeep.encode_forgotten(Forgotten(created_ms=now_ms, snapshots=(snapshot,)))
     with suppress(
         StoreError
-    ):  # without it a check names a lost snapshot; with the snapshot it would be taken for a whole one
+    ):  # a check then names a lost snapshot; with the snapshot it would be taken for a whole one
         records.save(repo, FileKind.FORGOTTEN, record, entropy=entropy)
-    repo.store.delete(snapshot_name(snapshot.id))
+    try:
+        repo.store.delete(snapshot_name(snapshot.id))
+    except StoreDenied:
+        return False
     repo.store.barrier()
+    return True
 
 
 def index_after_sweeps(repo: Open, cache_dir: Path | None) -> Indexed:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from vault.crypto import keyed
-from vault.errors import IntegrityError, LimitExceeded, NotFound, StoreError
+from vault.errors import IntegrityError, Interrupted, LimitExceeded, NotFound, StoreError
 from vault.format.upkeep import DIRECTORIES, decode_forgotten, parse_upkeep_name, upkeep_name
 from vault.limits import FILE_BYTES_MAX
 from vault.model import FileKind, Forgotten
@@ -41,7 +41,7 @@ def save(repo: Open, kind: FileKind, plain: bytes, *, entropy: Entropy) -> str:
         repo.store.put(name, data)
         repo.store.barrier()
     except BaseException:
-        with suppress(StoreError):
+        with suppress(StoreError, Interrupted):  # of how the put ended, not of this, somebody wants to hear
             repo.store.delete(name)
         raise
     return name

@@ -249,9 +249,10 @@ class Abandonable:
                 done.set()
 
         with self._lock:
-            left_s = None if self._ends_s is None else max(0.0, self._ends_s - time.monotonic())
             self._under_way[done] = threading.get_ident()
         try:
+            ends_s = self._ends_s  # only now: an `abandon` that did not find this call has set it
+            left_s = None if ends_s is None else max(0.0, ends_s - time.monotonic())
             if left_s != 0:
                 threading.Thread(target=call, name="vault-call", daemon=True).start()
                 done.wait(left_s)

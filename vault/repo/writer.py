@@ -100,8 +100,8 @@ class Writer:
         self._unpublished_objects = 0
         self._new_bytes = 0
         self._packs_used: set[PackId] = set()
-        self.unanswered = False
-        """The snapshot's put was begun, and nobody knows how it ended: it may still land."""
+        self.unsettled = ""
+        """Name of a snapshot whose put was begun: it may be there, or may still land, and its lease has not been looked for."""
 
     @property
     def new_bytes(self) -> int:
@@ -288,6 +288,8 @@ class Writer:
 
         manifest_at  (new bytes, the manifest's own file included) -> manifest; asked until the number agrees with itself
         before       called when all but the manifest is durable, right before that is put; raising there leaves no snapshot
+
+        Whoever holds the lease says `settled` when he has looked for it.
         """
         self.publish()
         manifest, plain, data = self._sealed_manifest(manifest_at)
@@ -297,15 +299,18 @@ class Writer:
         self._new_bytes += len(data)
         return Committed(id=snapshot_id, manifest=manifest, size=len(data))
 
+    def settled(self) -> None:
+        """The lease was there after the snapshot, or the snapshot is withdrawn."""
+        self.unsettled = ""
+
     def _put_snapshot(self, name: str, data: bytes) -> None:
-        self.unanswered = True
+        self.unsettled = name
         try:
             self._store.put(name, data)
         except AlreadyExists:
-            self.unanswered = False  # an answer; any other error may follow a try that still lands
+            self.unsettled = ""  # an answer; any other error may follow a try that still lands
             raise
         self._store.barrier()
-        self.unanswered = False
 
     def _sealed_manifest(self, manifest_at: Callable[[int], Manifest]) -> tuple[Manifest, bytes, bytes]:
         total = self._new_bytes

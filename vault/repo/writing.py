@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from vault.crypto import keyed
-from vault.errors import Locked, StoreDenied, StoreError
+from vault.errors import Interrupted, Locked, StoreDenied, StoreError
 from vault.format.snapshot import encode_manifest, parse_snapshot_name
 from vault.ids import PackId, SnapshotId
 from vault.limits import LOOK_AGAIN_S
@@ -70,20 +70,29 @@ class Writing:
 
         done = self.writer.commit(untaken, before=before)
         if self._held.is_there():
+            self.writer.settled()
             self.indexed.open.keep(done.id, done.size, done.manifest)
             return done
-        forgotten = ForgottenSnapshot(
+        raise self._withdrawn(done)
+
+    def _withdrawn(self, done: Committed) -> Locked:
+        """Take back the snapshot whose lease is gone, and say so. Raises  StoreError: it is there, and the lease's end says that"""
+        snapshot = ForgottenSnapshot(
             id=done.id,
             source=done.manifest.source,
             sequence=done.manifest.sequence,
             created_ms=done.manifest.created_ms,
         )
         now_ms = max(0, self._clock.now_ms())
-        lease.take_back(self.indexed.open, forgotten, now_ms=now_ms, entropy=self._entropy)
-        raise Locked(
+        gone = lease.take_back(self.indexed.open, snapshot, now_ms=now_ms, entropy=self._entropy)
+        self.writer.settled()
+        name, what = done.id.hex()[:12], "a prune may have deleted what it relied on"
+        kept = f"its snapshot {name} stays, for want of the right to delete, and may lack data"
+        again = f"run the {self._held.purpose} again"
+        return Locked(
             f"the lease of this {self._held.purpose} was removed while it ran",
-            why="a prune may have deleted what it relied on, so its snapshot was withdrawn",
-            hint=f"run the {self._held.purpose} again",
+            why=f"{what}, so its snapshot was withdrawn" if gone else f"{what}; {kept}",
+            hint=again if gone else f"{again}; whoever may delete removes the other one: pgvault forget {name}",
         )
 
     def _look_again(self) -> None:
@@ -133,25 +142,27 @@ def writing(
         with writer:
             yield Writing(indexed, writer, held, clock=clock, entropy=entropy)
     finally:
-        _end(held, warn, unanswered=writer is not None and writer.unanswered)
+        _end(held, warn, unsettled="" if writer is None else writer.unsettled)
 
 
 def _renew(repo: Indexed, held: lease.Held, packs: frozenset[PackId]) -> None:
     """Say early what is relied on, and hear early that it goes: a backup of days fails in its first hour. Raises  as lease.refuse_swept"""
-    held.name_packs(packs)
-    lease.refuse_swept(repo, packs)
-    held.settle()
+    with held.named(packs):
+        lease.refuse_swept(repo, packs)
 
 
-def _end(held: lease.Held, warn: Warn, *, unanswered: bool) -> None:
+def _end(held: lease.Held, warn: Warn, *, unsettled: str) -> None:
     """A lease that stays behind holds nothing up but a prune; it must not hide how the writing ended."""
-    if unanswered:
+    if unsettled:
         held.settle()
-        warn(f"the snapshot may still come: {held.name} stays, so that no prune takes what it needs")
+        warn(
+            f"{unsettled} may be there, or still come, and nobody could look whether its lease was held all the time: "
+            f"{held.name} stays, so that no prune takes what it needs; if that file is gone: pgvault check"
+        )
         return
     try:
         held.withdraw()
     except StoreDenied:
         warn(f"{held.name} stays, for want of the right to delete: it holds up a prune for a day, and no backup")
-    except StoreError as error:
+    except (StoreError, Interrupted) as error:
         warn(f"{held.name} could not be removed ({error.message}); delete that file")

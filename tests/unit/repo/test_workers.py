@@ -306,6 +306,25 @@ def test_what_clears_away_after_an_interrupt_has_a_while_and_no_more() -> None:
     _no_call_is_left()
 
 
+class Arriving(dict[threading.Event, int]):
+    """Abandons, as a signal does that comes just before a call is noted."""
+
+    def __init__(self, calls: Abandonable) -> None:
+        super().__init__()
+        self._calls = calls
+
+    def __setitem__(self, done: threading.Event, thread: int) -> None:
+        self._calls.abandon()
+        super().__setitem__(done, thread)
+
+
+def test_an_interrupt_just_before_a_call_is_noted_is_not_missed() -> None:
+    calls = Abandonable(grace_s=0)
+    calls._under_way = Arriving(calls)
+    with pytest.raises(Interrupted):
+        calls.run(lambda: None)
+
+
 def _no_call_is_left() -> None:
     for thread in threading.enumerate():
         if thread.name == "vault-call":

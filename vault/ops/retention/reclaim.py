@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from vault.errors import Locked, StoreError, Unavailable
+from vault.errors import Interrupted, Locked, StoreError, Unavailable
 from vault.format.pack import pack_name
 from vault.ids import PackId
 from vault.limits import SWEEP_AGE_S
@@ -98,7 +98,7 @@ def maintenance(
     finally:
         try:
             own.withdraw()
-        except StoreError as error:
+        except (StoreError, Interrupted) as error:
             progress.event(
                 "warning", f"{own.name} could not be removed ({error.message}); it holds nothing up but a prune"
             )

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import pytest
 
 from tests.fake_source import FakeDatabase
-from tests.faults import FaultStore, RecordingStore
-from tests.small_repository import TestClock, contents, new_repository, opened, rows, take
+from tests.faults import Fault, FaultStore, RecordingStore
+from tests.small_repository import Quiet, TestClock, contents, new_repository, opened, rows, take
 from tests.unit.ops.backup.test_commit import FIRST, SAME, leases, row_packs, sweep
-from vault.errors import Locked, StoreError
+from vault.errors import Interrupted, Locked, StoreDenied, StoreError, Unavailable
 from vault.ids import PackId
+from vault.model import Lease
 from vault.ops.backup.run import BackupReport
+from vault.ops.retention.forget import take_stock
 from vault.repo import writer as writing
-from vault.repo.lease import index_after_sweeps, refuse_swept
+from vault.repo.lease import Held, index_after_sweeps, reading, refuse_swept
 from vault.store.memory import MemoryStore
 
 
@@ -54,6 +59,25 @@ class Leases(FaultStore):
         if name.startswith("leases/"):
             self.put_so_far += 1
             self.action(self.put_so_far)
+        super().put(name, data)
+
+
+class Unlocked(FaultStore):
+    """Somebody removes every lease before the snapshot is put."""
+
+    def put(self, name: str, data: bytes) -> None:
+        if name.startswith("snapshots/"):
+            self.delete(*[stored.name for stored in self.list("leases/")])
+        super().put(name, data)
+
+
+class AtPut(FaultStore):
+    """`before`: the leases that were there at the last put of one."""
+
+    before: frozenset[str] = frozenset()
+
+    def put(self, name: str, data: bytes) -> None:
+        self.before = frozenset(stored.name for stored in self.list("leases/"))
         super().put(name, data)
 
 
@@ -162,3 +186,113 @@ def test_a_sweep_of_what_is_relied_on_ends_a_long_backup_early(store: MemoryStor
         take(opened(ending), MANY)
     assert ending.put_so_far < 6, "it did not read to its end"
     assert leases(store) == []
+
+
+@pytest.mark.spec("LEASE-3", "LEASE-9")
+@pytest.mark.parametrize("error", [Unavailable("no answer"), Interrupted("no answer"), KeyboardInterrupt()])
+def test_the_lease_stays_where_nobody_could_look_for_it_after_the_commit(
+    store: MemoryStore, error: BaseException
+) -> None:
+    """The snapshot is there, and whether a prune has passed meanwhile nobody knows."""
+    new_repository(store)
+    progress = Quiet()
+    with pytest.raises(type(error)):
+        take(opened(FaultStore(store, [Fault(kind="list", prefix="leases/", error=error)])), FIRST, progress=progress)
+    assert len(opened(store).snapshots()) == 1
+    assert len(leases(store)) == 1
+    assert [event for event in progress.events if "stays" in event]
+
+
+@pytest.mark.spec("LEASE-3")
+@pytest.mark.parametrize("error", [Unavailable("no answer"), Interrupted("no answer"), KeyboardInterrupt()])
+def test_a_snapshot_that_could_not_be_withdrawn_is_told(store: MemoryStore, error: BaseException) -> None:
+    new_repository(store)
+    progress = Quiet()
+    faulty = Unlocked(store, [Fault(kind="delete", prefix="snapshots/", error=error)])
+    with pytest.raises(type(error)):
+        take(opened(faulty), FIRST, progress=progress)
+    (snapshot,) = [name for name in store.files if name.startswith("snapshots/")]
+    assert [event for event in progress.events if snapshot in event]
+
+
+@pytest.mark.spec("LEASE-3")
+@pytest.mark.parametrize("recorded", [False, True])
+def test_who_may_not_delete_hears_that_the_lease_went_and_that_the_snapshot_stays(
+    store: MemoryStore, recorded: bool
+) -> None:
+    """As a writer's key on object storage should be: it adds what a backup adds, and removes nothing but leases."""
+    new_repository(store)
+    denied = StoreDenied("no right")
+    faults = [
+        Fault(kind="delete", prefix="snapshots/", error=denied),
+        Fault(kind="put", prefix="forgotten/", error=denied),
+    ]
+    faulty = Unlocked(store, faults[: 1 if recorded else 2])
+    with pytest.raises(Locked, match="lease of this backup was removed") as raised:
+        take(opened(faulty), FIRST)
+    ((snapshot, _),) = opened(store).snapshots()
+    assert snapshot.hex()[:12] in raised.value.why
+    assert f"pgvault forget {snapshot.hex()[:12]}" in raised.value.hint
+    assert [name for name in store.files if name.startswith("leases/")] == []
+    assert take_stock(opened(store)).unfinished == ({snapshot} if recorded else set()), "the next forget removes it"
+
+
+@pytest.mark.spec("LEASE-13")
+def test_a_renewal_removes_no_lease_that_another_one_has_still_to_look_for(store: MemoryStore) -> None:
+    """The sweep that the other one must see may be there for the sake of that very lease."""
+    new_repository(store)
+    watched = AtPut(store)
+    terms = Lease(created_ms=1, host="", pid=0, purpose="backup", source="s", parent=None)
+    held = Held(opened(watched), terms, entropy=os.urandom)
+    second_published, first_ended = threading.Event(), threading.Event()
+
+    def second() -> tuple[set[str], set[str]]:
+        with held.named(()):
+            second_published.set()
+            first_ended.wait(60)
+            return set(watched.before), {name for name in store.files if name.startswith("leases/")}
+
+    with ThreadPoolExecutor(1) as pool:
+        with held.named(()):
+            beside = pool.submit(second)
+            second_published.wait(0.5)  # which is in vain where they come one after the other
+        first_ended.set()
+        before, at_its_look = beside.result()
+    assert before <= at_its_look
+
+
+@pytest.mark.spec("LEASE-9")
+@pytest.mark.parametrize("error", [Unavailable("no answer"), Interrupted("no answer")])
+def test_what_cannot_be_cleared_away_hides_nothing(store: MemoryStore, error: Exception) -> None:
+    """After an interrupt there are seconds for it, on storage that may not answer at all."""
+    new_repository(store)
+    progress = Quiet()
+    faults = [
+        Fault(kind="put", prefix="packs/", error=KeyboardInterrupt()),
+        Fault(kind="delete", prefix="leases/", error=error),
+    ]
+    with pytest.raises(KeyboardInterrupt):
+        take(opened(FaultStore(store, faults)), FIRST, progress=progress)
+    (name,) = [name for name in store.files if name.startswith("leases/")]
+    assert [event for event in progress.events if f"{name} could not be removed" in event]
+
+
+@pytest.mark.parametrize("error", [Unavailable("no answer"), Interrupted("no answer")])
+def test_a_record_that_cannot_be_taken_back_does_not_hide_why(store: MemoryStore, error: Exception) -> None:
+    new_repository(store)
+    faults = [
+        Fault(kind="put", prefix="leases/", error=StoreError("the first")),
+        Fault(kind="delete", prefix="leases/", error=error),
+    ]
+    with pytest.raises(StoreError, match="the first"):
+        take(opened(FaultStore(store, faults)), FIRST)
+
+
+@pytest.mark.parametrize("error", [Unavailable("no answer"), Interrupted("no answer")])
+def test_a_reader_s_lease_that_cannot_be_removed_does_not_hide_how_it_ended(
+    store: MemoryStore, error: Exception
+) -> None:
+    repo = opened(FaultStore(new_repository(store).store, [Fault(kind="delete", prefix="leases/", error=error)]))
+    terms = Lease(created_ms=1, host="", pid=0, purpose="restore", source="s", parent=None)
+    with pytest.raises(ValueError, match="of the reader"), reading(repo, terms, entropy=os.urandom):
+        raise ValueError("of the reader")
