@@ -11,6 +11,7 @@ import pytest
 
 from tests.fix_views import Listener, StandingClock
 from vault.demo import project, story
+from vault.repo.remembered import remembered
 from vault.repo.state import Closed
 from vault.source.postgres.connection.programs import Programs
 from vault.source.postgres.connection.throwaway_directories import throwaway_directory
@@ -79,3 +80,9 @@ def test_the_story_names_the_damage_and_ends_with_the_users_own_commands(
     assert any("public.ai_usage_events" in text and "now 0" in text for text in said)
     assert any("auth.users: 6 rows, now 4" in text for text in said)
     assert [text.strip() for text in said[-3:]] == list(story.COMMANDS)
+
+
+def test_it_ends_with_a_drill_that_is_recorded(told: tuple[story.DemoReport, Listener, MemoryStore]) -> None:
+    report, _, store = told
+    drills = remembered(Closed(store).open(story.PASSPHRASE)).drills
+    assert [(id, drill.passed, drill.not_checked) for id, drill in drills.items()] == [(report.snapshots[4], True, ())]

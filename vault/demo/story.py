@@ -15,12 +15,14 @@ from typing import Final
 
 from vault.demo import project
 from vault.demo.changes import changes
+from vault.demo.drill import PASSED, RestoreDone, drill, effort
 from vault.demo.rows import DAMAGE, day_sql
 from vault.ids import SnapshotId
 from vault.model import Counts
 from vault.ops.backup import run as backup
 from vault.ops.compare.databases import compare
 from vault.ops.compare.row_digests import KEY_BYTES
+from vault.ops.drill.record import leave_record
 from vault.ops.project.counts import count_edge_functions, count_migrations
 from vault.ops.project.summary import count_target, nine_lines
 from vault.ops.repository.keys import create_repository
@@ -98,7 +100,7 @@ def run(stage: Stage, *, progress: Progress) -> DemoReport:
     for line in changes(good, tale.read(damaged)):
         tale.say(f"  {line}")
     restored = tale.restore(good)
-    equal = tale.compare()
+    equal = tale.compare() and tale.drill(good)
     sizes = tale.sizes([*days, damaged])
     duration_s = (stage.clock.now_ms() - started) / 1000
     tale.end(restored, equal=equal, sizes=sizes)
@@ -139,6 +141,7 @@ class _Tale:
         self._progress = progress
         self._calendar = _Calendar(stage.clock, DAYS - 1)
         self._directories = {name: stage.directory / name for name in ("migrations", "edge_functions")}
+        self._done: RestoreDone | None = None
         self._truth: dict[tuple[str, str], bytes] = {}
         self._opened: Open | None = None
 
@@ -214,9 +217,16 @@ class _Tale:
         with self._session("postgres") as session:
             session.run(f"CREATE DATABASE {quote(RESTORED)} TEMPLATE template0", doing="creating an empty database")
         target = connect_target(self._stage.server.dsn(RESTORED), {})
+        started_ms = self._stage.clock.now_ms()
         try:
             plan = restore_plan.plan(restore.gather(good), target.facts)
             report = restore.run(plan, good, target=target, progress=self._progress)
+            self._done = RestoreDone(
+                plan=plan,
+                report=report,
+                running_ms=self._stage.clock.now_ms() - started_ms,
+                directories={name: DirectoryFiles(self._restored / name) for name in self._directories},
+            )
         finally:
             target.close()
         for line in folded(report.failed):
@@ -245,6 +255,20 @@ class _Tale:
             for name in self._directories
         )
         return not differences and same_files
+
+    def drill(self, good: Snapshot) -> bool:
+        """The restored database and files beside the snapshot that they came from, as `pgvault drill` has it, with its record."""
+        assert self._done is not None, "it was restored first"
+        with self._capture(RESTORED) as restored:
+            verdict = drill(good, self._done, restored, entropy=self._stage.entropy, progress=self._progress)
+        spent = effort(self._done, self._calendar.now_ms())
+        leave_record(self._open, good, verdict, spent, entropy=self._stage.entropy)
+        for point in (*verdict.mismatches, *verdict.not_checked):
+            self.say(f"  differs from the snapshot, or was not checked: {point}")
+        self.say(
+            f"the same beside the snapshot itself, which is a drill: {'passed' if verdict.passed else 'FAILED'}, and recorded"
+        )
+        return verdict == PASSED
 
     def sizes(self, ids: list[SnapshotId]) -> tuple[int, int]:
         """Bytes that the snapshots hold, each counted whole, and bytes of the repository."""

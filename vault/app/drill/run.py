@@ -126,15 +126,15 @@ class Drill:
         from vault.ops.drill.record import DrillEffort, leave_record
 
         done = self.result()
-        return leave_record(
-            opened,
-            self.snapshot,
-            done.verdict,
-            DrillEffort(tables=done.tables, rows=done.rows, running_ms=done.running_ms, server=done.server),
+        effort = DrillEffort(
+            tables=done.tables,
+            rows=done.rows,
+            running_ms=done.running_ms,
+            server=done.server,
             host=socket.gethostname(),
-            now_ms=max(0, wiring.SystemClock().now_ms()),
-            entropy=wiring.system_entropy,
+            ended_ms=max(0, wiring.SystemClock().now_ms()),
         )
+        return leave_record(opened, self.snapshot, done.verdict, effort, entropy=wiring.system_entropy)
 
     # --- what was found
 

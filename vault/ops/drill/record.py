@@ -16,29 +16,24 @@ from vault.repo.state import Open
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrillEffort:
-    """`running_ms`: from the start to a complete database; `server`: its version, empty where only directories came."""
+    """`running_ms`: from the start to a complete database; `server`: its version, empty where only directories came; `host`: where."""
 
     tables: int
     rows: int
     running_ms: int
     server: str
+    host: str
+    ended_ms: int
 
 
 def leave_record(
-    repo: Open,
-    snapshot: Snapshot,
-    verdict: DrillVerdict,
-    effort: DrillEffort,
-    *,
-    host: str,
-    now_ms: int,
-    entropy: Entropy,
+    repo: Open, snapshot: Snapshot, verdict: DrillVerdict, effort: DrillEffort, *, entropy: Entropy
 ) -> DrillRecord:
     """Raises  StoreError: it could not be written"""
     record = DrillRecord(
-        created_ms=now_ms,
+        created_ms=effort.ended_ms,
         duration_ms=effort.running_ms,
-        host=host.encode()[:NOTE_BYTES_MAX].decode(errors="ignore"),
+        host=effort.host.encode()[:NOTE_BYTES_MAX].decode(errors="ignore"),
         mismatches=tuple(shortened(verdict.mismatches, lines_max=NOTES_MAX, bytes_max=NOTE_BYTES_MAX)),
         not_checked=tuple(shortened(verdict.not_checked, lines_max=NOTES_MAX, bytes_max=NOTE_BYTES_MAX)),
         passed=verdict.passed,
