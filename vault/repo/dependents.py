@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
 from typing import Final
 
-from vault.ids import ObjectId
+from vault.ids import ObjectId, PackId
 from vault.model import Location
 from vault.repo.runs import Run
 
@@ -25,7 +26,13 @@ class Dependents:
     """Of the runs as they are. Thread-safe."""
 
     def __init__(self, runs: Sequence[Run]) -> None:
-        self._runs = [(run, _sorted(run, _KNOWN_MAX * len(run) // max(1, sum(map(len, runs))))) for run in runs]
+        self._deltas: Counter[PackId] = Counter()
+        entries = max(1, sum(map(len, runs)))
+        self._runs = [(run, self._sorted(run, _KNOWN_MAX * len(run) // entries)) for run in runs]
+
+    def in_pack(self, pack: PackId) -> int:
+        """How many deltas a pack has, of those that are noted."""
+        return self._deltas[pack]
 
     def of(self, base: ObjectId) -> list[Location]:
         """Usable locations of deltas against the object."""
@@ -41,9 +48,12 @@ class Dependents:
                     found.append(run.location_at(position))
         return found
 
-
-def _sorted(run: Run, noted_max: int) -> list[array[int]]:
-    buckets = [array("Q") for _ in range(_BUCKETS)]
-    for position, base in islice(run.bases(), noted_max):
-        buckets[base[0]].append(int.from_bytes(base[1:5], "big") << 32 | position)
-    return [array("Q", sorted(bucket)) for bucket in buckets]
+    def _sorted(self, run: Run, noted_max: int) -> list[array[int]]:
+        buckets = [array("Q") for _ in range(_BUCKETS)]
+        numbers: Counter[int] = Counter()
+        for position, base, pack in islice(run.bases(), noted_max):
+            numbers[pack] += 1
+            buckets[base[0]].append(int.from_bytes(base[1:5], "big") << 32 | position)
+        for position, row in enumerate(run.packs()):
+            self._deltas[row.id] += numbers[position]
+        return [array("Q", sorted(bucket)) for bucket in buckets]

@@ -188,6 +188,10 @@ class Index:
         links = self._chain(object_id, DELTA_DEPTH_MAX + 1, set())
         return (links[0].run.location(links[0]), [link.run.pack_of(link) for link in links]) if links else None
 
+    def packs_of(self, object_id: ObjectId) -> list[PackId]:
+        """Of its usable locations."""
+        return [link.run.pack_of(link) for link in self._links(object_id)]
+
     def fragments(self) -> frozenset[FragmentId]:
         """Those that count, each readable."""
         return frozenset(cover for run in tuple(self._runs) for cover in run.covers)

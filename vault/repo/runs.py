@@ -154,15 +154,15 @@ class Run:
             for length, pack in _LENGTH.iter_unpack(self._data[first : min(first + _SCANNED_BYTES, end)]):
                 yield pack, length
 
-    def bases(self) -> Iterator[tuple[int, bytes]]:
-        """(position, id of the base) of every delta, in order."""
+    def bases(self) -> Iterator[tuple[int, bytes, int]]:
+        """(position, id of the base, position of the pack) of every delta, in order."""
         self.check()
         start, end = self._layout.entries_at, self._layout.entries_at + self._layout.entries * ENTRY_BYTES
         position = 0
         for first in range(start, end, _SCANNED_BYTES):
-            for base, depth, _ in _BASE.iter_unpack(self._data[first : min(first + _SCANNED_BYTES, end)]):
+            for base, depth, pack in _BASE.iter_unpack(self._data[first : min(first + _SCANNED_BYTES, end)]):
                 if depth:
-                    yield position, base
+                    yield position, base, pack
                 position += 1
 
     def positions(self, object_id: ObjectId) -> Iterator[int]:

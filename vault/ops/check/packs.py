@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import threading
 from array import array
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from vault.crypto import keyed
 from vault.errors import ContentMismatch, IntegrityError, Malformed, MissingObject, NotFound
 from vault.format import pack as pack_format
 from vault.ids import PackId
-from vault.limits import PACK_BYTES_MAX
+from vault.limits import MIB, PACK_BYTES_MAX
 from vault.model import Location, ObjectRecord
 from vault.pipeline.seal import open_object, open_trailer
 from vault.repo.dependents import Dependents
 from vault.repo.reader import pack_key
 from vault.repo.state import Indexed
+
+_HELD_BYTES_MAX: Final = 48 * MIB
 
 
 @dataclass(slots=True)
@@ -58,6 +61,13 @@ class PackReading:
         self._packs = {pack: ReadPack() for pack in chosen}
         self._keys: dict[bytes, tuple[bytes, bytes]] = {}
         self._lock = threading.Lock()
+        self._held: dict[tuple[PackId, int], bytes] = {}
+        """Sealed deltas of packs that were read, whose bases are still to come: read once more only if there is no room."""
+        self._held_bytes = 0
+
+    def deltas_first(self, packs: Iterable[tuple[PackId, int]]) -> list[tuple[PackId, int]]:
+        """In the order in which the fewest deltas are read twice."""
+        return sorted(packs, key=lambda pack: -self._dependents.in_pack(pack[0]) / max(1, pack[1]))
 
     @property
     def packs(self) -> Mapping[PackId, ReadPack]:
@@ -91,6 +101,7 @@ class PackReading:
                 self._open_alone(place, data)
             else:
                 pack.waiting.append(place.record.ordinal)
+                self._hold(place, data)
         return len(data)
 
     def finish(self, pack_id: PackId) -> None:
@@ -114,7 +125,7 @@ class PackReading:
     def _is_waiting(self, place: Location) -> bool:
         """Whether the base of a delta is in a pack that is read too: it brings the delta."""
         assert place.record.base is not None, "the caller has looked"
-        return any(base.pack in self._packs for base in self._repo.index.locations(place.record.base))
+        return any(pack in self._packs for pack in self._repo.index.packs_of(place.record.base))
 
     def _open_with_dependents(self, place: Location, data: bytes) -> None:
         """The object, and depth first what stands on it: of a chain one plaintext is held, of a tree one for each step down."""
@@ -154,7 +165,9 @@ class PackReading:
         """The plaintext, proven; None if it does not open, which is told. `data`: the pack, None to read the object alone."""
         record, name = place.record, pack_format.pack_name(place.pack)
         try:
-            if data is None:
+            if data is None and (held := self._taken(place)) is not None:
+                sealed = held
+            elif data is None:
                 sealed = self._repo.open.store.get_range(name, record.offset, record.length)
             else:
                 sealed = data[record.offset : record.offset + record.length]
@@ -170,6 +183,19 @@ class PackReading:
             self._count(place, None)
             return plain
         return None
+
+    def _hold(self, place: Location, data: bytes) -> None:
+        record = place.record
+        with self._lock:
+            if self._held_bytes + record.length <= _HELD_BYTES_MAX:
+                self._held_bytes += record.length
+                self._held[place.pack, record.ordinal] = data[record.offset : record.offset + record.length]
+
+    def _taken(self, place: Location) -> bytes | None:
+        with self._lock:
+            held = self._held.pop((place.pack, place.record.ordinal), None)
+            self._held_bytes -= 0 if held is None else len(held)
+        return held
 
     def _key(self, header: bytes) -> tuple[bytes, bytes]:
         known = self._keys.get(header)

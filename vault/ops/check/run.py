@@ -160,6 +160,7 @@ def _read_packs(
     planned = chosen(packs, amount, read_ms, entropy)
     progress.stage("reading packs", sum(size for _, size in planned))
     reading = PackReading(repo, [pack for pack, _ in planned])
+    planned = planned if amount.in_turn else reading.deltas_first(planned)
     begun: list[PackId] = []
 
     def until_over() -> Iterator[tuple[PackId, int]]:

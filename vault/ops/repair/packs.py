@@ -61,6 +61,7 @@ def plan(repo: Indexed, *, progress: Progress, threads: int = 2) -> PacksPlan:
     read_bytes = 0
 
     reading = PackReading(repo, [pack for pack, _ in packs])
+    packs = reading.deltas_first(packs)
     for count in ordered(lambda pack: reading.read(*pack), packs, threads=threads, ahead=threads):
         read_bytes += count
         progress.advance(count)

@@ -8,6 +8,7 @@ import pytest
 
 from tests.damage_support import Sample, flipped, make_sample
 from tests.fake_source import FakeDatabase
+from tests.faults import FaultStore
 from tests.small_repository import Quiet, new_repository, opened, rows, take
 from vault.format.pack import parse_pack_name
 from vault.ids import PackId
@@ -59,7 +60,8 @@ def test_parts_of_all_machines_are_all_packs_once() -> None:
 
 
 def test_a_chain_is_opened_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    repo = new_repository(MemoryStore())
+    store = FaultStore(MemoryStore())
+    repo = new_repository(store)
     texts = [rows(n, 4_000) for n in range(3)]
     for day in range(5):
         texts = [text.replace(b"\n70%d\t" % day, b"\n70%d\tx" % day) for text in texts]
@@ -76,7 +78,15 @@ def test_a_chain_is_opened_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(packs, "open_object", counted)
     monkeypatch.setattr("vault.repo.reader.open_object", counted)
-    chosen_packs = list(indexed.index.packs())
+    chosen_packs = PackReading(indexed, []).deltas_first(indexed.index.packs())
+    ranges: list[str] = []
+    genuine_range = store.get_range
+
+    def ranged(name: str, offset: int, length: int) -> bytes:
+        ranges.append(name)
+        return genuine_range(name, offset, length)
+
+    monkeypatch.setattr(store, "get_range", ranged)
     for order in (chosen_packs, chosen_packs[::-1]):
         calls.clear()
         reading = PackReading(indexed, [pack for pack, _ in order])
@@ -84,6 +94,8 @@ def test_a_chain_is_opened_once(monkeypatch: pytest.MonkeyPatch) -> None:
             reading.read(pack, size)
         for pack, _ in order:
             reading.finish(pack)
+        if order is chosen_packs:
+            assert ranges == [], "no delta is read twice"
         assert all(one.is_whole for one in reading.packs.values())
         assert len(calls) == len(entries) == sum(one.objects for one in reading.packs.values())
 
