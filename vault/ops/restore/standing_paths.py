@@ -63,7 +63,7 @@ def standing(snapshot: Snapshot, item: FileItem, there: DirectorySource) -> str:
         if status.size != item.size:
             return f"other content there, {status.size} bytes for {item.size}"
         try:
-            if not _same(snapshot.file_blocks(item), there.read(item.path)):
+            if not same_bytes(snapshot.file_blocks(item), there.read(item.path)):
                 return "other content there, of the same length"
         except SourceError as error:
             return f"what is there cannot be read: {error.why}"
@@ -72,7 +72,7 @@ def standing(snapshot: Snapshot, item: FileItem, there: DirectorySource) -> str:
     return EQUAL
 
 
-def _same(one: Iterator[bytes], other: Iterator[bytes]) -> bool:
+def same_bytes(one: Iterator[bytes], other: Iterator[bytes]) -> bool:
     """Whether two streams, in blocks of any size, hold the same bytes."""
     left = right = b""
     while True:
