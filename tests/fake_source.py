@@ -125,6 +125,9 @@ class FakeCapture:
         for name, value in self.database.sequences.items():
             yield SequenceItem(name=self.database.name(name), last_value=value, is_called=True)
 
+    def columns(self, table: SourceTable, names: Sequence[str]) -> Iterator[bytes] | None:
+        return None
+
     def large_objects(self) -> Iterator[LargeObjectRows]:
         for oid, content in sorted(self.database.large_objects.items()):
             yield _FakeLargeObject(oid, content)

@@ -73,8 +73,7 @@ class ObjectStore(Protocol):
     def delete(self, *names: str) -> None:
         """Remove `names`, in one request where the store can; one that is not there is no error. A StoreError may follow after some went."""
 
-    def barrier(self) -> None:
-        """Return when every name put so far is durable."""
+    def barrier(self) -> None: ...  # returns when every name put so far is durable
 
 
 class DirectoryTarget(Protocol):
@@ -99,8 +98,7 @@ class Clock(Protocol):
 
 
 class Entropy(Protocol):
-    def __call__(self, length: int, /) -> bytes:
-        """`length` bytes from a CSPRNG."""
+    def __call__(self, length: int, /) -> bytes: ...  # `length` bytes from a CSPRNG
 
 
 class Progress(Protocol):
@@ -222,6 +220,9 @@ class Capture(Protocol):
     def roles(self) -> Roles: ...
     def sequences(self) -> Iterator[SequenceItem]: ...
     def large_objects(self) -> Iterator[LargeObjectRows]: ...
+    def columns(self, table: SourceTable, names: Sequence[str]) -> Iterator[bytes] | None:
+        """COPY text of these alone, of every row, by no query that is planned. None: the table is not locked. Raises SourceError"""
+
     def reader(self) -> RowReader:
         """A new connection in the same snapshot. Thread-safe."""
 
@@ -283,8 +284,7 @@ class DirectorySource(Protocol):
     def status(self, path: bytes) -> SourceFile | None:
         """The path's state now; None if it is gone."""
 
-    def now_ns(self) -> int:
-        """The file system's clock, for comparing with ctime."""
+    def now_ns(self) -> int: ...  # the file system's clock, for comparing with ctime
 
 
 # --- the database that is written ----------------------------------------------------------------

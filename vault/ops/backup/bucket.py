@@ -30,6 +30,8 @@ _THREADS = 8
 _AHEAD = 12
 _AHEAD_BYTES_MAX = 4 * MIB
 """What is larger is read when its turn comes: at most 48 MiB wait in memory."""
+_CLOCKS_MS = 10 * 60 * 1000
+"""By so much the clocks of bucket and machine may differ."""
 _AGAIN = "run the backup again when nothing writes it"
 
 
@@ -41,12 +43,20 @@ def capture_bucket(
     keys: Keys,
     before: Snapshot | None,
     progress: Progress,
+    since_ms: int = 0,
 ) -> FilesCapture:
-    """As `capture_files`. Raises  SourceError: no such bucket; PermissionMissing; Unreachable: also in the midst of it"""
+    """As `capture_files`. `since_ms`: when the backup began, by this machine's clock. Raises  SourceError: no such bucket; PermissionMissing; Unreachable: also in the midst of it"""
     progress.stage(f"bucket {name}")
     reading = _Reading(source, ListWriter(writer, keys), keys.cut_seed, progress)
+    reading.recent_ns = (since_ms - _CLOCKS_MS) * 1_000_000
     files = reading.lists.build(reading.items(PreviousFiles(before, name, writer)), FILES)
-    return FilesCapture(files=files, missing=reading.gaps.told(), paths=tuple(reading.paths), bucket=source.bucket)
+    return FilesCapture(
+        files=files,
+        missing=reading.gaps.told(),
+        paths=tuple(reading.paths),
+        bucket=source.bucket,
+        recent=frozenset(reading.recent),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +77,8 @@ class _Reading:
     progress: Progress
     gaps: Gaps = field(default_factory=Gaps)
     paths: list[bytes] = field(default_factory=list)
+    recent: list[bytes] = field(default_factory=list)
+    recent_ns: int = 0
 
     def items(self, previous: PreviousFiles) -> Iterator[FileItem]:
         steps = ordered(self._ahead, self._steps(previous), threads=_THREADS, ahead=_AHEAD, cancel=self.source.cancel)
@@ -75,6 +87,8 @@ class _Reading:
                 item = step.old or self._read(step)
                 if item is not None and self.gaps.storable(item):
                     self.paths.append(item.path)
+                    if item.mtime_ns >= self.recent_ns:
+                        self.recent.append(item.path)
                     yield item
 
     def _steps(self, previous: PreviousFiles) -> Iterator[_Step]:

@@ -33,12 +33,16 @@ _SELDOM_MEANT = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilesCapture:
-    """`paths` of everything captured, for counting. `bucket`: of a bucket, as its port gives it; None of a directory."""
+    """`paths` of everything captured, for counting. `bucket`: of a bucket, as its port gives it; None of a directory.
+
+    `recent`: those of a bucket's objects that may be younger than the database's view.
+    """
 
     files: ListRef
     missing: tuple[Missing, ...]
     paths: tuple[bytes, ...]
     bucket: str | None = None
+    recent: frozenset[bytes] = frozenset()
 
 
 def capture_files(

@@ -23,6 +23,7 @@ from vault.model import (
 )
 from vault.ops.backup.bucket import capture_bucket
 from vault.ops.backup.database import DatabaseCapture, capture_database
+from vault.ops.backup.file_rows import FileRows, read_file_rows, with_rows
 from vault.ops.backup.files import FilesCapture, capture_files
 from vault.ops.backup.manifest_and_ledger import describe
 from vault.ops.backup.number_and_parent import (
@@ -135,10 +136,12 @@ def _run(
     warn = partial(tools.progress.event, "warning")
     with writing(repo, terms, clock=clock, entropy=tools.entropy, warn=warn, cache_dir=tools.cache_dir) as under_lease:
         before = None if line.parent is None else under_lease.indexed.known(*line.parent)
-        tools = replace(tools, distrust=line.distrust)
+        tools = replace(
+            tools, distrust=line.distrust, started_ms=started, files_in_bucket=_in_bucket(request, directories)
+        )
         take = _Take(under_lease.indexed, under_lease.writer, request, known, before=before, tools=tools)
         database = take.database(open_capture) if open_capture is not None else None
-        files = take.directories(directories)
+        files = with_rows(take.directories(directories), take.file_rows, request.selectors)
         manifest, ledger = describe(request, line.parent, database, files, put=under_lease.writer.put)
         tables = None if database is None else database.tables
         for text in unmatched(ledger, request.accepted, request.selectors, tables):
@@ -219,6 +222,12 @@ class _Tools:
     cache_dir: Path | None
     heads: Heads | None = None
     distrust: str = ""
+    started_ms: int = 0
+    files_in_bucket: bool = False
+
+
+def _in_bucket(request: BackupRequest, directories: Mapping[str, DirectorySource | BucketSource]) -> bool:
+    return isinstance(directories.get(request.selectors.files_directory), BucketSource)
 
 
 class _Guard:
@@ -265,7 +274,9 @@ class _Take:
         self._repo = repo
         self._writer = writer
         self._request = request
+        self._tools = tools
         self._progress = tools.progress
+        self.file_rows: tuple[FileRows, ...] = ()
         self._options = RowOptions(jobs=request.jobs, full=request.full, entropy=tools.entropy, distrust=tools.distrust)
 
     def database(self, open_capture: Callable[[], Capture]) -> DatabaseCapture:
@@ -310,6 +321,8 @@ class _Take:
                     options=self._options,
                     progress=self._progress,
                 )
+                if self._tools.files_in_bucket:
+                    self.file_rows = read_file_rows(capture, self._request.selectors)
                 changed = capture.finish()
                 return replace(taken, part=replace(taken.part, server=capture.server)), changed
 
@@ -320,5 +333,8 @@ class _Take:
         before = None if self._request.full else self._before
         keys, progress = self._repo.open.keys, self._progress
         if isinstance(source, BucketSource):
-            return capture_bucket(name, source, self._writer, keys=keys, before=before, progress=progress)
+            since_ms = self._tools.started_ms
+            return capture_bucket(
+                name, source, self._writer, keys=keys, before=before, progress=progress, since_ms=since_ms
+            )
         return capture_files(name, source, self._writer, keys=keys, before=before, progress=progress)

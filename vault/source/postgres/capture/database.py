@@ -22,6 +22,7 @@ from vault.source.postgres.capture import (
     cluster_labels,
     large_objects,
     lock_then_export,
+    named_columns,
     omissions,
     sequences,
     tables,
@@ -215,6 +216,9 @@ class PostgresCapture:
 
     def large_objects(self) -> Iterator[LargeObjectRows]:
         return large_objects.read(self._session()) if self._parts.selection.whole else iter(())
+
+    def columns(self, table: SourceTable, names: Sequence[str]) -> Iterator[bytes] | None:
+        return named_columns.read(self._session(), table, names) if self._parts.taken.held else None
 
     def watch(self, tell: Callable[[str], None]) -> None:
         options, known = self._parts.options, self._parts.known
