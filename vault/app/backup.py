@@ -39,8 +39,9 @@ def run_backup(
     unlock  opens the repository; None asks for the secret and derives the key
     """
     settings = settings.with_variables(plan.variables)
-    wiring.refuse_own_repository(plan.directories, wiring.repository_at(settings))
-    sources = wiring.directory_sources(plan.directories, plan.exclude)
+    access = wiring.bucket_access(settings, plan.bucket_profiles)
+    wiring.refuse_own_repository(plan.directories, wiring.repository_at(settings), access)
+    sources = wiring.directory_sources(plan.directories, plan.exclude, access)
     unlock = unlock or wiring.repository_unlocker(settings, copies=True)
     from vault.repo.uncollected import uncollected
     from vault.repo.workers import alongside

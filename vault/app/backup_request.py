@@ -68,6 +68,7 @@ class BackupPlan:
     exclude_table_data: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     accepted_gaps: tuple[str, ...] = ()
+    bucket_profiles: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def patterns(self) -> tuple[str, ...]:
@@ -116,6 +117,7 @@ def plan_backup(settings: Settings, options: BackupOptions) -> BackupPlan:
         advice=chosen.advice,
         major=None if chosen.project is None or chosen.kind != "local" else chosen.project.major,
         accepted_gaps=configured.accepted_gaps,
+        bucket_profiles=configured.bucket_profiles,
         **patterns,
     )
 

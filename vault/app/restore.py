@@ -5,9 +5,10 @@ Nothing is written before `run`. What is run is what was planned, and so what a 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from vault.app import wiring
@@ -19,14 +20,17 @@ from vault.model import Counts
 from vault.model.snapshot import SUMMARY_COMPONENTS
 
 if TYPE_CHECKING:
+    from vault.app.directories import BucketAccess
     from vault.model import MergedRows, TableName
     from vault.ops.project.components import Selectors
     from vault.ops.restore.dry_run import Step
     from vault.ops.restore.failures import Failure
+    from vault.ops.restore.files import RestoredDirectory
     from vault.ops.restore.plan.steps import RestorePlan
     from vault.ops.restore.referring_rows import Beside
     from vault.ops.restore.standing_paths import Differing
     from vault.ports import DirectorySource, Progress, Target
+    from vault.ports_of_buckets import BucketSource
     from vault.repo.snapshot import Snapshot
 
 
@@ -130,7 +134,7 @@ class PlannedRestore:
     settings: Settings
     snapshot: Snapshot
     request: RestoreRequest
-    there: Mapping[str, DirectorySource] = field(default_factory=dict)
+    there: Mapping[str, DirectorySource | BucketSource] = field(default_factory=dict)
     plan: RestorePlan | None = None
     target: Target | None = None
     beside: tuple[Beside, ...] = ()
@@ -152,26 +156,18 @@ class PlannedRestore:
         """Directories are opened first, so that one that is not empty stops everything before it starts."""
         from vault.ops.restore import run as restore
         from vault.ops.restore.failures import Failure
-        from vault.ops.restore.files import Merging, restore_directory
 
         report = restore.RestoreReport(tables=0, rows=0, entries=0, failed=())
         failed: list[Failure] = []
-        clean = self.request.flags.clean
         files, written, equal = 0, 0, 0
         left: list[Differing] = []
         paths: dict[str, tuple[bytes, ...]] = {}
         with ExitStack() as stack:
-            opened = {
-                name: stack.enter_context(
-                    wiring.directory_target(path, merge=name in self.there, replace=name in self.there and clean)
-                )
-                for name, path in self.request.directories.items()
-            }
+            opened = self._opened(stack)
             if self.plan is not None and self.target is not None:
                 report = restore.run(self.plan, self.snapshot, target=self.target, progress=progress, jobs=jobs)
-            for name, directory in opened.items():
-                merging = Merging(there=self.there[name], replace=clean) if name in self.there else None
-                done = restore_directory(self.snapshot, name, directory, progress=progress, merging=merging)
+            for name, bring in opened.items():
+                done = bring(progress=progress)
                 equal += done.equal
                 left += [replace(left_there, path=f"{name}/{left_there.path}") for left_there in done.left]
                 failed += [Failure(entry=f"{name}: {change.item}", why=change.why) for change in done.changed]
@@ -200,6 +196,47 @@ class PlannedRestore:
             files_left=tuple(left),
             beside=report.beside,
         )
+
+    def _opened(self, stack: ExitStack) -> dict[str, Callable[..., RestoredDirectory]]:
+        """What brings each directory back, its target entered."""
+        from vault.ops.restore.bucket import BucketMerging, restore_bucket
+        from vault.ops.restore.files import Merging, restore_directory
+        from vault.ports_of_buckets import BucketSource
+
+        opened: dict[str, Callable[..., RestoredDirectory]] = {}
+        clean, snapshot = self.request.flags.clean, self.snapshot
+        for name, path in self.request.directories.items():
+            there = self.there.get(name)
+            if wiring.is_bucket(path):
+                bucket = stack.enter_context(wiring.bucket_target(name, path, self.access, merge=there is not None))
+                into = BucketMerging(there=there, replace=clean) if isinstance(there, BucketSource) else None
+                opened[name] = partial(restore_bucket, snapshot, name, bucket, merging=into)
+            else:
+                merge = there is not None
+                directory = stack.enter_context(wiring.directory_target(path, merge=merge, replace=merge and clean))
+                beside = (
+                    None if there is None or isinstance(there, BucketSource) else Merging(there=there, replace=clean)
+                )
+                opened[name] = partial(restore_directory, snapshot, name, directory, merging=beside)
+        return opened
+
+    @property
+    def access(self) -> BucketAccess:
+        return wiring.bucket_access(
+            self.settings, self.settings.section_of(self.snapshot.manifest.source).bucket_profiles
+        )
+
+    def look(self) -> PlannedRestore:
+        """The same with what its directories hold. Raises  UnsafeError: a bucket's is that of the repository; SourceError; Unreachable"""
+        there: dict[str, DirectorySource | BucketSource | None] = {}
+        access = self.access
+        for name, path in self.request.directories.items():
+            if wiring.is_bucket(path):
+                wiring.refuse_own_repository({name: path}, wiring.repository_at(self.settings), access)
+                there[name] = wiring.bucket_there(name, path, access)
+            else:
+                there[name] = wiring.directory_there(path)
+        return replace(self, there={name: source for name, source in there.items() if source is not None})
 
     def _count(self, paths: Mapping[str, tuple[bytes, ...]]) -> Counts:
         """The nine numbers in the target."""
@@ -275,9 +312,7 @@ def open_restore(
     settings = settings.with_variables(asked.variables)
     for name in asked.directories:
         snapshot.directory(name)
-    looked = {name: wiring.directory_there(path) for name, path in asked.directories.items()}
-    there = {name: source for name, source in looked.items() if source is not None}
-    planned = PlannedRestore(settings=settings, snapshot=snapshot, request=asked, there=there)
+    planned = PlannedRestore(settings=settings, snapshot=snapshot, request=asked).look()
     if asked.conninfo is None:
         yield planned
         return

@@ -5,16 +5,22 @@ Turns what the user typed into ports. Heavy modules are imported where they are 
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from vault.app import secret
+from vault.app.directories import BucketAccess
+from vault.app.directories import bucket_target as bucket_target
+from vault.app.directories import bucket_there as bucket_there
+from vault.app.directories import directory_sources as directory_sources
+from vault.app.directories import directory_target as directory_target
+from vault.app.directories import directory_there as directory_there
+from vault.app.directories import is_bucket as is_bucket
+from vault.app.directories import refuse_own_repository as refuse_own_repository
 from vault.app.places import local_path as local_path
 from vault.app.places import missing
 from vault.app.places import repository_at as repository_at
@@ -32,20 +38,16 @@ from vault.app.stores import system_entropy as system_entropy
 from vault.errors import (
     NotFound,
     Unreachable,
-    UnsafeError,
-    UsageError,
     WrongPassphrase,
 )
 
 if TYPE_CHECKING:
-    from vault.app.places import Place
     from vault.ids import SnapshotId
     from vault.ops.view.tree import View
-    from vault.ports import DirectorySource, ObjectStore, Target
+    from vault.ports import ObjectStore, Target
     from vault.repo.freshness import Heads
     from vault.repo.snapshot import Snapshot
     from vault.repo.state import Indexed, Open
-    from vault.source.files.target import DirectoryWriter
     from vault.source.postgres.connection.connect import Session
     from vault.source.postgres.connection.programs import Programs
     from vault.source.postgres.target.temporary_reader import TemporaryReaders
@@ -204,41 +206,9 @@ def open_view(settings: Settings, spec: str) -> View:
 # --- sources -------------------------------------------------------------------------------------
 
 
-def directory_sources(directories: Mapping[str, str], exclude: Sequence[str] = ()) -> dict[str, DirectorySource]:
-    """Raises  UsageError: a path is not a directory, or one of `exclude` no pattern of gitignore"""
-    from vault.source.files.directory import DirectoryFiles
-
-    for name, path in directories.items():
-        if not Path(path).is_dir():
-            raise UsageError(f"--dir {name}: {path} is not a directory", hint=f"--dir {name}=PATH")
-    return {name: DirectoryFiles(Path(path), exclude) for name, path in directories.items()}
-
-
-def refuse_own_repository(directories: Mapping[str, str], repository: Place) -> None:
-    """Raises  UnsafeError: every backup would hold all those before it once more"""
-    for name, path in directories.items():
-        if repository.lies_in(path):
-            raise UnsafeError(
-                f"--dir {name}: the repository lies in {path}",
-                why="every backup would store all earlier ones once more",
-                hint="name the directories beside it, or keep the repository elsewhere",
-            )
-
-
-def directory_target(path: str, *, merge: bool = False, replace: bool = False) -> DirectoryWriter:
-    """A directory to write into, new or empty unless `merge`; use as a context."""
-    from vault.source.files.target import DirectoryWriter
-
-    return DirectoryWriter(local_path(path, "the target"), system_entropy, merge=merge, replace=replace)
-
-
-def directory_there(path: str) -> DirectorySource | None:
-    """What a directory holds that is to be written into; None if it is new or empty. Raises  SourceError, PermissionMissing"""
-    from vault.source.files.directory import DirectoryFiles
-
-    root = local_path(path, "the target")
-    files = DirectoryFiles(root)
-    return files if os.path.lexists(root) and next(files.scan(), None) is not None else None
+def bucket_access(settings: Settings, profiles: Mapping[str, str]) -> BucketAccess:
+    """What directories that are buckets are reached with; `profiles` as configured."""
+    return BucketAccess(environment=settings.environment, clock=SystemClock(), profiles=profiles)
 
 
 @contextmanager

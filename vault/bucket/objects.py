@@ -52,6 +52,11 @@ class OpenObject:
     blocks: Iterator[bytes]
 
 
+def endpoint_of(place: BucketPlace, environment: Mapping[str, str]) -> str:
+    """Where its requests go. Raises  as `find_access`"""
+    return str(find_access(place, environment).options.get("endpoint", ""))
+
+
 class BucketObjects:
     """Keys are below the place's prefix."""
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from vault.ops.restore.referring_rows import Beside
     from vault.ops.restore.standing_paths import Differing
     from vault.ports import DirectorySource
+    from vault.ports_of_buckets import BucketSource
     from vault.repo.snapshot import Snapshot
 
 LACKING_NAMED_MAX: Final = 20
@@ -49,10 +50,15 @@ def show(out: Renderer, planned: PlannedRestore, *, now_ms: int) -> None:
             out.line(line)
 
 
-def _standing(planned: PlannedRestore, name: str, there: DirectorySource) -> Iterator[str]:
+def _standing(planned: PlannedRestore, name: str, there: DirectorySource | BucketSource) -> Iterator[str]:
+    from vault.ops.restore.bucket import compare_bucket
     from vault.ops.restore.standing_paths import compare_directory
+    from vault.ports_of_buckets import BucketSource
 
-    compared = compare_directory(planned.snapshot, name, there)
+    if isinstance(there, BucketSource):
+        compared = compare_bucket(planned.snapshot, name, there)
+    else:
+        compared = compare_directory(planned.snapshot, name, there)
     yield f"  {compared.missing} missing there, which come; {compared.equal} there and equal, which stay"
     if compared.differing:
         yield f"  {len(compared.differing)} differ there, which {'are replaced' if planned.request.flags.clean else LEFT}:"

@@ -173,6 +173,8 @@ def _of_libpq(settings: Settings) -> ValueOrigin:
 def _written(settings: Settings, name: str, parts: list[str]) -> Value:
     """A list of the section, or one of its components."""
     section: Any = settings.sources[name]
+    if parts[0] == "bucket_profiles":
+        return str(section.bucket_profiles.get(parts[-1], ""))
     value = getattr(section.components if parts[0] == "components" else section, parts[-1], ())
     return tuple(sorted(map(_text, value))) if isinstance(value, (tuple, frozenset)) else _text(value)
 

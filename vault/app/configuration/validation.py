@@ -136,11 +136,12 @@ def _sources(settings: Settings) -> Iterator[Mistake]:
 
 
 def _directories(settings: Settings, plan: BackupPlan, key: str) -> Iterator[Mistake]:
+    access = wiring.bucket_access(settings, plan.bucket_profiles)
     for name, path in plan.directories.items():
         one = {name: path}
         try:
-            wiring.directory_sources(one, plan.exclude)
+            wiring.directory_sources(one, plan.exclude, access)
             if settings.repository:
-                wiring.refuse_own_repository(one, wiring.repository_at(settings))
+                wiring.refuse_own_repository(one, wiring.repository_at(settings), access)
         except VaultError as error:
             yield _mistake(error, settings.origins.get(f"{key}.directories.{name}"))

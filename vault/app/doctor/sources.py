@@ -29,9 +29,10 @@ class Directories:
 
 def directories(settings: Settings, plan: BackupPlan) -> Directories:
     problems: list[VaultError] = []
+    access = wiring.bucket_access(settings, plan.bucket_profiles)
     try:
         repository = wiring.repository_at(settings)
-        wiring.refuse_own_repository(plan.directories, repository)
+        wiring.refuse_own_repository(plan.directories, repository, access)
     except UsageError:
         pass  # no repository is named, which is a symptom of its own
     except VaultError as error:
@@ -39,7 +40,11 @@ def directories(settings: Settings, plan: BackupPlan) -> Directories:
     missing: dict[str, Sequence[Missing]] = {}
     for name, path in plan.directories.items():
         try:
-            scanned = wiring.directory_sources({name: path}, plan.exclude)[name].scan()
+            if wiring.is_bucket(path):
+                wiring.bucket_there(name, path, access)  # one page: whether it can be listed
+                missing[name] = []
+                continue
+            scanned = wiring.directory_sources({name: path}, plan.exclude, access)[name].scan()
             missing[name] = [file.problem for file in islice(scanned, PATHS_MAX) if file.problem is not None]
         except VaultError as error:
             problems.append(error)

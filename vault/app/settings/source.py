@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from vault.app.conninfo import refuse_password
 from vault.app.toml.document import Table
+from vault.bucket.place import names_bucket
 from vault.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ class SourceSettings:
     """Relative directories are relative to the configuration file, in whose `folder` a Supabase project is looked for.
 
     supabase     which database of that project is meant; excludes `database`
-    directories  None where nothing is said of any, which leaves a project's own
+    directories  None where nothing is said of any, which leaves a project's own; a bucket's is its URL
+    bucket_profiles  of a directory that is a bucket: the profile of Amazon's files that reaches it
     """
 
     database: str | None = None
@@ -44,10 +46,11 @@ class SourceSettings:
     exclude: tuple[str, ...] = ()
     accepted_gaps: tuple[str, ...] = ()
     components: Selectors | None = None
+    bucket_profiles: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_source(section: Table) -> SourceSettings:
-    section.only("database", "supabase", "directories", "components", *_LISTS)
+    section.only("database", "supabase", "directories", "bucket_profiles", "components", *_LISTS)
     supabase = section.word("supabase", SUPABASE_DATABASES)
     if supabase is not None and "database" in section.values:
         section.refuse(
@@ -58,14 +61,26 @@ def read_source(section: Table) -> SourceSettings:
         supabase=supabase,
         folder=section.document.path.absolute().parent if supabase is not None else None,
         directories=_directories(section.table("directories")) if "directories" in section.values else None,
+        bucket_profiles=_profiles(section.table("bucket_profiles")) if "bucket_profiles" in section.values else {},
         components=_selectors(section.table("components")) if "components" in section.values else None,
         **{name: section.texts(name) for name in _LISTS},
     )
 
 
 def _directories(section: Table) -> dict[str, str]:
-    found = {name: section.path(name) for name in section.values}
+    found = {name: _bucket(section, name) or section.path(name) for name in section.values}
     return {name: path for name, path in found.items() if path is not None}
+
+
+def _bucket(section: Table, name: str) -> str | None:
+    """The URL of a bucket, as it stands; None for a path."""
+    value = section.values[name]
+    return value if isinstance(value, str) and names_bucket(value) else None
+
+
+def _profiles(section: Table) -> dict[str, str]:
+    found = {name: section.text(name) for name in section.values}
+    return {name: profile for name, profile in found.items() if profile}
 
 
 def _without_password(section: Table, text: str) -> str:

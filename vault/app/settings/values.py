@@ -78,9 +78,12 @@ class Settings:
         """What the project of the snapshot's `source` calls its things: its own section, else the chosen one, else the defaults."""
         from vault.ops.project.components import SUPABASE
 
+        return self.section_of(source).components or SUPABASE
+
+    def section_of(self, source: str) -> SourceSettings:
+        """Of the snapshot's `source`: its own, else the chosen one, else an empty one."""
         name = source if source in self.sources else self.source_name()
-        section = self.sources.get(name or "", SourceSettings())
-        return section.components or SUPABASE
+        return self.sources.get(name or "", SourceSettings())
 
     def source_name(self) -> str | None:
         return self.source or (next(iter(self.sources)) if len(self.sources) == 1 else None)
@@ -95,7 +98,11 @@ class Settings:
 
     def child_environment(self) -> dict[str, str]:
         """For programs that pgvault starts: everything but our own secrets."""
-        return {name: value for name, value in self.environment.items() if name not in SECRET_VARIABLES}
+        return {
+            name: value
+            for name, value in self.environment.items()
+            if name not in SECRET_VARIABLES and not name.startswith("PGVAULT_DIR_")
+        }
 
     def names_database(self) -> bool:
         """Whether libpq's own variables say which database is meant."""
