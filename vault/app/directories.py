@@ -95,7 +95,9 @@ def directory_sources(
 def refuse_own_repository(directories: Mapping[str, str], repository: Place, access: BucketAccess) -> None:
     """Raises  UnsafeError: every backup would hold all those before it once more, or a restore would write into one"""
     for name, path in directories.items():
-        within = _meets(name, path, repository, access) if is_bucket(path) else repository.lies_in(path)
+        within = (
+            _meets(name, path, repository=repository, access=access) if is_bucket(path) else repository.lies_in(path)
+        )
         if within:
             raise UnsafeError(
                 f"--dir {name}: the repository lies in {path}",
@@ -104,7 +106,7 @@ def refuse_own_repository(directories: Mapping[str, str], repository: Place, acc
             )
 
 
-def _meets(name: str, url: str, repository: Place, access: BucketAccess) -> bool:
+def _meets(name: str, url: str, *, repository: Place, access: BucketAccess) -> bool:
     """Whether a bucket's directory and the repository hold a key in common, at one endpoint."""
     from vault.bucket.objects import endpoint_of
 

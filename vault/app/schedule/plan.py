@@ -12,6 +12,7 @@ from typing import Final
 
 from vault.app import project
 from vault.app.backup_request import BackupOptions, plan_backup
+from vault.app.directories import VARIABLE_PREFIX
 from vault.app.schedule.task import CARRIED, Task, task_name
 from vault.app.settings import Settings
 from vault.errors import UsageError
@@ -127,7 +128,8 @@ def folder_of(settings: Settings, here: Here) -> Path:
 def environment_of(settings: Settings, here: Here) -> dict[str, str]:
     """For the run: what is not secret and names something, with absolute paths, and a PATH of known places."""
     given = settings.environment
-    carried = {name: _absolute(name, given[name], here.folder) for name in CARRIED if given.get(name)}
+    of_buckets = (name for name in given if name.startswith(VARIABLE_PREFIX) and not _is_secret(name))
+    carried = {name: _absolute(name, given[name], here.folder) for name in (*CARRIED, *of_buckets) if given.get(name)}
     if _typed_repository(settings):
         carried.pop("PGVAULT_REPOSITORY", None)
     return {**carried, "HOME": here.home, "PATH": _search_path(settings, here)}
@@ -183,4 +185,10 @@ def carried_secrets(environment: Mapping[str, str]) -> list[str]:
         "AZURE_STORAGE_SAS_TOKEN",
         "AZURE_CLIENT_SECRET",
     )
-    return [name for name in secrets if environment.get(name)]
+    of_buckets = [name for name in sorted(environment) if name.startswith(VARIABLE_PREFIX) and _is_secret(name)]
+    return [name for name in (*secrets, *of_buckets) if environment.get(name)]
+
+
+def _is_secret(name: str) -> bool:
+    """Of a variable of one directory: as of the variable that it stands for."""
+    return not name.endswith(tuple(f"_{carried}" for carried in CARRIED if not carried.startswith(("PG", "XDG"))))

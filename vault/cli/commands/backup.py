@@ -46,12 +46,19 @@ if TYPE_CHECKING:
         "pgvault backup -d postgresql://postgres@127.0.0.1:54322/postgres",
         "pgvault backup -d app --dir migrations=supabase/migrations --dir edge_functions=supabase/functions",
         "pgvault backup --dir documents=/srv/documents --tag release=1.4",
+        "pgvault backup --dir 'storage=s3://*'   # every bucket of the endpoint",
         "pgvault backup --all",
         "pgvault backup --background --min-interval 12h",
     ],
 )
 @database_options("Database name, URL or connection string, without a password.")
-@click.option("--dir", "directories", multiple=True, metavar="NAME=PATH", help="A directory; may be repeated.")
+@click.option(
+    "--dir",
+    "directories",
+    multiple=True,
+    metavar="NAME=PATH|s3://...",
+    help="A directory, or a bucket's objects; may be repeated.",
+)
 @click.option(
     "--exclude",
     multiple=True,

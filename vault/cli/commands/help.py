@@ -30,6 +30,10 @@ ENVIRONMENT = (
         "where the cache is kept, of the index and of lists of snapshots; it can be deleted at any time",
     ),
     ("PGVAULT_STATE_DIR", "where the newest snapshots that this machine saw are remembered; keep it"),
+    (
+        "PGVAULT_DIR_NAME_AWS_...",
+        "AWS_... for the bucket that is directory NAME alone, beside the repository's own",
+    ),
     ("PGHOST, PGUSER, PGPASSFILE, PGSERVICE, ...", "libpq's own variables, for the database"),
     ("AWS_*, GOOGLE_APPLICATION_CREDENTIALS, AZURE_*", "who asks a bucket, and where it is (help buckets)"),
     ("PGVAULT_CA_BUNDLE", "a file of certificates that a bucket's endpoint is trusted by, beside the system's"),

@@ -40,7 +40,13 @@ AGAIN_THERE = "restore again: what has come is there and equal, the rest comes"
 )
 @click.argument("snapshot")
 @database_options("The database to restore into, without a password.")
-@click.option("--dir", "directories", multiple=True, metavar="NAME=TARGET", help="A captured directory, and where to.")
+@click.option(
+    "--dir",
+    "directories",
+    multiple=True,
+    metavar="NAME=TARGET",
+    help="A captured directory, and where to: a path, or s3://BUCKET/PREFIX.",
+)
 @click.option(
     "--only", multiple=True, metavar="WHAT", help="A component, a schema or SCHEMA.NAME, with all that it needs."
 )

@@ -32,7 +32,7 @@ def outside(
                     item=f"files of {name}",
                     state=State.NOT_EXPORTABLE,
                     why=f"{rows[name]} rows describe files that lie in the platform's storage; the database does not hold them",
-                    fix=f"copy them to a directory and add --dir {selectors.files_directory}=PATH",
+                    fix=f"add --dir '{selectors.files_directory}=s3://*' (pgvault help hosted-supabase), or the PATH of a copy",
                 ),
             )
     sealed = [name for name in selectors.secret_tables if name in rows]
