@@ -209,7 +209,8 @@ class PlannedRestore:
             there = self.there.get(name)
             if wiring.is_bucket(path):
                 bucket = stack.enter_context(wiring.bucket_target(name, path, self.access, merge=there is not None))
-                into = BucketMerging(there=there, replace=clean) if isinstance(there, BucketSource) else None
+                seen = None if there is None else wiring.bucket_there(name, path, self.access)  # not what the plan saw
+                into = None if seen is None else BucketMerging(there=seen, replace=clean)
                 opened[name] = partial(restore_bucket, snapshot, name, bucket, merging=into)
             else:
                 merge = there is not None

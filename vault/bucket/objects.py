@@ -20,6 +20,8 @@ from vault.bucket.place import ALL_BUCKETS, BucketPlace
 from vault.errors import AlreadyExists, CredentialsRefused, StoreError, VaultError
 
 PIECE_BYTES: Final = 1024 * 1024
+UNKNOWN: Final = -1
+"""Size of what is sent in chunks, as proxies do."""
 PART_BYTES: Final = 5 * 1024 * 1024
 """What is longer is sent in parts, each held in memory; S3 takes none that are shorter."""
 PART_GROWS_EVERY: Final = 1000
@@ -140,9 +142,7 @@ class BucketObjects:
         stream = self._stream(key, etag, 0)
         answer, blocks = next(stream), (piece for piece in stream if isinstance(piece, bytes))
         assert isinstance(answer, Answer)
-        size = int(answer.headers.get("content-length", "-1"))
-        if size < 0:
-            raise _no_storage(f"cannot read it in {self.url}")
+        size = int(answer.headers.get("content-length", UNKNOWN))
         return OpenObject(object=_state(key, answer, size), attributes=_attributes(answer.headers), blocks=blocks)
 
     def put(self, key: bytes, blocks: Iterator[bytes], attributes: Mapping[str, str], *, replace: bool) -> None:
@@ -177,7 +177,8 @@ class BucketObjects:
 
     def _stream(self, key: bytes, etag: str, offset: int) -> Iterator[Answer | bytes]:
         """The first answer, then its bytes; where the connection breaks they go on from where they stopped."""
-        total, attempt = -1, 0
+        total: int | None = None
+        attempt = 0
         while True:
             headers = {"if-match": f'"{etag}"'} if etag and not etag.startswith("W/") else {}
             if offset:
@@ -187,14 +188,14 @@ class BucketObjects:
                 with self._connections.opened(request) as (answer, response):
                     if answer.status not in AGAIN:
                         self._require(answer, response, etag, partial=bool(offset))
-                        if total < 0:
+                        if total is None:
                             etag = etag or plain_etag(answer.headers.get("etag", ""))
-                            total = int(answer.headers.get("content-length", "-1"))
+                            total = int(answer.headers.get("content-length", UNKNOWN))
                             yield answer
                         while piece := response.read(PIECE_BYTES):
                             yield piece
                             offset, attempt = offset + len(piece), 0
-                        if offset >= total:
+                        if offset >= total or total == UNKNOWN:  # in chunks: one that is missing has raised
                             return
                     elif attempt + 1 == ATTEMPTS:
                         raise _refused(_with_body(answer, response), f"cannot read it in {self.url}")

@@ -12,6 +12,7 @@ import pytest
 from tests.bucket_servers import BucketServer
 from tests.faulty_proxy import PASSING, Asked, Fate, FaultyProxy, on
 from tests.fix_buckets import BucketServers
+from tests.http_front import Connection, Forward, Front, Message
 from vault.bucket import connections, objects
 from vault.bucket.objects import PART_BYTES, BucketObjects, Changed
 from vault.bucket.place import parse_place
@@ -174,6 +175,22 @@ def test_a_stream_that_breaks_never_goes_on_in_another_object(
         put(straight, b"k", b"2" * 1_000_000)
         with pytest.raises(Changed):
             list(read.blocks)
+
+
+def test_an_answer_without_its_length_is_read_to_its_end(s3_server: BucketServer) -> None:
+    url = s3_server.new_bucket()
+    put(opened(s3_server, url), b"k", b"x" * 100_000)
+
+    def chunked(request: Message, ask: Forward, client: Connection) -> None:
+        said = ask(request)
+        said.drop("content-length")
+        said.headers.append(("Transfer-Encoding", "chunked"))
+        client.send(said.head() + b"%x\r\n%s\r\n0\r\n\r\n" % (len(said.body), said.body))
+
+    with Front(s3_server.endpoint, chunked) as front:
+        bucket = opened(s3_server.at(front.endpoint), url)
+        (listed,) = bucket.list()
+        assert get(bucket, b"k", listed.etag) == b"x" * 100_000
 
 
 def test_who_cancels_is_not_waited_for(s3_server: BucketServer) -> None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from vault.bucket.listing import ListedObject
-from vault.bucket.objects import Archived, BucketObjects, Changed
+from vault.bucket.objects import UNKNOWN, Archived, BucketObjects, Changed
 from vault.errors import (
     AlreadyExists,
     CredentialsRefused,
@@ -96,7 +96,7 @@ class BucketFiles:
             raise Incoherent(message, why=f"it changed {error}", hint=_AGAIN) from error
         attributes = Stamp(etag=file.stamp.etag or opened.object.etag, attributes=opened.attributes)
         read = replace(file, stamp=attributes)
-        if opened.object.size != file.size:
+        if opened.object.size not in (file.size, UNKNOWN):
             raise Incoherent(
                 message, why=f"it has {opened.object.size} bytes, and was listed with {file.size}", hint=_AGAIN
             )

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from operator import itemgetter
 from typing import Final
+from weakref import finalize
 
 from vault.bucket.listing import ListedObject
 from vault.model.object_keys import path_of
@@ -26,11 +27,12 @@ _COLUMNS: Final = "key, size, modified_ns, etag"
 
 
 class SortedListing:
-    """Of a key that is listed twice, the last one counts. Close it."""
+    """Of a key that is listed twice, the last one counts. `close` it, or let go of it."""
 
     def __init__(self, objects: Iterable[ListedObject]) -> None:
         """Reads all of `objects`. Raises  what their iterator raises"""
         self._database = sqlite3.connect("", isolation_level=None)
+        self.close = finalize(self, self._database.close)
         try:
             self._database.executescript(_TABLES)
             self._database.execute("BEGIN")
@@ -38,9 +40,6 @@ class SortedListing:
         except BaseException:
             self.close()
             raise
-
-    def close(self) -> None:
-        self._database.close()
 
     def find(self, key: bytes) -> ListedObject | None:
         row = self._database.execute(f"SELECT {_COLUMNS} FROM listed WHERE key = ?", (key,)).fetchone()
