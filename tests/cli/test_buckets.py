@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,8 @@ import pytest
 from tests.bucket_servers import SECRET, BucketServer
 from tests.cli.command import HANG_S, Command
 from tests.cli.test_journey import conforming
+from tests.faulty_proxy import Asked, Fate, FaultyProxy, on
+from tests.fix_buckets import BucketServers
 from tests.fix_postgres import Cluster
 from vault.bucket.client import connect
 from vault.bucket.place import parse_place
@@ -218,3 +222,46 @@ def test_an_interrupt_is_obeyed_while_the_storage_does_not_answer(
     _, said = process.communicate(timeout=HANG_S)
     assert process.returncode == 130, said
     assert "Traceback" not in said
+
+
+def test_an_interrupt_is_obeyed_while_workers_wait_for_the_storage(ready: Command, s3_server: BucketServer) -> None:
+    (ready.home / "files/large").write_bytes(os.urandom(40 << 20))
+    held = Fate.HELD
+    with FaultyProxy(s3_server.endpoint, on(held, method="PUT", kind="packs", times=1000), held_s=HANG_S) as proxy:
+        command = Command(home=ready.home, environment={**ready.environment, "AWS_ENDPOINT_URL": proxy.endpoint})
+        process = command.start("backup", "--dir", "files=files")
+        while not proxy.counts()["PUT", "packs"]:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=HANG_S)
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    succeed(ready, "backup", "--dir", "files=files")
+    succeed(ready, "check", "--read-data")
+
+
+def test_storage_without_conditions_is_used_with_a_note(pgvault: Command, s3_server: BucketServer) -> None:
+    def unknown(asked: Asked) -> Fate:
+        return Fate.NOT_IMPLEMENTED if asked.method == "PUT" and asked.conditional else Fate.PASS
+
+    with FaultyProxy(s3_server.endpoint, unknown) as proxy:
+        command = Command(home=pgvault.home, environment={**pgvault.environment, "AWS_ENDPOINT_URL": proxy.endpoint})
+        made = command("init", "--no-recovery-kit")
+        assert (made.code, "If-None-Match" in made.err) == (0, True), made.err
+        succeed(command, "backup", "--dir", "files=files")
+        assert command("init", "--no-recovery-kit").code == 8
+    assert succeed(pgvault, "cat", "latest:files/letter") == "dear reader"
+
+
+def test_azure_holds_a_repository_like_any_other(bucket_servers: BucketServers, tmp_path: Path) -> None:
+    server = bucket_servers["azurite"]
+    command = in_bucket(server, tmp_path / "machine", server.new_bucket() + "/app")
+    (command.home / "files").mkdir()
+    (command.home / "files/letter").write_text("dear reader")
+    succeed(command, "init", "--no-recovery-kit")
+    succeed(command, "backup", "--dir", "files=files")
+    assert succeed(command, "cat", "latest:files/letter") == "dear reader"
+    succeed(command, "forget", "--keep-last", "1")
+    succeed(command, "prune", "--min-age", "0")
+    succeed(command, "check", "--read-data")

@@ -131,6 +131,19 @@ def create_store(settings: Settings) -> ObjectStore:
     return open_store(settings)
 
 
+def note_of(store: ObjectStore) -> str:
+    """What somebody should know who made a repository in `store`, once something was put; mostly nothing."""
+    from vault.repo.interruptible import InterruptibleStore
+
+    if not isinstance(store, InterruptibleStore):
+        return ""
+    from vault.store.object_storage import ObjectStorage
+
+    if isinstance(store.behind, ObjectStorage) and not store.behind.conditions:
+        return "the storage has no If-None-Match: do not run init for one place from two machines at once (pgvault help buckets)"
+    return ""
+
+
 def may_be_there(settings: Settings) -> bool:
     """Whether a repository is there, or nobody can tell: then what opens it is kept."""
     try:

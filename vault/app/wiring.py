@@ -31,6 +31,7 @@ from vault.app.stores import copies_directory, copying
 from vault.app.stores import create_store as create_store
 from vault.app.stores import is_far as is_far
 from vault.app.stores import may_be_there as may_be_there
+from vault.app.stores import note_of as note_of
 from vault.app.stores import open_store as open_store
 from vault.app.stores import refuse_taken as refuse_taken
 from vault.app.stores import sweep_leftovers as sweep_leftovers

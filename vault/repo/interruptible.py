@@ -15,37 +15,37 @@ _LISTED_AT_ONCE: Final = 1000
 
 
 class InterruptibleStore:
-    """Each call of `next_store` may be abandoned through `calls`, and then raises Interrupted."""
+    """Each call of `behind` may be abandoned through `calls`, and then raises Interrupted."""
 
-    def __init__(self, next_store: ObjectStore, calls: Abandonable) -> None:
-        self._next = next_store
+    def __init__(self, behind: ObjectStore, calls: Abandonable) -> None:
+        self.behind: Final = behind
         self._calls = calls
 
     @property
     def url(self) -> str:
-        return self._next.url
+        return self.behind.url
 
     @property
     def network(self) -> str:
-        return self._next.network
+        return self.behind.network
 
     def put(self, name: str, data: bytes) -> None:
-        self._calls.run(lambda: self._next.put(name, data))
+        self._calls.run(lambda: self.behind.put(name, data))
 
     def get(self, name: str) -> bytes:
-        return self._calls.run(lambda: self._next.get(name))
+        return self._calls.run(lambda: self.behind.get(name))
 
     def get_range(self, name: str, offset: int, length: int) -> bytes:
-        return self._calls.run(lambda: self._next.get_range(name, offset, length))
+        return self._calls.run(lambda: self.behind.get_range(name, offset, length))
 
     def list(self, prefix: str) -> Iterator[StoredFile]:
-        return self._list(self._next.list(prefix))
+        return self._list(self.behind.list(prefix))
 
     def delete(self, *names: str) -> None:
-        self._calls.run(lambda: self._next.delete(*names))
+        self._calls.run(lambda: self.behind.delete(*names))
 
     def barrier(self) -> None:
-        self._calls.run(self._next.barrier)
+        self._calls.run(self.behind.barrier)
 
     def _list(self, files: Iterator[StoredFile]) -> Iterator[StoredFile]:
         while page := self._calls.run(partial(_page, files)):

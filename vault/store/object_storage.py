@@ -29,6 +29,11 @@ class ObjectStorage:
         return self._bucket.url
 
     @property
+    def conditions(self) -> bool:
+        """Whether nothing else is known than that the storage refuses what is not new, as it should."""
+        return self._bucket.conditions
+
+    @property
     def network(self) -> str:
         """Empty: S3, Google Cloud Storage and Azure list what was put."""
         return ""

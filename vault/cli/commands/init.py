@@ -71,12 +71,14 @@ def init(
     settings, out = invocation.settings(), invocation.renderer()
     other = wiring.open_repository(replace(settings, repository=like)) if like is not None else None
     prepared = prepare(out, settings, Said(preset=preset, passphrase_path=passphrase_path, linked=linked, anew=anew))
-    created, passphrase = _create(prepared, kit_path=kit_path, label=label, like=other)
+    created, passphrase, note = _create(prepared, kit_path=kit_path, label=label, like=other)
     if not (kit_path or without_kit):
         out.line()
         out.block(created.kit)
         out.line()
     _tell(invocation, prepared, created, kit_path=kit_path, last=first is not True)
+    if note:
+        out.talk(f"note: {note}")
     if first is None and prepared.attended:
         first = asking.choice("Take the first snapshot now?", words=("yes", "no"), default="yes") == "yes"
     if first:
@@ -85,8 +87,8 @@ def init(
     return ExitCode.OK
 
 
-def _create(prepared: Prepared, *, kit_path: str | None, label: str, like: Open | None) -> tuple[Created, str]:
-    """The repository, its kit in its file, and the passphrase. Of what failed nothing is left that opens nothing."""
+def _create(prepared: Prepared, *, kit_path: str | None, label: str, like: Open | None) -> tuple[Created, str, str]:
+    """The repository, its kit in its file, the passphrase, and what is to be said of the place. Of what failed nothing is left that opens nothing."""
     from vault.ops.repository import keys
 
     kit_file: KitFile | None = None
@@ -95,8 +97,9 @@ def _create(prepared: Prepared, *, kit_path: str | None, label: str, like: Open 
         beside = like is not None and prepared.generated is None
         obtain = secret.new_passphrase_beside if beside else secret.new_passphrase
         passphrase = obtain(prepared.settings)
+        store = wiring.create_store(prepared.settings)
         created = keys.create_repository(
-            wiring.create_store(prepared.settings),
+            store,
             passphrase=passphrase,
             label=label,
             clock=wiring.SystemClock(),
@@ -111,7 +114,7 @@ def _create(prepared: Prepared, *, kit_path: str | None, label: str, like: Open 
         raise
     if kit_file is not None:
         kit_file.write(created.kit)
-    return created, passphrase
+    return created, passphrase, wiring.note_of(store)
 
 
 def _tell(invocation: Invocation, prepared: Prepared, created: Created, *, kit_path: str | None, last: bool) -> None:
