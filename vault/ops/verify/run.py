@@ -24,7 +24,7 @@ from vault.ops.verify.contents import SnapshotContents
 from vault.ops.verify.renders import Renders
 from vault.ports import Entropy, Progress
 from vault.repo import checks
-from vault.repo.lineage import in_order
+from vault.repo.lineage import in_order, is_mended
 from vault.repo.snapshot import Snapshot
 from vault.repo.state import Indexed
 
@@ -164,11 +164,11 @@ class _Verifying:
         self._files += sum(ref.sums.items for ref in manifest.directories.values())
 
     def _compare(self, snapshot_id: SnapshotId, manifest: Manifest, selectors: Selectors) -> None:
-        """What a snapshot says of itself, now that all that it names is whole."""
+        """What a snapshot says of itself, now that all that it names is whole. One that was mended has the numbers of what it was made of."""
         at = snapshot_id.hex()[:12] + ":"
         try:
             for one in disagreements(Snapshot(snapshot_id, manifest, self._reader), selectors):
-                self._told.that(one.why, at + one.item, proven=one.proven)
+                self._told.that(one.why, at + one.item, proven=one.proven and not is_mended(manifest))
             if broken := line.broken_rule(manifest, self._known, self._reader):
                 self._told.that(broken, f"{at}rows", proven=True)
         except IntegrityError as error:

@@ -10,6 +10,8 @@ import pytest
 from tests.damage_support import Sample, flipped, make_sample
 from tests.fake_source import FakeDatabase, FakeDirectory
 from tests.small_repository import Quiet, new_repository, opened, put_manifest, rows, take
+from tests.unit.ops.repair.support import chunks, fresh, spoil_object, two_days
+from tests.unit.ops.repair.test_snapshots import repaired
 from tests.worlds import forget
 from vault.errors import UsageError
 from vault.ids import SnapshotId
@@ -19,6 +21,7 @@ from vault.ops.project.components import SUPABASE, Selectors
 from vault.ops.verify import run as verify
 from vault.ops.verify.contents import SnapshotContents
 from vault.repo import checks
+from vault.repo.lineage import is_mended
 from vault.repo.state import Indexed, Open
 from vault.store.memory import MemoryStore
 
@@ -195,6 +198,18 @@ def test_what_shares_unread_rows_with_a_suspect_snapshot_is_not_verified() -> No
     doubted = {where.partition(":")[0] for one in report.not_verified for where in one.where}
     assert doubted == {one.hex()[:12] for one in (middle.id, last.id, suspect)}
     assert list(report.verified) == [full.id]
+
+
+def test_a_repaired_snapshot_is_not_verified_and_no_damage() -> None:
+    store, _ = two_days()
+    spoil_object(store, chunks(fresh(store))[0])
+    assert verified(fresh(store)).damage
+    repaired(store)
+    report = verified(fresh(store))
+    mended = {snapshot.hex()[:12] for snapshot, manifest in fresh(store).snapshots() if is_mended(manifest)}
+    assert mended
+    assert report.mismatches == ()
+    assert mended == {where.partition(":")[0] for one in report.not_verified for where in one.where}
 
 
 def test_a_snapshot_that_goes_meanwhile_is_not_damaged(sample: Sample, monkeypatch: pytest.MonkeyPatch) -> None:
