@@ -59,7 +59,7 @@ class Quiet:
     def stage(self, name: str, total_bytes: int | None = None) -> None:
         pass
 
-    def advance(self, done_bytes: int) -> None:
+    def advance(self, done_bytes: int, *, rows: int = 0, tables: int = 0) -> None:
         pass
 
     def event(self, kind: str, text: str) -> None:

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from vault.cli.render import encodable, printable
+from vault.cli.layout import cells, wrapped
+from vault.cli.render import encodable, printable, width_of
 from vault.errors import Interrupted, VaultError
 
 if TYPE_CHECKING:
     from vault.cli.render import Renderer
 
 _T = TypeVar("_T")
+MARGIN: Final = 4
+TYPED: Final = 12
+"""Columns that an answer gets beside its question; else it stands below."""
 
 
-def line(question: str, *, default: str) -> str:
-    """What was typed; an empty line is the default. Raises  Interrupted: the input ended"""
-    sys.stderr.write(encodable(printable(f"{question} [{default}] "), sys.stderr))
+def line(question: str, *, default: str, about: Sequence[str] = ()) -> str:
+    """What was typed; an empty line is the default. `about`: lines below the question. Raises  Interrupted: the input ended"""
+    width, margin = width_of(sys.stderr), " " * MARGIN
+    shown = wrapped(printable(question), width, rest=margin)
+    for text in about:
+        shown += wrapped(printable(text), width, first=margin, rest=margin * 2)
+    asked = f"[{printable(default)}] "
+    is_beside = not about and (width is None or cells(shown[-1]) + cells(asked) + TYPED <= width)
+    shown = [*shown[:-1], f"{shown[-1]} {asked}"] if is_beside else [*shown, margin + asked]
+    sys.stderr.write(encodable("\n".join(shown), sys.stderr))
     sys.stderr.flush()
     typed = sys.stdin.readline()
     if not typed:
@@ -26,10 +37,10 @@ def line(question: str, *, default: str) -> str:
     return typed.strip() or default
 
 
-def choice(question: str, *, words: Sequence[str], default: str) -> str:
+def choice(question: str, *, words: Sequence[str], default: str, about: Sequence[str] = ()) -> str:
     """One of the words, or the beginning of one; asked until it is. Raises  Interrupted"""
     while True:
-        typed = line(question, default=default).lower()
+        typed = line(question, default=default, about=about).lower()
         fitting = [word for word in words if word.startswith(typed)]
         if len(fitting) == 1:
             return fitting[0]

@@ -134,14 +134,14 @@ class _Questions:
     def preset(self) -> str:
         from vault.ops.retention.policy import PRESETS
 
-        question = self._numbered(
-            "What is kept? dev: all of 7 days, at least 3; production: 30 days, 13 weeks, 12 months"
-        )
-        return asking.choice(question, words=tuple(PRESETS), default="production")
+        question = self._numbered("Which snapshots are kept?")
+        about = ("dev: all of 7 days, at least 3", "production: 30 daily ones, 13 weekly, 12 monthly")
+        return asking.choice(question, words=tuple(PRESETS), default="production", about=about)
 
     def generate(self) -> bool:
-        question = self._numbered(f"The passphrase: generate one into {self.passphrase_file}, or type your own?")
-        return asking.choice(question, words=("generate", "type"), default="generate") == "generate"
+        question = self._numbered("The passphrase?")
+        about = (f"generate: one into {self.passphrase_file}", "type: your own, now and for every backup")
+        return asking.choice(question, words=("generate", "type"), default="generate", about=about) == "generate"
 
     def _numbered(self, question: str) -> str:
         self._number += 1

@@ -9,17 +9,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from vault.cli.layout import cells
 from vault.cli.pace import Pace
-from vault.cli.render import printable
+from vault.cli.render import encodable, fancy, printable
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as RichProgress
+    from rich.console import Console, ConsoleOptions
+    from rich.live import Live
+    from rich.text import Text
 
     from vault.cli.render import Renderer
     from vault.ports import Progress
 
 LINE_EVERY_S: Final = 60.0
 JSON_EVERY_S: Final = 1.0
+_BAR_MAX: Final = 40
+_BAR_MIN: Final = 8
 
 
 @contextmanager
@@ -42,7 +47,7 @@ class Silent:
     def stage(self, name: str, total_bytes: int | None = None) -> None:
         pass
 
-    def advance(self, done_bytes: int) -> None:
+    def advance(self, done_bytes: int, *, rows: int = 0, tables: int = 0) -> None:
         pass
 
     def event(self, kind: str, text: str) -> None:
@@ -64,10 +69,10 @@ class Paced:
         with self._lock:
             self.name, self.pace = name, Pace(total_bytes, time.monotonic())
 
-    def advance(self, done_bytes: int) -> None:
+    def advance(self, done_bytes: int, *, rows: int = 0, tables: int = 0) -> None:
         with self._lock:
             now = time.monotonic()
-            self.pace.advance(done_bytes, now)
+            self.pace.advance(done_bytes, now, rows=rows, tables=tables)
             if now - self._spoken_at >= self._every_s:
                 self._spoken_at = now
                 self._speak(now)
@@ -101,43 +106,60 @@ class JsonLines(Paced):
     def _speak(self, now: float) -> None:
         rate, left_s = self.pace.rate(now), self.pace.left_s(now)
         line = {"type": "progress", "stage": self.name, "done_bytes": self.pace.done, "total_bytes": self.pace.total}
+        line |= {"rows": self.pace.rows, "tables": self.pace.tables}
         self.renderer.json_line(line | {"bytes_per_s": None if rate is None else round(rate), "left_s": left_s})
 
 
 class Bars:
-    """One bar, of the stage that runs."""
+    """One line, of the stage that runs: its name, a bar where its end is known, and what the lines of a log say too."""
 
-    def __init__(self, drawn: RichProgress) -> None:
-        self._drawn = drawn
+    def __init__(self, live: Live) -> None:
+        self._live = live
+        self._stderr = sys.stderr  # while it is live, rich puts something of its own there
         self._lock = threading.Lock()
-        self._task = drawn.add_task("", total=None, visible=False)
+        self._name, self._pace = "", Pace(None, time.monotonic())
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        from rich.text import Text
+
+        with self._lock:
+            name, now = self._name, time.monotonic()
+            yield Text(bar_line(name, self._pace, now, width=options.max_width, plain=not fancy(self._stderr)), end="")
 
     def stage(self, name: str, total_bytes: int | None = None) -> None:
         with self._lock:
-            self._drawn.remove_task(self._task)
-            self._task = self._drawn.add_task(printable(name), total=total_bytes)
+            self._name, self._pace = printable(name), Pace(total_bytes, time.monotonic())
 
-    def advance(self, done_bytes: int) -> None:
+    def advance(self, done_bytes: int, *, rows: int = 0, tables: int = 0) -> None:
         with self._lock:
-            self._drawn.advance(self._task, done_bytes)
+            self._pace.advance(done_bytes, time.monotonic(), rows=rows, tables=tables)
 
     def event(self, kind: str, text: str) -> None:
-        self._drawn.console.print(printable(text), markup=False, highlight=False)
+        self._live.console.print(encodable(printable(text), self._stderr), markup=False, highlight=False)
+
+
+def bar_line(name: str, pace: Pace, now: float, *, width: int, plain: bool) -> str:
+    """No wider than `width`: the bar gives way first, then the end of the text."""
+    words, share = pace.words(now), pace.share()
+    room = min(_BAR_MAX, width - cells(name) - cells(words) - 4)
+    full, empty = ("#", "-") if plain else ("━", "┄")
+    drawn = (
+        "" if share is None or room < _BAR_MIN else full * round(share * room) + empty * (room - round(share * room))
+    )
+    text = "  ".join(part for part in (name, drawn, words) if part)
+    while cells(text) > width:
+        text = text[:-1]
+    return text
 
 
 @contextmanager
 def bars() -> Iterator[Bars]:
-    """Bars on stderr, gone when done. rich honours NO_COLOR and TERM=dumb itself."""
+    """On stderr, gone when done. No colours, so that NO_COLOR has nothing to say."""
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-    from rich.progress import Progress as Drawn
+    from rich.live import Live
 
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        DownloadColumn(binary_units=True),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Drawn(*columns, console=Console(stderr=True), transient=True) as drawn:
-        yield Bars(drawn)
+    live = Live(console=Console(stderr=True), transient=True, refresh_per_second=8)
+    drawn = Bars(live)
+    with live:
+        live.update(drawn)
+        yield drawn

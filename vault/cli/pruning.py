@@ -32,7 +32,7 @@ def draw_plan(out: Renderer, plan: PrunePlan) -> None:
     stay = (
         f"{counted(plan.stay, 'pack')}, {render.size(plan.stay_bytes)}, {render.size(plan.unused_bytes)} of it unused"
     )
-    out.line(f"keep     {stay}")
+    out.text(stay, first="keep     ", rest=" " * 9)
     if plan.young:
         out.line(f"  {plan.young} of them are younger than --min-age ({render.size(plan.young_unused_bytes)} unused)")
     if plan.leased:

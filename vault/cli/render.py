@@ -7,11 +7,13 @@ ours; and never a password that came inside a message.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, TextIO
 
 from vault.app.conninfo import redacted
+from vault.cli import layout
 from vault.cli.output import STDOUT, silence, writing
 from vault.model.snapshot import SUMMARY_COMPONENTS
 from vault.model.words import duration
@@ -50,17 +52,26 @@ class Renderer:
         for line in text.splitlines():
             self.line(line)
 
-    def table(self, titles: Sequence[str], rows: Sequence[Sequence[str]], *, right: str = "") -> None:
-        """Columns as wide as their content. `right` names the titles whose column is set right."""
-        cells = [[printable(cell) for cell in row] for row in (titles, *rows)]
-        widths = [max(len(row[index]) for row in cells) for index in range(len(titles))]
-        rightward = [title in right.split() for title in titles]
-        forms = [str.rjust if turned else str.ljust for turned in rightward]
-        places = list(zip(forms, widths, strict=True))
+    def table(
+        self,
+        titles: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        *,
+        right: str = "",
+        spare: str = "",
+        wrapped: str = "",
+    ) -> None:
+        """Columns as wide as their content. On a terminal that is too narrow `spare` ones go, and `wrapped` ones get several lines."""
+        clean = [[printable(cell) for cell in row] for row in rows]
+        columns = layout.Columns(right=right, spare=spare, wrapped=wrapped)
         with writing(STDOUT):
-            for row in cells:
-                parts = [form(cell, width) for cell, (form, width) in zip(row, places, strict=True)]
-                print(encodable("  ".join(parts).rstrip(), sys.stdout))
+            for line in layout.table(titles, clean, columns, width=width_of(sys.stdout)):
+                print(encodable(line, sys.stdout))
+
+    def text(self, text: str, *, first: str = "", rest: str = "") -> None:
+        """A sentence, as wide as the terminal at most; `first` stands before its first line, `rest` before each other."""
+        for line in layout.wrapped(printable(text), width_of(sys.stdout), first=first, rest=rest):
+            self.line(line)
 
     def summary(self, counts: Counts, states: Mapping[str, str], *, every_line: bool = True) -> None:
         """The nine lines, whose words are fixed; a component that is not wholly there has another mark.
@@ -95,13 +106,15 @@ class Renderer:
 
     def insist(self, text: str) -> None:
         """Shown even when quiet: why the exit code is not 0."""
-        _say(encodable(printable(redacted(text)), sys.stderr))
+        shown = printable(redacted(text))
+        margin = shown[: len(shown) - len(shown.lstrip(" "))]
+        _say(shown.lstrip(" "), first=margin, rest=margin + "  ")
 
     def error(self, message: str, *, why: str, fix: str) -> None:
         """Shown even when quiet."""
         for head, text in (("pgvault: ", message), ("  why:  ", why), ("  next: ", fix)):
             if text:
-                _say(encodable(printable(head + redacted(text)), sys.stderr))
+                _say(printable(redacted(text)), first=head, rest="        ")
 
     def can_ask(self) -> bool:
         return sys.stdin.isatty() and sys.stderr.isatty()
@@ -112,12 +125,24 @@ class Renderer:
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def _say(text: str) -> None:
+def _say(text: str, *, first: str, rest: str) -> None:
     """To nobody, if stderr is full or nobody reads it: what a command does is not undone by that."""
     try:
-        print(text, file=sys.stderr, flush=True)
+        for line in layout.wrapped(text, width_of(sys.stderr), first=first, rest=rest):
+            print(encodable(line, sys.stderr), file=sys.stderr, flush=True)
     except OSError:
         silence(sys.stderr)
+
+
+def width_of(stream: TextIO) -> int | None:
+    """Columns of the terminal that it is; None of a file or a pipe, and of a terminal that does not say it."""
+    if not stream.isatty():
+        return None
+    try:
+        columns = os.get_terminal_size(stream.fileno()).columns
+    except OSError:
+        return None
+    return max(layout.WIDTH_MIN, columns) if columns else None
 
 
 # --- text ----------------------------------------------------------------------------------------

@@ -47,7 +47,8 @@ def show(out: Renderer, planned: PlannedRestore, *, now_ms: int) -> None:
         )
     else:
         for line in (*about.header(planned.snapshot.id, manifest, now_ms), *lines):
-            out.line(line)
+            margin = line[: len(line) - len(line.lstrip())]
+            out.text(line.lstrip(), first=margin, rest=margin + "    ")
 
 
 def _standing(planned: PlannedRestore, name: str, there: DirectorySource | BucketSource) -> Iterator[str]:
@@ -88,16 +89,16 @@ def draw(out: Renderer, planned: PlannedRestore, done: Restored, duration_s: flo
     from vault.ops.restore.failures import folded
 
     for line in folded(done.failed):
-        out.line(f"missing or different: {line}")
+        out.text(f"missing or different: {line}")
     for name, rows in done.merged.items():
-        out.line(f"{name}: {_merged(rows)}")
+        out.text(f"{name}: {_merged(rows)}")
     if done.files_left:
         out.line(f"{counted(len(done.files_left), 'path')} differ and {LEFT}:")
         for line in _differing(done.files_left):
             out.line(line)
     for line in _told(planned, done.beside):
         out.line(line)
-    out.line(
+    out.text(
         f"restored {counted(done.rows, 'row')} of {counted(done.tables, 'table')}, "
         f"{counted(done.entries, 'definition')}, {counted(done.large_objects, 'large object')}, {counted(done.files, 'file')}, "
         f"{duration_s:.1f} s"
@@ -107,7 +108,7 @@ def draw(out: Renderer, planned: PlannedRestore, done: Restored, duration_s: flo
 
 
 def _merged(rows: MergedRows) -> str:
-    words = [f"{rows.added} rows added"]
+    words = [f"{counted(rows.added, 'row')} added"]
     if rows.removed:
         words.append(f"{rows.removed} removed")
     if rows.differing:

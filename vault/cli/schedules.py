@@ -65,7 +65,7 @@ def draw_standing(out: Renderer, found: Sequence[StandingSchedule], *, now_ms: i
         )
         for one in found
     ]
-    out.table(titles, rows)
+    out.table(titles, rows, wrapped="when|sources")
     for one in found:
         tell_problems(out, one.problems)
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import sys
-import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from vault.cli import about, jsonout
+from vault.cli.render import printable
 from vault.model.jobs import Job, JobState
 from vault.model.words import counted, duration, size
 from vault.ops.status.seen import SeenJob
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
     from vault.ops.status.seen import Change, SourceStatus, Status
 
 _LABEL_MAX: Final = 24
-_WIDTH_MIN: Final = 60
 
 
 _GREEN: Final = 32
@@ -32,7 +29,7 @@ def draw(out: Renderer, status: Status, mine: ThisMachine, *, now_ms: int, place
     out.verdict("SAFE" if status.is_safe else "NOT SAFE", colour=colour)
     for reason in status.why:
         about_it = f"{reason.source}: " if reason.source else ""
-        _wrapped(out, f"{about_it}{reason.text}", first="  ", rest="    ")
+        out.text(f"{about_it}{reason.text}", first="  ", rest="    ")
         out.line(f"    next: {reason.fix}")
     out.line()
     rows = [(one.source, list(_of_source(one, now_ms))) for one in status.sources]
@@ -67,19 +64,8 @@ def _rows(out: Renderer, rows: list[tuple[str, list[str]]]) -> None:
             out.line(label)
             label = ""
         for text in texts:
-            _wrapped(out, text, first=f"{label:<{width}}  ", rest=" " * (width + 2))
+            out.text(text, first=f"{printable(label):<{width}}  ", rest=" " * (width + 2))
             label = ""
-
-
-def _wrapped(out: Renderer, text: str, *, first: str, rest: str) -> None:
-    if not sys.stdout.isatty():
-        out.line(first + text)
-        return
-    width = max(_WIDTH_MIN, os.get_terminal_size(sys.stdout.fileno()).columns - 1)
-    for line in textwrap.wrap(
-        text, width, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
-    ):
-        out.line(line)
 
 
 # --- sentences -----------------------------------------------------------------------------------
@@ -118,7 +104,7 @@ def _changed(change: Change) -> str:
     parts = [f"{number:+} {word}{'' if abs(number) == 1 else 's'}" for number, word in numbers if number]
     if all(number is None for number, _ in numbers):
         return f"the first one; {size(change.new_bytes)} stored"
-    return f"since the one before: {', '.join(parts) or 'as many of everything'}; {size(change.new_bytes)} stored"
+    return f"since the one before: {', '.join(parts) or 'no row, table or path more or less'}; {size(change.new_bytes)} stored"
 
 
 def _of_check(status: Status, now_ms: int) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vault.cli.pace import SURE_S, WINDOW_S, Pace
+from vault.cli.progress import bar_line
 
 MIB = 1024 * 1024
 
@@ -49,3 +50,20 @@ def test_what_stands_still_has_no_end() -> None:
     pace = Pace(100 * MIB, 0.0)
     assert pace.left_s(60.0) is None
     assert pace.words(60.0) == "0 B of 100.0 MiB"
+
+
+def test_rows_and_tables_are_told_where_there_are_any() -> None:
+    pace = Pace(4 * MIB, 0.0)
+    pace.advance(MIB, 1.0, rows=2300)
+    pace.advance(0, 1.0, tables=1)
+    assert pace.words(1.0) == "1.0 MiB of 4.0 MiB, 1 table, 2300 rows"
+    assert Pace(None, 0.0).words(1.0) == ""
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_the_bar_gives_way_before_the_words_do(plain: bool) -> None:
+    pace = Pace(4 * MIB, 0.0)
+    pace.advance(MIB, 1.0)
+    wide, narrow, narrowest = (bar_line("rows", pace, 1.0, width=width, plain=plain) for width in (80, 28, 10))
+    assert wide == f"rows  {'##########' if plain else '━' * 10}{'-' * 30 if plain else '┄' * 30}  1.0 MiB of 4.0 MiB"
+    assert (narrow, narrowest) == ("rows  1.0 MiB of 4.0 MiB", "rows  1.0 ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import click
@@ -16,12 +17,12 @@ from vault.model.words import counted
 
 if TYPE_CHECKING:
     from vault.app.settings import Settings
+    from vault.cli.render import Renderer
     from vault.ops.guard.ack import Waiting
     from vault.repo.lineage import Known
     from vault.repo.state import Open
 
 _WAYS_SHOWN_MAX = 5
-TITLES = ("finding", "snapshot", "source", "number", "code", "about", "what")
 
 
 @command(
@@ -79,7 +80,7 @@ def ack(invocation: Invocation, what: str | None, every: bool, reason: str | Non
     if picked or not left:
         out.line(f"{counted(len(picked), 'finding')} answered" if picked else "no finding waits for an answer")
     if left:
-        out.table(TITLES, [_row(row) for row in left], right="number")
+        _draw(out, left)
         out.talk('if it was meant: pgvault ack FINDING --reason "..."')
         for line in _ways_back(opened, left)[:_WAYS_SHOWN_MAX]:
             out.talk(f"if not: {line}")
@@ -101,17 +102,17 @@ def _ways_back(opened: Open, left: Sequence[Waiting]) -> list[str]:
     return [way_back(good, manifests[good]) for good, ruin in goods.items() if ruin in ruins]
 
 
-def _row(row: Waiting) -> tuple[str, ...]:
-    snapshot = row.snapshot.hex()[:12]
-    return (
-        row.id.hex()[:12],
-        snapshot if row.there else f"{snapshot} (gone)",
-        row.source,
-        str(row.sequence),
-        row.finding.code,
-        row.finding.subject,
-        row.finding.text,
-    )
+def _draw(out: Renderer, left: Sequence[Waiting]) -> None:
+    """Below each snapshot what was found in it: the id to answer with, the code, and what it is about."""
+    width = max(len(row.finding.code) for row in left)
+    for (snapshot, source, number, there), group in groupby(
+        left, lambda row: (row.snapshot, row.source, row.sequence, row.there)
+    ):
+        out.line(f"snapshot {snapshot.hex()[:12]}, number {number} of {source}{'' if there else ' (gone)'}")
+        for row in group:
+            head = f"  {row.id.hex()[:12]}  {row.finding.code:{width}}  "
+            said = f"{row.finding.subject}: {row.finding.text}" if row.finding.subject else row.finding.text
+            out.text(said, first=head, rest=" " * len(head))
 
 
 def _told(rows: Iterable[Waiting]) -> list[jsonout.Json]:

@@ -297,7 +297,7 @@ def _draw(invocation: Invocation, report: BackupReport) -> None:
     out.missing(report.ledger)
     _tell_how_to_accept(invocation, report)
     whole = source_bytes(manifest) + file_bytes(manifest)
-    out.line(
+    out.text(
         f"snapshot {report.id.hex()[:12]} of {manifest.source}: {render.size(whole)}, "
         f"{render.size(manifest.effort.new_bytes)} new, {manifest.effort.duration_ms / 1000:.1f} s"
     )

@@ -123,7 +123,7 @@ def amount(text: str | None, *, is_timed: bool = False) -> Amount | None:
 def _draw(invocation: Invocation, report: CheckReport, *, read: Amount | None, now_ms: int) -> None:
     out = invocation.renderer()
     for fault in report.damage:
-        out.line(f"damage: {fault.file or fault.object}: {fault.why}")
+        out.text(f"damage: {fault.file or fault.object}: {fault.why}")
         for hit in fault.affects[:AFFECTED_SHOWN_MAX]:
             out.line(f"  hits {hit}")
         if len(fault.affects) > AFFECTED_SHOWN_MAX:
@@ -136,13 +136,13 @@ def _draw(invocation: Invocation, report: CheckReport, *, read: Amount | None, n
         out.talk(line)
     for note in report.notes:
         out.insist(f"note: {note}")
-    seen = f"{report.snapshots} snapshots, {report.objects} objects, {render.size(report.read_bytes)} of packs read"
+    seen = f"{counted(report.snapshots, 'snapshot')}, {counted(report.objects, 'object')}, {render.size(report.read_bytes)} of packs read"
     verdict = f"{len(report.damage)} damaged" if report.damage else "no damage found"
-    out.line(f"{verdict}: {seen}")
+    out.text(f"{verdict}: {seen}")
     if report.remembered_since_ms is not None:
         out.talk(
-            f"{report.remembered} of the snapshots were walked earlier, the first of them "
-            f"{render.when(report.remembered_since_ms, now_ms)}, and all that they need is listed as it was then"
+            f"{counted(report.remembered, 'snapshot')} looked through earlier, the first of them "
+            f"{render.when(report.remembered_since_ms, now_ms)}; all that was needed then is listed as it was"
         )
     if report.read.left:
         out.talk(

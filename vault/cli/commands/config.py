@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from vault.cli.exit_codes import ExitCode
+from vault.cli.layout import GAP, Columns, cells, table
 from vault.cli.options import Group, Invocation, command
+from vault.cli.render import width_of
 from vault.model.words import counted
 
 if TYPE_CHECKING:
@@ -46,12 +51,39 @@ def show(invocation: Invocation) -> None:
         ]
         out.json_line({"type": "result", "files": [str(path) for path in settings.files], "settings": rows})
     else:
-        out.table(
-            ("key", "value", "from"),
-            [(one.key, _shown(one.value), _near(str(one.origin or _DEFAULT))) for one in found.settings],
-        )
+        said = [(one.key, _shown(one.value), _near(str(one.origin or _DEFAULT))) for one in found.settings]
+        for line in _laid_out(said, width_of(sys.stdout)):
+            out.line(line)
     for error in found.untold:
         out.insist(f"warning: {error.message}{f': {error.why}' if error.why else ''}")
+
+
+def _laid_out(rows: Sequence[tuple[str, str, str]], width: int | None) -> Iterator[str]:
+    """A table; where that is too wide, by sections, with what said a long value below it."""
+    lines = list(table(("key", "value", "from"), rows, Columns(), width=None))
+    if width is None or max(map(cells, lines)) <= width:
+        yield from lines
+        return
+    parted = [(*_parted(key), value, said) for key, value, said in rows]
+    margin = max(len(name) for _, name, _, _ in parted) + 2 * GAP
+    room = width - margin - max(len(said) for *_, said in parted) - GAP
+    for section, group in groupby(parted, lambda row: row[0]):
+        yield from ([f"[{section}]"] if section else [])
+        for _, name, value, said in group:
+            head = f"{' ' * GAP}{name}".ljust(margin)
+            if cells(value) <= room:
+                yield f"{head}{value}{' ' * (room - cells(value) + GAP)}{said}"
+            else:
+                yield f"{head}{value}"
+                yield f"{' ' * (margin + room + GAP)}{said}"
+
+
+def _parted(key: str) -> tuple[str, str]:
+    """Section and name, of `source.NAME.directories.WHAT` too."""
+    section, is_directory, name = key.rpartition(".directories.")
+    if not is_directory:
+        section, _, name = key.rpartition(".")
+    return section, is_directory.lstrip(".") + name
 
 
 def _shown(value: Value) -> str:
@@ -85,10 +117,10 @@ def validate(invocation: Invocation) -> int:
         out.json_line({"type": "result", "valid": not rows, "files": files, "mistakes": rows})
     else:
         for one in found.mistakes:
-            out.line(f"{_near(one.place)}: {one.message}" if one.place else one.message)
+            out.text(f"{_near(one.place)}: {one.message}" if one.place else one.message)
             for head, text in (("why: ", one.why), ("next:", one.fix)):
                 if text:
-                    out.line(f"  {head} {text}")
+                    out.text(text, first=f"  {head} ", rest=" " * 8)
         where = ", ".join(map(_near, files)) or "no file of a configuration was found"
         out.line(f"{counted(len(found.mistakes), 'mistake')}" if found.mistakes else f"no mistake: {where}")
     return ExitCode.USAGE if found.mistakes else ExitCode.OK

@@ -46,7 +46,7 @@ def doctor(invocation: Invocation, database: str | None, local: bool, linked: bo
         return code
     _draw(out, symptoms, several=len(diagnosis.sources) > 1)
     out.line()
-    out.line(WOULD_WORK if code is ExitCode.OK else f"{_outcome(code)} (exit code {int(code)}: {MEANING[code]})")
+    out.text(WOULD_WORK if code is ExitCode.OK else f"{_outcome(code)} (exit code {int(code)}: {MEANING[code]})")
     return code
 
 
@@ -84,11 +84,10 @@ def _draw(out: render.Renderer, symptoms: Sequence[Symptom], *, several: bool) -
         if several and symptom.source != heading:
             heading = symptom.source
             out.line(f"source {heading}" if heading else "this machine")
-        out.line(f"{render.health(symptom.health.value)} {symptom.check:{width}}  {symptom.what}")
-        if symptom.why:
-            out.line(f"{margin}why:  {symptom.why}")
-        if symptom.fix:
-            out.line(f"{margin}next: {symptom.fix}")
+        out.text(symptom.what, first=f"{render.health(symptom.health.value)} {symptom.check:{width}}  ", rest=margin)
+        for head, text in (("why:  ", symptom.why), ("next: ", symptom.fix)):
+            if text:
+                out.text(text, first=margin + head, rest=f"{margin}      ")
         for line in symptom.lines[:LINES_SHOWN]:
             out.line(f"{margin}      {line}")
         if len(symptom.lines) > LINES_SHOWN:

@@ -159,7 +159,7 @@ def _draw(invocation: Invocation, plan: ForgetPlan, calendar: Calendar, *, dry_r
     ]
     shown = bool(rows) and not out.quiet
     if shown:
-        out.table(titles, rows, right="number")
+        out.table(titles, rows, right="number", spare="number", wrapped="why")
     if shown and plan.kept() and sys.stdout.isatty():
         out.line()
         out.block("\n".join(months(plan.verdicts, calendar, signs="●○◐·" if fancy(sys.stdout) else "#o%.")))

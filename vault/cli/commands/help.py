@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 import click
 
+from vault.cli import page
 from vault.cli.exit_codes import MEANING, OF_STATUS, error_classes, exit_code_of
 from vault.cli.options import Invocation, command
+from vault.cli.render import width_of
 from vault.errors import UsageError
 from vault.model.words import nearest
 from vault.ops.guard.codes import MEANING as FINDINGS
@@ -64,13 +67,13 @@ def help(invocation: Invocation, topic: str | None, man: bool) -> None:
         _print_manual(invocation)
         return
     if topic == "topics":
-        _print(invocation, ("topic", "about"), [(name, _title(page)) for name, page in _pages().items()], topic=topic)
+        _print(invocation, ("topic", "about"), [(name, _title(file)) for name, file in _pages().items()], topic=topic)
         return
     if topic in LISTS:
         _print(invocation, *LISTS[topic], topic=topic)
         return
-    if topic is not None and (page := _pages().get(topic)) is not None:
-        _print_page(invocation, topic, page.read_text(encoding="utf-8"))
+    if topic is not None and (found := _pages().get(topic)) is not None:
+        _print_page(invocation, topic, found.read_text(encoding="utf-8"))
         return
     parent = click.get_current_context().parent
     assert parent is not None
@@ -94,7 +97,7 @@ def help(invocation: Invocation, topic: str | None, man: bool) -> None:
 def topics() -> Iterator[tuple[str, str]]:
     """Each topic that is no command, with what it is about."""
     yield from ((name, "") for name in ("topics", *LISTS))
-    yield from ((name, _title(page)) for name, page in _pages().items())
+    yield from ((name, _title(file)) for name, file in _pages().items())
 
 
 def _print_manual(invocation: Invocation) -> None:
@@ -112,12 +115,12 @@ def _print_manual(invocation: Invocation) -> None:
 
 def _pages() -> dict[str, Traversable]:
     """Topic -> its page of Markdown. A page has no command's name, which would hide it."""
-    there = (page for page in files("vault").joinpath("docs").iterdir() if page.name.endswith(".md"))
-    return {page.name.removesuffix(".md"): page for page in sorted(there, key=lambda page: page.name)}
+    there = (file for file in files("vault").joinpath("docs").iterdir() if file.name.endswith(".md"))
+    return {file.name.removesuffix(".md"): file for file in sorted(there, key=lambda file: file.name)}
 
 
-def _title(page: Traversable) -> str:
-    return page.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+def _title(file: Traversable) -> str:
+    return file.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
 
 
 def _print_page(invocation: Invocation, topic: str, text: str) -> None:
@@ -125,7 +128,8 @@ def _print_page(invocation: Invocation, topic: str, text: str) -> None:
     if invocation.json:
         out.json_line({"type": "result", "topic": topic, "rows": [{"markdown": text}]})
     else:
-        out.block(text)
+        for line in page.lines(text, width_of(sys.stdout)):
+            out.line(line)
 
 
 def _print(invocation: Invocation, titles: tuple[str, ...], rows: list[tuple[str, ...]], *, topic: str) -> None:
@@ -133,7 +137,7 @@ def _print(invocation: Invocation, titles: tuple[str, ...], rows: list[tuple[str
     if invocation.json:
         out.json_line({"type": "result", "topic": topic, "rows": [dict(zip(titles, row, strict=True)) for row in rows]})
     else:
-        out.table(titles, rows)
+        out.table(titles, rows, wrapped="|".join(titles[1:]))
 
 
 def _errors() -> list[tuple[str, ...]]:

@@ -133,14 +133,14 @@ def _tell(invocation: Invocation, prepared: Prepared, created: Created, *, kit_p
         )
         out.json_line(made if last else {**made, "type": "created"})
         return
-    out.line(f"repository {created.repository.hex()} created at {url}")
+    out.text(f"repository {created.repository.hex()} created at {url}")
     if kit_path:
-        out.line(f"recovery kit written to {kit_path}; keep it apart from the repository")
+        out.text(f"recovery kit written to {kit_path}; keep it apart from the repository")
     if generated is not None:
-        out.line(f"passphrase written to {generated.place} (0600); keep a copy apart from the repository")
+        out.text(f"passphrase written to {generated.place} (0600); keep a copy apart from the repository")
     if config is not None and written is not None:
         policy = f"; policy: {config.policy}" if config.policy else ""
-        out.line(f"configuration written to {config.path}{policy}")
+        out.text(f"configuration written to {config.path}{policy}")
         for line in written:
             out.line(f"  add by hand: {line}")
 

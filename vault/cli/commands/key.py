@@ -39,7 +39,7 @@ def list_keys(invocation: Invocation) -> int:
             (slot.id.hex()[:12], slot.label, about.instant(slot.created_ms)[:19].replace("T", " "), _kdf(slot.kdf))
             for slot in listed.slots
         ]
-        out.table(TITLES, rows)
+        out.table(TITLES, rows, wrapped="label")
     for slot in listed.left_behind:
         out.talk(
             f"an init that did not finish left {slot.id.hex()[:12]}; it opens nothing here; remove it with: pgvault key remove {slot.id.hex()[:12]}"

@@ -60,9 +60,9 @@ def _draw_head(invocation: Invocation, snapshot: Snapshot, now_ms: int, notes: R
     if manifest.tags:
         out.line("tags      " + " ".join(f"{key}={value}" for key, value in sorted(manifest.tags.items())))
     for word, text in zip(about.marks(manifest, now_ms), about.warnings(manifest, now_ms), strict=True):
-        out.line(f"{word:<9} {text}")
+        out.text(text, first=f"{word:<9} ", rest=" " * 10)
     for word, text in about.notes(snapshot.id, notes):
-        out.line(f"{word:<9} {text}")
+        out.text(text, first=f"{word:<9} ", rest=" " * 10)
     if manifest.database is not None:
         server = manifest.database.server
         out.line(f"database  {server.database} (oid {server.database_oid})")
@@ -96,7 +96,7 @@ def _draw(invocation: Invocation, snapshot: Snapshot, parent: Snapshot | None) -
     ]
     if tables:
         out.line()
-        out.table(("table", "rows", "size", "reused", "why read"), tables, right="rows size reused")
+        out.table(("table", "rows", "size", "reused", "why read"), tables, right="rows|size|reused", wrapped="why read")
 
 
 COMMAND = show

@@ -20,7 +20,7 @@ TITLES = ("id", "time (UTC)", "age", "source", "host", "database", "server", "ta
 @command(
     "snapshots",
     help="List the snapshots, oldest first: those of a source by their numbers, whatever clocks said.\n\nWith --source only that source's. SIZE is the text of all rows and files, "
-    "NEW what the snapshot added to the repository.",
+    "NEW what the snapshot added to the repository. A narrow terminal gets fewer columns; a file, a pipe and --json get all.",
     examples=["pgvault snapshots", "pgvault snapshots --source app --json"],
 )
 def snapshots(invocation: Invocation) -> int:
@@ -44,8 +44,9 @@ def snapshots(invocation: Invocation) -> int:
         out.json_line(jsonout.snapshots(listed, damaged, now_ms, notes))
         return code
     if listed:
+        rows = [_row(id, manifest, now_ms, notes) for id, manifest in listed]
         out.table(
-            TITLES, [_row(id, manifest, now_ms, notes) for id, manifest in listed], right="age tables rows size new"
+            TITLES, rows, right="age|tables|rows|size|new", spare="server|host|database|tables|age", wrapped="tags"
         )
     elif not damaged:
         out.talk("no snapshots yet; make one with: pgvault backup")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from vault.app import wiring
 from vault.cli import about, jsonout, render
 from vault.cli.options import Invocation, command
+from vault.model.words import counted
 
 if TYPE_CHECKING:
     from vault.ops.repository.stats import Stats
@@ -31,8 +32,8 @@ def stats(invocation: Invocation) -> None:
 def _draw(invocation: Invocation, stats: Stats) -> None:
     out = invocation.renderer()
     ratio = f", 1 : {stats.source_bytes / stats.stored_bytes:.1f}" if stats.stored_bytes else ""
-    out.line(f"{len(stats.snapshots)} snapshots hold {render.size(stats.source_bytes)}")
-    out.line(f"stored in {render.size(stats.stored_bytes)}, {stats.objects} objects{ratio}")
+    out.line(f"{counted(len(stats.snapshots), 'snapshot')} of {render.size(stats.source_bytes)}")
+    out.line(f"stored in {render.size(stats.stored_bytes)}, {counted(stats.objects, 'object')}{ratio}")
     if stats.snapshots:
         rows = [
             (
@@ -45,7 +46,7 @@ def _draw(invocation: Invocation, stats: Stats) -> None:
             for snapshot in stats.snapshots
         ]
         out.line()
-        out.table(("snapshot", "time (UTC)", "source", "size", "new"), rows, right="size new")
+        out.table(("snapshot", "time (UTC)", "source", "size", "new"), rows, right="size|new", spare="time (UTC)")
     if stats.tables:
         from vault.sql.names import show_name
 
@@ -54,7 +55,7 @@ def _draw(invocation: Invocation, stats: Stats) -> None:
             for table in stats.tables
         ]
         out.line()
-        out.table(("source", "table", "rows", "size"), tables, right="rows size")
+        out.table(("source", "table", "rows", "size"), tables, right="rows|size")
 
 
 COMMAND = stats

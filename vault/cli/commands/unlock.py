@@ -57,7 +57,7 @@ def _draw(out: render.Renderer, done: Unlocked) -> None:
         return
     rows = [(*_cells(row), f"removed: {row.dead}" if row.dead else "removed") for row in done.removed]
     rows += [(*_cells(row), "may be at work") for row in done.left]
-    out.table(TITLES, rows, right="age packs")
+    out.table(TITLES, rows, right="age|packs", spare="process|packs", wrapped="state")
     if done.left:
         out.talk("what may be at work stays; to remove one all the same: pgvault unlock LEASE")
 

@@ -93,6 +93,7 @@ class RowCapture:
             read = (extent for batch in batches for extent in batch)
             for plan in plans:
                 item = self._table_item(plan, read)
+                self._progress.advance(0, tables=1)
                 self.counted.append((plan.table.name, TABLES.sums(item).rows))
                 yield item
             assert next(read, None) is None, "every extent belongs to a table; taking the last one ends the reading"
@@ -252,6 +253,7 @@ class RowCapture:
             ObjectType.ROW_CHUNK,
             base_of=self._previous.bases(rows.job.table.name, rows.job.start),
         )
+        self._progress.advance(0, rows=rows.rows)
         return Extent(start=rows.job.start, blocks=rows.job.blocks, rows=rows.rows, bytes=size, chunks=chunks)
 
 

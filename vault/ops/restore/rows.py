@@ -281,7 +281,7 @@ class RowLoader:
         with self._lock:
             self.merged[step.item.name] = done
             self._rows[step.item.name] = done.added + done.changed
-        self._progress.advance(sum(map(bytes_of, step.items)))
+        self._progress.advance(sum(map(bytes_of, step.items)), rows=done.added + done.changed, tables=1)
 
     def _schedule(self, table: TableItem) -> None:
         """Jobs through pg_cron's functions, which schedule for the restoring role alone."""
@@ -345,12 +345,13 @@ class RowLoader:
                 self._fail(table, f"its rows violate more than {_CHECKS_MAX} checks")
                 return
         with self._lock:
+            is_first = table.name not in self._rows
             self._rows[table.name] = self._rows.get(table.name, 0) + rows
             if standing and self._plan.target.may_replicate:
                 self._unchecked.add(table.name)
         if fired:
             self._fail(table, _FIRED.format(", ".join(fired)))
-        self._progress.advance(sum(extent.bytes for extent in extents))
+        self._progress.advance(sum(extent.bytes for extent in extents), rows=rows, tables=int(is_first))
 
     def _suspend(self, session: TargetSession, why: SourceError) -> bool:
         """Drop the CHECK that stands against the rows; True: try again."""

@@ -49,7 +49,7 @@ def _others(plan: RestorePlan) -> Iterator[str]:
     """What is on the target already."""
     equal = len(plan.positions(Action.EQUAL))
     if equal:
-        yield f"  {equal} definitions are there and equal"
+        yield f"  {counted(equal, 'definition')} there and equal"
     for action, word in ((Action.REPLACE, "replace"), (Action.KEEP, "left as it is")):
         positions = [at for at in plan.positions(action) if not plan.decisions[at].lacking]
         for at in positions[:_NAMED_MAX]:
@@ -66,7 +66,7 @@ def _exchanges(plan: RestorePlan) -> Iterator[str]:
         yield f"  DROP AND CREATE ANEW: {', '.join(entry.label for entry in entries)}"
         others = len(steps.exchange.entries) - len(entries)
         if others:
-            yield f"    with {others} definitions that go with it and come back"
+            yield f"    with {counted(others, 'definition')} that go{'es' if others == 1 else ''} with it and come{'s' if others == 1 else ''} back"
         for table in steps.tables:
             yield f"    with its rows, which are replaced: {table.name}"
         for lost in steps.exchange.beside:
@@ -108,4 +108,4 @@ def _rows(plan: RestorePlan) -> Iterator[str]:
     yield from _without_rows(plan)
     sequences = plan.contents.sequences if plan.picked.sequences is None else len(plan.picked.sequences)
     large_objects = plan.contents.large_objects if plan.picked.large_objects else 0
-    yield f"  {sequences} sequence values, {large_objects} large objects"
+    yield f"  {counted(sequences, 'sequence value')}, {counted(large_objects, 'large object')}"

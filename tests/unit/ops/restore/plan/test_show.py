@@ -59,7 +59,7 @@ def test_a_replacement_names_what_goes_and_what_is_lost() -> None:
     present = there(*changed(PARTS, "TABLE s.t", "FUNCTION s.f"), beside)
     found = list(lines(planned(SHOP, present, replace=True)))
     assert found[1:-2] == [
-        "  4 definitions are there and equal" if "  4 definitions are there and equal" in found else found[1],
+        "  4 definitions there and equal" if "  4 definitions there and equal" in found else found[1],
         "  replace: FUNCTION f",
         "  DROP AND CREATE ANEW: TABLE t",
         "    with 3 definitions that go with it and come back",
@@ -69,7 +69,7 @@ def test_a_replacement_names_what_goes_and_what_is_lost() -> None:
         "    REPLACE the rows of tables that are there: newer ones are deleted: s.large, s.u",
         "    their triggers and foreign keys are off meanwhile; foreign keys are verified afterwards",
     ]
-    assert found[1] == "  3 definitions are there and equal"
+    assert found[1] == "  3 definitions there and equal"
 
 
 def test_a_part_names_what_stays_and_what_is_missing_besides() -> None:
@@ -77,7 +77,7 @@ def test_a_part_names_what_stays_and_what_is_missing_besides() -> None:
     found = list(lines(planned(SHOP, present, wanted=only("s.t", "s.f"))))
     assert found[1:] == [
         "  1 FUNCTION",
-        "  1 definitions are there and equal",
+        "  1 definition there and equal",
         "  3 rows of 1 table, 30 B",
         "    into tables that are there: rows whose key is missing are added, rows that are there stay: s.t",
         "    their triggers and foreign keys are off meanwhile; foreign keys are verified afterwards",
