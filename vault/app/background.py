@@ -96,7 +96,7 @@ def begin(
         return _found(directory, terms, now_ms=clock.now_ms())
     with ExitStack() as held:  # the job's process has both locks as well: they are free when it is gone
         held.callback(source.release)
-        job = _new(directory, terms, now_ms=clock.now_ms(), entropy=entropy)
+        job = new_job(directory, terms, now_ms=clock.now_ms(), entropy=entropy)
         path = Path(job.log)
         own = state.take(path)
         if own is None:
@@ -125,7 +125,8 @@ def begin(
     return Begun(id=job.id, log=link, joined=False)
 
 
-def _new(directory: StateDirectory, terms: JobTerms, *, now_ms: int, entropy: Entropy) -> Job:
+def new_job(directory: StateDirectory, terms: JobTerms, *, now_ms: int, entropy: Entropy) -> Job:
+    """With an id and the path of a log; nothing is written."""
     name = _name(now_ms, entropy)
     return Job(
         id=name,

@@ -17,7 +17,7 @@ from vault.app.schedule import known
 from vault.app.source_here import sources_here
 from vault.app.state import state_directory
 from vault.errors import Misconfigured, StateUnusable
-from vault.model.jobs import JobState
+from vault.model.jobs import JobKind, JobState
 
 if TYPE_CHECKING:
     from vault.app.schedule.known import KnownSchedules
@@ -73,10 +73,11 @@ def this_machine(settings: Settings) -> ThisMachine:
 
 
 def to_follow(jobs: Iterable[SeenJob], source: str | None) -> SeenJob | None:
-    """The newest job that runs, else the newest."""
+    """The newest job that runs, else the newest that has a log of its own."""
     own = [seen for seen in jobs if source in (None, seen.job.source)]
     alive = (seen for seen in own if seen.state in (JobState.WAITING, JobState.RUNNING))
-    return next(alive, next(iter(own), None))
+    ended = (seen for seen in own if seen.job.kind is not JobKind.FOREGROUND)
+    return next(alive, next(ended, None))
 
 
 def gather(settings: Settings, *, max_age_ms: int | None, mine: ThisMachine) -> Status:

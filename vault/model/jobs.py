@@ -12,6 +12,7 @@ class JobKind(str, Enum):
     BACKUP = "backup"
     RUN = "run"
     SCHEDULE = "schedule"
+    FOREGROUND = "foreground"  # somebody waits for it; a record stays if it saved a snapshot, or was killed
 
 
 class JobState(str, Enum):

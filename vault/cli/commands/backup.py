@@ -111,7 +111,7 @@ def backup(
         return _take_all(invocation, settings, asked)
     plan = plan_backup(settings, asked)
     with signalled(settings, plan.source, tell=invocation.renderer().insist) as heard:
-        taken = heard.one(plan.source, lambda: take(invocation, settings, plan))
+        taken = heard.one(plan.source, lambda: take_in_turn(invocation, settings, plan))
         heard.code = int(taken.code)
     return taken.code
 
@@ -178,6 +178,16 @@ def _plans(settings: Settings, asked: BackupOptions) -> dict[str, BackupPlan | M
             raise planned
         plans[name] = planned
     return plans
+
+
+def take_in_turn(
+    invocation: Invocation, settings: Settings, plan: BackupPlan, *, unlock: Callable[[], Open] | None = None
+) -> Taken:
+    """`take`, in the foreground, when no other backup of the source runs on this machine. Raises  as `take`"""
+    from vault.cli.foreground import in_turn
+
+    save = partial(take, invocation, settings, plan, unlock=unlock)
+    return in_turn(invocation, settings, plan, save, command=("pgvault", *invocation.arguments))
 
 
 def take(
@@ -286,7 +296,7 @@ def _take_one(
     """Raises  what is wrong with the source's section; as run_backup"""
     if isinstance(plan, VaultError):
         raise plan
-    return take(invocation, settings, plan, unlock=unlock)
+    return take_in_turn(invocation, settings, plan, unlock=unlock)
 
 
 def _draw(invocation: Invocation, report: BackupReport) -> None:

@@ -160,13 +160,13 @@ def _write(prepared: Prepared) -> list[str] | None:
 def _first_snapshot(invocation: Invocation, prepared: Prepared, passphrase: str) -> int:
     """By the configuration as it is now."""
     from vault.app.backup_request import BackupOptions, plan_backup
-    from vault.cli.commands.backup import take
+    from vault.cli.commands.backup import take_in_turn
 
     made = prepared.settings
     settings = replace(invocation.settings(), repository=made.repository, password_file=made.password_file)
     plan = plan_backup(settings, BackupOptions())
     opened = wiring.open_repository_with(settings, passphrase)
-    code = take(invocation, settings, plan, unlock=lambda: opened).code
+    code = take_in_turn(invocation, settings, plan, unlock=lambda: opened).code
     invocation.renderer().talk(
         "next: pgvault schedule install, for one every day; pgvault status says whether all is well"
     )

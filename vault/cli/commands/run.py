@@ -65,7 +65,7 @@ def run(
     refuse_wrong(asked)
     _refuse_unless_misconfigured(invocation, asked)
     if before:
-        taken = _save(invocation, asked)
+        taken = _save(invocation, asked, words[0])
         # What looks like a ruin is saved, and so is the good one before it.
         if (taken.code not in SAVED or taken.incomplete) and not even_without_backup:
             invocation.renderer().insist(
@@ -90,17 +90,21 @@ def _refuse_unless_misconfigured(invocation: Invocation, asked: BackupOptions) -
         return
 
 
-def _save(invocation: Invocation, asked: BackupOptions) -> Taken:
+def _save(invocation: Invocation, asked: BackupOptions, word: str) -> Taken:
     """A snapshot in the foreground; what it says goes to stderr, because stdout is the command's."""
     from vault.cli.commands.backup import take
     from vault.cli.failures import told
+    from vault.cli.foreground import in_turn
     from vault.cli.taken import Taken
 
     out, stdout = invocation.renderer(), sys.stdout
     sys.stdout = sys.stderr
     try:
         settings = invocation.settings()
-        return take(invocation, settings, plan_backup(settings, asked))
+        plan = plan_backup(settings, asked)
+        # What the command's own words hold is nobody's business; some hold passwords.
+        command = ("pgvault", "run", "--before", "--", word)
+        return in_turn(invocation, settings, plan, lambda: take(invocation, settings, plan), command=command)
     except VaultError as error:
         if isinstance(error, Interrupted):
             raise
