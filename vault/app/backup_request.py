@@ -95,7 +95,7 @@ def plan_backup(settings: Settings, options: BackupOptions) -> BackupPlan:
             )
     if conninfo is None and not directories:
         raise _nothing(settings)
-    unknown = _unknown(settings, options)
+    unknown, aside = _unknown(settings, options)
     patterns = {name: getattr(options, name) or getattr(configured, name) for name in _LISTS}
     named = settings.source if _contradicts(chosen, configured) else settings.source_name()
     source = named or ("+".join(sorted(directories)) if conninfo is None else default_name(settings, chosen))
@@ -111,7 +111,7 @@ def plan_backup(settings: Settings, options: BackupOptions) -> BackupPlan:
         selection=backup_selection.encode(conninfo is not None, sorted(directories), patterns),
         options=options,
         variables=chosen.variables,
-        notes=_notes(chosen, directories),
+        notes=(*_notes(chosen, directories), *aside),
         warnings=unknown,
         project=chosen.project,
         advice=chosen.advice,
@@ -182,15 +182,20 @@ def _not_configured(settings: Settings, source: str, *, hint: str) -> UsageError
     )
 
 
-def _unknown(settings: Settings, options: BackupOptions) -> tuple[str, ...]:
-    """What is said where a new name is given to what was found, not typed. Raises  UsageError: a configured one is nearly named"""
+def _unknown(settings: Settings, options: BackupOptions) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What is said where another name is given: as a warning, and else as a note.
+
+    Raises  UsageError: to what was found, not typed, and a configured one is nearly named
+    """
     source, typed = settings.source, (options.database, options.local, options.linked, options.directories)
-    if source is None or not settings.sources or source in settings.sources or any(typed):
-        return ()
-    if nearest(source, settings.sources):
+    if source is None or not settings.sources or source in settings.sources:
+        return (), ()
+    near = nearest(source, settings.sources)
+    if near and not any(typed):
         raise _not_configured(settings, source, hint="")
     names = ", ".join(sorted(settings.sources))
-    return (f"no source {source} is configured, and a new one of this name is saved; the configuration has: {names}",)
+    text = f"no source {source} is configured, and one of this name is saved; the configuration has: {names}"
+    return ((), (text,)) if any(typed) and not near else ((text,), ())
 
 
 def plan_all(settings: Settings, options: BackupOptions) -> dict[str, BackupPlan | UsageError]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from vault.errors import Unreachable
+from vault.model.words import exactly
 
 WAIT_S: Final = 300.0
 """A stack with images to fetch takes minutes; what takes longer is not coming up by itself."""
@@ -39,7 +40,7 @@ def wait_until(
             if waited_s >= patience_s:
                 raise _never(error, patience_s) from error
             if not told:
-                tell(f"waiting for the database, {_long(patience_s)} at most: {error.message}: {error.why}")
+                tell(f"waiting for the database, {exactly(patience_s * 1000)} at most: {error.message}: {error.why}")
                 told = True
         pause_s = min(pause_s, patience_s - waited_s)
         pause(pause_s)
@@ -50,8 +51,4 @@ def _never(error: Unreachable, patience_s: float) -> Unreachable:
     why = f"{error.message}: {error.why}" if error.why else error.message
     if patience_s <= 0:
         return error
-    return Unreachable(f"the database did not answer within {_long(patience_s)}", why=why, hint=error.hint)
-
-
-def _long(seconds: float) -> str:
-    return f"{seconds / 60:g} min" if seconds >= 60 and seconds % 60 == 0 else f"{seconds:g} s"
+    return Unreachable(f"the database did not answer within {exactly(patience_s * 1000)}", why=why, hint=error.hint)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from vault.model.words import exactly
+
 if TYPE_CHECKING:
     from vault.app.backup_request import BackupPlan
     from vault.repo.lineage import Known
@@ -29,11 +31,4 @@ def young_enough(
     ages_ms = [now_ms - created_ms for created_ms in times if created_ms <= now_ms]
     if not ages_ms or min(ages_ms) >= min_interval_ms:
         return ""
-    return f"the newest snapshot is {_words(min(ages_ms))} old, less than {_words(min_interval_ms)}"
-
-
-def _words(age_ms: int) -> str:
-    for unit, length_ms in (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000)):
-        if age_ms >= length_ms:
-            return f"{age_ms / length_ms:.1f}".removesuffix(".0") + f" {unit}"
-    return f"{age_ms // 1000} s"
+    return f"the newest snapshot is {exactly(min(ages_ms) // 1000 * 1000)} old, less than {exactly(min_interval_ms)}"

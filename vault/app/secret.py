@@ -180,7 +180,8 @@ def _private_file(path: Path, origin: str) -> str:
         raise SecretUnavailable(
             f"cannot read {path}",
             why=f"{origin}: {error.strerror}",
-            hint=f"put the secret into it, or name another file in {origin}",
+            hint=f"put the secret into it, or name another file in {origin}; "
+            "if it is lost, the recovery kit opens the repository: PGVAULT_RECOVERY_KIT_FILE=kit.txt pgvault key passwd",
         ) from error
     if len(content) > SECRET_BYTES_MAX:
         raise SecretUnavailable(f"{path} is too large for a secret", why=f"{origin} names it")

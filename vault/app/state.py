@@ -4,6 +4,7 @@
     logs/SOURCE.log              leads to the log of the source's newest job: a path to `tail -f` that stays
     locks/NAME                   held by the process that may work on it (flock), free when that process is gone
     schedule.json                what was installed, and where
+    undone/SCHEDULE.json         what its last run left undone after the backup
 
 Directories are 0700, files 0600, each JSON file is replaced as a whole. Losing the directory costs the memory of what was, never a
 snapshot; a damaged file reads as None with the reason. Nothing heavy is imported here: starting a job reads it.
@@ -28,6 +29,7 @@ from vault.app.settings import Settings
 from vault.errors import StateUnusable
 from vault.repo import private
 
+FOLDERS: Final = ("jobs", "logs", "locks")
 KEPT_MS: Final = 90 * 24 * 60 * 60 * 1000
 JSON_BYTES_MAX: Final = 1024 * 1024
 _NAME_BYTES_MAX: Final = 100
@@ -64,6 +66,10 @@ class StateDirectory:
         """Of a source in a repository: the same source may be saved into another one meanwhile."""
         return self.root / "locks" / f"{file_name(source)}.{hashlib.sha256(repository.encode()).hexdigest()[:8]}"
 
+    def watch_lock(self, schedule: str) -> Path:
+        """Held by the process that watches; no source's has a name that begins with a dot."""
+        return self.root / "locks" / f".watch-{file_name(schedule)}"
+
     def jobs(self) -> list[str]:
         """Ids of the jobs that have a record, the newest first. Raises  StateUnusable"""
         with _told(self.root):
@@ -76,7 +82,7 @@ class StateDirectory:
     def make(self) -> None:
         """Make the directories. Raises  StateUnusable"""
         with _told(self.root):
-            for path in (self.root, *(self.root / name for name in ("jobs", "logs", "locks"))):
+            for path in (self.root, *(self.root / name for name in FOLDERS)):
                 path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from vault.app import jobs, places, wiring
 from vault.app.project import find_project
-from vault.app.schedule import known
+from vault.app.schedule import known, undone
 from vault.app.source_here import sources_here
-from vault.app.state import state_directory
+from vault.app.state import StateDirectory, state_directory
 from vault.errors import Misconfigured, StateUnusable
 from vault.model.jobs import JobKind, JobState
 
@@ -110,10 +110,18 @@ def gather(settings: Settings, *, max_age_ms: int | None, mine: ThisMachine) -> 
         jobs=mine.jobs,
         leftovers=tuple(_leftovers(opened, now_ms)),
         stored_bytes=sum(stored.size for stored in opened.glanced("") or opened.store.list("")),
+        undone=_undone(settings),
         planned=_planned(settings, wanted, mine, now_ms=now_ms),
         max_age_ms=max_age_ms if max_age_ms is not None else settings.schedule.max_age_ms,
     )
     return assess(seen, now_ms=now_ms)
+
+
+def _undone(settings: Settings) -> tuple[tuple[str, str, str], ...]:
+    if settings.state_dir is None:
+        return ()
+    found = undone.load(StateDirectory(settings.state_dir), wiring.repository_place(settings))
+    return tuple((one.step, one.why, one.fix) for one in found)
 
 
 def _load() -> None:

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
+import click
+
 from vault.cli.layout import cells, wrapped
 from vault.cli.render import encodable, printable, width_of
 from vault.errors import Interrupted, VaultError
@@ -45,6 +47,16 @@ def choice(question: str, *, words: Sequence[str], default: str, about: Sequence
         if len(fitting) == 1:
             return fitting[0]
         sys.stderr.write(f"  please type {' or '.join(words)}\n")
+
+
+YES: Final = click.option("--yes", is_flag=True, help="Do it without asking. Nobody is asked without a terminal.")
+"""Of what takes away something that the plan names; on a terminal it is shown first, and asked."""
+
+
+def agreed(out: Renderer, question: str, *, yes: bool, nothing: str) -> None:
+    """Where somebody is there to answer. nothing: what has happened so far. Raises  Interrupted: the answer is no"""
+    if not yes and not out.json and out.can_ask() and not out.ask(question):
+        raise Interrupted(nothing, why="the answer was not yes", hint="--yes does it without asking")
 
 
 def until(out: Renderer, ask: Callable[[], str], attempt: Callable[[str], _T]) -> _T:

@@ -5,15 +5,20 @@ It is said loudly and recorded as a failed job, which `status` tells until a sna
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vault.app import background, places, state, wiring
+from vault.app import background, detached, places, state, wiring
 from vault.cli.background import fields
 from vault.cli.exit_codes import ExitCode
 from vault.cli.failures import told
 from vault.cli.output import STDOUT, silence, writing
+from vault.cli.signalling import tell_of_refusal
 from vault.errors import StateUnusable, UsageError, VaultError
 from vault.model.jobs import Job, JobError, JobKind
 
@@ -36,11 +41,31 @@ def refuse(
             out.json_line(fields(name, log, source, started="no", why=f"{error.message}: {error.why}"))
         with writing(STDOUT):
             sys.stdout.flush()
+        _tell_others(settings or invocation.settings_as_far_as_they_go(), job, error)
     except VaultError as full:
         # A full disk under our output is no reason to fail whoever started a stack.
         silence(sys.stdout)
         out.insist(f"{full.message}: {full.why}")
     return ExitCode.OK
+
+
+def _tell_others(settings: Settings | None, job: Job | None, error: Misconfigured) -> None:
+    """By a process of its own: the caller starts a stack, and waits for no answer. What cannot be told is in the job's log."""
+    if settings is None or job is None or settings.signals == type(settings.signals)():
+        return
+    path = Path(job.log)
+
+    def run(heard: Callable[[], None]) -> int:
+        heard()
+        tell_of_refusal(settings, job.source or "start", error, tell=partial(print, flush=True), log=path)
+        return 0
+
+    with suppress(OSError):
+        log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        try:
+            detached.detach(run, log=log)
+        finally:
+            os.close(log)
 
 
 def _recorded(

@@ -52,6 +52,15 @@ class Invocation:
 
         return settings_without_files(repository=self.repository, source=self.source)
 
+    def settings_as_far_as_they_go(self) -> Settings | None:
+        """In spite of mistakes in the files: for who is told of them. None: nothing of them can be read"""
+        from vault.app.settings import read_settings
+
+        try:
+            return read_settings(repository=self.repository, source=self.source).settings
+        except UsageError:
+            return None
+
 
 class Command(click.Command):
     """A command that takes the global options too and ends its help with examples."""

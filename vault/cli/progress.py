@@ -137,6 +137,25 @@ class Bars:
     def event(self, kind: str, text: str) -> None:
         self._live.console.print(encodable(printable(text), self._stderr), markup=False, highlight=False)
 
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """While somebody else writes on the terminal."""
+        self._live.stop()
+        try:
+            yield
+        finally:
+            self._live.start()
+
+
+@contextmanager
+def away(progress: Progress) -> Iterator[None]:
+    """Nothing is drawn meanwhile: a question, or a plan, stands there."""
+    if isinstance(progress, Bars):
+        with progress.away():
+            yield
+    else:
+        yield
+
 
 def bar_line(name: str, pace: Pace, now: float, *, width: int, plain: bool) -> str:
     """No wider than `width`: the bar gives way first, then the end of the text."""

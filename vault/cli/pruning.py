@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vault.cli import jsonout, render
 from vault.cli.jsonout import Json
-from vault.model.words import counted
+from vault.model.words import counted, exactly
 
 if TYPE_CHECKING:
     from vault.cli.render import Renderer
@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from vault.ops.retention.prune_plan import PrunePlan
 
 
-def draw_plan(out: Renderer, plan: PrunePlan) -> None:
-    going = len(plan.delete) + len(plan.repack) + len(plan.swept)
-    if not going:
+def draw_plan(out: Renderer, plan: PrunePlan, *, min_age_ms: int) -> None:
+    if not plan.goes:
         out.line("nothing to delete")
     if plan.delete:
         out.line(f"delete   {counted(len(plan.delete), 'pack')} of which nothing is needed")
@@ -27,14 +26,23 @@ def draw_plan(out: Renderer, plan: PrunePlan) -> None:
     if plan.copied_bytes:
         whole = f", {counted(plan.stored_whole, 'object')} of them whole" if plan.stored_whole else ""
         out.line(f"copy     {render.size(plan.copied_bytes)}{whole}")
-    if going:
+    if plan.goes:
         out.line(f"free     {render.size(plan.deleted_bytes - plan.copied_bytes)}")
     stay = (
         f"{counted(plan.stay, 'pack')}, {render.size(plan.stay_bytes)}, {render.size(plan.unused_bytes)} of it unused"
     )
     out.text(stay, first="keep     ", rest=" " * 9)
     if plan.young:
-        out.line(f"  {plan.young} of them are younger than --min-age ({render.size(plan.young_unused_bytes)} unused)")
+        unused = render.size(plan.young_unused_bytes)
+        text = (
+            f"{plan.young} of them {'is' if plan.young == 1 else 'are'} younger than {exactly(min_age_ms)} (--min-age)"
+        )
+        if plan.young_unused_bytes:
+            text += (
+                f", {unused} of it unused: that stays, so that an interrupted backup finds what it stored, and is freed by a "
+                f"prune in {exactly(min_age_ms)} at the latest; now with --min-age 0, if nobody else writes here"
+            )
+        out.text(text, first="  ", rest="  ")
     if plan.leased:
         out.line(f"  {plan.leased} of them a running backup relies on")
 

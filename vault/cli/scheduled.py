@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from vault.app import state, wiring
 from vault.app.backup_request import BackupOptions, BackupPlan, plan_all, plan_backup
-from vault.app.schedule import known
+from vault.app.schedule import known, undone
 from vault.app.schedule.known import KnownSchedules
 from vault.app.schedule.plan import name_of, timetable_of
 from vault.app.signals.service_manager import ServiceManager
@@ -86,6 +86,7 @@ class ScheduledRun:
                 if step.state == "failed":
                     heard.heard(step.name, int(code), step.why)
             heard.code = int(code)
+        self._note_undone(steps)
         self._manager.stopping()
         self._show(ends, steps, code)
         return code
@@ -237,6 +238,19 @@ class ScheduledRun:
         try:
             known.note(self._directory, self.name, times_ms)
         except StateUnusable as error:
+            self._out.insist(f"warning: {error.message}: {error.why}")
+
+    def _note_undone(self, steps: Iterable[UpkeepStep]) -> None:
+        """Damage that a check found is in its record."""
+        if self._directory is None:
+            return
+        failed = [
+            step for step in steps if step.state == "failed" and exit_code_of_name(step.code) is not ExitCode.DAMAGE
+        ]
+        left = [undone.Undone(step=step.name, why=step.why, fix=step.fix) for step in failed]
+        try:
+            undone.note(self._directory, self.name, wiring.repository_place(self._settings), left)
+        except VaultError as error:
             self._out.insist(f"warning: {error.message}: {error.why}")
 
     def _show(self, ends: list[SourceEnd], steps: list[UpkeepStep], code: int) -> None:

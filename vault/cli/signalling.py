@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from vault.cli.exit_codes import GOOD
 from vault.cli.failures import told
+from vault.errors import VaultError
 
 if TYPE_CHECKING:
     from vault.app.settings import Settings
@@ -69,7 +70,6 @@ class Signalled:
     def _tell(self, source: str, outcome: Outcome, *, began_ms: int, now_ms: int) -> None:
         from vault.app import wiring
         from vault.app.signals.prometheus import Measured
-        from vault.errors import VaultError
 
         assert self._signals is not None
         try:
@@ -119,6 +119,21 @@ def signalled(
     run.finish(0 if run.code is None else run.code)
 
 
+def tell_of_refusal(
+    settings: Settings | None, name: str, error: VaultError, *, tell: Callable[[str], None], log: Path | None = None
+) -> None:
+    """Of a run that could not begin, as of one that failed; waits for what is on its way, a few seconds at most. Never raises."""
+    if settings is None:
+        return
+
+    def refuse() -> Taken:
+        raise error
+
+    with suppress(VaultError), signalled(settings, name, tell=tell) as heard:
+        heard.log = log
+        heard.one(name, refuse)
+
+
 def _signals(settings: Settings, name: str, *, tell: Callable[[str], None], with_ping: bool) -> Signals | None:
     configured = settings.signals
     if configured == type(configured)():
@@ -142,7 +157,6 @@ def _signals(settings: Settings, name: str, *, tell: Callable[[str], None], with
 
 def _failed(source: str, failure: BaseException) -> Outcome:
     from vault.cli import jsonout
-    from vault.errors import VaultError
 
     why = told(failure)
     line = jsonout.error(failure, why.exit_code) if isinstance(failure, VaultError) else {}

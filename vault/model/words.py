@@ -31,8 +31,16 @@ def size(count: int) -> str:
     return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
 
 
+def exactly(milliseconds: float) -> str:
+    """A length that somebody chose, or that is told next to one: `90 s` as `1.5 min`, `5 min`, `36 h` as `1.5 d`."""
+    for unit, length_ms in (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000)):
+        if milliseconds >= length_ms:
+            return f"{milliseconds / length_ms:.1f}".removesuffix(".0") + f" {unit}"
+    return f"{milliseconds / 1000:g} s"
+
+
 def duration(milliseconds: int) -> str:
-    """`12 s`, `5 min`, `3 h`, `9 d`."""
+    """How long ago or from now, rounded down: `12 s`, `5 min`, `3 h`, `9 d`."""
     seconds = milliseconds // 1000
     units = ((60, 1, "s"), (3600, 60, "min"), (172_800, 3600, "h"))
     length, unit = next(((length, unit) for limit, length, unit in units if seconds < limit), (86_400, "d"))

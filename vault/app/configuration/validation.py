@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -108,17 +107,26 @@ def _named_files(settings: Settings) -> Iterator[Mistake]:
             named_zone(settings.timezone)
         except VaultError as error:
             yield _mistake(error, settings.origins.get("retention.timezone"))
-    for field in fields(settings.signals):
-        value = getattr(settings.signals, field.name)
-        if value is None or not field.name.endswith("_file"):
-            continue
-        origin = settings.origins.get(f"signals.{field.name}")
-        folder = Path(value).parent
-        if field.name.endswith("_url_file"):
-            if not os.access(value, os.R_OK):
-                yield Mistake(place=str(origin or ""), message=f"{value} cannot be read", fix="write the URL into it")
-        elif not folder.is_dir():
-            yield Mistake(place=str(origin or ""), message=f"{folder} is no directory", fix=f"mkdir -p {folder}")
+    yield from _urls(settings)
+    written = settings.signals.prometheus_file
+    if written is not None and not (folder := Path(written).parent).is_dir():
+        place = str(settings.origins.get("signals.prometheus_file") or "")
+        yield Mistake(place=place, message=f"{folder} is no directory", fix=f"mkdir -p {folder}")
+
+
+def _urls(settings: Settings) -> Iterator[Mistake]:
+    """Of pings and webhooks: their form, and the files that hold them; nobody is asked."""
+    from vault.app.signals.send import ping_endpoint, webhook_endpoint
+
+    for endpoint in (ping_endpoint(settings.signals), webhook_endpoint(settings.signals)):
+        if endpoint is not None:
+            key = endpoint.key if endpoint.file is None else f"{endpoint.key}_file"
+            try:
+                endpoint.read(settings.environment)
+            except UsageError as error:
+                hint = error.hint or "https://HOST/PATH, as the service shows it"
+                place = str(settings.origins.get(key) or "")
+                yield _told(place, error.message, why=error.why, fix=hint)
 
 
 def _sources(settings: Settings) -> Iterator[Mistake]:

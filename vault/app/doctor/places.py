@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 from vault.ops.doctor.repository import Room
 
 TEMPORARY = "tmp"
+_TRIED_BYTES = 4096
 READ_ONLY = getattr(os, "ST_RDONLY", 1)
 
 
@@ -30,6 +32,24 @@ def not_writable(path: Path, *, below: tuple[str, ...] = ()) -> str:
             return f"{one} is no directory"
         if not os.access(one, os.W_OK | os.X_OK):
             return f"{one} is mounted read-only" if _is_read_only(one) else f"this user may not write in {one}"
+    return ""
+
+
+def not_makeable(path: Path, *, below: tuple[str, ...] = ()) -> str:
+    """As `not_writable`, and tried, with a file without a name where the system has such.
+
+    What the rights say is not all: a quota, a full disk, a file system that went read-only. Of what is not there, its parent counts.
+    """
+    if why := not_writable(path, below=below):
+        return why
+    there = next((one for one in (path, *path.absolute().parents) if os.path.lexists(one)), path)
+    for one in (there, *(path / name for name in below if (path / name).exists())):
+        try:
+            with tempfile.TemporaryFile(dir=one) as file:
+                file.write(b"\0" * _TRIED_BYTES)
+                file.flush()
+        except OSError as error:
+            return f"{one}: {error.strerror or type(error).__name__}"
     return ""
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from vault.app import processes, secret, wiring
+from vault.app import processes, secret, state, wiring
 from vault.app.backup import capture_options
 from vault.app.backup_request import BackupOptions, BackupPlan, plan_all, plan_backup
 from vault.app.database import DatabaseFlags
@@ -247,7 +247,9 @@ class _Look:
         newest = max((manifest.created_ms for _, manifest in known), default=None)
         yield machine.clock(self._now_ms, newest_ms=newest, servers=servers, recordable=refused)
         for check, place, loss, variable in _places(settings):
-            problem = "" if place is None else places.not_writable(place)
+            problem = (
+                "" if place is None else places.not_makeable(place, below=state.FOLDERS if check == "state" else ())
+            )
             told = None if place is None else str(place)
             yield machine.directory(check, told, problem, loss=loss, variable=variable)
         yield machine.schedule(*_schedule(settings))

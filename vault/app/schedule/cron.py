@@ -43,7 +43,8 @@ def line(task: Task) -> str:
 
 def block(task: Task) -> bytes:
     text = (
-        f"# {_BEGIN} {task.name} (pgvault schedule remove takes these three lines away)\n"
+        f"# {_BEGIN} {task.name} ({task.timetable}: looked at every hour, so that a missed run is caught up; "
+        "pgvault schedule remove takes these three lines away)\n"
         f"{line(task)}\n"
         f"# {_END} {task.name}\n"
     )

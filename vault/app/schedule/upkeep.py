@@ -33,9 +33,12 @@ class Upkeep:
 
     def steps(self, saved: Saved) -> Iterator[UpkeepStep]:
         """One after the other, each as it ends. Raises  Interrupted"""
-        not_at_all = self._not_at_all(saved)
         schedule = self.settings.schedule
-        retention = self._step("retention", not_at_all or self._no_policy(), self._forget)
+        try:
+            not_at_all = self._not_at_all(saved)
+            retention = self._step("retention", not_at_all or self._no_policy(), self._forget)
+        except VaultError as error:
+            not_at_all, retention = "", _failed("retention", error)
         yield retention
         failed = "retention failed, so everything that is there stays" if retention.state == "failed" else ""
         due = self._not_yet(schedule.prune, self.pruned_ms)
@@ -45,17 +48,14 @@ class Upkeep:
             yield self._step("drill", "", self._drill)
 
     def _not_at_all(self, saved: Saved) -> str:
+        """Raises  VaultError: nobody can tell whether a finding waits, so nothing may go"""
         from vault.repo.remembered import remembered
 
         if not saved.clean:
             return why_not_at_all(saved, answered=True)
-        try:
-            waiting = remembered(self.repo).open
-            answered = not any(
-                manifest.source in self.sources for snapshot, manifest in self.repo.snapshots() if snapshot in waiting
-            )
-        except VaultError as error:
-            return why_not_at_all(Saved(clean=False, why=error.message), answered=True)
+        waiting = remembered(self.repo).open
+        known = self.repo.snapshots() if waiting else ()
+        answered = not any(manifest.source in self.sources for snapshot, manifest in known if snapshot in waiting)
         return why_not_at_all(saved, answered=answered)
 
     def _no_policy(self) -> str:
@@ -87,9 +87,7 @@ class Upkeep:
         except Locked as error:
             return UpkeepStep(name=name, state="skipped", why=redacted(f"{error.message}: {error.why}"))
         except VaultError as error:
-            file = error.file if isinstance(error, IntegrityError) else ""
-            why = ": ".join(part for part in (file, error.message, error.why) if part)
-            return UpkeepStep(name=name, state="failed", why=redacted(why), code=error.code, fix=redacted(error.hint))
+            return _failed(name, error)
 
     def _forget(self) -> str:
         from vault.ops.retention import forget
@@ -155,6 +153,12 @@ class Upkeep:
                 hint="pgvault check --read-data, then pgvault help errors",
             )
         return f"{counted(report.snapshots, 'snapshot')} whole"
+
+
+def _failed(name: str, error: VaultError) -> UpkeepStep:
+    file = error.file if isinstance(error, IntegrityError) else ""
+    why = ": ".join(part for part in (file, error.message, error.why) if part)
+    return UpkeepStep(name=name, state="failed", why=redacted(why), code=error.code, fix=redacted(error.hint))
 
 
 class _Skipped(Exception):

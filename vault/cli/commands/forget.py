@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vault.app import wiring
-from vault.cli import about, jsonout
+from vault.cli import about, asking, jsonout, progress
 from vault.cli.exit_codes import ExitCode
 from vault.cli.options import Invocation, command
 from vault.errors import UsageError
-from vault.model.words import counted
+from vault.limits import PRUNE_AGE_S
+from vault.model.words import counted, exactly
 
 if TYPE_CHECKING:
     from vault.app.settings import Settings
+    from vault.cli.render import Renderer
     from vault.ops.retention.forget import ForgetPlan
     from vault.ops.retention.policy import Calendar
     from vault.ops.retention.prune_plan import PrunePlan
@@ -66,6 +68,7 @@ def _rules(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--all-sources", is_flag=True, help="Apply the policy to every source of the repository.")
 @click.option("--dry-run", is_flag=True, help="Show what would go; change nothing.")
 @click.option("--prune", is_flag=True, help="Free the space too, as pgvault prune does; with --dry-run, say how much.")
+@asking.YES
 @click.option("--unsafe-allow-remove-all", is_flag=True, help="With SNAP: even the last one of a source.")
 def forget(
     invocation: Invocation,
@@ -73,6 +76,7 @@ def forget(
     all_sources: bool,
     dry_run: bool,
     prune: bool,
+    yes: bool,
     unsafe_allow_remove_all: bool,
     timezone: str | None,
     keep_id: Sequence[str],
@@ -100,11 +104,16 @@ def forget(
             calendar=calendar,
             now_ms=clock.now_ms(),
         )
+    if not invocation.json:
+        _draw(invocation, plan, calendar)
     spared: Sequence[Any] = ()
+    going = counted(len(plan.going()), "snapshot")
     if not dry_run:
+        if plan.going():
+            asking.agreed(out, f"Forget {going}?", yes=yes, nothing="nothing was forgotten")
         spared = operation.run(opened, plan, clock=clock, entropy=wiring.system_entropy).spared
     if not invocation.json:
-        _draw(invocation, plan, calendar, dry_run=dry_run, pruned=prune)
+        _conclude(out, plan, dry_run=dry_run, pruned=prune)
     freed = _free(invocation, settings, opened, plan, dry_run=dry_run) if prune else None
     if invocation.json:
         out.json_line(jsonout.forgotten(plan, spared, dry_run=dry_run, freed_bytes=freed))
@@ -120,14 +129,15 @@ def forget(
 def _free(invocation: Invocation, settings: Settings, opened: Open, plan: ForgetPlan, *, dry_run: bool) -> int:
     """Prune, or say what that would do; bytes freed."""
     from vault.app import upkeep
-    from vault.cli import progress, pruning
+    from vault.cli import pruning
     from vault.ops.retention.prune_plan import PruneOptions
 
     out, options = invocation.renderer(), PruneOptions()
 
     def tell(planned: PrunePlan) -> None:
         if not invocation.json:
-            pruning.draw_plan(out, planned)
+            with progress.away(drawn):
+                pruning.draw_plan(out, planned, min_age_ms=options.min_age_ms)
 
     with progress.shown(out) as drawn:
         if dry_run:
@@ -140,7 +150,7 @@ def _free(invocation: Invocation, settings: Settings, opened: Open, plan: Forget
     return max(0, report.reclaimed.deleted_bytes - report.repacked_bytes)
 
 
-def _draw(invocation: Invocation, plan: ForgetPlan, calendar: Calendar, *, dry_run: bool, pruned: bool) -> None:
+def _draw(invocation: Invocation, plan: ForgetPlan, calendar: Calendar) -> None:
     from vault.cli.calendar import months
     from vault.cli.render import fancy
 
@@ -169,11 +179,14 @@ def _draw(invocation: Invocation, plan: ForgetPlan, calendar: Calendar, *, dry_r
         if verdict.misplaced:
             told = "its time breaks the order of the numbers, so it keeps and removes nothing"
             out.talk(f"warning: {verdict.candidate.id.hex()[:12]}: {told}; to remove it, name it")
+
+
+def _conclude(out: Renderer, plan: ForgetPlan, *, dry_run: bool, pruned: bool) -> None:
     gone = len(plan.going())
     kept = len(plan.kept()) if plan.by_policy else len(plan.inventory.known) - gone
     out.line(f"{'would forget' if dry_run else 'forgot'} {counted(gone, 'snapshot')}, kept {kept}")
     if gone and not dry_run and not pruned:
-        out.talk("the space is freed by: pgvault prune")
+        out.talk(f"packs that are older than {exactly(PRUNE_AGE_S * 1000)} are freed by: pgvault prune")
 
 
 COMMAND = forget

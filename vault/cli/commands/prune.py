@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from vault.app import quantities, wiring
-from vault.cli import progress, pruning
+from vault.cli import asking, progress, pruning
 from vault.cli.options import Invocation, command
 
 if TYPE_CHECKING:
-    from vault.ops.retention.prune_plan import PruneOptions
+    from vault.ops.retention.prune_plan import PruneOptions, PrunePlan
 
 
 @command(
@@ -26,8 +26,11 @@ if TYPE_CHECKING:
     "--min-age", metavar="D", default="7d", show_default=True, help="Younger packs stay; 0 if nobody else writes."
 )
 @click.option("--max-repack", metavar="B", help="Copy at most so much: 500M, 2G; 0 copies nothing.")
+@asking.YES
 @click.option("--max-unused", metavar="%", default="5%", show_default=True, help="Share that may lie about unused.")
-def prune(invocation: Invocation, dry_run: bool, min_age: str, max_repack: str | None, max_unused: str) -> None:
+def prune(
+    invocation: Invocation, dry_run: bool, min_age: str, max_repack: str | None, yes: bool, max_unused: str
+) -> None:
     from vault.ops.retention.prune_plan import PruneOptions
 
     options = PruneOptions(
@@ -38,7 +41,7 @@ def prune(invocation: Invocation, dry_run: bool, min_age: str, max_repack: str |
     if dry_run:
         _foresee(invocation, options)
     else:
-        _run(invocation, options)
+        _run(invocation, options, yes=yes)
 
 
 def _foresee(invocation: Invocation, options: PruneOptions) -> None:
@@ -51,23 +54,25 @@ def _foresee(invocation: Invocation, options: PruneOptions) -> None:
     if invocation.json:
         out.json_line(pruning.foreseen_json(plan))
     else:
-        pruning.draw_plan(out, plan)
+        pruning.draw_plan(out, plan, min_age_ms=options.min_age_ms)
         out.line("nothing was changed")
 
 
-def _run(invocation: Invocation, options: PruneOptions) -> None:
+def _run(invocation: Invocation, options: PruneOptions, *, yes: bool) -> None:
     from vault.app import upkeep
 
     settings, out = invocation.settings(), invocation.renderer()
     opened = wiring.open_repository(settings)
+
+    def tell(plan: PrunePlan) -> None:
+        if not invocation.json:
+            with progress.away(drawn):
+                pruning.draw_plan(out, plan, min_age_ms=options.min_age_ms)
+                if plan.goes:
+                    asking.agreed(out, "Prune as shown?", yes=yes, nothing="nothing was pruned")
+
     with progress.shown(out) as drawn:
-        report = upkeep.prune(
-            opened,
-            settings,
-            options,
-            tell=lambda plan: None if invocation.json else pruning.draw_plan(out, plan),
-            progress=drawn,
-        )
+        report = upkeep.prune(opened, settings, options, tell=tell, progress=drawn)
     if invocation.json:
         out.json_line(pruning.json_of(report))
     else:

@@ -14,7 +14,7 @@ from vault.app import state, wiring
 from vault.cli import jsonout, schedules
 from vault.cli.exit_codes import ExitCode
 from vault.cli.options import Group, Invocation, command
-from vault.errors import NotThere, UsageError
+from vault.errors import Misconfigured, NotThere, UsageError
 
 if TYPE_CHECKING:
     from vault.app.schedule.known import KnownSchedule
@@ -152,7 +152,15 @@ def run(invocation: Invocation, if_due: bool) -> int:
     from vault.cli.commands.backup import take
     from vault.cli.scheduled import ScheduledRun
 
-    settings = invocation.settings()
+    try:
+        settings = invocation.settings()
+    except Misconfigured as error:
+        from vault.cli.signalling import tell_of_refusal
+
+        readable = invocation.settings_as_far_as_they_go()
+        name = (readable.source_name() if readable is not None else None) or "schedule"
+        tell_of_refusal(readable, name, error, tell=invocation.renderer().insist)
+        raise
     one = ScheduledRun(invocation, settings, here_of(settings), take)
     if if_due and not one.is_due():
         if invocation.json:

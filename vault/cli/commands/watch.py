@@ -5,20 +5,22 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
 from vault.app import state, wiring
-from vault.app.schedule.plan import sources_of, timetable_of
+from vault.app.schedule.plan import name_of, sources_of, timetable_of
 from vault.app.schedule.watching import last_saved_ms
 from vault.app.signals.service_manager import ServiceManager
 from vault.cli import jsonout
 from vault.cli.about import instant
 from vault.cli.exit_codes import SAVED, ExitCode
 from vault.cli.options import Invocation, command
-from vault.errors import StateUnusable
+from vault.errors import Locked, StateUnusable
 from vault.ops.schedule.turns import next_turn_ms
 
 if TYPE_CHECKING:
@@ -61,11 +63,35 @@ def watch(invocation: Invocation, at: str | None, every: str | None) -> int:
     )
     if hasattr(signal, "SIGTERM"):
         signal.signal(signal.SIGTERM, _stop)
-    try:
-        watching.stay()
-    except _StopWatching:
-        watching.end()
+    with _alone(invocation, settings, name_of(settings, here)):
+        try:
+            watching.stay()
+        except _StopWatching:
+            watching.end()
     return ExitCode.OK
+
+
+@contextmanager
+def _alone(invocation: Invocation, settings: Settings, name: str) -> Iterator[None]:
+    """Two that watch the same would save everything twice. Raises  Locked: another process does"""
+    try:
+        directory = state.state_directory(settings)
+        directory.make()
+        lock = state.take(directory.watch_lock(name))
+    except StateUnusable as error:
+        invocation.renderer().insist(f"warning: a second watch would not be noticed: {error.message}: {error.why}")
+        yield
+        return
+    if lock is None:
+        raise Locked(
+            "another pgvault watch does this already",
+            why=f"it stays for {name} on this machine",
+            hint="end that one first; what it saved: pgvault status",
+        )
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:

@@ -35,7 +35,8 @@ def judged(
 ) -> tuple[Known | None, tuple[Finding, ...]]:
     """The last good one, and what is found about `new`, whose objects can be read; recorded, if it is anything. Raises  StoreError: it cannot be recorded"""
     snapshot, manifest = new
-    base = base_of(manifest, known, unanswered_at_opening(repo.open))
+    notes = unanswered_at_opening(repo.open)
+    base = base_of(manifest, known, notes)
     if base is None:
         return None, ()
     try:
@@ -43,6 +44,10 @@ def judged(
     except IntegrityError as error:
         told = f"snapshot {base[0].hex()[:12]}: {error.message}"
         found = bounded([finding(codes.NOT_COMPARED, "", told)])
+    if notes.damaged and not any(one.code == codes.NOT_COMPARED for one in found):
+        first = notes.damaged[0].file
+        told = f"{first} does not open, so what it was compared with may be a ruin itself: pgvault check"
+        found = bounded([finding(codes.NOT_COMPARED, "", told), *found])
     if found:
         record = Findings(
             created_ms=now_ms,

@@ -61,6 +61,11 @@ class PrunePlan:
     leased: int
 
     @property
+    def goes(self) -> int:
+        """Packs that a run deletes."""
+        return len(self.delete) + len(self.repack) + len(self.swept)
+
+    @property
     def sweep(self) -> tuple[PackId, ...]:
         """What is to be announced: ascending."""
         return tuple(sorted((*self.delete, *self.repack)))

@@ -13,8 +13,10 @@ from datetime import datetime, timedelta, tzinfo
 from typing import Final
 
 from vault.errors import UsageError
+from vault.model.words import exactly
 
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _HOURS: Final = (1, 2, 3, 4, 6, 8, 12)
 """Those that divide a day, so that runs are at the same times every day."""
 _MINUTES_A_DAY: Final = 24 * 60
@@ -40,16 +42,12 @@ class Timetable:
     def __str__(self) -> str:
         times = ", ".join(clock(minute) for minute in self.minutes)
         if len(self.minutes) > 4:
-            times = f"{clock(self.minutes[0])} and every {_shown(self.interval_s)}"
-        return f"{WEEKDAYS[self.weekday]} {times}" if self.weekday is not None else f"daily {times}"
+            return f"every {exactly(self.interval_s * 1000)} from {clock(self.minutes[0])}"
+        return f"every {_DAYS[self.weekday]} at {times}" if self.weekday is not None else f"every day at {times}"
 
 
 def clock(minute: int) -> str:
     return f"{minute // 60:02}:{minute % 60:02}"
-
-
-def _shown(seconds: int) -> str:
-    return f"{seconds // 3600} h"
 
 
 def read_timetable(at: str | None, every: str | None, *, spread: str) -> Timetable:
@@ -88,8 +86,7 @@ def _read_at(text: str) -> tuple[int | None, int]:
 
 
 def _is_weekday(word: str) -> bool:
-    full = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-    return word.lower() in (*WEEKDAYS, *full)
+    return word.lower() in (*WEEKDAYS, *(day.lower() for day in _DAYS))
 
 
 def _read_every(text: str) -> int:

@@ -225,6 +225,9 @@ def _of_repository(seen: Seen) -> Iterator[Reason]:
             trouble=Trouble.FAILED, source="", text=f"the next backup will fail: {wrong.message}{why}", fix=fix
         )
     yield from _of_unnamed(seen)
+    for step, why, fix in seen.undone:
+        text = f"the last scheduled run saved, and left its {step} undone: {why}"
+        yield Reason(trouble=Trouble.FAILED, source="", text=text, fix=fix or "pgvault schedule run")
     for rollback in seen.rollbacks:
         error = rollback.error()
         yield Reason(

@@ -61,6 +61,7 @@ class Seen:
     unread      what is wrong with the projects that are to be saved
     jobs        of this machine in this repository, the newest first
     planned     by source: what this machine has scheduled
+    undone      what scheduled runs of this machine left undone after their backups: (what, why, the line to type)
     max_age_ms  without a snapshot for so long a source is overdue; None: by the schedule, or by what is usual
     """
 
@@ -77,6 +78,7 @@ class Seen:
     leftovers: tuple[Leftover, ...] = ()
     stored_bytes: int = 0
     planned: Mapping[str, NextRun] = field(default_factory=dict)
+    undone: tuple[tuple[str, str, str], ...] = ()
     max_age_ms: int | None = None
 
 

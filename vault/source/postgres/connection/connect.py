@@ -283,7 +283,8 @@ def _no_connection(error: psycopg.Error, server: Server) -> Unreachable:
     said, raised, _ = said.partition("\nCONTEXT:")  # libpq's own word, which is not translated
     if raised:
         said = f"{said.partition(' failed: ')[0]} failed: FATAL: what runs there at login raised an error, which is not shown"
-    said = " ".join(said.partition("\nMultiple connection attempts")[0].split())
+    lines = said.partition("\nMultiple connection attempts")[0].splitlines()
+    said = "; ".join(" ".join(line.split()) for line in lines if line.strip())
     why = _BOTH_SAY.sub("", said) if any(word in said for word in harmless) else type(error).__name__
     host = server.parameters.get("host") or server.parameters.get("hostaddr") or "the local socket"
     hint = next((hint for words, hint in _ADVICE if words.search(why)), "check host, port and user; is it running?")
