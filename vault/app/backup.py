@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from vault.repo.state import Open
     from vault.source.postgres.capture.reach import CaptureOptions, Reached
 
+JOBS: Final = 2
+"""Reading connections where nobody says how many."""
+
 
 def run_backup(
     settings: Settings,
@@ -113,7 +116,7 @@ def _request(plan: BackupPlan, selectors: Selectors) -> BackupRequest:
         outside=not (plan.include_schemas or plan.include_tables),
         selectors=selectors,
         accepted=plan.accepted_gaps,
-        jobs=plan.options.jobs,
+        jobs=plan.options.jobs or JOBS,
         host=socket.gethostname(),
         pid=os.getpid(),
     )
@@ -124,7 +127,7 @@ def capture_options(plan: BackupPlan) -> CaptureOptions:
     from vault.source.postgres.capture.reach import CaptureOptions
 
     return CaptureOptions(
-        jobs=plan.options.jobs,
+        jobs=plan.options.jobs or JOBS,
         schemas=plan.include_schemas,
         exclude_schemas=plan.exclude_schemas,
         tables=plan.include_tables,

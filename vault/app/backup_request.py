@@ -36,7 +36,7 @@ class BackupOptions:
     server_moved: bool = False
     accept_rollback: bool = False
     every: bool = False
-    jobs: int = 2
+    jobs: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

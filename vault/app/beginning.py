@@ -22,6 +22,7 @@ from vault.app.toml.document import Document, dotted, home_path, read_document
 from vault.errors import UnsafeError, UsageError
 from vault.ops.retention.policy_words import written
 
+_NUMBERS_MAX: Final = 100
 _PASSPHRASE_BYTES: Final = 24
 """Of randomness: more than the key that is derived from it can make use of."""
 
@@ -43,22 +44,45 @@ def project_name(project: Project) -> str:
     return project.id or project.root.name or "project"
 
 
-def default_repository(project: Project, environment: Mapping[str, str]) -> str:
-    """Below the home directory: outside the project, and still there when the project is moved; without one beside the project."""
-    if environment.get("HOME"):
-        return f"~/pgvault/{_plain(project_name(project))}"
-    return str(project.root.parent / f"{project.root.name}-pgvault")
+def default_repository(project: Project, environment: Mapping[str, str]) -> tuple[str, str]:
+    """Below the home directory: outside the project, and still there when the project is moved; without one beside the project.
+
+    Returns with it the one that another checkout or project of this name has, or nothing.
+    """
+    if not environment.get("HOME"):
+        return str(project.root.parent / f"{project.root.name}-pgvault"), ""
+    name = _plain(project_name(project))
+    free = free_of(_below_home, name)
+    return _below_home(free), "" if free == name else _below_home(name)
+
+
+def _below_home(name: str) -> str:
+    return f"~/pgvault/{name}"
+
+
+def free_of(place: Callable[[str], str], name: str) -> str:
+    """The first of NAME, NAME-2, ... whose place nobody has: another checkout of a project, or another project, may bear its name."""
+    numbered = (name if number == 1 else f"{name}-{number}" for number in range(1, _NUMBERS_MAX))
+    return next((one for one in numbered if not _holds_something(home_path(place(one)))), name)
+
+
+def _holds_something(path: Path) -> bool:
+    """An empty directory is a place too: a disk may have been mounted there, which the command that makes a repository looks at."""
+    try:
+        return any(path.iterdir())
+    except OSError:
+        return os.path.lexists(path)
 
 
 def default_passphrase_file(project: Project, environment: Mapping[str, str]) -> str:
-    name = f"{_plain(project_name(project))}.passphrase"
-    if base := environment.get("XDG_CONFIG_HOME"):
-        return f"{base}/pgvault/{name}"
-    return (
-        f"~/.config/pgvault/{name}"
-        if environment.get("HOME")
-        else str(project.root.parent / f"{project.root.name}.passphrase")
-    )
+    base = environment.get("XDG_CONFIG_HOME") or ("~/.config" if environment.get("HOME") else "")
+    if not base:
+        return str(project.root.parent / f"{project.root.name}.passphrase")
+
+    def place(name: str) -> str:
+        return f"{base}/pgvault/{name}.passphrase"
+
+    return place(free_of(place, _plain(project_name(project))))
 
 
 def promised_passphrase_file(settings: Settings) -> str | None:

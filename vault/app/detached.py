@@ -15,8 +15,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, NoReturn
 
-NICENESS: Final = 15
-"""Of the processor's time the least but 4; Linux derives the lowest best-effort priority for disks from it (ioprio_set(2))."""
+from vault.app.yielding import give_way
+
 _HEARD_WITHIN_S: Final = 0.25
 
 
@@ -57,8 +57,7 @@ def _run_apart(body: Callable[[Callable[[], None]], int], log: int, say: int) ->
         if os.fork():
             os._exit(0)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        with suppress(OSError):
-            os.nice(NICENESS)
+        give_way()
         _redirect(log)
         code = body(lambda: _say(say))
     finally:

@@ -16,6 +16,33 @@ _ATTEMPT_S_MAX: Final = 20.0
 """More than an attempt takes: what passes beyond that, the machine slept."""
 
 
+SETTLE_S: Final = 30.0
+"""What still builds, migrates or fills after so long is no start any more."""
+CALM_S: Final = 2.0
+"""The machine counts as calm when it was for so long: a start pauses now and then."""
+CALM_SHARE: Final = 0.5
+_LOOK_S: Final = 0.5
+_UNSEEN_S: Final = 10.0
+"""How long it takes where nobody can say how busy the machine is."""
+
+
+def settle(*, patience_s: float, idle_share: Callable[[], float | None], pause: Callable[[float], None]) -> None:
+    """Until the machine has had time left for a while, at most `patience_s`: a stack that starts is not held up.
+
+    idle_share  of all processors since it was asked last, 0..1; None: unknown
+    """
+    waited_s = calm_s = 0.0
+    idle_share()
+    while calm_s < CALM_S and waited_s < patience_s:
+        pause(_LOOK_S)
+        waited_s += _LOOK_S
+        share = idle_share()
+        if share is None:
+            pause(max(0.0, min(patience_s, _UNSEEN_S) - waited_s))
+            return
+        calm_s = calm_s + _LOOK_S if share >= CALM_SHARE else 0.0
+
+
 def wait_until(
     attempt: Callable[[], None],
     *,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -49,7 +49,10 @@ class Take(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What a job is to do. `min_interval_ms`: since the newest snapshot, below which none is taken; `take`: saves one and shows it"""
+    """What a job is to do. `min_interval_ms`: since the newest snapshot, below which none is taken; `take`: saves one and shows it
+
+    settles  it was started beside a stack that starts, which it does not hold up
+    """
 
     settings: Settings
     plan: BackupPlan
@@ -57,6 +60,7 @@ class Work:
     min_interval_ms: int | None
     take: Take
     command: tuple[str, ...]
+    settles: bool = False
 
 
 def launch(invocation: Invocation, work: Work, *, wait: bool) -> int:
@@ -66,7 +70,7 @@ def launch(invocation: Invocation, work: Work, *, wait: bool) -> int:
     """
     settings = work.settings
     try:
-        directory, begun = start(invocation, work)
+        directory, begun = start(invocation, work if wait else _beside_a_start(work))
     except StateUnusable as error:
         if wait:
             raise
@@ -82,6 +86,12 @@ def launch(invocation: Invocation, work: Work, *, wait: bool) -> int:
         silence(sys.stdout)
         invocation.renderer().insist(f"{error.message}: {error.why}")
     return ExitCode.OK
+
+
+def _beside_a_start(work: Work) -> Work:
+    """The server, whose priority is its own, reads on one connection where nobody asked for more."""
+    options = work.plan.options
+    return replace(work, settles=True, plan=replace(work.plan, options=replace(options, jobs=options.jobs or 1)))
 
 
 def start(invocation: Invocation, work: Work) -> tuple[StateDirectory, Begun]:
@@ -265,7 +275,22 @@ def _saved(invocation: Invocation, work: Work, running: RunningJob) -> Taken:
     if plan.conninfo is not None:
         _wait_for_the_database(settings, plan, plan.conninfo, out.talk)
     running.healthy()
+    if plan.conninfo is not None and work.settles:
+        _let_the_stack_start(settings, out.talk)
     return work.take(invocation, settings, plan, unlock=lambda: opened, told=Steps(out))
+
+
+def _let_the_stack_start(settings: Settings, tell: Callable[[str], None]) -> None:
+    from vault.app import health, yielding
+    from vault.model.words import exactly
+
+    settle_ms = settings.background.settle_ms
+    patience_s = health.SETTLE_S if settle_ms is None else settle_ms / 1000
+    if patience_s > 0:
+        tell(
+            f"the database answers; beginning when the machine has time, in {exactly(patience_s * 1000)} at the latest"
+        )
+        health.settle(patience_s=patience_s, idle_share=yielding.idle_share(), pause=sleep)
 
 
 def _wait_for_the_database(settings: Settings, plan: BackupPlan, conninfo: str, tell: Callable[[str], None]) -> None:

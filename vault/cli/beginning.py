@@ -122,7 +122,12 @@ class _Questions:
     def where(self) -> Settings:
         """Outside of the project, so that deleting or moving the one leaves the other."""
         question = self._numbered("Where shall the encrypted snapshots go?")
-        default = beginning.default_repository(self._project, self._settings.environment)
+        default, taken = beginning.default_repository(self._project, self._settings.environment)
+        if taken:
+            self._out.talk(
+                f"there is a {taken} already; if it is of this very project, use that: end this, and copy the pgvault.toml "
+                "beside its supabase/ here"
+            )
 
         def named(place: str) -> Settings:
             settings = replace(self._settings, repository=place)

@@ -84,7 +84,12 @@ if TYPE_CHECKING:
     "--accept-rollback", is_flag=True, help="It is known that the source's newest snapshots are gone; say it once."
 )
 @click.option("--all", "every", is_flag=True, help="Every source of the configuration, one after the other.")
-@click.option("-j", "--jobs", type=click.IntRange(1, 32), default=2, show_default=True, help="Reading connections.")
+@click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(1, 32),
+    help="Reading connections. Default: 2, and 1 beside a stack that starts.",
+)
 @click.option("--background", is_flag=True, help="Return at once; a job goes on, and waits for the database.")
 @click.option(
     "--min-interval", metavar="AGE", help="In the background: nothing, if the newest sound snapshot is younger (12h)."
