@@ -33,6 +33,10 @@ CREATE TABLE events_3 PARTITION OF events FOR VALUES FROM ('2026-03-01') TO ('20
 INSERT INTO events SELECT n, date '2026-01-01' + n % 90 FROM generate_series(1, 900) n;
 CREATE FUNCTION twice(int) RETURNS int LANGUAGE sql AS 'SELECT 2 * $1';
 CREATE FUNCTION twice(text) RETURNS text LANGUAGE sql AS 'SELECT $1 || $1';
+CREATE VIEW recent AS SELECT 1 AS one;
+CREATE FUNCTION touched() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';
+CREATE TRIGGER touch BEFORE UPDATE ON notes FOR EACH ROW EXECUTE FUNCTION touched();
+GRANT SELECT ON shop.orders, notes TO PUBLIC;
 SELECT lo_from_bytea(0, 'content') FROM generate_series(1, 3);
 """
 
@@ -66,6 +70,10 @@ def test_each_kind_of_ruin_is_told_by_its_code(made: Project) -> None:
         "DELETE FROM shop.orders WHERE id > 50": [("rows_lost", "shop.orders")],
         "TRUNCATE shop.orders": [("table_emptied", "shop.orders")],
         "UPDATE notes SET body = ''": [("content_lost", "public.notes")],
+        "ALTER POLICY own ON notes USING (true)": [("policy_opened", "own on public.notes")],
+        "REVOKE ALL ON notes FROM PUBLIC": [("grants_gone", "table public.notes")],
+        "DROP TRIGGER touch ON notes": [("trigger_gone", "touch on public.notes")],
+        "DROP VIEW recent": [("view_gone", "public.recent")],
         "DROP POLICY own ON notes": [("policy_gone", "own on public.notes")],
         "ALTER TABLE notes NO FORCE ROW LEVEL SECURITY": [("row_security_not_forced", "public.notes")],
         "ALTER TABLE notes DISABLE ROW LEVEL SECURITY": [("row_security_off", "public.notes")],
@@ -85,6 +93,10 @@ def test_what_people_do_every_day_is_no_ruin(made: Project) -> None:
         "DELETE FROM shop.orders WHERE id <= 90; INSERT INTO notes VALUES (101, 'y', 'z')",
         "DROP FUNCTION twice(int); CREATE FUNCTION twice(bigint) RETURNS bigint LANGUAGE sql AS 'SELECT 2 * $1'",
         "ALTER POLICY own ON notes RENAME TO mine",
+        "ALTER TRIGGER touch ON notes RENAME TO touch_it",
+        "ALTER VIEW recent RENAME TO latest",
+        "CREATE OR REPLACE VIEW latest AS SELECT 2 AS one",
+        "GRANT INSERT ON notes TO PUBLIC",
         "ALTER POLICY mine ON notes USING (owner = 'x')",
         "DROP TABLE events_1; CREATE TABLE events_4 PARTITION OF events FOR VALUES FROM ('2026-04-01') TO ('2026-05-01')",
         "ALTER TABLE events DETACH PARTITION events_2",
@@ -95,7 +107,7 @@ def test_what_people_do_every_day_is_no_ruin(made: Project) -> None:
         "ALTER TABLE events RENAME TO log",
         "VACUUM FULL store.notes",
         "ALTER TABLE store.notes ADD COLUMN extra int DEFAULT 5, ALTER COLUMN id TYPE bigint",
-        "DROP TABLE store.archive; CREATE TABLE store.archive AS SELECT n AS id FROM generate_series(1, 110) n",
+        "DROP TABLE store.archive; CREATE TABLE store.archive AS SELECT n FROM generate_series(1, 110) n; GRANT SELECT ON store.archive TO PUBLIC",
     ):
         assert made.after(statements) == [], statements
 

@@ -21,6 +21,10 @@ ROW_SECURITY_OFF: Final = "row_security_off"
 ROW_SECURITY_NOT_FORCED: Final = "row_security_not_forced"
 ROLE_RAISED: Final = "role_raised"
 FUNCTION_GONE: Final = "function_gone"
+VIEW_GONE: Final = "view_gone"
+TRIGGER_GONE: Final = "trigger_gone"
+GRANTS_GONE: Final = "grants_gone"
+POLICY_OPENED: Final = "policy_opened"
 LARGE_OBJECTS_LOST: Final = "large_objects_lost"
 FILES_LOST: Final = "files_lost"
 REWRITTEN: Final = "rewritten"
@@ -41,6 +45,10 @@ MEANING: Final[Mapping[str, str]] = {
     ROW_SECURITY_NOT_FORCED: "row-level security does not bind the table's owner any more",
     ROLE_RAISED: "a role got rights like a superuser's",
     FUNCTION_GONE: "a function or procedure was dropped",
+    VIEW_GONE: "a view was dropped",
+    TRIGGER_GONE: "a trigger was dropped from a table that is there",
+    GRANTS_GONE: "an object that is there lost all that was granted on it",
+    POLICY_OPENED: "a policy lets every row through now",
     LARGE_OBJECTS_LOST: "most large objects, or most of their bytes, are gone",
     FILES_LOST: "most files of a directory, or most of their bytes, are gone",
     REWRITTEN: "nearly everything has another content, though there is about as much of it: was it encrypted?",

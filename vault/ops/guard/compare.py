@@ -10,6 +10,7 @@ Invariant: findings ascend by code and subject, each pair once, at most `FINDING
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -88,6 +89,7 @@ def _database(before: DatabaseFacts, after: DatabaseFacts, terms: Terms) -> Iter
         if schema not in terms.platform_schemas and schema not in before.schemas:
             subject = show_name(TableName(schema=schema, name=name))
             yield finding(codes.FUNCTION_GONE, subject, "no function or procedure has that name any more")
+    yield from _code(before, after, terms, renamed=renamed)
     if before.key[0] == after.key[0]:  # another cluster has other roles
         yield from _roles(before, after)
     if text := _lost(before.large_objects, after.large_objects, terms, what="large object"):
@@ -169,6 +171,7 @@ class _Text:
 
 
 _NOTHING: Final = _Text()
+_LETS_ALL: Final = re.compile(r"(?:USING|WITH CHECK) \(true\)")
 
 
 def _table(
@@ -215,6 +218,12 @@ def _security(
         is_there = (at, policy) in after.policies or (at, text) in texts
         if not is_there and table not in gone:
             yield finding(codes.POLICY_GONE, f"{policy} on {show_name(table)}", "the table is there")
+    for (table, policy), text in sorted(before.policies.items()):
+        there = after.policies.get((renamed.get(table, table), policy), "")
+        if _LETS_ALL.search(there) and not _LETS_ALL.search(text):
+            yield finding(
+                codes.POLICY_OPENED, f"{policy} on {show_name(table)}", "what it checks is true for every row now"
+            )
     for table, was in sorted(before.row_security.items()):
         if table in gone:
             continue
@@ -225,6 +234,27 @@ def _security(
             )
         elif was.forced and (now is None or not now.forced):
             yield finding(codes.ROW_SECURITY_NOT_FORCED, show_name(table), "its owner sees and changes all its rows")
+
+
+def _code(
+    before: DatabaseFacts, after: DatabaseFacts, terms: Terms, *, renamed: Mapping[TableName, TableName]
+) -> Iterator[Finding]:
+    """Views and triggers that went, and privileges that went from what is there."""
+    moved = {name.name for name in after.views}
+    for view, text in sorted(before.views.items()):
+        if view.schema in terms.platform_schemas or view.schema in before.schemas:
+            continue
+        if view.name not in moved and text not in after.views.values():
+            yield finding(codes.VIEW_GONE, show_name(view), "no view has its name or its text any more")
+    gone = before.described - renamed.keys()
+    running = {(table, text) for (table, _), text in after.triggers.items()}
+    for (table, trigger), text in sorted(before.triggers.items()):
+        at = renamed.get(table, table)
+        if table not in gone and (at, trigger) not in after.triggers and (at, text) not in running:
+            yield finding(codes.TRIGGER_GONE, f"{trigger} on {show_name(table)}", f"the table is there; it ran {text}")
+    for subject, granted in sorted(before.granted.items()):
+        if granted not in after.granted.values():
+            yield finding(codes.GRANTS_GONE, subject, "its owner alone may use it now")
 
 
 def _roles(before: DatabaseFacts, after: DatabaseFacts) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ catalogs one id. All tables, and the catalogs with them, are read only when one 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -36,6 +37,13 @@ POWER_ROLES: Final = frozenset(
 )
 """Of PostgreSQL's own roles those whose members reach past every grant."""
 _READ: Final = frozenset({"POLICY", "ROW SECURITY"})
+_VIEWS: Final = frozenset({"VIEW", "MATERIALIZED VIEW"})
+_READ_IF_GONE: Final = frozenset({*_VIEWS, "TRIGGER", "ACL"})
+"""What is read of what the other snapshot has not."""
+_ABOUT_OTHERS: Final = frozenset({"ACL", "COMMENT", "SECURITY LABEL"})
+_OF_COLUMN: Final = "COLUMN "
+_SUBJECT: Final = re.compile(r" ON .*?(?= (?:TO|FROM) )", re.DOTALL)
+"""Of a GRANT or REVOKE: privileges that went along with a new name are not gone."""
 _FORCED: Final = " FORCE ROW LEVEL SECURITY"
 _NOT_FORCED: Final = f" NO{_FORCED}"
 _ENABLED: Final = " ENABLE ROW LEVEL SECURITY"
@@ -85,7 +93,9 @@ def _databases(
     sides: list[DatabaseFacts] = []
     for number, (snapshot, part, other) in enumerate(((before, then, removed), (after, now, added))):
         read = [pair[number] for pair in changed]
-        entries = list(_read(snapshot, [item for item in read if item is not None]))
+        alone = [pair[number] for pair in changed if pair[1 - number] is None]
+        entries = list(_read(snapshot, read, alone))
+        only = [entry for entry in entries if entry.identity.desc in _READ_IF_GONE]
         tables = {item.name: _fact(item) for item in snapshot.tables()} if shrank else {}
         sides.append(
             DatabaseFacts(
@@ -100,6 +110,9 @@ def _databases(
                 policies={_policy(entry): _unnamed(entry) for entry in entries if entry.identity.desc == "POLICY"},
                 row_security=_row_security(entries),
                 functions=_functions(catalogs[number]) if routines else frozenset(),
+                views={entry.identity.relation: _selects(entry) for entry in only if entry.identity.desc in _VIEWS},
+                triggers={_policy(entry): _runs(entry) for entry in only if entry.identity.desc == "TRIGGER"},
+                granted=_granted(only, [] if sides else removed),
                 powers=_powers(roles[number]),
             )
         )
@@ -141,8 +154,33 @@ def _functions(catalog: CatalogFacts) -> frozenset[tuple[str, str]]:
     return frozenset((schema, name) for schema, name, _, _, extension in catalog.functions if not extension)
 
 
-def _read(snapshot: Snapshot, items: Iterable[EntryItem]) -> Iterator[SchemaEntry]:
-    return snapshot.entries([item for item in items if item.identity.desc in _READ])
+def _read(
+    snapshot: Snapshot, changed: Iterable[EntryItem | None], alone: Iterable[EntryItem | None]
+) -> Iterator[SchemaEntry]:
+    """`alone`: of those that changed the ones that the other has not"""
+    items = [item for item in changed if item is not None and item.identity.desc in _READ]
+    items += [item for item in alone if item is not None and item.identity.desc in _READ_IF_GONE]
+    return snapshot.entries(items)
+
+
+def _selects(entry: SchemaEntry) -> str:
+    return entry.definition.partition(" AS")[2]
+
+
+def _runs(entry: SchemaEntry) -> str:
+    return entry.definition.rpartition(" EXECUTE ")[2]
+
+
+def _granted(entries: Iterable[SchemaEntry], removed: Iterable[EntryItem]) -> dict[str, str]:
+    """Of objects that are not `removed` themselves."""
+    gone = {item.identity.address for item in removed if item.identity.desc not in _ABOUT_OTHERS}
+    return {
+        str(entry.identity.address): _SUBJECT.sub(" ", entry.definition)
+        for entry in entries
+        if entry.identity.desc == "ACL"
+        and not entry.identity.sub.startswith(_OF_COLUMN)
+        and entry.identity.address not in gone
+    }
 
 
 def _policy(entry: SchemaEntry) -> tuple[TableName, str]:

@@ -186,7 +186,10 @@ def policies(**texts: str) -> dict[str, object]:
 def test_a_policy_that_is_gone() -> None:
     then = facts(**policies(own="USING (a)"))  # type: ignore[arg-type]
     assert found(then, facts()) == [(codes.POLICY_GONE, "own on public.t")]
-    assert found(then, facts(**policies(own="USING (true)"))) == [], "another text is not looked at"  # type: ignore[arg-type]
+    assert found(then, facts(**policies(own="USING (b)"))) == [], "another text is not looked at"  # type: ignore[arg-type]
+    opened = facts(**policies(own="FOR SELECT USING (true)"))  # type: ignore[arg-type]
+    assert found(then, opened) == [(codes.POLICY_OPENED, "own on public.t")]
+    assert found(opened, opened) == []
     assert found(then, facts(**policies(mine="USING (a)"))) == [], "the same under another name"  # type: ignore[arg-type]
     assert found(then, facts(**policies(mine="USING (b)"))) == [(codes.POLICY_GONE, "own on public.t")]  # type: ignore[arg-type]
 

@@ -219,3 +219,14 @@ def test_sources_and_switched_off_guards_are_left_alone(repo: Open) -> None:
 def test_large_objects_are_looked_at(repo: Open) -> None:
     take(repo, FakeDatabase(tables=GOOD.tables, large_objects={1: b"x"}))
     assert found(take(repo, GOOD)) == [(codes.LARGE_OBJECTS_LOST, "")]
+
+
+def test_while_a_finding_does_not_open_the_base_may_be_a_ruin_and_that_is_found(repo: Open) -> None:
+    take(repo, GOOD)
+    take(repo, RUIN)
+    assert isinstance(repo.store, MemoryStore)
+    (name,) = [name for name in repo.store.files if name.startswith("findings/")]
+    repo.store.files[name] = repo.store.files[name][:-1]
+    again = take(repo, RUIN)
+    assert found(again) == [(codes.NOT_COMPARED, "")]
+    assert name in again.findings[0].text
