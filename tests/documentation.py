@@ -144,5 +144,9 @@ def stage(home: Path) -> Iterator[Stage]:
                 place = supabase / folder / name
                 place.parent.mkdir(parents=True, exist_ok=True)
                 place.write_bytes(content)
+        for name in ("functions/hello/index.ts", "storage/stub/stub/avatars/one.png"):
+            place = home / "project" / "volumes" / name  # as docker compose has it
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(name, encoding="utf-8")
         (supabase / "config.toml").write_text(CONFIG.format(port=forwarder.port), encoding="utf-8")
         yield Stage(home=home, cluster=cluster, address=address)
