@@ -44,7 +44,7 @@ from vault.ops.copy import run as copying
 from vault.ops.repository import keys
 from vault.ops.retention import forget, prune
 from vault.ops.retention.prune_plan import PruneOptions
-from vault.ops.retention.unlock import unlock
+from vault.ops.retention.unlock import asking, unlock
 from vault.ports import ObjectStore
 from vault.repo.state import Closed, Open
 from vault.store.memory import MemoryStore
@@ -230,7 +230,7 @@ def expect_whole(store: MemoryStore, *, may_be_gone: bool) -> None:
 
 def finish(repo: Open) -> None:
     """The leases of the dead go, and nothing is left of what ended half way."""
-    unlock(repo, is_dead=lambda _: True, clock=CLOCK, entropy=os.urandom)
+    unlock(repo, probe=asking(CLOCK.now_ms(), host="", pid=0), is_dead=lambda _: True, entropy=os.urandom)
     for _ in range(2):
         prune_all(repo)
     assert damage(repo) == ()

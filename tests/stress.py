@@ -39,7 +39,7 @@ from vault.errors import VaultError
 from vault.ops.copy import run as copying
 from vault.ops.retention import prune
 from vault.ops.retention.prune_plan import PruneOptions
-from vault.ops.retention.unlock import unlock
+from vault.ops.retention.unlock import asking, unlock
 from vault.repo.state import Open
 
 ROLES = (
@@ -156,7 +156,7 @@ def settle_one(place: Place, repo: Open) -> None:
     for snapshot, _ in repo.snapshots():
         if not is_whole(place, repo, snapshot):
             raise Lost(f"{snapshot.hex()}: gone without being forgotten")
-    unlock(repo, is_dead=is_dead, clock=SystemClock(), entropy=os.urandom)
+    unlock(repo, probe=asking(SystemClock().now_ms(), host="", pid=0), is_dead=is_dead, entropy=os.urandom)
     for _ in range(2):
         prune.run(
             repo,

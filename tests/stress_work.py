@@ -22,7 +22,7 @@ from vault.ops.copy import run as copying
 from vault.ops.repository import keys
 from vault.ops.retention import forget, prune
 from vault.ops.retention.prune_plan import PruneOptions
-from vault.ops.retention.unlock import unlock
+from vault.ops.retention.unlock import asking, unlock
 from vault.ports import ObjectStore
 from vault.repo.state import Closed, Open
 from vault.store.local import LocalStore, create_local
@@ -237,9 +237,8 @@ def release(place: Place, choice: random.Random, name: str) -> str:
     """Remove the leases of the dead, never one by name: that may break a living writer, which `unlock` says."""
     time.sleep(2 * choice.random())
     host, pid = os.uname().nodename, os.getpid()
-    done = unlock(
-        place.either(choice), is_dead=is_dead, clock=JumpingClock(choice), entropy=os.urandom, host=host, pid=pid
-    )
+    probe = asking(JumpingClock(choice).now_ms(), host=host, pid=pid)
+    done = unlock(place.either(choice), probe=probe, is_dead=is_dead, entropy=os.urandom)
     return "unlock that removed" if done.removed else "unlock"
 
 

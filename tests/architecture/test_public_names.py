@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from tests.architecture.sources import ROOT, modules
 
 PUBLIC = {
-    "vault.app": "background backup backup_request beginning command conninfo database health interval jobs places processes project quantities restore retention secret settings state status upkeep verify wiring",
+    "vault.app": "background backup backup_request beginning command conninfo database foreground health interval jobs places processes project quantities restore retention secret settings state status upkeep verify wiring yielding",
     "vault.app.configuration": "effective validation",
     "vault.app.doctor": "run",
     "vault.app.drill": "place run scheduled",
-    "vault.app.schedule": "install known plan problem schedulers upkeep watching",
+    "vault.app.schedule": "install known plan problem schedulers undone upkeep watching",
     "vault.app.signals": "outcome prometheus send service_manager",
     "vault.demo": "stage story",
     "vault.ops.backup": "number_and_parent reuse run why_read",

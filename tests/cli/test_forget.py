@@ -9,6 +9,7 @@ import pytest
 
 from tests.cli.command import Command
 from tests.cli.shapes import SHAPES
+from tests.cli.terminal import answered
 from tests.unit.ops.retention.test_policy import NOW, ms, of_day
 from vault.cli.calendar import months
 from vault.ops.retention.policy import Policy, Span, judge
@@ -217,3 +218,14 @@ def test_policy_is_refused_before_anything_goes_while_findings_cannot_be_read(pg
     assert f"findings/{7:064x}" in done.err
     assert "next: " in done.err
     assert left(pgvault_ready) == ids
+
+
+@pytest.mark.parametrize(("answer", "stay"), [("n", 3), ("y", 1)])
+def test_on_a_terminal_the_plan_is_shown_and_asked_for(pgvault_ready: Command, answer: str, stay: int) -> None:
+    taken(pgvault_ready)
+    code, shown = answered(pgvault_ready, "forget", "--keep-last", "1", answers=[answer])
+    assert code == (130 if answer == "n" else 0)
+    assert shown.index("goes") < shown.index("Forget 2 snapshots? [y/N] ")
+    assert len(left(pgvault_ready)) == stay
+    code, shown = answered(pgvault_ready, "forget", "--keep-last", "1", "--yes")
+    assert (code, len(left(pgvault_ready))) == (0, 1)

@@ -45,7 +45,7 @@ def test_installed_twice_is_one_and_removed_is_as_before(shop: Command) -> None:
     status = shop("schedule", "status", "--json").json()
     jsonschema.validate(status, SHAPES["schedule status"])
     [one] = status["schedules"]
-    assert (one["sources"], one["timetable"], one["scheduler"]) == (["app"], "daily 04:20", "cron")
+    assert (one["sources"], one["timetable"], one["scheduler"]) == (["app"], "every day at 04:20", "cron")
     assert one["next_run"].endswith("Z")
     would = shop("schedule", "remove", "--print")
     assert "would be removed" in would.out

@@ -11,7 +11,7 @@ import pytest
 from tests.cli.command import SECRETS, Command
 from tests.cli.shapes import SHAPES
 from tests.http_server import Hearing, answers, hangs, measured_s, serving
-from tests.jobs_support import only, over, state_of
+from tests.jobs_support import only, over, state_of, until
 from vault.app.signals.post import DEADLINE_S
 
 SECRET = SECRETS[1]
@@ -176,3 +176,25 @@ def test_the_service_manager_hears_what_a_scheduled_run_does(shop: Command, tmp_
     assert heard[0] == "STATUS=saving app"
     assert heard[-1] == "STOPPING=1"
     assert any("directory documents" in text for text in heard)
+
+
+@pytest.mark.parametrize("start", [("backup", "--background"), ("run", "--after", "--", "true")], ids=["start", "run"])
+def test_a_start_that_a_broken_configuration_refused_is_told(shop: Command, start: tuple[str, ...]) -> None:
+    with serving(answers(200)) as server:
+        metrics = configure(shop, server, more="[guard]\nrows = 1\n")
+        done = shop(*start, HOOK=f"{server.url}/{SECRET}/hook")
+        assert done.code == 0
+        assert "NO BACKUP RUNS" in done.err
+        until(lambda: "fail" in words(server))
+    assert sorted(words(server)) == ["fail", "hook", "start"]
+    [fail] = [one for one in server.got if "fail" in one.path]
+    assert "unknown key" in fail.body
+    assert metrics.exists()
+
+
+def test_a_scheduled_run_that_a_broken_configuration_refused_is_told(shop: Command) -> None:
+    with serving(answers(200)) as server:
+        configure(shop, server, more="[guard]\nrows = 1\n")
+        done = shop("schedule", "run", HOOK=f"{server.url}/{SECRET}/hook")
+    assert done.code == 2
+    assert sorted(words(server)) == ["fail", "hook", "start"]

@@ -23,7 +23,7 @@ from vault.bucket.place import parse_place
 from vault.errors import StoreDenied
 from vault.ids import SnapshotId
 from vault.ops.retention import forget
-from vault.ops.retention.unlock import unlock
+from vault.ops.retention.unlock import asking, unlock
 from vault.store.object_storage import ObjectStorage
 
 POLICIES = ROOT / "vault" / "docs" / "examples"
@@ -147,7 +147,7 @@ def test_without_any_right_to_delete_backups_go_on_and_what_stays_is_told(
     repo = opened(enter("pruner"))
     assert contents(repo, third.id)["table public.edited"] == b"".join(database(3).tables["public.edited"])
     assert damage(repo) == ()
-    unlock(repo, is_dead=lambda _: True, clock=CLOCK, entropy=os.urandom)
+    unlock(repo, probe=asking(CLOCK.now_ms(), host="", pid=0), is_dead=lambda _: True, entropy=os.urandom)
     prune_all(repo)
     assert [file.name for file in store.list("leases/")] == []
     assert {snapshot for snapshot, _ in repo.snapshots()} == {*days, third.id, fourth.id}

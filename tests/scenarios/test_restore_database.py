@@ -294,7 +294,7 @@ def planned(snapshot: Snapshot, cluster: Cluster, db: str) -> list[str]:
 class Interrupting(Listener):
     """Stops at the first rows that arrive."""
 
-    def advance(self, done_bytes: int) -> None:
+    def advance(self, done_bytes: int, *, rows: int = 0, tables: int = 0) -> None:
         raise KeyboardInterrupt
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import sleep
@@ -179,6 +179,18 @@ def refused(
     jobs.save(directory, job)
     state.tidy(directory, now_ms=now_ms)
     return job
+
+
+def run_apart(body: Callable[[], None], *, log: Path) -> None:
+    """In a process of its own, whose output is added to the log; returns at once. Never raises: where none can be had, nothing runs."""
+
+    def run(heard: Callable[[], None]) -> int:
+        heard()
+        body()
+        return 0
+
+    with suppress(StateUnusable):
+        _started(run, log)
 
 
 def _started(run: Callable[[Callable[[], None]], int], path: Path) -> bool | None:

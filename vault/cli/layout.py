@@ -65,7 +65,8 @@ def table(
         for spare in columns.spare.split("|"):
             if _total(widths, shown) > width and spare in titles:
                 shown.remove(list(titles).index(spare))
-        _narrow(widths, shown, [index for index in shown if titles[index] in columns.wrapped.split("|")], width)
+        flexible = [index for index in shown if titles[index] in columns.wrapped.split("|")]
+        _narrow(widths, shown, flexible=flexible, width=width)
     for row in (titles, *rows):
         parts = [wrapped(row[index], widths[index]) for index in shown]
         for at in range(max(map(len, parts))):
@@ -80,7 +81,7 @@ def _total(widths: Sequence[int], shown: Sequence[int]) -> int:
     return sum(widths[index] for index in shown) + GAP * (len(shown) - 1)
 
 
-def _narrow(widths: list[int], shown: Sequence[int], flexible: Sequence[int], width: int) -> None:
+def _narrow(widths: list[int], shown: Sequence[int], *, flexible: Sequence[int], width: int) -> None:
     """Take from the widest of those that may have several lines, until all fits or none can give any more."""
     over = _total(widths, shown) - width
     while over > 0 and flexible:

@@ -5,15 +5,12 @@ It is said loudly and recorded as a failed job, which `status` tells until a sna
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vault.app import background, detached, places, state, wiring
+from vault.app import background, places, state, wiring
 from vault.cli.background import fields
 from vault.cli.exit_codes import ExitCode
 from vault.cli.failures import told
@@ -54,18 +51,9 @@ def _tell_others(settings: Settings | None, job: Job | None, error: Misconfigure
     if settings is None or job is None or settings.signals == type(settings.signals)():
         return
     path = Path(job.log)
-
-    def run(heard: Callable[[], None]) -> int:
-        heard()
-        tell_of_refusal(settings, job.source or "start", error, tell=partial(print, flush=True), log=path)
-        return 0
-
-    with suppress(OSError):
-        log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
-        try:
-            detached.detach(run, log=log)
-        finally:
-            os.close(log)
+    name = job.source or "start"
+    tell = partial(tell_of_refusal, settings, name, error, tell=partial(print, flush=True), log=path)
+    background.run_apart(tell, log=path)
 
 
 def _recorded(

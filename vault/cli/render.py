@@ -48,9 +48,10 @@ class Renderer:
             print(text if colour is None else f"\x1b[1;{colour}m{text}\x1b[0m")
 
     def block(self, text: str) -> None:
-        """A text of ours that has several lines."""
-        for line in text.splitlines():
-            self.line(line)
+        """A text of ours that has several lines, and tabs."""
+        with writing(STDOUT):
+            for line in text.splitlines():
+                print(encodable("\t".join(map(printable, line.split("\t"))), sys.stdout))
 
     def table(
         self,

@@ -249,7 +249,7 @@ class ScheduledRun:
         ]
         left = [undone.Undone(step=step.name, why=step.why, fix=step.fix) for step in failed]
         try:
-            undone.note(self._directory, self.name, wiring.repository_place(self._settings), left)
+            undone.note(self._directory, self.name, repository=wiring.repository_place(self._settings), undone=left)
         except VaultError as error:
             self._out.insist(f"warning: {error.message}: {error.why}")
 

@@ -142,14 +142,12 @@ def _signals(settings: Settings, name: str, *, tell: Callable[[str], None], with
 
     from vault import __version__
     from vault.app import wiring
-    from vault.app.signals.send import Signals
+    from vault.app.signals.send import Sender, Signals
 
     return Signals(
         configured if with_ping else replace(configured, ping_url=None, ping_url_file=None),
         settings.environment,
-        name=name,
-        host=socket.gethostname(),
-        program=f"pgvault {__version__}",
+        sender=Sender(name=name, host=socket.gethostname(), program=f"pgvault {__version__}"),
         entropy=wiring.system_entropy,
         tell=tell,
     )

@@ -95,3 +95,28 @@ def test_what_waiting_does_not_mend_ends_it_at_once() -> None:
 
     with pytest.raises(SourceError):
         health.wait_until(attempt, patience_s=60, uptime_s=lambda: 0.0, pause=lambda s: None, tell=lambda text: None)
+
+
+def settled(shares: list[float | None], patience_s: float = health.SETTLE_S) -> list[float]:
+    """The pauses until the machine, whose shares of idle time these are, counts as calm."""
+    pauses: list[float] = []
+    told = iter([0.0, *shares])
+    health.settle(patience_s=patience_s, idle_share=lambda: next(told, 0.0), pause=pauses.append)
+    return pauses
+
+
+def test_a_calm_machine_is_waited_for_no_longer_than_it_takes_to_see_that() -> None:
+    assert sum(settled([0.9] * 10)) == health.CALM_S
+
+
+def test_a_pause_of_a_start_is_not_its_end() -> None:
+    assert sum(settled([0.1, 0.9, 0.9, 0.1, *[0.8] * 10])) == 4 * 0.5 + health.CALM_S
+
+
+def test_a_machine_that_is_never_calm_is_not_waited_for_for_ever() -> None:
+    assert sum(settled([], patience_s=7.0)) == 7.0
+
+
+@pytest.mark.parametrize(("patience_s", "waited_s"), [(30.0, 10.0), (3.0, 3.0)])
+def test_where_nobody_can_say_how_busy_it_is_some_seconds_pass(patience_s: float, waited_s: float) -> None:
+    assert sum(settled([None], patience_s=patience_s)) == waited_s

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from vault.app.conninfo import redacted
+from vault.app.places import repository_place
 from vault.app.schedule import known, rehearsal
 from vault.app.schedule.known import KnownSchedule
 from vault.app.schedule.plan import Here, carried_secrets, place_of, plan_task, sources_of
@@ -47,20 +48,34 @@ class InstallPlan:
         return "unchanged" if list(self.before) == list(self.drafts) else "updated"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Where it is installed: `here`: where and by whom it was typed; `directory`: what remembers it."""
+
+    machine: Machine
+    here: Here
+    directory: StateDirectory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Typed:
+    """As typed; None: by the configuration, or by what the machine has."""
+
+    scheduler: str | None = None
+    at: str | None = None
+    every: str | None = None
+
+
 def foresee(
     settings: Settings,
-    machine: Machine,
-    here: Here,
+    site: Site,
     *,
-    scheduler: str | None,
-    at: str | None,
-    every: str | None,
+    typed: Typed,
     rehearsed: bool,
-    directory: StateDirectory,
 ) -> InstallPlan:
     """rehearsed  whether to try a run, which takes a few seconds. Raises  UsageError, UnsafeError, VaultError"""
-    task = plan_task(settings, at=at, every=every, here=here)
-    chosen_one = chosen(scheduler, machine)
+    task = plan_task(settings, at=typed.at, every=typed.every, here=site.here)
+    chosen_one = chosen(typed.scheduler, site.machine)
     problems = [*chosen_one.problems(), *_passing(task)]
     drafts = chosen_one.drafts(task)
     if any(problem.fatal for problem in problems):
@@ -70,7 +85,7 @@ def foresee(
         left_behind = carried_secrets(settings.environment)
         problems += rehearsal.rehearse(task, chosen_one.environment(), left_behind=left_behind)
         problems += _unheard(settings, task)
-    earlier = known.load(directory).found.get(task.name)
+    earlier = known.load(site.directory).found.get(task.name)
     other = earlier.scheduler if earlier is not None and earlier.scheduler != chosen_one.name else None
     return InstallPlan(task=task, scheduler=chosen_one, drafts=drafts, before=before, other=other, problems=problems)
 
@@ -104,12 +119,9 @@ def _passing(task: Task) -> list[ScheduleProblem]:
 
 def install(
     plan: InstallPlan,
-    machine: Machine,
-    directory: StateDirectory,
+    site: Site,
     *,
     settings: Settings,
-    here: Here,
-    repository: str,
     now_ms: int,
 ) -> None:
     """Write what was foreseen. Raises  UnsafeError: no run could succeed; VaultError"""
@@ -120,23 +132,23 @@ def install(
             why=fatal[0].why,
             hint=fatal[0].fix,
         )
-    earlier = known.readable(directory).found.get(plan.task.name)
+    earlier = known.readable(site.directory).found.get(plan.task.name)
     plan.scheduler.install(plan.task)  # unchanged too: somebody may have switched it off
     if plan.other is not None:  # after it: if either fails one of the two still runs it, and doing it again goes on
-        chosen(plan.other, machine).remove(plan.task.name)
+        chosen(plan.other, site.machine).remove(plan.task.name)
     often = settings.schedule
     spread = int.from_bytes(
-        hashlib.sha256(f"{here.host} {plan.task.name}".encode(errors="surrogateescape")).digest()[:8], "big"
+        hashlib.sha256(f"{site.here.host} {plan.task.name}".encode(errors="surrogateescape")).digest()[:8], "big"
     )
     known.add(
-        directory,
+        site.directory,
         KnownSchedule(
             name=plan.task.name,
             scheduler=plan.scheduler.name,
             source=settings.source,
             sources=sources_of(settings),
-            repository=repository,
-            place=place_of(settings, here),
+            repository=repository_place(settings),
+            place=place_of(settings, site.here),
             folder=plan.task.folder,
             program=plan.task.words[0],
             timetable=plan.task.timetable,

@@ -24,7 +24,7 @@ class Undone:
     fix: str
 
 
-def note(directory: StateDirectory, schedule: str, repository: str, undone: Sequence[Undone]) -> None:
+def note(directory: StateDirectory, schedule: str, *, repository: str, undone: Sequence[Undone]) -> None:
     """In place of what its last run left. Raises  StateUnusable"""
     path = _path(directory, schedule)
     if not undone:

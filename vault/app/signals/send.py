@@ -66,28 +66,30 @@ def _endpoint(key: str, url: str | None, file: str | None) -> Endpoint | None:
     return Endpoint(key=key, url=url, file=None if file is None else Path(file)) if url or file else None
 
 
-class Signals:
-    """Of one run over one or several sources: `start`, `ended` for each source, `finish`. `tell` hears what could not be told.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    """Who tells. `name`: of the run, for the ping's URL: the source, or what stands for several; `program`: with its version"""
 
-    name    of the run for the ping's URL: the source, or what stands for several
-    """
+    name: str
+    host: str
+    program: str
+
+
+class Signals:
+    """Of one run over one or several sources: `start`, `ended` for each source, `finish`. `tell` hears what could not be told."""
 
     def __init__(
         self,
         settings: SignalSettings,
         environment: Mapping[str, str],
         *,
-        name: str,
-        host: str,
-        program: str,
+        sender: Sender,
         entropy: Entropy,
         tell: Callable[[str], None],
     ) -> None:
         self._settings = settings
         self._environment = environment
-        self._name = name
-        self._host = host
-        self._program = program
+        self._sender = sender
         self._tell = tell
         self._run = str(uuid.UUID(bytes=entropy(16), version=4))
         self._starting: Sending | None = None
@@ -106,7 +108,7 @@ class Signals:
         """One source's backup ended. Nobody waits for an answer."""
         self.add(ended)
         if (endpoint := webhook_endpoint(self._settings)) is not None:
-            body = texts.webhook_text(ended, run=self._run, host=self._host, program=self._program)
+            body = texts.webhook_text(ended, run=self._run, host=self._sender.host, program=self._sender.program)
             if (sent := self._send(endpoint, lambda url: url, body, {"Content-Type": "application/json"})) is not None:
                 self._sending.append(sent)
         if (path := self._settings.prometheus_file) is not None:
@@ -135,7 +137,7 @@ class Signals:
         if endpoint is None:
             return None
         return self._send(
-            endpoint, lambda url: texts.ping_url(url, source=self._name, word=word, run=self._run), body, {}
+            endpoint, lambda url: texts.ping_url(url, source=self._sender.name, word=word, run=self._run), body, {}
         )
 
     def _send(

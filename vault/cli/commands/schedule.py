@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vault.app import state, wiring
+from vault.app.schedule.schedulers import SCHEDULERS
 from vault.cli import jsonout, schedules
 from vault.cli.exit_codes import ExitCode
 from vault.cli.options import Group, Invocation, command
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 SCHEDULER = click.option(
     "--scheduler",
-    type=click.Choice(("systemd", "systemd-user", "launchd", "cron")),
+    type=click.Choice(SCHEDULERS),
     help="Whose timer. Default: the machine's own.",
 )
 PRINT = click.option("--print", "print_only", is_flag=True, help="Only print what would be written.")
@@ -51,18 +52,16 @@ def install(invocation: Invocation, at: str | None, every: str | None, scheduler
     from vault.app.schedule import install as operation
 
     settings, out = invocation.settings(), invocation.renderer()
-    here, machine, directory = here_of(settings), _machine(settings), state.state_directory(settings)
+    site = operation.Site(machine=_machine(settings), here=here_of(settings), directory=state.state_directory(settings))
     now_ms = wiring.SystemClock().now_ms()
-    plan = operation.foresee(
-        settings, machine, here, scheduler=scheduler, at=at, every=every, rehearsed=not print_only, directory=directory
-    )
+    typed = operation.Typed(scheduler=scheduler, at=at, every=every)
+    plan = operation.foresee(settings, site, typed=typed, rehearsed=not print_only)
     next_ms = operation.next_ms(plan, now_ms)
     if not invocation.json:
         schedules.draw_drafts(out, plan)
     schedules.tell_problems(out, [problem for problem in plan.problems if print_only or not problem.fatal])
     if not print_only:
-        repository = wiring.repository_place(settings)
-        operation.install(plan, machine, directory, settings=settings, here=here, repository=repository, now_ms=now_ms)
+        operation.install(plan, site, settings=settings, now_ms=now_ms)
     if invocation.json:
         out.json_line(schedules.install_json(plan, state="printed" if print_only else plan.change, next_ms=next_ms))
         return

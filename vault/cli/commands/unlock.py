@@ -27,17 +27,16 @@ TITLES = ("lease", "age", "host", "process", "purpose", "source", "packs", "stat
 )
 @click.argument("lease", required=False)
 def unlock(invocation: Invocation, lease: str | None) -> None:
+    from vault.ops.retention.unlock import asking
     from vault.ops.retention.unlock import unlock as run_unlock
 
     opened = wiring.open_repository(invocation.settings())
     done = run_unlock(
         opened,
         lease,
+        probe=asking(wiring.SystemClock().now_ms(), host=socket.gethostname(), pid=os.getpid()),
         is_dead=processes.is_dead,
-        clock=wiring.SystemClock(),
         entropy=wiring.system_entropy,
-        host=socket.gethostname(),
-        pid=os.getpid(),
     )
     out = invocation.renderer()
     if invocation.json:

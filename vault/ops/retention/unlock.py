@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from vault.errors import NotThere, StoreError, UsageError
 from vault.model import Lease
-from vault.ports import Clock, Entropy
+from vault.ports import Entropy
 from vault.repo.lease import publish, withdraw
 from vault.repo.state import Open
 from vault.repo.sweep import FoundLease, found_leases, store_time_ms
@@ -45,20 +45,16 @@ def unlock(
     repo: Open,
     prefix: str | None = None,
     *,
+    probe: Lease,
     is_dead: Callable[[Lease], bool],
-    clock: Clock,
     entropy: Entropy,
-    host: str = "",
-    pid: int = 0,
 ) -> Unlocked:
     """Remove the leases of the dead, or the one that `prefix` names, whatever its age.
 
+    probe    a lease that is written to learn the store's time, and pins nothing: it says who asks, for whoever kills it meanwhile
     is_dead  whether a lease's process is surely gone
-    host     and `pid`: who asks; a lease that it writes to learn the store's time says so, for whoever kills it meanwhile
     Raises   NotThere, UsageError: no lease, or several, of that prefix; StoreError: one cannot be removed
     """
-    now_ms = max(0, clock.now_ms())
-    probe = Lease(created_ms=now_ms, host=host, pid=pid, purpose="backup", source="", parent=None)
     rows = sorted(_rows(repo, probe, is_dead=is_dead, entropy=entropy), key=lambda row: (-row.age_s, row.id))
     going = [row for row in rows if row.dead] if prefix is None else [_named(rows, prefix)]
     for row in going:
@@ -67,6 +63,11 @@ def unlock(
         repo.store.barrier()
     left = tuple(row for row in rows if row not in going)
     return Unlocked(removed=tuple(going), left=left, young=any(not row.dead for row in going))
+
+
+def asking(now_ms: int, *, host: str, pid: int) -> Lease:
+    """For `unlock`, of who asks."""
+    return Lease(created_ms=max(0, now_ms), host=host, pid=pid, purpose="backup", source="", parent=None)
 
 
 def _rows(repo: Open, probe: Lease, *, is_dead: Callable[[Lease], bool], entropy: Entropy) -> list[LeaseRow]:

@@ -37,8 +37,9 @@ def find_table(snapshot: Snapshot, text: str) -> TableItem:
             raise UsageError(f"several tables are named {one_line(text)}", why=names, hint="name the schema too")
         named = public
     if not named:
-        near = nearest(".".join(parts), [str(item.name) for item in items])
-        exact = [show_name(item.name) for item in items if str(item.name) == near]
+        beside = [item for item in items if len(parts) == 1 or item.name.schema == parts[0]] or items
+        near = nearest(parts[-1], [item.name.name for item in beside])  # the schema that all have makes nothing alike
+        exact = [show_name(item.name) for item in beside if item.name.name == near]
         hint = f"did you mean {exact[0]}?" if exact else "list the tables with: pgvault show SNAP"
         raise NotThere(f"no table {one_line(text)} in the snapshot", hint=hint)
     return named[0]

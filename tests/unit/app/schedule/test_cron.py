@@ -28,8 +28,10 @@ OTHERS = [
 
 def test_the_line_is_this() -> None:
     assert cron.line(PLAIN) == LINE
+    told = f"{PLAIN.timetable}: looked at every hour, so that a missed run is caught up; "
+    told += "pgvault schedule remove takes these three lines away"
     assert cron.block(PLAIN).decode().splitlines() == [
-        f"# >>> pgvault-schedule {PLAIN.name} (pgvault schedule remove takes these three lines away)",
+        f"# >>> pgvault-schedule {PLAIN.name} ({told})",
         LINE,
         f"# <<< pgvault-schedule {PLAIN.name}",
     ]

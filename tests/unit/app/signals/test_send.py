@@ -17,7 +17,7 @@ from vault.app.signals import post
 from vault.app.signals.outcome import Outcome
 from vault.app.signals.post import HttpRequest, Sending
 from vault.app.signals.prometheus import Measured
-from vault.app.signals.send import Endpoint, Signals
+from vault.app.signals.send import Endpoint, Sender, Signals
 from vault.errors import UsageError
 
 SECRET = "0e0b37a2-secret"
@@ -32,9 +32,7 @@ def signals(told: list[str], *, environment: Mapping[str, str] | None = None, **
     return Signals(
         SignalSettings(**settings),
         environment or {},
-        name="app",
-        host="ada",
-        program="pgvault 1",
+        sender=Sender(name="app", host="ada", program="pgvault 1"),
         entropy=lambda length: bytes(range(length)),
         tell=told.append,
     )

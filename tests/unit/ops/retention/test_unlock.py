@@ -13,7 +13,7 @@ from vault.errors import NotThere, StoreError, UsageError
 from vault.ids import PackId
 from vault.limits import LEASE_AGE_S
 from vault.model import Lease
-from vault.ops.retention.unlock import Unlocked, unlock
+from vault.ops.retention.unlock import Unlocked, asking, unlock
 from vault.ports import ObjectStore
 from vault.repo.lease import reading
 from vault.repo.state import Open
@@ -37,7 +37,9 @@ def run(store: ObjectStore, prefix: str | None = None, *, dead: frozenset[int] =
     def is_dead(one: Lease) -> bool:
         return one.pid in dead
 
-    return unlock(opened(store), prefix, is_dead=is_dead, clock=Standing(), entropy=os.urandom)
+    return unlock(
+        opened(store), prefix, probe=asking(Standing().now_ms(), host="", pid=0), is_dead=is_dead, entropy=os.urandom
+    )
 
 
 def test_nothing_to_remove(store: MemoryStore) -> None:
@@ -120,7 +122,8 @@ def test_an_unlock_that_was_killed_leaves_a_lease_that_the_next_removes() -> Non
     repo = new_repository(store)
     killed = Open(FaultStore(store, [Fault(kind="delete", crash=True)]), repo.config, repo.keys, repo.bundle)
     with pytest.raises(Crashed):
-        unlock(killed, is_dead=lambda _: False, clock=CLOCK, entropy=os.urandom, host="here", pid=7)
+        unlock(killed, probe=asking(CLOCK.now_ms(), host="here", pid=7), is_dead=lambda _: False, entropy=os.urandom)
     assert [found.lease and found.lease.pid for found in found_leases(repo)] == [7]
-    unlock(repo, is_dead=lambda lease: lease.pid == 7, clock=CLOCK, entropy=os.urandom, host="here", pid=8)
+    again = asking(CLOCK.now_ms(), host="here", pid=8)
+    unlock(repo, probe=again, is_dead=lambda lease: lease.pid == 7, entropy=os.urandom)
     assert found_leases(repo) == []

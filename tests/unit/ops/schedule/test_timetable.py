@@ -25,16 +25,16 @@ def shown(instant_ms: int, zone: tzinfo = BERLIN) -> str:
 @pytest.mark.parametrize(
     ("at", "every", "timetable", "words"),
     [
-        ("03:10", None, Timetable(minutes=(190,)), "daily 03:10"),
-        ("3:10", "1d", Timetable(minutes=(190,)), "daily 03:10"),
-        ("03:10", "24h", Timetable(minutes=(190,)), "daily 03:10"),
-        ("03:10", "12h", Timetable(minutes=(190, 910)), "daily 03:10, 15:10"),
-        ("15:10", "12h", Timetable(minutes=(190, 910)), "daily 03:10, 15:10"),
-        ("23:59", "8h", Timetable(minutes=(479, 959, 1439)), "daily 07:59, 15:59, 23:59"),
-        ("00:05", "1h", Timetable(minutes=tuple(range(5, 1440, 60))), "daily 00:05 and every 1 h"),
-        ("sun 03:10", None, Timetable(minutes=(190,), weekday=6), "sun 03:10"),
-        ("Monday 03:10", "1w", Timetable(minutes=(190,), weekday=0), "mon 03:10"),
-        ("sun 03:10", "7d", Timetable(minutes=(190,), weekday=6), "sun 03:10"),
+        ("03:10", None, Timetable(minutes=(190,)), "every day at 03:10"),
+        ("3:10", "1d", Timetable(minutes=(190,)), "every day at 03:10"),
+        ("03:10", "24h", Timetable(minutes=(190,)), "every day at 03:10"),
+        ("03:10", "12h", Timetable(minutes=(190, 910)), "every day at 03:10, 15:10"),
+        ("15:10", "12h", Timetable(minutes=(190, 910)), "every day at 03:10, 15:10"),
+        ("23:59", "8h", Timetable(minutes=(479, 959, 1439)), "every day at 07:59, 15:59, 23:59"),
+        ("00:05", "1h", Timetable(minutes=tuple(range(5, 1440, 60))), "every 1 h from 00:05"),
+        ("sun 03:10", None, Timetable(minutes=(190,), weekday=6), "every Sunday at 03:10"),
+        ("Monday 03:10", "1w", Timetable(minutes=(190,), weekday=0), "every Monday at 03:10"),
+        ("sun 03:10", "7d", Timetable(minutes=(190,), weekday=6), "every Sunday at 03:10"),
     ],
 )
 def test_words_become_times(at: str, every: str | None, timetable: Timetable, words: str) -> None:
