@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -203,3 +204,17 @@ def test_a_policy_speaks_of_one_bucket_and_one_prefix(file: Path) -> None:
                 resource == "arn:aws:s3:::BUCKET" if on_bucket else resource.startswith("arn:aws:s3:::BUCKET/PREFIX/")
             )
         assert not [action for action in actions if "*" in action]
+
+
+def test_the_page_shows_the_policies_that_are_tried_here() -> None:
+    page = (POLICIES.parent / "buckets.md").read_text(encoding="utf-8")
+    shown = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]
+    tried = {
+        name: json.loads(
+            (POLICIES / f"s3_{name}.json").read_text().replace("BUCKET", "my-backups").replace("PREFIX", "shop")
+        )
+        for name in (*ROLES, "never_replace")
+    }
+    assert shown == [tried["writer"], tried["pruner"]["Statement"][1], tried["never_replace"]]
+    assert tried["reader"]["Statement"] == tried["writer"]["Statement"][:2], "as the page says in words"
+    assert tried["pruner"]["Statement"][0] == tried["writer"]["Statement"][0]
