@@ -11,11 +11,12 @@ from tests.fake_source import FakeDatabase, FakeDirectory
 from tests.faults import Fault, FaultStore, RecordingStore
 from tests.small_repository import Quiet, contents, new_repository, opened, rows, take
 from vault.crypto import keyed
-from vault.errors import Locked, MissingObject, StoreError, StoreFull, Unavailable
+from vault.errors import Locked, MissingObject, StoreDenied, StoreError, StoreFull, Unavailable
 from vault.format.upkeep import decode_forgotten, decode_lease, encode_sweep, upkeep_name
 from vault.ids import ObjectId, PackId, SnapshotId
 from vault.model import Codec, FileKind, Lease, Sweep
 from vault.ops.backup.run import BackupReport
+from vault.ports import ObjectStore
 from vault.repo.keyring import seal_file, unseal_file
 from vault.repo.state import Open
 from vault.store.memory import MemoryStore
@@ -25,11 +26,13 @@ SAME = FakeDatabase(tables=FIRST.tables, earlier=FIRST)
 EDITED = FakeDatabase(tables={"public.t": [rows(n, 700).replace(b"9\t", b"8\t", 1) for n in range(5)]}, earlier=FIRST)
 WAYS = pytest.mark.parametrize("second", [SAME, EDITED], ids=["taken over", "base of a delta"])
 
+DENIED = (("delete", "snapshots/"), ("put", "forgotten/"))
+
 
 class Before(FaultStore):
     """Does something once, before the put number `at` below a prefix."""
 
-    def __init__(self, next_store: MemoryStore, prefix: str, action: Callable[[], None], *, at: int = 1) -> None:
+    def __init__(self, next_store: ObjectStore, prefix: str, action: Callable[[], None], *, at: int = 1) -> None:
         super().__init__(next_store)
         self._prefix, self._action = prefix, action
         self._left = at
@@ -263,6 +266,24 @@ def test_lease_goes_where_any_other_put_fails(store: MemoryStore, prefix: str) -
     with pytest.raises(Unavailable):
         take(opened(FaultStore(store, [Fault(kind="put", prefix=prefix, at=at, error=Unavailable("gone"))])), FIRST)
     assert leases(store) == []
+
+
+def test_a_snapshot_that_cannot_be_withdrawn_is_named(store: MemoryStore) -> None:
+    """As where the rights do not include to delete: it stays, and nobody may take it for a sound one unwarned."""
+    new_repository(store)
+
+    def unlock() -> None:
+        for name in [name for name in store.files if name.startswith("leases/")]:
+            store.delete(name)
+
+    denied = StoreDenied("cannot delete", why="the credentials lack the right")
+    faulty = FaultStore(store, [Fault(kind=kind, prefix=prefix, error=denied) for kind, prefix in DENIED])
+    with pytest.raises(Locked) as caught:
+        take(opened(Before(faulty, "snapshots/", unlock)), FIRST)
+    (left,) = opened(store).snapshots()
+    assert left[0].hex()[:12] in caught.value.why
+    assert "the right to delete" in caught.value.why
+    assert f"pgvault forget {left[0].hex()[:12]}" in caught.value.hint
 
 
 def test_withdrawn_snapshot_leaves_a_record(store: MemoryStore) -> None:
