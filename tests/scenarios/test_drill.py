@@ -178,6 +178,13 @@ def test_an_assertion_that_is_not_true_fails(postgres: Cluster, shop_database: s
         assert connection.execute(query).fetchone() == (0,)
 
 
+def test_a_database_that_is_read_only_by_itself_is_asked(postgres: Cluster, shop_database: str) -> None:
+    with postgres.connect() as connection:
+        connection.execute(f'ALTER DATABASE "{shop_database}" SET default_transaction_read_only = on'.encode())
+    readers = TemporaryReaders(resolve(postgres.dsn(shop_database), {}, allow_cleartext=False), os.urandom)
+    assert ask(["SELECT count(*) = 50 FROM customers"], readers) == DrillVerdict()
+
+
 def test_an_assertion_that_nobody_may_ask_is_not_checked(postgres: Cluster, shop_database: str) -> None:
     server = resolve(f"{postgres.dsn(shop_database)} user=drill_reader", {}, allow_cleartext=False)
     verdict = ask(["SELECT true"], TemporaryReaders(server, os.urandom))

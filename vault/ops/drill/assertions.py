@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Final, Protocol
 
-from vault.errors import PermissionMissing, SourceError, Unreachable
+from vault.errors import SourceError, Unreachable
 from vault.ops.drill.verdict import DrillVerdict, Point, differs, unchecked
 
 SHOWN_MAX: Final = 200
@@ -24,7 +24,7 @@ class AssertionReader(Protocol):
 
 class AssertionReaders(Protocol):
     def open(self) -> AbstractContextManager[AssertionReader]:
-        """Raises  PermissionMissing, Unreachable: there can be none"""
+        """Raises  SourceError, Unreachable: there can be none"""
 
 
 def ask(assertions: Sequence[str], readers: AssertionReaders) -> DrillVerdict:
@@ -38,7 +38,7 @@ def ask(assertions: Sequence[str], readers: AssertionReaders) -> DrillVerdict:
                 if why := _why_not_true(reader, assertion):
                     verdict += differs(Point(kind="assertion", name=shown(assertion), why=why))
             return verdict
-    except (PermissionMissing, Unreachable) as error:
+    except (SourceError, Unreachable) as error:
         why = f"nobody could log in to ask it: {error.why or error.message}"
         return unchecked(*(Point(kind="assertion", name=shown(one), why=why) for one in assertions))
 

@@ -40,10 +40,11 @@ class TemporaryReaders:
 
     @contextmanager
     def open(self) -> Iterator[TemporaryReader]:
-        """Raises  PermissionMissing: no such role may be made; Unreachable: it may not log in"""
+        """Raises  SourceError: no such role can be made; Unreachable: it may not log in"""
         admin = connect(self._server)
         name, password = f"{PREFIX}{self._entropy(6).hex()}", self._entropy(18).hex()
         try:
+            admin.run("SET default_transaction_read_only = off", doing=_DOING)  # a database may have it on
             _make(admin, name, password)
             try:
                 parameters = {**pinned(self._server, admin).parameters, "user": name, "password": password}
