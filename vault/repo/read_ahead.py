@@ -25,14 +25,15 @@ from vault.ports import ObjectStore
 from vault.repo.index import Index
 from vault.repo.workers import Pending, Threads
 
-_WINDOW_BYTES: Final = 2 * MIB
+_WINDOW_BYTES: Final = 4 * MIB
+"""Extents that were read at the same time lie between each other in a pack: of a longer piece more is neighbours."""
 _WINDOW_OBJECTS: Final = 512
-_WINDOWS_AHEAD: Final = 4
-"""10 MiB of a stream are under way or waiting: at 50 ms a request 200 MB/s."""
+_WINDOWS_AHEAD: Final = 2
+"""Some 12 MiB of a stream are under way or waiting: at 50 ms a request 200 MB/s."""
 _GAP_BYTES_MAX: Final = 64 * KIB
 """So much that nobody wants is read between two objects, rather than asking twice."""
 _SPAN_BYTES_MAX: Final = 4 * MIB
-_THREADS: Final = 6
+_THREADS: Final = 8
 
 T = TypeVar("T")
 _Place = tuple[PackId, int]

@@ -70,7 +70,8 @@ class Transcriber:
         manifest = snapshot.manifest
         part = None if manifest.database is None else self._database(snapshot, manifest.database)
         directories = {
-            name: self._list(ref, FILES, partial(self._file, snapshot)) for name, ref in manifest.directories.items()
+            name: self._list(ref, FILES, partial(self._file, snapshot), coming=partial(self._read_ahead, snapshot))
+            for name, ref in manifest.directories.items()
         }
         ledger = self._object(manifest.ledger, ObjectType.LEDGER)
         return replace(manifest, database=part, directories=directories, ledger=ledger)
@@ -111,6 +112,16 @@ class Transcriber:
         values = snapshot.blocks(snapshot.chunk_refs(extent.values), ObjectType.ROW_CHUNK)
         return ColumnDigests.read(values, len(extent.digests), id_key=self._split_key).digests
 
+    def _read_ahead(self, snapshot: Snapshot, items: Iterator[FileItem]) -> Iterator[FileItem]:
+        """Files that were met are not read at all."""
+
+        def unmet(item: FileItem) -> ChunkList | None:
+            chunks = item.chunks
+            is_met = chunks.more is None and all(self._met(ref.id) is not None for ref in chunks.inline)
+            return None if is_met else chunks
+
+        return snapshot.to_read(items, unmet)
+
     def _file(self, snapshot: Snapshot, item: FileItem) -> FileItem:
         return replace(item, chunks=self._chunks(snapshot, item.chunks, ObjectType.FILE_CHUNK))
 
@@ -137,13 +148,20 @@ class Transcriber:
         return there
 
     def _list(
-        self, ref: ListRef, form: ListFormat[T], item: Callable[[T], T], *, at_once: int = _ITEMS_AT_ONCE
+        self,
+        ref: ListRef,
+        form: ListFormat[T],
+        item: Callable[[T], T],
+        *,
+        at_once: int = _ITEMS_AT_ONCE,
+        coming: Callable[[Iterator[T]], Iterator[T]] = lambda items: items,
     ) -> ListRef:
+        """`coming`: passes the items on, and knows them before they are moved."""
         if ref.root is None:
             return ref
         there = self._lists.get(ref.root)
         if there is None:
-            items = walk(ref, form, self._reader.get_many)
+            items = coming(walk(ref, form, self._reader.get_many))
             moved = ordered(item, items, threads=at_once, ahead=2 * at_once) if ref.sums.items > 1 else map(item, items)
             there = self._build(moved, form)
             if len(self._lists) >= _REMEMBERED_MAX:
