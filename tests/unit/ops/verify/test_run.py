@@ -15,7 +15,7 @@ from tests.unit.ops.repair.test_snapshots import repaired
 from tests.worlds import forget
 from vault.errors import UsageError
 from vault.ids import SnapshotId
-from vault.model import ChunkList, Manifest
+from vault.model import ChunkList, Manifest, ObjectType, Origin
 from vault.ops.check.parts import WHOLE, Part
 from vault.ops.project.components import SUPABASE, Selectors
 from vault.ops.verify import run as verify
@@ -200,9 +200,11 @@ def test_what_shares_unread_rows_with_a_suspect_snapshot_is_not_verified() -> No
     assert list(report.verified) == [full.id]
 
 
-def test_a_repaired_snapshot_is_not_verified_and_no_damage() -> None:
+@pytest.mark.parametrize("lost", [ObjectType.ROW_CHUNK, ObjectType.SCHEMA_ENTRY])
+def test_a_repaired_snapshot_is_not_verified_and_no_damage(lost: ObjectType) -> None:
+    """Numbers of what was lost stand in its manifest."""
     store, _ = two_days()
-    spoil_object(store, chunks(fresh(store))[0])
+    spoil_object(store, chunks(fresh(store), lost)[0])
     assert verified(fresh(store)).damage
     repaired(store)
     report = verified(fresh(store))
@@ -210,6 +212,18 @@ def test_a_repaired_snapshot_is_not_verified_and_no_damage() -> None:
     assert mended
     assert report.mismatches == ()
     assert mended == {where.partition(":")[0] for one in report.not_verified for where in one.where}
+
+
+def test_numbers_of_a_repaired_snapshot_may_be_those_of_what_it_was_made_of() -> None:
+    repo = new_repository(MemoryStore())
+    take(repo, FakeDatabase(tables={"public.t": [rows(1, 400)]}))
+    damaged, manifest = only(repo)
+    origin = Origin(repository=repo.config.repository, snapshot=damaged)
+    counts = replace(manifest.counts, records=401)
+    put_manifest(repo, manifest, counts=counts, suspect="repaired: 1 loss", origin=origin, sequence=2)
+    assert verified(repo).mismatches == ()
+    put_manifest(repo, manifest, counts=counts, sequence=3)
+    assert verified(repo).mismatches != ()
 
 
 def test_a_snapshot_that_goes_meanwhile_is_not_damaged(sample: Sample, monkeypatch: pytest.MonkeyPatch) -> None:
