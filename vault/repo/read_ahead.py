@@ -26,7 +26,7 @@ from vault.repo.index import Index
 from vault.repo.workers import Pending, Threads
 
 _WINDOW_BYTES: Final = 4 * MIB
-"""Extents that were read at the same time lie between each other in a pack: of a longer piece more is neighbours."""
+"""With what lies between its objects, which is held too. Extents that were read at the same time lie between each other in a pack: of a longer piece more is neighbours."""
 _WINDOW_OBJECTS: Final = 512
 _WINDOWS_AHEAD: Final = 2
 """Some 12 MiB of a stream are under way or waiting: at 50 ms a request 200 MB/s."""
@@ -88,10 +88,10 @@ class _Window:
 
 
 class ReadAhead:
-    """Use as a context manager. `take` is thread-safe; `ids` is pulled by whoever takes."""
+    """Use as a context manager. `take` is thread-safe; `ids` is pulled by whoever takes, on whatever thread, so it must raise nothing."""
 
-    def __init__(self, store: ObjectStore, index: Index, ids: Iterator[ObjectId], *, is_far: bool) -> None:
-        """`is_far`: False reads nothing ahead; the ids are pulled all the same."""
+    def __init__(self, store: ObjectStore, index: Index, ids: Iterator[ObjectId | None], *, is_far: bool) -> None:
+        """`ids`: None is an item with nothing to read. `is_far`: False reads nothing ahead; the ids are pulled all the same."""
         self._is_far = is_far
         self._store = store
         self._index = index
@@ -121,6 +121,13 @@ class ReadAhead:
             if found is None and len(self._windows) <= _WINDOWS_AHEAD and self.more():
                 found = self._find(key)
             return found
+
+    def next_window(self) -> bool:
+        """As `more`, for one who is done with all that was announced: of that only what threads may still open is kept."""
+        with self._lock:
+            while len(self._windows) > _WINDOWS_AHEAD:
+                self._windows.popleft()
+            return self.more()
 
     def more(self) -> bool:
         """Announce one more window; False: there is none."""
@@ -157,12 +164,16 @@ class ReadAhead:
     def _pull(self) -> list[Location] | None:
         """Places of the next ids, with all that they are deltas against; None: there are no more ids."""
         places: list[Location] = []
-        size = 0
+        room = _WINDOW_BYTES
         for count, object_id in enumerate(self._ids, 1):
-            chain = [place for place in self._index.chain(object_id) if pack_class(place.record.type) is PackClass.DATA]
-            places += chain
-            size += sum(place.record.length for place in chain)
-            if size >= _WINDOW_BYTES or count >= _WINDOW_OBJECTS:
+            if object_id is not None:
+                chain = self._index.chain(object_id)
+                found = [place for place in chain if pack_class(place.record.type) is PackClass.DATA]
+                places += found
+                room -= sum(place.record.length + _GAP_BYTES_MAX for place in found)
+                if room <= 0:
+                    room = _WINDOW_BYTES - sum(span.length for span in spans(places))
+            if room <= 0 or count >= _WINDOW_OBJECTS:
                 return places
         self._ended = True
         return places or None

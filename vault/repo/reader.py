@@ -115,7 +115,7 @@ class Reader:
         return self.reading_ahead(shared.announced())
 
     @contextmanager
-    def reading_ahead(self, ids: Iterator[ObjectId]) -> Iterator[ReadAhead]:
+    def reading_ahead(self, ids: Iterator[ObjectId | None]) -> Iterator[ReadAhead]:
         """While these are read, in this order, their sealed bytes come before they are asked for, where that saves waiting."""
         is_far = self._meta is not None
         with ReadAhead(self._store, self._index, ids, is_far=is_far) as ahead:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import TypeVar
 
-from vault.errors import Malformed, MissingObject, NotThere
+from vault.errors import IntegrityError, Malformed, MissingObject, NotThere
 from vault.format.cluster import decode_catalog, decode_roles
 from vault.format.files import one_tree
 from vault.format.ledger import decode_ledger
@@ -269,20 +270,32 @@ class Snapshot:
         return self.blocks(self.chunk_refs(item.chunks), ObjectType.FILE_CHUNK)
 
     def to_read(self, items: Iterable[T], chunks: Callable[[T], ChunkList | None]) -> Iterator[T]:
-        """The same items; what is in their `chunks` is read ahead, for whoever reads all of it, each when it comes."""
-        waiting: deque[T] = deque()
+        """The same items; what is in their `chunks` is read ahead, for whoever reads all of it, each when it comes.
 
-        def ids() -> Iterator[ObjectId]:
-            for item in items:
-                waiting.append(item)
-                listed = chunks(item)
-                yield from () if listed is None else (ref.id for ref in self.chunk_refs(listed))
+        Raises  what `items` raises, after the items before it, whoever pulled them; a list of chunks that cannot be read is told to
+                who reads that item
+        """
+        waiting: deque[T] = deque()
+        failed: list[Exception] = []
+
+        def ids() -> Iterator[ObjectId | None]:
+            try:
+                for item in items:
+                    waiting.append(item)
+                    yield None
+                    with suppress(IntegrityError):
+                        listed = chunks(item)
+                        yield from () if listed is None else (ref.id for ref in self.chunk_refs(listed))
+            except Exception as error:  # noqa: BLE001  # whoever pulls may be reading something else
+                failed.append(error)
 
         with self._reader.reading_ahead(ids()) as ahead:
-            while waiting or ahead.more():
+            while waiting or ahead.next_window():
                 while waiting:
                     yield waiting.popleft()
             yield from waiting
+        if failed:
+            raise failed[0]
 
     def chunk_refs(self, chunks: ChunkList) -> Iterator[ChunkRef]:
         if chunks.more is None:

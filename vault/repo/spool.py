@@ -18,8 +18,9 @@ from typing import Final
 from vault.limits import MIB
 from vault.ports import Entropy
 
-LEFT_FREE_BYTES: Final = 512 * MIB
-"""Of the disk, for everybody else."""
+LEFT_FREE_BYTES: Final = 4096 * MIB
+LEFT_FREE_SHARE: Final = 10
+"""Of the disk at least that much, and a tenth of it, is left to everybody else: a database's log may be there."""
 _LOCK: Final = "lock"
 
 
@@ -36,7 +37,8 @@ class Spool:
         path = self._directory / self._entropy(16).hex()
         try:
             disk = os.statvfs(self._directory)
-            if disk.f_bavail * disk.f_frsize - len(data) < LEFT_FREE_BYTES:
+            left_free = max(LEFT_FREE_BYTES, disk.f_blocks * disk.f_frsize // LEFT_FREE_SHARE)
+            if disk.f_bavail * disk.f_frsize - len(data) < left_free:
                 return None
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "wb") as file:

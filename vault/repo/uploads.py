@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
+from vault.crypto import keyed
 from vault.errors import StoreError
 from vault.limits import MIB, PACK_BYTES_TARGET
 from vault.ports import Clock, Entropy, ObjectStore
@@ -193,7 +194,7 @@ class Uploads:
             self._start()
 
     def _put(self, parcel: _Parcel) -> None:
-        data = parcel.data if parcel.path is None else parcel.path.read_bytes()
+        data = parcel.data if parcel.path is None else _kept(parcel.path, parcel.name)
         parcel.data = None
         assert data is not None, "a parcel has its bytes in memory or on the disk"
         self._store.put(parcel.name, data)
@@ -222,6 +223,25 @@ class Uploads:
     def _raise(self) -> None:
         if self._error is not None:
             raise self._error
+
+
+def _kept(path: Path, name: str) -> bytes:
+    """What waited on the disk, if that is still the pack that was proven (its name is the hash of its bytes). Raises  StoreError"""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise StoreError(
+            f"cannot read back {name} from {path.parent}, where it waited to be sent",
+            why=error.strerror or str(error),
+            hint="run the backup again; what was sent is kept",
+        ) from error
+    if keyed.sha256(data).hex() != name.rpartition("/")[2]:
+        raise StoreError(
+            f"{name} was changed in {path.parent}, where it waited to be sent",
+            why="this machine's disk gave other bytes than were written to it",
+            hint="look at the disk (dmesg), or set PGVAULT_CACHE_DIR to another; then run the backup again",
+        )
+    return data
 
 
 def begin(

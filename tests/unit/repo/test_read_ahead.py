@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,12 @@ import pytest
 from tests.fake_source import FakeDatabase, FakeDirectory
 from tests.faults import RecordingStore
 from tests.small_repository import contents, new_repository, opened_far, rows, take
-from vault.errors import IntegrityError
+from vault.errors import IntegrityError, Malformed
 from vault.ids import ObjectId, PackId
 from vault.limits import MIB
-from vault.model import Codec, Location, ObjectRecord, ObjectType
+from vault.model import ChunkList, Codec, FileItem, Location, ObjectRecord, ObjectType
 from vault.ops.backup.run import BackupReport
-from vault.repo.read_ahead import Shared, spans
+from vault.repo.read_ahead import ReadAhead, Shared, spans
 from vault.repo.snapshot import Snapshot
 from vault.store.memory import MemoryStore
 
@@ -84,6 +85,62 @@ def test_who_stops_in_the_middle_leaves_nothing_behind(store: MemoryStore) -> No
     next(some)
     del some
     assert contents(opened_far(store), report.id)["table public.t"] == b"".join(TABLE.tables["public.t"])
+
+
+def test_what_ends_a_list_early_is_raised_after_the_items_before_it(store: MemoryStore) -> None:
+    new_repository(store)
+    snapshot, _ = far(store, take(opened_far(store), None, {"lib": FakeDirectory(dict(FILES))}))
+
+    def broken() -> Iterator[FileItem]:
+        yield from islice(snapshot.files("lib"), 50)
+        raise Malformed("a later node of the list is damaged")
+
+    read: list[bytes] = []
+    items = snapshot.to_read(broken(), lambda item: item.chunks)
+    with pytest.raises(Malformed, match="a later node"):
+        read.extend(b"".join(snapshot.file_blocks(item)) for item in items)
+    assert read == [FILES[path] for path in sorted(FILES)[:50]]
+
+
+def test_a_list_of_chunks_that_cannot_be_read_is_told_to_who_reads_that_item(store: MemoryStore) -> None:
+    new_repository(store)
+    snapshot, _ = far(store, take(opened_far(store), None, {"lib": FakeDirectory(dict(FILES))}))
+
+    def chunks(item: FileItem) -> ChunkList | None:
+        if item.path == b"f007":
+            raise Malformed("its chunks")
+        return item.chunks
+
+    items = snapshot.to_read(snapshot.files("lib"), chunks)
+    assert {item.path: b"".join(snapshot.file_blocks(item)) for item in items} == FILES
+
+
+def test_who_reads_nothing_of_what_was_announced_holds_a_few_windows(store: MemoryStore) -> None:
+    new_repository(store)
+    files = {b"f%03d" % number: os.urandom(300_000) for number in range(100)}
+    snapshot, _ = far(store, take(opened_far(store), None, {"lib": FakeDirectory(files)}))
+    held = []
+    for _ in snapshot.to_read(snapshot.files("lib"), lambda item: item.chunks):
+        (ahead,) = snapshot._reader._aheads  # what it holds is told nowhere else
+        held.append(sum(len(window.objects) for window in ahead._windows))
+    assert max(held) <= 60
+
+
+def test_small_objects_far_apart_make_a_window_of_what_is_read_for_them(store: MemoryStore) -> None:
+    places = [place(1, number * 60_000, 1000) for number in range(500)]
+
+    class OfPlaces:
+        """As an index of objects without deltas."""
+
+        def chain(self, object_id: ObjectId) -> list[Location]:
+            return [next(one for one in places if one.record.id == object_id)]
+
+    store.files[f"packs/{bytes([1] * 32).hex()}"] = bytes(31 * MIB)
+    ids = iter([one.record.id for one in places])
+    with ReadAhead(store, OfPlaces(), ids, is_far=True) as ahead:  # type: ignore[arg-type]
+        while ahead.next_window():
+            assert len(ahead._windows) <= 3
+            assert len(ahead._windows[-1].objects) <= 80
 
 
 def test_a_repository_far_away_reads_as_one_at_hand(store: MemoryStore, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from tests.fake_source import FakeCapture, FakeDatabase
 from tests.faults import Crashed, Fault, FaultStore
 from tests.small_repository import TestClock, contents, new_repository, opened_far, take
+from vault.crypto import keyed
 from vault.errors import StoreError, Unavailable
 from vault.limits import MIB
 from vault.repo import spool, uploads, writer
@@ -53,7 +54,12 @@ def sending(
 
 @pytest.fixture
 def packs() -> Iterator[tuple[str, bytes]]:
-    return ((f"packs/{number:064x}", bytes([number % 256]) * MIB) for number in range(10_000))
+    return map(pack, range(10_000))
+
+
+def pack(number: int) -> tuple[str, bytes]:
+    data = number.to_bytes(2, "big") * (MIB // 2)
+    return f"packs/{keyed.sha256(data).hex()}", data
 
 
 def test_who_posts_does_not_wait_for_the_line(tmp_path: Path, packs: Iterator[tuple[str, bytes]]) -> None:
@@ -98,6 +104,28 @@ def test_who_posts_waits_where_the_disk_has_no_room(
     assert [text for text in told if "no room" in text] == told
     assert len(told) == 1
     outbox.close()
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_what_the_disk_changed_while_it_waited_is_not_sent(
+    tmp_path: Path, packs: Iterator[tuple[str, bytes]], lost: bool
+) -> None:
+    store = Slow()
+    outbox = sending(store, tmp_path)
+    posted = dict(next(packs) for _ in range(60))
+    for name, data in posted.items():
+        outbox.post(name, data, lambda: None)
+    for path in spooled(tmp_path):
+        if lost:
+            path.unlink()
+        else:
+            path.write_bytes(path.read_bytes()[:-1] + b"x")
+    store.line.set()
+    with pytest.raises(StoreError, match="waited to be sent"):
+        outbox.drain()
+    outbox.cancel()
+    outbox.close()
+    assert all(posted[name] == data for name, data in store.files.items())
 
 
 def test_first_error_is_told_to_who_posts_next_and_to_who_drains(packs: Iterator[tuple[str, bytes]]) -> None:
