@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.bucket_directories import empty, fill, objects_of
 from tests.bucket_servers import KEY_ID, SECRET, BucketServer
-from tests.cli.command import Command, Done
+from tests.cli.command import HANG_S, Command, Done
 from tests.cli.test_journey import conforming
+from tests.faulty_proxy import Asked, Fate, FaultyProxy
 from tests.fix_buckets import BucketServers
 from tests.fix_postgres import Cluster
 
@@ -138,6 +141,25 @@ def test_repository_and_directory_have_credentials_of_their_own(
     looked = command("doctor", **{**own, "PGVAULT_DIR_MY_FILES_AWS_SECRET_ACCESS_KEY": "geheim"})
     assert "the secret does not belong to the key" in looked.out + looked.err
     succeed(command, "restore", "latest", "--dir", f"my-files={files.new_bucket()}", "--yes")
+
+
+def test_ctrl_c_is_heard_while_objects_are_read(beside: Command, s3_server: BucketServer, url: str) -> None:
+    fill(s3_server, url, {b"%d" % number: b"x" for number in range(20)})
+
+    def held(asked: Asked) -> Fate:
+        return Fate.PASS if "list-type" in asked.target else Fate.HELD
+
+    with FaultyProxy(s3_server.endpoint, held, held_s=600) as proxy:
+        behind = Command(
+            home=beside.home, environment={**beside.environment, **s3_server.at(proxy.endpoint).environment}
+        )
+        running = behind.start("backup", "--dir", f"storage={url}")
+        while len(proxy.asked) < 4:
+            time.sleep(0.05)
+        running.send_signal(signal.SIGINT)
+        _, told = running.communicate(timeout=HANG_S)
+    assert running.returncode == 130, told
+    assert "Traceback" not in told
 
 
 @pytest.mark.postgres
