@@ -144,7 +144,7 @@ def fake_gcs() -> Iterator[BucketServer]:
 
 def as_google(host: str, request: Message, ask: Forward, client: Connection) -> None:
     """The fake knows Google's XML interface for reading alone: a put becomes one of the JSON interface, with the same condition.
-    It wants to be called by the address that it was told."""
+    It wants to be called by the address that it was told, and says in no code of Google's that something is not there."""
     request.drop("host")
     request.headers.append(("Host", host))
     if request.method == "PUT":
@@ -158,6 +158,9 @@ def as_google(host: str, request: Message, ask: Forward, client: Connection) -> 
             said = answer(200, ETag=made["etag"], x_goog_generation=made["generation"])
     else:
         said = ask(request)
+    if said.status == 404 and request.method in ("GET", "DELETE"):
+        code = "NoSuchBucket" if "list-type" in request.target else "NoSuchKey"
+        said = answer(404, f"<Error><Code>{code}</Code></Error>".encode(), Content_Type="application/xml")
     client.send(said.head() + said.body)
 
 

@@ -137,12 +137,7 @@ class Bucket:
         def read(client: Client) -> bytes:
             result = client.get(key)
             size = result.meta["size"]
-            if not result.meta["e_tag"]:
-                raise StoreError(
-                    f"cannot read {key} in {self.url}",
-                    why="what answers there is no object storage",
-                    hint="check the endpoint",
-                )
+            self._require_storage(f"cannot read {key} in {self.url}", result.meta)
             if size > bytes_max:
                 raise LimitExceeded(
                     f"{key} is too large", why=f"it has {size} bytes, {bytes_max} are allowed", file=key
@@ -164,7 +159,10 @@ class Bucket:
 
     def stat(self, key: str) -> BucketObject:
         """Raises  NotFound, which of a HEAD may also mean that there is no such bucket; Unavailable; StoreError"""
-        return _object(self._call(f"cannot look at {key} in {self.url}", lambda client: client.head(key), key))
+        message = f"cannot look at {key} in {self.url}"
+        meta = self._call(message, lambda client: client.head(key), key)
+        self._require_storage(message, meta)
+        return _object(meta)
 
     def list(self, directory: str = "", *, after: str = "") -> Iterator[BucketObject]:
         """Objects below `directory`, which is empty or ends in a slash, in the storage's order, page by page; `after`: a key, to go
@@ -228,6 +226,11 @@ class Bucket:
                 raise
 
         self._call(f"cannot write {key} in {self.url}", write, key, large=len(data) > SMALL_BYTES_MAX)
+
+    def _require_storage(self, message: str, meta: Any) -> None:
+        """Any page with status 200 would do otherwise. Raises  StoreError"""
+        if not meta["e_tag"]:
+            raise StoreError(message, why="what answers there is no object storage", hint="check the endpoint")
 
     def _exactly(self, key: str, data: bytes, length: int) -> bytes:
         if len(data) != length:

@@ -59,6 +59,11 @@ _FULL: Final = Meaning(StoreFull, "the storage is full, or a quota is used up", 
 _BUSY: Final = Meaning(Unavailable, "the storage is overloaded or not ready", _AGAIN)
 _TAKEN: Final = Meaning(AlreadyExists, "the name is taken")
 _GONE: Final = Meaning(NotFound, "there is no such object")
+_FOREIGN: Final = Meaning(
+    Unavailable,
+    "something says that nothing is there, and it is not the storage",
+    "check the endpoint, then run the command again",
+)
 _SHORT: Final = Meaning(Malformed, "the object is shorter than the range that was asked for")
 _HELD: Final = Meaning(StoreDenied, "a lock or a retention rule holds it", "it can be removed when the lock has ended")
 _MANGLED: Final = Meaning(Unavailable, "the bytes arrived otherwise than they were sent", _AGAIN)
@@ -141,7 +146,7 @@ STATUS: Final[Mapping[int, Meaning]] = {
     307: _WRONG_REGION,
     401: _UNKNOWN_KEY,
     403: _DENIED,
-    404: _GONE,
+    404: _FOREIGN,
     408: _BUSY,
     409: _TAKEN,
     412: _TAKEN,
@@ -154,10 +159,11 @@ STATUS: Final[Mapping[int, Meaning]] = {
     504: _BUSY,
     507: _FULL,
 }
-"""By the status, where the answer has no code that is known (a HEAD has no body)."""
+"""By the status, where the answer has no code that is known. A HEAD has no body: of it alone 404 is `NoSuchKey`."""
 
 _DEBUG: Final = "\n\nDebug source:"
 _STATUS: Final = re.compile(r"status code: (\d{3})")
+_HEAD: Final = re.compile(r"Error performing HEAD ")
 _CODE: Final = re.compile(r"<Code>([A-Za-z0-9]+)</Code>")
 _JSON_CODE: Final = re.compile(r'"(?:code|reason)"\s*:\s*"([A-Za-z]+)"')
 _MESSAGE: Final = re.compile(r"<Message>(.*?)</Message>", re.DOTALL)
@@ -166,8 +172,11 @@ _BULK: Final = re.compile(r"DeleteObjects request failed for key .*\(code: ([A-Z
 _TOKEN: Final = re.compile(r"performing token request|performing credential request|metadata token", re.IGNORECASE)
 _PAGE: Final = re.compile(r"<!doctype html|<html", re.IGNORECASE)
 _NO_STORAGE: Final = re.compile(
-    r"[Ii]nvalid list response|ill-formed document|Missing (?:last modified|e-?tag|content length)", re.IGNORECASE
+    r"invalid (?:list|bulk delete|DeleteObjects) response|ill-formed document|"
+    r"Missing (?:last modified|e-?tag|content length)|(?:Last-Modified|ETag|Content-Length) Header missing",
+    re.IGNORECASE,
 )
+_NO_PATH: Final = re.compile(r'object with invalid path: .*?Path "(.*?)"(?: contained|: Encountered)', re.DOTALL)
 _CERTIFICATE: Final = re.compile(r"(?:InvalidCertificate\(|invalid peer certificate:)\s*([A-Za-z]+)")
 
 
@@ -211,11 +220,19 @@ def _meaning(said: str, text: str, kind: str) -> Meaning:
     code = _code(said)
     if code in CODES:
         return CODES[code]
+    if key := _NO_PATH.search(said):
+        return Meaning(
+            StoreError,
+            f"no listing passes over the key {_printable(key[1])}",
+            "remove that object: no pgvault wrote it",
+        )
     status = _STATUS.search(said)
     if _TOKEN.search(said):
         return Meaning(CredentialsRefused, "no credentials could be obtained from where a role was announced", _KEYS)
     if _NO_STORAGE.search(said) or (status and int(status[1]) < 500 and _PAGE.search(said)):
         return Meaning(StoreError, "what answers there is no object storage", "check the endpoint")
+    if status is not None and status[1] == "404" and _HEAD.search(said):
+        return _GONE
     if status is not None:
         return STATUS.get(int(status[1]), Meaning(StoreError, f"the storage answered with status {status[1]}"))
     if "Wanted range" in said:  # the client's own word where the answer was of another range than it asked for
@@ -272,4 +289,8 @@ def _provider_message(said: str) -> str:
     if match is None:
         return ""
     words = match[1].replace("&#34;", '"').replace("&quot;", '"').replace("&amp;", "&").partition("\n")[0].strip()
+    return _printable(words)
+
+
+def _printable(words: str) -> str:
     return "".join(sign for sign in words if sign.isprintable())[:MESSAGE_CHARACTERS_MAX]

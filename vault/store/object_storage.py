@@ -10,6 +10,7 @@ Invariant: a name never changes its bytes by what is done here. Never tries agai
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from vault.bucket.client import Bucket
 from vault.errors import AlreadyExists, LimitExceeded, Malformed, NotFound, StoreError, Unavailable
@@ -17,12 +18,16 @@ from vault.limits import PACK_BYTES_MAX
 from vault.ports import StoredFile
 from vault.store.names import is_segment, validate_name, validate_prefix
 
+_CONFIG: Final = "config"
+
 
 class ObjectStorage:
     """Files are objects below the bucket's prefix. Safe for threads and for several processes."""
 
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
+        self._is_repository = False
+        """Whether `config` was seen here: from then on it is always there."""
 
     @property
     def url(self) -> str:
@@ -56,11 +61,14 @@ class ObjectStorage:
         else:
             if not self._bucket.conditions:
                 self._confirm(name, data)
+        self._note(name)
 
     def get(self, name: str) -> bytes:
         """As the port; an object above PACK_BYTES_MAX is not loaded. Raises  LimitExceeded"""
         validate_name(name)
-        return self._bucket.get(name, bytes_max=PACK_BYTES_MAX)
+        data = self._bucket.get(name, bytes_max=PACK_BYTES_MAX)
+        self._note(name)
+        return data
 
     def get_range(self, name: str, offset: int, length: int) -> bytes:
         assert offset >= 0
@@ -71,7 +79,10 @@ class ObjectStorage:
         return self._bucket.get_range(name, offset, length)
 
     def list(self, prefix: str) -> Iterator[StoredFile]:
-        """As the port. What cannot be a name is left out. Raises  StoreError: the storage lists in no order"""
+        """As the port. What cannot be a name is left out.
+
+        Raises  StoreError: the storage lists in no order, or nothing at all where `config` is
+        """
         validate_prefix(prefix)
         return self._list(prefix)
 
@@ -95,7 +106,31 @@ class ObjectStorage:
                 )
             last = found.key
             if found.key.startswith(prefix) and _is_name(found.key):
+                self._note(found.key)
                 yield StoredFile(name=found.key, size=found.size, modified_ms=found.modified_ms)
+        if not last:
+            self._prove_empty(directory + slash)
+
+    def _note(self, name: str) -> None:
+        self._is_repository = self._is_repository or name == _CONFIG
+
+    def _prove_empty(self, directory: str) -> None:
+        """A page of anybody's with status 200 reads like an empty listing: of a repository there is always `config` to be listed.
+
+        Raises  StoreError: it is not
+        """
+        if directory and next(self._bucket.list(), None) is not None:
+            return
+        if not self._is_repository:
+            try:
+                self._bucket.stat(_CONFIG)
+            except NotFound:
+                return  # there is no repository yet
+        raise StoreError(
+            f"cannot list {directory or 'the files'} of {self.url}",
+            why="the answer names nothing at all, not even config, which is there",
+            hint="check the endpoint, and what stands before it; then run the command again",
+        )
 
     def _holds(self, name: str, data: bytes, taken: AlreadyExists) -> bool:
         """As `_has`, of a name that was just said to be taken. Raises  AlreadyExists: then it was said not to be there"""

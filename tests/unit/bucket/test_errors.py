@@ -35,7 +35,7 @@ def answer(status: int, code: str = "", message: str = "", more: str = "") -> st
     [
         (answer(404, "NoSuchBucket"), "FileNotFoundError", NoRepository),
         (answer(404, "NoSuchKey"), "FileNotFoundError", NotFound),
-        (answer(404), "FileNotFoundError", NotFound),
+        (answer(404), "FileNotFoundError", Unavailable),
         (answer(403, "AccessDenied"), "PermissionDeniedError", StoreDenied),
         (answer(403), "PermissionDeniedError", StoreDenied),
         (answer(403, "SignatureDoesNotMatch"), "PermissionDeniedError", CredentialsRefused),
