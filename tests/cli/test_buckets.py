@@ -100,6 +100,22 @@ def test_retention_keys_and_repair_over_http(ready: Command) -> None:
     succeed(ready, "unlock")
 
 
+def test_a_prune_after_a_forget_reads_what_the_storage_holds(ready: Command, s3_server: BucketServer, url: str) -> None:
+    """Copies on this machine say nothing of a pack that rotted there, and a prune may take what repairs it."""
+    for text in ("one", "two"):
+        (ready.home / "files/letter").write_text(text * 1000)
+        succeed(ready, "backup", "--dir", "files=files")
+    succeed(ready, "ls", "latest")
+    copies = {path.name for path in ready.home.rglob("packs/*")}
+    bucket = connect(parse_place(url), s3_server.environment)
+    copied = [found for found in bucket.list("packs/") if found.key.rpartition("/")[2] in copies]
+    assert copied
+    for found in copied:
+        bucket.put(found.key, bytes(found.size))
+    refused = ready("forget", "--keep-last", "1", "--prune")
+    assert (refused.code, "nothing is pruned" in refused.err) == (8, True), refused.out + refused.err
+
+
 def test_snapshots_go_from_bucket_to_disk_and_back(ready: Command, s3_server: BucketServer) -> None:
     succeed(ready, "backup", "--dir", "files=files")
     other = s3_server.new_bucket() + "/again"

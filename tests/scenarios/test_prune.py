@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -11,17 +11,18 @@ from tests.fake_source import FakeDatabase
 from tests.faults import Crashed, Fault, FaultStore
 from tests.small_repository import CLOCK, Quiet, contents, damage, new_repository, opened, rows, take
 from tests.worlds import forget, put_record
-from vault.errors import StoreError, StoreFull
+from vault.errors import StoreError, StoreFull, UnsafeError
 from vault.format.upkeep import encode_lease
 from vault.ids import PackId, SnapshotId
 from vault.model import FileKind, Lease
 from vault.ops.retention import prune
 from vault.ops.retention.prune import PruneReport
 from vault.ops.retention.prune_plan import PruneOptions
-from vault.ports import ObjectStore
+from vault.ports import ObjectStore, StoredFile
 from vault.store.memory import MemoryStore
 
 AT_ONCE = PruneOptions(min_age_ms=0)
+ALL = PruneOptions(min_age_ms=0, remove_all=True)
 DAYS = 6
 
 
@@ -110,10 +111,48 @@ def test_backups_go_on_after_it_with_deltas_against_what_was_kept(store: MemoryS
 
 def test_everything_can_be_forgotten(store: MemoryStore) -> None:
     forget(opened(store), *snapshots(store))
-    run(store)
+    run(store, ALL)
     assert files(store, "packs/") == files(store, "index/") == set()
     take(opened(store), day(0))
     assert damage(opened(store)) == ()
+
+
+class Forgetful(FaultStore):
+    """Lists no snapshot from listing number `first` of them on, as a place does that answers for another one."""
+
+    def __init__(self, next_store: ObjectStore, first: int) -> None:
+        super().__init__(next_store)
+        self._left = first
+
+    def list(self, prefix: str) -> Iterator[StoredFile]:
+        self._left -= prefix == "snapshots/"
+        return iter(()) if prefix == "snapshots/" and self._left <= 0 else super().list(prefix)
+
+
+@pytest.mark.spec("LEASE-25")
+@pytest.mark.parametrize("first", [1, 2])
+def test_nothing_is_pruned_where_no_snapshot_is_listed(store: MemoryStore, first: int) -> None:
+    forget_but(store, 1)
+    before = files(store, "packs/")
+    with pytest.raises(UnsafeError, match="no snapshot"):
+        run(Forgetful(store, first))
+    assert files(store, "packs/") >= before
+    assert damage(opened(store)) == ()
+
+
+@pytest.mark.spec("LEASE-25")
+def test_what_an_interrupted_first_backup_left_goes_when_somebody_says_so() -> None:
+    store = MemoryStore()
+    new_repository(store)
+    with pytest.raises(StoreError):
+        take(opened(FaultStore(store, [Fault(kind="put", prefix="index/")])), day(0))
+    assert files(store, "packs/")
+    with pytest.raises(UnsafeError, match="no snapshot") as refused:
+        run(store)
+    assert "--unsafe-allow-remove-all" in refused.value.hint
+    run(store, ALL)
+    assert files(store, "packs/") == set()
+    run(store)  # of an empty repository there is nothing to be lost
 
 
 def test_only_what_needs_no_copy_goes_where_nothing_may_be_copied(store: MemoryStore) -> None:
@@ -145,11 +184,11 @@ def test_a_lease_with_packs_keeps_them_and_one_without_keeps_what_it_may_name(st
     forget(opened(store), *snapshots(store))
     packs = sorted(opened(store).indexed(None).index.pack_sizes)
     name = put_record(opened(store), FileKind.LEASE, encode_lease(lease_of("backup", packs[:2])))
-    report = run(store)
+    report = run(store, ALL)
     assert sorted(opened(store).indexed(None).index.pack_sizes) == packs[:2]
     assert report.plan.leased == 2
     store.delete(name)
-    run(store)
+    run(store, ALL)
     assert files(store, "packs/") == set()
 
 

@@ -17,11 +17,10 @@ from vault.limits import PRUNE_AGE_S
 from vault.model.words import counted, exactly
 
 if TYPE_CHECKING:
-    from vault.app.settings import Settings
     from vault.cli.render import Renderer
     from vault.ops.retention.forget import ForgetPlan
     from vault.ops.retention.policy import Calendar
-    from vault.ops.retention.prune_plan import PrunePlan
+    from vault.ops.retention.prune_plan import PruneOptions, PrunePlan
     from vault.repo.state import Open
 
 _WARNED_MAX = 5
@@ -83,12 +82,13 @@ def forget(
     **words: Any,
 ) -> int:
     from vault.ops.retention import forget as operation
+    from vault.ops.retention.prune_plan import PruneOptions
     from vault.ops.retention.time_zone import named_zone
 
     settings, out = invocation.settings(), invocation.renderer()
     if snapshots and (keep_id or any(words.values())):
         raise UsageError("named snapshots and a policy exclude each other", hint="leave the --keep-... options out")
-    opened = wiring.open_repository(settings, copies=True)
+    opened = wiring.open_repository(settings, copies=not prune)  # a prune must see what the store holds now
     inventory = operation.take_stock(opened)
     clock, calendar = wiring.SystemClock(), named_zone(timezone or settings.timezone or "UTC")
     if snapshots:
@@ -114,7 +114,8 @@ def forget(
         spared = operation.run(opened, plan, clock=clock, entropy=wiring.system_entropy).spared
     if not invocation.json:
         _conclude(out, plan, dry_run=dry_run, pruned=prune)
-    freed = _free(invocation, settings, opened, plan, dry_run=dry_run) if prune else None
+    options = PruneOptions(remove_all=unsafe_allow_remove_all)
+    freed = _free(invocation, opened, plan, options=options, dry_run=dry_run) if prune else None
     if invocation.json:
         out.json_line(jsonout.forgotten(plan, spared, dry_run=dry_run, freed_bytes=freed))
     for error in inventory.damaged[:_WARNED_MAX]:
@@ -126,13 +127,12 @@ def forget(
     return ExitCode.DAMAGE if inventory.damaged else ExitCode.OK
 
 
-def _free(invocation: Invocation, settings: Settings, opened: Open, plan: ForgetPlan, *, dry_run: bool) -> int:
+def _free(invocation: Invocation, opened: Open, plan: ForgetPlan, *, options: PruneOptions, dry_run: bool) -> int:
     """Prune, or say what that would do; bytes freed."""
     from vault.app import upkeep
     from vault.cli import pruning
-    from vault.ops.retention.prune_plan import PruneOptions
 
-    out, options = invocation.renderer(), PruneOptions()
+    settings, out = invocation.settings(), invocation.renderer()
 
     def tell(planned: PrunePlan) -> None:
         if not invocation.json:

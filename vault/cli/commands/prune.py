@@ -28,8 +28,15 @@ if TYPE_CHECKING:
 @click.option("--max-repack", metavar="B", help="Copy at most so much: 500M, 2G; 0 copies nothing.")
 @asking.YES
 @click.option("--max-unused", metavar="%", default="5%", show_default=True, help="Share that may lie about unused.")
+@click.option("--unsafe-allow-remove-all", is_flag=True, help="Though there is no snapshot: everything goes.")
 def prune(
-    invocation: Invocation, dry_run: bool, min_age: str, max_repack: str | None, yes: bool, max_unused: str
+    invocation: Invocation,
+    dry_run: bool,
+    min_age: str,
+    max_repack: str | None,
+    yes: bool,
+    max_unused: str,
+    unsafe_allow_remove_all: bool,
 ) -> None:
     from vault.ops.retention.prune_plan import PruneOptions
 
@@ -37,6 +44,7 @@ def prune(
         min_age_ms=quantities.age_ms(min_age, option="--min-age"),
         max_unused=quantities.share(max_unused, option="--max-unused"),
         copied_bytes_max=None if max_repack is None else quantities.size_bytes(max_repack, option="--max-repack"),
+        remove_all=unsafe_allow_remove_all,
     )
     if dry_run:
         _foresee(invocation, options)

@@ -190,8 +190,15 @@ class Needs:
         self._census = census
 
     def snapshots(self, repo: Open) -> Sequence[Known]:
-        """Every snapshot that is there. Raises as `remaining`"""
-        return remaining(repo)
+        """Every snapshot that is there. Raises  as `remaining`; UnsafeError: none of those that were marked, nor any other one"""
+        found = remaining(repo)
+        if self._marked and not found:
+            raise UnsafeError(
+                "nothing is pruned: no snapshot is listed any more",
+                why=f"when the prune began there were {len(self._marked)}",
+                hint="look what became of them: pgvault snapshots",
+            )
+        return found
 
     def stranded(self, repo: Indexed, snapshots: Sequence[Known]) -> set[PackId]:
         """Swept packs in which something lies that one of these needs, and nowhere else as good. Raises as `mark`"""

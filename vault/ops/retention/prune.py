@@ -10,10 +10,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vault.errors import StoreFull
+from vault.errors import StoreFull, UnsafeError
 from vault.format.pack import parse_pack_name
 from vault.ids import PackId, SnapshotId
 from vault.model import Lease
+from vault.model.words import counted
 from vault.ops.guard.tidy import tidy as tidy_findings
 from vault.ops.retention import marking, reclaim
 from vault.ops.retention.forgotten_records import tidy
@@ -62,7 +63,8 @@ def foresee(
 
     without  snapshots that are taken as forgotten
     now_ms   of this machine's clock, where a run takes the store's
-    Raises   UnsafeError: something that snapshots need is damaged or missing, and pruning might lose what repairs it
+    Raises   UnsafeError: something that snapshots need is damaged or missing, and pruning might lose what repairs it; or there are packs
+             and no snapshot, and nobody says that this is meant
     """
     return plan_for(repo, options=options, without=without, now_ms=now_ms, progress=progress, cache_dir=cache_dir).plan
 
@@ -137,12 +139,23 @@ def plan_for(
     listed = marking.remaining(repo)  # before the index: whatever a listed snapshot needs is in it then
     snapshots = [pair for pair in listed if pair[0] not in without]
     files = _listed(repo)  # also before it: what no fragment names then is of nobody, or of who is still at work
+    if files and not listed and not options.remove_all:
+        raise _nothing_needed(len(files))
     indexed = index_after_sweeps(repo, cache_dir)
     marking.require_whole(indexed.index)
     progress.stage("finding what they need")
     census = marking.mark(indexed, snapshots)
     chosen = plan(census, files, leased=_leased(repo, files, now_ms), now_ms=now_ms, options=options)
     return Planned(repo=indexed, snapshots=snapshots, census=census, plan=chosen)
+
+
+def _nothing_needed(packs: int) -> UnsafeError:
+    """A place that does not list what it holds looks like one without snapshots, and no snapshot would be left."""
+    return UnsafeError(
+        "nothing is pruned: there is no snapshot",
+        why=f"{counted(packs, 'pack')} are there, and all would go in time",
+        hint="a first backup that was interrupted goes on by: pgvault backup; if all is to go, add --unsafe-allow-remove-all",
+    )
 
 
 def _listed(repo: Open) -> Mapping[PackId, PackFile]:

@@ -23,11 +23,15 @@ _SMALL_PACK_BYTES: Final = 1 * MIB
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PruneOptions:
-    """`min_age_ms`: younger packs stay; `max_unused`: share of the needed bytes; `copied_bytes_max`: of one prune, None without bound."""
+    """`min_age_ms`: younger packs stay; `max_unused`: share of the needed bytes; `copied_bytes_max`: of one prune, None without bound.
+
+    remove_all  somebody says that there is no snapshot on purpose
+    """
 
     min_age_ms: int = PRUNE_AGE_S * 1000
     max_unused: float = MAX_UNUSED
     copied_bytes_max: int | None = None
+    remove_all: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
