@@ -3,12 +3,13 @@
     python -m benchmarks.buckets [--scale S] [--rounds N] [--delay-ms MS] [--upload-mb MB] [--snapshots N]
 
 One versitygw on loopback behind one delay line serves pgvault and restic alike. Data: `events`; a directory of 400 small files for one
-file out of many snapshots; random packs of 16 MiB for the upload, which the store's own client puts as well, six at a time.
+file out of many snapshots; files of 16 MiB for the upload, which the store's own client puts as well, six at a time.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import random
 import shlex
@@ -19,6 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -28,6 +30,7 @@ from benchmarks.measure import Figures
 from benchmarks.servers import ENVIRONMENT, PGVAULT, Bench, loaded
 from tests.bucket_servers import BucketServer, versitygw
 from vault.limits import MIB
+from vault.ports import ObjectStore
 
 _PACK_BYTES = 16 * MIB
 _FILES = 400
@@ -201,8 +204,7 @@ def _uploads(far: Far, megabytes: int, rounds: int) -> dict[str, object]:
     from vault.store.object_storage import ObjectStorage
 
     env = far.environment("uploads")
-    packs = [os.urandom(_PACK_BYTES) for _ in range(4)]
-    names = [f"packs/{number:064x}" for number in range(megabytes * 1_000_000 // _PACK_BYTES)]
+    packs = _packs(far.scratch / "packs", megabytes * 1_000_000 // _PACK_BYTES)
     walls: dict[str, list[float]] = {"pgvault": [], "plain": []}
     for _ in range(rounds):
         for way, times in walls.items():
@@ -210,19 +212,34 @@ def _uploads(far: Far, megabytes: int, rounds: int) -> dict[str, object]:
             started = time.monotonic()
             if way == "plain":
                 with ThreadPoolExecutor(AT_ONCE_MAX) as pool:
-                    list(pool.map(store.put, names, (packs[at % 4] for at in range(len(names)))))
+                    list(pool.map(partial(_put, store), packs))
             else:
                 outbox = begin(store, far.scratch / "spool", entropy=os.urandom, clock=_Clock(), tell=print)
-                for number, name in enumerate(names):
-                    outbox.post(name, packs[number % 4], lambda: None)
+                for path in packs:
+                    outbox.post(f"packs/{path.name}", path.read_bytes(), lambda: None)
                 outbox.drain()
                 outbox.close()
             times.append(time.monotonic() - started)
-    sent = len(names) * _PACK_BYTES
+    sent = len(packs) * _PACK_BYTES
     rates = {way: [sent / 1e6 / wall for wall in times] for way, times in walls.items()}
     for way, several in rates.items():
         print(f"upload {way:8} {measure.spread(several)} MB/s")
     return {"bytes": sent, "wall_s": walls}
+
+
+def _packs(directory: Path, count: int) -> list[Path]:
+    """Files of random bytes, each under the name that a pack has."""
+    directory.mkdir()
+    noise, paths = os.urandom(_PACK_BYTES - 8), list[Path]()
+    for number in range(count):
+        data = number.to_bytes(8, "big") + noise
+        paths.append(directory / hashlib.sha256(data).hexdigest())
+        paths[-1].write_bytes(data)
+    return paths
+
+
+def _put(store: ObjectStore, path: Path) -> None:
+    store.put(f"packs/{path.name}", path.read_bytes())
 
 
 class _Clock:
