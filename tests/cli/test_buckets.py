@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.server
 import os
 import signal
 import socket
@@ -18,6 +19,7 @@ from tests.cli.test_journey import conforming
 from tests.faulty_proxy import Asked, Fate, FaultyProxy, on
 from tests.fix_buckets import BucketServers
 from tests.fix_postgres import Cluster
+from tests.jobs_support import record, state_of, until
 from vault.bucket.client import connect
 from vault.bucket.place import parse_place
 
@@ -281,3 +283,53 @@ def test_azure_holds_a_repository_like_any_other(bucket_servers: BucketServers, 
     succeed(command, "forget", "--keep-last", "1")
     succeed(command, "prune", "--min-age", "0")
     succeed(command, "check", "--read-data")
+
+
+def test_a_job_is_begun_without_asking_the_bucket(pgvault: Command, silence: Silence) -> None:
+    command = Command(home=pgvault.home, environment={**pgvault.environment, "AWS_ENDPOINT_URL": silence.endpoint})
+    started = command("backup", "--background", "--dir", "files=files", "--json")
+    assert (started.code, silence.endpoint in started.err) == (0, False), started.err
+    name = started.json()["job"]
+    assert silence.asked.wait(HANG_S), "the job itself asks"
+    until(lambda: bool(record(state_of(command), name).pid))
+    os.kill(record(state_of(command), name).pid or 0, signal.SIGKILL)
+
+
+NO_NAMES = (
+    b"<ListBucketResult><Name>b</Name><Prefix></Prefix><KeyCount>0</KeyCount><MaxKeys>1000</MaxKeys>"
+    b"<IsTruncated>false</IsTruncated></ListBucketResult>"
+)
+
+
+class Proxy(http.server.BaseHTTPRequestHandler):
+    """Of HTTP: it says of every address what storage without anything in it says."""
+
+    def do_GET(self) -> None:
+        assert self.path.startswith("http://storage.example/")
+        listing = "list-type" in self.path
+        body = NO_NAMES if listing else b"<Error><Code>NoSuchKey</Code><Message>Not here.</Message></Error>"
+        self.send_response(200 if listing else 404)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Say nothing."""
+
+
+def test_a_proxy_is_obeyed_and_its_password_never_shown(pgvault: Command) -> None:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        variables = {
+            "AWS_ENDPOINT_URL": "http://storage.example",
+            "PGVAULT_ALLOW_HTTP": "1",
+            "NO_PROXY": "",
+            "no_proxy": "",
+        }
+        there = {**variables, "HTTP_PROXY": f"http://somebody:hunter2-in-a-url@127.0.0.1:{server.server_port}"}
+        assert pgvault("snapshots", **there).code == 10
+        server.shutdown()
+        serving.join()
+    gone = pgvault("snapshots", **there)
+    assert (gone.code, "listens" in gone.err) == (15, True), gone.err

@@ -37,11 +37,7 @@ class Place:
         return self.path is not None and path.resolve().is_relative_to(self.path.resolve())
 
     def lies_in(self, directory: str) -> bool:
-        """Whether who captures `directory`, a path or a bucket's URL, would capture the repository with it. Raises  UsageError: no such bucket"""
-        if names_bucket(directory):
-            other, own = parse_place(directory), self.bucket
-            same = own is not None and (own.scheme, own.bucket) == (other.scheme, other.bucket)
-            return same and own is not None and f"{own.prefix}/".startswith(f"{other.prefix}/" if other.prefix else "")
+        """Whether who captures that directory of this machine would capture the repository with it."""
         return self.path is not None and self.path.resolve().is_relative_to(Path(directory).resolve())
 
 

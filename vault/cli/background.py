@@ -120,11 +120,13 @@ def _no_backup(invocation: Invocation, work: Work, error: StateUnusable) -> int:
 
 
 def _what_is_missing(settings: Settings) -> VaultError | None:
-    """What the job cannot do without, as far as that is seen at once. A network disk that hangs holds it up, as the manual says."""
+    """What the job cannot do without, as far as that is seen at once: whoever starts it waits for no network. A network disk that hangs
+    holds it up, as the manual says."""
     from vault.app import secret, wiring
 
     try:
-        wiring.require_repository(wiring.open_store(settings), settings)
+        if not wiring.is_far(settings):
+            wiring.require_repository(wiring.open_store(settings), settings)
     except VaultError as error:
         return error
     if secret.origin(settings).kind is not secret.Kind.TERMINAL:
