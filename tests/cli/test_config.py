@@ -107,7 +107,7 @@ def test_all_mistakes_are_told_with_their_lines(pgvault: Command) -> None:
         ('[repository]\npassword_file = "absent"\n', "pgvault.toml:2", "cannot read"),
         ('[repository]\npassword_command = "absent-program x"\n', "pgvault.toml:2", "no program absent-program"),
         ('[retention]\ntimezone = "Europe/Berln"\n', "pgvault.toml:2", "no time zone"),
-        ('[signals]\nping_url_file = "absent"\n', "pgvault.toml:2", "cannot read absent"),
+        ('[signals]\nping_url_file = "absent"\n', "pgvault.toml:2", "signals.ping_url_file: cannot read "),
         ('[signals]\nping_url = "hc-ping.com/x"\n', "pgvault.toml:2", "no http or https URL"),
         ('[signals]\n\nwebhook_url = "env(NOT_THERE)"\n', "pgvault.toml:3", "no URL"),
         ('[signals]\nprometheus_file = "absent/x.prom"\n', "pgvault.toml:2", "no directory"),

@@ -16,7 +16,7 @@ import pytest
 
 from tests.cli.command import Command
 from tests.cli.shapes import SHAPES
-from tests.jobs_support import only, over, state_of
+from tests.jobs_support import only, over, record, state_of
 from vault.model.jobs import JobKind
 
 CONFIG = '[source.app]\ndirectories = { documents = "documents" }\n'
@@ -49,7 +49,8 @@ def test_input_output_and_exit_code_are_the_commands(project: Command, when: str
     assert b"talk\n" in err
     assert process.returncode == 7
     assert len(snapshots(project)) == (1 if when == "--before" else 0)
-    assert state_of(project).jobs() == []
+    kinds = [record(state_of(project), name).kind for name in state_of(project).jobs()]
+    assert kinds == ([JobKind.FOREGROUND] if when == "--before" else [])
 
 
 def test_descriptors_and_environment_are_the_commands(project: Command) -> None:

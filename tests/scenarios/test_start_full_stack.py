@@ -52,7 +52,7 @@ class Stack:
             f"[source.app]\ndatabase = {json.dumps(platform.dsn(self.database))}\n"
             'directories = { migrations = "supabase/migrations", edge_functions = "supabase/functions" }\n'
             'accepted_gaps = ["root key of the vault", "files of storage.objects"]\n'
-            f'[background]\nwait = "{wait}"\n'
+            f'[background]\nwait = "{wait}"\nsettle = "1s"\n'
         )
         assert self.pgvault("init", "--no-recovery-kit").code == 0
 
