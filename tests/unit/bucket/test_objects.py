@@ -89,6 +89,23 @@ def test_an_object_that_changed_since_it_was_listed_is_not_read(server: BucketSe
         get(bucket, b"k", listed.etag)
 
 
+@pytest.mark.spec("FILE-4")
+def test_a_store_that_knows_no_condition_is_believed_by_its_etag_alone(s3_server: BucketServer) -> None:
+    def unconditional(request: Message, ask: Forward, client: Connection) -> None:
+        request.drop("if-match")
+        said = ask(request)
+        client.send(said.head() + (b"" if request.method == "HEAD" else said.body))
+
+    url = s3_server.new_bucket()
+    with Front(s3_server.endpoint, unconditional) as front:
+        bucket = opened(s3_server.at(front.endpoint), url)
+        put(bucket, b"k", b"one")
+        (listed,) = bucket.list()
+        put(bucket, b"k", b"two")
+        with pytest.raises(Changed):
+            get(bucket, b"k", listed.etag)
+
+
 def test_an_object_that_is_there_is_not_replaced_unasked(server: BucketServer) -> None:
     bucket = opened(server, server.new_bucket())
     bucket.put(b"k", iter([b"one"]), {}, replace=False)
