@@ -62,10 +62,10 @@ def begun() -> Begun:
     return Begun(files=dict(store.files), kept=kept.id, expected=contents(repo, kept.id))
 
 
-def pruned(store: ObjectStore, *, is_dead: bool = True) -> prune.PruneReport:
+def pruned(store: ObjectStore, *, is_dead: bool = True, remove_all: bool = False) -> prune.PruneReport:
     return prune.run(
         opened(store),
-        options=PruneOptions(min_age_ms=0, max_unused=0.0),
+        options=PruneOptions(min_age_ms=0, max_unused=0.0, remove_all=remove_all),
         lease=Lease(created_ms=1, host="h", pid=1, purpose="maintenance", source="", parent=None),
         is_dead=lambda _: is_dead,
         tell=lambda _: None,
@@ -307,7 +307,7 @@ def test_a_backup_that_is_at_work_finds_what_it_has_stored() -> None:
     backup = Paused(store, "put", "leases/", 2)
     backup.begin()
     assert [name for name in store.files if name.startswith("packs/")] != []
-    assert pruned(store).reclaimed.deleted == 0
+    assert pruned(store, remove_all=True).reclaimed.deleted == 0
     backup.end()
     assert backup.saved is not None
     assert damage(opened(store)) == ()
