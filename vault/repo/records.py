@@ -87,14 +87,15 @@ def load(
         gone = False
         there = repo.store.list(f"{DIRECTORIES[kind]}/") if files is None else files
         named = [stored for stored in there if parse_upkeep_name(stored.name) is not None]
-        for stored, told in zip(named, fetched(one, named, threads=repo.fetch_threads), strict=True):
-            if isinstance(told, NotFound):
-                gone = True
-            elif isinstance(told, IntegrityError):
-                told.file = stored.name
-                damaged.append(told)
-            else:
-                found.append((stored.name, told))
+        with fetched(one, named, threads=repo.fetch_threads) as results:
+            for stored, told in zip(named, results, strict=True):
+                if isinstance(told, NotFound):
+                    gone = True
+                elif isinstance(told, IntegrityError):
+                    told.file = stored.name
+                    damaged.append(told)
+                else:
+                    found.append((stored.name, told))
         if not gone or last:
             break
         files = None

@@ -6,7 +6,8 @@ Closed has a store, Open has keys and can list snapshots, Indexed can read and w
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from vault.crypto import keyed
@@ -100,8 +101,8 @@ class Open:
         """
         readable: list[tuple[SnapshotId, Manifest]] = []
         damaged: list[IntegrityError] = []
-        with uncollected():
-            for snapshot_id, manifest in self.scan(at_opening=at_opening):
+        with uncollected(), closing(self.scan(at_opening=at_opening)) as scanned:
+            for snapshot_id, manifest in scanned:
                 if isinstance(manifest, IntegrityError):
                     damaged.append(manifest)
                 else:
@@ -110,7 +111,7 @@ class Open:
 
     def scan(
         self, *, read: bool = False, at_opening: bool = False
-    ) -> Iterator[tuple[SnapshotId, Manifest | IntegrityError]]:
+    ) -> Generator[tuple[SnapshotId, Manifest | IntegrityError], None, None]:
         """Every file under snapshots/, in no useful order, with what is wrong with it if it cannot be read.
 
         read  every file, also of which the cache tells what it said; at_opening: as `listing`
@@ -128,15 +129,14 @@ class Open:
             else:
                 yield snapshot_id, known
         self._all_known = not wanted
-        for (snapshot_id, file), told in zip(
-            wanted, fetched(self._fetch, wanted, threads=self.fetch_threads), strict=True
-        ):
-            try:
-                if told is not None:
-                    yield snapshot_id, self._decoded(snapshot_id, file.size, told)
-            except IntegrityError as error:
-                error.file = file.name
-                yield snapshot_id, error
+        with fetched(self._fetch, wanted, threads=self.fetch_threads) as results:
+            for (snapshot_id, file), told in zip(wanted, results, strict=True):
+                try:
+                    if told is not None:
+                        yield snapshot_id, self._decoded(snapshot_id, file.size, told)
+                except IntegrityError as error:
+                    error.file = file.name
+                    yield snapshot_id, error
         self._manifests.save(snapshot_id for snapshot_id, _ in files)
 
     def _fetch(self, wanted: tuple[SnapshotId, StoredFile]) -> bytes | IntegrityError | None:

@@ -5,8 +5,9 @@ Never deletes a pack. Invariant: a sweep that was published is neither changed n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
 
@@ -84,31 +85,33 @@ def found_sweeps(repo: Open) -> list[FoundSweep]:
     Raises  IntegrityError: somebody with the keys wrote one that cannot be read, so nobody knows what it names
     """
     found = []
-    for stored, plain in _plains(repo, FileKind.SWEEP):
-        try:
-            packs = frozenset(upkeep.decode_sweep(plain).packs)
-        except IntegrityError as error:
-            error.file = stored.name
-            raise
-        found.append(FoundSweep(name=stored.name, modified_ms=stored.modified_ms, packs=packs))
+    with closing(_plains(repo, FileKind.SWEEP)) as plains:
+        for stored, plain in plains:
+            try:
+                packs = frozenset(upkeep.decode_sweep(plain).packs)
+            except IntegrityError as error:
+                error.file = stored.name
+                raise
+            found.append(FoundSweep(name=stored.name, modified_ms=stored.modified_ms, packs=packs))
     return found
 
 
 def found_leases(repo: Open, files: Iterable[StoredFile] | None = None) -> list[FoundLease]:
     """Every authentic lease. `files`: of leases/, if they were listed already, by somebody who only shows them. One that goes away meanwhile is left out: what its writer put before it went is listed later."""
     found = []
-    for stored, plain in _plains(repo, FileKind.LEASE, files):
-        try:
-            lease = upkeep.decode_lease(plain)
-        except IntegrityError:
-            lease = None
-        found.append(FoundLease(name=stored.name, modified_ms=stored.modified_ms, lease=lease))
+    with closing(_plains(repo, FileKind.LEASE, files)) as plains:
+        for stored, plain in plains:
+            try:
+                lease = upkeep.decode_lease(plain)
+            except IntegrityError:
+                lease = None
+            found.append(FoundLease(name=stored.name, modified_ms=stored.modified_ms, lease=lease))
     return found
 
 
 def _plains(
     repo: Open, kind: FileKind, files: Iterable[StoredFile] | None = None
-) -> Iterator[tuple[StoredFile, bytes]]:
+) -> Generator[tuple[StoredFile, bytes], None, None]:
     def plain(stored: StoredFile) -> bytes | None:
         try:
             return unseal_file(repo.store.get(stored.name), kind, repo.keys)
@@ -120,8 +123,8 @@ def _plains(
         for stored in (repo.store.list(f"{upkeep.DIRECTORIES[kind]}/") if files is None else files)
         if upkeep.parse_upkeep_name(stored.name) is not None and stored.size <= FILE_BYTES_MAX
     ]
-    told = zip(named, fetched(plain, named, threads=repo.fetch_threads), strict=True)
-    return ((stored, data) for stored, data in told if data is not None)
+    with fetched(plain, named, threads=repo.fetch_threads) as told:
+        yield from ((stored, data) for stored, data in zip(named, told, strict=True) if data is not None)
 
 
 def pinned(leases: Sequence[FoundLease]) -> frozenset[PackId]:

@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from types import TracebackType
 from typing import Final, Generic, Self, TypeVar
 
@@ -67,10 +67,18 @@ FETCH_THREADS: Final = 8
 """Small files that are asked for at a time: of a store behind a network all that is waited for is the way there and back."""
 
 
-def fetched(function: Callable[[S], T], items: Sequence[S], *, threads: int) -> Iterator[T]:
-    """`function` of each item, in order; it asks a store for one small file. A thread alone, or a single item, takes no pool."""
+@contextmanager
+def fetched(function: Callable[[S], T], items: Sequence[S], *, threads: int) -> Iterator[Iterator[T]]:
+    """`function` of each item, in order; it asks a store for one small file. A thread alone, or a single item, takes no pool.
+
+    A context: whoever takes the results may fail between two of them, and no thread goes on then.
+    """
     threads = min(threads, len(items))
-    return ordered(function, items, threads=threads, ahead=2 * threads) if threads > 1 else map(function, items)
+    if threads > 1:
+        with closing(ordered(function, items, threads=threads, ahead=2 * threads)) as results:
+            yield results
+    else:
+        yield map(function, items)
 
 
 def both(first: Callable[[], S], second: Callable[[], T]) -> tuple[S, T]:

@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 
 from vault.errors import Interrupted
-from vault.repo.workers import Abandonable, BoundedPool, alongside, ordered
+from vault.repo.workers import Abandonable, BoundedPool, alongside, fetched, ordered
 
 WAIT_S = 300.0
 """After this long it hangs, however slow the machine."""
@@ -304,6 +304,23 @@ def test_what_clears_away_after_an_interrupt_has_a_while_and_no_more() -> None:
         calls.run(lambda: None)
     gate.open.set()
     _no_call_is_left()
+
+
+@pytest.mark.parametrize("count", [1, 20])
+def test_what_was_fetched_ahead_ends_with_the_one_who_takes_it(count: int) -> None:
+    """Though somebody, an error above all, still refers to the results."""
+    before = set(threading.enumerate())
+    kept: list[Iterator[str]] = []
+
+    def take() -> None:
+        with fetched(str, range(count), threads=4) as results:
+            kept.append(results)
+            assert next(results) == "0"
+            raise ValueError("of the taker")
+
+    with pytest.raises(ValueError, match="of the taker"):
+        take()
+    assert set(threading.enumerate()) <= before
 
 
 class Arriving(dict[threading.Event, int]):
