@@ -20,6 +20,10 @@ def named(directory: str, data: bytes) -> str:
     return f"{directory}/{hashlib.sha256(data).hexdigest()}"
 
 
+def copies_in(directory: Path) -> list[Path]:
+    return [path for path in directory.rglob("*") if path.is_file()]
+
+
 class TestCopyingStore(StoreSuite):
     @pytest.fixture
     def store(self, tmp_path: Path) -> ObjectStore:
@@ -43,16 +47,16 @@ def test_a_small_file_is_read_once(behind: RecordingStore, tmp_path: Path) -> No
 def test_copies_are_private(behind: RecordingStore, tmp_path: Path) -> None:
     behind.put(named("keys", b"slot"), b"slot")
     CopyingStore(behind, tmp_path / "copies").get(named("keys", b"slot"))
-    (copy,) = (tmp_path / "copies").iterdir()
+    (copy,) = copies_in(tmp_path)
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
-    assert stat.S_IMODE(copy.parent.stat().st_mode) == 0o700
+    assert stat.S_IMODE(copy.parent.stat().st_mode) == stat.S_IMODE(copy.parent.parent.stat().st_mode) == 0o700
 
 
 @pytest.mark.parametrize("spoil", [b"", b"other"])
 def test_a_copy_that_is_not_what_its_name_says_is_none(behind: RecordingStore, tmp_path: Path, spoil: bytes) -> None:
     behind.put(named("keys", b"slot"), b"slot")
     CopyingStore(behind, tmp_path).get(named("keys", b"slot"))
-    (copy,) = tmp_path.iterdir()
+    (copy,) = copies_in(tmp_path)
     copy.write_bytes(spoil)
     assert CopyingStore(behind, tmp_path).get(named("keys", b"slot")) == b"slot"
 
@@ -71,3 +75,32 @@ def test_without_a_place_for_copies_everything_is_read(behind: RecordingStore, t
     assert store.get(named("keys", b"slot")) == b"slot"
     with pytest.raises(NotFound):
         store.get(named("keys", b"none"))
+
+
+@pytest.mark.parametrize("prefix", ["", "keys/"])
+def test_a_slot_that_was_removed_elsewhere_stays_nowhere(behind: RecordingStore, tmp_path: Path, prefix: str) -> None:
+    for slot in (b"old", b"new"):
+        behind.put(named("keys", slot), slot)
+        CopyingStore(behind, tmp_path).get(named("keys", slot))
+    behind.delete(named("keys", b"old"))
+    listed = list(CopyingStore(behind, tmp_path).list(prefix))
+    assert [file.name for file in listed] == [named("keys", b"new")]
+    assert [copy.read_bytes() for copy in copies_in(tmp_path)] == [b"new"]
+
+
+def test_what_is_deleted_leaves_no_copy(behind: RecordingStore, tmp_path: Path) -> None:
+    store = CopyingStore(behind, tmp_path)
+    for directory in ("keys", "pins"):
+        name = named(directory, directory.encode())
+        behind.put(name, directory.encode())
+        store.get(name)
+        store.delete(name)
+    assert copies_in(tmp_path) == []
+
+
+def test_a_listing_that_was_left_early_removes_no_copy(behind: RecordingStore, tmp_path: Path) -> None:
+    for slot in (b"one", b"two"):
+        behind.put(named("keys", slot), slot)
+        CopyingStore(behind, tmp_path).get(named("keys", slot))
+    next(CopyingStore(behind, tmp_path).list(""))
+    assert len(copies_in(tmp_path)) == 2
