@@ -145,14 +145,17 @@ def note_of(store: ObjectStore) -> str:
 
 
 def may_be_there(settings: Settings) -> bool:
-    """Whether a repository is there, or nobody can tell: then what opens it is kept."""
+    """Whether a repository is there, or may still come, or nobody can tell: then what opens it is kept.
+
+    A slot is put before `config` is: where there is none, that was not begun, and where there is one, its answer may have been lost.
+    """
     try:
-        open_store(settings).get("config")
-    except (NotFound, NoRepository):
+        store = open_store(settings)
+        return any(stored.name == "config" or stored.name.startswith("keys/") for stored in store.list(""))
+    except NoRepository:
         return False
     except VaultError:
         return True
-    return True
 
 
 def sweep_leftovers(settings: Settings, progress: Progress) -> None:

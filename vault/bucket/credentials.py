@@ -212,11 +212,15 @@ def _azure(place: BucketPlace, environment: Mapping[str, str]) -> Access:
             "export AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN",
         )
     endpoint = str(options.get("endpoint", ""))
-    return Access(
-        options=options,
-        allow_http=bool(endpoint) and _allow_http(endpoint, environment),
-        certificates=_certificates(environment, ""),
-    )
+    allow_http = bool(endpoint) and _allow_http(endpoint, environment)
+    signs = any(name in options for name in ("account_key", "skip_signature", "use_emulator"))
+    if allow_http and not signs and (parts := _parts(endpoint)) is not None and not _is_loopback(parts[1]):
+        raise UnsafeError(
+            f"the endpoint http://{parts[1]} is not encrypted",
+            why="each request carries what gives access, a SAS or a token: who listens could use it",
+            hint="use https://, or AZURE_STORAGE_KEY, which signs requests and is never sent",
+        )
+    return Access(options=options, allow_http=allow_http, certificates=_certificates(environment, ""))
 
 
 # --- what is the same for all --------------------------------------------------------------------

@@ -120,6 +120,18 @@ def test_plain_http_is_refused_unless_it_is_allowed(endpoint: str) -> None:
     assert find_access(S3, {**environment, "PGVAULT_ALLOW_HTTP": "1"}).allow_http
 
 
+@pytest.mark.parametrize(
+    "secret", [{"AZURE_STORAGE_SAS_TOKEN": "hunter2hunter2"}, {"IDENTITY_ENDPOINT": "http://x"}], ids=["sas", "token"]
+)
+def test_what_gives_access_by_itself_never_goes_over_plain_http(secret: dict[str, str]) -> None:
+    there = {"AZURE_STORAGE_ACCOUNT": "a", "PGVAULT_ALLOW_HTTP": "1"}
+    at = {"AZURE_STORAGE_ENDPOINT": "http://blobs.lan:10000/a"}
+    assert isinstance(refused("az://backups", {**there, **at, **secret}), UnsafeError)
+    assert find_access(AZ, {**there, **at, "AZURE_STORAGE_KEY": "hunter2hunter2=="}).allow_http
+    here = {"AZURE_STORAGE_ENDPOINT": "http://127.0.0.1:10000/a"}
+    assert find_access(AZ, {**there, **here, **secret}).allow_http
+
+
 @pytest.mark.parametrize("endpoint", ["http://localhost:9000", "http://127.0.0.2:9000", "http://[::1]:9000"])
 def test_plain_http_of_this_machine_needs_no_word(endpoint: str) -> None:
     assert find_access(S3, {**KEYS, "AWS_ENDPOINT_URL": endpoint}).allow_http

@@ -18,7 +18,10 @@ from vault.cli.options import Invocation, command
 from vault.errors import UsageError
 
 if TYPE_CHECKING:
+    from vault.app.beginning import PassphraseFile
     from vault.app.places import Place
+    from vault.app.settings import Settings
+    from vault.cli.render import Renderer
     from vault.ops.repository.keys import Created
     from vault.repo.state import Open
 
@@ -71,7 +74,7 @@ def init(
     settings, out = invocation.settings(), invocation.renderer()
     other = wiring.open_repository(replace(settings, repository=like)) if like is not None else None
     prepared = prepare(out, settings, Said(preset=preset, passphrase_path=passphrase_path, linked=linked, anew=anew))
-    created, passphrase, note = _create(prepared, kit_path=kit_path, label=label, like=other)
+    created, passphrase, note = _create(out, prepared, kit_path=kit_path, label=label, like=other)
     if not (kit_path or without_kit):
         out.line()
         out.block(created.kit)
@@ -87,7 +90,9 @@ def init(
     return ExitCode.OK
 
 
-def _create(prepared: Prepared, *, kit_path: str | None, label: str, like: Open | None) -> tuple[Created, str, str]:
+def _create(
+    out: Renderer, prepared: Prepared, *, kit_path: str | None, label: str, like: Open | None
+) -> tuple[Created, str, str]:
     """The repository, its kit in its file, the passphrase, and what is to be said of the place. Of what failed nothing is left that opens nothing."""
     from vault.ops.repository import keys
 
@@ -109,12 +114,19 @@ def _create(prepared: Prepared, *, kit_path: str | None, label: str, like: Open 
     except BaseException:
         if kit_file is not None:
             kit_file.discard()
-        if prepared.generated is not None and not wiring.may_be_there(prepared.settings):
-            prepared.generated.discard()
+        if prepared.generated is not None:
+            _keep_or_discard(out, prepared.generated, prepared.settings)
         raise
     if kit_file is not None:
         kit_file.write(created.kit)
     return created, passphrase, wiring.note_of(store)
+
+
+def _keep_or_discard(out: Renderer, generated: PassphraseFile, settings: Settings) -> None:
+    if wiring.may_be_there(settings):
+        out.insist(f"warning: {generated.path} stays: a repository that it opens may be there, or still come to be")
+    else:
+        generated.discard()
 
 
 def _tell(invocation: Invocation, prepared: Prepared, created: Created, *, kit_path: str | None, last: bool) -> None:

@@ -7,11 +7,12 @@ revokes nothing that was copied before: whoever has an old slot and its passphra
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from vault.crypto import keyed
 from vault.crypto.keys import Keys
-from vault.errors import AlreadyExists, IntegrityError, NotFound, NotThere, UnsafeError, UsageError
+from vault.errors import AlreadyExists, IntegrityError, NotFound, NotThere, StoreError, UnsafeError, UsageError
 from vault.format import keyslot
 from vault.format.config import CONFIG_NAME
 from vault.format.kit import decode_kit, encode_kit
@@ -32,6 +33,7 @@ from vault.repo.lineage import recordable
 from vault.repo.state import Open
 
 _KIT_LABEL = "recovery kit"
+_OTHER_BYTES = b"what no name is replaced by"
 _LABEL_BYTES_MAX = 200
 
 
@@ -48,7 +50,7 @@ def create_repository(
 
     store   empty, or left behind by an init that did not finish
     like    a repository whose id key and cut seed are shared, so that chunks copied between the two keep their ids
-    Raises  UnsafeError: there is a repository already, or other files
+    Raises  UnsafeError: there is a repository already, or other files; StoreError: the store replaces files (STORE-1)
     """
     refuse_foreign(store)
     repository = RepositoryId(entropy(16))
@@ -60,7 +62,7 @@ def create_repository(
     slot = seal_slot(
         bundle, passphrase, repository=repository, kdf=default_kdf(entropy), label=_label(label), created_ms=now_ms
     )
-    _put_slot(store, slot)
+    _require_create_only(store, keyslot.slot_name(_put_slot(store, slot)))
     config = RepositoryConfig(repository=repository, version=FORMAT_VERSION, features=(), created_ms=now_ms)
     try:
         store.put(CONFIG_NAME, signed_config(config, Keys.derive(bundle)))
@@ -68,6 +70,21 @@ def create_repository(
         raise UnsafeError("a repository was created here at the same moment", hint="use that one") from error
     store.barrier()
     return Created(repository=repository, kit=kit)
+
+
+def _require_create_only(store: ObjectStore, name: str) -> None:
+    """Try to replace a file, of a repository that is none yet. Raises  StoreError: it was replaced"""
+    try:
+        store.put(name, _OTHER_BYTES)
+    except AlreadyExists:
+        return
+    with suppress(StoreError):
+        store.delete(name)
+    raise StoreError(
+        f"no repository can be at {store.url}",
+        why="a file that was there was replaced by another one of its name: two writers would destroy each other's",
+        hint="choose storage that knows If-None-Match, or switch it on there: pgvault help buckets",
+    )
 
 
 def refuse_foreign(store: ObjectStore) -> None:

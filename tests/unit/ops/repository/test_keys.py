@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults import Fault, FaultStore
 from tests.small_repository import CLOCK, TestClock, new_repository, quick_keys
-from vault.errors import AuthenticationFailed, NotThere, StoreFull, UnsafeError, UsageError, WrongPassphrase
+from vault.errors import AuthenticationFailed, NotThere, StoreError, StoreFull, UnsafeError, UsageError, WrongPassphrase
 from vault.format.keyslot import decode_slot
 from vault.ops.repository import keys
 from vault.repo.state import Closed, Open
@@ -206,3 +206,20 @@ def test_no_key_is_made_by_a_clock_before_1970(store: MemoryStore) -> None:
         with pytest.raises(UsageError, match="clock stands before 1970"):
             call()
     assert store.files == before
+
+
+class Replacing(MemoryStore):
+    """As object storage that passes over the condition of a put."""
+
+    def put(self, name: str, data: bytes) -> None:
+        self.delete(name)
+        super().put(name, data)
+
+
+@pytest.mark.spec("STORE-1")
+def test_no_repository_is_made_where_files_are_replaced() -> None:
+    store = Replacing()
+    with pytest.raises(StoreError, match="no repository can be") as refused:
+        create(store, "one")
+    assert "If-None-Match" in refused.value.hint
+    assert store.files == {}
