@@ -76,7 +76,7 @@ def test_the_plan_is_shown_before_it_is_carried_out(grown: Command) -> None:
 def test_young_packs_stay_unless_somebody_says_otherwise(grown: Command) -> None:
     before = stored(grown)
     done = grown("prune")
-    assert "younger than --min-age" in done.out
+    assert "younger than 7 d (--min-age)" in done.out
     assert stored(grown) >= {name for name in before if name.startswith("packs/")}
 
 

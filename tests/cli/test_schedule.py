@@ -41,7 +41,7 @@ def test_installed_twice_is_one_and_removed_is_as_before(shop: Command) -> None:
     assert install(shop)["state"] == "unchanged"
     assert table(shop).read_text() == before
     assert install(shop, "--at", "04:20")["state"] == "updated"
-    assert table(shop).read_text() == before.replace("10 * * * *", "20 * * * *")
+    assert table(shop).read_text() == before.replace("10 * * * *", "20 * * * *").replace("at 03:10", "at 04:20")
     status = shop("schedule", "status", "--json").json()
     jsonschema.validate(status, SHAPES["schedule status"])
     [one] = status["schedules"]
