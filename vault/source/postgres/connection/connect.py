@@ -258,8 +258,9 @@ _REFUSED: Final = "channel_binding"
 
 def connect(server: Server) -> Session:
     """Open one session in autocommit mode. Raises Unreachable, UnsafeError"""
+    parameters = {**_not_from_here(server.parameters), **server.parameters}
     try:
-        connection = psycopg.connect(autocommit=True, prepare_threshold=None, **dict(server.parameters))  # type: ignore[arg-type]
+        connection = psycopg.connect(autocommit=True, prepare_threshold=None, **parameters)  # type: ignore[arg-type]
     except psycopg.Error as error:
         raise _no_connection(error, server) from None
     info = connection.info
@@ -268,6 +269,27 @@ def connect(server: Server) -> Session:
         connection.close()
         raise UnsafeError(f"the connection to {info.host} is in clear text", hint="enable TLS on the server")
     return Session(connection)
+
+
+def _not_from_here(parameters: Mapping[str, str]) -> dict[str, str]:
+    """What this process's own variables would add, each as if it were not set: `resolve` was given those that count.
+
+    libpq takes whatever it is not given from the process: PGHOSTADDR alone leads a socket's session to another server. What a service
+    leaves open comes from there, though.
+    """
+    if parameters.get("service"):
+        return {}
+    return {
+        name: (option.compiled or b"").decode()
+        for option in pq.Conninfo.get_defaults()
+        if option.val not in (None, option.compiled)
+        and option.envvar is not None
+        and (name := option.keyword.decode()) not in _OF_A_SERVICE
+    }
+
+
+_OF_A_SERVICE: Final = frozenset({"service", "servicefile"})
+"""An empty one is a service without a name, which is not defined."""
 
 
 def _no_connection(error: psycopg.Error, server: Server) -> Unreachable:

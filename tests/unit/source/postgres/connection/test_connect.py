@@ -8,8 +8,9 @@ import psycopg
 import pytest
 from psycopg.pq import DiagnosticField
 
+from tests.fix_postgres import Cluster
 from vault.errors import Incoherent, PermissionMissing, SourceError, Unreachable, UnsafeError, VaultError
-from vault.source.postgres.connection.connect import Server, connect, resolve, translate
+from vault.source.postgres.connection.connect import Server, connect, pinned, resolve, translate
 
 SERVICES = """
 [socket]
@@ -154,3 +155,32 @@ def test_an_error_is_told_by_what_can_be_done_next(
     assert message in error.message
     assert error.why == "as the server says"
     assert "SECRET" not in shown(error), "details and hints hold values too"
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PGHOSTADDR", "127.0.0.1"),
+        ("PGOPTIONS", "-c no_such_setting=1 -c work_mem=x"),
+        ("PGREQUIREAUTH", "scram-sha-256"),
+        ("PGCHANNELBINDING", "require"),
+        ("PGTARGETSESSIONATTRS", "standby"),
+        ("PGPORT", "1"),
+        ("PGUSER", "nobody-of-that-name"),
+        ("PGGSSENCMODE", "require"),
+    ],
+)
+def test_variables_of_the_process_lead_nobody_elsewhere(
+    postgres: Cluster, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    server = resolve(postgres.dsn("postgres"), {}, allow_cleartext=False)
+    monkeypatch.setenv(name, value)
+    session = connect(server)
+    try:
+        assert session.row("SELECT pg_catalog.inet_server_addr()", doing="testing") == (None,)
+        again = connect(pinned(server, session))
+        assert again.row("SELECT pg_catalog.inet_server_addr()", doing="testing") == (None,)
+        again.close()
+    finally:
+        session.close()
