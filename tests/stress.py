@@ -160,7 +160,7 @@ def settle_one(place: Place, repo: Open) -> None:
     for _ in range(2):
         prune.run(
             repo,
-            options=PruneOptions(min_age_ms=0, max_unused=0.0),
+            options=PruneOptions(min_age_ms=0, max_unused=0.0, remove_all=True),
             lease=own_lease(SystemClock()),
             is_dead=is_dead,
             tell=lambda _: None,

@@ -192,6 +192,7 @@ def reclaim(place: Place, choice: random.Random, name: str) -> str:
         min_age_ms=0 if choice.random() < 0.8 else 2_000,
         max_unused=choice.choice([0.0, 0.05, 0.5]),
         copied_bytes_max=choice.choice([None, None, 0, 100_000]),
+        remove_all=True,  # of a copy nothing may have arrived yet
     )
     try:
         report = prune.run(
