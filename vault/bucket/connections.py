@@ -20,12 +20,15 @@ from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined
 from weakref import finalize
 
 from vault.bucket.credentials import Access
+from vault.bucket.errors import translate
 from vault.bucket.signature import quoted_path, quoted_query, sign
-from vault.errors import Unavailable
+from vault.errors import AlreadyExists, StoreError, Unavailable, VaultError
 
 CONNECT_S: Final = 10
 IDLE_S: Final = 60
 """Without a byte of an answer."""
+AT_END_S: Final = 3
+"""The same two once the command ends: nobody waits longer for what is cleared away."""
 ATTEMPTS: Final = 7
 PAUSE_S: Final = 0.1
 """Before the second attempt; each pause is twice the one before: some six seconds in all."""
@@ -92,6 +95,22 @@ class Connections:
             return Answer(status=answer.status, headers=answer.headers, body=body, repeated=repeated)
         raise AssertionError("the last attempt returns or raises")
 
+    def ask_at_end(self, request: RestRequest) -> Answer:
+        """As `ask`, for what clears away: after `cancel` once more, briefly, over a connection that nothing has ended. Raises  Unavailable"""
+        try:
+            return self.ask(request)
+        except Unavailable:
+            if not self._cancelled:
+                raise
+        connection = self._new_connection(AT_END_S)
+        try:
+            response = self._sent(connection, request, idle_s=AT_END_S)
+            return Answer(status=response.status, headers={}, body=_whole(response, request.method), repeated=True)
+        except (OSError, HTTPException) as error:
+            raise self.unavailable(error) from error
+        finally:
+            connection.close()
+
     @contextmanager
     def opened(self, request: RestRequest) -> Iterator[tuple[Answer, HTTPResponse]]:
         """One attempt: status and headers, and the body to read. Raises  OSError, HTTPException"""
@@ -143,16 +162,18 @@ class Connections:
         try:
             return self._idle.pop()  # one step, so that two threads never get the same
         except IndexError:
-            pass
+            return self._new_connection(CONNECT_S)
+
+    def _new_connection(self, timeout_s: float) -> HTTPConnection:
         host, port = self._proxy or (self._host, self._port)
         if self._tls is None:
-            return HTTPConnection(host, port, timeout=CONNECT_S)
-        connection = HTTPSConnection(host, port, timeout=CONNECT_S, context=self._tls)
+            return HTTPConnection(host, port, timeout=timeout_s)
+        connection = HTTPSConnection(host, port, timeout=timeout_s, context=self._tls)
         if self._proxy is not None:
             connection.set_tunnel(self._host, self._port or 443)
         return connection
 
-    def _sent(self, connection: HTTPConnection, request: RestRequest) -> HTTPResponse:
+    def _sent(self, connection: HTTPConnection, request: RestRequest, *, idle_s: float = IDLE_S) -> HTTPResponse:
         path, query = quoted_path(self._base.encode() + request.path), quoted_query(request.query)
         headers = {"host": self._authority, "user-agent": "pgvault", "accept-encoding": "identity", **request.headers}
         if self._access.keys is not None:
@@ -171,7 +192,7 @@ class Connections:
             sock: socket.socket | None = connection.sock
             if sock is None:
                 raise ConnectionAbortedError("the command ends")
-            sock.settimeout(IDLE_S)
+            sock.settimeout(idle_s)
         connection.putrequest(
             request.method, f"{path}?{query}" if query else path, skip_host=True, skip_accept_encoding=True
         )
@@ -181,6 +202,13 @@ class Connections:
             connection.putheader("content-length", str(len(request.body)))
         connection.endheaders(request.body or None)
         return connection.getresponse()
+
+
+def refused(answer: Answer, message: str) -> VaultError:
+    """By the one table of what storage means."""
+    text = f"status code: {answer.status} {answer.body[:4096].decode('utf-8', 'replace')}"
+    error = translate(text, message)
+    return StoreError(message, why=error.why, hint=error.hint) if isinstance(error, AlreadyExists) else error
 
 
 def _close(connections: list[HTTPConnection]) -> None:

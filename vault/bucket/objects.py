@@ -6,18 +6,19 @@ states never become one stream. May be used from several threads.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from http.client import HTTPException, HTTPResponse
 from itertools import chain
 from typing import Final
 
-from vault.bucket.connections import AGAIN, ATTEMPTS, Answer, Connections, RestRequest
+from vault.bucket.connections import AGAIN, ATTEMPTS, Answer, Connections, RestRequest, refused
 from vault.bucket.credentials import Access, find_access
-from vault.bucket.errors import translate
 from vault.bucket.listing import ListedObject, header_time_ns, plain_etag, read_buckets, read_page
+from vault.bucket.multipart import MultipartUpload, is_completed, is_gone
 from vault.bucket.place import ALL_BUCKETS, BucketPlace
-from vault.errors import AlreadyExists, CredentialsRefused, StoreError, VaultError
+from vault.errors import AlreadyExists, CredentialsRefused, NotFound, StoreError
 
 PIECE_BYTES: Final = 1024 * 1024
 UNKNOWN: Final = -1
@@ -98,7 +99,7 @@ class BucketObjects:
         message = f"cannot list the buckets of {self.url}"
         answer = self._connections.ask(RestRequest(method="GET", path=b"/"))
         if answer.status != 200:
-            raise _refused(answer, message)
+            raise refused(answer, message)
         try:
             return read_buckets(answer.body)
         except ValueError as error:
@@ -113,7 +114,7 @@ class BucketObjects:
             asked = {**query, "continuation-token": token} if token else query
             answer = self._connections.ask(RestRequest(method="GET", path=path, query=asked))
             if answer.status != 200:
-                raise _refused(answer, message)
+                raise refused(answer, message)
             try:
                 page = read_page(answer.body, self._prefix)
             except ValueError as error:
@@ -131,7 +132,7 @@ class BucketObjects:
         if answer.status == 404:
             return None
         if answer.status != 200:
-            raise _refused(answer, f"cannot look at it in {self.url}")
+            raise refused(answer, f"cannot look at it in {self.url}")
         return _state(key, answer, int(answer.headers.get("content-length", "0")))
 
     def open(self, key: bytes, etag: str) -> OpenObject:
@@ -198,7 +199,7 @@ class BucketObjects:
                         if offset >= total or total == UNKNOWN:  # in chunks: one that is missing has raised
                             return
                     elif attempt + 1 == ATTEMPTS:
-                        raise _refused(_with_body(answer, response), f"cannot read it in {self.url}")
+                        raise refused(_with_body(answer, response), f"cannot read it in {self.url}")
             except (OSError, HTTPException) as error:
                 if attempt + 1 == ATTEMPTS:
                     raise self._connections.unavailable(error) from error
@@ -206,7 +207,7 @@ class BucketObjects:
             attempt += 1
 
     def _require(self, answer: Answer, response: HTTPResponse, etag: str, *, partial: bool) -> None:
-        """Raises  Changed; as `_refused`"""
+        """Raises  Changed; as `refused`"""
         message = f"cannot read it in {self.url}"
         if answer.status in (412, 416) or (partial and answer.status == 200):
             response.read()
@@ -215,7 +216,7 @@ class BucketObjects:
             answer = _with_body(answer, response)
             if b"<Code>InvalidObjectState</Code>" in answer.body:
                 raise Archived
-            raise _refused(answer, message)
+            raise refused(answer, message)
         told = plain_etag(answer.headers.get("etag", ""))
         if etag and told != etag:
             raise Changed("since it was listed")
@@ -233,17 +234,16 @@ class BucketObjects:
             if answer.status == 409 and attempt + 1 < ATTEMPTS:  # another conditional request for it is under way
                 self._connections.pause(attempt)
                 continue
-            if answer.status == 412 and answer.repeated and self._is(key, body):
-                return  # the answer to our own was lost
             if answer.status == 412:
+                if answer.repeated and self._holds(
+                    key, len(body), sha256=hashlib.sha256(body).digest(), headers=headers
+                ):
+                    return  # the answer to our own was lost
                 raise _taken(message)
             if answer.status != 200:
-                raise _refused(answer, message)
+                raise refused(answer, message)
             return
         raise _taken(message)
-
-    def _is(self, key: bytes, body: bytes) -> bool:
-        return b"".join(self.open(key, "").blocks) == body
 
     def _put_parts(
         self, key: bytes, parts: Iterator[bytes], *, headers: Mapping[str, str], condition: Mapping[str, str]
@@ -251,39 +251,50 @@ class BucketObjects:
         message = f"cannot write it in {self.url}"
         if condition and self.stat(key) is not None:
             raise _taken(message)
-        begun = self._ask("POST", key, query={"uploads": ""}, headers=headers)
-        upload = _between(begun.body, b"<UploadId>", b"</UploadId>")
-        if begun.status != 200 or not upload:
-            raise _refused(begun, message)
+        upload = MultipartUpload(self._connections, self._path(key), message)
+        upload.begin(headers)
         try:
-            told = []
-            for number, part in enumerate(parts, 1):
-                answer = self._ask("PUT", key, query={"partNumber": str(number), "uploadId": upload}, body=part)
-                if answer.status != 200 or "etag" not in answer.headers:
-                    raise _refused(answer, message)
-                told.append(
-                    f"<Part><PartNumber>{number}</PartNumber><ETag>{_escaped(answer.headers['etag'])}</ETag></Part>"
-                )
-            whole = f"<CompleteMultipartUpload>{''.join(told)}</CompleteMultipartUpload>".encode()
-            asked = condition if self._conditions else {}
-            answer = self._ask("POST", key, query={"uploadId": upload}, headers=asked, body=whole)
-            if answer.status == 404 and answer.repeated and self.stat(key) is not None:
-                return  # completed by the request whose answer was lost
+            for part in parts:
+                upload.send(part)
+            answer = self._completed(key, upload, condition)
+            if is_completed(answer):
+                return
+            broken = answer.status == 200 and b"<Error>" not in answer.body
+            lost = answer.repeated and (answer.status in (404, 412) or is_gone(answer))
+            if (broken or lost) and self._holds(key, upload.size, sha256=upload.sha256, headers=headers):
+                return  # by the request whose answer was lost
             if answer.status == 412:
                 raise _taken(message)
-            # The status is sent before the parts are joined: what went wrong then is in the body.
-            if answer.status != 200 or b"<Error>" in answer.body:
-                raise _refused(answer, message)
+            raise _no_storage(message) if broken else upload.refusal(answer)
         except BaseException:
-            self._abort(key, upload)
+            upload.abort()
             raise
 
-    def _abort(self, key: bytes, upload: str) -> None:
-        """So that nobody pays for parts of nothing; what remains is for the bucket's own rules."""
+    def _completed(self, key: bytes, upload: MultipartUpload, condition: Mapping[str, str]) -> Answer:
+        if condition and self._conditions:
+            answer = upload.complete(condition)
+            if answer.status != 501:
+                return answer
+            self._conditions = False
+        if condition and self.stat(key) is not None:
+            raise _taken(f"cannot write it in {self.url}")
+        return upload.complete({})
+
+    def _holds(self, key: bytes, size: int, *, sha256: bytes, headers: Mapping[str, str]) -> bool:
+        """Whether what stands there is what was sent, byte for byte and with its attributes. Its bytes are read as a stream."""
+        found = self.stat(key)
+        if found is None or found.size != size:
+            return False
+        digest = hashlib.sha256()
         try:
-            self._ask("DELETE", key, query={"uploadId": upload})
-        except VaultError:
-            return
+            opened = self.open(key, found.etag)
+            if not set(_attributes(headers)) <= set(opened.attributes):
+                return False
+            for block in opened.blocks:
+                digest.update(block)
+        except (Changed, Archived, NotFound):
+            return False
+        return digest.digest() == sha256
 
 
 def _parts(blocks: Iterator[bytes]) -> Iterator[bytes]:
@@ -346,13 +357,6 @@ def _require_keys(place: BucketPlace, access: Access) -> None:
         )
 
 
-def _refused(answer: Answer, message: str) -> VaultError:
-    """By the one table of what storage means."""
-    text = f"status code: {answer.status} {answer.body[:4096].decode('utf-8', 'replace')}"
-    error = translate(text, message)
-    return StoreError(message, why=error.why, hint=error.hint) if isinstance(error, AlreadyExists) else error
-
-
 def _with_body(answer: Answer, response: HTTPResponse) -> Answer:
     return Answer(status=answer.status, headers=answer.headers, body=response.read(65536))
 
@@ -363,14 +367,3 @@ def _no_storage(message: str) -> StoreError:
 
 def _taken(message: str) -> AlreadyExists:
     return AlreadyExists(message, why="it is there already")
-
-
-def _between(body: bytes, before: bytes, after: bytes) -> str:
-    from html import unescape
-
-    _, _, rest = body.partition(before)
-    return unescape(rest.partition(after)[0].decode("utf-8", "replace")) if rest else ""
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
