@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -16,6 +17,10 @@ from vault.bucket.credentials import StaticKeys
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _UNRESERVED: Final = "-_.~"
+_SIGNED: Final = ("host", "range")
+_SIGNED_BEGINNINGS: Final = ("x-amz-", "if-", "content-")
+"""What decides over the effect of a request; the rest belongs to whoever passes it on."""
+_SPACES: Final = re.compile(" +")
 
 
 def quoted_path(path: bytes) -> str:
@@ -39,14 +44,15 @@ def sign(
     now_ms: int,
 ) -> dict[str, str]:
     """`headers`, with those that sign them. `path` and `query` are quoted; `headers` have lower-case names, `host` among them, and
-    values as they go over the line: each character a byte."""
+    values as they go over the line: each character a byte. What proxies change (`accept-encoding`, `user-agent`) is not signed."""
     now = _EPOCH + timedelta(milliseconds=now_ms)
     time, day = now.strftime("%Y%m%dT%H%M%SZ"), now.strftime("%Y%m%d")
-    signed = {**headers, "x-amz-content-sha256": body_sha256, "x-amz-date": time}
+    given = {**headers, "x-amz-content-sha256": body_sha256, "x-amz-date": time}
     if keys.token:
-        signed["x-amz-security-token"] = keys.token
-    names = ";".join(sorted(signed))
-    lines = "".join(f"{name}:{' '.join(signed[name].split())}\n" for name in sorted(signed))
+        given["x-amz-security-token"] = keys.token
+    signed = sorted(name for name in given if name in _SIGNED or name.startswith(_SIGNED_BEGINNINGS))
+    names = ";".join(signed)
+    lines = "".join(f"{name}:{_as_signed(given[name])}\n" for name in signed)
     request = f"{method}\n{path}\n{query}\n{lines}\n{names}\n{body_sha256}"
     scope = f"{day}/{region}/s3/aws4_request"
     text = "\n".join(("AWS4-HMAC-SHA256", time, scope, hashlib.sha256(request.encode("latin-1")).hexdigest()))
@@ -55,4 +61,9 @@ def sign(
         key = hmac.digest(key, word.encode(), "sha256")
     signature = hmac.digest(key, text.encode(), "sha256").hex()
     authorization = f"AWS4-HMAC-SHA256 Credential={keys.key_id}/{scope}, SignedHeaders={names}, Signature={signature}"
-    return {**signed, "authorization": authorization}
+    return {**given, "authorization": authorization}
+
+
+def _as_signed(value: str) -> str:
+    """Spaces alone are counted once: of a text in UTF-8, 0x85 and 0xA0 are parts of letters."""
+    return _SPACES.sub(" ", value.strip(" \t"))

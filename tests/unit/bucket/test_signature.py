@@ -56,3 +56,21 @@ def test_a_session_token_is_signed_and_no_value_shows_a_secret() -> None:
 
 def test_every_byte_of_a_key_is_quoted_once_and_slashes_stay() -> None:
     assert quoted_path(b"/b//a/../%25\xff +~") == "/b//a/../%2525%FF%20%2B~"
+
+
+def test_what_proxies_change_is_not_signed_and_what_decides_is() -> None:
+    given = ["host", "range", "if-match", "if-none-match", "content-type", "content-encoding", "x-amz-meta-a"]
+    passing = ["accept-encoding", "user-agent", "cache-control", "expires"]
+    signed = sign(
+        "PUT",
+        "/",
+        "",
+        headers=dict.fromkeys([*given, *passing], "v"),
+        body_sha256=EMPTY,
+        keys=KEYS,
+        region="r",
+        now_ms=MAY_24_2013_MS,
+    )
+    names = signed["authorization"].partition("SignedHeaders=")[2].partition(",")[0].split(";")
+    assert names == sorted([*given, "x-amz-content-sha256", "x-amz-date"])
+    assert set(passing) <= signed.keys()
