@@ -46,10 +46,13 @@ class BucketSource(Protocol):
 class BucketTarget(Protocol):
     """A bucket that is written into, by any number of threads. `Stamp` as in the snapshot."""
 
-    def write_object(self, path: bytes, blocks: Iterator[bytes], *, stamp: Stamp | None, replace: bool) -> None:
+    def write_object(
+        self, path: bytes, blocks: Iterator[bytes], *, stamp: Stamp | None, replace: bool
+    ) -> tuple[str, ...]:
         """All of `blocks` or nothing; what is there stays unless `replace`. `path` as of `BucketSource.state`.
+        Gives the names of attributes that the bucket cannot have.
 
-        Raises  UnsafeError: it came meanwhile; SourceError; PermissionMissing; Unreachable
+        Raises  UnsafeError: it came meanwhile; SourceError; PermissionMissing: for this object; CredentialsRefused: for all; Unreachable
         """
 
     def cancel(self) -> None:

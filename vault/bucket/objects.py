@@ -7,6 +7,7 @@ states never become one stream. May be used from several threads.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from http.client import HTTPException, HTTPResponse
@@ -36,6 +37,9 @@ HEADERS: Final = (
     "expires",
 )
 _META: Final = "x-amz-meta-"
+_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+"""What no line of a header holds; every other byte it does."""
 
 
 class Changed(Exception):
@@ -146,16 +150,23 @@ class BucketObjects:
         size = int(answer.headers.get("content-length", UNKNOWN))
         return OpenObject(object=_state(key, answer, size), attributes=_attributes(answer.headers), blocks=blocks)
 
-    def put(self, key: bytes, blocks: Iterator[bytes], attributes: Mapping[str, str], *, replace: bool) -> None:
-        """All of `blocks`, or nothing. Raises  AlreadyExists: it is there, unless `replace`; StoreDenied; StoreFull; StoreError; Unavailable"""
+    def put(
+        self, key: bytes, blocks: Iterator[bytes], attributes: Mapping[str, str], *, replace: bool
+    ) -> tuple[str, ...]:
+        """All of `blocks`, or nothing; which of `attributes` are left out, as no header here can say them.
+
+        Raises  AlreadyExists: it is there, unless `replace`; StoreDenied; StoreFull; StoreError; Unavailable
+        """
         parts = _parts(blocks)
         first, second = next(parts, b""), next(parts, None)
-        headers = _headers(attributes)
+        said = _headers(attributes)
+        headers = dict(said.values())
         condition = {} if replace else {"if-none-match": "*"}
         if second is None:
             self._put_new(key, first, headers=headers, condition=condition)
         else:
             self._put_parts(key, chain((first, second), parts), headers=headers, condition=condition)
+        return tuple(sorted(attributes.keys() - said.keys()))
 
     # --- how ---------------------------------------------------------------------------------------
 
@@ -326,18 +337,23 @@ def _attributes(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted((_utf8(name), _utf8(value)) for name, value in {**own, **known}.items()))
 
 
-def _headers(attributes: Mapping[str, str]) -> dict[str, str]:
-    """What is no header (of another kind of bucket, or with a line's end in it) is left out."""
-    named = {
-        _META + name.removeprefix("meta-") if name.startswith("meta-") else name: value
-        for name, value in attributes.items()
-    }
-    wanted = {name: value for name, value in named.items() if name in HEADERS or name.startswith(_META)}
-    return {
-        name: value.encode().decode("latin-1")
-        for name, value in wanted.items()
-        if name.isascii() and name.isprintable() and " " not in name and ":" not in name and value.isprintable()
-    }
+def _headers(attributes: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """By the names of `attributes`, what goes over the line: name and value of each that can be a header here.
+
+    White space at the ends is none of a header's value: servers take it off, each its own kinds, also before they compare signatures.
+    """
+    found: dict[str, tuple[str, str]] = {}
+    for attribute, value in attributes.items():
+        own = attribute.startswith("meta-")
+        name, line = _META + attribute.removeprefix("meta-") if own else attribute, value.encode().decode("latin-1")
+        if (
+            (own or attribute in HEADERS)
+            and _NAME.fullmatch(name)
+            and not _CONTROL.search(line)
+            and value == value.strip()
+        ):
+            found[attribute] = name, line
+    return found
 
 
 def _utf8(text: str) -> str:

@@ -34,12 +34,19 @@ class BucketMerging:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Step:
-    """`state` of the object in the target, or None; `standing` and `refused` are known when it is done."""
+    """`state` of the object in the target, or None; the others are known when it is done.
+
+    written  it came, if perhaps without some attributes
+    told     in what it is not as in the snapshot
+    denied   why it may not be written
+    """
 
     item: FileItem
     state: SourceFile | None = None
     standing: str = MISSING
-    refused: Missing | None = None
+    written: bool = False
+    told: Missing | None = None
+    denied: PermissionMissing | None = None
 
 
 def compare_bucket(snapshot: Snapshot, name: str, there: BucketSource) -> Standing:
@@ -63,7 +70,7 @@ def restore_bucket(
 ) -> RestoredDirectory:
     """Write every file of directory `name` as an object; with `merging` only those that it says.
 
-    Raises  NotThere: the snapshot has no such directory; PermissionMissing; Unreachable; IntegrityError
+    Raises  NotThere: the snapshot has no such directory; PermissionMissing: for every object; CredentialsRefused; Unreachable; IntegrityError
     """
     listed = snapshot.directory(name)
     progress.stage(f"files of {name}", listed.sums.bytes)
@@ -73,18 +80,20 @@ def restore_bucket(
     def bring(step: _Step) -> _Step:
         standing = MISSING if there is None else _standing(snapshot, step, there)
         if standing == MISSING or (may_replace and standing != EQUAL):
-            refused = _write(snapshot, step.item, target, replacing=standing != MISSING, progress=progress)
-            return replace(step, standing=MISSING, refused=refused)
+            return _write(snapshot, step, target, replacing=standing != MISSING, progress=progress)
         return replace(step, standing=standing)
 
     done = _Done()
     for step in _each(bring, _steps(snapshot, name, there), cancel=target.cancel):
         done.add(step)
+        if step.denied is not None and len(done.told) >= _AHEAD:
+            done.require_any()
+    done.require_any()
     return RestoredDirectory(
         files=done.files,
         size=done.size,
         paths=tuple(done.paths),
-        changed=tuple(done.refused),
+        changed=tuple(done.told),
         equal=done.equal,
         left=tuple(done.left),
     )
@@ -95,19 +104,26 @@ class _Done:
         self.files = self.size = self.equal = 0
         self.paths: list[bytes] = []
         self.left: list[Differing] = []
-        self.refused: list[Missing] = []
+        self.told: list[Missing] = []
+        self._denied: PermissionMissing | None = None
 
     def add(self, step: _Step) -> None:
         self.paths.append(step.item.path)
-        if step.refused is not None:
-            self.refused.append(step.refused)
+        self._denied = self._denied or step.denied
+        if step.told is not None:
+            self.told.append(step.told)
+        if step.written:
+            self.files += 1
+            self.size += step.item.size
         elif step.standing == EQUAL:
             self.equal += 1
         elif step.standing != MISSING:
             self.left.append(Differing(path=path_text(step.item.path), why=step.standing))
-        elif step.item.type is FileType.FILE:
-            self.files += 1
-            self.size += step.item.size
+
+    def require_any(self) -> None:
+        """Raises  PermissionMissing: nothing may be written, so that it is not for one object"""
+        if self._denied is not None and self.files == 0:
+            raise self._denied
 
 
 def _steps(snapshot: Snapshot, name: str, there: BucketSource | None) -> Iterator[_Step]:
@@ -125,15 +141,12 @@ def _each(work: Callable[[_Step], _Step], steps: Iterator[_Step], *, cancel: Cal
         yield from done
 
 
-def _write(
-    snapshot: Snapshot, item: FileItem, target: BucketTarget, *, replacing: bool, progress: Progress
-) -> Missing | None:
-    """Why the object is not as in the snapshot, which keeps no other one back. Raises  PermissionMissing; Unreachable; IntegrityError"""
-    shown = path_text(item.path)
+def _write(snapshot: Snapshot, step: _Step, target: BucketTarget, *, replacing: bool, progress: Progress) -> _Step:
+    """What one object is refused keeps no other one back. Raises  CredentialsRefused; Unreachable; IntegrityError"""
+    item, step = step.item, replace(step, standing=MISSING)
     if item.type is FileType.SYMLINK:
-        return Missing(
-            item=shown, state=State.NOT_EXPORTABLE, why="a bucket has no links", fix="restore to a directory"
-        )
+        why, fix = "a bucket has no links", "restore to a directory"
+        return replace(step, told=_told(item, why, state=State.NOT_EXPORTABLE, fix=fix))
 
     def blocks() -> Iterator[bytes]:
         for block in snapshot.file_blocks(item):
@@ -141,13 +154,22 @@ def _write(
             yield block
 
     try:
-        target.write_object(item.path, blocks(), stamp=item.stamp, replace=replacing)
-    except PermissionMissing:
-        raise
+        lost = target.write_object(item.path, blocks(), stamp=item.stamp, replace=replacing)
     except (SourceError, UnsafeError) as error:
-        why = f"{error.message}: {error.why}"
-        return Missing(item=shown, state=State.FAILED, why=why, fix=error.hint or "look at what is there")
-    return None
+        denied = error if isinstance(error, PermissionMissing) else None
+        state = State.FAILED if denied is None else State.NOT_PERMITTED
+        fix = error.hint or "look at what is there"
+        told = _told(item, f"{error.message}: {error.why}", state=state, fix=fix)
+        return replace(step, told=told, denied=denied)
+    if not lost:
+        return replace(step, written=True)
+    why = f"it is there without the attributes {', '.join(map(ascii, lost))}: this bucket cannot have them"
+    told = _told(item, why, state=State.NOT_EXPORTABLE, fix="set them by the means of the storage")
+    return replace(step, written=True, told=told)
+
+
+def _told(item: FileItem, why: str, *, state: State, fix: str) -> Missing:
+    return Missing(item=path_text(item.path), state=state, why=why, fix=fix)
 
 
 def _standing(snapshot: Snapshot, step: _Step, there: BucketSource) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Self
 
 from vault.bucket.objects import BucketObjects
-from vault.errors import UnsafeError
+from vault.errors import CredentialsRefused, PermissionMissing, UnsafeError
 from vault.model import Stamp
 from vault.model.files import path_text
 from vault.model.object_keys import key_of
@@ -31,11 +31,18 @@ class BucketWriter:
     def __exit__(self, *_: object) -> None:
         return
 
-    def write_object(self, path: bytes, blocks: Iterator[bytes], *, stamp: Stamp | None, replace: bool) -> None:
+    def write_object(
+        self, path: bytes, blocks: Iterator[bytes], *, stamp: Stamp | None, replace: bool
+    ) -> tuple[str, ...]:
         key = path if stamp is None else key_of(path)
         attributes = {} if stamp is None else dict(stamp.attributes)
-        with translated(f"cannot restore {path_text(path)}"):
-            self._objects.put(key, blocks, attributes, replace=replace)
+        try:
+            with translated(f"cannot restore {path_text(path)}"):
+                return self._objects.put(key, blocks, attributes, replace=replace)
+        except PermissionMissing as error:
+            if isinstance(error.__cause__, CredentialsRefused):  # no other object would fare better
+                raise error.__cause__ from None
+            raise
 
     def cancel(self) -> None:
         self._objects.cancel()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,10 +12,14 @@ import pytest
 from tests.bucket_directories import empty, fill, objects_of
 from tests.bucket_servers import BucketServer
 from tests.faulty_proxy import Fate, FaultyProxy
+from tests.fix_buckets import BucketServers
+from tests.http_front import Connection, Forward, Front, Message, answer
 from tests.small_repository import Quiet, new_repository, take
 from tests.unit.bucket.test_objects import ODD
 from vault.bucket import connections
-from vault.errors import Unreachable, UnsafeError
+from vault.bucket.objects import BucketObjects
+from vault.bucket.place import parse_place
+from vault.errors import CredentialsRefused, PermissionMissing, Unreachable, UnsafeError
 from vault.model import State
 from vault.ops.restore.bucket import BucketMerging, compare_bucket, restore_bucket
 from vault.ops.restore.files import RestoredDirectory, restore_directory
@@ -156,6 +162,58 @@ def test_a_directory_comes_into_a_bucket_under_its_paths_and_links_are_told(
         b"d/x": b"d/x", b"100%25": b"100%25", b"%": b"%", b"100%": b"100%",
     }  # fmt: skip
     assert [(one.item, one.why) for one in done.changed] == [("link", "a bucket has no links")]
+
+
+def denied(beginnings: str, request: Message, ask: Forward, client: Connection) -> None:
+    """As with a policy that lets nobody write what begins with one of these letters."""
+    if request.method == "PUT" and request.target.rpartition("/")[2].startswith(tuple(beginnings)):
+        said = answer(403, b"<Error><Code>AccessDenied</Code></Error>", Content_Type="application/xml")
+    else:
+        said = ask(request)
+    client.send(said.head() + (b"" if request.method == "HEAD" else said.body))
+
+
+def test_an_object_that_may_not_be_written_keeps_no_other_one_back(repo: Open, s3_server: BucketServer) -> None:
+    url = s3_server.new_bucket()
+    fill(s3_server, url, {b"%02d" % number: b"x" for number in range(20)} | {b"z": b"z"})
+    snapshot = saved(repo, s3_server, url)
+    with Front(s3_server.endpoint, partial(denied, "0z")) as front:
+        done = restore(snapshot, s3_server.at(front.endpoint), s3_server.new_bucket())
+    assert done.files == 10
+    assert {(one.item, one.state) for one in done.changed} == {
+        (name, State.NOT_PERMITTED) for name in ["z", *(f"{number:02d}" for number in range(10))]
+    }
+    with Front(s3_server.endpoint, partial(denied, "012z")) as front, pytest.raises(PermissionMissing):
+        restore(snapshot, s3_server.at(front.endpoint), s3_server.new_bucket())
+
+
+def test_keys_that_are_refused_end_the_restore(
+    repo: Open, s3_server: BucketServer, bucket_servers: BucketServers
+) -> None:
+    url, server = s3_server.new_bucket(), bucket_servers["versitygw"]
+    fill(s3_server, url, {b"a": b"a", b"b": b"b"})
+    wrong = {**server.environment, "AWS_SECRET_ACCESS_KEY": "wrong"}
+    objects = BucketObjects(parse_place(server.new_bucket()), wrong, lambda: time.time_ns() // 10**6)
+    with pytest.raises(CredentialsRefused), BucketWriter(objects, merge=True) as target:
+        restore_bucket(saved(repo, s3_server, url), "storage", target, progress=Quiet())
+
+
+def test_attributes_that_cannot_come_are_told_and_the_object_is_there(repo: Open, s3_server: BucketServer) -> None:
+    url, other = s3_server.new_bucket(), s3_server.new_bucket()
+    fill(s3_server, url, {b"a": b"content"})
+
+    def attributed(request: Message, ask: Forward, client: Connection) -> None:
+        said = ask(request)
+        said.headers.append(("x-amz-meta-a", "end\u0085".encode().decode("latin-1")))
+        client.send(said.head() + said.body)
+
+    with Front(s3_server.endpoint, attributed) as front:
+        snapshot = saved(repo, s3_server.at(front.endpoint), url)
+    done = restore(snapshot, s3_server, other)
+    assert (done.files, done.size) == (1, 7)
+    (told,) = done.changed
+    assert (told.item, told.state) == ("a", State.NOT_EXPORTABLE)
+    assert "without the attributes 'meta-a'" in told.why
 
 
 def test_an_outage_ends_the_restore_and_faults_that_pass_do_not(
