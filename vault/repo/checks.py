@@ -26,6 +26,8 @@ KEPT: Final = 3
 """Records of each kind that a tidying leaves."""
 CHECK: Final = "check"
 VERIFY: Final = "verify"
+PART: Final = "part"
+"""Of a check that was broken off: what it read and found counts, and it is no check."""
 _LINES_MAX: Final = 100
 """Damages that are told in a record, beside one for each damaged pack; the check itself told them all."""
 
@@ -45,13 +47,15 @@ def record(
     whole: Collection[PackId],
     damaged: Collection[PackId],
     entropy: Entropy,
+    kind: str = CHECK,
 ) -> CheckRecord:
     """Write down what a check found, durably; older ones go.
 
     whole    packs of which every byte was read and found right; damaged: those of which it was not
+    kind     CHECK, or PART if it was broken off
     Raises   StoreError: it cannot be written
     """
-    before = _of(_all(repo.open), CHECK)
+    before = _of(_all(repo.open), CHECK, PART)
     carried = _carried(one for _, one in before)
     lines = [*damage][:_LINES_MAX]
     told = _by_file(lines)
@@ -69,7 +73,7 @@ def record(
         packs.append(CheckedPack(id=name, size=size, read_ms=read_ms))
     made = CheckRecord(
         created_ms=now_ms,
-        kind=CHECK,
+        kind=kind,
         host=host,
         objects=objects,
         read_bytes=read_bytes,
@@ -77,29 +81,35 @@ def record(
         packs=tuple(packs),
     )
     own = save(repo.open, FileKind.CHECK, encode_check(made), entropy=entropy)
-    _follow(repo.open, own, {name for name, _ in before})
+    _follow(repo.open, own, {name for name, one in before if kind in (CHECK, one.kind)})
     tidy(repo.open)
     return made
 
 
 def newest(repo: Open) -> CheckRecord | None:
-    """The last check's, with what those that are kept say of its packs; what cannot be read is passed over. Raises  StoreError"""
-    return _newest(_of(_all(repo), CHECK))
+    """The last check's, with what those that are kept, and parts of checks, say of the packs; of kind PART if none came to its end.
+
+    What cannot be read is passed over. Raises  StoreError
+    """
+    return _newest(_of(_all(repo), CHECK, PART))
 
 
 def newest_of_each(repo: Open) -> tuple[CheckRecord | None, CheckRecord | None]:
     """The last check's as `newest`, and the last verify's as `newest_verified`. Raises  StoreError"""
     found = _all(repo, repo.glanced(f"{DIRECTORIES[FileKind.CHECK]}/"))
-    return _newest(_of(found, CHECK)), _newest_verified(repo, _of(found, VERIFY))
+    return _newest(_of(found, CHECK, PART)), _newest_verified(repo, _of(found, VERIFY))
 
 
 def _newest(found: Sequence[tuple[str, CheckRecord]]) -> CheckRecord | None:
     if not found:
         return None
-    last = found[-1][1]
-    carried = _carried(one for _, one in found)
-    packs = [(pack, *carried[pack.id, pack.size]) for pack in last.packs]
-    lines = dict.fromkeys((*last.damage, *(line for _, _, line in packs if line)))
+    records = [one for _, one in found]
+    whole = [position for position, one in enumerate(records) if one.kind == CHECK]
+    first = whole[-1] if whole else 0  # parts that came after it tell on: nobody has looked at all again
+    last = records[first] if whole else records[-1]
+    carried = _carried(records)
+    packs = [(pack, *carried[pack.id, pack.size]) for pack in records[-1].packs]
+    lines = dict.fromkeys((*_untaken(records[first:]), *(line for _, _, line in packs if line)))
     return replace(last, damage=tuple(lines), packs=tuple(replace(pack, read_ms=read_ms) for pack, read_ms, _ in packs))
 
 
@@ -198,7 +208,7 @@ def _told(records: Sequence[CheckRecord], snapshots: Collection[SnapshotId]) -> 
 def tidy(repo: Open) -> None:
     """Remove all but the newest few; where nothing can be deleted, they stay."""
     found = _all(repo)
-    for kind in (CHECK, VERIFY):
+    for kind in (CHECK, PART, VERIFY):
         for name, _ in _of(found, kind)[:-KEPT]:
             with suppress(StoreError):
                 repo.store.delete(name)
@@ -231,6 +241,16 @@ def _carried(records: Iterable[CheckRecord]) -> _Carried:
     return carried
 
 
+def _untaken(records: Iterable[CheckRecord]) -> list[str]:
+    """Their lines, without those about packs that a later one of them read and found whole."""
+    lines: list[str] = []
+    for record in records:
+        whole = {pack_name(pack.id) for pack in record.packs if pack.read_ms == record.created_ms}
+        lines = [line for line in lines if line.partition(": ")[0] not in whole]
+        lines += record.damage
+    return lines
+
+
 def _by_file(lines: Iterable[str]) -> dict[str, str]:
     """The first line about each file."""
     named: dict[str, str] = {}
@@ -239,8 +259,8 @@ def _by_file(lines: Iterable[str]) -> dict[str, str]:
     return named
 
 
-def _of(found: Iterable[tuple[str, CheckRecord]], kind: str) -> list[tuple[str, CheckRecord]]:
-    return [pair for pair in found if pair[1].kind == kind]
+def _of(found: Iterable[tuple[str, CheckRecord]], *kinds: str) -> list[tuple[str, CheckRecord]]:
+    return [pair for pair in found if pair[1].kind in kinds]
 
 
 def _all(repo: Open, files: Sequence[StoredFile] | None = None) -> list[tuple[str, CheckRecord]]:

@@ -73,7 +73,9 @@ class Upkeep:
             newest = checks.newest(self.repo)
         except VaultError:
             return own  # a check says it better
-        return own if newest is None or newest.damage else max(own, newest.created_ms)
+        if newest is None or newest.kind != checks.CHECK or newest.damage:
+            return own
+        return max(own, newest.created_ms)
 
     def _step(self, name: str, why_not: str, do: Callable[[], str]) -> UpkeepStep:
         if why_not:

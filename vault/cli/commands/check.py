@@ -79,7 +79,9 @@ def check(invocation: Invocation, read_data: str | None, max_duration: str | Non
         noted(keep, broken)
         read = counted(len(broken.read.whole), "pack")
         raise Interrupted(
-            "interrupted", why=f"{read} had been read and found whole", hint="pgvault check --max-duration 1h goes on"
+            "interrupted",
+            why=f"{read} had been read and found whole" + (f"; damage: {broken.lines[0]}" if broken.lines else ""),
+            hint="pgvault check --max-duration 1h goes on" if part is not None else "pgvault check",
         ) from broken
     noted(record, report)
     if invocation.json:

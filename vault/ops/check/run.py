@@ -61,11 +61,17 @@ class ReadPacks:
 
 
 class ReadingBroken(Exception):
-    """Ctrl-C while packs were read; `read`: those that were, each to its end."""
+    """Ctrl-C before the end. `read`: packs that were, each to its end; `damage`: what was found beside."""
 
-    def __init__(self, read: ReadPacks) -> None:
+    def __init__(self, read: ReadPacks, damage: Sequence[Damage]) -> None:
         super().__init__("broken off")
         self.read = read
+        self.damage = tuple(damage)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        found = [*map(_line, self.damage), *(f"{error.file}: {error.message}" for error in self.read.errors)]
+        return tuple(dict.fromkeys(found))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +114,7 @@ def run(
     """Check everything; `read_data`: of the packs' bytes, which are read and opened then, None for none.
 
     is_over  asked before each pack: no more are read, and the rest of the check goes on
-    Raises   StoreError: the store itself does not answer; ReadingBroken: by Ctrl-C, while packs were read
+    Raises   StoreError: the store itself does not answer; ReadingBroken: by Ctrl-C, once the files were looked at
     """
     findings = Damages()
     _check_files(repo, findings)
@@ -118,11 +124,14 @@ def run(
             repo, read_data, findings, entropy=entropy, progress=progress, is_over=is_over, threads=threads
         )
     progress.stage("snapshots")
-    closure = Closure(repo, _lost(repo, findings), findings.add)
     memory = ClosureMemory(repo, own.cache_dir, now_ms=own.now_ms)
     if read_data is None:
         memory.load()
-    whole = _check_snapshots(repo, closure, memory, findings)
+    try:
+        closure = Closure(repo, _lost(repo, findings), findings.add)
+        whole = _check_snapshots(repo, closure, memory, findings)
+    except KeyboardInterrupt as stop:
+        raise ReadingBroken(read, findings.all()) from stop
     _check_parents(repo, whole, findings)
     memory.save(whole)
     notes = [*strays.remarks(repo), *_check_heads(repo, own, whole, findings)]
@@ -179,7 +188,7 @@ def _read_packs(
             pass
     except KeyboardInterrupt as stop:
         broken = ReadPacks.of(reading, [pack for pack in begun[:done] if reading.packs[pack].is_finished], len(planned))
-        raise ReadingBroken(broken) from stop
+        raise ReadingBroken(broken, findings.all()) from stop
     read = ReadPacks.of(reading, begun, len(planned))
     for error in read.errors:
         findings.add(error)
@@ -187,20 +196,23 @@ def _read_packs(
 
 
 def keep(repo: Indexed, broken: ReadingBroken, *, host: str, now_ms: int, entropy: Entropy) -> None:
-    """Leave what was read before it was broken off: the next check begins with the rest. Raises  StoreError: it cannot be written"""
-    before = checks.newest(repo.open)
-    lines = [] if before is None else list(before.damage)
-    lines += [f"{error.file}: {error.message}" for error in broken.read.errors]
+    """Leave what was read and found before it was broken off: the next check begins with the rest. It is no check, and nothing is no record.
+
+    Raises  StoreError: it cannot be written
+    """
+    if not broken.read.whole and not broken.lines:
+        return
     checks.record(
         repo,
         host=host,
         now_ms=now_ms,
         objects=broken.read.objects,
         read_bytes=broken.read.bytes,
-        damage=list(dict.fromkeys(lines)),
+        damage=broken.lines,
         whole=broken.read.whole,
         damaged=broken.read.damaged,
         entropy=entropy,
+        kind=checks.PART,
     )
 
 
@@ -212,11 +224,15 @@ def record(repo: Indexed, report: CheckReport, *, host: str, now_ms: int, entrop
         now_ms=now_ms,
         objects=report.objects,
         read_bytes=report.read_bytes,
-        damage=[f"{fault.file or fault.object}: {fault.why}" for fault in report.damage],
+        damage=[_line(fault) for fault in report.damage],
         whole=report.read.whole,
         damaged=report.read.damaged,
         entropy=entropy,
     )
+
+
+def _line(fault: Damage) -> str:
+    return f"{fault.file or fault.object}: {fault.why}"
 
 
 def _check_snapshots(

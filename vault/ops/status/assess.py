@@ -17,6 +17,7 @@ from vault.model.jobs import JobState
 from vault.model.words import counted, duration
 from vault.ops.project.backup_selection import narrowed
 from vault.ops.status.seen import Change, NextRun, Reason, Seen, SeenJob, SourceStatus, Status, Trouble
+from vault.repo import checks
 from vault.repo.lineage import Known, is_ahead
 
 _HOUR_MS: Final = 3_600_000
@@ -50,7 +51,7 @@ def assess(seen: Seen, *, now_ms: int) -> Status:
         why=tuple(sorted(why, key=lambda reason: _GRAVEST_FIRST.index(reason.trouble))),
         sources=sources,
         others={name: counts[name] for name in sorted(counts.keys() - set(seen.wanted))},
-        check=seen.check,
+        check=None if seen.check is None or seen.check.kind == checks.PART else seen.check,
         verify=seen.verify,
         read_ms=None if None in read else min((time for time in read if time is not None), default=None),
         leftovers=seen.leftovers,

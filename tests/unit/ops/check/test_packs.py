@@ -155,7 +155,7 @@ def test_checks_that_end_early_read_everything_in_turn(sample: Sample) -> None:
     assert None not in {pack.read_ms for pack in newest.packs}
 
 
-def test_a_reading_that_is_broken_off_keeps_what_it_read(sample: Sample, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reading_that_is_broken_off_keeps_what_it_read(sample: Sample) -> None:
     name = next(iter(sample.names("packs meta")))
     store = MemoryStore({**sample.files, name: flipped(sample.files[name], -20)})
     repo = opened(store).indexed(None)
@@ -163,7 +163,18 @@ def test_a_reading_that_is_broken_off_keeps_what_it_read(sample: Sample, monkeyp
     before = checks.newest(repo.open)
     assert before is not None
     assert before.damage
-    left = iter(range(3))
+    broken = broken_off(repo, packs=3)
+    run.keep(repo, broken, host="here", now_ms=9, entropy=os.urandom)
+    after = checks.newest(repo.open)
+    assert after is not None
+    assert {pack.id for pack in after.packs if pack.read_ms == 9} == broken.read.whole
+    assert set(after.damage) >= set(before.damage), "nobody has looked again"
+    assert after.created_ms == before.created_ms, "a reading that was broken off is no check"
+
+
+def broken_off(repo: Indexed, *, packs: int) -> ReadingBroken:
+    """By Ctrl-C after so many packs were read."""
+    left = iter(range(packs))
 
     def stops() -> bool:
         if next(left, None) is None:
@@ -172,8 +183,37 @@ def test_a_reading_that_is_broken_off_keeps_what_it_read(sample: Sample, monkeyp
 
     with pytest.raises(ReadingBroken) as broken:
         run.run(repo, read_data=Amount(in_turn=True), entropy=os.urandom, progress=Quiet(), is_over=stops, threads=1)
-    run.keep(repo, broken.value, host="here", now_ms=9, entropy=os.urandom)
-    after = checks.newest(repo.open)
-    assert after is not None
-    assert {pack.id for pack in after.packs if pack.read_ms == 9} == broken.value.read.whole
-    assert set(after.damage) >= set(before.damage), "nobody has looked again"
+    return broken.value
+
+
+def test_of_a_check_broken_off_the_damage_is_kept_and_it_counts_as_none(sample: Sample) -> None:
+    repo = opened(MemoryStore({file: data for file, data in sample.files.items() if file != "config"})).indexed(None)
+    run.keep(repo, broken_off(repo, packs=0), host="here", now_ms=9, entropy=os.urandom)
+    newest = checks.newest(repo.open)
+    assert newest is not None
+    assert newest.kind == checks.PART
+    assert [line.partition(":")[0] for line in newest.damage] == ["config"]
+    read(repo, Amount(in_turn=True), 10)
+    newest = checks.newest(repo.open)
+    assert newest is not None
+    assert newest.kind == checks.CHECK
+    assert newest.created_ms == 10
+
+
+def test_a_reading_broken_off_at_once_leaves_no_record(sample: Sample) -> None:
+    repo = opened(MemoryStore(dict(sample.files))).indexed(None)
+    run.keep(repo, broken_off(repo, packs=0), host="here", now_ms=9, entropy=os.urandom)
+    assert checks.newest(repo.open) is None
+
+
+def test_what_a_part_read_whole_takes_back_what_the_check_before_it_told(sample: Sample) -> None:
+    name = next(iter(sample.names("packs meta")))
+    store = MemoryStore({**sample.files, name: flipped(sample.files[name], -20)})
+    repo = opened(store).indexed(None)
+    read(repo, ALL, 5)
+    store.files[name] = sample.files[name]
+    run.keep(repo, broken_off(repo, packs=3), host="here", now_ms=9, entropy=os.urandom)
+    newest = checks.newest(repo.open)
+    assert newest is not None
+    assert newest.created_ms == 5
+    assert newest.damage == (), "what was not read for longest comes first"
