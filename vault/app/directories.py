@@ -107,14 +107,14 @@ def refuse_own_repository(directories: Mapping[str, str], repository: Place, acc
 
 
 def _meets(name: str, url: str, *, repository: Place, access: BucketAccess) -> bool:
-    """Whether a bucket's directory and the repository hold a key in common, at one endpoint."""
-    from vault.bucket.objects import endpoint_of
+    """Whether a bucket's directory and the repository hold a key in common, in one storage however that is named."""
+    from vault.bucket.objects import storage_of
 
     place, own = parse_directory(url), repository.bucket
-    if own is None or own.scheme != place.scheme or not _overlap(place, own):
+    if own is None or not _overlap(place, own):
         return False
     try:
-        return endpoint_of(place, access.environment_of(name)) == endpoint_of(own, access.environment)
+        return storage_of(place, access.environment_of(name)) == storage_of(own, access.environment)
     except VaultError:
         return False  # without credentials nothing is read or written, which is told where they are needed
 

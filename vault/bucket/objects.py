@@ -16,6 +16,7 @@ from typing import Final
 
 from vault.bucket.connections import AGAIN, ATTEMPTS, Answer, Connections, RestRequest, refused
 from vault.bucket.credentials import Access, find_access
+from vault.bucket.endpoints import GOOGLE, Storage, storage_at
 from vault.bucket.listing import ListedObject, header_time_ns, plain_etag, read_buckets, read_page
 from vault.bucket.multipart import MultipartUpload, is_completed, is_gone
 from vault.bucket.place import ALL_BUCKETS, BucketPlace
@@ -59,9 +60,11 @@ class OpenObject:
     blocks: Iterator[bytes]
 
 
-def endpoint_of(place: BucketPlace, environment: Mapping[str, str]) -> str:
-    """Where its requests go. Raises  as `find_access`"""
-    return str(find_access(place, environment).options.get("endpoint", ""))
+def storage_of(place: BucketPlace, environment: Mapping[str, str]) -> Storage:
+    """Where its requests go, for comparison; Google's storage speaks S3 as well. Raises  as `find_access`"""
+    if place.scheme == "gs":
+        return storage_at(GOOGLE)
+    return storage_at(str(find_access(place, environment).options.get("endpoint", "")))
 
 
 class BucketObjects:
