@@ -201,6 +201,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     "verify --against": result(
         snapshot=SNAPSHOT_ID, same_database=TRUTH, definitions=nullable(listed(fields(kind=TEXT, name=TEXT, what=TEXT))),
         tables=listed(fields(name=TEXT, state={"enum": ["equal", "different", "not_compared"]}, rows=COUNT, rows_now=nullable(COUNT), why=nullable(TEXT))),
+        values=listed(fields(kind=TEXT, name=TEXT, what=TEXT)), values_unread=listed(TEXT),
         duration_s=SECONDS,
     ),
     "forget": result(

@@ -63,6 +63,8 @@ def fields_against(snapshot_id: SnapshotId, compared: Against, duration_s: float
             }
             for one in compared.tables
         ],
+        values=[{"kind": one.kind, "name": one.name, "what": one.what} for one in compared.values],
+        values_unread=list(compared.values_unread),
         duration_s=duration_s,
     )
 
@@ -94,10 +96,12 @@ def draw_against(out: Renderer, snapshot: Snapshot, compared: Against) -> None:
 
     if not compared.same_database:
         out.insist("note: the database is not the one that the snapshot was taken of, by system identifier and oid")
-    for difference in compared.definitions or ():
+    for difference in (*(compared.definitions or ()), *compared.values):
         out.line(f"differs: {difference.kind} {difference.name}: {difference.what}")
     if compared.definitions is None:
         out.line("not compared: definitions, which pg_dump writes otherwise for the server's major")
+    for unread in compared.values_unread:
+        out.line(f"not compared: {unread}")
     for state, word in ((TableState.DIFFERENT, "differs"), (TableState.NOT_COMPARED, "not compared")):
         for table in compared.tables:
             if table.state is state:
