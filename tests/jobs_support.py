@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import TextIO
 
 from tests.cli.command import HANG_S, PASSPHRASE, Command
 from vault.app import jobs
@@ -56,6 +58,18 @@ class Gate:
     def open(self) -> None:
         """Let one job through; waits for one to come."""
         self._fifo.write_text(self._passphrase)
+
+    def heard(self) -> TextIO:
+        """Wait for one to come; it goes on with what is written there, when that is closed."""
+        found: list[int] = []
+
+        def has_come() -> bool:
+            with suppress(OSError):
+                found.append(os.open(self._fifo, os.O_WRONLY | os.O_NONBLOCK))
+            return bool(found)
+
+        until(has_come)
+        return os.fdopen(found[0], "w")
 
     def remove(self) -> None:
         """Let everything go that still waits, with nothing."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from tests.architecture.sources import ROOT, modules
 
 PUBLIC = {
-    "vault.app": "background backup backup_request beginning command conninfo database foreground health interval jobs places processes project quantities restore retention secret settings state status upkeep verify wiring yielding",
+    "vault.app": "background backup backup_request beginning command conninfo database foreground health interval jobs patience places processes project quantities restore retention secret settings state status upkeep verify wiring yielding",
     "vault.app.configuration": "effective validation",
     "vault.app.doctor": "run",
     "vault.app.drill": "place run scheduled",

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
 import pytest
 
 from tests.cli.command import HANG_S, PASSPHRASE, Command
 from tests.jobs_support import Gate, only, over, state_of, until
-from vault.app import jobs
+from vault.app import jobs, wiring
+from vault.app.background import JobTerms, RunningJob
+from vault.app.foreground import alone
+from vault.app.patience import JOB_S, JobPatience
+from vault.cli.background import lines
+from vault.errors import Locked
 from vault.model.jobs import JobKind
 
 BACKUP = ("backup", "--dir", "documents=documents")
@@ -23,24 +33,82 @@ def numbers(project: Command) -> list[int]:
     return [snapshot["sequence"] for snapshot in project("snapshots", "--json").json()["snapshots"]]
 
 
-@pytest.mark.parametrize("first", [BACKUP, (*BACKUP, "--background")], ids=["by hand", "job"])
-def test_the_second_waits_for_the_first_and_says_for_whom(project: Command, first: tuple[str, ...]) -> None:
-    gate = Gate(project.home)
-    variables = project.variables({})
-    object.__setattr__(project, "environment", gate.environment)
-    one = project.start(*first)
-    until(lambda: len(state_of(project).jobs()) == 1)
-    object.__setattr__(project, "environment", {"PGVAULT_PASSWORD": variables["PGVAULT_PASSWORD"]})
-    (name,) = state_of(project).jobs()
+def second(project: Command, holder: str) -> subprocess.Popen[str]:
+    """A backup that waits for the holder."""
     two = project.start(*BACKUP)
     assert two.stderr is not None
-    assert two.stderr.readline() == f"a job of documents runs: {name}; waiting for its end\n"
+    assert two.stderr.readline() == f"a job of documents runs: {holder}; waiting for its end\n"
+    return two
+
+
+def test_the_second_waits_for_a_job_and_says_for_whom(project: Command) -> None:
+    gate = Gate(project.home)
+    one = project(*BACKUP, "--background", **gate.environment)
+    assert one.code == 0
+    until(lambda: len(state_of(project).jobs()) == 1)
+    (name,) = state_of(project).jobs()
+    two = second(project, name)
     gate.open()
-    for process in (one, two):
-        process.communicate(timeout=HANG_S)
-        assert process.returncode == 0
+    two.communicate(timeout=HANG_S)
+    assert two.returncode == 0
     over(state_of(project), name)
     assert numbers(project) == [1, 2], "in a row, no fork"
+    gate.remove()
+
+
+def turn(
+    project: Command, *, waiting: Callable[[str], None] = lambda job: None, patience_s: float = JOB_S
+) -> AbstractContextManager[RunningJob]:
+    place = str(project.repository)
+    terms = JobTerms(source="documents", repository=place, kind=JobKind.FOREGROUND, command=("pgvault", "backup"))
+    return alone(
+        state_of(project),
+        terms,
+        clock=wiring.SystemClock(),
+        entropy=os.urandom,
+        waiting=waiting,
+        patience_s=patience_s,
+    )
+
+
+def test_the_second_waits_for_one_by_hand_and_says_for_whom(project: Command) -> None:
+    with turn(project) as running:
+        two = second(project, running.job.id)
+    two.communicate(timeout=HANG_S)
+    assert two.returncode == 0
+    assert numbers(project) == [1]
+
+
+def test_a_turn_that_never_comes_is_told(project: Command) -> None:
+    with turn(project) as running:
+        heard: list[str] = []
+        waits = turn(project, waiting=heard.append, patience_s=0.5)
+        with pytest.raises(Locked, match="documents was not saved") as raised, waits:
+            pytest.fail("it had a turn that is another's")
+        assert heard == [running.job.id]
+    assert "0.5 s" in raised.value.why
+    assert raised.value.hint
+
+
+def test_a_joined_job_is_not_followed_for_ever(project: Command) -> None:
+    with turn(project) as running:
+        patience = JobPatience("documents", 0.1)
+        with pytest.raises(Locked, match="documents was not saved"):
+            list(lines(state_of(project), running.job.id, pause=patience.pause))
+
+
+def test_who_is_asked_for_a_passphrase_and_went_away_holds_off_nobody(project: Command) -> None:
+    gate = Gate(project.home)
+    asked = Command(home=project.home, environment=gate.environment).start(*BACKUP)
+    heard = gate.heard()
+    done = project(*BACKUP)
+    assert done.code == 0, done.err
+    assert "waiting" not in done.err
+    heard.write(PASSPHRASE)
+    heard.close()
+    asked.communicate(timeout=HANG_S)
+    assert asked.returncode == 0
+    assert numbers(project) == [1, 2]
     gate.remove()
 
 

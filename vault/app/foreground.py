@@ -10,10 +10,10 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from time import sleep
 from typing import TYPE_CHECKING, Final
 
 from vault.app import background, jobs, state
+from vault.app.patience import JOB_S, JobPatience
 from vault.errors import StateUnusable
 
 if TYPE_CHECKING:
@@ -27,15 +27,22 @@ _PAUSE_S: Final = 0.3
 
 @contextmanager
 def alone(
-    directory: StateDirectory, terms: JobTerms, *, clock: Clock, entropy: Entropy, waiting: Callable[[str], None]
+    directory: StateDirectory,
+    terms: JobTerms,
+    *,
+    clock: Clock,
+    entropy: Entropy,
+    waiting: Callable[[str], None],
+    patience_s: float = JOB_S,
 ) -> Iterator[RunningJob]:
-    """The source's turn; its end is to be told to what is given. `waiting` hears once which job is waited for.
+    """The source's turn; its end is to be told to what is given. `waiting` hears once which job is waited for, `patience_s` at most.
 
-    Raises  StateUnusable: no lock can be had, for a reason that does not pass
+    Raises  StateUnusable: no lock can be had, for a reason that does not pass; Locked: the turn never came
     """
     directory.make()
     with ExitStack() as held:
-        held.callback(_turn(directory, terms, clock=clock, waiting=waiting).release)
+        patience = JobPatience(terms.source, patience_s)
+        held.callback(_turn(directory, terms, clock=clock, waiting=waiting, patience=patience).release)
         job = background.new_job(directory, terms, now_ms=clock.now_ms(), entropy=entropy)
         own = state.take(Path(job.log))
         assert own is not None, "a new name is nobody else's"
@@ -50,14 +57,21 @@ def alone(
         yield running
 
 
-def _turn(directory: StateDirectory, terms: JobTerms, *, clock: Clock, waiting: Callable[[str], None]) -> Lock:
+def _turn(
+    directory: StateDirectory,
+    terms: JobTerms,
+    *,
+    clock: Clock,
+    waiting: Callable[[str], None],
+    patience: JobPatience,
+) -> Lock:
     is_told = False
     while (lock := state.take(directory.lock(terms.source, terms.repository))) is None:
         if not is_told:
             is_told = True
             job = jobs.alive(directory, terms.source, terms.repository, now_ms=clock.now_ms())
             waiting("" if job is None else job.id)
-        sleep(_PAUSE_S)
+        patience.pause(_PAUSE_S)
     return lock
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from vault.app import secret
 from vault.app.directories import BucketAccess
@@ -93,9 +93,13 @@ def _load_restorers() -> None:
     import vault.source.postgres.target.database  # noqa: F401
 
 
-def repository_unlocker(
-    settings: Settings, *, passphrase: str | None = None, copies: bool = False
-) -> Callable[[], Open]:
+class Unlocker(Protocol):
+    """Opens the repository with a secret that is known. `anew`: others wrote since, so nothing that was listed before is used."""
+
+    def __call__(self, *, anew: bool = False) -> Open: ...
+
+
+def repository_unlocker(settings: Settings, *, passphrase: str | None = None, copies: bool = False) -> Unlocker:
     """Ask for the secret, unless it is known, and return what opens the repository with it. Raises  NoRepository, SecretUnavailable
 
     The modules that derive the key come first; those that read and write are loaded when it is there, or by another thread meanwhile.
@@ -112,8 +116,8 @@ def repository_unlocker(
         config_file = look.config(partial(require_repository, store, settings))
         passphrase = secret.passphrase(settings)
 
-    def opened() -> Open:
-        glance = look.glance()
+    def opened(*, anew: bool = False) -> Open:
+        glance = look.glance(anew=anew)
         if kit is not None:
             unlocked = keyring.unlock_with_kit(store, kit)
         else:

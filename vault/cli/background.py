@@ -193,10 +193,10 @@ def _waited(invocation: Invocation, directory: StateDirectory, begun: Begun, sou
     return ExitCode.FAILED if job.exit_code is None else job.exit_code
 
 
-def lines(directory: StateDirectory, job: str) -> Any:
-    """The log's lines as they are written, until the job is over. Raises  StateUnusable"""
+def lines(directory: StateDirectory, job: str, *, pause: Callable[[float], None] = sleep) -> Any:
+    """The log's lines as they are written, until the job is over. Raises  StateUnusable; as `pause`"""
     begun = ""
-    for piece in jobs.follow(directory, job, pause=sleep):
+    for piece in jobs.follow(directory, job, pause=pause):
         *whole, begun = (begun + piece).split("\n")
         yield from whole
     if begun:

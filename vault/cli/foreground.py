@@ -16,20 +16,26 @@ if TYPE_CHECKING:
 
 
 def in_turn(
-    invocation: Invocation, settings: Settings, plan: BackupPlan, save: Callable[[], Taken], *, command: tuple[str, ...]
+    invocation: Invocation,
+    settings: Settings,
+    plan: BackupPlan,
+    save: Callable[[bool], Taken],
+    *,
+    command: tuple[str, ...],
 ) -> Taken:
-    """What `save` gives. `command`: for the record. Raises  as `save`"""
-    with _turn(invocation, settings, plan.source, command) as ended:
-        taken = save()
+    """What `save` gives, which hears whether another one was waited for. `command`: for the record. Raises  as `save`; Locked"""
+    waited: list[str] = []
+    with _turn(invocation, settings, plan.source, command, waited=waited) as ended:
+        taken = save(bool(waited))
         ended(taken)
     return taken
 
 
 @contextmanager
 def _turn(
-    invocation: Invocation, settings: Settings, source: str, command: tuple[str, ...]
+    invocation: Invocation, settings: Settings, source: str, command: tuple[str, ...], *, waited: list[str]
 ) -> Iterator[Callable[[Taken], None]]:
-    """A state directory that cannot be used is no reason to take no snapshot."""
+    """A state directory that cannot be used is no reason to take no snapshot. `waited`: gets the job that had the turn"""
     from vault.app import state, wiring
     from vault.app.background import JobTerms
     from vault.app.foreground import alone
@@ -38,6 +44,7 @@ def _turn(
     out = invocation.renderer()
 
     def waiting(job: str) -> None:
+        waited.append(job)
         out.talk(f"a job of {source} runs{f': {job}' if job else ''}; waiting for its end")
 
     terms = JobTerms(

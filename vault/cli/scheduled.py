@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING, Final
 
 from vault.app import state, wiring
 from vault.app.backup_request import BackupOptions, BackupPlan, plan_all, plan_backup
+from vault.app.patience import JOB_S, JobPatience
 from vault.app.schedule import known, undone
 from vault.app.schedule.known import KnownSchedules
 from vault.app.schedule.plan import name_of, timetable_of
@@ -132,7 +134,7 @@ class ScheduledRun:
             command=("pgvault", *self._invocation.arguments),
         )
         for directory, begun in self._begun(work):
-            self._follow(directory, begun)
+            self._follow(directory, begun, plan.source)
             if not begun.joined:
                 end = _end_of(ended(directory, begun.id or ""))
                 heard.heard(plan.source, int(end.code), end.why or f"snapshot {(end.snapshot or '')[:12]} saved")
@@ -178,9 +180,11 @@ class ScheduledRun:
             hint="pgvault status, then pgvault backup",
         )
 
-    def _follow(self, directory: StateDirectory, begun: Begun) -> None:
+    def _follow(self, directory: StateDirectory, begun: Begun, source: str) -> None:
+        """To the end of the run's own job; to that of another's as long as is sensible. Raises  Locked"""
+        patience = JobPatience(source, JOB_S if begun.joined else inf)
         try:
-            for line in lines(directory, begun.id or ""):
+            for line in lines(directory, begun.id or "", pause=patience.pause):
                 self._out.talk(line)
                 self._manager.at_work(line)
         except KeyboardInterrupt:

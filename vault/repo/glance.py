@@ -91,9 +91,9 @@ class Look:
                 private.save(path, _STAMP.pack(stored.size, stored.modified_ms, keyed.sha256(data)) + data)
         return data
 
-    def glance(self) -> Glance | None:
-        """What was seen just now. Raises  StoreError"""
-        if self._is_far and (self._glance is None or self._uptime_s() - self._began_s > _FRESH_S):
+    def glance(self, *, anew: bool = False) -> Glance | None:
+        """What was seen just now; with `anew` what is seen now. Raises  StoreError"""
+        if self._is_far and (anew or self._glance is None or self._uptime_s() - self._began_s > _FRESH_S):
             self._glance = Glance(self._store)
         return self._glance
 

@@ -186,13 +186,27 @@ def _plans(settings: Settings, asked: BackupOptions) -> dict[str, BackupPlan | M
 
 
 def take_in_turn(
-    invocation: Invocation, settings: Settings, plan: BackupPlan, *, unlock: Callable[[], Open] | None = None
+    invocation: Invocation,
+    settings: Settings,
+    plan: BackupPlan,
+    *,
+    unlock: Callable[[], Open] | None = None,
+    command: tuple[str, ...] | None = None,
 ) -> Taken:
-    """`take`, in the foreground, when no other backup of the source runs on this machine. Raises  as `take`"""
+    """`take`, in the foreground, when no other backup of the source runs on this machine. `command`: for the record, where it is another
+
+    The secret comes before the turn: who is asked for it and went away would hold off every backup of the source.
+    Raises  as `take`; Locked
+    """
     from vault.cli.foreground import in_turn
 
-    save = partial(take, invocation, settings, plan, unlock=unlock)
-    return in_turn(invocation, settings, plan, save, command=("pgvault", *invocation.arguments))
+    ask = None if unlock is not None else wiring.repository_unlocker(settings, copies=True)
+
+    def save(has_waited: bool) -> Taken:
+        opener = unlock if ask is None else partial(ask, anew=has_waited)
+        return take(invocation, settings, plan, unlock=opener)
+
+    return in_turn(invocation, settings, plan, save, command=command or ("pgvault", *invocation.arguments))
 
 
 def take(

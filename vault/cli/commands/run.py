@@ -92,9 +92,8 @@ def _refuse_unless_misconfigured(invocation: Invocation, asked: BackupOptions) -
 
 def _save(invocation: Invocation, asked: BackupOptions, word: str) -> Taken:
     """A snapshot in the foreground; what it says goes to stderr, because stdout is the command's."""
-    from vault.cli.commands.backup import take
+    from vault.cli.commands.backup import take_in_turn
     from vault.cli.failures import told
-    from vault.cli.foreground import in_turn
     from vault.cli.taken import Taken
 
     out, stdout = invocation.renderer(), sys.stdout
@@ -104,7 +103,7 @@ def _save(invocation: Invocation, asked: BackupOptions, word: str) -> Taken:
         plan = plan_backup(settings, asked)
         # What the command's own words hold is nobody's business; some hold passwords.
         command = ("pgvault", "run", "--before", "--", word)
-        return in_turn(invocation, settings, plan, lambda: take(invocation, settings, plan), command=command)
+        return take_in_turn(invocation, settings, plan, command=command)
     except VaultError as error:
         if isinstance(error, Interrupted):
             raise
