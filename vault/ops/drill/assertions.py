@@ -28,24 +28,45 @@ class AssertionReaders(Protocol):
 
 
 def ask(assertions: Sequence[str], readers: AssertionReaders) -> DrillVerdict:
-    """Each in a transaction of its own. An assertion that cannot be asked, because nobody may log in to ask it, is not checked."""
+    """Each in a transaction of its own. An assertion that cannot be asked, because nobody may log in to ask it, is not checked.
+
+    What was answered stays, whatever comes after it.
+    """
     if not assertions:
         return DrillVerdict()
+    verdict: DrillVerdict | None = None
     try:
         with readers.open() as reader:
-            verdict = DrillVerdict()
-            for assertion in assertions:
-                if why := _why_not_true(reader, assertion):
-                    verdict += differs(Point(kind="assertion", name=shown(assertion), why=why))
-            return verdict
+            verdict = _answers(assertions, reader)
     except (SourceError, Unreachable) as error:
-        why = f"nobody could log in to ask it: {error.why or error.message}"
-        return unchecked(*(Point(kind="assertion", name=shown(one), why=why) for one in assertions))
+        why = error.why or error.message
+        if verdict is None:
+            return _not_asked(assertions, f"nobody could log in to ask it: {why}")
+        verdict += unchecked(Point(kind="reader", name="", why=f"the login that asked may still be there: {why}"))
+    return verdict
+
+
+def _answers(assertions: Sequence[str], reader: AssertionReader) -> DrillVerdict:
+    """One that ends the connection is not true; those after it are not asked."""
+    verdict = DrillVerdict()
+    for number, assertion in enumerate(assertions, 1):
+        try:
+            why = _why_not_true(reader, assertion)
+        except Unreachable as error:
+            why = f"the connection was lost while it was asked: {error.why or error.message}"
+            rest = _not_asked(assertions[number:], "the connection was lost at an assertion before it")
+            return verdict + differs(Point(kind="assertion", name=shown(assertion), why=why)) + rest
+        if why:
+            verdict += differs(Point(kind="assertion", name=shown(assertion), why=why))
+    return verdict
 
 
 def not_asked(assertions: Sequence[str]) -> DrillVerdict:
     """Of a snapshot that holds no database."""
-    why = "the snapshot holds no database to ask"
+    return _not_asked(assertions, "the snapshot holds no database to ask")
+
+
+def _not_asked(assertions: Sequence[str], why: str) -> DrillVerdict:
     return unchecked(*(Point(kind="assertion", name=shown(one), why=why) for one in assertions))
 
 

@@ -19,13 +19,13 @@ from vault.ops.restore.failures import Failure
 from vault.ops.restore.plan.contents import Contents
 
 _MAJOR: Final = 10_000
-_COMPARED_BESIDE: Final = frozenset({"ACL", "POLICY"})
-"""Entries whose text another major writes otherwise; who may do what is compared as facts too. Of a policy only the order of its roles."""
+_COMPARED_BESIDE: Final = frozenset({"ACL"})
+"""Entries whose text another major writes otherwise, while all that they say is compared as facts too. Of a policy only its roles are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """One line of a verdict: `kind` as of a difference, or restore, count, file, assertion, gap, collation. Never a value of a row."""
+    """One line of a verdict: `kind` as of a difference, or restore, count, file, assertion, reader, gap, damage, collation. Never a value of a row."""
 
     kind: str
     name: str

@@ -193,6 +193,14 @@ def test_privileges_as_text_do_not_count_beside_the_same_as_facts_in_another_maj
     assert {point.kind for point in later.of_differences([text, fact]).mismatches} == {"privileges"}
 
 
+def test_a_policy_with_other_words_in_another_major_is_told() -> None:
+    """Its facts are its roles: nothing else compares what it lets through."""
+    later = replace(judge(), contents=replace(CONTENTS, server=replace(SERVER, version_num=150000)))
+    text = replace(TEXT, name="POLICY public.u.own", about=Address(kind="policy", names=("public", "u", "own")))
+    verdict = later.of_differences([text])
+    assert [point.name for point in (*verdict.mismatches, *verdict.not_checked)] == ["POLICY public.u.own"]
+
+
 def test_roles_that_were_there_before_are_not_checked() -> None:
     role = Role(
         name="ada", superuser=False, inherit=True, create_role=False, create_db=False, can_login=True, replication=False,
