@@ -41,6 +41,22 @@ def test_files_alone_are_restored_compared_and_recorded(pgvault_ready: Command, 
     assert "restored and equal" in pgvault_ready("show", "latest").out
 
 
+def test_damage_that_ends_a_drill_is_recorded_as_failed(pgvault_ready: Command, tmp_path: Path) -> None:
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "one").write_bytes(os.urandom(50_000))
+    assert pgvault_ready("backup", "--dir", "files=files", "--source", "s").code == 0
+    packs = [path for path in tmp_path.rglob("packs/**/*") if path.is_file()]
+    assert packs
+    for pack in packs:
+        content = bytearray(pack.read_bytes())
+        content[len(content) // 2] ^= 1
+        pack.chmod(0o600)
+        pack.write_bytes(content)
+    done = pgvault_ready("drill")
+    assert done.code == 4, done.out + done.err
+    assert "restored, and NOT equal" in pgvault_ready("show", "latest").out
+
+
 def test_what_the_configuration_asserts_of_files_alone_is_not_checked(pgvault_ready: Command, tmp_path: Path) -> None:
     (tmp_path / "files").mkdir()
     (tmp_path / "pgvault.toml").write_text('[drill]\nassertions = ["select true"]\n')

@@ -165,6 +165,7 @@ def test_a_role_that_is_otherwise_is_found(shop: Snapshot) -> None:
         ("DELETE FROM orders RETURNING true", "read-only transaction"),
         ("SELECT true; SELECT true", "cannot insert multiple commands"),
         ("SELECT pg_read_file('/etc/passwd') <> ''", "permission denied"),
+        ("SELECT pg_terminate_backend(pg_backend_pid())", "the connection was lost while it was asked"),
         ("SELECT set_config('role', 'postgres', false) <> ''", "it could not be evaluated"),
     ],
 )
@@ -265,6 +266,12 @@ def test_a_database_that_is_not_empty_or_a_source_is_refused(
 ) -> None:
     with pytest.raises(UnsafeError), opened(shop, database=postgres.dsn(shop_database)) as drill:
         drill.restore()
+    with empty(postgres) as name:
+        fill(
+            postgres, name, ["CREATE SCHEMA auth; CREATE TABLE auth.users (id int); INSERT INTO auth.users VALUES (1)"]
+        )
+        with pytest.raises(UnsafeError, match="not empty"), opened(shop, database=postgres.dsn(name)) as drill:
+            drill.restore()
     with pytest.raises(UsageError, match="exclude each other"):
         with open_drill(
             settings_for(), shop, DrillFlags(database="dbname=x", keep=True), sources={}, progress=Listener()

@@ -245,11 +245,13 @@ class ScheduledRun:
             self._out.insist(f"warning: {error.message}: {error.why}")
 
     def _note_undone(self, steps: Iterable[UpkeepStep]) -> None:
-        """Damage that a check found is in its record."""
+        """Damage that a check found is in its record; another step that met with damage leaves none for sure."""
         if self._directory is None:
             return
         failed = [
-            step for step in steps if step.state == "failed" and exit_code_of_name(step.code) is not ExitCode.DAMAGE
+            step
+            for step in steps
+            if step.state == "failed" and not (step.name == "check" and exit_code_of_name(step.code) is ExitCode.DAMAGE)
         ]
         left = [undone.Undone(step=step.name, why=step.why, fix=step.fix) for step in failed]
         try:

@@ -1,6 +1,6 @@
 """A drill: a real restore by the ordinary journey, compared with the snapshot, with what the project says of itself, and recorded.
 
-Its steps in order: `restore`, `examine`, `record`. Each says what it found; nothing that was not looked at counts as equal.
+Its steps in order: `restore`, `examine`, `record`; `record_damage` where damage of the repository ended one of the first two. Each says what it found; nothing that was not looked at counts as equal.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from vault.app import wiring
 from vault.app.database import DatabaseFlags, flagged
 from vault.app.drill.place import DrillPlace, KeptServer, NamedDatabase, drill_place
 from vault.app.settings import Settings, SourceSettings
-from vault.errors import NotThere, UsageError
+from vault.errors import NotThere, UnsafeError, UsageError
 from vault.model import Counts
 from vault.ops.drill.verdict import DrillVerdict
 
 if TYPE_CHECKING:
     from vault.app.restore import PlannedRestore, Restored
+    from vault.errors import IntegrityError
     from vault.model import DrillRecord
     from vault.ops.compare.facts import Difference
     from vault.ops.drill.verdict import Judge
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 _COUNTED: Final = frozenset(line.replace("_", " ") for line in Counts.__dataclass_fields__) | {"counts of the target"}
 """What a restore calls its failures to count."""
+_SHOWN_MAX: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +90,8 @@ class Drill:
             flags=flags,
         )
         with journey.open_restore(self.place.settings, self.snapshot, asked, sources=self.sources) as planned:
+            if not self.place.throwaway:
+                _refuse_filled(planned)
             self._judge = _judge(planned, self.place.stubs)
             restored = planned.run(jobs=self.flags.jobs, progress=self.progress)
             self._running_ms = max(0, wiring.SystemClock().now_ms() - self.started_ms)
@@ -123,18 +127,35 @@ class Drill:
 
     def record(self, opened: Open) -> DrillRecord:
         """Raises  StoreError"""
+        done = self.result()
+        return self._leave(opened, done.verdict, tables=done.tables, rows=done.rows)
+
+    def record_damage(self, opened: Open, error: IntegrityError) -> DrillRecord:
+        """What stopped the drill is what it found, beside what was found before. Raises  StoreError"""
+        from vault.ops.drill.verdict import Point, differs
+
+        why = ": ".join(part for part in (error.message, error.why) if part)
+        found = differs(Point(kind="damage", name=error.file or error.object_id, why=why))
+        came = self._restored
+        return self._leave(
+            opened,
+            self._verdict + found,
+            tables=0 if came is None else came.tables,
+            rows=0 if came is None else came.rows,
+        )
+
+    def _leave(self, opened: Open, verdict: DrillVerdict, *, tables: int, rows: int) -> DrillRecord:
         from vault.ops.drill.record import DrillEffort, leave_record
 
-        done = self.result()
         effort = DrillEffort(
-            tables=done.tables,
-            rows=done.rows,
-            running_ms=done.running_ms,
-            server=done.server,
+            tables=tables,
+            rows=rows,
+            running_ms=self._running_ms,
+            server="" if self._judge is None else self._judge.target.version,
             host=socket.gethostname(),
             ended_ms=max(0, wiring.SystemClock().now_ms()),
         )
-        return leave_record(opened, self.snapshot, done.verdict, effort, entropy=wiring.system_entropy)
+        return leave_record(opened, self.snapshot, verdict, effort, entropy=wiring.system_entropy)
 
     # --- what was found
 
@@ -220,6 +241,20 @@ class Drill:
         self.progress.stage("assertions")
         return ask(
             assertions, wiring.temporary_readers(self.place.settings, self.place.conninfo, self.flags.allow_cleartext)
+        )
+
+
+def _refuse_filled(planned: PlannedRestore) -> None:
+    """Nobody is asked before a drill writes, so not even a platform's own objects may be there: their tables may hold rows.
+
+    Raises  UnsafeError
+    """
+    there = () if planned.plan is None else planned.plan.target.in_the_way
+    if planned.plan is not None and there:
+        raise UnsafeError(
+            f"database {planned.plan.target.database} is not empty",
+            why=f"it holds {', '.join(there[:_SHOWN_MAX])}{f' and {len(there) - _SHOWN_MAX} more' if len(there) > _SHOWN_MAX else ''}",
+            hint="a drill wants a database with nothing in it: createdb NAME, or leave out -d for a server of its own",
         )
 
 

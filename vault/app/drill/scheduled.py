@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from vault.errors import IntegrityError
+from vault.errors import IntegrityError, StoreError
 from vault.model.words import counted
 from vault.ops.schedule.upkeep import why_not_yet
 
@@ -43,7 +44,7 @@ def newest_sound(snapshots: Mapping[SnapshotId, Manifest], source: str) -> Snaps
 
 
 def drill_source(repo: Open, settings: Settings, source: str, *, progress: Progress) -> str:
-    """Drill its newest sound snapshot, and leave a record; what is to be told. Raises  CannotDrill; IntegrityError: it differed; VaultError"""
+    """Drill its newest sound snapshot, and leave a record; what is to be told. Raises  CannotDrill; IntegrityError: it differed, or is damaged; VaultError"""
     from vault.app import processes
     from vault.app.drill.place import why_not_here
     from vault.app.drill.run import DrillFlags, open_drill
@@ -59,8 +60,13 @@ def drill_source(repo: Open, settings: Settings, source: str, *, progress: Progr
     sources = sources_of(manifests.items())
     with processes.reading(repo, snapshot):
         with open_drill(settings, snapshot, DrillFlags(), sources=sources, progress=progress) as drill:
-            drill.restore()
-            verdict = drill.examine()
+            try:
+                drill.restore()
+                verdict = drill.examine()
+            except IntegrityError as error:
+                with suppress(StoreError):  # the damage weighs more, and is told
+                    drill.record_damage(repo, error)
+                raise
             drill.record(repo)
             done = drill.result()
     if not verdict.passed:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,10 +11,11 @@ import click
 from vault.app import processes, wiring
 from vault.cli import drilling, progress
 from vault.cli.options import Invocation, command, database_options
-from vault.errors import Interrupted, StoreError
+from vault.errors import IntegrityError, Interrupted, StoreError
 
 if TYPE_CHECKING:
     from vault.app.drill.run import Drill
+    from vault.cli.render import Renderer
 
 
 @command(
@@ -45,12 +48,13 @@ def drill(invocation: Invocation, snapshot: str, **flags: Any) -> int:
     with processes.reading(opened, chosen), progress.shown(out) as drawn:
         with open_drill(settings, chosen, options, sources=sources, progress=drawn) as run:
             drilling.begin(out, run, started_ms)
-            _work(run)
-            done, duration_s = run.result(), max(0, clock.now_ms() - started_ms) / 1000
             try:
-                run.record(opened)
-            except StoreError as error:
-                out.insist(f"note: no record of this drill could be left: {error.message}: {error.why}")
+                _work(run)
+            except IntegrityError as error:
+                _noted(out, partial(run.record_damage, opened, error))
+                raise
+            done, duration_s = run.result(), max(0, clock.now_ms() - started_ms) / 1000
+            _noted(out, partial(run.record, opened))
             kept = kept_server(run)
     if invocation.json:
         out.json_line(drilling.result(run, done, duration_s, kept))
@@ -59,6 +63,13 @@ def drill(invocation: Invocation, snapshot: str, **flags: Any) -> int:
         if kept is not None:
             drilling.tell_kept(out, kept)
     return drilling.exit_code(done)
+
+
+def _noted(out: Renderer, leave: Callable[[], object]) -> None:
+    try:
+        leave()
+    except StoreError as error:
+        out.insist(f"note: no record of this drill could be left: {error.message}: {error.why}")
 
 
 def _work(run: Drill) -> None:
