@@ -11,6 +11,7 @@ import pwd
 import shlex
 import shutil
 import stat
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -30,16 +31,19 @@ _STOPPING: Final = """\
 #!/bin/sh
 # Stops the server that a drill left running, and removes all that is here.
 {
-owner() { ps -o uid= -p %(pid)d | tr -d ' '; }
-if [ "$(owner)" = "%(uid)d" ]; then
+runs() {
+  [ "$(ps -o uid= -p %(pid)d | tr -d ' ')" = "%(uid)d" ] && ps -ww -o args= -p %(pid)d | grep -F -q -- %(data)s
+}
+if runs; then
   kill -INT %(pid)d
-  while [ "$(owner)" = "%(uid)d" ]; do sleep 1; done
+  while runs; do sleep 1; done
 fi
 rm -rf -- %(place)s
 exit
 }
 """
-"""The number of a process is the server's own word: it is stopped only if it is the server's user's."""
+"""The number of a process is the server's own word, and after a reboot another's: it is stopped only if its user and its data are the
+server's. What has ended and waits for its parent has no arguments any more."""
 UIDS: Final = range(61184, 65520)
 """What systemd gives to dynamic users: no account of a person or a package lies there."""
 
@@ -73,21 +77,40 @@ class Kept:
     pid: int
     uid: int
 
-    def is_alive(self) -> bool:
-        """As far as this system tells whose a process is."""
-        try:
-            os.kill(self.pid, 0)
-            return not os.path.isdir("/proc/self") or Path("/proc", str(self.pid)).stat().st_uid == self.uid
-        except PermissionError:
-            return True
-        except OSError:
-            return False
+    def is_alive(self, place: Path) -> bool:
+        """Whether the process of this number is the server whose data is in `place`, and has not ended."""
+        uid, arguments = _process(self.pid)
+        return uid == self.uid and _data(place) in arguments
+
+
+def _data(place: Path) -> str:
+    """What the server's arguments name, and nobody else's: the place's name was drawn."""
+    return f"{place.name}/server/data"
+
+
+def _process(pid: int) -> tuple[int, str]:
+    """Whose it is, and its arguments; -1 and none if there is no such process, none if it is a zombie."""
+    try:
+        if os.path.isdir("/proc/self"):
+            uid = Path("/proc", str(pid)).stat().st_uid
+            return uid, Path("/proc", str(pid), "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        said = subprocess.run(
+            ["ps", "-ww", "-o", "uid=,args=", "-p", str(pid)], capture_output=True, text=True, check=False
+        ).stdout.split(maxsplit=1)
+        return (int(said[0]), said[1]) if len(said) == 2 else (-1, "")
+    except (OSError, ValueError):
+        return -1, ""
 
 
 def keep(place: Path, server: Kept) -> str:
     """Leave `place` and what runs in it; returns the line that ends both. Raises  OSError"""
     script = place / STOP
-    text = _STOPPING % {"pid": server.pid, "uid": server.uid, "place": shlex.quote(str(place))}
+    text = _STOPPING % {
+        "pid": server.pid,
+        "uid": server.uid,
+        "place": shlex.quote(str(place)),
+        "data": shlex.quote(_data(place)),
+    }
     script.write_text(text, encoding="utf-8")
     script.chmod(0o700)
     (place / KEPT).write_text(f"{server.pid} {server.uid}\n", encoding="ascii")
@@ -99,7 +122,7 @@ def _is_kept(place: Path) -> bool:
         pid, uid = map(int, (place / KEPT).read_text(encoding="ascii").split())
     except (OSError, ValueError):
         return False
-    return Kept(pid=pid, uid=uid).is_alive()
+    return Kept(pid=pid, uid=uid).is_alive(place)
 
 
 def sweep() -> None:
