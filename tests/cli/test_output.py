@@ -6,12 +6,16 @@ import os
 import subprocess
 import sys
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.cli.command import PASSPHRASE, Command
 from vault.cli import about
+from vault.ids import SnapshotId
+from vault.model import DrillRecord
+from vault.repo.remembered import Remembered
 
 
 @pytest.mark.parametrize(
@@ -188,3 +192,15 @@ def test_file_of_a_far_time_is_listed_extracted_exported_and_restored(pgvault_re
 def test_name_that_is_not_utf8_is_refused_before_anything_is_read(saved: Command, arguments: tuple[str, ...]) -> None:
     done = saved(*arguments, "--dir", "odd=odd")
     assert (done.code, "not UTF-8" in done.err) == (2, True)
+
+
+def test_a_drill_with_something_not_checked_is_not_called_equal_alone() -> None:
+    snapshot = SnapshotId(bytes(32))
+    drill = DrillRecord(
+        created_ms=0, duration_ms=1, host="h", mismatches=(), not_checked=("rows t: why", "rows u: why"), passed=True,
+        rows=1, server="18.0", snapshot=snapshot, source="s", tables=1,
+    )  # fmt: skip
+    ((_, told),) = about.notes(snapshot, Remembered(drills={snapshot: drill}))
+    assert told.endswith("restored and equal, 2 things not checked")
+    ((_, told),) = about.notes(snapshot, Remembered(drills={snapshot: replace(drill, not_checked=())}))
+    assert told.endswith("restored and equal")

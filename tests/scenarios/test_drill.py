@@ -186,6 +186,26 @@ def test_a_database_that_is_read_only_by_itself_is_asked(postgres: Cluster, shop
     assert ask(["SELECT count(*) = 50 FROM customers"], readers) == DrillVerdict()
 
 
+def test_a_login_that_was_left_is_of_no_use_soon_and_dropped(postgres: Cluster, shop_database: str) -> None:
+    readers = TemporaryReaders(resolve(postgres.dsn(shop_database), {}, allow_cleartext=False), os.urandom)
+    left, young = (f"pgvault_drill_reader_{letter * 12}" for letter in "ab")
+    ours = "SELECT rolname FROM pg_roles WHERE rolname LIKE 'pgvault_drill_reader%%' ORDER BY 1"
+    with postgres.connect(shop_database) as connection:
+        connection.execute(
+            f"CREATE ROLE {left} LOGIN VALID UNTIL '2020-01-01'; CREATE ROLE {young} LOGIN VALID UNTIL 'tomorrow';"
+            f"GRANT SELECT ON orders TO {left}".encode()
+        )
+        connection.commit()
+        try:
+            until = "SELECT rolvaliduntil < now() + interval '2 hours' FROM pg_roles WHERE rolname = current_user"
+            assert ask([until], readers) == DrillVerdict()
+            assert connection.execute(ours.replace("%%", "%").encode()).fetchall() == [(young,)]
+        finally:
+            connection.rollback()
+            connection.execute(f"DROP ROLE {young}".encode())
+            connection.commit()
+
+
 def test_an_assertion_that_nobody_may_ask_is_not_checked(postgres: Cluster, shop_database: str) -> None:
     server = resolve(f"{postgres.dsn(shop_database)} user=drill_reader", {}, allow_cleartext=False)
     verdict = ask(["SELECT true"], TemporaryReaders(server, os.urandom))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from vault.cli import render
 from vault.ids import SnapshotId
 from vault.model import Manifest
+from vault.model.words import counted
 from vault.ops.project.backup_selection import narrowed
 from vault.repo.lineage import is_ahead
 
@@ -61,7 +62,8 @@ def notes(id: SnapshotId, told: Remembered) -> list[tuple[str, str]]:
     for number, finding in told.open.get(id, ()):
         lines.append(("FINDING", f"{finding.code} {finding.subject}: {finding.text} (finding {number.hex()[:12]})"))
     if (drill := told.drills.get(id)) is not None:
-        how = "restored and equal" if drill.passed else "restored, and NOT equal"
+        beside = f", {counted(len(drill.not_checked), 'thing')} not checked" if drill.not_checked else ""
+        how = f"restored and equal{beside}" if drill.passed else "restored, and NOT equal"
         lines.append(("DRILLED", f"{instant(drill.created_ms)[:10]}, PostgreSQL {drill.server}: {how}"))
     return lines
 

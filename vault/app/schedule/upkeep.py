@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from vault.app import upkeep, wiring
 from vault.app.conninfo import redacted
-from vault.errors import IntegrityError, Interrupted, Locked, VaultError
+from vault.errors import IntegrityError, Interrupted, Locked, SourceError, VaultError
 from vault.model.words import counted, size
 from vault.ops.schedule.upkeep import Saved, UpkeepStep, why_not_at_all, why_not_yet
 
@@ -90,6 +90,8 @@ class Upkeep:
             return UpkeepStep(name=name, state="skipped", why=redacted(f"{error.message}: {error.why}"))
         except VaultError as error:
             return _failed(name, error)
+        except OSError as error:  # a full disk, a directory that went: the run ends as it should all the same
+            return _failed(name, SourceError(f"{name} met an error of this machine", why=str(error)))
 
     def _forget(self) -> str:
         from vault.ops.retention import forget

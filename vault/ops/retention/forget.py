@@ -198,7 +198,8 @@ def _candidates(inventory: Inventory) -> list[Candidate]:
             tags=frozenset(tag_words(manifest)),
             pinned=tuple(pin.reason for pin in notes.pins.get(snapshot, ())),
             held=_held(inventory.held.get(snapshot)),
-            drilled=snapshot in notes.drills and notes.drills[snapshot].passed,
+            drilled=(drill := notes.drills.get(snapshot)) is not None and drill.passed,
+            proven=drill is not None and drill.passed and not drill.not_checked,
         )
         for snapshot, manifest in inventory.known
         if snapshot not in inventory.unfinished

@@ -95,7 +95,7 @@ class Candidate:
     tags     the words that name it: each value, and key=value
     pinned   the reasons of its pins
     held     which later snapshot looks like the ruin of it, while nobody has answered; in words, or empty
-    drilled  it was restored, and was equal
+    drilled  it was restored, and was equal; proven: with nothing that was not checked
     """
 
     id: SnapshotId
@@ -109,6 +109,7 @@ class Candidate:
     pinned: tuple[str, ...] = ()
     held: str = ""
     drilled: bool = False
+    proven: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,6 +250,7 @@ def _keep_always(
 ) -> None:
     groups_kept: set[str] = set()
     drilled = next((one.id for one in newest_first if one.drilled), None)
+    proven = next((one.id for one in newest_first if one.proven), None)
     for one in newest_first:
         mine = reasons[one.id]
         mine.extend(f"keep-tag {tag}" for tag in policy.tags if tag in one.tags)
@@ -264,5 +266,7 @@ def _keep_always(
             mine.append("the newest that is whole and sound")
         if one.id == drilled:
             mine.append("the newest that a drill restored")
+        elif one.id == proven:
+            mine.append("the newest that a drill restored with everything checked")
     if newest_first and not any(reasons[one.id] for one in newest_first):
         reasons[newest_first[0].id].append("the newest of its source")

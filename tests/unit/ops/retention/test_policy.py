@@ -88,6 +88,10 @@ def test_some_stay_whatever_the_policy_says() -> None:
         3: "the newest that a drill restored",
         4: "the newest that is whole and sound",
     }
+    marked[0] = of_day(1, drilled=True, proven=True)
+    assert kept(marked, policy)[1] == "the newest that a drill restored with everything checked"
+    marked[2] = of_day(3, drilled=True, proven=True)
+    assert set(kept(marked, policy)) == {3, 4}
     named = [of_day(1), of_day(2, tags=frozenset({"release=1", "1"})), of_day(3)]
     assert kept(named, Policy(ids=(of_day(1).id,))) == {1: "keep-id", 3: "the newest that is whole and sound"}
     assert kept(named, Policy(tags=("1", "release=1")))[2] == "keep-tag 1; keep-tag release=1"
