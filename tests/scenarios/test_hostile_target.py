@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from tests.fix_postgres import Cluster
 from tests.restore_support import PROGRAMS, snapshot_of
@@ -109,3 +110,25 @@ def test_verifying_foreign_keys_plans_no_partition_of_somebody_else(postgres: Cl
         assert (found.rows, found.unverified) == (0, "that would run app.evil(integer)")
         target.close()
         assert not acted(postgres)
+
+
+def test_a_foreign_key_that_cannot_be_queried_hides_none_that_is_broken(postgres: Cluster) -> None:
+    name = postgres.createdb()
+    with postgres.connect(name) as connection:
+        for statement in (
+            b"CREATE TABLE parent (id int PRIMARY KEY)",
+            b"CREATE TABLE a_child (id int REFERENCES parent)",
+            b"CREATE TABLE b_child (id int REFERENCES parent)",
+            b"SET session_replication_role = replica; INSERT INTO b_child VALUES (7); RESET session_replication_role",
+            b"CREATE ROLE keyed LOGIN; GRANT SELECT ON parent, b_child TO keyed",
+        ):
+            connection.execute(statement)
+    target = connect_target(make_conninfo(postgres.dsn(name), user="keyed"), {}, programs=PROGRAMS)
+    try:
+        found = target.session("UTF8").broken_references([TableName(schema="public", name="parent")])
+    finally:
+        target.close()
+        with postgres.connect(name) as connection:
+            connection.execute(b"DROP OWNED BY keyed; DROP ROLE keyed")
+    assert [(one.table, one.rows) for one in found] == [("public.a_child", 0), ("public.b_child", 1)]
+    assert "a_child" in found[0].unverified

@@ -14,9 +14,9 @@ from typing import Any, Final, LiteralString
 import psycopg
 from psycopg.copy import LibpqWriter
 
-from vault.errors import SourceError
+from vault.errors import SourceError, Unreachable
 from vault.model import BrokenReference, MergedRows, TableItem, TableName
-from vault.source.postgres.connection.connect import Connection, Session
+from vault.source.postgres.connection.connect import Connection, Session, translate
 from vault.source.postgres.connection.sql_text import text
 from vault.source.postgres.rows.unplannable import foreign
 from vault.source.postgres.target.harmless import require_harmless
@@ -320,7 +320,16 @@ def broken_references(connection: Connection, tables: Sequence[TableName]) -> li
     for name, table, period, others, query in keys:
         functions = [barred[oid] for oid in others if oid in barred]
         unverified = "it has PERIOD" if period else f"that would run {functions[0]}" if functions else ""
-        rows = 0 if unverified else int(connection.execute(text(query)).fetchall()[0][0])
+        rows = 0
+        if not unverified:
+            try:
+                with connection.transaction():
+                    rows = int(connection.execute(text(query)).fetchall()[0][0])
+            except psycopg.Error as error:  # of this key alone: the others say what they find
+                translated = translate(error, "verifying a foreign key")
+                if isinstance(translated, Unreachable):
+                    raise
+                unverified = translated.why or translated.message
         if rows or unverified:
             broken.append(BrokenReference(name=name, table=table, rows=rows, unverified=unverified))
     return broken
