@@ -84,6 +84,7 @@ def gather(settings: Settings, *, max_age_ms: int | None, mine: ThisMachine) -> 
     """Raises  as wiring.open_repository"""
     opened = wiring.open_repository(settings, load=_load, copies=True)
     from vault.ops.guard.ack import listed
+    from vault.ops.schedule.upkeep import OFTEN_MS
     from vault.ops.status.assess import assess
     from vault.ops.status.seen import Seen
     from vault.repo import checks
@@ -113,6 +114,7 @@ def gather(settings: Settings, *, max_age_ms: int | None, mine: ThisMachine) -> 
         undone=_undone(settings),
         planned=_planned(settings, wanted, mine, now_ms=now_ms),
         max_age_ms=max_age_ms if max_age_ms is not None else settings.schedule.max_age_ms,
+        drill_ms=OFTEN_MS.get(settings.schedule.drill),
     )
     return assess(seen, now_ms=now_ms)
 

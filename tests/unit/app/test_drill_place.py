@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pwd
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,11 +11,13 @@ import pytest
 
 from tests.fix_views import ViewRepository
 from vault.app.drill import place
-from vault.app.drill.scheduled import newest_sound, next_source
+from vault.app.drill.scheduled import newest_sound, next_source, of_whole
 from vault.app.settings import Settings
 from vault.errors import SourceError, UnsafeError
 from vault.ids import SnapshotId
-from vault.model import DrillRecord, Role, Roles
+from vault.model import DrillRecord, Role, Roles, State
+from vault.ops.project import backup_selection as selection
+from vault.repo.remembered import Remembered
 from vault.sql.databases import create_database
 
 DAY_MS = 24 * 60 * 60 * 1000
@@ -76,16 +79,33 @@ def test_the_source_that_was_drilled_longest_ago_has_its_turn() -> None:
 
 def test_a_suspect_snapshot_is_not_drilled(tmp_path: Path) -> None:
     manifest = ViewRepository().take({"files": tmp_path}).manifest
-    from dataclasses import replace
-
     one, two, three = (SnapshotId(bytes([number]) * 32) for number in (1, 2, 3))
     known = {
         one: replace(manifest, sequence=1),
         two: replace(manifest, sequence=2),
         three: replace(manifest, sequence=3, suspect="it changed meanwhile"),
     }
-    assert newest_sound(known, manifest.source) == two
-    assert newest_sound(known, "another") is None
+    sound = Remembered().is_sound
+    assert newest_sound(known, manifest.source, is_sound=sound) == two
+    assert newest_sound(known, "another", is_sound=sound) is None
+    failed = {**known, two: replace(known[two], coverage={"data": (State.FAILED, 0)})}
+    assert newest_sound(failed, manifest.source, is_sound=sound) == one
+
+
+def test_a_part_is_drilled_for_a_source_that_has_nothing_else_alone(tmp_path: Path) -> None:
+    manifest = ViewRepository().take({"files": tmp_path}).manifest
+    one, two = (SnapshotId(bytes([number]) * 32) for number in (1, 2))
+    part = selection.encode(True, [], {"include_tables": ["t"]})
+    known = {one: replace(manifest, sequence=1), two: replace(manifest, sequence=2, selection=part)}
+    sound = Remembered().is_sound
+    assert newest_sound(known, manifest.source, is_sound=sound) == one
+    assert newest_sound({two: known[two]}, manifest.source, is_sound=sound) == two
+    drills = [
+        replace(drill_of(manifest.source, 5), snapshot=one),
+        replace(drill_of(manifest.source, 9), snapshot=two),
+    ]
+    assert of_whole(drills, known) == drills[:1]
+    assert of_whole(drills[1:], {two: known[two]}) == drills[1:]
 
 
 ICU = {"datlocprovider": "i", "daticulocale": "de", "datcollate": "C.UTF-8", "datctype": "C.UTF-8"}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from vault.errors import IntegrityError, StoreError
 from vault.model.words import counted
+from vault.ops.project.backup_selection import narrowed
 from vault.ops.schedule.upkeep import why_not_yet
 
 if TYPE_CHECKING:
@@ -37,10 +38,25 @@ def next_source(
     return (None, why) if why else (source, "")
 
 
-def newest_sound(snapshots: Mapping[SnapshotId, Manifest], source: str) -> SnapshotId | None:
-    """By number: what is suspect proves nothing."""
-    mine = {id: one for id, one in snapshots.items() if one.source == source and not one.suspect}
-    return max(mine, key=lambda id: (mine[id].sequence, mine[id].created_ms), default=None)
+def newest_sound(
+    snapshots: Mapping[SnapshotId, Manifest], source: str, *, is_sound: Callable[[SnapshotId, Manifest], bool]
+) -> SnapshotId | None:
+    """By number: what is not sound proves nothing, and a part of the database only itself. A part if there is nothing else."""
+    mine = {id: one for id, one in snapshots.items() if one.source == source and is_sound(id, one)}
+    whole = {id: one for id, one in mine.items() if not narrowed(one.selection)} or mine
+    return max(whole, key=lambda id: (whole[id].sequence, whole[id].created_ms), default=None)
+
+
+def of_whole(drills: Iterable[DrillRecord], snapshots: Mapping[SnapshotId, Manifest]) -> list[DrillRecord]:
+    """Without those of a part, for sources that have whole snapshots."""
+    whole = {one.source for one in snapshots.values() if not narrowed(one.selection)}
+    return [
+        drill
+        for drill in drills
+        if drill.source not in whole
+        or drill.snapshot not in snapshots
+        or not narrowed(snapshots[drill.snapshot].selection)
+    ]
 
 
 def drill_source(repo: Open, settings: Settings, source: str, *, progress: Progress) -> str:
@@ -49,9 +65,10 @@ def drill_source(repo: Open, settings: Settings, source: str, *, progress: Progr
     from vault.app.drill.place import why_not_here
     from vault.app.drill.run import DrillFlags, open_drill
     from vault.repo.lineage import sources_of
+    from vault.repo.remembered import remembered
 
     manifests = dict(repo.snapshots())
-    chosen = newest_sound(manifests, source)
+    chosen = newest_sound(manifests, source, is_sound=remembered(repo).is_sound)
     if chosen is None:
         raise CannotDrill(f"{source} has no sound snapshot")
     snapshot = repo.indexed(settings.cache_dir).snapshot(chosen)

@@ -128,10 +128,10 @@ class Upkeep:
         return f"{counted(done.deleted, 'pack')} deleted, {size(freed)} freed"
 
     def _drill(self) -> str:
-        from vault.app.drill.scheduled import CannotDrill, drill_source, next_source
+        from vault.app.drill.scheduled import CannotDrill, drill_source, next_source, of_whole
         from vault.repo.remembered import remembered
 
-        drills = remembered(self.repo).drills.values()
+        drills = of_whole(remembered(self.repo).drills.values(), dict(self.repo.snapshots()))
         often = self.settings.schedule.drill
         source, why = next_source(drills, self.sources, often=often, now_ms=self.now_ms)
         if source is None:

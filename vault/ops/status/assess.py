@@ -162,6 +162,8 @@ def _of_source(seen: Seen, one: SourceStatus, *, now_ms: int) -> Iterator[Reason
             text=f"the last drill restored something else than was saved: {told}",
             fix=f"pgvault show {one.drill.snapshot.hex()[:12]}",
         )
+    if one.last is not None and seen.drill_ms is not None:
+        yield from _of_missing_drill(seen, one.source, 2 * seen.drill_ms, now_ms=now_ms)
     waiting = [row for row in seen.waiting if row.source == one.source]
     if waiting:
         newest = waiting[-1]
@@ -172,6 +174,28 @@ def _of_source(seen: Seen, one: SourceStatus, *, now_ms: int) -> Iterator[Reason
             source=one.source,
             text=f"looks like damage: {what}: {newest.finding.text}{others}",
             fix="pgvault ack",
+        )
+
+
+def _of_missing_drill(seen: Seen, source: str, allowed_ms: int, *, now_ms: int) -> Iterator[Reason]:
+    """A drill is configured, and none passed for longer than that. One of a part proves no more than the part, if there is more."""
+    own = {id: manifest for id, manifest in seen.known if manifest.source == source}
+    parts = {id for id, manifest in own.items() if narrowed(manifest.selection)}
+    if len(parts) == len(own):
+        parts = set()
+    passed = [
+        drill.created_ms
+        for drill in seen.notes.drills.values()
+        if drill.source == source and drill.passed and drill.snapshot not in parts and drill.created_ms <= now_ms
+    ]
+    first_ms = min(manifest.created_ms for manifest in own.values())
+    if now_ms - max(passed, default=first_ms) > allowed_ms:
+        since = f"the last one is {duration(now_ms - max(passed))} old" if passed else "none passed yet"
+        yield Reason(
+            trouble=Trouble.OVERDUE,
+            source=source,
+            text=f"a drill is configured, and overdue: {since}",
+            fix=f"pgvault drill --source {source}",
         )
 
 

@@ -63,6 +63,7 @@ class Seen:
     planned     by source: what this machine has scheduled
     undone      what scheduled runs of this machine left undone after their backups: (what, why, the line to type)
     max_age_ms  without a snapshot for so long a source is overdue; None: by the schedule, or by what is usual
+    drill_ms    how often a drill is configured; None: never
     """
 
     known: tuple[Known, ...]
@@ -80,6 +81,7 @@ class Seen:
     planned: Mapping[str, NextRun] = field(default_factory=dict)
     undone: tuple[tuple[str, str, str], ...] = ()
     max_age_ms: int | None = None
+    drill_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

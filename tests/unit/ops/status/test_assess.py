@@ -258,3 +258,35 @@ def test_the_gravest_is_told_first_and_growth_counts_thirty_days() -> None:
     status = assess(found, now_ms=NOW_MS)
     assert troubles(status) == [Trouble.DAMAGE, Trouble.OVERDUE, Trouble.INCOMPLETE]
     assert status.grown_bytes == found.known[1][1].effort.new_bytes
+
+
+def test_a_drill_that_is_configured_and_does_not_pass_in_time_is_told() -> None:
+    def drill(number: int, hours_ago: float, **changes: object) -> DrillRecord:
+        record = DrillRecord(
+            created_ms=NOW_MS - round(hours_ago * HOUR_MS),
+            duration_ms=1,
+            host="h",
+            mismatches=(),
+            not_checked=(),
+            passed=True,
+            rows=1,
+            server="18",
+            snapshot=SnapshotId(number.to_bytes(32, "big")),
+            source="app",
+            tables=1,
+        )
+        return replace(record, **changes)  # type: ignore[arg-type]
+
+    def told(*drills: DrillRecord, known: tuple[Known, ...], drill_ms: int | None = DAY_MS) -> list[Trouble]:
+        notes = Remembered(drills={one.snapshot: one for one in drills})
+        return of(seen(*known, notes=notes, drill_ms=drill_ms))
+
+    known = days(100, 76, 52, 28, 4)
+    assert told(known=known) == [Trouble.OVERDUE]
+    assert told(known=known, drill_ms=None) == []
+    assert told(known=days(40, 16)) == [], "there was no time for one"
+    assert told(drill(4, 47), known=known) == []
+    assert told(drill(4, 49), known=known) == [Trouble.OVERDUE]
+    assert told(drill(4, 1, source="other"), known=known) == [Trouble.OVERDUE]
+    part = (*known, snapshot(6, 3, selection=PART))
+    assert told(drill(6, 1), known=part) == [Trouble.OVERDUE], "a part proves the part"
