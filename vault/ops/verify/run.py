@@ -105,22 +105,21 @@ class _Telling:
         self.findings = Damages()
         self.mismatches: dict[str, Doubt] = {}
         self.not_verified: dict[str, Doubt] = {}
+        self.times = 0
+        """How often something was found wrong, or was not verified; places are bounded, this is not."""
 
     def error(self, error: VaultError, label: str) -> None:
+        self.times += 1
         if isinstance(error, IntegrityError) and (error.file or error.object_id):
             self.findings.add(error, label)
         else:
             self.that(error.message + (f": {error.why}" if error.why else ""), label, proven=_is_proof(error))
 
     def that(self, why: str, label: str, *, proven: bool) -> None:
+        self.times += 1
         told = (self.mismatches if proven else self.not_verified).setdefault(why, Doubt(why))
         if len(told.where) < _PLACES_MAX and label not in told.where:
             told.where.append(label)
-
-    def so_far(self) -> int:
-        """Grows with each place at which something is wrong, or was not verified."""
-        places = [told.where for told in (*self.mismatches.values(), *self.not_verified.values())]
-        return sum(map(len, places)) + sum(len(damage.affects) for damage in self.findings.all())
 
 
 def _is_proof(error: VaultError) -> bool:
@@ -149,7 +148,7 @@ class _Verifying:
 
     def one(self, snapshot_id: SnapshotId, manifest: Manifest, selectors: Callable[[str], Selectors]) -> None:
         self._progress.stage(f"verifying {snapshot_id.hex()[:12]}")
-        before, earlier = self._told.so_far(), self._told.findings.so_far()
+        before, earlier = self._told.times, self._told.findings.so_far()
         self._contents.of(snapshot_id, manifest)
         packs = self._closure.check(snapshot_id, manifest)
         if packs is None and not self._repo.open.lists(snapshot_id):
@@ -158,7 +157,7 @@ class _Verifying:
             return
         if packs is not None:
             self._compare(snapshot_id, manifest, selectors(manifest.source))
-        if packs is not None and self._told.so_far() == before and self._part.is_whole:
+        if packs is not None and self._told.times == before and self._part.is_whole:
             self._verified[snapshot_id] = self._closure.packs.packs(packs)
         self._rows += manifest.database.tables.sums.rows if manifest.database is not None else 0
         self._files += sum(ref.sums.items for ref in manifest.directories.values())

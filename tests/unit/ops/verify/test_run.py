@@ -72,6 +72,16 @@ def test_damage_is_told_with_the_tables_files_and_snapshots_that_it_hits(sample:
         assert all(":" in one for one in fault.affects)
 
 
+def test_a_snapshot_past_the_places_that_are_kept_is_not_verified(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vault.ops.verify.run._PLACES_MAX", 1)
+    repo = new_repository(MemoryStore())
+    take(repo, FakeDatabase(tables={"public.t": [rows(1, 400)]}))
+    _, manifest = only(repo)
+    wrong = replace(manifest.counts, rls_policies=2)
+    forged = [put_manifest(repo, manifest, counts=wrong, sequence=number) for number in (2, 3)]
+    assert verified(repo, *forged).verified == {}
+
+
 @pytest.mark.parametrize(
     ("changes", "item", "why"),
     [
