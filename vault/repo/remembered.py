@@ -6,7 +6,7 @@ Read whole and small, for lists and for retention. A file that does not open is 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from vault.errors import IntegrityError
@@ -21,7 +21,7 @@ from vault.repo.state import Open
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
-    """pins      oldest first; open: findings that nobody acknowledged; drills: the newest of each snapshot
+    """pins      oldest first; open: findings that nobody acknowledged; drills: the newest of each snapshot, oldest first
     places    source and number of each snapshot in `open`, which may be gone
     damaged   what is wrong with files of these kinds"""
 
@@ -49,7 +49,10 @@ def remembered(repo: Open, *, at_opening: bool = False) -> Remembered:
     """
     glanced = _glanced if at_opening else _unlisted
     pins = load(repo, FileKind.PIN, decode_pin, files=glanced(repo, FileKind.PIN))
-    drills = load(repo, FileKind.DRILL, decode_drill, files=glanced(repo, FileKind.DRILL))
+    listed = glanced(repo, FileKind.DRILL)
+    if listed is None:
+        listed = tuple(repo.store.list(f"{DIRECTORIES[FileKind.DRILL]}/"))
+    drills = load(repo, FileKind.DRILL, decode_drill, files=listed)
     told = unanswered(repo, files=glanced(repo, FileKind.FINDINGS))
     pinned: dict[SnapshotId, list[Pin]] = defaultdict(list)
     for _, pin in sorted(pins.found, key=lambda pair: (pair[1].created_ms, pair[0])):
@@ -57,9 +60,21 @@ def remembered(repo: Open, *, at_opening: bool = False) -> Remembered:
     return replace(
         told,
         pins={snapshot: tuple(several) for snapshot, several in pinned.items()},
-        drills={drill.snapshot: drill for _, drill in sorted(drills.found, key=lambda pair: pair[1].created_ms)},
+        drills=_newest_drills(drills.found, {stored.name: stored.modified_ms for stored in listed}),
         damaged=(*pins.damaged, *told.damaged, *drills.damaged),
     )
+
+
+def _newest_drills(
+    found: Iterable[tuple[str, DrillRecord]], modified_ms: Mapping[str, int]
+) -> dict[SnapshotId, DrillRecord]:
+    """Oldest first by the store's time: a writer's clock may have been ahead, and then the store's time is the record's."""
+    newest: dict[SnapshotId, DrillRecord] = {}
+    for name, drill in sorted(found, key=lambda pair: (modified_ms.get(pair[0], 0), pair[1].created_ms)):
+        stored_ms = modified_ms.get(name) or drill.created_ms
+        newest.pop(drill.snapshot, None)  # its place is the last one now
+        newest[drill.snapshot] = replace(drill, created_ms=min(drill.created_ms, stored_ms))
+    return newest
 
 
 def _glanced(repo: Open, kind: FileKind) -> tuple[StoredFile, ...] | None:

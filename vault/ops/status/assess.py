@@ -79,7 +79,7 @@ def _source(seen: Seen, name: str, *, now_ms: int) -> SourceStatus:
         due_ms=due_ms,
         is_overdue=due_ms is not None and now_ms > due_ms,
         next_run_ms=None if planned is None else planned.next_ms,
-        drill=max(drills, key=lambda drill: drill.created_ms, default=None),
+        drill=drills[-1] if drills else None,
         verified_ms=max((verified[id] for id, _ in own if id in verified), default=None),
         job=next((one for one in seen.jobs if one.job.source == name), None),
         warnings=tuple(_warnings(last, own, now_ms=now_ms)),
@@ -154,14 +154,7 @@ def _of_source(seen: Seen, one: SourceStatus, *, now_ms: int) -> Iterator[Reason
         )
     if one.job is not None:
         yield from _of_job(one, one.job)
-    if one.drill is not None and (one.drill.mismatches or not one.drill.passed):
-        told = one.drill.mismatches[0] if one.drill.mismatches else "it did not pass"
-        yield Reason(
-            trouble=Trouble.DAMAGE,
-            source=one.source,
-            text=f"the last drill restored something else than was saved: {told}",
-            fix=f"pgvault show {one.drill.snapshot.hex()[:12]}",
-        )
+    yield from _of_failed_drill(seen, one)
     if one.last is not None and seen.drill_ms is not None:
         yield from _of_missing_drill(seen, one.source, 2 * seen.drill_ms, now_ms=now_ms)
     waiting = [row for row in seen.waiting if row.source == one.source]
@@ -174,6 +167,29 @@ def _of_source(seen: Seen, one: SourceStatus, *, now_ms: int) -> Iterator[Reason
             source=one.source,
             text=f"looks like damage: {what}: {newest.finding.text}{others}",
             fix="pgvault ack",
+        )
+
+
+def _of_failed_drill(seen: Seen, one: SourceStatus) -> Iterator[Reason]:
+    """The last drill, or that of a snapshot that is there still: one of another snapshot that passed says nothing of this one."""
+    there = {id for id, _ in seen.known}
+    failed = [
+        drill
+        for drill in seen.notes.drills.values()
+        if drill.source == one.source
+        and (drill.mismatches or not drill.passed)
+        and (drill is one.drill or drill.snapshot in there)
+    ]
+    if failed:
+        newest = failed[-1]
+        short = newest.snapshot.hex()[:12]
+        which = "the last drill" if newest is one.drill else f"the last drill of {short}"
+        yield Reason(
+            trouble=Trouble.DAMAGE,
+            source=one.source,
+            text=f"{which} restored something else than was saved: "
+            + (newest.mismatches[0] if newest.mismatches else "it did not pass"),
+            fix=f"pgvault show {short}" if newest is one.drill else f"pgvault drill {short}",
         )
 
 

@@ -260,6 +260,18 @@ def test_the_gravest_is_told_first_and_growth_counts_thirty_days() -> None:
     assert status.grown_bytes == found.known[1][1].effort.new_bytes
 
 
+def test_a_failed_drill_of_a_snapshot_that_is_there_counts_until_that_one_passes() -> None:
+    (failed,) = drilled(9, passed=False).drills.values()
+    (passed,) = drilled(2, passed=True).drills.values()
+    known = [snapshot(1, 20), snapshot(2, 3)]
+    failed, passed = replace(failed, snapshot=known[0][0]), replace(passed, snapshot=known[1][0])
+    notes = Remembered(drills={failed.snapshot: failed, passed.snapshot: passed})
+    assert of(seen(*known, notes=notes)) == [Trouble.DAMAGE]
+    assert of(seen(known[1], notes=notes)) == [], "it is forgotten"
+    again = replace(passed, snapshot=failed.snapshot)
+    assert of(seen(*known, notes=Remembered(drills={passed.snapshot: passed, failed.snapshot: again}))) == []
+
+
 def test_a_drill_that_is_configured_and_does_not_pass_in_time_is_told() -> None:
     def drill(number: int, hours_ago: float, **changes: object) -> DrillRecord:
         record = DrillRecord(
