@@ -46,6 +46,8 @@ NOT_FOUND: Final = frozenset({UNDEFINED_FUNCTION, UNDEFINED_TABLE, UNDEFINED_OBJ
 the body of a function that the server ran."""
 
 _DATA_EXCEPTION: Final = "22"
+_OF_ROWS_OR_MACHINE: Final = frozenset({"23", "53", "54", "57"})
+_IO_ERROR: Final = "58030"
 _SYNTAX_OR_ACCESS_RULE: Final = "42"
 _OF_THE_STATEMENT_ALONE: Final = frozenset(
     {
@@ -102,6 +104,11 @@ def is_mismatch(state: str) -> bool:
 def is_unfit_value(state: str) -> bool:
     """Whether a type does not take a value; most often a constant of a definition."""
     return state.startswith(_DATA_EXCEPTION)
+
+
+def is_of_rows_or_machine(state: str) -> bool:
+    """A constraint that rows violate, a limit, a full disk, a cancelled statement: what a definition names was all there."""
+    return state[:2] in _OF_ROWS_OR_MACHINE or state == _IO_ERROR
 
 
 def ends_connection(state: str) -> bool:

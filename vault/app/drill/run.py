@@ -165,7 +165,9 @@ class Drill:
         counts = [failure for failure in failed if failure.entry in _COUNTED]
         others = [failure for failure in failed if failure.entry not in _COUNTED]
         if self._judge is not None:
-            return self._judge.of_extensions() + self._judge.of_failures(others) + self._judge.of_counts(counts)
+            missed = self._judge.of_failures(others)
+            numbers = self._judge.of_counts(counts, lost=bool(missed.not_checked))
+            return self._judge.of_extensions() + missed + numbers
         return differs(*(Point(kind="restore", name=failure.entry, why=failure.why) for failure in failed))
 
     def _of_references(self, conninfo: str) -> DrillVerdict:

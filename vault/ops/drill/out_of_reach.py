@@ -11,6 +11,7 @@ from typing import Final
 
 from vault.model import Address, TargetFacts
 from vault.ops.restore.plan.contents import Contents
+from vault.sql.sqlstate import is_of_rows_or_machine
 
 MEMBER: Final = "e"
 """pg_depend's letter for members of extensions."""
@@ -34,8 +35,10 @@ class OutOfReach:
     reasons: Mapping[Address, str] = field(default_factory=dict)
     dependents: Mapping[Address, Collection[Address]] = field(default_factory=dict)
 
-    def why_failed(self, label: str) -> str:
-        """Why a step of a restore may fail; empty: it has no excuse."""
+    def why_failed(self, label: str, state: str = "") -> str:
+        """Why a step of a restore may fail; empty: it has no excuse, as where rows violate a constraint. `state`: its SQLSTATE"""
+        if is_of_rows_or_machine(state):
+            return ""
         return next((self.reasons[address] for address in sorted(self.labels.get(label, ()))), "")
 
     def lacking(self, labels: Collection[str]) -> dict[Address, str]:

@@ -85,23 +85,26 @@ class Judge:
         """What follows from a failure that could not be helped could not be helped either."""
         verdict = DrillVerdict()
         excused: dict[str, str] = {}
+        told: set[str] = set()
         for failure in failures:
-            why = self.beyond.why_failed(failure.entry) or excused.get(failure.because, "")
+            own = "" if failure.because in told else self.beyond.why_failed(failure.entry, failure.state)
+            why = own or excused.get(failure.because, "")
             if why:
                 excused.setdefault(failure.entry, why)
                 verdict += unchecked(Point(kind="restore", name=failure.entry, why=why))
             else:
+                told.add(failure.entry)
                 verdict += differs(Point(kind="restore", name=failure.entry, why=failure.why))
         return verdict
 
-    def of_counts(self, failures: Iterable[Failure]) -> DrillVerdict:
-        """The nine lines: where something could not come, its number proves nothing."""
+    def of_counts(self, failures: Iterable[Failure], *, lost: bool) -> DrillVerdict:
+        """The nine lines. `lost`: something could not come for what is not at hand; then no number proves anything."""
         verdict = DrillVerdict()
         for failure in failures:
             if self.partial:
                 why = f"{failure.why}; the snapshot is of a part of its database, and was counted as a whole"
                 verdict += unchecked(Point(kind="count", name=failure.entry, why=why))
-            elif self.beyond.extensions:
+            elif lost and self.beyond.extensions:
                 names = ", ".join(sorted(self.beyond.extensions))
                 why = f"{failure.why}; what needs {names} is not all there"
                 verdict += unchecked(Point(kind="count", name=failure.entry, why=why))
@@ -114,7 +117,9 @@ class Judge:
     def of_differences(self, differences: Collection[Difference], failed: Iterable[Failure] = ()) -> DrillVerdict:
         """`failed`: what the restore said; what was not made because of what is not at hand is missing now."""
         verdict = DrillVerdict()
-        lacking = self.beyond.lacking([failure.entry for failure in failed])
+        lacking = self.beyond.lacking(
+            [failure.entry for failure in failed if self.beyond.why_failed(failure.entry, failure.state)]
+        )
         privileges = {one.about for one in differences if one.kind in ("privileges", "policy")}
         for difference in differences:
             if self._is_compared_beside(difference, privileges):

@@ -17,11 +17,13 @@ class Failure:
     """What is missing or differs. `entry` names it as pg_dump does; `why` holds no row data.
 
     because  entry of the failure without which this one would not be; empty where it stands for itself
+    state    the server's SQLSTATE, where it refused
     """
 
     entry: str
     why: str
     because: str = ""
+    state: str = ""
 
 
 class Failures:
@@ -33,14 +35,14 @@ class Failures:
         self._all: list[Failure] = []
         self._causes: dict[str, str] = {}
 
-    def add(self, entry: str, why: str, *, known: bool = False, because: str = "") -> None:
+    def add(self, entry: str, why: str, *, known: bool = False, because: str = "", state: str = "") -> None:
         """`known`: the plan said so. `because`: another failure's entry; the first cause is recorded."""
         with self._lock:
             cause = self._causes.get(because, because)
             if cause == entry:
                 cause = ""
             self._causes.setdefault(entry, cause or entry)
-            self._all.append(Failure(entry=entry, why=why, because=cause))
+            self._all.append(Failure(entry=entry, why=why, because=cause, state=state))
         if not known and not cause:
             self._progress.event("failed", f"{entry}: {why}")
 

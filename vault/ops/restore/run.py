@@ -259,7 +259,7 @@ class _Restore:
             why = weaker or error.why or error.message
             if self._circles.is_left(session, at):
                 why += "; what is there under its name does nothing, and others call it"
-            self._fail(at, name, why, because=cause)
+            self._fail(at, name, why, because=cause, state=error.sqlstate)
             return
         self._done.update((at, *early))
         self._waiting.difference_update((at, *early))
@@ -358,9 +358,9 @@ class _Restore:
         except SourceError:
             return None
 
-    def _fail(self, at: int, name: str, why: str, *, because: str = "") -> None:
+    def _fail(self, at: int, name: str, why: str, *, because: str = "", state: str = "") -> None:
         self.failed.add(at)
-        self._failures.add(name, why, because=because)
+        self._failures.add(name, why, because=because, state=state)
 
     def _prepare_public(self, session: TargetSession) -> None:
         """As initdb leaves it: pg_dump records the schema only where it differs from that."""

@@ -123,6 +123,15 @@ def test_what_needs_an_extension_that_is_not_there_may_fail_and_nothing_else() -
     assert {point.why for point in verdict.not_checked} == {"the extension hstore is not on this machine"}
 
 
+@pytest.mark.parametrize("state", ["23503", "23505", "53100", "57014"])
+def test_what_failed_for_rows_or_the_machine_has_no_excuse(state: str) -> None:
+    failed = (FAILED[0], replace(FAILED[1], state=state), FAILED[2])
+    verdict = judge().of_failures(failed)
+    assert [point.name for point in verdict.mismatches] == ["TABLE t", "POLICY t own"]
+    missing = Difference(kind="entry", name="TABLE public.t", what=MISSING, about=TABLE)
+    assert not judge().of_differences([missing], failed[1:2]).passed
+
+
 def test_what_is_missing_after_such_a_failure_is_not_checked_and_what_came_is() -> None:
     def missing(kind: str, about: Address) -> Difference:
         return Difference(kind=kind, name=str(about), what=MISSING, about=about)
@@ -232,9 +241,10 @@ def test_a_table_without_its_rows_is_no_table_that_nobody_defined() -> None:
 def test_counts_prove_nothing_where_something_could_not_come() -> None:
     wrong = [Failure(entry="rls policies", why="2 in the snapshot, 1 in the target")]
     there = judge(extensions=("hstore",), extension_versions=(("hstore", "1.8"),))
-    assert not there.of_counts(wrong).passed
-    assert judge().of_counts(wrong).passed
-    assert replace(there, partial=True).of_counts(wrong).passed
+    assert not there.of_counts(wrong, lost=True).passed
+    assert judge().of_counts(wrong, lost=True).passed
+    assert not judge().of_counts(wrong, lost=False).passed
+    assert replace(there, partial=True).of_counts(wrong, lost=False).passed
 
 
 def test_gaps_and_what_cannot_be_read_are_not_checked() -> None:
