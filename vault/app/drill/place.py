@@ -102,7 +102,14 @@ def drill_place(
         if not own:
             yield DrillPlace(settings=apart, conninfo=None, directories=directories, throwaway=True)
             return
-        server, database, stubs = _start(apart, place, snapshot, stack=stack, notify=notify)
+        try:
+            server, database, stubs = _start(apart, place, snapshot, stack=stack, notify=notify)
+        except OSError as error:
+            raise SourceError(
+                "the throwaway server could not be set up",
+                why=str(error),
+                hint="set TMPDIR to a directory with more room",
+            ) from error
 
         def keep() -> KeptServer:
             return _keep(server, place, database)

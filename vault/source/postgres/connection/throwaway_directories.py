@@ -53,9 +53,17 @@ def throwaway_directory() -> Iterator[Path]:
     """A directory below the system's temporary one, gone at the end. Those that a killed process left are removed first.
 
     As root others may walk through it, to what they own.
+    Raises  SourceError: there can be none
     """
     sweep()
-    place = Path(tempfile.mkdtemp(prefix=PREFIX))
+    try:
+        place = Path(tempfile.mkdtemp(prefix=PREFIX))
+    except OSError as error:
+        raise SourceError(
+            "no directory for a throwaway server can be made",
+            why=str(error),
+            hint="set TMPDIR to one that can be written",
+        ) from error
     if os.geteuid() == 0:
         place.chmod(0o711)
     new = place / f"{ALIVE}.new"

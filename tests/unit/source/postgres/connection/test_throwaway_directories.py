@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from vault.source.postgres.connection.throwaway_directories import PREFIX, Kept, keep
+from vault.errors import SourceError
+from vault.source.postgres.connection.throwaway_directories import PREFIX, Kept, keep, throwaway_directory
+
+
+def test_a_temporary_directory_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(SourceError, match="no directory for a throwaway server"), throwaway_directory():
+        pass
 
 
 @pytest.fixture
