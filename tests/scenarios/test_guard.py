@@ -37,6 +37,17 @@ CREATE VIEW recent AS SELECT 1 AS one;
 CREATE FUNCTION touched() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';
 CREATE TRIGGER touch BEFORE UPDATE ON notes FOR EACH ROW EXECUTE FUNCTION touched();
 GRANT SELECT ON shop.orders, notes TO PUBLIC;
+CREATE FUNCTION secret() RETURNS int LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION hidden() RETURNS int LANGUAGE sql AS 'SELECT 1';
+REVOKE ALL ON FUNCTION secret(), hidden() FROM PUBLIC;
+CREATE POLICY filed ON notes FOR ALL USING (owner = current_user) WITH CHECK (true);
+CREATE VIEW written AS SELECT 2 AS two;
+CREATE TRIGGER instead INSTEAD OF INSERT ON written FOR EACH ROW EXECUTE FUNCTION touched();
+CREATE VIEW put AS SELECT 3 AS three;
+GRANT SELECT ON put TO PUBLIC;
+CREATE TRIGGER instead INSTEAD OF INSERT ON put FOR EACH ROW EXECUTE FUNCTION touched();
+CREATE SEQUENCE numbers;
+GRANT USAGE ON SEQUENCE numbers TO PUBLIC;
 SELECT lo_from_bytea(0, 'content') FROM generate_series(1, 3);
 """
 
@@ -71,7 +82,12 @@ def test_each_kind_of_ruin_is_told_by_its_code(made: Project) -> None:
         "TRUNCATE shop.orders": [("table_emptied", "shop.orders")],
         "UPDATE notes SET body = ''": [("content_lost", "public.notes")],
         "ALTER POLICY own ON notes USING (true)": [("policy_opened", "own on public.notes")],
-        "REVOKE ALL ON notes FROM PUBLIC": [("grants_gone", "table public.notes")],
+        "ALTER POLICY filed ON notes USING (true)": [("policy_opened", "filed on public.notes")],
+        "GRANT EXECUTE ON FUNCTION secret() TO PUBLIC": [("grants_gone", "function public.secret")],
+        "DROP VIEW written": [("view_gone", "public.written")],
+        "REVOKE ALL ON notes FROM PUBLIC; CREATE TABLE also (); GRANT SELECT ON also TO PUBLIC": [
+            ("grants_gone", "table public.notes")
+        ],
         "DROP TRIGGER touch ON notes": [("trigger_gone", "touch on public.notes")],
         "DROP VIEW recent": [("view_gone", "public.recent")],
         "DROP POLICY own ON notes": [("policy_gone", "own on public.notes")],
@@ -95,6 +111,8 @@ def test_what_people_do_every_day_is_no_ruin(made: Project) -> None:
         "ALTER POLICY own ON notes RENAME TO mine",
         "ALTER TRIGGER touch ON notes RENAME TO touch_it",
         "ALTER VIEW recent RENAME TO latest",
+        "ALTER VIEW put RENAME TO laid; ALTER SEQUENCE numbers RENAME TO figures",
+        "DROP FUNCTION hidden(); CREATE FUNCTION hidden(int) RETURNS int LANGUAGE sql AS 'SELECT 1'",
         "CREATE OR REPLACE VIEW latest AS SELECT 2 AS one",
         "GRANT INSERT ON notes TO PUBLIC",
         "ALTER POLICY mine ON notes USING (owner = 'x')",

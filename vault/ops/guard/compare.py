@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from vault.limits import NOTE_BYTES_MAX
-from vault.model import Finding, Sums, TableName
+from vault.model import Address, Finding, Sums, TableName
 from vault.model.words import counted, size
 from vault.ops.guard import codes
 from vault.ops.guard.facts import (
@@ -171,7 +171,18 @@ class _Text:
 
 
 _NOTHING: Final = _Text()
-_LETS_ALL: Final = re.compile(r"(?:USING|WITH CHECK) \(true\)")
+_USING: Final = " USING ("
+_CHECK: Final = " WITH CHECK ("
+_USING_ALL: Final = re.compile(r" USING \(true\)(?: WITH CHECK \(.*\))?;?\s*\Z", re.DOTALL)
+_CHECK_ALL: Final = re.compile(r" WITH CHECK \(true\);?\s*\Z")
+_RUN_FROM: Final = re.compile(r'(?:FUNCTION|PROCEDURE) (?:"((?:[^"]|"")+)"|(\w+))\.')
+"""The schema of the function that a trigger runs."""
+_ANYBODYS: Final = frozenset({"aggregate", "domain", "function", "language", "procedure", "type"})
+"""Kinds of which everybody may use an object, unless that is revoked."""
+_TYPES: Final = frozenset({"domain", "type"})
+"""Their address is one name with its schema."""
+_RELATIONS: Final = frozenset({"foreign table", "materialized view", "sequence", "table", "view"})
+_WITHOUT_SCHEMA: Final = frozenset({"foreign-data wrapper", "language", "large object", "server"})
 
 
 def _table(
@@ -220,7 +231,7 @@ def _security(
             yield finding(codes.POLICY_GONE, f"{policy} on {show_name(table)}", "the table is there")
     for (table, policy), text in sorted(before.policies.items()):
         there = after.policies.get((renamed.get(table, table), policy), "")
-        if _LETS_ALL.search(there) and not _LETS_ALL.search(text):
+        if _lets_all(there) - _lets_all(text):
             yield finding(
                 codes.POLICY_OPENED, f"{policy} on {show_name(table)}", "what it checks is true for every row now"
             )
@@ -236,6 +247,15 @@ def _security(
             yield finding(codes.ROW_SECURITY_NOT_FORCED, show_name(table), "its owner sees and changes all its rows")
 
 
+def _lets_all(policy: str) -> set[str]:
+    """What of a policy is true for every row: which rows are seen, which are written. Where nothing is said of the latter, it is the former."""
+    text = f" {policy}"
+    clauses = {_USING} if _USING_ALL.search(text) else set[str]()
+    if _CHECK_ALL.search(text) or (clauses and _CHECK not in text):
+        clauses.add(_CHECK)
+    return clauses
+
+
 def _code(
     before: DatabaseFacts, after: DatabaseFacts, terms: Terms, *, renamed: Mapping[TableName, TableName]
 ) -> Iterator[Finding]:
@@ -244,17 +264,46 @@ def _code(
     for view, text in sorted(before.views.items()):
         if view.schema in terms.platform_schemas or view.schema in before.schemas:
             continue
-        if view.name not in moved and text not in after.views.values():
+        if not terms.ignores(view) and view.name not in moved and text not in after.views.values():
             yield finding(codes.VIEW_GONE, show_name(view), "no view has its name or its text any more")
     gone = before.described - renamed.keys()
     running = {(table, text) for (table, _), text in after.triggers.items()}
     for (table, trigger), text in sorted(before.triggers.items()):
         at = renamed.get(table, table)
+        if terms.ignores(table) or _is_the_platforms(table, text, terms):
+            continue
         if table not in gone and (at, trigger) not in after.triggers and (at, text) not in running:
             yield finding(codes.TRIGGER_GONE, f"{trigger} on {show_name(table)}", f"the table is there; it ran {text}")
-    for subject, granted in sorted(before.granted.items()):
-        if granted not in after.granted.values():
-            yield finding(codes.GRANTS_GONE, subject, "its owner alone may use it now")
+    for address, granted in sorted(before.granted.items()):
+        if not _is_left_out(address, terms) and granted not in _granted_now(address, before, after):
+            is_open = address.kind in _ANYBODYS or (address.kind, address.names) == ("schema", ("public",))
+            now = "everybody (PUBLIC) has what is the default" if is_open else "its owner alone may use it now"
+            yield finding(codes.GRANTS_GONE, str(address), now)
+
+
+def _granted_now(address: Address, before: DatabaseFacts, after: DatabaseFacts) -> set[str]:
+    """On what the object may be now, if another one has its name: of a table that is known, otherwise all that is new of its kind."""
+    new = {one: text for one, text in after.granted.items() if one.kind == address.kind}
+    was = before.tables.get(address.relation) if address.kind == "table" else None
+    by_oid = _by_oid(before, after)
+    if was is not None and by_oid:
+        there = by_oid.get(was.oid)
+        return {text for one, text in new.items() if there is not None and one.relation == there[0]}
+    return set(new.values())
+
+
+def _is_the_platforms(table: TableName, runs: str, terms: Terms) -> bool:
+    """A trigger of a platform's table that runs the platform's function; one that runs the project's, as on `auth.users`, is the project's."""
+    run = _RUN_FROM.match(runs)
+    return table.schema in terms.platform_schemas and run is not None and (run[1] or run[2]) in terms.platform_schemas
+
+
+def _is_left_out(address: Address, terms: Terms) -> bool:
+    """Whether its grants are the platform's, or it is ignored."""
+    if not address.kind or address.kind in _WITHOUT_SCHEMA:
+        return False
+    schema = address.names[0].partition(".")[0] if address.kind in _TYPES else address.names[0]
+    return schema in terms.platform_schemas or (address.kind in _RELATIONS and terms.ignores(address.relation))
 
 
 def _roles(before: DatabaseFacts, after: DatabaseFacts) -> Iterator[Finding]:

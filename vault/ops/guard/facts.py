@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Final
 
-from vault.model import Sums, TableName
+from vault.model import Address, Sums, TableName
 from vault.ops.project import supabase
 from vault.sql.names import show_name
 
@@ -24,7 +24,7 @@ REWRITTEN_BYTES_MIN: Final = 32 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """`[guard]`. `rows_lost_percent`: a table that lost more is told; `ignore`: tables whose rows may go, `*` for any text."""
+    """`[guard]`. `rows_lost_percent`: a table that lost more is told; `ignore`: tables whose rows may go, and views that may go themselves, `*` for any text."""
 
     rows_lost_percent: int = 50
     ignore: tuple[str, ...] = ()
@@ -64,11 +64,11 @@ class DatabaseFacts:
     """Of one of two snapshots. What both have and have alike may be left out of both, but never of one.
 
     key           system identifier and oid of the database
-    tables        all, as soon as one of them shrank or is gone
+    tables        all, as soon as one of them shrank, is gone, or has nothing granted on it any more
     parents       a partition, or a table that inherits, and the one above it
     undescribed   of the tables that are gone, those whose definition is there: only their rows are missing
     schemas       those that the other one has not
-    described     tables that the other one has no definition of, partitioned ones too
+    described     tables and views that the other one has no definition of, partitioned ones too
     policies      (table, name) -> its definition without the name; of those that the other has not, or not so
     row_security  of tables where it is not as in the other one
     functions     (schema, name), of the project's own
@@ -91,7 +91,7 @@ class DatabaseFacts:
     functions: frozenset[tuple[str, str]] = frozenset()
     views: Mapping[TableName, str] = field(default_factory=dict)
     triggers: Mapping[tuple[TableName, str], str] = field(default_factory=dict)
-    granted: Mapping[str, str] = field(default_factory=dict)
+    granted: Mapping[Address, str] = field(default_factory=dict)
     powers: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 

@@ -1,7 +1,7 @@
 """The facts of two snapshots that a guard compares, from their manifests and what differs below them.
 
 Never reads a row, a file or a large object. What both snapshots share is not read at all: equal lists have one root, equal roles and
-catalogs one id. All tables, and the catalogs with them, are read only when one table shrank or a function went.
+catalogs one id. All tables, and the catalogs with them, are read only when one table shrank or lost its grants, or a function went.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from vault.model import (
+    Address,
     CatalogFacts,
     DatabasePart,
     EntryItem,
@@ -38,6 +39,7 @@ POWER_ROLES: Final = frozenset(
 """Of PostgreSQL's own roles those whose members reach past every grant."""
 _READ: Final = frozenset({"POLICY", "ROW SECURITY"})
 _VIEWS: Final = frozenset({"VIEW", "MATERIALIZED VIEW"})
+_RELATIONS: Final = frozenset({*_VIEWS, "TABLE", "FOREIGN TABLE"})
 _READ_IF_GONE: Final = frozenset({*_VIEWS, "TRIGGER", "ACL"})
 """What is read of what the other snapshot has not."""
 _ABOUT_OTHERS: Final = frozenset({"ACL", "COMMENT", "SECURITY LABEL"})
@@ -87,6 +89,7 @@ def _databases(
     added = [new for old, new in changed if new is not None and old is None]
     shrank = any(_shrank(*pair, terms) for pair in after.changed_tables(before))
     routines = any(item.identity.desc in ROUTINES for item in removed)
+    shrank = shrank or _lost_grants(removed)
     catalogs = (before.catalog(), after.catalog()) if shrank or routines else (CatalogFacts(), CatalogFacts())
     roles = (before.roles(), after.roles()) if then.roles != now.roles else (Roles(), Roles())
     gone = frozenset(_tables(removed))
@@ -134,12 +137,19 @@ def _shrank(before: TableItem | None, after: TableItem | None, terms: Terms) -> 
     )
 
 
+def _lost_grants(removed: Iterable[EntryItem]) -> bool:
+    """Of a table that is there, or of another one that has its name now: their oids tell which."""
+    items = [item.identity for item in removed if item.identity.kind == "table"]
+    gone = {one.address for one in items if one.desc == "TABLE"}
+    return any(one.desc == "ACL" and one.address not in gone for one in items)
+
+
 def _fact(item: TableItem) -> TableFact:
     return TableFact(oid=item.oid, rows=item.sums.rows, bytes=item.sums.bytes)
 
 
 def _tables(items: Iterable[EntryItem]) -> Iterator[TableName]:
-    return (item.identity.relation for item in items if item.identity.desc == "TABLE")
+    return (item.identity.relation for item in items if item.identity.desc in _RELATIONS)
 
 
 def _parents(catalog: CatalogFacts) -> dict[TableName, TableName]:
@@ -171,11 +181,11 @@ def _runs(entry: SchemaEntry) -> str:
     return entry.definition.rpartition(" EXECUTE ")[2]
 
 
-def _granted(entries: Iterable[SchemaEntry], removed: Iterable[EntryItem]) -> dict[str, str]:
+def _granted(entries: Iterable[SchemaEntry], removed: Iterable[EntryItem]) -> dict[Address, str]:
     """Of objects that are not `removed` themselves."""
     gone = {item.identity.address for item in removed if item.identity.desc not in _ABOUT_OTHERS}
     return {
-        str(entry.identity.address): _SUBJECT.sub(" ", entry.definition)
+        entry.identity.address: _SUBJECT.sub(" ", entry.definition)
         for entry in entries
         if entry.identity.desc == "ACL"
         and not entry.identity.sub.startswith(_OF_COLUMN)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from vault.limits import NOTE_BYTES_MAX, NOTES_MAX
-from vault.model import Sums, TableName
+from vault.model import Address, Sums, TableName
 from vault.ops.guard import codes
 from vault.ops.guard.compare import FINDINGS_MAX, compare, finding
 from vault.ops.guard.facts import REWRITTEN_BYTES_MIN, DatabaseFacts, Facts, RowSecurity, TableFact, Terms
@@ -192,6 +192,93 @@ def test_a_policy_that_is_gone() -> None:
     assert found(opened, opened) == []
     assert found(then, facts(**policies(mine="USING (a)"))) == [], "the same under another name"  # type: ignore[arg-type]
     assert found(then, facts(**policies(mine="USING (b)"))) == [(codes.POLICY_GONE, "own on public.t")]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "told"),
+    [
+        ("USING (a) WITH CHECK (true)", "USING (true) WITH CHECK (true)", True),
+        ("USING (true) WITH CHECK (a)", "USING (true) WITH CHECK (true)", True),
+        ("USING (a) WITH CHECK (true)", "USING (true)", True),
+        ("USING (true) WITH CHECK (a)", "USING (true)", True),
+        ("USING (a)", "USING (a) WITH CHECK (true)", True),
+        ("FOR INSERT WITH CHECK (a)", "FOR INSERT WITH CHECK (true);\n", True),
+        ("USING (true)", "USING (true) WITH CHECK (true)", False),
+        ("USING (true) WITH CHECK (true)", "USING (true)", False),
+        ("USING (true)", "USING (a)", False),
+        ("USING (true) WITH CHECK (a)", "USING (true) WITH CHECK (b)", False),
+        ("USING (a)", "USING ((a = 'USING (true)'::text))", False),
+    ],
+)
+def test_what_a_policy_lets_see_and_lets_write_is_opened_each_by_itself(then: str, now: str, told: bool) -> None:
+    expected = [(codes.POLICY_OPENED, "own on public.t")] if told else []
+    assert found(facts(**policies(own=then)), facts(**policies(own=now))) == expected  # type: ignore[arg-type]
+
+
+def triggers(**functions: str) -> dict[str, object]:
+    """`a__b` is a trigger of table a.b."""
+    return {
+        "triggers": {(name(table.replace("__", ".")), "tr"): f"FUNCTION {text}()" for table, text in functions.items()}
+    }
+
+
+def test_triggers_of_the_platform_and_of_ignored_tables_may_go() -> None:
+    theirs = triggers(storage__objects="storage.update_level", auth__users='"auth".f')
+    assert found(facts(**theirs), facts()) == []  # type: ignore[arg-type]
+    then = facts(**triggers(auth__users="public.handle_new_user", public__t="auth.f"))  # type: ignore[arg-type]
+    users, own = (codes.TRIGGER_GONE, "tr on auth.users"), (codes.TRIGGER_GONE, "tr on public.t")
+    assert found(then, facts()) == [users, own], "the project's, wherever they stand"
+    assert found(then, facts(), Terms(ignore=("public.t",))) == [users]
+
+
+def test_views_that_are_ignored_may_go() -> None:
+    then = facts(views={name("day_0131"): "SELECT 1"})
+    assert found(then, facts()) == [(codes.VIEW_GONE, "public.day_0131")]
+    assert found(then, facts(), Terms(ignore=("public.day_*",))) == []
+
+
+def grants(**texts: str) -> dict[str, object]:
+    """On tables."""
+    return {
+        "granted": {Address(kind="table", names=tuple(text.split("__"))): granted for text, granted in texts.items()}
+    }
+
+
+def test_grants_of_the_platform_and_of_ignored_tables_may_go() -> None:
+    schema = Address(kind="schema", names=("auth",))
+    assert found(facts(granted={schema: "GRANT"}), facts()) == []
+    then = facts(**grants(storage__objects="GRANT", public__t="GRANT"))  # type: ignore[arg-type]
+    assert found(then, facts()) == [(codes.GRANTS_GONE, "table public.t")]
+    assert found(then, facts(), Terms(ignore=("public.t",))) == []
+
+
+def test_grants_of_another_object_hide_none_that_are_gone() -> None:
+    there = tables({"t": 1, "new": 2}, t=100, new=100)
+    then, now = facts(there, **grants(public__t="GRANT x")), facts(there, **grants(public__new="GRANT x"))
+    assert found(then, now) == [(codes.GRANTS_GONE, "table public.t")]
+    swapped = facts(tables({"t": 2, "new": 1}, t=100, new=100), **grants(public__new="GRANT x"))
+    assert found(then, swapped) == [], "another table has its name, and it has its grants"
+    view = Address(kind="view", names=("public", "v"))
+    assert found(facts(granted={view: "GRANT x"}), now) == [(codes.GRANTS_GONE, "view public.v")]
+    old, new = Address(kind="", names=("FUNCTION f",)), Address(kind="", names=("FUNCTION g",))
+    assert found(facts(granted={old: "GRANT x"}), facts(granted={new: "GRANT x"})) == [], "it may be the same one"
+
+
+@pytest.mark.parametrize(
+    ("kind", "names", "text"),
+    [
+        ("function", ("public", "f"), "everybody"),
+        ("type", ("public.t",), "everybody"),
+        ("schema", ("public",), "everybody"),
+        ("schema", ("shop",), "owner alone"),
+        ("table", ("public", "t"), "owner alone"),
+        ("view", ("public", "t"), "owner alone"),
+    ],
+)
+def test_who_may_use_what_has_no_grants_any_more(kind: str, names: tuple[str, ...], text: str) -> None:
+    then = facts(granted={Address(kind=kind, names=names): "REVOKE"})
+    (told,) = compare(then, facts(), TERMS)
+    assert text in told.text
 
 
 def test_what_goes_with_its_table_is_told_with_it() -> None:
