@@ -101,13 +101,6 @@ def test_failing_password_command_is_named_without_its_output(pgvault_ready: Com
     assert pgvault_ready("snapshots", PGVAULT_PASSWORD="", PGVAULT_PASSWORD_COMMAND=command).code == 13
 
 
-@pytest.mark.parametrize("scheme", ["s3", "gs", "az"])
-def test_object_storage_is_refused_as_not_built(pgvault: Command, scheme: str) -> None:
-    done = pgvault("-r", f"{scheme}://bucket/path", "snapshots")
-    assert done.code == 2
-    assert "later" in done.err
-
-
 @pytest.mark.parametrize(
     ("text", "suggestion"),
     [
