@@ -50,7 +50,7 @@ def forget_named(repo: Open, *going: SnapshotId) -> None:
 def pruned(repo: Open) -> None:
     prune.run(
         repo,
-        options=PruneOptions(min_age_ms=0, max_unused=0.0),
+        options=PruneOptions(min_age_ms=0, max_unused=0.0, remove_all=True),
         lease=LEASE,
         is_dead=lambda _: True,
         tell=lambda _: None,
