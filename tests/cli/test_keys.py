@@ -106,7 +106,32 @@ def test_changed_passphrase_replaces_the_old_one(pgvault_ready: Command) -> None
     done = pgvault_ready("key", "passwd", PGVAULT_NEW_PASSWORD="second")
     assert done.code == 0
     assert "still opens with the old passphrase" in done.err
+    assert "next: set PGVAULT_PASSWORD to the new passphrase" in done.err
     assert pgvault_ready("snapshots").code == 12
+    assert pgvault_ready("snapshots", PGVAULT_PASSWORD="second").code == 0
+
+
+def test_a_changed_passphrase_is_to_be_written_where_the_old_one_is_read_from(pgvault_ready: Command) -> None:
+    file = pgvault_ready.home / "pw"
+    file.write_text(PASSPHRASE + "\n")
+    file.chmod(0o600)
+    (pgvault_ready.home / "pgvault.toml").write_text('[repository]\npassword_file = "pw"\n')
+    done = pgvault_ready("key", "passwd", PGVAULT_PASSWORD="", PGVAULT_NEW_PASSWORD="second")
+    assert "write the new passphrase into" in done.err
+    assert str(file) in done.err
+    assert "second" not in done.err
+    lost = pgvault_ready("snapshots", PGVAULT_PASSWORD="")
+    assert lost.code == 12
+    assert "pgvault.toml" in lost.err
+
+
+def test_advice_for_a_lost_passphrase_file_can_be_followed(pgvault_ready: Command) -> None:
+    assert pgvault_ready("key", "recovery-kit", "kit.txt").code == 0
+    lost = pgvault_ready("snapshots", PGVAULT_PASSWORD="", PGVAULT_PASSWORD_FILE="nowhere")
+    assert lost.code == 13
+    assert "PGVAULT_RECOVERY_KIT_FILE=kit.txt pgvault key add" in " ".join(lost.err.split())
+    kit = {"PGVAULT_PASSWORD": "", "PGVAULT_RECOVERY_KIT_FILE": "kit.txt", "PGVAULT_NEW_PASSWORD": "second"}
+    assert pgvault_ready("key", "add", **kit).code == 0
     assert pgvault_ready("snapshots", PGVAULT_PASSWORD="second").code == 0
 
 

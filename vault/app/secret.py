@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from getpass import getpass
 from pathlib import Path
+from typing import Final
 
 from vault.app.settings import Settings
 from vault.errors import SecretUnavailable
@@ -166,6 +167,13 @@ def _checked(secret: str, variable: str) -> str:
     return secret
 
 
+_IF_LOST: Final = dict.fromkeys(
+    ("PGVAULT_PASSWORD_FILE", "repository.password_file"),
+    "; if it is lost, the recovery kit opens the repository, and takes a new passphrase: "
+    "PGVAULT_RECOVERY_KIT_FILE=kit.txt pgvault key add",
+)
+
+
 def _private_file(path: Path, origin: str) -> str:
     """Pipes (process substitution) are private by nature; a regular file must be the owner's alone."""
     try:
@@ -180,8 +188,7 @@ def _private_file(path: Path, origin: str) -> str:
         raise SecretUnavailable(
             f"cannot read {path}",
             why=f"{origin}: {error.strerror}",
-            hint=f"put the secret into it, or name another file in {origin}; "
-            "if it is lost, the recovery kit opens the repository: PGVAULT_RECOVERY_KIT_FILE=kit.txt pgvault key passwd",
+            hint=f"put the secret into it, or name another file in {origin}{_IF_LOST.get(origin, '')}",
         ) from error
     if len(content) > SECRET_BYTES_MAX:
         raise SecretUnavailable(f"{path} is too large for a secret", why=f"{origin} names it")

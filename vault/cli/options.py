@@ -149,7 +149,7 @@ def global_params() -> list[click.Parameter]:
             metavar="PATH",
             expose_value=False,
             callback=_store(lambda invocation, value: setattr(invocation, "repository", value)),
-            help="Repository: a path or file:// URL. Default: PGVAULT_REPOSITORY, then pgvault.toml.",
+            help="Repository: a path, or file://, s3://, gs://, az://. Default: PGVAULT_REPOSITORY, then pgvault.toml.",
         ),
         click.Option(
             ["--source"],

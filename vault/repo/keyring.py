@@ -155,7 +155,8 @@ def unlock(
     raise WrongPassphrase(
         "wrong passphrase",
         why=f"no key slot of {store.url} opens with it" + (f"; damaged and skipped: {names}" if names else ""),
-        hint="check PGVAULT_PASSWORD, or use the recovery kit (PGVAULT_RECOVERY_KIT_FILE)",
+        hint="check where it comes from (PGVAULT_PASSWORD and its kin, else [repository] of pgvault.toml, else what was typed), "
+        "or use the recovery kit (PGVAULT_RECOVERY_KIT_FILE)",
     )
 
 

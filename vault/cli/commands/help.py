@@ -90,7 +90,7 @@ def help(invocation: Invocation, topic: str | None, man: bool) -> None:
             why=f"besides the commands there are: {', '.join(known)}",
             hint=f"pgvault help {near}" if near else "pgvault help topics",
         )
-    with named.make_context(f"pgvault {topic}", ["--help"], parent=parent):
+    with named.make_context(topic, ["--help"], parent=parent):
         pass
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vault.app import secret, wiring
+from vault.app.secret import SecretOrigin
 from vault.cli import about, jsonout
 from vault.cli.exit_codes import ExitCode
 from vault.cli.kit import KitFile, require_terminal
@@ -78,7 +79,22 @@ def passwd(invocation: Invocation) -> None:
     clock = wiring.SystemClock()
     slot = keys.change_passphrase(opened, old=old, new=new, clock=clock, entropy=wiring.system_entropy)
     _done(invocation, opened, "changed", slot.hex())
+    if advice := _where_to_write(secret.origin(settings)):
+        invocation.renderer().talk(advice)
     invocation.renderer().talk(REVOKES_NOTHING)
+
+
+def _where_to_write(origin: SecretOrigin) -> str:
+    """The old passphrase is still where the next command looks; a command of the user's is never written into."""
+    match origin.kind:
+        case secret.Kind.FILE:
+            return f"next: write the new passphrase into {origin.value} ({origin.name}), which still holds the old one"
+        case secret.Kind.COMMAND:
+            return f"next: let the command of {origin.name} print the new passphrase"
+        case secret.Kind.VALUE:
+            return f"next: set {origin.name} to the new passphrase"
+        case _:
+            return ""
 
 
 @command("remove", help="Remove a key slot by its id; never the last one.", examples=["pgvault key remove 3fa9c1"])
