@@ -128,7 +128,7 @@ def test_wrong_flag_is_still_a_usage_error(project: Command, name: str) -> None:
 def test_environment_that_makes_no_sense_is_no_reason_to_fail(project: Command) -> None:
     for environment in (
         {"PGVAULT_CONFIG": "nowhere.toml"},
-        {"PGVAULT_REPOSITORY": "s3://later/repo"},
+        {"PGVAULT_REPOSITORY": "ftp://elsewhere/repo"},
         {"PGVAULT_REPOSITORY": ""},
         {"PGVAULT_STATE_DIR": "~nobody-of-that-name/state"},
         {"PGVAULT_STATE_DIR": "documents/letter/state", "PGVAULT_CONFIG": "nowhere.toml"},
@@ -136,7 +136,7 @@ def test_environment_that_makes_no_sense_is_no_reason_to_fail(project: Command) 
         for words in ((*BACKGROUND, "--dir", "documents=documents"), AFTER):
             done = project(*words, **environment)
             assert (done.code, "NO BACKUP RUNS" in done.err) == (0, True), done.err
-    named = project(*BACKGROUND, "--dir", "documents=documents", "-r", "s3://later/repo")
+    named = project(*BACKGROUND, "--dir", "documents=documents", "-r", "ftp://elsewhere/repo")
     assert named.code == 2, "a flag is what was typed"
 
 
