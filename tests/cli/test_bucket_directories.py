@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+import tarfile
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,6 +46,11 @@ def succeed(command: Command, *words: str, **environment: str) -> Done:
     return done
 
 
+def listed(command: Command, *words: str) -> list[dict[str, Any]]:
+    entries: list[dict[str, Any]] = conforming(succeed(command, "ls", *words, "--json").json(), "ls")["entries"]
+    return entries
+
+
 def test_a_bucket_is_saved_looked_at_and_brought_back(beside: Command, s3_server: BucketServer, url: str) -> None:
     fill(s3_server, url + "/files", {b"a//b": b"odd", b"photo.png": b"png", b"../up": b"up"}, content_type="image/png")
     told = conforming(succeed(beside, "backup", "--dir", f"storage={url}/files", "--json").json(), "backup")
@@ -72,6 +79,30 @@ def test_a_bucket_is_saved_looked_at_and_brought_back(beside: Command, s3_server
     succeed(beside, "restore", "latest", "--dir", "storage=here", "--yes")
     assert (beside.home / "here/photo.png").read_bytes() == b"png"
     succeed(beside, "check", "--read-data")
+
+
+def test_folders_of_a_bucket_are_seen_though_it_holds_objects_alone(
+    beside: Command, s3_server: BucketServer, url: str
+) -> None:
+    fill(
+        s3_server, url, {b"avatars/1.txt": b"one", b"avatars/deep/2.txt": b"two", b"avatars-old/3": b"3", b"x//y": b"y"}
+    )
+    succeed(beside, "backup", "--dir", f"storage={url}")
+    level = [(entry["path"], entry["kind"]) for entry in listed(beside, "latest:storage")]
+    assert level == [(f"storage/{name}", "directory") for name in ("avatars-old", "avatars", "x")]
+    below = [entry["path"] for entry in listed(beside, "latest:storage/avatars/", "-R")]
+    assert below == ["storage/avatars/1.txt", "storage/avatars/deep", "storage/avatars/deep/2.txt"]
+    succeed(beside, "extract", "latest", "storage/avatars", "--to", "out")
+    assert (beside.home / "out/avatars/deep/2.txt").read_text() == "two"
+    succeed(beside, "extract", "latest", "storage/x/%", "--to", "odd")
+    assert (beside.home / "odd/%/y").read_text() == "y"
+    assert "did you mean storage/avatars?" in beside("ls", "latest:storage/avatar").err
+    assert "is a directory" in beside("cat", "latest:storage/avatars").err
+    for form in ("layout", "tar"):
+        succeed(beside, "export", "latest", "--format", form, "-o", form)
+    with tarfile.open(beside.home / "tar") as tar:
+        assert sum(member.isdir() for member in tar) == 6
+    assert (beside.home / "layout/storage/avatars/1.txt").read_text() == "one"
 
 
 def test_a_bucket_that_cannot_be_meant_is_refused(beside: Command, s3_server: BucketServer, url: str) -> None:

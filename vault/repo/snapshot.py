@@ -266,6 +266,12 @@ class Snapshot:
             raise NotThere(f"no file {directory}/{shown} in the snapshot", hint="list them with: pgvault show SNAP")
         return item
 
+    def has_below(self, directory: str, path: bytes) -> bool:
+        """Whether any path lies below this one, which need not have an item. Reads one path of the list."""
+        prefix = path + b"/"
+        near = leaf(self.directory(directory), prefix, FILES, self._reader.get_many)
+        return any(item.path.startswith(prefix) for item in near)
+
     def file_blocks(self, item: FileItem) -> Iterator[bytes]:
         return self.blocks(self.chunk_refs(item.chunks), ObjectType.FILE_CHUNK)
 

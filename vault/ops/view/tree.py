@@ -1,6 +1,7 @@
 """A snapshot as the user sees it: a tree of files whose names are fixed, so that scripts can rely on them.
 
-Files of captured directories are what they were; everything else is rendered while it is read and stored nowhere.
+Files of captured directories are what they were; directories above them that have no item are shown all the same;
+everything else is rendered while it is read and stored nowhere.
 Nothing here writes. Memory: a few chunks, the names of the tables, and the order of the schema.
 """
 
@@ -18,6 +19,7 @@ from vault.model.words import nearest
 from vault.ops.project.components import SUPABASE, Selectors, tables_of
 from vault.ops.view.archive.custom_format import archive_blocks, archive_bytes
 from vault.ops.view.backup_manifest import manifest_md
+from vault.ops.view.folders import folder, with_folders
 from vault.ops.view.paths import MANIFEST, RECORDS, read_path, table_files
 from vault.ops.view.scripts import users
 from vault.ops.view.scripts.complete import complete_sql, schema_sql
@@ -93,7 +95,7 @@ class View:
     def ls(self, path: str = "", *, recursive: bool = False) -> Iterator[ViewEntry]:
         """What a directory holds, one level or all; a file or link is listed alone.
 
-        Order: by name; in captured directories bytewise by path.
+        Order: by name; in captured directories bytewise by path, but a directory without an item just before what is below it.
         Raises  NotThere
         """
         path = path.strip("/")
@@ -216,14 +218,19 @@ class View:
 
     def _captured(self, directory: str, below: bytes, recursive: bool) -> Iterator[ViewEntry]:
         prefix = below + b"/" if below else b""
-        for item in self._snapshot.files(directory):
+        for item in self._files(directory):
             if item.path.startswith(prefix) and (recursive or b"/" not in item.path[len(prefix) :]):
                 yield _file_entry(directory, item)
+
+    def _files(self, directory: str) -> Iterator[FileItem]:
+        return with_folders(self._snapshot.files(directory), mtime_ns=self._taken_ns())
 
     def _file_entry(self, directory: str, path: bytes) -> ViewEntry:
         try:
             return _file_entry(directory, self._snapshot.file(directory, path))
         except NotThere as error:
+            if self._snapshot.has_below(directory, path):
+                return _file_entry(directory, folder(path, mtime_ns=self._taken_ns()))
             raise self._not_there(f"{directory}/{path_text(path)}") from error
 
     def _not_there(self, path: str) -> NotThere:
@@ -238,7 +245,7 @@ class View:
         for name in self._snapshot.manifest.directories:
             yield name
             if name == top:
-                yield from (f"{name}/{path_text(item.path)}" for item in self._snapshot.files(name))
+                yield from (f"{name}/{path_text(item.path)}" for item in self._files(name))
 
 
 def _file_entry(directory: str, item: FileItem) -> ViewEntry:
