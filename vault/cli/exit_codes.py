@@ -55,7 +55,7 @@ MEANING: Final[Mapping[ExitCode, str]] = {
 
 OF_STATUS: Final[Mapping[ExitCode, str]] = {
     ExitCode.OK: "safe",
-    ExitCode.FAILED: "overdue; or the last run failed or was killed and no snapshot came after it; or a scheduled run left something undone",
+    ExitCode.FAILED: "overdue; or the last run failed or was killed and no snapshot came after it; or a scheduled run left something undone; or a drill is overdue",
     ExitCode.USAGE: "a source has no snapshot",
     ExitCode.INCOMPLETE: "something that was selected is not in the last snapshot",
     ExitCode.DAMAGE: "damage: what a check found, a file that does not open, a suspect snapshot, a drill that differed, snapshots"
