@@ -57,11 +57,14 @@ RESTORING: Final[Pairs] = (
 Commits do not wait for the disk; `flush` does, once.
 """
 
+CONNECTION_CHECK: Final = "2s"
+"""How often the server looks whether the client of a running statement is still there."""
+
 WHERE_KNOWN: Final[Pairs] = (
     ("transaction_timeout", "0"),
     ("idle_session_timeout", "0"),
     ("restrict_nonsystem_relation_kind", "view,foreign-table"),
-    ("client_connection_check_interval", "2s"),
+    ("client_connection_check_interval", CONNECTION_CHECK),
 )
 """Not in every supported release; asked for before they are set."""
 

@@ -7,8 +7,8 @@ Never shows row data: messages of data errors are replaced by their SQLSTATE and
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 
 import psycopg
 
@@ -37,7 +37,7 @@ from vault.source.postgres.target.merge import QuietWriter
 from vault.source.postgres.target.silent_triggers import triggers_off
 from vault.sql import privileges, statements
 from vault.sql.names import literal, qualified, quote
-from vault.sql.settings import RESTORING
+from vault.sql.settings import CONNECTION_CHECK, RESTORING
 from vault.sql.sqlstate import CHECK_VIOLATION, NOT_FOUND
 
 
@@ -51,6 +51,20 @@ def apply_settings(connection: Connection) -> None:
         " where exists (select from pg_catalog.pg_settings s where s.name = wanted.name)",
         (list(names), list(values)),
     )
+    _end_with_client(connection)
+
+
+def _end_with_client(connection: Connection) -> None:
+    """Let the server look now and then whether we still live: a killed process would leave its statement and its locks.
+
+    From PostgreSQL 14 on; a server whose system cannot tell refuses the value, and goes on as before.
+    """
+    with contextlib.suppress(psycopg.errors.InvalidParameterValue):
+        connection.execute(
+            "select pg_catalog.set_config(s.name, %s, false) from pg_catalog.pg_settings s"
+            " where s.name = 'client_connection_check_interval'",
+            (CONNECTION_CHECK,),
+        )
 
 
 class PostgresTargetSession(EntryWriter):
@@ -119,7 +133,7 @@ class PostgresTargetSession(EntryWriter):
                 rows = self._copy(table, blocks)
             return MergedRows(added=rows, fired=fired if rows else ())
 
-    @contextmanager
+    @contextlib.contextmanager
     def _loading(self, table: TableItem) -> Iterator[None]:
         """One transaction, with the path in which rows of this table find what they call."""
         try:
