@@ -19,6 +19,7 @@ from vault.model import BrokenReference, MergedRows, TableItem, TableName
 from vault.source.postgres.connection.connect import Connection, Session, translate
 from vault.source.postgres.connection.sql_text import text
 from vault.source.postgres.rows.unplannable import foreign
+from vault.source.postgres.target.comparing import by_hash_or_merge
 from vault.source.postgres.target.harmless import require_harmless
 from vault.source.postgres.target.silent_triggers import triggers_off
 from vault.source.postgres.target.unique_keys import UniqueKey, key_of, unique_keys
@@ -100,12 +101,17 @@ def foresee(connection: Connection, table: TableItem, blocks: Iterator[bytes], *
         if _first(cursor, f"SELECT NOT EXISTS (SELECT FROM {names.source})"):
             return MergedRows(added=rows)
         stage(cursor, names, blocks, into.encoding)
-        differing = _count_differing(cursor, names)
-        if names.key and not into.exact:
-            return MergedRows(added=_first(cursor, f"SELECT count(*) {_missing(names)}"), differing=differing)
-        added = _first(cursor, f"SELECT count(*) {_lacking(names)}")
-        removed = _first(cursor, f"SELECT count(*) FROM ({_others(names)}) o") if into.exact else 0
-        return _parted(MergedRows(added=added, removed=removed), differing if into.exact else 0)
+        with by_hash_or_merge(cursor):
+            return _count_changes(cursor, names, exact=into.exact)
+
+
+def _count_changes(cursor: psycopg.Cursor[tuple[Any, ...]], names: Names, *, exact: bool) -> MergedRows:
+    differing = _count_differing(cursor, names)
+    if names.key and not exact:
+        return MergedRows(added=_first(cursor, f"SELECT count(*) {_missing(names)}"), differing=differing)
+    added = _first(cursor, f"SELECT count(*) {_lacking(names)}")
+    removed = _first(cursor, f"SELECT count(*) FROM ({_others(names)}) o") if exact else 0
+    return _parted(MergedRows(added=added, removed=removed), differing if exact else 0)
 
 
 def _parted(done: MergedRows, changed: int) -> MergedRows:
@@ -116,16 +122,16 @@ def _parted(done: MergedRows, changed: int) -> MergedRows:
 def _bring(
     cursor: psycopg.Cursor[tuple[Any, ...]], names: Names, blocks: Iterator[bytes], *, rows: int, into: Into
 ) -> MergedRows:
-    """The stage is not analyzed: types without a collation may not be comparable."""
     if not names.deferrable and _first(cursor, f"SELECT NOT EXISTS (SELECT FROM {names.source})"):
         added = _copy(cursor, names.table, names=names, blocks=blocks, encoding=into.encoding)
         return MergedRows(added=added, refused=rows - added)
     stage(cursor, names, blocks, into.encoding)
-    if names.key and not into.exact:
-        return _merge_by_key(cursor, names)
-    changed = _count_differing(cursor, names) if into.exact else 0
-    removed = _delete_others(cursor, names) if into.exact else 0
-    added, refused = _insert(cursor, names, _lacking(names))
+    with by_hash_or_merge(cursor):
+        if names.key and not into.exact:
+            return _merge_by_key(cursor, names)
+        changed = _count_differing(cursor, names) if into.exact else 0
+        removed = _delete_others(cursor, names) if into.exact else 0
+        added, refused = _insert(cursor, names, _lacking(names))
     return _parted(MergedRows(added=added, refused=refused, removed=removed), changed)
 
 
@@ -179,7 +185,11 @@ def _leave_out_conflicts(cursor: psycopg.Cursor[tuple[Any, ...]], names: Names) 
             continue
         there = f"SELECT FROM (SELECT * FROM {names.source}) t WHERE {key.same('t', 's')}"
         before = f"SELECT FROM {_NEW} b WHERE b.ctid < s.ctid AND {key.same('b', 's')}"
-        cursor.execute(text(f"DELETE FROM {_NEW} s WHERE EXISTS ({there}) OR EXISTS ({before})"))
+        for reason in (
+            there,
+            before,
+        ):  # one by one: PostgreSQL joins for EXISTS, but not where two have an OR between them
+            cursor.execute(text(f"DELETE FROM {_NEW} s WHERE EXISTS ({reason})"))
 
 
 def _refuse_duplicates(cursor: psycopg.Cursor[tuple[Any, ...]], names: Names) -> None:
@@ -323,8 +333,7 @@ def broken_references(connection: Connection, tables: Sequence[TableName]) -> li
         rows = 0
         if not unverified:
             try:
-                with connection.transaction():
-                    rows = int(connection.execute(text(query)).fetchall()[0][0])
+                rows = _count_partnerless(connection, query)
             except psycopg.Error as error:  # of this key alone: the others say what they find
                 translated = translate(error, "verifying a foreign key")
                 if isinstance(translated, Unreachable):
@@ -333,3 +342,8 @@ def broken_references(connection: Connection, tables: Sequence[TableName]) -> li
         if rows or unverified:
             broken.append(BrokenReference(name=name, table=table, rows=rows, unverified=unverified))
     return broken
+
+
+def _count_partnerless(connection: Connection, query: str) -> int:
+    with connection.transaction(), connection.cursor() as cursor, by_hash_or_merge(cursor):
+        return int(_first(cursor, query))

@@ -10,6 +10,7 @@ from vault.source.postgres.connection.connect import Connection, Session
 from vault.source.postgres.connection.sql_text import text
 from vault.source.postgres.rows.unplannable import foreign
 from vault.source.postgres.target import merge
+from vault.source.postgres.target.comparing import by_hash_or_merge
 from vault.source.postgres.target.harmless import require_harmless
 from vault.source.postgres.target.unique_keys import unique_keys
 from vault.sql.names import qualified, quote
@@ -88,4 +89,5 @@ def cut_off(
             f"SELECT count(*) FROM {merge.STAGE} s JOIN {there} t ON {names.same_key('t', 's')}"
             f" WHERE {given['s']} AND {mine} <> {theirs} AND {lost[cut]}"
         )
-        return int(cursor.execute(text(query)).fetchall()[0][0])
+        with by_hash_or_merge(cursor):
+            return int(cursor.execute(text(query)).fetchall()[0][0])
