@@ -304,7 +304,12 @@ def decode_kit(data: bytes) -> tuple[bytes, str, bytes]:
     """Repository id, the slot's passphrase, the slot file."""
     need(len(data) <= 2 * SLOT_BYTES_MAX, "recovery kit is too long", "limit")
     try:
-        lines = [line for line in data.decode().split("\n") if line and not line.startswith("#")]
+        lines: list[str] = []
+        for line in (line for line in data.decode().split("\n") if line and not line.startswith("#")):
+            if lines and lines[-1].startswith("slot ") and re.fullmatch(r"[A-Za-z0-9+/=]+", line):
+                lines[-1] += line  # a screen broke it
+            else:
+                lines.append(line)
     except UnicodeDecodeError as error:
         raise Refused("malformed", "recovery kit is not UTF-8") from error
     need(bool(lines) and lines[0].startswith("pgvault-recovery-kit "), "not a recovery kit")

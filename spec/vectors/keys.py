@@ -177,6 +177,7 @@ def kit() -> list[Vector]:
     c.ok("plain", "KEY-6", "five lines", opened, data=text(good))
     c.ok("comments", "KEY-6", "lines for people before, between and after", opened,
          data=text(["# keep this", *good[:2], "# \u00e4", *good[2:], "#"]))  # fmt: skip
+    kit_in_pieces(c, good, opened)
     other = base64.b64encode(write.slot(fixed("kit secret").hex(), repository=fixed("other", 16))).decode()
     c.refuse("checksum_wrong", "KEY-6", "malformed", "last digit of the secret mistyped",
              data=text([*good[:2], good[2][:-1] + ("0" if good[2][-1] != "0" else "1"), *good[3:]]))  # fmt: skip
@@ -221,6 +222,20 @@ def kit() -> list[Vector]:
     c.refuse("slot_of_another_repository", "KEY-5 KEY-6", "authentication", "slot names another repository",
              data=signed([*good[:3], f"slot {other}"]))  # fmt: skip
     return c.vectors
+
+
+def kit_in_pieces(c: Collection, good: list[str], opened: dict[str, Any]) -> None:
+    pieces = [good[3][at : at + 80] for at in range(0, len(good[3]), 80)]
+
+    def text(lines: list[str]) -> bytes:
+        return "".join(line + "\n" for line in lines).encode()
+
+    c.ok("slot_broken", "KEY-6", "the slot as a screen of 80 columns shows it", opened,
+         data=text([*good[:3], *pieces, good[4]]))  # fmt: skip
+    c.refuse("slot_piece_missing", "KEY-6", "malformed", "a broken slot without its second piece",
+             data=text([*good[:3], pieces[0], *pieces[2:], good[4]]))  # fmt: skip
+    c.refuse("secret_broken", "KEY-6", "malformed", "another line than the slot in two",
+             data=text([*good[:2], good[2][:40], good[2][40:], *good[3:]]))  # fmt: skip
 
 
 def config() -> list[Vector]:

@@ -10,7 +10,7 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -27,6 +27,7 @@ _REPOSITORY_BYTES: Final = 16
 _SECRET_BYTES: Final = 32
 _TEXT_CHARACTERS_MAX: Final = 4 * SLOT_BYTES_MAX
 _HEX: Final = re.compile(r"(?:[0-9a-f]{2})+")
+_PIECE: Final = re.compile(r"[A-Za-z0-9+/=]+")
 _HINT: Final = "copy the kit again, every line of it as it was written"
 
 
@@ -62,7 +63,7 @@ def decode_kit(text: str) -> Kit:
     """
     if len(text) > _TEXT_CHARACTERS_MAX:
         raise LimitExceeded("recovery kit: the text is too long")
-    lines = [line for line in text.removesuffix("\n").split("\n") if not line.startswith("#")]
+    lines = _joined(line for line in text.removesuffix("\n").split("\n") if not line.startswith("#"))
     title, _, version = lines[0].partition(" ") if lines else ("", "", "")
     if title != _TITLE:
         raise Malformed("recovery kit: not a recovery kit", hint=_HINT)
@@ -83,6 +84,17 @@ def decode_kit(text: str) -> Kit:
     if decode_slot(kit.slot).repository != kit.repository:
         raise AuthenticationFailed("recovery kit: its slot belongs to another repository")
     return kit
+
+
+def _joined(lines: Iterable[str]) -> list[str]:
+    """The lines; a `slot` that a screen broke is one again. A wrong piece is found by the checksum."""
+    whole: list[list[str]] = []
+    for line in lines:
+        if whole and whole[-1][0].startswith("slot ") and _PIECE.fullmatch(line) is not None:
+            whole[-1].append(line)
+        else:
+            whole.append([line])
+    return ["".join(pieces) for pieces in whole]
 
 
 def _value(line: str, label: str) -> str:

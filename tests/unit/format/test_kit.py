@@ -51,6 +51,16 @@ def test_kit_comes_back_with_comments_anywhere_and_without_last_line_end() -> No
     assert decode_kit(TEXT.removesuffix("\n")) == kit
 
 
+def test_a_slot_that_a_screen_broke_is_joined() -> None:
+    head, slot, tail = TEXT.partition("slot " + TEXT.split("slot ")[1].split("\n")[0])
+    for columns in (6, 60, 80):
+        broken = "\n".join(slot[at : at + columns] for at in range(0, len(slot), columns))
+        assert decode_kit(head + broken + tail) == decode_kit(TEXT)
+        pieces = broken.split("\n")
+        with pytest.raises(Malformed):
+            decode_kit(head + "\n".join([pieces[0], *pieces[2:]]) + tail)
+
+
 def test_secret_does_not_show_in_repr() -> None:
     assert "xfe" not in repr(decode_kit(TEXT))
     assert "fefe" not in repr(decode_kit(TEXT))
