@@ -143,8 +143,13 @@ def with_state(pgvault_ready: Command) -> Command:
     return Command(home=pgvault_ready.home, environment={"PGVAULT_STATE_DIR": str(pgvault_ready.home / "state")})
 
 
+def saved_elsewhere(pgvault: Command) -> None:
+    """As from another machine, so that this one has no record of it."""
+    saved(Command(home=pgvault.home, environment={"PGVAULT_STATE_DIR": str(pgvault.home / "other-state")}))
+
+
 def test_jobs_that_were_killed_or_failed_are_told(with_state: Command) -> None:
-    saved(with_state)
+    saved_elsewhere(with_state)
     recorded(with_state)
     done = with_state("status")
     assert (done.code, "the last run was killed" in done.out) == (1, True)
@@ -174,7 +179,7 @@ def test_a_job_is_followed_to_its_end(with_state: Command) -> None:
 
 
 def test_without_the_repository_what_this_machine_knows_is_told(with_state: Command) -> None:
-    saved(with_state)
+    saved_elsewhere(with_state)
     recorded(with_state, ended_ms=1_900_000_001_000, exit_code=0, snapshot="ab" * 32)
     away = with_state.home / "away"
     with_state.repository.rename(away)
