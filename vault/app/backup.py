@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from vault.ops.backup.run import BackupReport, BackupRequest
     from vault.ops.guard.facts import Terms
     from vault.ops.project.components import Selectors
-    from vault.ports import Capture, Progress
+    from vault.ports import Capture, DirectorySource, Progress
+    from vault.ports_of_buckets import BucketSource
     from vault.repo.state import Open
     from vault.source.postgres.capture.reach import CaptureOptions, Reached
 
@@ -41,10 +42,7 @@ def run_backup(
 
     unlock  opens the repository; None asks for the secret and derives the key
     """
-    settings = settings.with_variables(plan.variables)
-    access = wiring.bucket_access(settings, plan.bucket_profiles)
-    wiring.refuse_own_repository(plan.directories, wiring.repository_at(settings), access)
-    sources = wiring.directory_sources(plan.directories, plan.exclude, access)
+    settings, sources = looked_at(settings, plan)
     unlock = unlock or wiring.repository_unlocker(settings, copies=True)
     from vault.repo.uncollected import uncollected
     from vault.repo.workers import alongside
@@ -73,6 +71,17 @@ def run_backup(
         )
         _tell_unused(plan.exclude, report, progress)
         return report
+
+
+def looked_at(settings: Settings, plan: BackupPlan) -> tuple[Settings, dict[str, DirectorySource | BucketSource]]:
+    """The settings that the plan runs with, and its directories: what can be refused before anybody is asked for a passphrase.
+
+    Raises  UsageError: a directory is none; UnsafeError: the repository lies in it
+    """
+    settings = settings.with_variables(plan.variables)
+    access = wiring.bucket_access(settings, plan.bucket_profiles)
+    wiring.refuse_own_repository(plan.directories, wiring.repository_at(settings), access)
+    return settings, wiring.directory_sources(plan.directories, plan.exclude, access)
 
 
 def _tell_near_names(directories: Collection[str], selectors: Selectors, progress: Progress) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vault.app import wiring
-from vault.app.backup import run_backup
+from vault.app.backup import looked_at, run_backup
 from vault.app.backup_request import BackupOptions, plan_all, plan_backup, refuse_wrong
 from vault.app.conninfo import redacted
 from vault.app.quantities import age_ms
@@ -200,7 +200,8 @@ def take_in_turn(
     """
     from vault.cli.foreground import in_turn
 
-    ask = None if unlock is not None else wiring.repository_unlocker(settings, copies=True)
+    ready, _ = looked_at(settings, plan)
+    ask = None if unlock is not None else wiring.repository_unlocker(ready, copies=True)
 
     def save(has_waited: bool) -> Taken:
         opener = unlock if ask is None else partial(ask, anew=has_waited)
