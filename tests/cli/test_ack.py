@@ -44,6 +44,18 @@ def test_a_ruin_ends_with_5_and_says_what_to_type(ruined: Command) -> None:
     assert shown.count("FINDING") == 2
 
 
+def test_a_restore_of_a_ruin_names_the_last_good_one(ruined: Command) -> None:
+    good, ruin = left(ruined)
+    done = ruined("restore", "latest", "--dir", "a=back", "--yes")
+    told = " ".join(done.err.split())
+    assert done.code == 0
+    assert f"warning: snapshot {ruin[:12]} looks like damage (files_lost a)" in told
+    assert f"the last good one before it is {good[:12]}" in told
+    assert "looks like damage" not in ruined("restore", good, "--dir", "a=good", "--yes").err
+    assert ruined("ack", ruin[:12], "--reason", "moved").code == 0
+    assert "looks like damage" not in ruined("restore", "latest", "--dir", "a=again", "--yes").err
+
+
 def test_ack_lists_answers_and_says_what_is_left(ruined: Command) -> None:
     listed = ruined("ack", "--json")
     jsonschema.validate(listed.json(), SHAPES["ack"])

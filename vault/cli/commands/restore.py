@@ -65,9 +65,13 @@ def restore(invocation: Invocation, snapshot: str, **flags: Any) -> int:
     clock, out, settings = wiring.SystemClock(), invocation.renderer(), invocation.settings()
     started_ms = clock.now_ms()
     request = journey.request(options, settings)
+    from vault.ops.guard import judge
+
     opened, chosen, sources = wiring.open_among(settings, snapshot)
     held = nullcontext() if options.dry_run else processes.reading(opened, chosen)
     with held, journey.open_restore(settings, chosen, request, sources=sources) as planned:
+        if text := judge.warning(opened, (chosen.id, chosen.manifest)):
+            out.insist(f"warning: {text}")
         restoring.show(out, planned, now_ms=started_ms)
         if options.dry_run:
             if invocation.json:

@@ -20,8 +20,8 @@ from vault.ops.project.backup_selection import narrowed
 from vault.ports import Entropy
 from vault.repo.lineage import Known, in_order
 from vault.repo.records import save
-from vault.repo.remembered import Remembered, unanswered_at_opening
-from vault.repo.state import Indexed
+from vault.repo.remembered import Remembered, unanswered, unanswered_at_opening
+from vault.repo.state import Indexed, Open
 
 
 def judged(
@@ -73,6 +73,19 @@ def base_of(manifest: Manifest, known: Iterable[Known], notes: Remembered) -> Kn
     alike = [pair for pair in earlier if pair[1].selection == manifest.selection]
     near = [pair for pair in earlier if narrowed(pair[1].selection) == narrowed(manifest.selection)]
     return next(reversed(alike or near or earlier), None)
+
+
+def warning(repo: Open, of: Known) -> str:
+    """For who is about to use a snapshot: that it looks like a ruin, and which the last good one is. Empty: it does not. Raises  StoreError"""
+    snapshot, manifest = of
+    notes = unanswered(repo)
+    found = [one for _, one in notes.open.get(snapshot, ())]
+    if not found:
+        return ""
+    base = base_of(manifest, repo.snapshots(), notes)
+    told = f"{found[0].code} {found[0].subject}".rstrip() + (f" and {len(found) - 1} more" if found[1:] else "")
+    good = "" if base is None else f"; the last good one before it is {base[0].hex()[:12]}"
+    return f"snapshot {snapshot.hex()[:12]} looks like damage ({told}): pgvault ack{good}"
 
 
 def held(known: Sequence[Known], notes: Remembered, gone: Iterable[SnapshotId]) -> dict[SnapshotId, SnapshotId]:
