@@ -26,6 +26,23 @@ Pending = Future
 """A result that a worker will have; `result()` waits for it or raises the worker's error."""
 
 
+class _Pool(ThreadPoolExecutor):
+    """Waits for each of its threads. The library does not know of one in whose start an interrupt came, and would leave it."""
+
+    def __init__(self, threads: int) -> None:
+        self._begun: list[threading.Thread] = []
+        super().__init__(threads, thread_name_prefix="vault", initializer=self._begin)
+
+    def _begin(self) -> None:
+        self._begun.append(threading.current_thread())
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        super().shutdown(wait, cancel_futures=cancel_futures)
+        if wait:
+            for thread in self._begun:
+                thread.join()
+
+
 def ordered(
     function: Callable[[S], T],
     items: Iterable[S],
@@ -41,7 +58,7 @@ def ordered(
     cancel   called if the iteration ends early, before the threads are waited for: makes running functions return soon
     """
     source = iter(items)
-    with ThreadPoolExecutor(threads, thread_name_prefix="vault") as pool:
+    with _Pool(threads) as pool:
         pending: deque[Future[T]] = deque()
         finished = False
         try:
@@ -61,6 +78,7 @@ def ordered(
                 future.cancel()
             if not finished:
                 cancel()
+                pool.shutdown(wait=False, cancel_futures=True)  # also what an interrupted `submit` left
 
 
 FETCH_THREADS: Final = 8
@@ -83,7 +101,7 @@ def fetched(function: Callable[[S], T], items: Sequence[S], *, threads: int) -> 
 
 def both(first: Callable[[], S], second: Callable[[], T]) -> tuple[S, T]:
     """The results of two functions that run at once. Raises  the first one's error, else the second one's"""
-    with ThreadPoolExecutor(1, thread_name_prefix="vault") as pool:
+    with _Pool(1) as pool:
         beside = pool.submit(second)
         return first(), beside.result()
 
@@ -125,7 +143,7 @@ def alongside(function: Callable[[], T], *, cancel: Callable[[], None]) -> Itera
     The error that was first wins: what ends because the other failed has an error too, and it would say nothing.
     cancel   called as soon as one of the two fails: makes the other end soon. What fails in the body calls `Running.cancel`
     """
-    with ThreadPoolExecutor(1, thread_name_prefix="vault") as pool:
+    with _Pool(1) as pool:
         beside = Running(pool.submit(function), cancel)
         try:
             yield beside
@@ -166,7 +184,7 @@ class Threads:
     """Threads that take tasks until `close`, which drops those that have not begun and waits for the others."""
 
     def __init__(self, threads: int) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="vault")
+        self._pool = _Pool(threads)
 
     def submit(self, function: Callable[[], T]) -> Future[T]:
         return self._pool.submit(function)
@@ -182,7 +200,7 @@ class BoundedPool:
     """
 
     def __init__(self, *, threads: int, bytes_max: int) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="vault")
+        self._pool = _Pool(threads)
         self._bytes_max = bytes_max
         self._bytes = 0
         self._changed = threading.Condition()
