@@ -313,13 +313,18 @@ class Proxy(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def do_HEAD(self) -> None:
+        self.send_response(404)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
     def log_message(self, format: str, *arguments: object) -> None:
         """Say nothing."""
 
 
 def test_a_proxy_is_obeyed_and_its_password_never_shown(pgvault: Command) -> None:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
-        serving = threading.Thread(target=server.serve_forever)
+        serving = threading.Thread(target=server.serve_forever, daemon=True)
         serving.start()
         variables = {
             "AWS_ENDPOINT_URL": "http://storage.example",

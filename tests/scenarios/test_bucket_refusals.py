@@ -267,7 +267,7 @@ def served(handler: type[http.server.BaseHTTPRequestHandler], context: ssl.SSLCo
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         if context is not None:
             server.socket = context.wrap_socket(server.socket, server_side=True)
-        serving = threading.Thread(target=server.serve_forever)
+        serving = threading.Thread(target=server.serve_forever, daemon=True)
         serving.start()
         try:
             yield f"127.0.0.1:{server.server_port}"
