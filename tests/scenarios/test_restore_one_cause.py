@@ -60,19 +60,19 @@ create view hidden.v as select * from hidden.t; create function hidden.f() retur
 
 def test_what_a_role_may_not_create_is_one_line_with_all_that_lies_in_it(postgres: Cluster) -> None:
     with postgres.connect() as connection:
-        connection.execute("create role plain login")
+        connection.execute("create role plain_maker login")
     try:
         with database(postgres, HIDDEN) as source, database(postgres) as target:
             done = restored(
-                snapshot_of(postgres.dsn(source)), postgres.dsn(target).replace("user=postgres", "user=plain")
+                snapshot_of(postgres.dsn(source)), postgres.dsn(target).replace("user=postgres", "user=plain_maker")
             )
             lines = [line for line in folded(done.report.failed) if not line.startswith("SCHEMA public: ")]
             assert len(lines) == 1, lines
-            assert lines[0].startswith("SCHEMA hidden: role plain may not create schemas")
+            assert lines[0].startswith("SCHEMA hidden: role plain_maker may not create schemas")
             assert {"TABLE t", "FUNCTION f()", "TABLE DATA hidden.t", "VIEW v"} <= done.failed.keys()
     finally:
         with postgres.connect() as connection:
-            connection.execute("drop role plain")
+            connection.execute("drop role plain_maker")
 
 
 OTHERWISE = """
