@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests import restore_values, values
 from vault.model import (
     Address,
     CatalogFacts,
@@ -16,9 +17,7 @@ from vault.model import (
     Roles,
     SchemaEntry,
     Section,
-    ServerFacts,
     State,
-    TargetFacts,
 )
 from vault.ops.compare.facts import MISSING, UNKNOWN, Difference
 from vault.ops.drill.out_of_reach import out_of_reach
@@ -26,36 +25,14 @@ from vault.ops.drill.verdict import DrillVerdict, Judge, Point, differs, of_gaps
 from vault.ops.restore.failures import Failure
 from vault.ops.restore.plan.contents import Contents, Item
 
-SERVER = ServerFacts(
+SERVER = replace(values.SERVER, version_num=180000, version="18.0", database="shop")
+TARGET = replace(
+    restore_values.TARGET,
     version_num=180000,
     version="18.0",
-    system_id="1",
     database="shop",
-    database_oid=5,
-    encoding="UTF8",
-    in_recovery=False,
-    timeline=1,
-    postmaster_start="",
-    snapshot="",
-    horizon=0,
-    next_xid=0,
-    insert_lsn=0,
-    flush_lsn=0,
-    insert_lsn_before=0,
-)
-TARGET = TargetFacts(
-    version_num=180000,
-    version="18.0",
-    system_id="2",
-    database="shop",
-    database_oid=6,
-    encoding="UTF8",
     user="pgvault_drill",
-    superuser=True,
-    roles=Roles(),
-    in_the_way=(),
     extensions=("plpgsql",),
-    extensions_installed=("plpgsql",),
     tablespaces=("pg_default",),
 )
 HSTORE = Address(kind="extension", names=("hstore",))
