@@ -6,7 +6,7 @@
 
 On a machine with only Python 3.11 or newer it first makes `.venv` with the project and its development tools in it. What
 runs servers also wants, as root on Debian, the distribution's PostgreSQL 15, npm and restic, and fetches the other majors by
-other_majors.py and servers of buckets by bucket_programs.py. Whatever it installs is said before. Standard library only.
+other_majors.py and servers of buckets by bucket_programs.py, Spark by engines.py. Whatever it installs is said before. Standard library only.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -58,6 +60,8 @@ FAULTS_NOTICED_PERCENT = 65
 """About 80 % were noticed when this was written, 25 % before these tests. A sample of 60, which is another whenever a module
 changes, strays by 15 in one case of five hundred; tests that lost their bite stray by more."""
 FAST = "fast"
+failed_tests: list[str] = []
+"""Said last of all: whoever sees only the end of the output learns what to mend."""
 
 
 class CheckFailed(Exception):
@@ -78,7 +82,7 @@ def main() -> int:
     failed = run_side_by_side([name for name in selected if name not in TEST_CHECKS])
     failed += [name for name in selected if name in TEST_CHECKS and not run_check(name)]
     summary = f"{len(selected) - len(failed)} of {len(selected)} checks passed in {time.monotonic() - started:.0f} s"
-    print(f"\n{summary}" + (f"; failed: {' '.join(failed)}" if failed else ""), flush=True)
+    print(f"\n{summary}" + (f"; failed: {' '.join(failed)}" if failed else ""), *failed_tests, sep="\n", flush=True)
     return 1 if failed else 0
 
 
@@ -134,7 +138,9 @@ def prepare_environment(*, servers: bool) -> None:
     for program in ("npm", "restic"):
         if not shutil.which(program) and os.geteuid() == 0 and shutil.which("apt-get"):
             apt_install(program)
-    for fetching in ("other_majors.py", "newest_minors.py", "bucket_programs.py"):
+    if not shutil.which("fusermount3") and os.geteuid() == 0 and shutil.which("apt-get"):
+        apt_install("fuse3")  # mounts that it cannot make are skipped, and named
+    for fetching in ("other_majors.py", "newest_minors.py", "bucket_programs.py", "engines.py"):
         run_or_exit([str(BIN / "python"), str(ROOT / "tests" / fetching)])
 
 
@@ -143,7 +149,7 @@ def say_what_pip_installs() -> None:
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    wanted = [*project["dependencies"], *extras["embedded"], *extras["s3"], *extras["dev"]]
+    wanted = [*project["dependencies"], *(one for name in sorted(extras) for one in extras[name])]
     print(
         f"making {VENV} with Python {sys.version.split()[0]}; pip installs into it, as {LOCK.name} pins them: {', '.join(wanted)}",
         flush=True,
@@ -204,11 +210,25 @@ def pytest(*arguments: str) -> Callable[[], None]:
     def check() -> None:
         workers = min(WORKERS_MAX, WORKERS_PER_CORE * (os.cpu_count() or 1))
         spread = ("-n", str(workers), "--dist", "worksteal", "--durations=10", "--durations-min=5")
-        done = subprocess.run([str(BIN / "python"), "-m", "pytest", "-q", *spread, *arguments])
-        if done.returncode != 0:
-            raise CheckFailed(f"pytest: exit code {done.returncode}")
+        with tempfile.TemporaryDirectory() as place:
+            record = Path(place) / "record.xml"
+            done = subprocess.run(
+                [str(BIN / "python"), "-m", "pytest", "-q", *spread, f"--junitxml={record}", *arguments]
+            )
+            if done.returncode != 0:
+                failed_tests.extend(failed_in(record))
+                raise CheckFailed(f"pytest: exit code {done.returncode}")
 
     return check
+
+
+def failed_in(record: Path) -> list[str]:
+    """A line for each file of tests: what failed in it. `record` is what pytest wrote, as JUnit's XML."""
+    by_file: dict[str, list[str]] = {}
+    for case in ElementTree.parse(record).iter("testcase") if record.exists() else ():
+        if case.find("failure") is not None or case.find("error") is not None:
+            by_file.setdefault(case.get("classname", ""), []).append(case.get("name", ""))
+    return [f"{file.removeprefix('tests.')}: {' '.join(names)}" for file, names in sorted(by_file.items())]
 
 
 def check_minors() -> None:

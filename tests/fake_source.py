@@ -17,6 +17,7 @@ from tests.values import SERVER, schema_entry
 from vault.errors import SourceError
 from vault.limits import EXTENT_BLOCKS
 from vault.model import (
+    Address,
     CatalogFacts,
     ChunkList,
     Column,
@@ -29,6 +30,7 @@ from vault.model import (
     SequenceItem,
     ServerFacts,
     TableName,
+    read_address,
 )
 from vault.ports import (
     ExtentJob,
@@ -42,6 +44,7 @@ from vault.ports import (
 )
 
 _PIECE_BYTES = 7_919
+_COLUMNS = (Column(name="id", type="bigint", attnum=1), Column(name="body", type="text", attnum=2))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +52,7 @@ class FakeDatabase:
     """`tables`: `SCHEMA.TABLE` -> COPY text of its extents. `changed`: what each attempt's `finish` returns in turn.
 
     `generated`: of tables with one generated column, `SCHEMA.TABLE` -> its COPY text by extent; empty: nobody may read it.
+    `columns`, `keys`: of tables that have others than the usual. `partitions`: child -> table. `oids`: where they matter.
     `earlier`: the database as it was in the previous snapshot, for telling which extents changed.
     """
 
@@ -60,6 +64,13 @@ class FakeDatabase:
     changed: tuple[tuple[str, ...], ...] = ()
     earlier: FakeDatabase | None = None
     system_id: str = "1"
+    encoding: str = "UTF8"
+    columns: Mapping[str, Sequence[Column]] = field(default_factory=dict)
+    keys: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    partitions: Mapping[str, str] = field(default_factory=dict)
+    oids: Mapping[str, int] = field(default_factory=dict)
+    uncaptured: tuple[str, ...] = ()
+    """Tables whose rows nobody may read."""
 
     def name(self, table: str) -> TableName:
         schema, _, name = table.partition(".")
@@ -82,7 +93,7 @@ class FakeCapture:
 
     @property
     def server(self) -> ServerFacts:
-        return replace(_SERVER, system_id=self.database.system_id)
+        return replace(_SERVER, system_id=self.database.system_id, encoding=self.database.encoding)
 
     @property
     def tables(self) -> Sequence[SourceTable]:
@@ -93,15 +104,15 @@ class FakeCapture:
         return self.database.missing
 
     def _table(self, name: str, extents: Sequence[bytes]) -> SourceTable:
-        oid = 16_384 + zlib.crc32(name.encode())
+        oid = self.database.oids.get(name, 16_384 + zlib.crc32(name.encode()))
         return SourceTable(
             name=self.database.name(name),
             oid=oid,
             filenode=oid,
             kind="r",
             access_method="heap",
-            columns=(Column(name="id", type="bigint", attnum=1), Column(name="body", type="text", attnum=2)),
-            key_columns=("id",),
+            columns=tuple(self.database.columns.get(name, _COLUMNS)),
+            key_columns=tuple(self.database.keys.get(name, ("id",))),
             fingerprint=b"fingerprint",
             load_via_root=None,
             condition="",
@@ -116,7 +127,13 @@ class FakeCapture:
         return SchemaDump(entries=entries, needs=tuple(() for _ in entries))
 
     def catalog(self) -> CatalogFacts:
-        return CatalogFacts(database={"encoding": "UTF8"})
+        partitions = self.database.partitions
+        names = sorted({*self.database.tables, *self.database.uncaptured, *partitions, *partitions.values()})
+        return CatalogFacts(
+            database={"encoding": self.database.encoding},
+            acls=tuple((_address(name), "postgres", None) for name in names),
+            edges=tuple(sorted((_address(child), _address(parent), "a") for child, parent in partitions.items())),
+        )
 
     def roles(self) -> Roles:
         return Roles(roles=(_ROLE,))
@@ -306,6 +323,10 @@ class FakeDirectory:
 
     def now_ns(self) -> int:
         return self.clock_ns
+
+
+def _address(table: str) -> Address:
+    return read_address(f"table {table}")
 
 
 def _entry(name: TableName) -> SchemaEntry:

@@ -29,11 +29,19 @@ def bare(store: ObjectStore) -> ObjectStore:
 
 
 def unnamed(repo: Open, done: Committed, named: Iterable[PackId]) -> list[str]:
-    """What of a snapshot cannot be read from the named packs alone."""
+    """What of a snapshot cannot be read from the named packs alone, and could be from all that are there."""
+    lacking = _unreadable(repo, done, set(named))
+    damaged = _unreadable(repo, done, None) if lacking else []
+    return [line for line in lacking if line not in damaged]
+
+
+def _unreadable(repo: Open, done: Committed, packs: set[PackId] | None) -> list[str]:
+    """With these packs alone; None: with all."""
     indexed = Open(bare(repo.store), repo.config, repo.keys, repo.bundle).indexed(None)
-    sizes = {pack: indexed.index.pack_sizes[pack] for pack in named if pack in indexed.index.pack_sizes}
-    for run in indexed.index._runs:
-        run.restrict(sizes)
+    if packs is not None:
+        sizes = {pack: size for pack, size in indexed.index.pack_sizes.items() if pack in packs}
+        for run in indexed.index._runs:
+            run.restrict(sizes)
     found: list[str] = []
 
     def report(error: IntegrityError, label: str) -> None:

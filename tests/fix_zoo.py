@@ -99,7 +99,14 @@ class Zoo:
         return self.cluster.major
 
     @cached_property
+    def roles(self) -> frozenset[str]:
+        """Those of the cluster before the snapshot: later ones are of tests that share it."""
+        with self.cluster.connect() as connection:
+            return frozenset(row[0] for row in connection.execute("SELECT rolname::text FROM pg_roles"))
+
+    @cached_property
     def taken(self) -> tuple[Snapshot, ViewRepository]:
+        _ = self.roles  # noted before
         repository = ViewRepository()
         return repository.take(capture=capture_of(self.cluster, self.db)), repository
 

@@ -1,8 +1,10 @@
-"""Do the fast tests bite? Deliberate faults in what decides about a restore, each of which its unit tests should notice.
+"""Do the fast tests bite? Deliberate faults in the core, each of which the unit tests of its group should notice.
 
-    python tests/mutation.py                        a sample of 40
+    python tests/mutation.py                        a sample of 40 of what decides about a restore
     python tests/mutation.py --sample 200 --seed 7  another, larger one
     python tests/mutation.py --sample 0             every fault; --only comes_along decide_entries: of these modules alone
+    python tests/mutation.py --groups crypto format pipeline repo store plan --sample 200 --record
+                                                    so many of each; a line in benchmarks/results/mutation.jsonl
 
 A fault is one change of the syntax tree: a comparison turned round, a condition dropped or negated, a constant changed, a
 statement left out. Nothing is written: a child process imports the changed module in place of the real one and runs the
@@ -18,9 +20,10 @@ import importlib.util
 import os
 import random
 import resource
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
@@ -30,17 +33,55 @@ from typing import Final, TypeVar
 import pytest
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-FOLDER: Final = ROOT / "vault/ops/restore/plan"
-TESTS: Final = "tests/unit/ops/restore/plan"
-FRESH: Final = ("vault.ops.restore", "tests.unit.ops.restore", "tests.restore_values")
-"""Imported anew for every fault; all else stays loaded."""
 CPU_SECONDS_MAX: Final = 30
+WALL_SECONDS_MAX: Final = 300
 DATA_BYTES_MAX: Final = 2 << 30
-"""A fault that never ends, or fills the memory, is noticed by these."""
+"""A fault that never ends, waits for ever, or fills the memory, is noticed by these."""
 WORDS_OF_A_MESSAGE: Final = 4
 """A text of so many words is a sentence for people, whose wording no test should hold."""
 SAMPLE: Final = 40
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Modules below `folder`, and the fast `tests` that should notice their faults; `fresh`: imported anew for every fault."""
+
+    folder: str
+    tests: tuple[str, ...]
+    fresh: tuple[str, ...] = ("vault", "tests")
+    cpu_seconds: int = 4 * CPU_SECONDS_MAX
+
+    def tests_of(self, module: str) -> list[str]:
+        """Those that have its name, which are the likeliest to notice a fault of it."""
+        places = [Path(one) / f"test_{module}.py" for one in self.tests if not one.endswith(".py")]
+        return [str(place) for place in places if place.exists()]
+
+    def run_tests(self, module: str = "") -> int:
+        own = self.tests_of(module)
+        return (pytest_of(*own) if own else 0) or pytest_of(*self.tests)
+
+
+GROUPS: Final = {
+    "crypto": Group(folder="vault/crypto", tests=("tests/unit/crypto", "tests/vectors", "tests/unit/format")),
+    "format": Group(
+        folder="vault/format", tests=("tests/unit/format", "tests/vectors", "tests/unit/test_fuzz_corpus.py")
+    ),
+    "pipeline": Group(
+        folder="vault/pipeline",
+        tests=("tests/unit/pipeline", "tests/properties/test_cut.py", "tests/properties/test_delta.py"),
+    ),
+    "repo": Group(
+        folder="vault/repo", tests=("tests/unit/repo", "tests/properties/test_lists.py", "tests/unit/ops/check")
+    ),
+    "store": Group(folder="vault/store", tests=("tests/unit/store", "tests/conformance/test_stores.py")),
+    "plan": Group(
+        folder="vault/ops/restore/plan",
+        tests=("tests/unit/ops/restore/plan",),
+        fresh=("vault.ops.restore", "tests.unit.ops.restore", "tests.restore_values"),
+        cpu_seconds=CPU_SECONDS_MAX,
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +239,7 @@ class Changed(SourceFileLoader):
         return compile(self._source(), self.path, "exec")
 
 
-def in_child(changed: Changed | None, tests: Callable[[], int]) -> int:
+def in_child(changed: Changed | None, tests: Callable[[], int], *, cpu_seconds: int = CPU_SECONDS_MAX) -> int:
     """Process id of a child that runs `tests` with what is `changed`; its exit code is theirs."""
     child = os.fork()
     if child:
@@ -207,7 +248,8 @@ def in_child(changed: Changed | None, tests: Callable[[], int]) -> int:
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         os.dup2(1, 2)
-        resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS_MAX, CPU_SECONDS_MAX))
+        resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds))
+        signal.alarm(WALL_SECONDS_MAX)
         resource.setrlimit(resource.RLIMIT_DATA, (DATA_BYTES_MAX, DATA_BYTES_MAX))
         if changed is not None:
             sys.meta_path.insert(0, changed)
@@ -216,14 +258,9 @@ def in_child(changed: Changed | None, tests: Callable[[], int]) -> int:
         os._exit(code)
 
 
-def start(fault: Fault) -> int:
-    return in_child(Changed(fault.path, partial(faulty, fault)), partial(run_tests, fault.path.stem))
-
-
-def run_tests(module: str = "") -> int:
-    """Those of `module` first, which are the likeliest to notice a fault of it."""
-    own = Path(f"{TESTS}/test_{module}.py")
-    return (pytest_of(str(own)) if own.exists() else 0) or pytest_of(TESTS)
+def start(group: Group, fault: Fault) -> int:
+    tests = partial(group.run_tests, fault.path.stem)
+    return in_child(Changed(fault.path, partial(faulty, fault)), tests, cpu_seconds=group.cpu_seconds)
 
 
 def pytest_of(*arguments: str) -> int:
@@ -231,8 +268,9 @@ def pytest_of(*arguments: str) -> int:
     return int(pytest.main(["-q", "-x", "--tb=no", "-p", "no:cacheprovider", "-p", "no:xdist", *arguments]))
 
 
-def passes_in_child(tests: Callable[[], int]) -> bool:
-    return os.waitstatus_to_exitcode(os.waitpid(in_child(None, tests), 0)[1]) == 0
+def passes_in_child(tests: Callable[[], int], *, cpu_seconds: int = CPU_SECONDS_MAX) -> bool:
+    child = in_child(None, tests, cpu_seconds=cpu_seconds)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def forget_modules(prefixes: tuple[str, ...]) -> None:
@@ -249,39 +287,73 @@ def survivors(faults: Sequence[T], jobs: int, start: Callable[[T], int]) -> Iter
             fault = left.pop()
             running[start(fault)] = fault
         child, status = os.wait()
-        fault = running.pop(child)
-        if os.waitstatus_to_exitcode(status) == 0:
-            yield fault
+        if child in running:  # else one of a test, which died before it
+            tried = running.pop(child)
+            if os.waitstatus_to_exitcode(status) == 0:
+                yield tried
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """`of`: all faults that the group's modules can have."""
+
+    tried: int
+    noticed: int
+    of: int
+
+    @property
+    def percent(self) -> int:
+        return 100 * self.noticed // self.tried
+
+
+def score(name: str, *, only: Sequence[str], sample: int, seed: int, jobs: int) -> Score | None:
+    """None, and a line that says why: without any fault the tests fail, or there is none."""
+    group = GROUPS[name]
+    paths = [path for path in sorted((ROOT / group.folder).rglob("*.py")) if not only or path.stem in only]
+    faults = every = [fault for path in paths for fault in faults_in(path)]
+    if sample and sample < len(faults):
+        faults = sorted(random.Random(seed).sample(faults, sample), key=str)
+    if (code := group.run_tests()) != 0 or not faults:
+        print(f"{name}: without any fault pytest ended with {code}; {len(faults)} faults")
+        return None
+    forget_modules(group.fresh)
+    if not passes_in_child(group.run_tests, cpu_seconds=group.cpu_seconds):
+        print(f"{name}: without any fault the tests fail in a child process, so that it would notice anything")
+        return None
+    survived = 0
+    for fault in survivors(faults, jobs, partial(start, group)):
+        survived += 1
+        print(f"not noticed: {fault}", flush=True)
+    found = Score(tried=len(faults), noticed=len(faults) - survived, of=len(every))
+    print(f"{name}: {found.noticed} of {found.tried} faults noticed, {found.percent} % (seed {seed})", flush=True)
+    return found
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sample", type=int, default=SAMPLE, metavar="N", help=f"how many faults; 0: all ({SAMPLE})")
+    parser.add_argument("--groups", nargs="+", choices=list(GROUPS), default=["plan"], help="(plan)")
+    parser.add_argument(
+        "--sample", type=int, default=SAMPLE, metavar="N", help=f"faults of each group; 0: all ({SAMPLE})"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the sample (0)")
     parser.add_argument("--floor", type=int, default=0, metavar="PERCENT", help="least share that must be noticed")
-    parser.add_argument("--only", nargs="*", metavar="MODULE", help="of these modules alone")
+    parser.add_argument("--only", nargs="*", default=[], metavar="MODULE", help="of these modules alone")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="side by side")
+    parser.add_argument("--record", action="store_true", help="a line in benchmarks/results/mutation.jsonl")
     asked = parser.parse_args()
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT))
-    paths = [path for path in sorted(FOLDER.glob("*.py")) if not asked.only or path.stem in asked.only]
-    faults = [fault for path in paths for fault in faults_in(path)]
-    if asked.sample and asked.sample < len(faults):
-        faults = sorted(random.Random(asked.seed).sample(faults, asked.sample), key=str)
-    if (code := run_tests()) != 0 or not faults:
-        print(f"without any fault: pytest ended with {code}; {len(faults)} faults")
-        return 1
-    forget_modules(FRESH)
-    if not passes_in_child(run_tests):
-        print("without any fault: the tests fail in a child process, so that it would notice anything")
-        return 1
-    survived = 0
-    for fault in survivors(faults, asked.jobs, start):
-        survived += 1
-        print(f"not noticed: {fault}", flush=True)
-    share = 100 * (len(faults) - survived) // len(faults)
-    print(f"{len(faults) - survived} of {len(faults)} faults noticed, {share} % (seed {asked.seed})")
-    return 0 if share >= asked.floor else 1
+    scores = {
+        name: score(name, only=asked.only, sample=asked.sample, seed=asked.seed, jobs=asked.jobs)
+        for name in asked.groups
+    }
+    if asked.record:
+        from benchmarks.measure import record
+
+        words = f"--groups {' '.join(asked.groups)} --sample {asked.sample} --seed {asked.seed} --record"
+        figures = {name: {**asdict(found), "percent": found.percent} for name, found in scores.items() if found}
+        print(record("mutation", f"python tests/mutation.py {words}", figures))
+    return 0 if all(found is not None and found.percent >= asked.floor for found in scores.values()) else 1
 
 
 if __name__ == "__main__":

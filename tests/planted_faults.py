@@ -61,6 +61,7 @@ def _of(path: str, kind: str, old: str, new: str, *tests: str) -> Planted:
 
 
 REFUSALS: Final = "tests/architecture/test_sqlstates.py"
+DURABILITY: Final = "tests/unit/store/test_local_durability.py"
 WRITER: Final = "tests/unit/repo/test_writer.py"
 TYPES: Final = "tests/unit/source/postgres/rows/test_table_fingerprint_types.py"
 
@@ -307,6 +308,34 @@ FAULTS: Final = (
         "if plain_again != plain:",
         "if not pack:",
         WRITER,
+    ),
+    _of(
+        "vault/ops/retention/reclaim.py",
+        "barrier between packs and their sweep",
+        "        repo.store.barrier()  # a loss of power",
+        "        # a loss of power",
+        "tests/unit/ops/retention/test_reclaim.py",
+    ),
+    _of(
+        "vault/store/local.py",
+        "barrier over what was only found",
+        "            self._mark(file.name)\n            yield file\n",
+        "            yield file\n",
+        DURABILITY,
+    ),
+    _of(
+        "vault/store/local.py",
+        "a name before its bytes are synced",
+        "                self._disk.fsync(descriptor)\n",
+        "                pass\n",
+        DURABILITY,
+    ),
+    _of(
+        "vault/store/local.py",
+        "a mount that vanished is not noticed at the end",
+        '                    raise self._poisoned(error, directory or ".") from error\n            self._held.require()\n',
+        '                    raise self._poisoned(error, directory or ".") from error\n',
+        "tests/unit/store/test_local.py",
     ),
 )
 

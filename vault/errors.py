@@ -15,6 +15,7 @@
     |   |-- ContentMismatch   authentic, but the keyed id differs (wrong delta base, swapped object)
     |   |-- MissingObject     an id that is needed has no usable location
     |   |-- RolledBack        the repository is older than it was when this machine saw it last
+    |   |-- Unreadable        this user may not read a file that others may: nobody here can say what is in it
     |   `-- Unsupported       a version, kind or mandatory field newer than this program
     |-- StoreError            the storage did not do what was asked
     |   |-- NotFound / AlreadyExists / Unavailable / StoreFull / NoRepository
@@ -25,6 +26,7 @@
     |-- Unreachable           no connection to the database, or no more
     |-- Locked                another process holds what is needed
     |-- StateUnusable         what this machine remembers of jobs cannot be read or written
+    |-- Declined              the answer to a question was no
     `-- Interrupted           the user asked to stop
 
 Messages are lower case, name the thing, and never hold a secret or row data. `hint` is what to type next.
@@ -109,6 +111,12 @@ class MissingObject(IntegrityError):
 
 class RolledBack(IntegrityError):
     code = "ROLLED_BACK"
+
+
+class Unreadable(IntegrityError):
+    """No damage of the bytes, for all that is known. Only where what cannot be read is told, and the rest goes on, it stands for StoreDenied."""
+
+    code = "UNREADABLE"
 
 
 class Unsupported(IntegrityError):
@@ -207,6 +215,12 @@ class StateUnusable(VaultError):
     """Never a reason to make no backup: a front end says it and goes on where it can."""
 
     code = "STATE_UNUSABLE"
+
+
+class Declined(VaultError):
+    """Nothing failed, and nothing was done: a script that goes on behind it must not take it for done."""
+
+    code = "DECLINED"
 
 
 class Interrupted(VaultError):

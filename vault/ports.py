@@ -48,8 +48,7 @@ class ObjectStore(Protocol):
     """A dumb place for named, immutable files. Spec 70-store. All methods may be called from several threads."""
 
     @property
-    def url(self) -> str:
-        """For messages; never holds a secret."""
+    def url(self) -> str: ...  # for messages; never holds a secret
 
     @property
     def network(self) -> str:
@@ -304,8 +303,7 @@ class TargetSession(Protocol):
         """As `create` for each in turn, in one transaction. False: it has to be one by one, and nothing was done. Raises Unreachable"""
 
     def create_weaker(self, entry: SchemaEntry, why: SourceError) -> str | None:
-        """After `create` failed with `why` because rows violate a constraint: create what is possible instead of it.
-        Returns  what was done, in words; None if there is nothing weaker. Raises SourceError; Unreachable"""
+        """After `create` failed with `why` for rows that violate it: create what is possible, in words; None: nothing. Raises as `create`"""
 
     def together(self) -> AbstractContextManager[None]:
         """Everything inside is one transaction; an exception undoes all of it. Each call is still all or nothing."""
@@ -346,8 +344,7 @@ class TargetSession(Protocol):
         """Drop the CHECK (of a table or a domain) that made `load` fail; None if `why` names none. Raises SourceError"""
 
     def look_in_path(self, table: TableItem, why: SourceError) -> bool:
-        """After `load` failed with `why` because a name in a function's body was not found: load with its owner's path from now on.
-        Returns  False: there is nothing to try. Raises SourceError"""
+        """After `load` failed with `why` for a name in a function's body: use its owner's path from now on; False: no use. Raises SourceError"""
 
     def is_empty(self, table: TableItem) -> bool:
         """No row of `table` meets its condition."""
@@ -364,8 +361,7 @@ class TargetSession(Protocol):
     def create_large_object(
         self, item: LargeObjectItem, blocks: Iterator[bytes], *, replace: bool = False
     ) -> Sequence[str]:
-        """Object, pages, owner, grants and comment in one transaction. Returns what of it could not be, in words.
-        Raises SourceError: what was there is there; Unreachable"""
+        """All of it in one transaction. Returns what of it could not be, in words. Raises SourceError: all is as it was; Unreachable"""
 
     def reset_privileges(self, kind: str, names: Sequence[str], args: Sequence[str] = ()) -> None:
         """Bring an object that was there, and its columns, to the privileges that an ACL entry is a difference to."""
@@ -392,6 +388,9 @@ class Target(Protocol):
         search_paths  owner -> search_path in the source, for names in function bodies that the empty one does not find
         meanings      what expressions called in the source; None: nothing of a user's
         """
+
+    def watch(self, tell: Callable[[str], None], *, ended: Callable[[float], bool]) -> None:
+        """Tell whose locks its sessions wait for, until `ended`, which waits so many seconds, says so. Never raises: what cannot be seen is told too."""
 
     def cancel(self) -> None:
         """Cancel what runs on every session; other threads may be using them. Never raises."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from tests.architecture.sources import ROOT, modules
 
 PUBLIC = {
-    "vault.app": "background backup backup_request beginning command conninfo database foreground health interval jobs patience places processes project quantities restore retention secret settings state status upkeep verify wiring yielding",
+    "vault.app": "background backup backup_request beginning command conninfo database datasets diff foreground health history interval jobs large_scans patience places processes project put_back quantities query restore retention secret settings state status upkeep verify wiring yielding",
     "vault.app.configuration": "effective validation",
     "vault.app.doctor": "run",
     "vault.app.drill": "place run scheduled",
@@ -19,10 +19,15 @@ PUBLIC = {
     "vault.ops.check": "amount closure damages packs parts run",
     "vault.ops.copy": "run",
     "vault.ops.compare": "against databases facts recorded row_digests",
+    "vault.ops.datasets": "declared exported parquet rows sqlite texts",
+    "vault.ops.diff": "columns found rows scratch summary tables",
     "vault.ops.doctor": "database machine repository symptoms",
     "vault.ops.drill": "assertions directories out_of_reach record references room verdict",
     "vault.ops.guard": "ack codes facts judge tidy",
-    "vault.ops.project": "backup_selection components counts files_outside stored_files summary supabase",
+    "vault.ops.history": "events find log names",
+    "vault.ops.project": "backup_selection components counts file_names files_outside stored_files summary supabase",
+    "vault.ops.put_back": "plan run scope",
+    "vault.ops.query": "answer definitions rows",
     "vault.ops.repair": "index packs remake snapshots",
     "vault.ops.repository": "keys stats",
     "vault.ops.retention": "forget pins policy policy_words prune prune_plan reclaim time_zone unlock",
@@ -33,14 +38,16 @@ PUBLIC = {
     "vault.ops.verify": "run",
     "vault.ops.view": "export extract paths table tree",
     "vault.ops.view.archive": "custom_format",
+    "vault.ops.view.definitions": "homes paths text",
     "vault.ops.view.executed": "entries extension_tables failure_count fence key_checks operator_paths stand_ins",
-    "vault.ops.view.scripts": "complete encryption policies restore_sh roles routines users",
-    "vault.source.files": "bucket bucket_target directory target",
+    "vault.ops.view.scripts": "complete encryption parts policies restore_sh roles routines users",
+    "vault.source.files": "bucket bucket_target dataset_target directory sqlite_target target",
     "vault.source.postgres.capture": "catalog_facts cluster database examine reach",
     "vault.source.postgres.connection": "connect exported_snapshot extension_stubs programs psycopg_errors server_choice server_facts sql_text throwaway_directories throwaway_server undecodable_names",
     "vault.source.postgres.definitions": "beyond_pg_dump definitions_fingerprint expressions pg_dump",
     "vault.source.postgres.rows": "psql_copy psycopg_copy reader same_tables snapshot_sessions table_fingerprint unplannable without_table_locks",
-    "vault.source.postgres.target": "database temporary_reader",
+    "vault.source.postgres.target": "database query_database row_filter temporary_reader",
+    "vault.source.postgres.target.put_back": "session",
 }
 """Folder -> its modules that others may import. `vault.sql` and the packages below it are public as a whole."""
 
@@ -49,6 +56,7 @@ BY_ALL = {
     "vault.source.postgres.definitions": ("vault.source.postgres",),
     "vault.source.postgres.rows": ("vault.source.postgres",),
     "vault.ops.view.archive": ("vault.ops.view",),
+    "vault.ops.view.definitions": ("vault.ops.history", "vault.ops.view"),
     "vault.ops.view.executed": ("vault.ops.view",),
     "vault.ops.view.scripts": ("vault.ops.view",),
     "vault.ops.restore.plan": ("vault.app", "vault.cli", "vault.demo", "vault.ops.drill", "vault.ops.restore"),

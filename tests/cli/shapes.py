@@ -20,6 +20,10 @@ def listed(schema: dict[str, Any]) -> dict[str, Any]:
     return {"type": "array", "items": schema}
 
 
+def named(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "additionalProperties": schema}
+
+
 def fields(**properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": sorted(properties)}
 
@@ -76,11 +80,28 @@ FAILED = {
 }  # fmt: skip
 """`because`: the entry of the first cause, where there is one."""
 
+COUNTS_BY_NAME: dict[str, Any] = {"type": "object", "additionalProperties": COUNT}
+ROWS_OF_TABLE = fields(
+    table=TEXT, rows_added=COUNT, rows_changed=COUNT, rows_there=COUNT, rows_of_others=COUNT, columns=COUNTS_BY_NAME,
+    conflicts=listed(fields(why=TEXT, rows=COUNT)), conflict_columns=COUNTS_BY_NAME,
+)  # fmt: skip
+LEFT_OUT = fields(table=TEXT, reference=TEXT, gone=COUNT, cut_off=COUNT)
+
 JOB = fields(
     job=TEXT, source=TEXT, state=TEXT, started=TIME, ended=nullable(TIME), exit_code=nullable(COUNT), snapshot=nullable(SNAPSHOT_ID), log=TEXT,
 )  # fmt: skip
 
+MOMENT = fields(snapshot=SNAPSHOT_ID, sequence=COUNT, time=TIME)
+
 CHECKED = fields(time=TIME, host=TEXT, damage=listed(TEXT), objects=COUNT, read_bytes=COUNT)
+
+SIDE = fields(snapshot=SNAPSHOT_ID, source=TEXT, time=TIME)
+CHANGE = {"enum": ["added", "removed", "changed"]}
+FOUND = fields(change=CHANGE, details=listed(TEXT))
+CHANGED_TABLE = fields(
+    inserted=COUNT, deleted=COUNT, updated=COUNT, change=CHANGE, key=listed(TEXT), renamed_from=nullable(TEXT),
+    columns_added=listed(TEXT), columns_removed=listed(TEXT), columns_retyped=named(listed(TEXT)),
+)  # fmt: skip
 
 SHAPES: dict[str, dict[str, Any]] = {
     "init": result(repository={"type": "string", "pattern": "^[0-9a-f]{32}$"}, url=TEXT, kit=nullable(TEXT), config=nullable(TEXT), passphrase_file=nullable(TEXT)),
@@ -90,6 +111,12 @@ SHAPES: dict[str, dict[str, Any]] = {
         file_bytes=COUNT, coverage=COVERAGE, source=TEXT, sequence=COUNT, warnings=listed(TEXT),
         rollback=nullable(fields(seen_sequence=COUNT, seen_snapshot=SNAPSHOT_ID, sequence=COUNT)),
         findings=listed(fields(code=TEXT, subject=TEXT, text=TEXT)),
+    ),
+    "diff": result(
+        before=SIDE, after=SIDE, equal=TRUTH, files=named(named(FOUND)), tables=named(CHANGED_TABLE), entries=named(FOUND), privileges=named(FOUND),
+        extensions=named(FOUND), meanings=named(FOUND), database=named(FOUND), roles=named(FOUND), memberships=named(FOUND), settings=named(FOUND),
+        tablespaces=named(FOUND), parameters=named(FOUND), sequences=named(FOUND), large_objects=named(FOUND),
+        not_compared=listed(fields(what=TEXT, why=TEXT, fix=TEXT)), duration_s=SECONDS,
     ),
     "ack": result(findings=listed(WAITING), acknowledged=listed(WAITING), reason=nullable(TEXT)),
     "config show": result(
@@ -159,7 +186,25 @@ SHAPES: dict[str, dict[str, Any]] = {
             )
         )
     ),
-    "export": result(format={"enum": ["layout", "pgdump", "sql", "tar"]}, path=TEXT, files=COUNT, bytes=COUNT, duration_s=SECONDS),
+    "rows": result(rows=COUNT, bytes=COUNT),
+    "sql": result(
+        rows=COUNT, bytes=COUNT, engine={"enum": ["postgresql", "duckdb"]}, notes=listed(TEXT), loaded=listed(fields(table=TEXT, rows=COUNT)),
+    ),
+    "find": result(
+        found=listed(fields(kind=TEXT, name=TEXT, source=TEXT, first=MOMENT, last=MOMENT, snapshots=COUNT, there=TRUTH)),
+        snapshots=COUNT, read_bytes=COUNT, unread=listed(fields(snapshot=SNAPSHOT_ID, why=TEXT)),
+    ),
+    "log": result(
+        thing=nullable(fields(kind=TEXT, name=TEXT)), changes=COUNT, snapshots=COUNT, left_out=COUNT, read_bytes=COUNT,
+    ),
+    "log change": fields(
+        type={"const": "change"}, snapshot=SNAPSHOT_ID, sequence=COUNT, time=TIME, source=TEXT,
+        what={"enum": ["row", "rows", "definition", "file", "role", "setting"]}, change=TEXT, name=nullable(TEXT), key={"type": "object"},
+        values=listed(fields(name=TEXT, before=nullable(TEXT), after=nullable(TEXT))), patch=listed(TEXT), notes=listed(TEXT),
+        inserted=nullable(COUNT), deleted=nullable(COUNT), updated=nullable(COUNT),
+    ),
+    "mount": result(path=TEXT, snapshots=COUNT, read_bytes=COUNT),
+    "export": result(format={"enum": ["layout", "pgdump", "sql", "tar", "parquet", "sqlite", "jsonl", "csv"]}, path=TEXT, files=COUNT, bytes=COUNT, duration_s=SECONDS),
     "copy": result(
         copied=listed(fields(id=SNAPSHOT_ID, origin=SNAPSHOT_ID, source=TEXT, sequence=COUNT, new_bytes=COUNT)),
         there=COUNT, new_bytes=COUNT, duration_s=SECONDS,
@@ -172,6 +217,18 @@ SHAPES: dict[str, dict[str, Any]] = {
             fields(table=TEXT, added=COUNT, left_different=COUNT, changed=COUNT, deleted=COUNT, refused=COUNT)
         ),
         beside=listed(fields(table=TEXT, why=TEXT, replace={"type": "boolean"})),
+    ),
+    "restore rows": result(
+        tables=COUNT, rows=COUNT, entries=COUNT, large_objects=COUNT, files=COUNT, failed=listed(FAILED), duration_s=SECONDS,
+        merged=listed(fields(table=TEXT, added=COUNT, left_different=COUNT, changed=COUNT, deleted=COUNT, refused=COUNT)),
+        put_back=listed(ROWS_OF_TABLE), left_out=listed(LEFT_OUT), undo=nullable(TEXT),
+    ),
+    "restore rows plan": result(
+        plan=fields(
+            snapshot=SNAPSHOT_ID, time=TIME, source=TEXT, evidence=SNAPSHOT_ID, tables=listed(ROWS_OF_TABLE), left_out=listed(LEFT_OUT),
+            writers=listed(fields(xid=COUNT, rows=COUNT, committed=nullable(TEXT))), sample=listed(fields(table=TEXT, fate=TEXT, key={"type": "object"}, columns={"type": "object"})),
+            refused=listed(TEXT), lines=listed(TEXT),
+        ),
     ),
     "restore plan": result(
         plan=fields(

@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import select
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Sequence
+from typing import Final
 
 from tests.cli.command import HANG_S, Command
 
+CTRL_C: Final = "\x03"
+"""As an answer: what the key sends."""
 
-def answered(command: Command, *arguments: str, answers: Sequence[str] = (), **environment: str) -> tuple[int, str]:
-    """Exit code and all that was shown. An answer is typed when the output ends with what asks for one: `] ` or `: `."""
+
+def answered(
+    command: Command,
+    *arguments: str,
+    answers: Sequence[str] = (),
+    columns: int = 0,
+    **environment: str,
+) -> tuple[int, str]:
+    """Exit code and all that was shown. An answer is typed when the output ends with what asks for one: `] ` or `: `.
+
+    columns  of the terminal; 0: it does not say how many
+    """
     ours, theirs = pty.openpty()
+    if columns:
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     waiting, shown = list(answers), b""
+    words = [sys.executable, "-m", "vault", *arguments]
     with subprocess.Popen(
-        [sys.executable, "-m", "vault", *arguments],
+        ["setsid", "--ctty", "--wait", *words],
         cwd=command.home, env=command.variables(environment), stdin=theirs, stdout=theirs, stderr=theirs,
-        start_new_session=True,
     ) as process:  # fmt: skip
         os.close(theirs)
         asked_at = -1
@@ -37,9 +55,30 @@ def answered(command: Command, *arguments: str, answers: Sequence[str] = (), **e
                 if not waiting:
                     process.kill()
                     raise AssertionError(f"a question without an answer: {shown.decode()}")
-                os.write(ours, waiting.pop(0).encode() + b"\n")
+                answer = waiting.pop(0)
+                os.write(ours, answer.encode() + (b"" if answer == CTRL_C else b"\n"))
                 asked_at = len(shown)
         os.close(ours)
         code = process.wait(HANG_S)
     assert waiting == [], f"nobody asked for {waiting}: {shown.decode()}"
     return code, shown.decode().replace("\r\n", "\n")
+
+
+def before_the_question(command: Command, *arguments: str) -> bytes:
+    """What a pipe holds, into which stdout goes, when the question stands on the terminal; the answer is no."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "vault", *arguments],
+        cwd=command.home, env=command.variables({}), stdin=theirs, stdout=subprocess.PIPE, stderr=theirs,
+    ) as process:  # fmt: skip
+        os.close(theirs)
+        asked = b""
+        while not asked.endswith(b"] "):
+            asked += os.read(ours, 1 << 16)
+        assert process.stdout is not None
+        ready, _, _ = select.select([process.stdout], [], [], 0)
+        piped = os.read(process.stdout.fileno(), 1 << 16) if ready else b""
+        os.write(ours, b"n\n")
+        process.wait(HANG_S)
+        os.close(ours)
+    return piped

@@ -110,7 +110,11 @@ def test_a_bucket_that_cannot_be_meant_is_refused(beside: Command, s3_server: Bu
         ("gs://bucket", 2, "AWS_ENDPOINT_URL=https://storage.googleapis.com"),
         ("az://bucket", 2, "not read object by object"),
         ("s3://key:secret@bucket", 2, "holds a bucket and a prefix"),
-        ("s3://not-there-at-all", 1, "there is no such bucket"),
+        (
+            "s3://not-there-at-all",
+            6,
+            f"no such bucket: The specified bucket does not exist; asked was {s3_server.endpoint} (AWS_ENDPOINT_URL)",
+        ),
     ):
         done = beside("backup", "--dir", f"storage={name}")
         assert done.code == code, (name, done.err)

@@ -156,7 +156,7 @@ def test_missing_database_exits_6_and_says_how_to_make_it(pgvault_ready: Command
 
 
 def test_interrupted_restore_says_so_and_leaves_no_session(pgvault_ready: Command, postgres: Cluster) -> None:
-    """The rows of the target wait for an advisory lock, so the signal always meets a COPY."""
+    """The rows of the target wait for an advisory lock, so the signal always meets a COPY. Before, it is told who holds the lock."""
     source, target = postgres.createdb(), postgres.createdb()
     with postgres.connect(source) as connection:
         connection.execute(WAITING)
@@ -167,12 +167,15 @@ def test_interrupted_restore_says_so_and_leaves_no_session(pgvault_ready: Comman
         running = pgvault_ready.start("restore", "latest", "-d", postgres.dsn(target), "--yes")
         while holder.execute(waiting).fetchone() != (1,):
             assert running.poll() is None
+        assert running.stderr is not None
+        heard = next(line for line in running.stderr if "for a lock" in line)
         running.send_signal(signal.SIGINT)
         _, said = running.communicate(timeout=HANG_S)
         left = holder.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgvault'").fetchone()
     assert (running.returncode, left) == (130, (0,))
-    assert "the target holds a part of the snapshot" in said
+    assert "it was at: rows; no row had come; what has come stays" in said
     assert "restore again" in said
+    assert "for a lock on advisory that pid " in heard
 
 
 def test_database_named_by_the_environment_is_backed_up(

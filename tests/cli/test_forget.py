@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.command import Command
 from tests.cli.shapes import SHAPES
-from tests.cli.terminal import answered
+from tests.cli.terminal import CTRL_C, answered, before_the_question
 from tests.unit.ops.retention.test_policy import NOW, ms, of_day
 from vault.cli.calendar import months
 from vault.ops.retention.policy import Policy, Span, judge
@@ -76,11 +76,13 @@ def test_named_snapshots_go_and_pins_hold(pgvault_ready: Command) -> None:
     assert [one["pinned"] for one in listed.json()["snapshots"]] == ["the audit", None, None]
     jsonschema.validate(pgvault_ready("unpin", ids[0], "--json").json(), SHAPES["pin"])
     assert pgvault_ready("unpin", ids[0]).code == 2
-    assert pgvault_ready("forget", ids[0][:8], ids[1][:8]).code == 0
+    unasked = pgvault_ready("forget", ids[0][:8], ids[1][:8])
+    assert (unasked.code, "add --yes" in unasked.err, left(pgvault_ready)) == (2, True, ids), "names are no timer's"
+    assert pgvault_ready("forget", ids[0][:8], ids[1][:8], "--yes").code == 0
     assert left(pgvault_ready) == ids[2:]
     last = pgvault_ready("forget", "latest")
     assert (last.code, "--unsafe-allow-remove-all" in last.err) == (8, True)
-    assert pgvault_ready("forget", "latest", "--unsafe-allow-remove-all").code == 0
+    assert pgvault_ready("forget", "latest", "--unsafe-allow-remove-all", "--yes").code == 0
     assert left(pgvault_ready) == []
 
 
@@ -193,7 +195,7 @@ def test_damage_is_named_and_is_the_exit_code(one_snapshot: Command) -> None:
 
 def test_a_named_one_goes_and_the_others_are_counted_as_kept(pgvault_ready: Command) -> None:
     ids = taken(pgvault_ready)
-    assert pgvault_ready("forget", "latest~1").out.splitlines()[-1] == "forgot 1 snapshot, kept 2"
+    assert pgvault_ready("forget", "latest~1", "--yes").out.splitlines()[-1] == "forgot 1 snapshot, kept 2"
     assert left(pgvault_ready) == [ids[0], ids[2]]
 
 
@@ -224,8 +226,37 @@ def test_policy_is_refused_before_anything_goes_while_findings_cannot_be_read(pg
 def test_on_a_terminal_the_plan_is_shown_and_asked_for(pgvault_ready: Command, answer: str, stay: int) -> None:
     taken(pgvault_ready)
     code, shown = answered(pgvault_ready, "forget", "--keep-last", "1", answers=[answer])
-    assert code == (130 if answer == "n" else 0)
+    assert code == (1 if answer == "n" else 0)
+    assert ("pgvault: nothing was forgotten" in shown) == (answer == "n")
     assert shown.index("goes") < shown.index("Forget 2 snapshots? [y/N] ")
     assert len(left(pgvault_ready)) == stay
     code, shown = answered(pgvault_ready, "forget", "--keep-last", "1", "--yes")
     assert (code, len(left(pgvault_ready))) == (0, 1)
+
+
+def test_the_question_stands_below_the_table_also_where_that_goes_into_a_pipe(pgvault_ready: Command) -> None:
+    ids = taken(pgvault_ready)
+    assert ids[0][:12].encode() in before_the_question(pgvault_ready, "forget", ids[0][:8])
+    assert len(left(pgvault_ready)) == 3
+
+
+def test_ctrl_c_at_the_question_says_that_nothing_was_done(pgvault_ready: Command) -> None:
+    ids = taken(pgvault_ready)
+    code, shown = answered(pgvault_ready, "forget", ids[0][:8], answers=[CTRL_C])
+    assert (code, "nothing was forgotten" in shown) == (130, True)
+    assert len(left(pgvault_ready)) == 3
+
+
+def test_snapshots_that_hold_other_things_are_series_of_their_own_and_that_is_said(pgvault_ready: Command) -> None:
+    taken(pgvault_ready, 2)
+    (pgvault_ready.home / "b").mkdir()
+    done = pgvault_ready("backup", "--dir", "a=a", "--dir", "b=b", "--source", "app", "--json")
+    assert done.code == 0
+    dry = pgvault_ready("forget", "--keep-last", "1", "--dry-run")
+    assert [line.split()[5] for line in dry.out.splitlines()[1:4]] == ["goes", "keep", "keep"]
+    assert "app has 2 series, by what they hold, and each rule counts in each of them:" in dry.err
+    assert "  2 snapshots of a\n" in dry.err
+    assert "  1 snapshot of a, b\n" in dry.err
+    refused = pgvault_ready("restore", "latest~1", "--dir", "b=back", "--yes")
+    assert refused.code == 2
+    assert f"next: {done.json()['snapshot'][:12]} is the newest of app that has it" in refused.err

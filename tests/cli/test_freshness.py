@@ -74,9 +74,9 @@ def test_check_of_packs_without_any_snapshot_says_what_they_are(pgvault_ready: C
 
 def test_second_check_says_what_it_did_not_walk_and_since_when_data_was_not_read(pgvault_ready: Command) -> None:
     assert backed_up(pgvault_ready) == 0
-    assert "this machine never did" in pgvault_ready("check").err
+    assert "reading all of them was never done here" in pgvault_ready("check").err
     assert pgvault_ready("check", "--read-data").code == 0
     done = pgvault_ready("check")
     assert "1 snapshot looked through earlier" in done.err
-    assert "this machine last did" in done.err
+    assert "reading all of them was last done here" in done.err
     assert pgvault_ready("check", "--json").json()["data_read"] is not None

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from tests.cli.command import PASSPHRASE, Command
+from tests.cli.terminal import answered
 from tests.cli.test_journey import conforming
 from vault.repo.state import Closed
 from vault.store.local import LocalStore
@@ -181,3 +182,32 @@ def _read(descriptor: int) -> bytes:
         return os.read(descriptor, 65536)
     except OSError:
         return b""
+
+
+def test_a_short_passphrase_gets_a_remark_and_is_taken(pgvault: Command) -> None:
+    """Nobody is refused: who has a reason for it knows it better."""
+    said = "note: the passphrase has 5 characters, and whoever gets hold of the repository can try others"
+    done = pgvault("init", "--no-recovery-kit", PGVAULT_PASSWORD="horse")
+    assert (done.code, said in done.err) == (0, True)
+    added = pgvault("key", "add", PGVAULT_PASSWORD="horse", PGVAULT_NEW_PASSWORD="apple")
+    assert (added.code, said in added.err) == (0, True)
+    changed = pgvault("key", "passwd", PGVAULT_PASSWORD="horse", PGVAULT_NEW_PASSWORD=PASSPHRASE)
+    assert (changed.code, "characters" in changed.err) == (0, False)
+    assert (
+        "characters"
+        not in pgvault(
+            "-r", "other", "init", "--no-recovery-kit", "--generate-passphrase", "../pw", PGVAULT_PASSWORD=""
+        ).err
+    )
+
+
+def test_who_removes_the_passphrase_in_use_is_told_and_asked(pgvault_ready: Command) -> None:
+    (first,) = pgvault_ready("key", "list", "--json").json()["keys"]
+    assert pgvault_ready("key", "add", "--label", "ci", PGVAULT_NEW_PASSWORD="another-long-one").code == 0
+    code, shown = answered(pgvault_ready, "key", "remove", first["id"][:8], answers=["n"])
+    assert (code, "no key slot was removed" in shown) == (1, True)
+    assert "it is the only one that your passphrase opens" in shown
+    assert f"Remove key slot {first['id'][:12]} (first)? [y/N] " in shown
+    other = next(key for key in pgvault_ready("key", "list", "--json").json()["keys"] if key["label"] == "ci")
+    done = pgvault_ready("key", "remove", other["id"])
+    assert (done.code, "warning" in done.err) == (0, False)

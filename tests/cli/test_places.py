@@ -22,7 +22,6 @@ ELSEWHERE = [
     "C:\\Users\\me\\repo",
     "C:/Users/me/repo",
     "\\\\server\\share",
-    "s3:bucket/repo",
 ]
 
 
@@ -30,6 +29,11 @@ ELSEWHERE = [
 def test_what_is_no_path_of_this_machine_is_refused(place: str) -> None:
     with pytest.raises(UsageError, match="not a path of this machine"):
         repository_at(Settings(repository=place))
+
+
+def test_a_bucket_without_its_slashes_is_refused_with_what_is_meant() -> None:
+    with pytest.raises(UsageError, match="is s3://bucket/repo meant"):
+        repository_at(Settings(repository="s3:bucket/repo"))
 
 
 @pytest.mark.parametrize("place", ["repo", "./a:b", "/srv/a:b", "../a", "a/b:c", "user@host/repo", "file:///srv/repo"])

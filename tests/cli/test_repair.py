@@ -44,7 +44,7 @@ def test_damaged_packs_and_snapshots_are_mended_step_by_step(pgvault_ready: Comm
     (damaged,) = told["damaged"]
     assert [loss["item"] for loss in damaged["losses"]] == ["file lost"]
     assert run("cat", f"{damaged['new']}:files/lost").code == 2
-    assert run("forget", damaged["id"][:12]).code == 0
+    assert run("forget", damaged["id"][:12], "--yes").code == 0
     listed = run("snapshots", "--json").json()["snapshots"]
     assert listed[0]["id"] == damaged["new"]
     assert len(listed) == 2

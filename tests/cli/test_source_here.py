@@ -74,7 +74,7 @@ def test_every_command_that_takes_a_word_means_the_same_snapshot(inside: Shared)
     assert newer[:12] in inside.acme("pin", "latest", "--reason", "why").out
     assert inside.acme("unpin", "latest").code == 0
     assert newer[:12] in inside.acme("forget", "latest", "--dry-run").out
-    assert inside.acme("forget", "latest").code == 0
+    assert inside.acme("forget", "latest", "--yes").code == 0
     assert inside.shown("latest") == inside.ids["acme"][0]
 
 

@@ -16,7 +16,7 @@ from vault.format.lists import CHUNKS, FILES, SEQUENCES
 from vault.ids import ObjectId
 from vault.limits import NODE_ITEMS_MAX, TREE_LEVEL_MAX
 from vault.model import ChunkRef, FileItem, FileType, ListRef, ObjectType, SequenceItem, Sums, TableName
-from vault.pipeline.lists import build, find, walk
+from vault.pipeline.lists import build, find, walk, walk_from
 
 KEY = bytes(range(32))
 
@@ -82,6 +82,20 @@ def test_find_gives_every_item_and_reads_one_path() -> None:
         assert find(ref, SEQUENCES.key(sequence(number)), SEQUENCES, objects.load) == wanted
         assert objects.loads <= 4
     assert find(ListRef(), b"", SEQUENCES, objects.load) is None
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 3_000), st.data())
+def test_a_walk_from_the_middle_gives_the_rest_and_does_not_read_what_lies_before(
+    count: int, data: st.DataObject
+) -> None:
+    objects = Objects()
+    ref = build_sequences(objects, (sequence(2 * number) for number in range(count)))
+    start = data.draw(st.integers(-1, 2 * count + 1))
+    rest = [sequence(2 * number) for number in range(count) if 2 * number >= start]
+    objects.loads = 0
+    assert list(walk_from(ref, SEQUENCES.key(sequence(start)), SEQUENCES, objects.load)) == rest
+    assert objects.loads <= 4 + len(rest)
 
 
 @settings(max_examples=40, deadline=None)

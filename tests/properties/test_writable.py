@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests import strategies, wide
-from tests.properties.test_format import LAYOUTS
+from tests.layouts import LAYOUTS
 from vault.errors import IntegrityError
 from vault.format import kit, lists
 from vault.format.envelope import EnvelopeHeader

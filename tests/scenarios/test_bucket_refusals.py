@@ -63,6 +63,7 @@ def test_a_bucket_that_is_not_there_is_no_repository(bucket_server: BucketServer
     url = f"{bucket_server.scheme}://bucket-of-nobody/x"
     error = refused(url, bucket_server.environment)
     assert (exit_code(error), "no such bucket" in error.why) == (ExitCode.NO_REPOSITORY, True)
+    assert bucket_server.endpoint in error.why
     with pytest.raises(type(error)):
         store_of(url, bucket_server.environment).put("config", b"")
     with pytest.raises(type(error)):
@@ -95,6 +96,7 @@ def test_wrong_keys_and_a_wrong_region_are_told(gateway: BucketServer, variables
     error = refused(gateway.new_bucket() + "/x", {**gateway.environment, **variables})
     assert (exit_code(error), word in error.why) == (ExitCode.STORAGE, True), error.why
     assert "another-secret" not in f"{error.why}{error.hint}"
+    assert error.why.endswith("(from AWS_ACCESS_KEY_ID)") or "AWS_REGION" in variables
     if "AWS_REGION" in variables:
         assert error.hint == "export AWS_REGION=us-east-1"
 
@@ -202,7 +204,10 @@ def test_what_is_no_object_storage_is_told(s3_server: BucketServer, status: int)
 
 def test_nobody_at_the_endpoint_is_told(s3_server: BucketServer) -> None:
     error = refused("s3://bucket-1/x", {**s3_server.environment, "AWS_ENDPOINT_URL": "http://127.0.0.1:1"})
-    assert (exit_code(error), error.why) == (ExitCode.STORAGE, "nothing listens there")
+    assert (exit_code(error), error.why) == (
+        ExitCode.STORAGE,
+        "nothing listens there; asked was http://127.0.0.1:1 (AWS_ENDPOINT_URL)",
+    )
 
 
 @contextmanager

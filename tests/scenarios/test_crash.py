@@ -44,8 +44,18 @@ def back_up(store: ObjectStore, day: int) -> SnapshotId:
     return take(opened(store), database(day), {"lib": directory(day)}).id
 
 
+before: set[threading.Thread] = set()
+"""Of other tests, and of pytest."""
+
+
 def threads() -> set[str]:
-    return {thread.name for thread in threading.enumerate() if thread is not threading.main_thread()}
+    return {thread.name for thread in threading.enumerate() if thread not in before}
+
+
+@pytest.fixture(autouse=True)
+def only_own_threads() -> None:
+    before.clear()
+    before.update(threading.enumerate())
 
 
 @pytest.fixture(autouse=True)

@@ -87,8 +87,10 @@ class Exported:
 
     def unlike(self, first: str, second: str) -> list[Difference]:
         """Differences of two databases, in both directions."""
-        one, other = (self.platform.dsn(db, user=SUPERUSER) for db in (first, second))
-        return [*differences(one, other), *differences(other, one)]
+        return [*self.compared(first, second), *self.compared(second, first)]
+
+    def compared(self, first: str, second: str) -> list[Difference]:
+        return differences(*(self.platform.dsn(db, user=SUPERUSER) for db in (first, second)))
 
 
 @pytest.fixture(scope="module")
@@ -182,7 +184,7 @@ def test_file_of_a_part_ends_where_its_restore_ends(
     assert restored(exported.snapshot, dsn, *only, replace=only in EXACT).failed == {}
     for _ in range(2):
         assert exported.run(second, user, path).returncode == 0
-        assert exported.unlike(first, second) == []
+        assert exported.compared(first, second) == []
 
 
 @pytest.mark.spec("RST-23")

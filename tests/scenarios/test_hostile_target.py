@@ -97,6 +97,28 @@ def test_a_dry_run_compares_by_no_operator_of_somebody_else(postgres: Cluster) -
         assert not acted(postgres)
 
 
+EVENT = (
+    "CREATE FUNCTION app.told() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN PERFORM app.act(); END'; RESET ROLE;"
+    " CREATE EVENT TRIGGER told ON ddl_command_end EXECUTE FUNCTION app.told()"
+)
+"""A superuser's, and what it calls is somebody else's."""
+RANGE = (
+    "CREATE FUNCTION app.compare(int, int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN PERFORM app.act(); RETURN $1 - $2; END';"
+    " RESET ROLE; CREATE OPERATOR CLASS app.own FOR TYPE int USING btree AS OPERATOR 1 <, OPERATOR 3 =, FUNCTION 1 app.compare(int, int);"
+    " SET ROLE mallory; CREATE TYPE app.r AS RANGE (subtype = int, subtype_opclass = app.own); ALTER TABLE app.t ADD c app.r DEFAULT '[1,5)'"
+)
+
+
+@pytest.mark.spec("CODE-7")
+@pytest.mark.parametrize("arranged", [EVENT, RANGE], ids=["event trigger", "range"])
+def test_a_dry_run_reads_no_value_and_makes_no_table_by_code_of_somebody_else(postgres: Cluster, arranged: str) -> None:
+    with hostile(postgres, arranged) as name, looked_at(postgres, name) as (session, item, rows):
+        with pytest.raises(SourceError, match=r"rows of app\.t") as refused:
+            session.foresee(item, iter(rows), rows=500, exact=False)
+        assert "would run app." in refused.value.why
+        assert not acted(postgres)
+
+
 @pytest.mark.spec("CODE-5")
 def test_verifying_foreign_keys_plans_no_partition_of_somebody_else(postgres: Cluster) -> None:
     refer = "RESET ROLE; CREATE TABLE parent (id int PRIMARY KEY); INSERT INTO parent VALUES (1); GRANT USAGE ON SCHEMA app TO PUBLIC"

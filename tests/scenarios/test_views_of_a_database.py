@@ -125,6 +125,7 @@ def test_the_root_has_the_fixed_names(demo: Demo) -> None:
         "rls_policies_complete.sql",
         "roles.sql",
         "rpc_functions_complete.sql",
+        "schema",
         "schema.sql",
         "user_roles_complete.sql",
         "users_complete.csv",

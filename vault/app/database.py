@@ -5,12 +5,14 @@ Only text and the project's files are looked at; nothing is connected to.
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from vault.app.conninfo import as_conninfo, refuse_unusable
+from vault.app.conninfo import as_conninfo, redacted, refuse_unusable
 from vault.app.passfile import names_password
 from vault.app.project import Project, find_project
 from vault.app.settings import Settings, SourceSettings
@@ -60,6 +62,22 @@ _ADVICE: Final[Mapping[SupabaseDatabase, str]] = {
     "local": "supabase start; or name another database with -d",
     "linked": f"the password: in {PLATFORM_PASSWORD} or PGPASSFILE; without IPv6: `supabase link` again, for its session pooler",
 }
+
+
+def typed_again(settings: Settings, flags: DatabaseFlags, source: str) -> str:
+    """Words by which `restore --into-source` reaches the database that a backup of the source reads; empty where it needs none."""
+    if flags.database is not None:
+        return f"-d {shlex.quote(redacted(flags.database))}"
+    if flags.kind is not None:
+        return f"--{flags.kind}"
+    section = settings.sources.get(source)
+    if section is not None and (section.supabase is not None or section.database is not None):
+        return ""
+    try:
+        chosen = around(settings)
+    except UsageError:
+        chosen = None
+    return "-d DATABASE" if chosen is None or chosen.kind is None else f"--{chosen.kind}"
 
 
 def flagged(
@@ -159,7 +177,7 @@ def _local_password(settings: Settings, project: Project) -> Mapping[str, str]:
     environment = settings.environment
     if environment.get("PGPASSWORD"):
         return {}
-    place = environment.get("PGPASSFILE") or str(Path(environment.get("HOME") or "~").expanduser() / ".pgpass")
+    place = environment.get("PGPASSFILE") or os.path.join(os.path.expanduser(environment.get("HOME") or "~"), ".pgpass")
     if names_password(Path(place), (project.LOCAL_HOST, str(project.port), "postgres", "postgres")):
         return {}
     return {"PGPASSWORD": _LOCAL_PASSWORD}

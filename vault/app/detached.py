@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Final, NoReturn
 
 from vault.app.yielding import give_way
@@ -59,11 +60,17 @@ def _run_apart(body: Callable[[Callable[[], None]], int], log: int, say: int) ->
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         give_way()
         _redirect(log)
-        code = body(lambda: _say(say))
+        code = body(partial(_begun, say))
     finally:
         with suppress(BaseException):
             sys.stdout.flush()
         os._exit(code)
+
+
+def _begun(say: int) -> None:
+    """Until here the caller waits for a moment; from here on nobody does."""
+    _say(say)
+    give_way(session=True)
 
 
 def _say(descriptor: int) -> None:

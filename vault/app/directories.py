@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from vault.ports import Clock, DirectorySource
     from vault.ports_of_buckets import BucketSource
     from vault.source.files.bucket_target import BucketWriter
+    from vault.source.files.dataset_target import BucketDataset, FolderDataset
+    from vault.source.files.sqlite_target import SqliteFile
     from vault.source.files.target import DirectoryWriter
 
 VARIABLE_PREFIX: Final = "PGVAULT_DIR_"
@@ -113,8 +115,9 @@ def _meets(name: str, url: str, *, repository: Place, access: BucketAccess) -> b
     place, own = parse_directory(url), repository.bucket
     if own is None or not _overlap(place, own):
         return False
+    environment = access.environment_of(name) if name else access.environment
     try:
-        return storage_of(place, access.environment_of(name)) == storage_of(own, access.environment)
+        return storage_of(place, environment) == storage_of(own, access.environment)
     except VaultError:
         return False  # without credentials nothing is read or written, which is told where they are needed
 
@@ -156,3 +159,32 @@ def bucket_there(name: str, url: str, access: BucketAccess) -> BucketSource | No
 
     objects = access.objects(name, url)
     return BucketFiles(objects) if holds_something(objects) else None
+
+
+# --- data for other engines ------------------------------------------------------------------------
+
+
+def dataset_folder(path: str, *, mtime_ns: int, marks: tuple[str, str] | None = None) -> FolderDataset:
+    """A directory for files of a dataset, new or empty; use as a context. `marks`: of one that grows, the file that says so, and the one that comes last."""
+    from vault.source.files.dataset_target import FolderDataset, Marks
+
+    known = None if marks is None else Marks(dataset=marks[0], done=marks[1])
+    return FolderDataset(local_path(path, "the output"), system_entropy, marks=known, mtime_ns=mtime_ns)
+
+
+def dataset_bucket(url: str, access: BucketAccess, *, marks: tuple[str, str], repository: Place) -> BucketDataset:
+    """The same in a bucket. Raises  UnsafeError: it is the repository's place; UsageError; CredentialsRefused, Misconfigured"""
+    from vault.bucket.objects import BucketObjects
+    from vault.source.files.dataset_target import BucketDataset, Marks
+
+    if _meets("", url, repository=repository, access=access):
+        raise UnsafeError(f"the repository lies in {url}", why="nothing else is kept there", hint="name another prefix")
+    objects = BucketObjects(parse_directory(url), access.environment, access.clock.now_ms)
+    return BucketDataset(objects, marks=Marks(dataset=marks[0], done=marks[1]))
+
+
+def sqlite_file(path: str) -> SqliteFile:
+    """A new file; use as a context."""
+    from vault.source.files.sqlite_target import SqliteFile
+
+    return SqliteFile(local_path(path, "the output"), system_entropy)

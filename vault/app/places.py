@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from vault.app import jobs, state
@@ -60,6 +63,13 @@ def _place(location: str | None) -> Place:
             hint="add -r PATH, set PGVAULT_REPOSITORY, or make one here: pgvault init",
         )
     scheme, separator, _ = location.partition("://")
+    if not separator and (meant := _MISTYPED.match(location)):
+        url = f"{meant[1]}://{location[meant.end() :]}"
+        raise UsageError(
+            f"{location}: is {url} meant?",
+            why="as it stands it would be a directory of this machine",
+            hint=f"-r {url}; a directory of that name is ./{location}",
+        )
     if not separator:
         return Place(path=local_path(location, "the repository"))
     if scheme == "file":
@@ -73,6 +83,10 @@ def _place(location: str | None) -> Place:
         f"unknown kind of repository {scheme}://",
         hint="use a path, or s3://BUCKET/PREFIX, gs:// or az:// (pgvault help buckets)",
     )
+
+
+_MISTYPED: Final = re.compile(r"(s3|gs|az)(?::/?|//+)(?!/)")
+"""One sign of `://` is missing."""
 
 
 def repository_place(settings: Settings) -> str:
@@ -133,7 +147,10 @@ def missing(settings: Settings, url: str) -> NoRepository:
     """The error for a place without a repository; where one was, that it was."""
     message = f"no repository at {url}"
     if (saved_ms := last_saved_ms(settings)) is None:
-        hint = "create one with: pgvault init -r PATH, or name another with -r"
+        place = repository_at(settings)
+        named = settings.origins.get("repository.url")
+        typed = "" if named is not None and named.kind == "file" else f" -r {shlex.quote(place.typed)}"
+        hint = f"name another with -r; or create one: pgvault init{typed}"
         return NoRepository(message, why="there is no file `config`", hint=hint)
     hint = (
         "mount it, then the same again"

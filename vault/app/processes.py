@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from vault.app import wiring
 
 if TYPE_CHECKING:
+    from vault.ids import SnapshotId
     from vault.model import Lease
     from vault.repo.snapshot import Snapshot
     from vault.repo.state import Open
@@ -19,11 +20,33 @@ if TYPE_CHECKING:
 @contextmanager
 def reading(repo: Open, snapshot: Snapshot) -> Iterator[None]:
     """Keep what a snapshot needs while it is read, whatever is forgotten and pruned meanwhile."""
-    from vault.model import Lease
     from vault.repo import lease
+
+    with lease.reading(repo, _terms(snapshot), entropy=wiring.system_entropy):
+        yield
+
+
+@contextmanager
+def reading_several(repo: Open) -> Iterator[Callable[[Snapshot], None]]:
+    """The same of each snapshot that it is called with, until the end. By one thread at a time."""
+    from vault.repo import lease
+
+    held: set[SnapshotId] = set()
+    with ExitStack() as stack:
+
+        def hold(snapshot: Snapshot) -> None:
+            if snapshot.id not in held:
+                held.add(snapshot.id)
+                stack.enter_context(lease.reading(repo, _terms(snapshot), entropy=wiring.system_entropy))
+
+        yield hold
+
+
+def _terms(snapshot: Snapshot) -> Lease:
+    from vault.model import Lease
     from vault.repo.sweep import READS
 
-    terms = Lease(
+    return Lease(
         created_ms=max(0, wiring.SystemClock().now_ms()),
         host=socket.gethostname(),
         pid=os.getpid(),
@@ -31,8 +54,6 @@ def reading(repo: Open, snapshot: Snapshot) -> Iterator[None]:
         source=snapshot.manifest.source,
         parent=snapshot.id,
     )
-    with lease.reading(repo, terms, entropy=wiring.system_entropy):
-        yield
 
 
 def is_dead(lease: Lease) -> bool:

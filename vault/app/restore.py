@@ -15,7 +15,7 @@ from vault.app import wiring
 from vault.app.backup_request import pairs
 from vault.app.database import ChosenDatabase, DatabaseFlags, flagged, of_configuration
 from vault.app.settings import Settings, SourceSettings
-from vault.errors import SourceError, Unreachable, UsageError
+from vault.errors import NotThere, SourceError, Unreachable, UsageError
 from vault.model import Counts
 from vault.model.snapshot import SUMMARY_COMPONENTS
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from vault.ports import DirectorySource, Progress, Target
     from vault.ports_of_buckets import BucketSource
     from vault.repo.snapshot import Snapshot
+    from vault.repo.state import Open
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,6 +296,19 @@ def _differences(counts: Counts, expected: Counts, states: Mapping[str, str]) ->
             yield Failure(entry=line.replace("_", " "), why=f"{there} in the snapshot, {here} in the target")
 
 
+def require_directories(opened: Open, snapshot: Snapshot, asked: RestoreRequest) -> None:
+    """Raises  NotThere: one is not in the snapshot, with the newest of its source that has it"""
+    for name in asked.directories:
+        try:
+            snapshot.directory(name)
+        except NotThere as error:
+            source = snapshot.manifest.source
+            having = [id for id, one in opened.snapshots() if one.source == source and name in one.directories]
+            if having:
+                error.hint = f"{having[-1].hex()[:12]} is the newest of {source} that has it"
+            raise
+
+
 @contextmanager
 def open_restore(
     settings: Settings, snapshot: Snapshot, asked: RestoreRequest, *, sources: Mapping[tuple[str, int], str]
@@ -311,21 +325,16 @@ def open_restore(
     from vault.ops.restore.referring_rows import lost_rows, may_be_cut_off
 
     settings = settings.with_variables(asked.variables)
-    for name in asked.directories:
-        snapshot.directory(name)
     planned = PlannedRestore(settings=settings, snapshot=snapshot, request=asked).look()
     if asked.conninfo is None:
         yield planned
         return
     contents = restore.gather(snapshot)
+    words = read_words(asked.flags.only, contents)
     with wiring.open_target(
         settings, asked.conninfo, allow_cleartext=asked.allow_cleartext, advice=asked.advice
     ) as target:
-        wanted = replace(
-            read_words(asked.flags.only, contents),
-            definitions=not asked.flags.data_only,
-            data=not asked.flags.schema_only,
-        )
+        wanted = replace(words, definitions=not asked.flags.data_only, data=not asked.flags.schema_only)
         options = RestoreOptions(
             wanted=wanted,
             replace=asked.flags.clean,

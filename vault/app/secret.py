@@ -18,9 +18,13 @@ from pathlib import Path
 from typing import Final
 
 from vault.app.settings import Settings
+from vault.app.undumpable import forbid_dumps
 from vault.errors import SecretUnavailable
+from vault.model.words import counted
 
 SECRET_BYTES_MAX = 64 * 1024
+SHORT_CHARACTERS: Final = 12
+"""Of letters and digits drawn at random, as many as 71 bits; of anything else less. Shorter ones get a remark, none is refused."""
 UNATTENDED_S = 120.0
 """What a passphrase command may take where nobody can be asked."""
 _BY_HAND = "try it in a shell: it must give the passphrase, and nothing else"
@@ -64,7 +68,21 @@ def _is_other_given(settings: Settings) -> bool:
 def recovery_kit(settings: Settings) -> str | None:
     """The text of PGVAULT_RECOVERY_KIT_FILE, which then opens the repository instead of a passphrase."""
     path = settings.environment.get("PGVAULT_RECOVERY_KIT_FILE")
+    if path:
+        forbid_dumps()
     return _private_file(Path(path), "PGVAULT_RECOVERY_KIT_FILE") if path else None
+
+
+def remark(passphrase: str) -> str:
+    """What is to be said of a short new one, or nothing: its length is all that is known of it."""
+    length = len(passphrase)
+    if length >= SHORT_CHARACTERS:
+        return ""
+    return (
+        f"the passphrase has {counted(length, 'character')}, and whoever gets hold of the repository can try others at leisure: "
+        f"a try costs 0.1 s and 64 MiB; six random words, or {SHORT_CHARACTERS} random characters, are out of reach; "
+        "to change it: pgvault key passwd"
+    )
 
 
 class Kind(StrEnum):
@@ -131,6 +149,7 @@ def _obtain(settings: Settings, variable: str, prompt: str, *, twice: bool) -> s
 
 def _given(settings: Settings, found: SecretOrigin, *, patience_s: float | None = None) -> str:
     """What needs no terminal. `patience_s`: a command runs apart from any terminal, and no longer than that"""
+    forbid_dumps()
     match found.kind:
         case Kind.VALUE:
             return settings.environment[found.name]
@@ -248,6 +267,7 @@ def _no_terminal(variable: str) -> SecretUnavailable:
 def _typed(variable: str, prompt: str, *, twice: bool) -> str:
     if not sys.stdin.isatty():
         raise _no_terminal(variable)
+    forbid_dumps()
     try:
         first = getpass(prompt)
         if twice and getpass("Again: ") != first:

@@ -5,6 +5,7 @@
     locks/NAME                   held by the process that may work on it (flock), free when that process is gone
     schedule.json                what was installed, and where
     undone/SCHEDULE.json         what its last run left undone after the backup
+    undo/TIME-TABLE.sql          what takes a put back of rows back: values of rows, kept for 90 days
 
 Directories are 0700, files 0600, each JSON file is replaced as a whole. Losing the directory costs the memory of what was, never a
 snapshot; a damaged file reads as None with the reason. Nothing heavy is imported here: starting a job reads it.
@@ -59,6 +60,10 @@ class StateDirectory:
     def log(self, job: str) -> Path:
         return self.root / "jobs" / f"{job}.log"
 
+    @property
+    def undo(self) -> Path:
+        return self.root / "undo"
+
     def stable_log(self, source: str) -> Path:
         return self.root / "logs" / f"{file_name(source)}.log"
 
@@ -72,7 +77,7 @@ class StateDirectory:
 
     def jobs(self) -> list[str]:
         """Ids of the jobs that have a record, the newest first. Raises  StateUnusable"""
-        with _told(self.root):
+        with told(self.root):
             try:
                 names = os.listdir(self.root / "jobs")
             except FileNotFoundError:
@@ -81,7 +86,7 @@ class StateDirectory:
 
     def make(self) -> None:
         """Make the directories. Raises  StateUnusable"""
-        with _told(self.root):
+        with told(self.root):
             for path in (self.root, *(self.root / name for name in FOLDERS)):
                 path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -144,7 +149,7 @@ def write_json(path: Path, value: Mapping[str, object], *, room_bytes: int = 0) 
     """
     data = json.dumps(value, indent=1, sort_keys=True).encode() + b"\n"
     data = data[:-1].ljust(room_bytes - 1) + b"\n"
-    with _told(path):
+    with told(path):
         try:
             private.save(path, data)
         except OSError as error:
@@ -199,7 +204,7 @@ def take(path: Path) -> Lock | None:
 
     Who asks `is_held` holds the lock for a moment: therefore more than one attempt, about 50 ms in all.
     """
-    with _told(path):
+    with told(path):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             for attempt in range(_ATTEMPTS):
@@ -217,7 +222,7 @@ def take(path: Path) -> Lock | None:
 
 def is_held(path: Path) -> bool:
     """Whether a process holds the lock of the file; False if there is no file. Raises  StateUnusable"""
-    with _told(path):
+    with told(path):
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -239,6 +244,10 @@ def tidy(state: StateDirectory, *, now_ms: int) -> None:
             old = now_ms - path.lstat().st_mtime_ns // 1_000_000 > KEPT_MS
             if old and not is_held(path.with_suffix(".log")):
                 path.unlink()
+    for path in _files(state.undo):
+        with suppress(OSError):
+            if now_ms - path.lstat().st_mtime_ns // 1_000_000 > KEPT_MS:
+                path.unlink()
     for path in _files(state.root / "logs"):
         with suppress(OSError):
             if path.is_symlink() and not path.exists():
@@ -251,8 +260,8 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Raises  StateUnusable: for what the operating system refuses"""
+def told(path: Path) -> Iterator[None]:
+    """Around what is done there. Raises  StateUnusable: for what the operating system refuses"""
     try:
         yield
     except OSError as error:

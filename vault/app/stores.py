@@ -115,6 +115,21 @@ def copying(store: ObjectStore, directory: Path) -> ObjectStore:
     return CopyingStore(store, directory)
 
 
+def telling(store: ObjectStore) -> ObjectStore:
+    """What this user may not read of it is told as damage is, for whoever names all that is wrong."""
+    from vault.store.unreadable import UnreadableStore
+
+    return UnreadableStore(store)
+
+
+def overlaid(store: ObjectStore, directory: Path) -> ObjectStore:
+    """`store`, of which all that is put goes to `directory`, an empty one, and nothing to it."""
+    from vault.store.local import LocalStore
+    from vault.store.overlay import OverlayStore
+
+    return OverlayStore(store, LocalStore(directory, system_entropy))
+
+
 def create_store(settings: Settings) -> ObjectStore:
     """A store in a new or empty directory or prefix, or in one that an unfinished init left behind.
 

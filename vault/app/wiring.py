@@ -27,12 +27,13 @@ from vault.app.places import repository_at as repository_at
 from vault.app.places import repository_place as repository_place
 from vault.app.settings import Settings
 from vault.app.stores import LEFTOVER_MS as LEFTOVER_MS
-from vault.app.stores import copies_directory, copying
+from vault.app.stores import copies_directory, copying, telling
 from vault.app.stores import create_store as create_store
 from vault.app.stores import is_far as is_far
 from vault.app.stores import may_be_there as may_be_there
 from vault.app.stores import note_of as note_of
 from vault.app.stores import open_store as open_store
+from vault.app.stores import overlaid as overlaid
 from vault.app.stores import refuse_taken as refuse_taken
 from vault.app.stores import sweep_leftovers as sweep_leftovers
 from vault.app.stores import system_entropy as system_entropy
@@ -46,11 +47,13 @@ if TYPE_CHECKING:
     from vault.ids import SnapshotId
     from vault.ops.view.tree import View
     from vault.ports import ObjectStore, Target
+    from vault.ports_of_put_back import PutBackTarget
     from vault.repo.freshness import Heads
     from vault.repo.snapshot import Snapshot
     from vault.repo.state import Indexed, Open
     from vault.source.postgres.connection.connect import Session
     from vault.source.postgres.connection.programs import Programs
+    from vault.source.postgres.target.database import PostgresTarget
     from vault.source.postgres.target.temporary_reader import TemporaryReaders
 
 _UPTIME: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
@@ -68,14 +71,17 @@ class SystemClock:
 # --- the repository ------------------------------------------------------------------------------
 
 
-def open_repository(settings: Settings, *, load: Callable[[], None] | None = None, copies: bool = False) -> Open:
+def open_repository(
+    settings: Settings, *, load: Callable[[], None] | None = None, copies: bool = False, goes_on: bool = False
+) -> Open:
     """With the recovery kit if PGVAULT_RECOVERY_KIT_FILE names one, else with the passphrase.
 
     load     imports what the caller will use next, on another thread
     copies   what earlier runs kept of a repository far away will do; not for whoever has to see what it holds now, as `check`
+    goes_on  a file that this user may not read is told as a damaged one is, and the rest is read
     Raises  NoRepository, WrongPassphrase, SecretUnavailable, IntegrityError, StoreError
     """
-    unlock = repository_unlocker(settings, copies=copies)
+    unlock = repository_unlocker(settings, copies=copies, goes_on=goes_on)
     from vault.repo.workers import alongside
 
     # Deriving the key takes 0.1 s without Python's lock: what will read the repository is loaded meanwhile.
@@ -99,7 +105,9 @@ class Unlocker(Protocol):
     def __call__(self, *, anew: bool = False) -> Open: ...
 
 
-def repository_unlocker(settings: Settings, *, passphrase: str | None = None, copies: bool = False) -> Unlocker:
+def repository_unlocker(
+    settings: Settings, *, passphrase: str | None = None, copies: bool = False, goes_on: bool = False
+) -> Unlocker:
     """Ask for the secret, unless it is known, and return what opens the repository with it. Raises  NoRepository, SecretUnavailable
 
     The modules that derive the key come first; those that read and write are loaded when it is there, or by another thread meanwhile.
@@ -124,7 +132,9 @@ def repository_unlocker(settings: Settings, *, passphrase: str | None = None, co
             unlocked = keyring.unlock(store, passphrase or "", config_file=config_file, glance=glance)
         from vault.repo.state import Open
 
-        return Open(store, *unlocked, cache_dir=settings.cache_dir, glance=glance, copies=copies)
+        return Open(
+            telling(store) if goes_on else store, *unlocked, cache_dir=settings.cache_dir, glance=glance, copies=copies
+        )
 
     return opened
 
@@ -165,8 +175,9 @@ def heads(settings: Settings, opened: Open, tell: Callable[[str], None]) -> Head
     return Heads(opened, settings.state_dir, tell)
 
 
-def index_repository(settings: Settings) -> Indexed:
-    return open_repository(settings).indexed(settings.cache_dir)
+def index_repository(settings: Settings, *, goes_on: bool = False) -> Indexed:
+    """`goes_on`: as `open_repository`"""
+    return open_repository(settings, goes_on=goes_on).indexed(settings.cache_dir)
 
 
 def named(settings: Settings, opened: Open, spec: str) -> SnapshotId:
@@ -219,6 +230,21 @@ def bucket_access(settings: Settings, profiles: Mapping[str, str]) -> BucketAcce
 @contextmanager
 def open_target(settings: Settings, conninfo: str, *, allow_cleartext: bool, advice: str = "") -> Iterator[Target]:
     """A database to restore into, closed at the end. `advice`: what to type if it cannot be reached, where that is known"""
+    with _target(settings, conninfo, allow_cleartext=allow_cleartext, advice=advice) as target:
+        yield target
+
+
+@contextmanager
+def open_put_back_target(
+    settings: Settings, conninfo: str, *, allow_cleartext: bool, advice: str = ""
+) -> Iterator[PutBackTarget]:
+    """The same as one that gets single rows back."""
+    with _target(settings, conninfo, allow_cleartext=allow_cleartext, advice=advice) as target:
+        yield target
+
+
+@contextmanager
+def _target(settings: Settings, conninfo: str, *, allow_cleartext: bool, advice: str) -> Iterator[PostgresTarget]:
     from vault.source.postgres.target.database import connect_target
 
     try:
@@ -241,6 +267,18 @@ def ask_whether_it_answers(settings: Settings, conninfo: str, *, allow_cleartext
     session = connect(resolve(conninfo, settings.child_environment(), allow_cleartext=allow_cleartext))
     try:
         session.row("SELECT 1", doing="asking whether it answers")
+    finally:
+        session.close()
+
+
+def database_key(settings: Settings, conninfo: str, *, allow_cleartext: bool) -> tuple[str, int]:
+    """System identifier and oid of a database. Raises  Unreachable; UsageError, UnsafeError, SourceError"""
+    from vault.source.postgres.connection.connect import connect, resolve
+    from vault.source.postgres.connection.server_facts import database_key
+
+    session = connect(resolve(conninfo, settings.child_environment(), allow_cleartext=allow_cleartext))
+    try:
+        return database_key(session)
     finally:
         session.close()
 

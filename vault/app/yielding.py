@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -14,21 +15,41 @@ _IDLE_CLASS: Final = 3 << 13
 """ioprio_set(2): class "idle", which gets the disk when nobody else wants it."""
 _IOPRIO_SET: Final = {"x86_64": 251, "aarch64": 30, "riscv64": 30, "armv7l": 314, "ppc64le": 273, "s390x": 282}
 """Number of the system call, for which the C library has no name."""
+_AUTOGROUP: Final = Path("/proc/self/autogroup")
+_TRIES: Final = 5
 _STAT: Final = Path("/proc/stat")
 _IDLE_FIELD: Final = 3
 """Of the line of all processors. Those that wait for a disk are not done with it."""
 
 
-def give_way() -> None:
-    """Of the processor's time the least, and the disk when it is idle; what this process starts inherits both. Never raises."""
+def give_way(*, session: bool = False) -> None:
+    """Of the processor's time the least, and the disk when it is idle; what this process starts inherits both. Never raises.
+
+    session  the whole session is this process's own, and gives way too: Linux shares the processor between sessions before it looks at
+             what is nice within one (sched(7), autogroup)
+    """
     with suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)
+    if session:
+        _make_session_nice()
     number = _IOPRIO_SET.get(platform.machine())
     if number is not None:
         with suppress(Exception):
             import ctypes
 
             ctypes.CDLL(None).syscall(number, 1, 0, _IDLE_CLASS)
+
+
+def _make_session_nice() -> None:
+    """The kernel takes one such wish a tenth of a second, whoever's it is."""
+    for _ in range(_TRIES):
+        try:
+            _AUTOGROUP.write_text(str(_NICENESS), encoding="ascii")
+            return
+        except BlockingIOError:
+            time.sleep(0.1)
+        except OSError:  # no such kernel, or no such right
+            return
 
 
 def idle_share() -> Callable[[], float | None]:

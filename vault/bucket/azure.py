@@ -40,6 +40,15 @@ def azure_options(environment: Mapping[str, str]) -> dict[str, str | bool]:
     return options
 
 
+def who_asks(environment: Mapping[str, str]) -> str:
+    """The variable that names the credentials."""
+    if environment.get("AZURE_STORAGE_CONNECTION_STRING"):
+        return "AZURE_STORAGE_CONNECTION_STRING"
+    names = [*(_VARIABLES[option] for option in ("account_key", "sas_key", "client_secret", "federated_token_file"))]
+    found = [name for group in (*names, tuple(_SWITCHES.values())) for name in group if environment.get(name)]
+    return found[0] if found else "the machine's identity"
+
+
 def _of_connection_string(text: str) -> dict[str, str | bool]:
     fields = {}
     for part in text.strip().strip(";").split(";"):

@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from vault.bucket.credentials import Access, find_access
-from vault.bucket.errors import broke_off, conditions_unknown, translate, unanswered
+from vault.bucket.errors import broke_off, conditions_unknown, tell_origin, translate, unanswered
 from vault.bucket.place import BucketPlace
 from vault.errors import (
     AlreadyExists,
@@ -107,6 +107,11 @@ class Bucket:
     @property
     def url(self) -> str:
         return self._place.url
+
+    @property
+    def begins_anywhere(self) -> bool:
+        """Whether a listing that goes on behind a key costs nothing for what lies before it. Azure lists from the start."""
+        return self._place.scheme != "az"
 
     def put_new(self, key: str, data: bytes) -> None:
         """Create `key`. Where the storage has no conditions (`conditions`) it is looked for, then put.
@@ -263,7 +268,9 @@ class Bucket:
                     self._answered = True
                 tries -= 1
                 if not (broke_off(text) and tries):
-                    raise self._without_secrets(translate(text, message, kind=type(error).__name__, file=key)) from None
+                    failed = translate(text, message, kind=type(error).__name__, file=key, place=self._place)
+                    tell_origin(failed, place=self._access.place, who=self._access.who)
+                    raise self._without_secrets(failed) from None
 
     def _without_secrets(self, error: VaultError) -> VaultError:
         for secret in self._access.secrets():

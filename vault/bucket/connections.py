@@ -20,7 +20,7 @@ from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined
 from weakref import finalize
 
 from vault.bucket.credentials import Access
-from vault.bucket.errors import translate
+from vault.bucket.errors import tell_origin, translate
 from vault.bucket.signature import quoted_path, quoted_query, sign
 from vault.errors import AlreadyExists, StoreError, Unavailable, VaultError
 
@@ -144,11 +144,21 @@ class Connections:
         time.sleep(PAUSE_S * 2**attempt)
 
     def unavailable(self, error: BaseException) -> Unavailable:
-        return Unavailable(
+        failed = Unavailable(
             f"no answer of {self._authority}",
             why=_why(error),
             hint="check the endpoint and the network, then run the command again",
         )
+        tell_origin(failed, place=self._access.place, who=self._access.who)
+        return failed
+
+    def refused(self, answer: Answer, message: str) -> VaultError:
+        """By the one table of what storage means."""
+        text = f"status code: {answer.status} {answer.body[:4096].decode('utf-8', 'replace')}"
+        error = translate(text, message)
+        if isinstance(error, AlreadyExists):
+            error = StoreError(message, why=error.why, hint=error.hint)
+        return tell_origin(error, place=self._access.place, who=self._access.who)
 
     def _wait(self, attempt: int, error: BaseException | None) -> None:
         certificate = isinstance(error, ssl.SSLCertVerificationError)
@@ -202,13 +212,6 @@ class Connections:
             connection.putheader("content-length", str(len(request.body)))
         connection.endheaders(request.body or None)
         return connection.getresponse()
-
-
-def refused(answer: Answer, message: str) -> VaultError:
-    """By the one table of what storage means."""
-    text = f"status code: {answer.status} {answer.body[:4096].decode('utf-8', 'replace')}"
-    error = translate(text, message)
-    return StoreError(message, why=error.why, hint=error.hint) if isinstance(error, AlreadyExists) else error
 
 
 def _close(connections: list[HTTPConnection]) -> None:

@@ -6,6 +6,7 @@ Invariant: no secret is in the repr of a value or in an error. Which place wins 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -14,7 +15,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from vault.bucket.aws_profile import Profile, read_profile
-from vault.bucket.azure import azure_options
+from vault.bucket.azure import azure_options, who_asks
 from vault.bucket.place import BucketPlace
 from vault.errors import CredentialsRefused, Misconfigured, UnsafeError
 
@@ -42,6 +43,7 @@ class Access:
     options        of the client library, by its own names
     keys           S3 alone; else `options` say where credentials come from, or
     boto3_profile  boto3 obtains them for this profile (single sign-on, roles)
+    place          the endpoint and who named it; who: who named the credentials. For messages, so neither holds a secret
     """
 
     options: Mapping[str, str | bool] = field(default_factory=dict, repr=False)
@@ -49,6 +51,8 @@ class Access:
     boto3_profile: str = ""
     allow_http: bool = False
     certificates: bytes = field(default=b"", repr=False)
+    place: str = ""
+    who: str = ""
 
     def secrets(self) -> frozenset[str]:
         """What must never be shown."""
@@ -77,34 +81,32 @@ def find_access(place: BucketPlace, environment: Mapping[str, str]) -> Access:
 def _s3(place: BucketPlace, environment: Mapping[str, str]) -> Access:
     profile = read_profile(environment)
     region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or profile.region or "us-east-1"
-    endpoint = (
-        environment.get("AWS_ENDPOINT_URL_S3")
-        or environment.get("AWS_ENDPOINT_URL")
-        or profile.endpoint
-        or _amazon(region)
-    )
+    named = next((name for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL") if environment.get(name)), "")
+    of_profile = f"profile {profile.name}"
+    endpoint = environment.get(named) or profile.endpoint or _amazon(region)
+    origin = named or (of_profile if profile.endpoint else "no AWS_ENDPOINT_URL is set, so Amazon's")
     options: dict[str, str | bool] = {
         "region": region,
         "endpoint": endpoint.rstrip("/"),
         "virtual_hosted_style_request": False,
         "checksum_algorithm": "SHA256",  # object lock wants one, and every other S3 takes it
     }
-    keys, boto3_profile = None, ""
+    keys, boto3_profile, who = None, "", "the machine's role"
     if environment.get("AWS_ACCESS_KEY_ID") or environment.get("AWS_SECRET_ACCESS_KEY"):
-        keys = _keys_of_environment(environment)
+        keys, who = _keys_of_environment(environment), "AWS_ACCESS_KEY_ID"
     elif environment.get("AWS_SKIP_SIGNATURE", "").lower() in _YES:
-        options["skip_signature"] = True
+        options["skip_signature"], who = True, "AWS_SKIP_SIGNATURE, which sends none"
     elif environment.get("AWS_WEB_IDENTITY_TOKEN_FILE") and environment.get("AWS_ROLE_ARN"):
         options["web_identity_token_file"] = environment["AWS_WEB_IDENTITY_TOKEN_FILE"]
-        options["role_arn"] = environment["AWS_ROLE_ARN"]
+        options["role_arn"], who = environment["AWS_ROLE_ARN"], "AWS_WEB_IDENTITY_TOKEN_FILE"
     elif profile.key_id and profile.secret:
-        keys = StaticKeys(key_id=profile.key_id, secret=profile.secret, token=profile.token)
+        keys, who = StaticKeys(key_id=profile.key_id, secret=profile.secret, token=profile.token), of_profile
     elif profile.wants_boto3:
-        boto3_profile = profile.name
+        boto3_profile, who = profile.name, of_profile
     elif relative := environment.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"):
-        options["container_credentials_relative_uri"] = relative
+        options["container_credentials_relative_uri"], who = relative, "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
     elif full := environment.get("AWS_CONTAINER_CREDENTIALS_FULL_URI"):
-        options["container_credentials_full_uri"] = full
+        options["container_credentials_full_uri"], who = full, "AWS_CONTAINER_CREDENTIALS_FULL_URI"
         if token_file := environment.get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"):
             options["container_authorization_token_file"] = token_file
     elif not _may_ask_instance(environment, vendor="Amazon EC2"):
@@ -119,6 +121,8 @@ def _s3(place: BucketPlace, environment: Mapping[str, str]) -> Access:
         boto3_profile=boto3_profile,
         allow_http=_allow_http(endpoint, environment),
         certificates=_certificates(environment, environment.get("AWS_CA_BUNDLE") or profile.ca_bundle),
+        place=f"{endpoint.rstrip('/')} ({origin})",
+        who=who,
     )
 
 
@@ -150,18 +154,18 @@ def _what_s3_looked_at(profile: Profile, environment: Mapping[str, str]) -> str:
 
 def _google(place: BucketPlace, environment: Mapping[str, str]) -> Access:
     options: dict[str, str | bool] = {}
-    endpoint = ""
+    endpoint, who = "", "the machine's account"
     if emulator := environment.get("STORAGE_EMULATOR_HOST"):
         endpoint = emulator.rstrip("/") if "://" in emulator else f"http://{emulator.rstrip('/')}"
         options["base_url"] = endpoint
         options["bearer_token"] = "emulator"  # it asks for none, but the library sends no write without one
     elif file := environment.get("GOOGLE_APPLICATION_CREDENTIALS"):
         _require_file(file, "GOOGLE_APPLICATION_CREDENTIALS")
-        options["application_credentials"] = file
+        options["application_credentials"], who = file, "GOOGLE_APPLICATION_CREDENTIALS"
     elif key := environment.get("GOOGLE_SERVICE_ACCOUNT_KEY"):
-        options["service_account_key"] = key
+        options["service_account_key"], who = key, "GOOGLE_SERVICE_ACCOUNT_KEY"
     elif own := _signed_in_with_gcloud(environment):
-        options["application_credentials"] = str(own)
+        options["application_credentials"], who = str(own), "gcloud auth application-default login"
     elif not environment.get("GCE_METADATA_HOST") and not _may_ask_instance(environment, vendor="Google"):
         raise _none_found(
             place,
@@ -172,6 +176,8 @@ def _google(place: BucketPlace, environment: Mapping[str, str]) -> Access:
         options=options,
         allow_http=bool(endpoint) and _allow_http(endpoint, environment),
         certificates=_certificates(environment, ""),
+        place=f"{endpoint} (STORAGE_EMULATOR_HOST)" if endpoint else "Google's own",
+        who=who,
     )
 
 
@@ -220,7 +226,14 @@ def _azure(place: BucketPlace, environment: Mapping[str, str]) -> Access:
             why="each request carries what gives access, a SAS or a token: who listens could use it",
             hint="use https://, or AZURE_STORAGE_KEY, which signs requests and is never sent",
         )
-    return Access(options=options, allow_http=allow_http, certificates=_certificates(environment, ""))
+    account = f"account {options.get('account_name', 'of the emulator')}"
+    return Access(
+        options=options,
+        allow_http=allow_http,
+        certificates=_certificates(environment, ""),
+        place=f"{endpoint or 'Azure'}, {account}",
+        who=who_asks(environment),
+    )
 
 
 # --- what is the same for all --------------------------------------------------------------------
@@ -290,17 +303,21 @@ def _certificates(environment: Mapping[str, str], bundle: str | None) -> bytes:
     if not file:
         return b""
     _require_file(file, name)
-    content = Path(file).expanduser().read_bytes()
+    content = _path(file).read_bytes()
     if b"-----BEGIN CERTIFICATE-----" not in content:
         raise Misconfigured(f"{file}: no certificate in it", why=f"{name} names it", hint="a file of PEM certificates")
     return content
 
 
+def _path(file: str) -> Path:
+    """A home directory of nobody stays in it as it is written, and is no file then: `Path.expanduser` would raise a RuntimeError."""
+    return Path(os.path.expanduser(file))
+
+
 def _require_file(file: str, name: str) -> None:
     """Raises  Misconfigured"""
-    path = Path(file).expanduser()
     try:
-        with path.open("rb"):
+        with _path(file).open("rb"):
             pass
     except OSError as error:
         raise Misconfigured(

@@ -7,10 +7,12 @@ Invariant: no header, no signature, no URL and no body of an answer reaches an e
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from vault.bucket.place import BucketPlace
 from vault.errors import (
     AlreadyExists,
     CredentialsRefused,
@@ -180,16 +182,19 @@ _NO_PATH: Final = re.compile(r'object with invalid path: .*?Path "(.*?)"(?: cont
 _CERTIFICATE: Final = re.compile(r"(?:InvalidCertificate\(|invalid peer certificate:)\s*([A-Za-z]+)")
 
 
-def translate(text: str, message: str, *, kind: str = "", file: str = "") -> VaultError:
+def translate(
+    text: str, message: str, *, kind: str = "", file: str = "", place: BucketPlace | None = None
+) -> VaultError:
     """The error for what the client library said.
 
     text     the whole text of its exception
     message  what could not be done, for the user
     kind     name of its exception's class
     file     name of the stored file, for damage
+    place    what was asked, for lines to type
     """
     said = text.partition(_DEBUG)[0]
-    meaning = _meaning(said, text, kind)
+    meaning = _meaning(said, text, kind=kind, place=place)
     why, hint = meaning.why, meaning.hint
     if told := _provider_message(said):
         why = f"{why}: {told}"
@@ -198,6 +203,15 @@ def translate(text: str, message: str, *, kind: str = "", file: str = "") -> Vau
     if issubclass(meaning.error, Malformed):
         return meaning.error(message, why=why, hint=hint, file=file)
     return meaning.error(message, why=why, hint=hint)
+
+
+def tell_origin(error: VaultError, *, place: str, who: str) -> VaultError:
+    """The same error, with where was asked or by whom, where that is what may be wrong; both as `credentials.Access` has them."""
+    if isinstance(error, CredentialsRefused) and who:
+        error.why += f" (from {who})"
+    elif place and ("endpoint" in error.hint or isinstance(error, (NoRepository, Unavailable))):
+        error.why += f"; asked was {place}"
+    return error
 
 
 def unanswered(text: str) -> bool:
@@ -216,7 +230,7 @@ def conditions_unknown(text: str) -> bool:
     return _code(said) == "NotImplemented" or bool((status := _STATUS.search(said)) and status[1] == "501")
 
 
-def _meaning(said: str, text: str, kind: str) -> Meaning:
+def _meaning(said: str, text: str, *, kind: str, place: BucketPlace | None) -> Meaning:
     code = _code(said)
     if code in CODES:
         return CODES[code]
@@ -224,7 +238,7 @@ def _meaning(said: str, text: str, kind: str) -> Meaning:
         return Meaning(
             StoreError,
             f"no listing passes over the key {_printable(key[1])}",
-            "remove that object: no pgvault wrote it",
+            f"remove that object, which no pgvault wrote{_removal(place, _printable(key[1]))}",
         )
     status = _STATUS.search(said)
     if _TOKEN.search(said):
@@ -248,6 +262,19 @@ def _meaning(said: str, text: str, kind: str) -> Meaning:
     if kind == "UnauthenticatedError":
         return _UNKNOWN_KEY
     return _connection(text)
+
+
+def _removal(place: BucketPlace | None, key: str) -> str:
+    """With the provider's own program, because a key is not always what a path can say."""
+    if place is None:
+        return ""
+    bucket, name = shlex.quote(place.bucket), shlex.quote(key)
+    line = {
+        "s3": f"aws s3api delete-object --bucket {bucket} --key {name}",
+        "gs": f"gcloud storage rm {shlex.quote(f'gs://{place.bucket}/{key}')}",
+        "az": f"az storage blob delete --container-name {bucket} --name {name}",
+    }
+    return f": {line[place.scheme]}"
 
 
 def _connection(text: str) -> Meaning:

@@ -57,17 +57,27 @@ def header_time_ns(text: str) -> int:
     """Of a header, in full seconds; 0 where it makes no sense."""
     try:
         return _ns(parsedate_to_datetime(text))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return 0
 
 
-def _root(body: bytes, name: str) -> ET.Element:
-    if b"<!DOCTYPE" in body[:4096]:
+class _WithoutDocumentType(ET.TreeBuilder):
+    """A document type is what entities are made in, which may grow to anything, or name files. No storage sends one."""
+
+    def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
         raise ValueError("a document type")
+
+
+def parse_xml(body: bytes) -> ET.Element:
+    """Raises  ValueError: no XML, or one with a document type"""
     try:
-        root = ET.fromstring(body)
-    except ET.ParseError as error:
+        return ET.fromstring(body, parser=ET.XMLParser(target=_WithoutDocumentType()))
+    except (ET.ParseError, LookupError) as error:
         raise ValueError("no XML") from error
+
+
+def _root(body: bytes, name: str) -> ET.Element:
+    root = parse_xml(body)
     if _name(root) != name:
         raise ValueError("another document")
     return root

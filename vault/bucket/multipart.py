@@ -6,10 +6,10 @@ What the answer to its completion means for the object is decided in `objects`, 
 from __future__ import annotations
 
 import hashlib
-import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 
-from vault.bucket.connections import Answer, Connections, RestRequest, refused
+from vault.bucket.connections import Answer, Connections, RestRequest
+from vault.bucket.listing import parse_xml
 from vault.errors import StoreError, VaultError
 
 
@@ -30,7 +30,7 @@ class MultipartUpload:
         return self._digest.digest()
 
     def begin(self, headers: Mapping[str, str]) -> None:
-        """Raises  as `refused`; Unavailable
+        """Raises  as `Connections.refused`; Unavailable
 
         Asked again where no answer came: that may leave an upload that nobody knows, without parts, so nothing is paid for.
         """
@@ -39,10 +39,10 @@ class MultipartUpload:
         )
         self._upload = _between(answer.body, b"<UploadId>", b"</UploadId>")
         if answer.status != 200 or not self._upload:
-            raise refused(answer, self._message)
+            raise self._connections.refused(answer, self._message)
 
     def send(self, part: bytes) -> None:
-        """Raises  as `refused`; Unavailable"""
+        """Raises  as `Connections.refused`; Unavailable"""
         number = len(self._told) + 1
         query = {"partNumber": str(number), "uploadId": self._upload}
         answer = self._connections.ask(RestRequest(method="PUT", path=self._path, query=query, body=part))
@@ -76,7 +76,7 @@ class MultipartUpload:
         if is_gone(answer):
             why = "the storage does not know the upload any more"
             return StoreError(self._message, why=why, hint="run the command again")
-        return refused(answer, self._message)
+        return self._connections.refused(answer, self._message)
 
 
 def is_gone(answer: Answer) -> bool:
@@ -86,11 +86,11 @@ def is_gone(answer: Answer) -> bool:
 
 def is_completed(answer: Answer) -> bool:
     """The status is sent before the parts are joined: only the body says that they were."""
-    if answer.status != 200 or b"<!DOCTYPE" in answer.body[:4096]:
+    if answer.status != 200:
         return False
     try:
-        root = ET.fromstring(answer.body.strip())
-    except ET.ParseError:
+        root = parse_xml(answer.body.strip())
+    except ValueError:
         return False
     return root.tag.rpartition("}")[2] == "CompleteMultipartUploadResult"
 

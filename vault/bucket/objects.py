@@ -14,7 +14,7 @@ from http.client import HTTPException, HTTPResponse
 from itertools import chain
 from typing import Final
 
-from vault.bucket.connections import AGAIN, ATTEMPTS, Answer, Connections, RestRequest, refused
+from vault.bucket.connections import AGAIN, ATTEMPTS, Answer, Connections, RestRequest
 from vault.bucket.credentials import Access, find_access
 from vault.bucket.endpoints import GOOGLE, Storage, storage_at
 from vault.bucket.listing import ListedObject, header_time_ns, plain_etag, read_buckets, read_page
@@ -106,7 +106,7 @@ class BucketObjects:
         message = f"cannot list the buckets of {self.url}"
         answer = self._connections.ask(RestRequest(method="GET", path=b"/"))
         if answer.status != 200:
-            raise refused(answer, message)
+            raise self._connections.refused(answer, message)
         try:
             return read_buckets(answer.body)
         except ValueError as error:
@@ -121,7 +121,7 @@ class BucketObjects:
             asked = {**query, "continuation-token": token} if token else query
             answer = self._connections.ask(RestRequest(method="GET", path=path, query=asked))
             if answer.status != 200:
-                raise refused(answer, message)
+                raise self._connections.refused(answer, message)
             try:
                 page = read_page(answer.body, self._prefix)
             except ValueError as error:
@@ -139,7 +139,7 @@ class BucketObjects:
         if answer.status == 404:
             return None
         if answer.status != 200:
-            raise refused(answer, f"cannot look at it in {self.url}")
+            raise self._connections.refused(answer, f"cannot look at it in {self.url}")
         return _state(key, answer, int(answer.headers.get("content-length", "0")))
 
     def open(self, key: bytes, etag: str) -> OpenObject:
@@ -213,7 +213,7 @@ class BucketObjects:
                         if offset >= total or total == UNKNOWN:  # in chunks: one that is missing has raised
                             return
                     elif attempt + 1 == ATTEMPTS:
-                        raise refused(_with_body(answer, response), f"cannot read it in {self.url}")
+                        raise self._connections.refused(_with_body(answer, response), f"cannot read it in {self.url}")
             except (OSError, HTTPException) as error:
                 if attempt + 1 == ATTEMPTS:
                     raise self._connections.unavailable(error) from error
@@ -221,7 +221,7 @@ class BucketObjects:
             attempt += 1
 
     def _require(self, answer: Answer, response: HTTPResponse, etag: str, *, partial: bool) -> None:
-        """Raises  Changed; as `refused`"""
+        """Raises  Changed; as `Connections.refused`"""
         message = f"cannot read it in {self.url}"
         if answer.status in (412, 416) or (partial and answer.status == 200):
             response.read()
@@ -230,7 +230,7 @@ class BucketObjects:
             answer = _with_body(answer, response)
             if b"<Code>InvalidObjectState</Code>" in answer.body:
                 raise Archived
-            raise refused(answer, message)
+            raise self._connections.refused(answer, message)
         told = plain_etag(answer.headers.get("etag", ""))
         if etag and told != etag:
             raise Changed("since it was listed")
@@ -255,7 +255,7 @@ class BucketObjects:
                     return  # the answer to our own was lost
                 raise _taken(message)
             if answer.status != 200:
-                raise refused(answer, message)
+                raise self._connections.refused(answer, message)
             return
         raise _taken(message)
 

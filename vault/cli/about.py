@@ -15,6 +15,7 @@ from vault.repo.lineage import is_ahead
 
 if TYPE_CHECKING:
     from vault.repo.remembered import Remembered
+    from vault.repo.snapshot import Snapshot
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CYCLE_YEARS = 400
@@ -64,7 +65,8 @@ def notes(id: SnapshotId, told: Remembered) -> list[tuple[str, str]]:
     if (drill := told.drills.get(id)) is not None:
         beside = f", {counted(len(drill.not_checked), 'thing')} not checked" if drill.not_checked else ""
         how = f"restored and equal{beside}" if drill.passed else "restored, and NOT equal"
-        lines.append(("DRILLED", f"{instant(drill.created_ms)[:10]}, PostgreSQL {drill.server}: {how}"))
+        server = f", PostgreSQL {drill.server}" if drill.server else ""
+        lines.append(("DRILLED", f"{instant(drill.created_ms)[:10]}{server}: {how}"))
     return lines
 
 
@@ -113,8 +115,14 @@ def fields(manifest: Manifest, now_ms: int) -> dict[str, object]:
     }
 
 
-def way_back(good: SnapshotId, manifest: Manifest) -> str:
-    """What to type for what the good snapshot has and a later one lost; shown first, for it is a dry run."""
-    into = "-d DATABASE --into-source --only WHAT" if manifest.database is not None else ""
-    directories = " ".join(f"--dir {name}=TARGET" for name in sorted(manifest.directories) if not into)
-    return f"pgvault restore {good.hex()[:12]} {into or directories} --dry-run"
+def moment(one: Snapshot) -> dict[str, object]:
+    """For programs: a snapshot by what is told of it where many are named."""
+    return {"snapshot": one.id.hex(), "sequence": one.manifest.sequence, "time": instant(one.manifest.created_ms)}
+
+
+def way_back(good: SnapshotId, manifest: Manifest, database: str) -> str:
+    """What to type for what the good snapshot has and a later one lost; shown first, for it is a dry run. `database`: the words for it"""
+    into = ["--into-source --only WHAT"] if manifest.database is not None else []
+    directories = [f"--dir {name}=TARGET" for name in sorted(manifest.directories) if not into]
+    words = ["pgvault restore", good.hex()[:12], database if into else "", *into, *directories, "--dry-run"]
+    return " ".join(filter(None, words))

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import click
 
 from vault.cli.layout import cells, wrapped
-from vault.cli.render import encodable, printable, width_of
-from vault.errors import Interrupted, VaultError
+from vault.cli.render import encodable, out_first, printable, width_of
+from vault.errors import Declined, Interrupted, UsageError, VaultError
 
 if TYPE_CHECKING:
     from vault.cli.render import Renderer
@@ -30,6 +30,7 @@ def line(question: str, *, default: str, about: Sequence[str] = ()) -> str:
     asked = f"[{printable(default)}] "
     is_beside = not about and (width is None or cells(shown[-1]) + cells(asked) + TYPED <= width)
     shown = [*shown[:-1], f"{shown[-1]} {asked}"] if is_beside else [*shown, margin + asked]
+    out_first()
     sys.stderr.write(encodable("\n".join(shown), sys.stderr))
     sys.stderr.flush()
     typed = sys.stdin.readline()
@@ -49,14 +50,32 @@ def choice(question: str, *, words: Sequence[str], default: str, about: Sequence
         sys.stderr.write(f"  please type {' or '.join(words)}\n")
 
 
-YES: Final = click.option("--yes", is_flag=True, help="Do it without asking. Nobody is asked without a terminal.")
+YES: Final = click.option("-y", "--yes", is_flag=True, help="Do it without asking.")
 """Of what takes away something that the plan names; on a terminal it is shown first, and asked."""
 
 
 def agreed(out: Renderer, question: str, *, yes: bool, nothing: str) -> None:
-    """Where somebody is there to answer. nothing: what has happened so far. Raises  Interrupted: the answer is no"""
-    if not yes and not out.json and out.can_ask() and not out.ask(question):
-        raise Interrupted(nothing, why="the answer was not yes", hint="--yes does it without asking")
+    """Where somebody is there to answer; else it is done. nothing: what has happened so far. Raises  Declined, Interrupted"""
+    if not yes and not out.json and out.can_ask():
+        _asked(out, question, nothing=nothing)
+
+
+def required(out: Renderer, question: str, *, yes: bool, nothing: str) -> None:
+    """Of what nobody does by a clock: without a terminal --yes is needed. Raises  UsageError: there is nobody to ask; as `agreed`"""
+    if yes:
+        return
+    if not out.can_ask():
+        raise UsageError(nothing, why="there is no terminal to ask on", hint="add --yes")
+    _asked(out, question, nothing=nothing)
+
+
+def _asked(out: Renderer, question: str, *, nothing: str) -> None:
+    try:
+        is_yes = out.ask(question)
+    except KeyboardInterrupt as stop:
+        raise Interrupted(nothing, why="interrupted at the question", hint="--yes does it without asking") from stop
+    if not is_yes:
+        raise Declined(nothing, why="the answer was not yes", hint="--yes does it without asking")
 
 
 def until(out: Renderer, ask: Callable[[], str], attempt: Callable[[str], _T]) -> _T:

@@ -160,6 +160,15 @@ def _tables(asked: _Asked) -> Offers:
         yield from ((show_name(item.name), "") for item in snapshot.tables())
 
 
+def _columns(asked: _Asked) -> Offers:
+    """COLUMN= of the table that was typed, as its newest snapshot has it."""
+    from vault.ops.view.table import find_table
+
+    table, snapshot = asked.context.params.get("thing"), asked.opened("latest")
+    if table and snapshot is not None:
+        yield from ((f"{column.name}=", column.type) for column in find_table(snapshot, table).columns)
+
+
 def _what(asked: _Asked) -> Offers:
     """Of --only: components, schemas and tables."""
     from vault.ops.project.components import COMPONENTS
@@ -206,10 +215,11 @@ def _presets(asked: _Asked) -> Offers:
 
 
 NAMES: Final[Mapping[str, Callable[[_Asked], Offers]]] = {
-    **dict.fromkeys(("snapshot", "snapshots", "specs", "keep_id", "what"), _snapshots),
+    **dict.fromkeys(("snapshot", "snapshots", "before", "after", "specs", "keep_id", "what"), _snapshots),
     "place": _place,
     "paths": _paths,
-    "table": _tables,
+    **dict.fromkeys(("table", "thing", "pattern"), _tables),
+    "columns": _columns,
     "only": _what,
     **dict.fromkeys(("source", "name"), _sources),
     "directories": _directories,
@@ -221,6 +231,6 @@ NAMES: Final[Mapping[str, Callable[[_Asked], Offers]]] = {
 """Name of a parameter -> what may stand there."""
 
 PATHS: Final[Mapping[str, str]] = {
-    **dict.fromkeys(("repository", "repo", "like", "target", "keep"), DIRECTORY),
+    **dict.fromkeys(("repository", "repo", "like", "target", "keep", "directory"), DIRECTORY),
     **dict.fromkeys(("kit_path", "file", "path"), FILE),
 }

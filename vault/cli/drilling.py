@@ -29,7 +29,8 @@ def exit_code(done: Drilled) -> ExitCode:
 def begin(out: Renderer, drill: Drill, now_ms: int) -> None:
     if not out.json:
         for line in about.header(drill.snapshot.id, drill.snapshot.manifest, now_ms):
-            out.line(line)
+            margin = line[: len(line) - len(line.lstrip())]
+            out.text(line.lstrip(), first=margin, rest=margin + "    ")
 
 
 def draw(out: Renderer, done: Drilled, duration_s: float) -> None:
@@ -37,12 +38,14 @@ def draw(out: Renderer, done: Drilled, duration_s: float) -> None:
     _points(out, "differs", verdict.mismatches)
     _points(out, "not checked", verdict.not_checked)
     into = f"into PostgreSQL {done.server}" if done.server else "from its files alone"
-    out.line(
-        f"restored {counted(done.rows, 'row')} of {counted(done.tables, 'table')} and {counted(done.files, 'file')} {into}: "
-        f"complete after {done.running_ms / 1000:.1f} s, compared after {duration_s:.1f} s"
+    rows = f"{counted(done.rows, 'row')} and " if done.server else ""
+    out.text(
+        f"restored {rows}{counted(done.files, 'file')} {into}: "
+        f"complete after {done.running_ms / 1000:.1f} s, compared after {duration_s:.1f} s",
+        rest="  ",
     )
     out.line()
-    out.summary(done.counts, done.states)
+    out.summary(done.counts, done.states, every_line=bool(done.server))
     out.line()
     if not verdict.passed:
         out.line(
@@ -61,18 +64,18 @@ def _points(out: Renderer, head: str, points: Sequence[Point]) -> None:
         groups.setdefault((point.kind, point.why), []).append(point)
     for (kind, why), group in list(groups.items())[:SHOWN_MAX]:
         if len(group) == 1:
-            out.line(f"{head}: {group[0]}")
+            out.text(f"{head}: {group[0]}", rest="  ")
             continue
         named = ", ".join(point.name for point in group[:NAMED_MAX])
         more = f" and {len(group) - NAMED_MAX} more" if len(group) > NAMED_MAX else ""
-        out.line(f"{head}: {len(group)} of kind {kind} ({named}{more}): {why}")
+        out.text(f"{head}: {len(group)} of kind {kind} ({named}{more}): {why}", rest="  ")
     if len(groups) > SHOWN_MAX:
         out.line(f"{head}: {len(groups) - SHOWN_MAX} more (--json names them all)")
 
 
 def tell_kept(out: Renderer, kept: KeptServer) -> None:
     out.line(f"the server runs on: psql '{kept.url}'")
-    out.line(f"its files are in {kept.place}; it ends, and they go, with: {kept.stop}")
+    out.text(f"its files are in {kept.place}; it ends, and they go, with: {kept.stop}", rest="  ")
 
 
 def result(drill: Drill, done: Drilled, duration_s: float, kept: KeptServer | None) -> Json:

@@ -49,7 +49,7 @@ MEANING: Final[Mapping[ExitCode, str]] = {
     ExitCode.SECRET_UNAVAILABLE: "secret unavailable",
     ExitCode.FORMAT_NEWER: "format newer than the program",
     ExitCode.STORAGE: "storage error",
-    ExitCode.DIFFERENCES: "differences found (no command answers so yet)",
+    ExitCode.DIFFERENCES: "differences found (diff --exit-code)",
     ExitCode.INTERRUPTED: "interrupted",
 }
 

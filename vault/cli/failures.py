@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from vault.app.conninfo import redacted
 from vault.cli.exit_codes import ExitCode, exit_code_of
 from vault.errors import IntegrityError, VaultError
+
+_NO_THREAD: Final = "can't start new thread"
+"""What Python says where there is no memory for the stack of one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +39,14 @@ def told(error: BaseException) -> Told:
         )
     if isinstance(error, KeyboardInterrupt):
         return Told(code="INTERRUPTED", exit_code=ExitCode.INTERRUPTED, message="interrupted")
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and str(error) == _NO_THREAD):
+        return Told(
+            code=VaultError.code,
+            exit_code=ExitCode.FAILED,
+            message="there is not enough memory",
+            why="the system refused some that was asked for; what was saved before is whole",
+            fix="free memory, or raise the limit (ulimit -v, or that of the container), then run it again",
+        )
     return Told(
         code=VaultError.code,
         exit_code=ExitCode.FAILED,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from vault.cli.taken import Taken
 from vault.errors import StateUnusable
+from vault.model.words import exactly
 
 if TYPE_CHECKING:
     from vault.app.backup_request import BackupPlan
@@ -39,13 +40,15 @@ def _turn(
     from vault.app import state, wiring
     from vault.app.background import JobTerms
     from vault.app.foreground import alone
+    from vault.app.patience import JOB_S
     from vault.model.jobs import JobKind
 
     out = invocation.renderer()
 
     def waiting(job: str) -> None:
         waited.append(job)
-        out.talk(f"a job of {source} runs{f': {job}' if job else ''}; waiting for its end")
+        called = f": {job}" if job else ""
+        out.talk(f"a job of {source} runs{called}; waiting for its end, {exactly(JOB_S * 1000)} at most")
 
     terms = JobTerms(
         source=source, repository=wiring.repository_place(settings), kind=JobKind.FOREGROUND, command=command

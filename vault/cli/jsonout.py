@@ -84,6 +84,7 @@ def source_bytes(manifest: Manifest) -> int:
 
 
 def tables(manifest: Manifest) -> int:
+    """That have rows of their own: partitions and a platform's are among them, unlike in the nine lines. For programs, not for screens."""
     return manifest.database.tables.sums.items if manifest.database is not None else 0
 
 

@@ -5,6 +5,7 @@ Never to a pipe or a log, never over an existing file, never into the repository
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -41,6 +42,7 @@ class KitFile:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
+            _sync_directory(self.path.parent)
             intact = self.path.read_bytes() == data
         except OSError as error:
             raise self._failed(error.strerror or type(error).__name__) from error
@@ -58,6 +60,18 @@ class KitFile:
             why=why,
             hint="the repository is there; make another kit with: pgvault key recovery-kit FILE",
         )
+
+
+def _sync_directory(path: Path) -> None:
+    """So that the file's name survives a loss of power. Raises  OSError: but not where directories cannot be synced at all"""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in {errno.EINVAL, errno.ENOTSUP}:
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def require_terminal(*, json: bool, hint: str) -> None:

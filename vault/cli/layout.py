@@ -14,8 +14,8 @@ from typing import Final
 
 GAP: Final = 2
 WIDTH_MIN: Final = 40
-_WORD: Final = re.compile(r"(?<=: )pgvault [^;]*|\S+")
-"""A command after a colon is one word."""
+_WORD: Final = re.compile(r"(?<=: )pgvault [^;,]*[;,]?|\S+")
+"""A command after a colon is one word, with the sign that ends it."""
 _WRAPPED_MIN: Final = 16
 
 

@@ -6,22 +6,19 @@ Invariant: a user sees what failed, why, and what to type next; a traceback only
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import Final, NoReturn
 
 import click
 
+from vault.cli import interrupting
 from vault.cli.exit_codes import ExitCode
 from vault.cli.failures import Told, told
 from vault.cli.options import Invocation, global_params, refuse_unknown_command
 from vault.cli.output import STDOUT, silence, writing
 from vault.errors import UsageError, VaultError
-
-if TYPE_CHECKING:
-    from types import FrameType
 
 COMMANDS: Final = {
     "demo": "See all of it on a generated project, without a database of your own.",
@@ -32,12 +29,18 @@ COMMANDS: Final = {
     "watch": "Stay, and take snapshots by the clock.",
     "snapshots": "List the snapshots.",
     "show": "Show one snapshot: what is in it, and what is not.",
+    "diff": "Show what differs between two snapshots, or a snapshot and the live database.",
     "ls": "List the files of a snapshot, the rendered ones included.",
     "cat": "Print a file of a snapshot.",
     "copy": "Copy snapshots into another repository.",
     "extract": "Write files of a snapshot into a directory.",
+    "find": "Find in which snapshots something is: a file, a table, a policy, a function.",
+    "log": "Show how a table, a row, a policy, a function or a file changed over all snapshots.",
+    "mount": "Show all snapshots as a file system, read-only.",
     "table": "Print the rows of one table.",
-    "export": "Write a snapshot as a directory, a pg_dump archive, SQL or a tar.",
+    "rows": "Print rows of one table by a condition.",
+    "sql": "Ask a question in SQL, over one snapshot or several.",
+    "export": "Write a snapshot as a directory, an archive, SQL, or data for other engines.",
     "restore": "Restore a snapshot, or a part of it, into a database and directories.",
     "drill": "Prove a snapshot: restore it into a throwaway server and compare.",
     "prune": "Free the space of what no snapshot needs any more.",
@@ -86,8 +89,8 @@ class LazyGroup(click.Group):
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         formatter.write(
             "\nStart:  pgvault demo\n        pgvault init        (in the directory of a Supabase project)\n"
-            "        pgvault init -r ./backups && pgvault backup -r ./backups -d postgresql:///app\n"
-            "\nExit codes and error codes: pgvault help errors. Environment: pgvault help environment.\n"
+            "        pgvault init -r ~/backups; pgvault backup -r ~/backups -d postgresql:///app\n"
+            "\nExit and error codes: pgvault help errors. Environment: pgvault help environment.\n"
         )
 
 
@@ -125,10 +128,8 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command; returns the exit code. Every error ends here."""
     _occupy_standard_streams()
     invocation = Invocation(json="--json" in arguments, verbosity=0, arguments=tuple(arguments))
-    for name in ("SIGTERM", "SIGHUP"):
-        # What the caller had ignored stays ignored, as by nohup, here and in what is started from here.
-        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) is not signal.SIG_IGN:
-            signal.signal(getattr(signal, name), _interrupt)
+    interrupting.install()
+    context: click.Context | None = None
     try:
         with group().make_context("pgvault", list(arguments), obj=invocation) as context:
             code = context.command.invoke(context)
@@ -138,12 +139,14 @@ def run(arguments: Sequence[str]) -> int:
     except click.exceptions.Exit as done:
         return done.exit_code
     except (KeyboardInterrupt, click.Abort):
-        return _report(invocation, told(KeyboardInterrupt()))
+        from vault.cli.interrupted import interrupted
+
+        return _report(invocation, interrupted(context.invoked_subcommand if context else None, arguments))
     except BrokenPipeError:
         silence(sys.stdout)
         return ExitCode.OK
     except click.ClickException as error:
-        return _report_usage(invocation, error)
+        return _report_usage(invocation, error, context)
     except VaultError as error:
         return _report_error(invocation, error)
     except OSError as error:
@@ -174,15 +177,12 @@ def _occupy_standard_streams() -> None:
         sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
 
 
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
-
-
 # --- errors --------------------------------------------------------------------------------------
 
 
-def _report_usage(invocation: Invocation, error: click.ClickException) -> int:
+def _report_usage(invocation: Invocation, error: click.ClickException, top: click.Context | None) -> int:
     context = error.ctx if isinstance(error, click.UsageError) else None
+    context = context or _invoked(top)
     command = context.command_path if context is not None else "pgvault"
     said = f"no such option {error.option_name}" if isinstance(error, click.NoSuchOption) else error.format_message()
     lines = said.strip().splitlines() or ["wrong usage"]
@@ -194,7 +194,7 @@ def _report_usage(invocation: Invocation, error: click.ClickException) -> int:
             exit_code=ExitCode.USAGE,
             message=message,
             why=" ".join(line.strip() for line in lines[1:]),
-            fix=_meant(error) or f"{command} --help",
+            fix=_meant(error) or _complete(error, context) or f"{command} --help",
         ),
     )
 
@@ -208,6 +208,25 @@ def _meant(error: click.ClickException) -> str:
     options = (name for param in error.ctx.command.params for name in (*param.opts, *param.secondary_opts))
     near = nearest(error.option_name.lstrip("-"), [name[2:] for name in options if name.startswith("--")])
     return f"did you mean --{near}? All of them: {error.ctx.command_path} --help" if near else ""
+
+
+def _invoked(top: click.Context | None) -> click.Context | None:
+    """Of the command that was found: what its words lack click tells without it."""
+    name = None if top is None else top.invoked_subcommand
+    if top is None or name is None or not isinstance(top.command, click.Group):
+        return None
+    command = top.command.get_command(top, name)
+    return None if command is None else click.Context(command, info_name=name, parent=top)
+
+
+def _complete(error: click.ClickException, context: click.Context | None) -> str:
+    """The option that lacks its value, with what that looks like."""
+    if not isinstance(error, click.BadOptionUsage) or context is None:
+        return ""
+    params = (param for param in context.command.params if error.option_name in param.opts)
+    metavar = next((param.make_metavar(context) for param in params), "")
+    path = context.command_path
+    return f"{path} {error.option_name} {metavar}; what that is: {path} --help" if metavar else ""
 
 
 def _report_error(invocation: Invocation, error: VaultError) -> int:

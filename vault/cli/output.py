@@ -6,10 +6,11 @@ nowhere, quietly, and the command ends with the exit code of what it did.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -31,16 +32,18 @@ def write(pieces: Iterator[bytes], path: str | None = None) -> int:
         raise UnsafeError(f"{path} exists already", why="no file is overwritten", hint="name a new one") from error
     except OSError as error:
         raise UsageError(f"cannot write {path}", why=error.strerror or "") from error
+    file = os.fdopen(descriptor, "wb")
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            written = 0
-            for piece in pieces:
-                with writing(path):
-                    written += file.write(piece)
+        written = 0
+        for piece in pieces:
             with writing(path):
-                file.flush()
-            return written
+                written += file.write(piece)
+        with writing(path):
+            file.close()
+        return written
     except BaseException:
+        with suppress(OSError):  # it writes what is left once more, and of that it was told
+            file.close()
         Path(path).unlink(missing_ok=True)
         raise
 
@@ -82,6 +85,6 @@ def _told(place: str) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise VaultError(
-            f"cannot write to {place}", why=error.strerror or "", hint="the output is not complete"
-        ) from error
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        hint = "free space there, then run the command again" if is_full else "the output is not complete"
+        raise VaultError(f"cannot write to {place}", why=error.strerror or "", hint=hint) from error

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from vault.cli.layout import cells
 from vault.cli.pace import Pace
 from vault.cli.render import encodable, fancy, printable
+from vault.model.words import counted
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
@@ -34,11 +35,17 @@ def shown(renderer: Renderer) -> Iterator[Progress]:
         yield Silent()
     elif renderer.json:
         yield JsonLines(renderer)
-    elif sys.stderr.isatty():
+    elif sys.stderr.isatty() and _has_cursor():
         with bars() as drawn:
             yield drawn
     else:
         yield MinuteLines(renderer)
+
+
+def _has_cursor() -> bool:
+    from rich.console import Console
+
+    return not Console(stderr=True).is_dumb_terminal
 
 
 class Silent:
@@ -182,3 +189,31 @@ def bars() -> Iterator[Bars]:
     with live:
         live.update(drawn)
         yield drawn
+
+
+class Heard:
+    """A Progress that remembers how far a restore came, for whoever stops it."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._lock = threading.Lock()
+        self._stage = ""
+        self._rows = 0
+
+    def stage(self, name: str, total_bytes: int | None = None) -> None:
+        self._stage = name
+        self._progress.stage(name, total_bytes)
+
+    def advance(self, done_bytes: int, *, rows: int = 0, tables: int = 0) -> None:
+        with self._lock:
+            self._rows += rows
+        self._progress.advance(done_bytes, rows=rows, tables=tables)
+
+    def event(self, kind: str, text: str) -> None:
+        self._progress.event(kind, text)
+
+    def so_far(self) -> str:
+        if not self._stage:
+            return "nothing was changed"
+        rows = f"{counted(self._rows, 'row')} had come" if self._rows else "no row had come"
+        return f"it was at: {self._stage}; {rows}; what has come stays"

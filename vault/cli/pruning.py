@@ -50,7 +50,8 @@ def draw_plan(out: Renderer, plan: PrunePlan, *, min_age_ms: int) -> None:
 def draw(out: Renderer, report: PruneReport) -> None:
     done = report.reclaimed
     freed = render.size(max(0, done.deleted_bytes - report.repacked_bytes))
-    out.line(f"deleted {counted(done.deleted, 'pack')}; {freed} freed")
+    if done.deleted or report.plan.goes:  # else the plan has said that there is nothing to delete
+        out.line(f"deleted {counted(done.deleted, 'pack')}; {freed} freed")
     if done.leased:
         out.insist(
             f"{counted(done.leased, 'pack')} stay for now: a running backup may rely on them; prune again when it has ended"

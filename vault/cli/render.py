@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from time import sleep
 from typing import TYPE_CHECKING, Final, TextIO
 
 from vault.app.conninfo import redacted
@@ -21,6 +22,9 @@ from vault.model.words import size as size
 
 if TYPE_CHECKING:
     from vault.model import Counts, Ledger
+
+
+_MOMENT_S: Final = 0.2
 
 
 class Renderer:
@@ -121,9 +125,21 @@ class Renderer:
         return sys.stdin.isatty() and sys.stderr.isatty()
 
     def ask(self, question: str) -> bool:
-        """Only a typed yes is one."""
+        """Only a typed yes is one. What was shown before it stands before it, wherever stdout goes."""
+        out_first()
         print(printable(question) + " [y/N] ", end="", file=sys.stderr, flush=True)
-        return sys.stdin.readline().strip().lower() in ("y", "yes")
+        typed = sys.stdin.readline()
+        if not typed:
+            print(file=sys.stderr)
+        return typed.strip().lower() in ("y", "yes")
+
+
+def out_first() -> None:
+    """What stands before a question is out, and whoever reads it through a pipe (`| less`, `| tee`) had a moment to show it."""
+    with writing(STDOUT):
+        sys.stdout.flush()
+    if not sys.stdout.isatty():
+        sleep(_MOMENT_S)
 
 
 def _say(text: str, *, first: str, rest: str) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 from vault.cli import about, render
 from vault.cli.beside import told
-from vault.errors import Interrupted, UsageError
 from vault.model.words import counted
 
 if TYPE_CHECKING:
@@ -75,16 +74,6 @@ def _told(planned: PlannedRestore, beside: Sequence[Beside]) -> Iterator[str]:
     return told(beside, planned.snapshot.id, into=" ".join(word for word in words if word))
 
 
-def confirm(out: Renderer, *, yes: bool) -> None:
-    """Raises  UsageError: there is nobody to ask; Interrupted: the answer is no"""
-    if yes:
-        return
-    if not out.can_ask():
-        raise UsageError("nothing was restored", why="there is no terminal to ask on", hint="add --yes")
-    if not out.ask("Restore as shown?"):
-        raise Interrupted("nothing was restored", why="the answer was not yes")
-
-
 def draw(out: Renderer, planned: PlannedRestore, done: Restored, duration_s: float) -> None:
     from vault.ops.restore.failures import folded
 
@@ -99,16 +88,19 @@ def draw(out: Renderer, planned: PlannedRestore, done: Restored, duration_s: flo
     for line in _told(planned, done.beside):
         out.line(line)
     out.text(
-        f"restored {counted(done.rows, 'row')} of {counted(done.tables, 'table')}, "
+        f"restored {counted(done.rows, 'row')}, "
         f"{counted(done.entries, 'definition')}, {counted(done.large_objects, 'large object')}, {counted(done.files, 'file')}, "
         f"{duration_s:.1f} s"
     )
-    out.line()
-    out.summary(done.counts, done.states, every_line=done.states["schema"] != "not_selected")
+    if set(done.states.values()) != {"not_selected"}:
+        out.line()
+        out.summary(done.counts, done.states, every_line=done.states["schema"] != "not_selected")
 
 
 def _merged(rows: MergedRows) -> str:
-    words = [f"{counted(rows.added, 'row')} added"]
+    words = [f"{counted(rows.added, 'row')} added"] if rows.added or not (rows.changed or rows.removed) else []
+    if rows.changed:
+        words.append(f"{rows.changed} replaced" if words else f"{counted(rows.changed, 'row')} replaced")
     if rows.removed:
         words.append(f"{rows.removed} removed")
     if rows.differing:

@@ -28,6 +28,7 @@ from vault.cli.signalling import signalled
 from vault.cli.taken import SourceEnd
 from vault.errors import Locked, StateUnusable, UsageError, VaultError
 from vault.model.jobs import Job, JobKind
+from vault.model.words import exactly
 from vault.ops.schedule.timetable import last_due_ms, next_due_ms
 from vault.ops.schedule.upkeep import Saved, UpkeepStep
 
@@ -182,6 +183,10 @@ class ScheduledRun:
 
     def _follow(self, directory: StateDirectory, begun: Begun, source: str) -> None:
         """To the end of the run's own job; to that of another's as long as is sensible. Raises  Locked"""
+        if begun.joined:
+            self._out.talk(
+                f"job {begun.id} of {source} runs already; waiting for its end, {exactly(JOB_S * 1000)} at most"
+            )
         patience = JobPatience(source, JOB_S if begun.joined else inf)
         try:
             for line in lines(directory, begun.id or "", pause=patience.pause):

@@ -93,7 +93,8 @@ def _held(one: SourceStatus) -> str:
     files = jsonout.files(manifest)
     parts = []
     if manifest.database is not None:
-        parts.append(f"{counted(jsonout.rows(manifest), 'row')} in {counted(jsonout.tables(manifest), 'table')}")
+        counts = manifest.counts
+        parts.append(f"{counted(counts.tables, 'table')}, {counted(counts.records, 'row')}")
     if manifest.directories:
         parts.append(f"{counted(files, 'path')} in {counted(len(manifest.directories), 'directory', 'directories')}")
     return ", ".join(parts) or "nothing"

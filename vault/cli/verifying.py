@@ -71,11 +71,11 @@ def fields_against(snapshot_id: SnapshotId, compared: Against, duration_s: float
 
 def draw(out: Renderer, report: VerifyReport, *, split: str | None) -> None:
     for fault in report.damage:
-        out.line(f"damage: {fault.file or fault.object}: {fault.why}")
+        out.text(f"damage: {fault.file or fault.object}: {fault.why}", rest="  ")
         _places(out, "hits", fault.affects)
     for kind, told in (("mismatch", report.mismatches), ("not verified", report.not_verified)):
         for one in told:
-            out.line(f"{kind}: {one.why}")
+            out.text(f"{kind}: {one.why}", rest="  ")
             _places(out, "at", one.where)
     for line in next_steps([fault.file for fault in report.damage]):
         out.talk(line)
@@ -88,7 +88,7 @@ def draw(out: Renderer, report: VerifyReport, *, split: str | None) -> None:
     verdict = f"{wrong} wrong" if wrong else "content equals the manifests"
     if report.not_verified:
         verdict += f", {len(report.not_verified)} not verified"
-    out.line(f"{verdict}: {seen}")
+    out.text(f"{verdict}: {seen}", rest="  ")
 
 
 def draw_against(out: Renderer, snapshot: Snapshot, compared: Against) -> None:
@@ -97,15 +97,15 @@ def draw_against(out: Renderer, snapshot: Snapshot, compared: Against) -> None:
     if not compared.same_database:
         out.insist("note: the database is not the one that the snapshot was taken of, by system identifier and oid")
     for difference in (*(compared.definitions or ()), *compared.values):
-        out.line(f"differs: {difference.kind} {difference.name}: {difference.what}")
+        out.text(f"differs: {difference.kind} {difference.name}: {difference.what}", rest="  ")
     if compared.definitions is None:
-        out.line("not compared: definitions, which pg_dump writes otherwise for the server's major")
+        out.text("not compared: definitions, which pg_dump writes otherwise for the server's major", rest="  ")
     for unread in compared.values_unread:
-        out.line(f"not compared: {unread}")
+        out.text(f"not compared: {unread}", rest="  ")
     for state, word in ((TableState.DIFFERENT, "differs"), (TableState.NOT_COMPARED, "not compared")):
         for table in compared.tables:
             if table.state is state:
-                out.line(f"{word}: table {show_name(table.name)}: {table.why}")
+                out.text(f"{word}: table {show_name(table.name)}: {table.why}", rest="  ")
     equal = [table for table in compared.tables if table.state is TableState.EQUAL]
     rows = sum(table.rows for table in equal)
     out.line(

@@ -17,6 +17,7 @@ from vault.errors import AuthenticationFailed
 from vault.ids import ObjectId
 
 DIGEST_MODULUS: Final = 1 << 256
+TagHash = hashlib.blake2b
 _FIELD: Final = b"\xff"
 """No object has this type, and no node this level: a digest says nothing about an id."""
 
@@ -40,6 +41,11 @@ def fields_digest(id_key: bytes, fields: Iterable[bytes]) -> int:
 def row_hash(key: bytes) -> blake3:
     """An unfinished hash, to be copied for each row that is compared. `key`: 32 bytes, drawn for one comparison, never an id key."""
     return blake3(key=key)
+
+
+def tag_hash(key: bytes) -> TagHash:
+    """An unfinished hash of 16 bytes, to be copied as `row_hash`: keyed BLAKE2b, which is quicker for rows one at a time."""
+    return hashlib.blake2b(key=key, digest_size=16)
 
 
 def mac(key: bytes, data: bytes) -> bytes:

@@ -7,6 +7,7 @@ Times are wider than 64 bits of nanoseconds: file systems hold years beyond 2262
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import Final
 
 from vault.errors import LimitExceeded, Malformed
@@ -82,6 +83,10 @@ def one_tree(items: Iterable[FileItem]) -> Iterator[FileItem]:
 
 
 def _encode_stamp(stamp: Stamp) -> Value:
+    """Raises  Malformed: attributes that a map would drop or put into another order"""
+    names = [name for name, _ in stamp.attributes]
+    if any(one >= following for one, following in pairwise(names)):
+        raise Malformed("file: attributes of a stamp do not ascend")
     return {"attributes": dict(stamp.attributes), "etag": stamp.etag, "version": stamp.version}
 
 

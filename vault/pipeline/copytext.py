@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from json.encoder import encode_basestring
 from typing import Final
 
@@ -18,14 +19,18 @@ from vault.model import Column, TableName
 
 FORMATS: Final = ("csv", "copy", "jsonl", "sql")
 
-_NULL: Final = b"\\N"
+NULL: Final = b"\\N"
+_SPECIAL: Final = re.compile(rb"[\\\b\f\n\r\t\v]")
 _ESCAPE: Final = re.compile(rb"\\(.)", re.DOTALL)
 _MEANING: Final = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
+_ESCAPED: Final = {b"\\": b"\\\\", **{meaning: b"\\" + letter for letter, meaning in _MEANING.items()}}
 _NUMBER: Final = re.compile(rb"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _NUMBER_TYPES: Final = ("smallint", "integer", "bigint", "oid", "real", "double precision", "numeric")
 _UNQUOTED_TYPES: Final = (*_NUMBER_TYPES, "boolean", "uuid", "date", "timestamp", "time")
 _JSON_TYPES: Final = ("json", "jsonb")
 _ROWS_PER_INSERT: Final = 100
+_FORMULA: Final = re.compile(rb"[=+\-@\t\r\n]|\xef\xbc[\x8b\x8d\x9d\xa0]")
+"""What a spreadsheet takes for the beginning of a formula; the last are the full-width forms of the signs."""
 
 
 def whole_rows(blocks: Iterable[bytes]) -> Iterator[bytes]:
@@ -65,15 +70,23 @@ def unescape(field: bytes) -> bytes:
     return _ESCAPE.sub(lambda escape: _MEANING.get(escape[1], escape[1]), field) if b"\\" in field else field
 
 
-def render(form: str, blocks: Iterable[bytes], table: TableName, columns: Sequence[Column]) -> Iterator[bytes]:
+def escape(value: bytes) -> bytes:
+    """Inverse of `unescape`."""
+    return _SPECIAL.sub(lambda special: _ESCAPED[special[0]], value) if _SPECIAL.search(value) else value
+
+
+def render(
+    form: str, blocks: Iterable[bytes], table: TableName, columns: Sequence[Column], *, no_formulas: bool = False
+) -> Iterator[bytes]:
     """Rows in one of FORMATS. `blocks`: COPY text in UTF-8, cut anywhere; `copy` passes any encoding through.
 
-    Raises  UsageError: an unknown format; Malformed: the text does not fit the columns
+    no_formulas  of csv, for a spreadsheet: text is quoted, and has an apostrophe before it where it would be a formula
+    Raises       UsageError: an unknown format; Malformed: the text does not fit the columns
     """
     if form == "copy":
         return iter(blocks)
     if form == "csv":
-        return _csv(blocks, columns)
+        return _csv(blocks, columns, no_formulas=no_formulas)
     if form == "jsonl":
         return _jsonl(blocks, columns)
     if form == "sql":
@@ -90,6 +103,13 @@ def by_columns(block: bytes, count: int) -> list[list[bytes]]:
     if len(fields) != block.count(b"\n") * count:
         raise Malformed("the rows of a table do not have as many fields as the table has columns")
     return [fields[at::count] for at in range(count)]
+
+
+def _rows_of_nothing(block: bytes) -> int:
+    """How many rows of a table without columns. Raises  Malformed: one has something in it"""
+    if block.strip(b"\n"):
+        raise Malformed("the rows of a table do not have as many fields as the table has columns")
+    return len(block)
 
 
 def of_columns(blocks: Iterable[bytes], kept: Sequence[int], count: int) -> Iterator[bytes]:
@@ -141,7 +161,7 @@ def records(blocks: Iterable[bytes], columns: Sequence[Column]) -> Iterator[dict
     for block in blocks:
         for row in zip(*by_columns(block, len(columns)), strict=True):
             yield {
-                column.name: None if field == _NULL else unescape(field).decode()
+                column.name: None if field == NULL else unescape(field).decode()
                 for column, field in zip(columns, row, strict=True)
             }
 
@@ -149,22 +169,37 @@ def records(blocks: Iterable[bytes], columns: Sequence[Column]) -> Iterator[dict
 # --- csv -----------------------------------------------------------------------------------------
 
 
-def _csv(blocks: Iterable[bytes], columns: Sequence[Column]) -> Iterator[bytes]:
-    yield b",".join(_csv_value(column.name.encode(), b"", len(columns) == 1) for column in columns) + b"\n"
-    plain = [_is_type(column, _UNQUOTED_TYPES) for column in columns]
+def _csv(blocks: Iterable[bytes], columns: Sequence[Column], *, no_formulas: bool) -> Iterator[bytes]:
+    title = _inert if no_formulas else partial(_csv_value, escape=b"", alone=len(columns) == 1)
+    yield b",".join(title(column.name.encode()) for column in columns) + b"\n"
+    ways = [_csv_way(column, alone=len(columns) == 1, no_formulas=no_formulas) for column in columns]
     for block in whole_rows(blocks):
         if not columns:
-            yield block
+            yield b"\n" * _rows_of_nothing(block)
             continue
-        ready = [
-            _csv_plain(fields) if simple else _csv_text(fields, len(columns) == 1)
-            for fields, simple in zip(by_columns(block, len(columns)), plain, strict=True)
-        ]
+        ready = [way(fields) for fields, way in zip(by_columns(block, len(columns)), ways, strict=True)]
         yield b"\n".join(map(b",".join, zip(*ready, strict=True))) + b"\n"
 
 
+def _csv_way(column: Column, *, alone: bool, no_formulas: bool) -> Callable[[list[bytes]], list[bytes]]:
+    """How the fields of a column are written. A number may be negative in a spreadsheet too; nothing else may begin so."""
+    if _is_type(column, _NUMBER_TYPES if no_formulas else _UNQUOTED_TYPES):
+        return _csv_plain
+    return _csv_inert if no_formulas else partial(_csv_text, alone=alone)
+
+
+def _csv_inert(fields: list[bytes]) -> list[bytes]:
+    return [b"" if field == NULL else _inert(unescape(field)) for field in fields]
+
+
+def _inert(value: bytes) -> bytes:
+    """Quoted whatever it is: where another sign than the comma parts columns, a formula could begin behind one of them."""
+    value = b"'" + value if _FORMULA.match(value) else value
+    return b'"' + value.replace(b'"', b'""') + b'"'
+
+
 def _csv_plain(fields: list[bytes]) -> list[bytes]:
-    return [b"" if field == _NULL else field for field in fields] if _NULL in fields else fields
+    return [b"" if field == NULL else field for field in fields] if NULL in fields else fields
 
 
 def _csv_text(fields: list[bytes], alone: bool) -> list[bytes]:
@@ -177,7 +212,7 @@ def _csv_text(fields: list[bytes], alone: bool) -> list[bytes]:
             b'"' + field.replace(b'"', b'""') + b'"' if b'"' in field or b"," in field or not field else field
             for field in fields
         ]
-    return [b"" if field == _NULL else _csv_value(field, b"\\", alone) for field in fields]
+    return [b"" if field == NULL else _csv_value(field, b"\\", alone) for field in fields]
 
 
 def _csv_value(field: bytes, escape: bytes, alone: bool) -> bytes:
@@ -196,10 +231,10 @@ def _jsonl(blocks: Iterable[bytes], columns: Sequence[Column]) -> Iterator[bytes
     names = [encode_basestring(column.name).encode() + b":" for column in columns]
     for block in whole_rows(blocks):
         if not columns:
-            yield block.replace(b"\n", b"{}\n")
+            yield b"{}\n" * _rows_of_nothing(block)
             continue
         ready = [
-            [name + (b"null" if field == _NULL else encode(field)) for field in fields]
+            [name + (b"null" if field == NULL else encode(field)) for field in fields]
             for fields, encode, name in zip(by_columns(block, len(columns)), encoders, names, strict=True)
         ]
         yield b"".join(b"{" + b",".join(row) + b"}\n" for row in zip(*ready, strict=True))
@@ -250,14 +285,14 @@ def _sql(blocks: Iterable[bytes], table: TableName, columns: Sequence[Column], a
     target = f"{_quoted(table.schema)}.{_quoted(table.name)}"
     if not columns:
         statement = f"INSERT INTO {target} DEFAULT VALUES;\n".encode()
-        yield from (statement * block.count(b"\n") for block in whole_rows(blocks))
+        yield from (statement * _rows_of_nothing(block) for block in whole_rows(blocks))
         return
     names = ", ".join(_quoted(column.name) for column in columns)
     head = f"INSERT INTO {target} ({names}) OVERRIDING SYSTEM VALUE VALUES\n".encode()
     encoders = [_sql_number if _is_type(column, _NUMBER_TYPES) else _sql_text for column in columns]
     for block in whole_rows(blocks):
         ready = [
-            [b"NULL" if field == _NULL else encode(field) for field in fields]
+            [b"NULL" if field == NULL else encode(field) for field in fields]
             for fields, encode in zip(by_columns(block, len(columns)), encoders, strict=True)
         ]
         rows = [b"  (" + b", ".join(row) + b")" for row in zip(*ready, strict=True)]

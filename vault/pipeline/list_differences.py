@@ -6,7 +6,7 @@ items in both, and is passed over. Two lists that differ in one item cost two pa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -53,6 +53,22 @@ def differences(
     for key in sorted(earlier.keys() | later.keys()):
         if (pair := (earlier.get(key), later.get(key)))[0] != pair[1]:
             yield pair
+
+
+def between(
+    before: Iterator[T], after: Iterator[T], *, key: Callable[[T], bytes]
+) -> Iterator[tuple[T | None, T | None]]:
+    """The same of items that ascend by key, wherever they come from: each is looked at."""
+    was, now = next(before, None), next(after, None)
+    while was is not None or now is not None:
+        keys = [None if item is None else key(item) for item in (was, now)]
+        behind = keys[1] is None or (keys[0] is not None and keys[0] < keys[1])
+        ahead = keys[0] is None or (keys[1] is not None and keys[1] < keys[0])
+        pair = (None if ahead else was), (None if behind else now)
+        if pair[0] != pair[1]:
+            yield pair
+        was = was if ahead else next(before, None)
+        now = now if behind else next(after, None)
 
 
 def _top(ref: ListRef, form: ListFormat[T], load: Load) -> _Cut[T]:

@@ -120,15 +120,26 @@ def walk(ref: ListRef, form: ListFormat[T], load: Load) -> Iterator[T]:
         yield item
 
 
-def _walk(places: Sequence[tree.Child], expected_level: int | None, form: ListFormat[T], load: Load) -> Iterator[T]:
+def _walk(
+    places: Sequence[tree.Child], expected_level: int | None, form: ListFormat[T], load: Load, *, start: bytes = b""
+) -> Iterator[T]:
     plains = load((place.id for place in places), form.node_type)
     for place, plain in zip(places, plains, strict=True):
         level, members = open_node(plain, place, expected_level, form)
         if level == 0:
             yield from (item for item in members if not isinstance(item, tree.Child))
         else:
-            children = [child for child in members if isinstance(child, tree.Child)]
-            yield from _walk(children, level - 1, form, load)
+            children = [child for child in members if isinstance(child, tree.Child) and child.last_key >= start]
+            yield from _walk(children, level - 1, form, load, start=start)
+
+
+def walk_from(ref: ListRef, start: bytes, form: ListFormat[T], load: Load) -> Iterator[T]:
+    """Items of an ordered list from the first with a key of `start` or behind it; what lies wholly before is not read. Raises as `walk`."""
+    if ref.root is not None:
+        root = tree.Child(last_key=b"", id=ref.root, sums=ref.sums)
+        for item in _walk([root], None, form, load, start=start):
+            if form.key(item) >= start:
+                yield item
 
 
 def find(ref: ListRef, key: bytes, form: ListFormat[T], load: Load) -> T | None:

@@ -30,7 +30,17 @@ from vault.repo.read_ahead import ReadAhead, Shared
 from vault.repo.workers import ordered
 
 _CACHE_BYTES_MAX = 16 * MIB
+_KEPT_BYTES_MAX = 64 * MIB
+"""Where chunks are kept for the deltas against them: of an extent of 1,024 blocks that is one version or more, and another that stands on it."""
 _PACK_KEYS_MAX = 4096
+
+
+@dataclass(slots=True, kw_only=True)
+class Tally:
+    """What a reader had to open: `objects`, and the bytes of their plaintexts. What it still knew is not counted again."""
+
+    objects: int = 0
+    bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,48 +66,56 @@ class Reader:
         threads: int = 2,
         meta: MetaPacks | None = None,
     ) -> None:
+        self.tally = Tally()
         self._meta = meta
         self._aheads: tuple[ReadAhead, ...] = ()
         self._store = store
         self._keys = keys
         self._repository = repository
-        self._index = index
+        self.index = index
         self._threads = threads
         self._lock = threading.Lock()
         self._plains: OrderedDict[ObjectId, bytes] = OrderedDict()
         self._plain_bytes = 0
+        self._plain_bytes_max = _CACHE_BYTES_MAX
         self._pack_keys: OrderedDict[PackId, tuple[bytes, bytes]] = OrderedDict()
 
     @property
     def id_key(self) -> bytes:
         return self._keys.id_key
 
-    def get(self, object_id: ObjectId, object_type: ObjectType) -> bytes:
-        """Plaintext of one object.
+    def get(self, object_id: ObjectId, object_type: ObjectType, *, keep: bool = False) -> bytes:
+        """Plaintext of one object. `keep`: what is a delta against it comes next.
 
         Raises  MissingObject: no usable location; other IntegrityError: every location is damaged (the last one's error)
         """
         cached = self._cached(object_id)
         if cached is not None:
             return cached
+        if keep:
+            self._plain_bytes_max = _KEPT_BYTES_MAX
         plain = self._get(object_id, object_type, below=DELTA_DEPTH_MAX + 1)
-        if object_type.value >= ObjectType.TABLE_NODE:
+        if keep or object_type.value >= ObjectType.TABLE_NODE:
             self._keep(object_id, plain)
         return plain
 
-    def get_many(self, ids: Iterable[ObjectId], object_type: ObjectType) -> Iterator[bytes]:
-        """Plaintexts in the order of the ids, read ahead by a bounded number of objects."""
+    def get_each(self, ids: Iterable[ObjectId], object_type: ObjectType) -> Iterator[bytes]:
+        """Plaintexts in the order of the ids, one after the other."""
+        return (self.get(object_id, object_type) for object_id in ids)
+
+    def get_many(self, ids: Iterable[ObjectId], object_type: ObjectType, *, keep: bool = False) -> Iterator[bytes]:
+        """Plaintexts in the order of the ids, read ahead by a bounded number of objects. `keep`: as `get` takes it"""
         source = iter(ids)
         head = list(islice(source, 2))
         if len(head) < 2:
             for object_id in head:
-                yield self.get(object_id, object_type)
+                yield self.get(object_id, object_type, keep=keep)
             return
         shared = Shared(chain(head, source))
         ahead = self._ahead(head[0], object_type, shared)
         with ahead:
             yield from ordered(
-                lambda object_id: self.get(object_id, object_type),
+                lambda object_id: self.get(object_id, object_type, keep=keep),
                 shared.consumed(),
                 threads=self._threads,
                 ahead=4 * self._threads,
@@ -109,7 +127,7 @@ class Reader:
         """Reads ahead where that saves waiting, and nobody does so already."""
         if self._meta is None or pack_class(object_type) is PackClass.META:
             return nullcontext()
-        place = next(iter(self._index.locations(first)), None)
+        place = next(iter(self.index.locations(first)), None)
         if place is not None and any(ahead.covers(place) for ahead in self._aheads):
             return nullcontext()
         return self.reading_ahead(shared.announced())
@@ -118,7 +136,7 @@ class Reader:
     def reading_ahead(self, ids: Iterator[ObjectId | None]) -> Iterator[ReadAhead]:
         """While these are read, in this order, their sealed bytes come before they are asked for, where that saves waiting."""
         is_far = self._meta is not None
-        with ReadAhead(self._store, self._index, ids, is_far=is_far) as ahead:
+        with ReadAhead(self._store, self.index, ids, is_far=is_far) as ahead:
             with self._lock:
                 self._aheads = (*self._aheads, ahead) if is_far else self._aheads
             try:
@@ -129,9 +147,9 @@ class Reader:
 
     def _get(self, object_id: ObjectId, object_type: ObjectType, *, below: int) -> bytes:
         """A pack that is gone was pruned, and what is needed of it is elsewhere: the index is loaded once more."""
-        seen = self._index.loads
-        failure = self._index.failure(object_id)
-        for place in self._index.locations(object_id):
+        seen = self.index.loads
+        failure = self.index.failure(object_id)
+        for place in self.index.locations(object_id):
             if place.record.depth >= below:
                 continue
             if place.record.type is not object_type:
@@ -143,17 +161,17 @@ class Reader:
                 error.object_id = error.object_id or object_id.hex()
                 failure = error
             except NotFound as error:
-                if self._index.reload(seen, gone=place.pack):
+                if self.index.reload(seen, gone=place.pack):
                     return self._get(object_id, object_type, below=below)
                 failure = MissingObject(
                     "pack is gone", why=str(error), file=pack_name(place.pack), object_id=object_id.hex()
                 )
-            self._index.distrust(object_id, place, failure)
-        if self._index.loads != seen or (failure is None and self._index.reload(seen, gone=None)):
+            self.index.distrust(object_id, place, failure)
+        if self.index.loads != seen or (failure is None and self.index.reload(seen, gone=None)):
             return self._get(object_id, object_type, below=below)  # the base was pruned, and the delta stored whole
         if failure is not None:
             raise failure
-        gone = self._index.gone_from(object_id)
+        gone = self.index.gone_from(object_id)
         raise MissingObject(
             f"object {object_id.hex()[:12]} is missing",
             why="no pack that is there holds it",
@@ -164,6 +182,9 @@ class Reader:
 
     def _open(self, place: Location) -> bytes:
         record = place.record
+        with self._lock:
+            self.tally.objects += 1
+            self.tally.bytes += record.plain_length
         base = self.base_of(record) if record.codec is Codec.ZSTD_DELTA else None
         sealed = self._sealed(place)
         digest, key = self._pack_key(place)
@@ -172,7 +193,7 @@ class Reader:
     def _sealed(self, place: Location) -> bytes:
         record = place.record
         if self._meta is not None and pack_class(record.type) is PackClass.META:
-            size = self._index.pack_sizes.get(place.pack, 0)
+            size = self.index.pack_sizes.get(place.pack, 0)
             return self._meta.read(place.pack, size, offset=record.offset, length=record.length)
         for ahead in self._aheads:
             data = ahead.take(place)
@@ -200,7 +221,7 @@ class Reader:
             except IntegrityError as error:
                 error.file = error.file or name
                 error.object_id = error.object_id or record.id.hex()
-                self._index.distrust(record.id, place, error)
+                self.index.distrust(record.id, place, error)
                 raise
             if record.type is ObjectType.ROW_CHUNK:
                 self._keep(record.id, plain)  # what is a delta against it comes next
@@ -243,7 +264,7 @@ class Reader:
                 return
             self._plains[object_id] = plain
             self._plain_bytes += len(plain)
-            while self._plain_bytes > _CACHE_BYTES_MAX:
+            while self._plain_bytes > self._plain_bytes_max:
                 self._plain_bytes -= len(self._plains.popitem(last=False)[1])
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from vault.crypto import keyed
-from vault.errors import IntegrityError, Interrupted, LimitExceeded, NotFound, StoreError
+from vault.errors import IntegrityError, Interrupted, LimitExceeded, NotFound, StoreDenied, StoreError, Unreadable
 from vault.format.upkeep import DIRECTORIES, decode_forgotten, parse_upkeep_name, upkeep_name
 from vault.limits import FILE_BYTES_MAX
 from vault.model import FileKind, Forgotten
@@ -22,6 +22,9 @@ from vault.repo.workers import fetched
 
 R = TypeVar("R")
 
+_TOLD_ALONE: Final = frozenset({FileKind.FINDINGS, FileKind.ACK, FileKind.DRILL, FileKind.CHECK})
+"""Kinds without which a backup is as good: one that this user may not read is told with the damaged ones, and stops nobody. A sweep, a lease,
+a pin or a forgotten record that cannot be read must stop whoever relies on there being none."""
 _LISTINGS_MAX: Final = 3
 """A prune merges records at its end, once."""
 
@@ -66,7 +69,7 @@ def _sealed(repo: Open, kind: FileKind, plain: bytes, entropy: Entropy) -> tuple
 def load(
     repo: Open, kind: FileKind, decode: Callable[[bytes], R], *, files: Sequence[StoredFile] | None = None
 ) -> Records[R]:
-    """Every record of a kind. Raises  StoreError
+    """Every record of a kind. Raises  StoreError; StoreDenied: one of a kind on which more depends than what is told may not be read
 
     One that goes away meanwhile is not there; but a prune may have merged it into one that the listing did not have: it is listed again.
 
@@ -80,6 +83,10 @@ def load(
             return decode(unseal_file(repo.store.get(stored.name), kind, repo.keys))
         except (NotFound, IntegrityError) as error:
             return error
+        except StoreDenied as denied:
+            if kind not in _TOLD_ALONE:
+                raise
+            return Unreadable(denied.message, why=denied.why, hint=denied.hint)
 
     for last in (*(False,) * (_LISTINGS_MAX - 1), True):
         found: list[tuple[str, R]] = []

@@ -6,7 +6,7 @@ Never knows how things are rendered or restored. Everything is lazy; memory is b
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from typing import TypeVar
 
@@ -41,7 +41,7 @@ from vault.model import (
 from vault.model.words import nearest
 from vault.pipeline.generated import ColumnDigests, DigestSums
 from vault.pipeline.list_differences import differences
-from vault.pipeline.lists import Load, find, leaf, walk
+from vault.pipeline.lists import Load, find, leaf, walk, walk_from
 from vault.repo.reader import Reader
 
 T = TypeVar("T")
@@ -57,6 +57,19 @@ class Snapshot:
         self.id = snapshot_id
         self.manifest = manifest
         self._reader = reader
+
+    @property
+    def load(self) -> Load:
+        """Objects of the repository by id, read ahead."""
+        return self._reader.get_many
+
+    def can_read(self, other: Snapshot) -> bool:
+        """Whether all objects of `other` are found from here: it is a snapshot of the same repository, opened once."""
+        return self._reader.index is other._reader.index
+
+    def names_alike(self, other: Snapshot) -> bool:
+        """Whether objects of both that have equal ids are equal."""
+        return self._reader.id_key == other._reader.id_key
 
     @property
     def _database(self) -> DatabasePart:
@@ -80,12 +93,15 @@ class Snapshot:
         """The table, if it is there, with those that are stored in one node with it."""
         return leaf(self._database.tables, _table_key(name), TABLES, self._reader.get_many)
 
-    def extents(self, table: TableItem) -> Iterator[Extent]:
-        """By start. Raises  Malformed: also for digests of other columns than the table's (TREE-14)"""
+    def extents(self, table: TableItem, *, ahead: bool = True, first: int = 0) -> Iterator[Extent]:
+        """By start, from block `first` on; `ahead`: on threads. Raises  Malformed: also for digests of other columns (TREE-14)"""
         if table.inline is not None:
-            yield table.inline
+            if table.inline.start >= first:
+                yield table.inline
             return
-        for extent in walk(table.extents, EXTENTS, self._reader.get_many):
+        load = self._reader.get_many if ahead else self._reader.get_each
+        start = first.to_bytes(8, "big")
+        for extent in walk_from(table.extents, start, EXTENTS, load) if first else walk(table.extents, EXTENTS, load):
             check_digests(table, extent)
             yield extent
 
@@ -258,6 +274,17 @@ class Snapshot:
         """By path, bytewise. Raises  NotThere; Malformed: a path lies below one that is no directory (TREE-13)"""
         return one_tree(walk(self.directory(directory), FILES, self._reader.get_many))
 
+    def files_below(self, directory: str, path: bytes) -> Iterator[FileItem]:
+        """As `files`, those below `path` alone, without reading the rest of the list; without a path all. Raises  NotThere"""
+        if not path:
+            yield from self.files(directory)
+            return
+        prefix = path + b"/"
+        for item in walk_from(self.directory(directory), prefix, FILES, self._reader.get_many):
+            if not item.path.startswith(prefix):
+                return
+            yield item
+
     def file(self, directory: str, path: bytes) -> FileItem:
         """Raises  NotThere"""
         item = find(self.directory(directory), path, FILES, self._reader.get_many)
@@ -303,11 +330,12 @@ class Snapshot:
         if failed:
             raise failed[0]
 
-    def chunk_refs(self, chunks: ChunkList) -> Iterator[ChunkRef]:
+    def chunk_refs(self, chunks: ChunkList, *, ahead: bool = True) -> Iterator[ChunkRef]:
+        """`ahead`: as `extents` takes it"""
         if chunks.more is None:
             yield from chunks.inline
         else:
-            yield from walk(chunks.more, CHUNKS, self._reader.get_many)
+            yield from walk(chunks.more, CHUNKS, self._reader.get_many if ahead else self._reader.get_each)
 
     def ledger(self) -> Ledger:
         """Raises  Malformed: its states and counts are not those of the manifest (SNAP-4)"""
@@ -315,8 +343,10 @@ class Snapshot:
         check_ledger(ledger, self.manifest)
         return ledger
 
-    def blocks(self, refs: Iterable[ChunkRef], chunk_type: ObjectType) -> Iterator[bytes]:
-        """Contents in order, each compared with what its list says of it (TREE-10, TREE-11)."""
+    def blocks(
+        self, refs: Iterable[ChunkRef], chunk_type: ObjectType, *, keep: bool = False
+    ) -> Generator[bytes, None, None]:
+        """Contents in order, each compared with what its list says of it (TREE-10, TREE-11). `keep`: as `Reader.get` takes it"""
         expected: deque[ChunkRef] = deque()
 
         def ids() -> Iterator[ObjectId]:
@@ -324,7 +354,7 @@ class Snapshot:
                 expected.append(ref)
                 yield ref.id
 
-        for plain in self._reader.get_many(ids(), chunk_type):
+        for plain in self._reader.get_many(ids(), chunk_type, keep=keep):
             ref = expected.popleft()
             if len(plain) != ref.length:
                 raise Malformed("chunk has another length than its list says", object_id=ref.id.hex())

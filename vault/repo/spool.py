@@ -58,16 +58,32 @@ class Spool:
 def opened(above: Path, entropy: Entropy) -> Spool | None:
     """A new spool below `above`, after those of the dead there were removed; None: none can be made."""
     try:
-        above.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _alone(above):
-            _sweep(above)
-            directory = above / entropy(16).hex()
-            directory.mkdir(mode=0o700)
-            descriptor = os.open(directory / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        return Spool(*_made(above, entropy), entropy)
     except OSError:
         return None
-    return Spool(directory, descriptor, entropy)
+
+
+@contextmanager
+def private_directory(above: Path, entropy: Entropy) -> Iterator[Path]:
+    """A new directory below `above`, gone at the end; those of the dead there are removed first. Raises  OSError"""
+    directory, descriptor = _made(above, entropy)
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _made(above: Path, entropy: Entropy) -> tuple[Path, int]:
+    """A directory, and the descriptor that keeps it locked."""
+    above.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _alone(above):
+        _sweep(above)
+        directory = above / entropy(16).hex()
+        directory.mkdir(mode=0o700)
+        descriptor = os.open(directory / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return directory, descriptor
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from functools import partial
 from types import TracebackType
 from typing import Final, Generic, Self, TypeVar
 
@@ -27,20 +28,24 @@ Pending = Future
 
 
 class _Pool(ThreadPoolExecutor):
-    """Waits for each of its threads. The library does not know of one in whose start an interrupt came, and would leave it."""
+    """Waits for each of its threads. The library does not know of one in whose start an interrupt came, and would leave it.
+
+    No thread holds the pool: one that was left in the middle of its end is dropped, and so ends its threads.
+    """
 
     def __init__(self, threads: int) -> None:
         self._begun: list[threading.Thread] = []
-        super().__init__(threads, thread_name_prefix="vault", initializer=self._begin)
-
-    def _begin(self) -> None:
-        self._begun.append(threading.current_thread())
+        super().__init__(threads, thread_name_prefix="vault", initializer=partial(_begin, self._begun))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         super().shutdown(wait, cancel_futures=cancel_futures)
         if wait:
             for thread in self._begun:
                 thread.join()
+
+
+def _begin(begun: list[threading.Thread]) -> None:
+    begun.append(threading.current_thread())
 
 
 def ordered(
@@ -114,11 +119,17 @@ class Running(Generic[T]):
         self._cancel = cancel
         self._body_failed = False
         self._first: BaseException | None = None
+        self._over = threading.Lock()  # one of C: an interrupt within `wait` leaves none of the library's behind
+        self._over.acquire()
         future.add_done_callback(self._ended)
 
     def result(self) -> T:
         """Raises the function's error."""
         return self._future.result()
+
+    def wait(self) -> None:
+        """Until the function has ended, however."""
+        self._over.acquire()
 
     def cancel(self) -> None:
         """For the body, and stages within it, to call when they fail: before anything is ended it is noted who failed first."""
@@ -132,8 +143,11 @@ class Running(Generic[T]):
         return self._first
 
     def _ended(self, done: Future[T]) -> None:
-        if done.exception() is not None and not self._body_failed:
-            self._cancel()
+        try:
+            if done.exception() is not None and not self._body_failed:
+                self._cancel()
+        finally:
+            self._over.release()
 
 
 @contextmanager
@@ -144,14 +158,23 @@ def alongside(function: Callable[[], T], *, cancel: Callable[[], None]) -> Itera
     cancel   called as soon as one of the two fails: makes the other end soon. What fails in the body calls `Running.cancel`
     """
     with _Pool(1) as pool:
-        beside = Running(pool.submit(function), cancel)
+        beside: Running[T] | None = None
         try:
+            beside = Running(pool.submit(function), cancel)
             yield beside
         except BaseException:
+            if beside is None:  # interrupted before anybody could have cancelled
+                cancel()
+                raise
             beside.cancel()
             first = beside.first()
             if first is not None:
                 raise first from None
+            raise
+        try:
+            beside.wait()
+        except BaseException:  # an interrupt: the function is not waited for any longer
+            cancel()
             raise
 
 
@@ -203,24 +226,35 @@ class BoundedPool:
         self._pool = _Pool(threads)
         self._bytes_max = bytes_max
         self._bytes = 0
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._error: BaseException | None = None
 
     def submit(self, function: Callable[[], T], *, size: int) -> Future[T]:
         """Raises the first error of any earlier task, so that a broken stage stops its feeder."""
-        with self._changed:
-            while self._error is None and self._bytes and self._bytes + size > self._bytes_max:
-                self._changed.wait()
-            if self._error is not None:
-                raise self._error
-            self._bytes += size
-        future = self._pool.submit(function)
-        future.add_done_callback(lambda done: self._finished(done, size))
+        try:
+            with self._lock:
+                while self._error is None and self._bytes and self._bytes + size > self._bytes_max:
+                    self._changed.wait()
+                if self._error is not None:
+                    raise self._error
+                self._bytes += size
+            future = self._pool.submit(function)
+            future.add_done_callback(lambda done: self._finished(done, size))
+        except BaseException:
+            self._end()  # what an interrupt left counted is never given back: nobody is to wait for it
+            raise
         return future
+
+    def _end(self) -> None:
+        """Whoever waits is told. Not with the error that is on its way: its traceback would be held, and all that hangs on it."""
+        with self._lock:
+            self._error = self._error or Interrupted("what feeds these tasks ended")
+            self._changed.notify_all()
 
     def _finished(self, done: Future[T], size: int) -> None:
         error = None if done.cancelled() else done.exception()
-        with self._changed:
+        with self._lock:
             self._bytes -= size
             if error is not None and self._error is None:
                 self._error = error
@@ -228,13 +262,13 @@ class BoundedPool:
 
     def raise_error(self) -> None:
         """Raise the first error of any task so far."""
-        with self._changed:
+        with self._lock:
             if self._error is not None:
                 raise self._error
 
     def drain(self) -> None:
         """Wait until nothing is under way, then raise the first error, if any."""
-        with self._changed:
+        with self._lock:
             while self._bytes and self._error is None:
                 self._changed.wait()
         self.raise_error()
@@ -245,6 +279,8 @@ class BoundedPool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is not None:
+            self._end()
         self._pool.shutdown(wait=True, cancel_futures=kind is not None)
 
 

@@ -24,6 +24,8 @@ INT_BYTES: Final = 4
 OFFSET_BYTES: Final = 8
 OFFSET_SET: Final = 2
 NO_DATA: Final = 3
+_NO_STRING: Final = -1
+"""Length of one that is not there, which is another than the empty one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,13 +92,19 @@ class _Reader:
     def int(self) -> int:
         sign = self.byte()
         value = int.from_bytes(self.take(self.int_bytes), "little")
-        if sign > 1:
+        if sign > 1 or (sign and not value):
             raise Malformed("a sign in the archive of pg_dump is neither 0 nor 1")
         return -value if sign else value
 
+    def flag(self) -> bool:
+        value = self.int()
+        if value not in (0, 1):
+            raise Malformed("a flag in the archive of pg_dump is neither 0 nor 1")
+        return value == 1
+
     def string(self) -> bytes | None:
         length = self.int()
-        return None if length < 0 else self.take(length)
+        return None if length == _NO_STRING else self.take(length)
 
 
 def decode(data: bytes) -> Archive:
@@ -136,7 +144,7 @@ def _decode_header(reader: _Reader) -> Header:
 
 def _decode_entry(reader: _Reader, header: Header) -> Entry:
     dump_id = reader.int()
-    had_dumper = reader.int() != 0
+    had_dumper = reader.flag()
     table_oid, oid, tag, desc = (reader.string() for _ in range(4))
     section = reader.int()
     definition, drop, copy, namespace, tablespace = (reader.string() for _ in range(5))
@@ -221,4 +229,4 @@ def encode_int(value: int) -> bytes:
 
 def encode_string(text: bytes | None) -> bytes:
     """Length and bytes; None is length -1."""
-    return encode_int(-1) if text is None else encode_int(len(text)) + text
+    return encode_int(_NO_STRING) if text is None else encode_int(len(text)) + text

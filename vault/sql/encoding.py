@@ -39,6 +39,14 @@ CODECS: Final[Mapping[str, str]] = {
 }
 
 
+ASCII: Final = "SQL_ASCII"
+
+
+def client_encoding(*servers: str) -> str:
+    """Of a script with rows of such servers: UTF8, into which they were converted, but for bytes that nobody converts."""
+    return ASCII if ASCII in servers else "UTF8"
+
+
 def codec_of(encoding: str) -> str:
     """Python's codec for a server encoding. Raises SourceError for one that has none"""
     try:

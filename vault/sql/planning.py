@@ -25,6 +25,16 @@ WITH RECURSIVE reached (relation, classid, objid) AS (
         UNION ALL
         SELECT 'pg_type'::regclass, a.atttypid FROM pg_type t JOIN pg_attribute a ON a.attrelid = t.typrelid
          WHERE r.classid = 'pg_type'::regclass AND t.oid = r.objid AND t.oid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped
+        UNION ALL
+        SELECT 'pg_opclass'::regclass, c.oid FROM pg_opclass c LEFT JOIN pg_range g ON g.rngtypid = r.objid
+         WHERE r.classid = 'pg_type'::regclass AND (c.opcintype = r.objid OR c.oid = g.rngsubopc)
+        UNION ALL
+        SELECT f.classid, f.objid FROM pg_opclass c, LATERAL (
+            SELECT 'pg_operator'::regclass, o.amopopr FROM pg_amop o WHERE o.amopfamily = c.opcfamily
+            UNION ALL
+            SELECT 'pg_proc'::regclass, p.amproc::oid FROM pg_amproc p WHERE p.amprocfamily = c.opcfamily
+        ) AS f (classid, objid)
+         WHERE r.classid = 'pg_opclass'::regclass AND c.oid = r.objid AND f.objid >= 16384
     ) AS x (classid, objid)
 ), trusted AS (
     SELECT oid FROM pg_roles WHERE rolsuper OR rolname = session_user
@@ -42,12 +52,8 @@ _VALUES: Final = """
     SELECT a.attrelid, 'pg_type'::regclass::oid, a.atttypid FROM pg_attribute a
      WHERE a.attrelid = {tables} AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid >= 16384
     UNION ALL
-    SELECT i.indrelid, x.classid, x.objid FROM pg_index i JOIN pg_opclass c ON c.oid = ANY(i.indclass), LATERAL (
-        SELECT 'pg_operator'::regclass::oid, o.amopopr::oid FROM pg_amop o WHERE o.amopfamily = c.opcfamily
-        UNION ALL
-        SELECT 'pg_proc'::regclass::oid, f.amproc::oid FROM pg_amproc f WHERE f.amprocfamily = c.opcfamily
-    ) AS x (classid, objid)
-     WHERE i.indrelid = {tables} AND (i.indisunique OR i.indisexclusion) AND x.objid >= 16384"""
+    SELECT i.indrelid, 'pg_opclass'::regclass::oid, c.oid FROM pg_index i JOIN pg_opclass c ON c.oid = ANY(i.indclass)
+     WHERE i.indrelid = {tables} AND (i.indisunique OR i.indisexclusion)"""
 """What values of the table's types, and comparing its keys, runs: checks of domains, operators, functions of their classes."""
 
 

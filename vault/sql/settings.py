@@ -33,6 +33,11 @@ SHARED: Final[Pairs] = (
 )
 """Of sessions that read and of those that restore: a value that one side alone had would garble rows on their way back."""
 
+TAKEN_IN: Final[Pairs] = (("array_nulls", "on"), ("transform_null_equals", "off"), ("exit_on_error", "off"))
+"""Of the same sessions, without any say in how rows are written: an array's NULL is not the word, `a = NULL` not `a IS NULL`, and an error
+no end of the session. Whoever owns a database can set the contrary there [B9].
+"""
+
 FIXED: Final[Pairs] = (
     *SHARED,
     ("quote_all_identifiers", "off"),
@@ -45,16 +50,20 @@ FIXED: Final[Pairs] = (
 
 RESTORING: Final[Pairs] = (
     *SHARED,
+    *TAKEN_IN,
     ("check_function_bodies", "off"),
     ("escape_string_warning", "off"),
+    ("default_transaction_isolation", "read committed"),
+    ("default_transaction_deferrable", "off"),
     ("client_min_messages", "warning"),
     ("idle_session_timeout", "0"),
     ("transaction_timeout", "0"),
     ("synchronous_commit", "off"),
 )
-"""pg_restore's, and SHARED. Definitions are UTF-8; COPY names the encoding of rows. What a server does not have is left out.
+"""pg_restore's, and those of reading. Definitions are UTF-8; COPY names the encoding of rows. What a server does not have is left out.
 
-Commits do not wait for the disk; `flush` does, once.
+A merge compares with what is there once it has the table's lock: no snapshot may be older, as in another isolation it is. Commits do not
+wait for the disk; `flush` does, once.
 """
 
 CONNECTION_CHECK: Final = "2s"
@@ -71,5 +80,5 @@ WHERE_KNOWN: Final[Pairs] = (
 
 def fixed(known: Collection[str]) -> str:
     """Statements that fix a session that reads, to follow BEGIN. `known`: which of WHERE_KNOWN the server has."""
-    pairs = (*FIXED, *((name, value) for name, value in WHERE_KNOWN if name in known))
+    pairs = (*FIXED, *TAKEN_IN, *((name, value) for name, value in WHERE_KNOWN if name in known))
     return "".join(f"SET LOCAL {name} = '{value}';" for name, value in pairs)

@@ -236,7 +236,7 @@ def set_large_object_owner(item: LargeObjectItem) -> str:
 
 
 def large_object_access(item: LargeObjectItem) -> list[str]:
-    """Grants in an order in which each grantor already may, and comment."""
+    """Grants in an order in which each grantor already may, and comment. Raises  Malformed: no privileges of a large object"""
     name = f"LARGE OBJECT {item.oid}"
     statements: list[str] = []
     if item.acl is not None:
@@ -254,6 +254,8 @@ def _large_object_grants(name: str, item: AclItem, owner: str) -> Iterator[str]:
     if item.grantor != owner:
         yield f"SET LOCAL SESSION AUTHORIZATION {quote(item.grantor)};"
     for letter, grantable in item.privileges:
+        if letter not in _LARGE_OBJECT_PRIVILEGES:
+            raise Malformed("an access privilege is none that a large object has")
         option = " WITH GRANT OPTION" if grantable else ""
         yield f"GRANT {_LARGE_OBJECT_PRIVILEGES[letter]} ON {name} TO {grantee}{option};"
     if item.grantor != owner:

@@ -1,12 +1,14 @@
 """A store in a local directory, with the discipline that makes a name mean its bytes.
 
 put      write tmp/<random>, fsync it, link it to its name (which fails if the name is taken), unlink tmp/<random>
-barrier  fsync every directory that got a name since the last one
+barrier  fsync every directory that got or lost a name since the last one, or in which something was looked at: what is found there
+         may be of a run that was killed before its own barrier, and is relied on from now on
 
 Invariant: a name, once visible, has all its bytes, and they were synced before the name existed; so no crash shows a
 torn file, and a name that a barrier covered survives power loss. A failed fsync is never tried again: the kernel
 reports a lost write once and then calls the page clean, so the store is poisoned instead.
-Never overwrites, never creates its root on opening (`create_local` does), never follows its own errors with a retry.
+Never overwrites, never creates its root on opening (`create_local` does), never follows its own errors with a retry; what is written
+where another directory stands meanwhile (`vault.store.root`) is an error at the next barrier.
 Spec 70-store.
 """
 
@@ -24,14 +26,15 @@ from typing import Final
 from vault.errors import AlreadyExists, LimitExceeded, Malformed, NotFound, StoreError
 from vault.limits import PACK_BYTES_MAX
 from vault.ports import Entropy, StoredFile
+from vault.store.creation import create_local as create_local
 from vault.store.disk import Disk, system_disk
+from vault.store.durable import NO_RENAME, give_name, replaces, sync_directory
 from vault.store.listing import walk
 from vault.store.mounts import network_of, own_mounts
 from vault.store.names import TEMPORARY, validate_name, validate_prefix
-from vault.store.oserror import full_or_failed, no_repository, store_error
+from vault.store.oserror import full_or_failed, store_error
+from vault.store.root import GONE, Root
 
-_NO_HARD_LINKS: Final = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS})
-_GONE: Final = frozenset({errno.ENOENT, errno.ENOTDIR})
 _WORN: Final = frozenset({errno.EIO, errno.EBADMSG, errno.EUCLEAN})
 """What a disk says of a bad sector, a file system of a wrong checksum: damage of this file, like any other."""
 
@@ -46,6 +49,7 @@ class LocalStore:
         self, root: Path, entropy: Entropy, *, disk: Disk | None = None, mounts: Callable[[], str] = own_mounts
     ) -> None:
         self._root = os.path.abspath(root)
+        self._held = Root(self._root)
         self._entropy = entropy
         self._disk: Disk = system_disk() if disk is None else disk
         self._mounts = mounts
@@ -57,7 +61,7 @@ class LocalStore:
 
     @property
     def url(self) -> str:
-        return os.fsencode(self._root).decode("utf-8", "backslashreplace")
+        return self._held.url
 
     @property
     def network(self) -> str:
@@ -66,6 +70,7 @@ class LocalStore:
     def put(self, name: str, data: bytes) -> None:
         validate_name(name)
         self._refuse_if_poisoned()
+        self._held.hold()
         if os.path.lexists(self._path(name)):
             self._mark(name)
             raise self._taken(name)
@@ -102,8 +107,17 @@ class LocalStore:
 
     def list(self, prefix: str) -> Iterator[StoredFile]:
         validate_prefix(prefix)
-        self._require_root()
-        return walk(self._root, prefix)
+        self._held.require()
+        directory = prefix.rpartition("/")[0]
+        if directory and os.path.isdir(self._path(directory)):
+            self._mark(prefix)
+        return self._walked(prefix)
+
+    def _walked(self, prefix: str) -> Iterator[StoredFile]:
+        for file in walk(self._root, prefix):
+            self._mark(file.name)
+            yield file
+        self._held.require()
 
     def delete(self, *names: str) -> None:
         for name in names:
@@ -113,12 +127,12 @@ class LocalStore:
             try:
                 self._disk.unlink(self._path(name))
             except OSError as error:
-                if error.errno not in _GONE:
+                if error.errno not in GONE:
                     failed = store_error(error, f"cannot delete {name} in {self.url}")
                     failed.__cause__ = error
                     refused.append(failed)
                 else:
-                    self._require_root()
+                    self._held.require()
             else:
                 self._mark(name)
         if refused:
@@ -128,13 +142,15 @@ class LocalStore:
         """As the port; also makes deletions durable. Waits for a barrier that runs in another thread."""
         with self._barrier:
             self._refuse_if_poisoned()
+            self._held.require()
             with self._lock:
                 dirty, self._dirty = self._dirty, set()
             for directory in sorted(dirty):
                 try:
-                    _sync_directory(self._disk, os.path.join(self._root, directory))
+                    sync_directory(self._disk, os.path.join(self._root, directory))
                 except OSError as error:
                     raise self._poisoned(error, directory or ".") from error
+            self._held.require()
 
     def sweep_tmp(self, *, older_than_ms: int) -> int:
         """Remove what killed runs left in `tmp/`, if older than that by the file system's own clock; return how many."""
@@ -149,7 +165,7 @@ class LocalStore:
                     self._disk.unlink(entry.path)
                     removed += 1
         except FileNotFoundError:
-            self._require_root()
+            self._held.require()
         except OSError as error:
             raise store_error(error, f"cannot clear {TEMPORARY}/ in {self.url}") from error
         return removed
@@ -176,7 +192,7 @@ class LocalStore:
             try:
                 descriptor = self._disk.open(path, flags)
             except FileNotFoundError:
-                self._require_root()
+                self._held.require()
                 with contextlib.suppress(FileExistsError):
                     self._disk.mkdir(os.path.dirname(path), 0o700)
                 descriptor = self._disk.open(path, flags)
@@ -220,34 +236,26 @@ class LocalStore:
                 raise store_error(error, f"cannot make the directory {part} in {self.url}") from error
 
     def _publish(self, temporary: str, name: str) -> None:
-        final = self._path(name)
         try:
-            try:
-                self._disk.link(temporary, final)
-            except OSError as error:
-                if error.errno not in _NO_HARD_LINKS:
-                    raise
-                self._disk.rename_new(temporary, final)
+            give_name(self._disk, temporary, self._path(name))
         except FileExistsError as error:
             self._mark(name)
             raise self._taken(name) from error
         except OSError as error:
-            if error.errno in {errno.ENOSYS, errno.EINVAL}:
-                raise StoreError(
-                    f"cannot write {name} in {self.url}",
-                    why="the file system has neither hard links nor a rename that never replaces",
-                    hint="put the repository on another file system",
-                ) from error
+            if error.errno in NO_RENAME:
+                raise replaces(f"cannot write {name} in {self.url}") from error
             raise store_error(error, f"cannot write {name} in {self.url}") from error
         self._mark(name)
 
     def _mark(self, name: str) -> None:
         """Have the next barrier sync the directory of `name`; on the first use also those above it.
 
-        They may have been made by a run that was killed before its barrier. For the same reason a name that is found
-        taken is marked: its writer synced the bytes, perhaps not the name.
+        They may have been made by a run that was killed before its barrier. For the same reason a name that is found is marked, and a
+        directory that is listed: its writer synced the bytes, perhaps not the name, and who deleted something perhaps not that.
         """
-        directory = os.path.dirname(name)
+        directory = name.rpartition("/")[0]
+        if directory in self._dirty:
+            return
         with self._lock:
             self._dirty.add(directory)
             if directory not in self._entered:
@@ -267,28 +275,21 @@ class LocalStore:
 
     def _poisoned(self, error: OSError, name: str) -> StoreError:
         with self._lock:
-            self._poison = f"an earlier sync of {name} failed: {os.strerror(error.errno or errno.EIO)}"
+            self._poison = f"an earlier sync of {name} failed: {error.strerror}"
         return full_or_failed(error, f"the sync of {name} in {self.url} failed")
-
-    def _require_root(self) -> None:
-        try:
-            if stat.S_ISDIR(os.stat(self._root).st_mode):
-                return
-        except OSError as error:
-            if error.errno not in _GONE:
-                raise store_error(error, f"cannot read {self.url}") from error
-        raise no_repository(self.url)
 
     @contextlib.contextmanager
     def _reading(self, name: str) -> Iterator[tuple[int, int]]:
         """Open `name`; give its descriptor and size, and translate what goes wrong inside."""
         validate_name(name)
+        self._held.hold()
         try:
             descriptor = os.open(self._path(name), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
             try:
                 status = os.fstat(descriptor)
                 if not stat.S_ISREG(status.st_mode):
                     raise StoreError(f"{name} in {self.url} is not a regular file")
+                self._mark(name)
                 yield descriptor, status.st_size
             finally:
                 os.close(descriptor)
@@ -300,51 +301,10 @@ class LocalStore:
                     hint="look at the disk's health, and copy the repository elsewhere",
                     file=name,
                 ) from error
-            if error.errno not in _GONE:
+            if error.errno not in GONE:
                 raise store_error(error, f"cannot read {name} in {self.url}") from error
-            self._require_root()
+            self._held.require()
             raise NotFound(f"{name} is not in {self.url}") from error
-
-
-def create_local(root: Path, *, disk: Disk | None = None) -> None:
-    """Make `root` and its `tmp/` (0700), and its parents where missing, all durable on return.
-
-    Raises  AlreadyExists: something is in `root` already; StoreFull; StoreError
-    """
-    calls: Disk = system_disk() if disk is None else disk
-    path = os.path.abspath(root)
-    url = os.fsencode(path).decode("utf-8", "backslashreplace")
-    try:
-        _make_durably(calls, path)
-        if set(os.listdir(path)) - {TEMPORARY}:
-            raise AlreadyExists(
-                f"{url} is not empty",
-                why="a repository is created in a new or empty directory",
-                hint="name another one",
-            )
-        _make_durably(calls, os.path.join(path, TEMPORARY))
-        _sync_directory(calls, path)
-    except OSError as error:
-        raise full_or_failed(error, f"cannot create a repository at {url}") from error
-
-
-def _make_durably(disk: Disk, path: str) -> None:
-    if os.path.isdir(path):
-        return
-    parent = os.path.dirname(path)
-    _make_durably(disk, parent)
-    with contextlib.suppress(FileExistsError):
-        disk.mkdir(path, 0o700)
-    _sync_directory(disk, path)
-    _sync_directory(disk, parent)
-
-
-def _sync_directory(disk: Disk, path: str) -> None:
-    descriptor = disk.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        disk.fsync(descriptor)
-    finally:
-        disk.close(descriptor)
 
 
 def _ancestors(directory: str) -> list[str]:

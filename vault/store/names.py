@@ -47,6 +47,11 @@ def is_segment(text: str) -> bool:
     return _SEGMENT.fullmatch(text) is not None
 
 
+def is_name(text: str) -> bool:
+    """Tell whether `text`, which something in the storage is called, is one: what a listing gives can be asked for."""
+    return not _name_fault(text)
+
+
 def _name_fault(name: str) -> str:
     if name == "":
         return "it is empty"

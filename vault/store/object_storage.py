@@ -12,13 +12,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from vault.bucket.client import Bucket
+from vault.bucket.client import Bucket, BucketObject
 from vault.errors import AlreadyExists, LimitExceeded, Malformed, NotFound, StoreError, Unavailable
 from vault.limits import PACK_BYTES_MAX
 from vault.ports import StoredFile
-from vault.store.names import is_segment, validate_name, validate_prefix
+from vault.store.names import is_name, validate_name, validate_prefix
 
 _CONFIG: Final = "config"
+_LAST: Final = "sweeps/"
+"""The last directory of a repository, and an empty one on most days: a listing of it can begin before it and end with it."""
 
 
 class ObjectStorage:
@@ -28,6 +30,8 @@ class ObjectStorage:
         self._bucket = bucket
         self._is_repository = False
         """Whether `config` was seen here: from then on it is always there."""
+        self._before_last = ""
+        """The last name before `_LAST` that was seen here."""
 
     @property
     def url(self) -> str:
@@ -89,6 +93,8 @@ class ObjectStorage:
     def delete(self, *names: str) -> None:
         for name in names:
             validate_name(name)
+            if name == self._before_last:
+                self._before_last = ""
         self._bucket.delete(names)
 
     def barrier(self) -> None:
@@ -97,7 +103,7 @@ class ObjectStorage:
     def _list(self, prefix: str) -> Iterator[StoredFile]:
         directory, slash, _ = prefix.rpartition("/")
         last = ""
-        for found in self._bucket.list(directory + slash):
+        for found in self._objects(directory + slash):
             if found.key <= last:
                 raise StoreError(
                     f"cannot use what {self.url} lists",
@@ -105,14 +111,23 @@ class ObjectStorage:
                     hint="use a bucket of the ordinary kind",
                 )
             last = found.key
-            if found.key.startswith(prefix) and _is_name(found.key):
+            if found.key.startswith(prefix) and is_name(found.key):
                 self._note(found.key)
                 yield StoredFile(name=found.key, size=found.size, modified_ms=found.modified_ms)
         if not last:
+            self._before_last = ""
             self._prove_empty(directory + slash)
+
+    def _objects(self, directory: str) -> Iterator[BucketObject]:
+        """Those of a directory; of the last one behind a name that was there, which proves that an empty one is empty."""
+        if directory == _LAST and self._before_last and self._bucket.begins_anywhere:
+            return self._bucket.list(after=_just_before(self._before_last))
+        return self._bucket.list(directory)
 
     def _note(self, name: str) -> None:
         self._is_repository = self._is_repository or name == _CONFIG
+        if self._before_last < name < _LAST:
+            self._before_last = name
 
     def _prove_empty(self, directory: str) -> None:
         """A page of anybody's with status 200 reads like an empty listing: of a repository there is always `config` to be listed.
@@ -162,5 +177,5 @@ class ObjectStorage:
         return b""
 
 
-def _is_name(key: str) -> bool:
-    return all(map(is_segment, key.split("/")))
+def _just_before(name: str) -> str:
+    return name[:-1] + chr(ord(name[-1]) - 1)

@@ -11,6 +11,7 @@ import pytest
 
 from vault.app import yielding
 
+AUTOGROUP = Path("/proc/self/autogroup")
 LOOK = "import os, vault.app.yielding as y; y.give_way(); print(os.getpriority(os.PRIO_PROCESS, 0), os.getpid(), flush=True); input()"
 
 
@@ -24,6 +25,17 @@ def test_it_takes_what_is_left() -> None:
         process.communicate("\n")
     assert niceness == "19"
     assert told.stdout.strip() == "idle"
+
+
+@pytest.mark.skipif(not AUTOGROUP.exists(), reason="this kernel shares the processor between processes alone")
+@pytest.mark.parametrize(("own", "expected"), [(True, "nice 19"), (False, "nice 0")])
+def test_a_session_gives_way_as_a_whole_if_it_is_its_own(own: bool, expected: str) -> None:
+    """What is nice in one session stands against nothing of another."""
+    look = f"import vault.app.yielding as y; y.give_way(session={own}); print(open({str(AUTOGROUP)!r}).read())"
+    done = subprocess.run(
+        [sys.executable, "-c", look], capture_output=True, text=True, start_new_session=True, check=True
+    )
+    assert done.stdout.strip().endswith(expected)
 
 
 @pytest.mark.parametrize("text", ["", "cpu", "cpu x", "intr 1 2 3"])

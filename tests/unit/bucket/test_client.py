@@ -60,4 +60,7 @@ def test_a_key_that_ends_every_listing_is_named(key: str) -> None:
         with pytest.raises(StoreError) as raised:
             list(bucket.list("packs/"))
     assert f"the key p/{key.removesuffix('&#10;')}" in raised.value.why
-    assert "remove that object" in raised.value.hint
+    assert (
+        "remove that object, which no pgvault wrote: aws s3api delete-object --bucket bucket --key "
+        in raised.value.hint
+    )

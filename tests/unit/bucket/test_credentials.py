@@ -151,6 +151,7 @@ def test_certificates_are_read_and_looked_at(tmp_path: Path) -> None:
     for variable in ("AWS_CA_BUNDLE", "PGVAULT_CA_BUNDLE"):
         assert find_access(S3, {**KEYS, variable: str(bundle)}).certificates == bundle.read_bytes()
         assert variable in refused("s3://b-1", {**KEYS, variable: str(tmp_path / "none")}).why
+        assert variable in refused("s3://b-1", {**KEYS, variable: "~nobody-has-this-name/ca.pem"}).why
     (tmp_path / "empty").write_text("", encoding="ascii")
     assert "no certificate" in refused("s3://b-1", {**KEYS, "AWS_CA_BUNDLE": str(tmp_path / "empty")}).message
 

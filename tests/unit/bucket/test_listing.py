@@ -53,6 +53,10 @@ def test_keys_of_a_plain_listing_stand_for_themselves() -> None:
         page("a").replace(b"<Size>5</Size>", b""),
         page("a").replace(b"2026-", b"soon-"),
         b'<!DOCTYPE x [<!ENTITY a "aaaa">]>' + page("a"),
+        b"<!--" + b" " * 5_000 + b'--><!DOCTYPE x [<!ENTITY a "aaaa">]>' + page("&a;").partition(b"?>")[2],
+        ('<!DOCTYPE x [<!ENTITY a "aaaa">]>' + page("&a;").decode().partition("?>")[2]).encode("utf-16"),
+        b'<?xml version="1.0" encoding="no-such"?><ListBucketResult/>',
+        page("a").replace(b"<Size>5</Size>", b"<Size>" + b"9" * 5_000 + b"</Size>"),
     ],
 )
 def test_what_is_no_listing_is_refused(body: bytes) -> None:
@@ -64,3 +68,4 @@ def test_etags_without_their_quotes_and_times_of_headers() -> None:
     assert [plain_etag(etag) for etag in ('"a-2"', "a", 'W/"a"', "")] == ["a-2", "a", "W/a", ""]
     assert header_time_ns("Mon, 30 Nov 2026 09:57:28 GMT") == 1_796_032_648_000_000_000
     assert header_time_ns("soon") == 0
+    assert header_time_ns("Mon, 30 Nov 99999999999 09:57:28 GMT") == 0

@@ -34,6 +34,11 @@ def test_a_command_at_the_end_and_a_long_word_are_not_broken() -> None:
     assert wrapped("file /" + "a" * 60 + " is there", 40, rest="  ") == ["file", "  /" + "a" * 60, "  is there"]
 
 
+def test_the_sign_that_ends_a_command_stays_with_it() -> None:
+    text = "one every day: pgvault schedule install; whether all is well: pgvault status, now"
+    assert wrapped(text, 40) == ["one every day: pgvault schedule install;", "whether all is well: pgvault status, now"]
+
+
 def test_wide_characters_take_two_columns() -> None:
     assert (cells("✅ ok"), cells("表"), cells("e\u0301")) == (5, 2, 1)
     assert laid(("name", "rows"), [("表", "1"), ("abc", "2")], Columns(), None) == ["name  rows", "表    1", "abc   2"]

@@ -198,3 +198,26 @@ def test_rows_of_no_column_have_others_beside_them() -> None:
 def test_rows_without_a_counterpart_are_malformed(left: bytes, right: bytes) -> None:
     with pytest.raises(Malformed):
         list(copytext.beside([left] if left else [], [right], [False, True]))
+
+
+FORMULAS = [
+    (b"=1+1", b"'=1+1"),
+    (b"+49 30", b"'+49 30"),
+    (b"-1 day", b"'-1 day"),
+    (b"@SUM(A1)", b"'@SUM(A1)"),
+    (b"\\t=1", b"'\t=1"),
+    (b"\\n=1", b"'\n=1"),
+    ("＝1".encode(), "'＝1".encode()),
+    (b"a;=1", b"a;=1"),
+    (b'a"b', b'a""b'),
+    (b"plain", b"plain"),
+    (b"", b""),
+]
+
+
+@pytest.mark.parametrize(("stored", "written"), FORMULAS)
+def test_for_a_spreadsheet_no_text_is_a_formula(stored: bytes, written: bytes) -> None:
+    """Numbers stay what they are, NULL stays empty."""
+    columns = (Column(name="=n", type="numeric", attnum=1), Column(name="t", type="text", attnum=2))
+    made = copytext.render("csv", [b"-1\t" + stored + b"\n\\N\t\\N\n"], NAME, columns, no_formulas=True)
+    assert b"".join(made) == b'"\'=n","t"\n-1,"' + written + b'"\n,\n'

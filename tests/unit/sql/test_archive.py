@@ -126,6 +126,24 @@ def test_decode_refuses_a_number_of_entries_that_cannot_be() -> None:
         decode(whole[:-5] + encode_int(2**31))
 
 
+def test_decode_refuses_what_encode_never_writes() -> None:
+    """So that what was read is written again byte for byte, whatever somebody changed in it."""
+    entry = Entry(
+        dump_id=777, had_dumper=True, table_oid=None, oid=b"8", tag=None, desc=None, section=1, definition=None, drop=None,
+        copy=None, namespace=None, tablespace=None, access_method=None, relation_kind=0, owner=None, needs=(),
+    )  # fmt: skip
+    whole = encode(replace(sample(), entries=(entry,)))
+    number, flag = encode_int(777), encode_int(1)
+    for old, new in (
+        (number + flag, number + encode_int(2)),
+        (number, b"\1" + bytes(4)),
+        (flag + encode_string(None), flag + encode_int(-2)),
+    ):
+        assert old in whole
+        with pytest.raises(Malformed):
+            decode(whole.replace(old, new, 1))
+
+
 @pytest.mark.postgres
 def test_header_and_contents_of_a_real_archive_are_reproduced_byte_for_byte(postgres: Cluster) -> None:
     name = postgres.createdb()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.unit.store.recording_disk import RecordingDisk
+from tests.recording_disk import RecordingDisk
 from vault.errors import AlreadyExists, LimitExceeded, NoRepository, NotFound, StoreError
 from vault.limits import PACK_BYTES_MAX
 from vault.store.local import LocalStore, create_local
@@ -83,6 +84,23 @@ def test_list_leaves_out_what_no_store_has_written(store: LocalStore, tmp_path: 
     os.symlink("nowhere", root / "packs/dangling")
     os.mkfifo(root / "packs/fifo")
     assert [file.name for file in store.list("")] == ["packs/a"]
+
+
+def test_list_follows_no_circle_and_no_depth(store: LocalStore, tmp_path: Path) -> None:
+    """Names are 255 characters at most, so nothing of ours lies deeper; a link at the top may lead to another disk."""
+    root = tmp_path / "repository"
+    store.put("packs/a", b"x")
+    os.symlink("circle", root / "packs/circle")
+    os.symlink("..", root / "packs/round")
+    os.symlink(".", root / "round")
+    (root / "packs" / "/".join(["deep"] * 60)).mkdir(parents=True)
+    (root / "packs" / "/".join(["deep"] * 60) / "file").write_bytes(b"x")
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "b").write_bytes(b"x")
+    os.symlink(tmp_path / "disk", root / "index")
+    assert [file.name for file in store.list("packs/")] == ["packs/a"]
+    assert [file.name for file in store.list("index/")] == ["index/b"]
+    assert {"index/b", "packs/a"} <= {file.name for file in store.list("")}
 
 
 def test_pipe_in_place_of_a_file_is_refused_without_waiting(store: LocalStore, tmp_path: Path) -> None:
@@ -182,3 +200,52 @@ def test_missing_rights_are_named_with_a_hint(tmp_path: Path) -> None:
             assert "owner of the repository" in caught.value.hint
     finally:
         os.seteuid(0)
+
+
+@pytest.mark.spec("STORE-12")
+@pytest.mark.parametrize("call", ["put", "list", "barrier", "missing", "delete"])
+def test_another_directory_in_its_place_is_an_error(tmp_path: Path, call: str) -> None:
+    """As where its file system goes away; `tests/file_systems.py` has real ones."""
+    create_local(tmp_path / "repository")
+    store = LocalStore(tmp_path / "repository", os.urandom)
+    store.put("packs/a", b"x")
+    (tmp_path / "repository").rename(tmp_path / "gone")
+    (tmp_path / "repository").mkdir()
+    calls: dict[str, Callable[[], object]] = {
+        "put": lambda: store.put("packs/b", b"x"),
+        "list": lambda: list(store.list("")),
+        "barrier": store.barrier,
+        "missing": lambda: store.get("packs/a"),
+        "delete": lambda: store.delete("packs/a"),
+    }
+    with pytest.raises(StoreError, match="another directory") as caught:
+        calls[call]()
+    assert "mount it" in caught.value.hint
+    assert os.listdir(tmp_path / "repository") == []
+
+
+@pytest.mark.spec("STORE-12")
+def test_a_directory_that_is_exchanged_while_a_barrier_syncs_is_noticed(tmp_path: Path) -> None:
+    create_local(tmp_path / "repository")
+
+    def exchange(kind: str, path: str) -> int:
+        if kind == "fsync" and path.endswith("packs"):
+            (tmp_path / "repository").rename(tmp_path / "gone")
+            (tmp_path / "repository").mkdir()
+        return 0
+
+    store = LocalStore(tmp_path / "repository", os.urandom, disk=RecordingDisk(exchange))
+    store.put("packs/a", b"x")
+    with pytest.raises(StoreError, match="another directory"):
+        store.barrier()
+
+
+def test_no_repository_is_made_where_names_are_replaced(tmp_path: Path) -> None:
+    class Replacing(RecordingDisk):
+        def link(self, path: str, new: str) -> None:
+            os.replace(path, new)
+
+    with pytest.raises(StoreError, match="cannot create a repository") as caught:
+        create_local(tmp_path / "repository", disk=Replacing())
+    assert "never replaces" in caught.value.why
+    assert os.listdir(tmp_path / "repository" / "tmp") == []

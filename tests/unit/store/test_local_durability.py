@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.unit.store.recording_disk import PowerLoss, RecordingDisk, Step
+from tests.power_loss import DiskModel
+from tests.recording_disk import RecordingDisk
 from vault.errors import StoreError, StoreFull, Unavailable
 from vault.limits import MIB
 from vault.store.local import LocalStore, create_local
@@ -88,13 +90,15 @@ def test_barrier_covers_a_name_that_another_process_put_without_one(root: Path) 
 def test_create_syncs_every_directory_that_it_makes(tmp_path: Path) -> None:
     disk = RecordingDisk()
     create_local(tmp_path / "a" / "b", disk=disk)
-    simulation = PowerLoss(str(tmp_path), [step for step in disk.steps if step.path.startswith(str(tmp_path))])
+    model = DiskModel(str(tmp_path / "a"), None)
+    for step in disk.steps:
+        model.replay(step)
     made = [step.path for step in disk.steps if step.kind == "mkdir"]
     assert made == [str(tmp_path / "a"), str(tmp_path / "a/b"), str(tmp_path / "a/b/tmp")]
     for path in made:
         after = [step.path for step in disk.steps[[step.path for step in disk.steps].index(path) :]]
         assert os.path.dirname(path) in after
-    assert simulation.pessimistic() == {}
+    assert model.pessimistic() == {"b": None, "b/tmp": None}
     assert [path.stat().st_mode & 0o777 for path in (tmp_path / "a", tmp_path / "a/b/tmp")] == [0o700, 0o700]
 
 
@@ -115,13 +119,15 @@ def test_power_loss_at_any_moment_tears_no_file_and_loses_nothing_behind_a_barri
     disk.note("barrier", " ".join(put))
 
     promised: list[str] = []
-    for length in range(len(disk.steps) + 1):
-        if length and disk.steps[length - 1].kind == "barrier":
-            promised = disk.steps[length - 1].path.split()
-        steps = [Step(kind="mkdir", path=str(root / "tmp")), *disk.steps[:length]]
-        simulation = PowerLoss(str(root), steps)
-        for left in (simulation.pessimistic(), simulation.eager_names()):
-            visible = {name: data for name, data in left.items() if not name.startswith("tmp/")}
+    model = DiskModel(str(root), {"tmp": None})
+    for step in disk.steps:
+        if step.kind == "barrier":
+            promised = step.path.split()
+            continue
+        model.replay(step)
+        for left in (model.as_written(), *model.states(most=256, choice=random.Random(1))):
+            assert left is not None
+            visible = {name: data for name, data in left.items() if data is not None and not name.startswith("tmp/")}
             assert visible == {name: contents[name] for name in visible}
             assert set(promised) <= set(visible)
     assert promised == list(contents)
@@ -230,3 +236,27 @@ def test_really_full_file_system_refuses_the_file_and_keeps_the_others(small_dis
     store.put("packs/2", bytes(2 * MIB))
     store.barrier()
     assert store.get("packs/2") == bytes(2 * MIB)
+
+
+@pytest.mark.spec("STORE-4")
+def test_barrier_covers_what_was_only_looked_at(root: Path) -> None:
+    """Somebody put it, or deleted beside it, and was killed before his barrier; from now on it is relied on."""
+    LocalStore(root, os.urandom).put("packs/a", b"x")
+    LocalStore(root, os.urandom).put("index/b", b"x")
+    disk = RecordingDisk()
+    store = LocalStore(root, os.urandom, disk=disk)
+
+    def synced() -> list[str]:
+        disk.steps.clear()
+        store.barrier()
+        return [os.path.relpath(step.path, root) for step in disk.steps if step.kind == "fsync"]
+
+    assert synced() == []
+    assert list(store.list("packs/none")) == []
+    assert synced() == [".", "packs"]
+    store.get_range("index/b", 0, 1)
+    assert synced() == [".", "index"]
+    assert [file.name for file in store.list("")] == ["index/b", "packs/a"]
+    assert synced() == ["index", "packs"]
+    assert list(store.list("snapshots/")) == []
+    assert synced() == []

@@ -53,3 +53,33 @@ def test_nothing_is_believed_where_a_listing_names_config(place: str) -> None:
 
     with answering(place, answers(listed, ABSENT)) as bucket:
         assert list(ObjectStorage(bucket).list("leases/")) == []
+
+
+@pytest.mark.spec("STORE-10")
+@pytest.mark.parametrize("swept", [[], ["p/sweeps/b"]], ids=["no sweep", "a sweep"])
+def test_the_last_directory_is_listed_behind_a_name_that_proves_it(swept: list[str]) -> None:
+    asked: list[str] = []
+
+    def listed(target: str) -> Message:
+        asked.append(target)
+        there = ["p/config", "p/snapshots/a1"] if "start-after" not in target else ["p/snapshots/a1"]
+        return listing(*there, *swept)
+
+    with answering("s3://bucket/p", answers(listed, CONFIG)) as bucket:
+        store = ObjectStorage(bucket)
+        list(store.list(""))
+        asked.clear()
+        assert [found.name for found in store.list("sweeps/")] == [name.removeprefix("p/") for name in swept]
+    assert len(asked) == 1
+    assert "start-after=p%2Fsnapshots%2Fa0" in asked[0]
+
+
+@pytest.mark.spec("STORE-10")
+def test_nothing_behind_a_name_that_was_there_is_not_believed() -> None:
+    answered = [listing("p/config", "p/snapshots/a1"), listing(), listing()]
+    with answering("s3://bucket/p", answers(lambda _: answered.pop(0), CONFIG)) as bucket:
+        store = ObjectStorage(bucket)
+        list(store.list(""))
+        with pytest.raises(StoreError, match="cannot list"):
+            list(store.list("sweeps/"))
+    assert answered == [], "the whole prefix was asked for"

@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -98,7 +98,7 @@ def drill_place(
                 advice=named.advice,
             )
             return
-        apart = _without_libpq(settings)
+        apart = without_libpq(settings)
         if not own:
             yield DrillPlace(settings=apart, conninfo=None, directories=directories, throwaway=True)
             return
@@ -180,7 +180,7 @@ def _directories(place: Path, snapshot: Snapshot) -> dict[str, str]:
     }
 
 
-def _without_libpq(settings: Settings) -> Settings:
+def without_libpq(settings: Settings) -> Settings:
     """Its variables would lead elsewhere than to our own server."""
     environment = {
         name: value
@@ -196,34 +196,62 @@ def _without_libpq(settings: Settings) -> Settings:
 def _start(
     settings: Settings, place: Path, snapshot: Snapshot, *, stack: ExitStack, notify: Callable[[str], None]
 ) -> tuple[EmbeddedServer, str, frozenset[str]]:
+    database = snapshot.manifest.database
+    assert database is not None
+    catalog = snapshot.catalog()
+    server, stubs = start_server(
+        settings,
+        place,
+        [(database.server, catalog)],
+        superuser=free_name(snapshot.roles()),
+        stack=stack,
+        notify=notify,
+    )
+    name = database.server.database if database.server.database not in _OF_POSTGRES - {"postgres"} else "restored"
+    create_database_like(settings, server, name, catalog, encoding=database.server.encoding)
+    return server, name, stubs
+
+
+def start_server(
+    settings: Settings,
+    place: Path,
+    of: Sequence[tuple[ServerFacts, CatalogFacts]],
+    *,
+    superuser: str,
+    stack: ExitStack,
+    notify: Callable[[str], None],
+) -> tuple[EmbeddedServer, frozenset[str]]:
+    """For what was on servers like those; with the extensions of which it has stand-ins. Raises  SourceError: none is new enough"""
     from vault.source.postgres.connection import extension_stubs
     from vault.source.postgres.connection.server_choice import server_for
     from vault.source.postgres.connection.throwaway_server import EmbeddedServer
 
-    database = snapshot.manifest.database
-    assert database is not None
-    program = server_for(database.server.version_num // 10_000, wiring.client_programs(settings))
+    major = max(server.version_num for server, _ in of) // 10_000
+    program = server_for(major, wiring.client_programs(settings))
     notify(f"starting PostgreSQL {program.major}")
-    roles, catalog = snapshot.roles(), snapshot.catalog()
     stubbed = program.major >= extension_stubs.SINCE_MAJOR
     path = {extension_stubs.SETTING: f"$system:{place / 'stubs'}"} if stubbed else {}
     server = EmbeddedServer(
-        place / "server", binaries=program.path.parent, settings={**_SETTINGS, **path}, superuser=free_name(roles)
+        place / "server", binaries=program.path.parent, settings={**_SETTINGS, **path}, superuser=superuser
     )
     stack.enter_context(server)
-    stubs = _write_stubs(settings, server, place / "stubs", catalog) if stubbed else frozenset[str]()
-    return server, _create_database(settings, server, database.server, catalog), stubs
+    catalogs = [catalog for _, catalog in of]
+    stubs = _write_stubs(settings, server, place / "stubs", catalogs) if stubbed else frozenset[str]()
+    return server, stubs
 
 
-def _write_stubs(settings: Settings, server: EmbeddedServer, place: Path, catalog: CatalogFacts) -> frozenset[str]:
-    """For extensions of the snapshot that the server does not have."""
+def _write_stubs(
+    settings: Settings, server: EmbeddedServer, place: Path, catalogs: Sequence[CatalogFacts]
+) -> frozenset[str]:
+    """For extensions of snapshots that the server does not have; of a version that the first of them has."""
     from vault.source.postgres.connection.extension_stubs import write_stubs
 
     with wiring.session(settings, server.dsn("template1")) as session:
         has = {
             row[0] for row in session.rows("SELECT name::text FROM pg_catalog.pg_available_extensions", doing=_DOING)
         }
-    return write_stubs(place, [(name, version) for name, version, _ in catalog.extensions if name not in has])
+    wanted = {name: version for one in reversed(catalogs) for name, version, _ in one.extensions if name not in has}
+    return write_stubs(place, wanted.items())
 
 
 def free_name(roles: Roles) -> str:
@@ -232,13 +260,14 @@ def free_name(roles: Roles) -> str:
     return next(name for number in range(len(taken) + 1) if (name := f"{SUPERUSER}{number or ''}") not in taken)
 
 
-def _create_database(settings: Settings, server: EmbeddedServer, was: ServerFacts, catalog: CatalogFacts) -> str:
-    """Of the source's name, encoding and locale, where they can be had."""
+def create_database_like(
+    settings: Settings, server: EmbeddedServer, name: str, catalog: CatalogFacts, *, encoding: str
+) -> None:
+    """Of the source's locale, where it can be had."""
     from vault.sql import names
     from vault.sql.databases import create_database
 
-    name = was.database if was.database not in _OF_POSTGRES - {"postgres"} else "restored"
-    attempts = list(create_database(name, catalog.database, encoding=was.encoding, version_num=server.major * 10_000))
+    attempts = list(create_database(name, catalog.database, encoding=encoding, version_num=server.major * 10_000))
     with wiring.session(settings, server.dsn("template1")) as session:
         session.run(f"DROP DATABASE IF EXISTS {names.quote(name)}", doing=_DOING)
         for number, statement in enumerate(attempts, 1):
@@ -248,7 +277,6 @@ def _create_database(settings: Settings, server: EmbeddedServer, was: ServerFact
             except SourceError:
                 if number == len(attempts):
                     raise
-    return name
 
 
 def _keep(server: EmbeddedServer, place: Path, database: str) -> KeptServer:

@@ -162,12 +162,12 @@ def _typed_repository(settings: Settings) -> bool:
 def _absolute(name: str, value: str, folder: Path) -> str:
     if name == "PGVAULT_REPOSITORY":
         return _absolute_location(value, folder)
-    return str(folder / Path(value).expanduser()) if name in _PATHS else value
+    return str(folder / os.path.expanduser(value)) if name in _PATHS else value
 
 
 def _absolute_location(text: str, folder: Path) -> str:
     """A repository: a plain path becomes absolute, a URL stays as it is."""
-    return text if ":" in text.partition("/")[0] else os.path.normpath(folder / Path(text).expanduser())
+    return text if ":" in text.partition("/")[0] else os.path.normpath(folder / os.path.expanduser(text))
 
 
 def carried_secrets(environment: Mapping[str, str]) -> list[str]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vault.app import upkeep, wiring
 from vault.app.conninfo import redacted
-from vault.errors import IntegrityError, Interrupted, Locked, SourceError, VaultError
+from vault.errors import IntegrityError, Interrupted, Locked, SourceError, StoreError, VaultError
 from vault.model.words import counted, size
 from vault.ops.schedule.upkeep import Saved, UpkeepStep, why_not_at_all, why_not_yet
 
@@ -142,13 +141,10 @@ class Upkeep:
             raise _Skipped(str(error)) from error
 
     def _check(self) -> str:
-        from vault.ops.check.run import Own, record, run
-
-        own = Own(cache_dir=self.settings.cache_dir, state_dir=self.settings.state_dir, now_ms=self.now_ms)
         indexed = self.repo.indexed(self.settings.cache_dir)
-        report = run(indexed, read_data=None, entropy=wiring.system_entropy, progress=self.progress, own=own)
-        host, now_ms = socket.gethostname(), max(0, self.now_ms)
-        record(indexed, report, host=host, now_ms=now_ms, entropy=wiring.system_entropy)
+        report = upkeep.check(
+            indexed, self.settings, read_data=None, now_ms=self.now_ms, progress=self.progress, unrecorded=_raised
+        )
         if report.damage:
             first = report.damage[0]
             raise IntegrityError(
@@ -157,6 +153,10 @@ class Upkeep:
                 hint="pgvault check --read-data, then pgvault help errors",
             )
         return f"{counted(report.snapshots, 'snapshot')} whole"
+
+
+def _raised(error: StoreError) -> None:
+    raise error
 
 
 def _failed(name: str, error: VaultError) -> UpkeepStep:

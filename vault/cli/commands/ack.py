@@ -82,7 +82,7 @@ def ack(invocation: Invocation, what: str | None, every: bool, reason: str | Non
     if left:
         _draw(out, left)
         out.talk('if it was meant: pgvault ack FINDING --reason "..."')
-        for line in _ways_back(opened, left)[:_WAYS_SHOWN_MAX]:
+        for line in _ways_back(settings, opened, left)[:_WAYS_SHOWN_MAX]:
             out.talk(f"if not: {line}")
 
 
@@ -91,15 +91,20 @@ def _named(settings: Settings, opened: Open, word: str) -> Known:
     return snapshot, opened.manifest(snapshot)
 
 
-def _ways_back(opened: Open, left: Sequence[Waiting]) -> list[str]:
+def _ways_back(settings: Settings, opened: Open, left: Sequence[Waiting]) -> list[str]:
     """From the good snapshots before these."""
+    from vault.app.database import DatabaseFlags, typed_again
     from vault.ops.guard.judge import held
     from vault.repo.remembered import unanswered
 
     ruins, known = {row.snapshot for row in left}, opened.snapshots()
     manifests = dict(known)
     goods = held(known, unanswered(opened), ruins)
-    return [way_back(good, manifests[good]) for good, ruin in goods.items() if ruin in ruins]
+    return [
+        way_back(good, manifests[good], typed_again(settings, DatabaseFlags(), manifests[good].source))
+        for good, ruin in goods.items()
+        if ruin in ruins
+    ]
 
 
 def _draw(out: Renderer, left: Sequence[Waiting]) -> None:

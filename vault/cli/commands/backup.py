@@ -234,7 +234,7 @@ def take(
     for text in warnings:
         out.insist(f"warning: {text}")
     if report.findings:
-        tell_findings(invocation, report)
+        tell_findings(invocation, report, database=_database_again(settings, plan))
     line = jsonout.backup(report)
     if invocation.json:
         out.json_line(line)
@@ -258,8 +258,16 @@ def take(
 _FINDINGS_SHOWN_MAX = 20
 
 
-def tell_findings(invocation: Invocation, report: BackupReport) -> None:
-    """Why the snapshot looks like a ruin, and the way on. Also when quiet."""
+def _database_again(settings: Settings, plan: BackupPlan) -> str:
+    from vault.app.database import DatabaseFlags, typed_again
+
+    options = plan.options
+    flags = DatabaseFlags(database=options.database, local=options.local, linked=options.linked)
+    return typed_again(settings, flags, plan.source)
+
+
+def tell_findings(invocation: Invocation, report: BackupReport, *, database: str) -> None:
+    """Why the snapshot looks like a ruin, and the way on. Also when quiet. `database`: words for it in the next command"""
     from vault.cli import about
 
     out, short = invocation.renderer(), report.id.hex()[:12]
@@ -271,7 +279,7 @@ def tell_findings(invocation: Invocation, report: BackupReport) -> None:
     out.insist("the last good one stays until somebody answers")
     out.insist(f'  next: if all of that was meant: pgvault ack {short} --reason "..."')
     if report.good is not None:
-        out.insist(f"  if not: {about.way_back(*report.good)}")
+        out.insist(f"  if not: {about.way_back(*report.good, database)}")
     out.insist("  what the words mean: pgvault help findings")
 
 

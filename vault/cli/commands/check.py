@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,14 +13,14 @@ from vault.cli import jsonout, progress, render
 from vault.cli.exit_codes import ExitCode
 from vault.cli.mending import next_steps
 from vault.cli.options import Invocation, command
-from vault.errors import Interrupted, RolledBack, StoreError, Unsupported, UsageError
+from vault.errors import Interrupted, RolledBack, Unsupported, UsageError
 from vault.model.words import counted
 
 if TYPE_CHECKING:
     from vault.cli.render import Renderer
+    from vault.errors import StoreError
     from vault.ops.check.amount import Amount
     from vault.ops.check.run import CheckReport
-    from vault.repo.state import Indexed
 
 AFFECTED_SHOWN_MAX = 10
 
@@ -50,40 +49,33 @@ AFFECTED_SHOWN_MAX = 10
     help="Read packs for so long (30m, 2h), those first that were not read for longest; --read-data is meant.",
 )
 def check(invocation: Invocation, read_data: str | None, max_duration: str | None) -> int:
-    import socket
-
+    from vault.app import upkeep
     from vault.app.quantities import age_ms
-    from vault.ops.check.run import Own, ReadingBroken, keep, record
-    from vault.ops.check.run import run as run_check
+    from vault.ops.check.run import ReadingBroken
 
     over_s = None if max_duration is None else age_ms(max_duration, option="--max-duration") / 1000
     part = amount(read_data if read_data is not None or over_s is None else "100%", is_timed=over_s is not None)
     clock, out, settings = wiring.SystemClock(), invocation.renderer(), invocation.settings()
     started_ms, started_s = clock.now_ms(), clock.uptime_s()
-    indexed = wiring.index_repository(settings)
-    own = Own(cache_dir=settings.cache_dir, state_dir=settings.state_dir, now_ms=started_ms)
-    noted = partial(
-        _noted, out, indexed, host=socket.gethostname(), now_ms=max(0, started_ms), entropy=wiring.system_entropy
-    )
+    indexed = wiring.index_repository(settings, goes_on=True)
     try:
         with progress.shown(out) as drawn:
-            report = run_check(
+            report = upkeep.check(
                 indexed,
+                settings,
                 read_data=part,
-                entropy=wiring.system_entropy,
+                now_ms=started_ms,
                 progress=drawn,
-                own=own,
+                unrecorded=partial(_unrecorded, out),
                 is_over=lambda: over_s is not None and clock.uptime_s() - started_s >= over_s,
             )
     except ReadingBroken as broken:
-        noted(keep, broken)
         read = counted(len(broken.read.whole), "pack")
         raise Interrupted(
             "interrupted",
             why=f"{read} had been read and found whole" + (f"; damage: {broken.lines[0]}" if broken.lines else ""),
             hint="pgvault check --max-duration 1h goes on" if part is not None else "pgvault check",
         ) from broken
-    noted(record, report)
     if invocation.json:
         out.json_line(jsonout.check(report, max(0, clock.now_ms() - started_ms) / 1000))
     else:
@@ -91,11 +83,8 @@ def check(invocation: Invocation, read_data: str | None, max_duration: str | Non
     return ExitCode.DAMAGE if report.damage else ExitCode.OK
 
 
-def _noted(out: Renderer, indexed: Indexed, leave: Callable[..., None], found: object, **facts: object) -> None:
-    try:
-        leave(indexed, found, **facts)
-    except StoreError as error:
-        out.insist(f"note: no record of this check could be left: {error.message}: {error.why}")
+def _unrecorded(out: Renderer, error: StoreError) -> None:
+    out.insist(f"note: no record of this check could be left: {error.message}: {error.why}")
 
 
 def amount(text: str | None, *, is_timed: bool = False) -> Amount | None:
@@ -152,9 +141,9 @@ def _draw(invocation: Invocation, report: CheckReport, *, read: Amount | None, n
         )
     if read is None or not read.is_all or report.read.left:
         last = report.data_read_ms
-        when = "this machine never did" if last is None else f"this machine last did {render.when(last, now_ms)}"
+        when = "was never done here" if last is None else f"was last done here {render.when(last, now_ms)}"
         part = "were not read" if read is None else "were read in part"
-        out.talk(f"the packs' bytes {part}; all of them {when}; to read them: pgvault check --read-data")
+        out.talk(f"the packs' bytes {part}; reading all of them {when}; next: pgvault check --read-data")
 
 
 COMMAND = check

@@ -66,7 +66,7 @@ def copy(invocation: Invocation, repo: str, specs: Sequence[str]) -> None:
         )
         return
     for done in report.copied:
-        out.line(
+        out.text(
             f"{done.origin.snapshot.hex()[:12]} of {done.source} is {done.id.hex()[:12]} there, {render.size(done.new_bytes)} new"
         )
     there = f", {report.there} were there" if report.there else ""

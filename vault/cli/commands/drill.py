@@ -78,8 +78,9 @@ def _work(run: Drill) -> None:
         run.restore()
         run.examine()
     except KeyboardInterrupt as stop:
-        left = "" if run.place.throwaway else "the database holds a part of the snapshot"
-        hint = "" if run.place.throwaway else "drill again, into a database that was created anew"
+        if run.place.throwaway:
+            raise
+        left, hint = "the database holds a part of the snapshot", "drill again, into a database that was created anew"
         raise Interrupted("interrupted", why=left, hint=hint) from stop
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -54,12 +55,13 @@ def _rules(function: Callable[..., Any]) -> Callable[..., Any]:
     "forget",
     help="Remove snapshots: those named, or all that no rule of a policy keeps.\n\nThe rules are the options, else those of "
     "[retention] in pgvault.toml. A snapshot that any rule keeps stays; so do pinned ones, and the newest whole and sound "
-    "one. Only --source's or the configuration's sources are looked at. Space is freed by a prune.",
+    "one. Only --source's or the configuration's sources are looked at. Space is freed by a prune.\n\nShows what goes and asks on a "
+    "terminal. Without one a policy is applied, as timers need it; snapshots that are named go only with --yes.",
     examples=[
         "pgvault forget --preset production --dry-run",
         "pgvault forget --preset production --prune",
         "pgvault forget --keep-within 7d --keep-monthly 12 --keep-tag release",
-        "pgvault forget 3fa2b1",
+        "pgvault forget 3fa2b1 --yes",
     ],
 )
 @click.argument("snapshots", nargs=-1, metavar="[SNAP]...")
@@ -110,7 +112,10 @@ def forget(
     going = counted(len(plan.going()), "snapshot")
     if not dry_run:
         if plan.going():
-            asking.agreed(out, f"Forget {going}?", yes=yes, nothing="nothing was forgotten")
+            ask = (
+                asking.required if snapshots else asking.agreed
+            )  # a policy is what a clock starts; names are what a person types
+            ask(out, f"Forget {going}?", yes=yes, nothing="nothing was forgotten")
         spared = operation.run(opened, plan, clock=clock, entropy=wiring.system_entropy).spared
     if not invocation.json:
         _conclude(out, plan, dry_run=dry_run, pruned=prune)
@@ -173,12 +178,27 @@ def _draw(invocation: Invocation, plan: ForgetPlan, calendar: Calendar) -> None:
     if shown and plan.kept() and sys.stdout.isatty():
         out.line()
         out.block("\n".join(months(plan.verdicts, calendar, signs="●○◐·" if fancy(sys.stdout) else "#o%.")))
+    for line in _series(plan):
+        out.talk(line)
     for snapshot in sorted(plan.inventory.unfinished):
         out.talk(f"{snapshot.hex()[:12]} was recorded as forgotten by a run that died; it goes now")
     for verdict in plan.verdicts:
         if verdict.misplaced:
             told = "its time breaks the order of the numbers, so it keeps and removes nothing"
             out.talk(f"warning: {verdict.candidate.id.hex()[:12]}: {told}; to remove it, name it")
+
+
+def _series(plan: ForgetPlan) -> Iterator[str]:
+    """Of sources whose snapshots do not all hold the same: a rule counts them apart, or one of a part would push out the whole."""
+    from vault.ops.project.backup_selection import described
+
+    held: dict[str, Counter[str]] = {}
+    for verdict in plan.verdicts if plan.by_policy else ():
+        held.setdefault(verdict.candidate.source, Counter())[verdict.candidate.selection] += 1
+    for source, series in held.items():
+        if len(series) > 1:
+            yield f"{source} has {len(series)} series, by what they hold, and each rule counts in each of them:"
+            yield from (f"  {counted(number, 'snapshot')} of {described(text)}" for text, number in series.items())
 
 
 def _conclude(out: Renderer, plan: ForgetPlan, *, dry_run: bool, pruned: bool) -> None:

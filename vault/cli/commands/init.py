@@ -80,8 +80,8 @@ def init(
         out.block(created.kit)
         out.line()
     _tell(invocation, prepared, created, kit_path=kit_path, last=first is not True)
-    if note:
-        out.talk(f"note: {note}")
+    for text in filter(None, (note, secret.remark(passphrase))):
+        out.talk(f"note: {text}")
     if first is None and prepared.attended:
         first = asking.choice("Take the first snapshot now?", words=("yes", "no"), default="yes") == "yes"
     if first:
@@ -145,14 +145,14 @@ def _tell(invocation: Invocation, prepared: Prepared, created: Created, *, kit_p
         )
         out.json_line(made if last else {**made, "type": "created"})
         return
-    out.text(f"repository {created.repository.hex()} created at {url}")
+    out.text(f"repository {created.repository.hex()} created at {url}", rest="  ")
     if kit_path:
-        out.text(f"recovery kit written to {kit_path}; keep it apart from the repository")
+        out.text(f"recovery kit written to {kit_path}; keep it apart from the repository", rest="  ")
     if generated is not None:
-        out.text(f"passphrase written to {generated.place} (0600); keep a copy apart from the repository")
+        out.text(f"passphrase written to {generated.place} (0600); keep a copy apart from the repository", rest="  ")
     if config is not None and written is not None:
         policy = f"; policy: {config.policy}" if config.policy else ""
-        out.text(f"configuration written to {config.path}{policy}")
+        out.text(f"configuration written to {config.path}{policy}", rest="  ")
         for line in written:
             out.line(f"  add by hand: {line}")
 
@@ -179,9 +179,13 @@ def _first_snapshot(invocation: Invocation, prepared: Prepared, passphrase: str)
     plan = plan_backup(settings, BackupOptions())
     opened = wiring.open_repository_with(settings, passphrase)
     code = take_in_turn(invocation, settings, plan, unlock=lambda: opened).code
-    invocation.renderer().talk(
-        "next: pgvault schedule install, for one every day; pgvault status says whether all is well"
-    )
+    where = "one every day: pgvault schedule install; whether all is well: pgvault status"
+    if secret.origin(settings).kind is secret.Kind.TERMINAL:
+        where = (
+            "for one every day put the passphrase into a file that is yours alone (chmod 600), and name it in pgvault.toml, "
+            "[repository] password_file; then: pgvault schedule install"
+        )
+    invocation.renderer().talk(f"next: {where}")
     return code
 
 

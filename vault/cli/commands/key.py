@@ -9,7 +9,7 @@ import click
 
 from vault.app import secret, wiring
 from vault.app.secret import SecretOrigin
-from vault.cli import about, jsonout
+from vault.cli import about, asking, jsonout
 from vault.cli.exit_codes import ExitCode
 from vault.cli.kit import KitFile, require_terminal
 from vault.cli.options import Group, Invocation, command
@@ -64,6 +64,7 @@ def add(invocation: Invocation, label: str) -> None:
     new = secret.additional_passphrase(settings)
     slot = keys.add_slot(opened, passphrase=new, label=label, clock=wiring.SystemClock(), entropy=wiring.system_entropy)
     _done(invocation, opened, "added", slot.hex())
+    _remark(invocation, new)
 
 
 @command("passwd", help="Replace the passphrase that you use by a new one.", examples=["pgvault key passwd"])
@@ -79,9 +80,15 @@ def passwd(invocation: Invocation) -> None:
     clock = wiring.SystemClock()
     slot = keys.change_passphrase(opened, old=old, new=new, clock=clock, entropy=wiring.system_entropy)
     _done(invocation, opened, "changed", slot.hex())
+    _remark(invocation, new)
     if advice := _where_to_write(secret.origin(settings)):
         invocation.renderer().talk(advice)
     invocation.renderer().talk(REVOKES_NOTHING)
+
+
+def _remark(invocation: Invocation, passphrase: str) -> None:
+    if text := secret.remark(passphrase):
+        invocation.renderer().talk(f"note: {text}")
 
 
 def _where_to_write(origin: SecretOrigin) -> str:
@@ -99,11 +106,20 @@ def _where_to_write(origin: SecretOrigin) -> str:
 
 @command("remove", help="Remove a key slot by its id; never the last one.", examples=["pgvault key remove 3fa9c1"])
 @click.argument("id")
-def remove(invocation: Invocation, id: str) -> None:
+@asking.YES
+def remove(invocation: Invocation, id: str, yes: bool) -> None:
     from vault.ops.repository import keys
 
-    opened = wiring.open_repository(invocation.settings())
-    slot = keys.remove_slot(opened, id.lower())
+    settings, out = invocation.settings(), invocation.renderer()
+    used = None if secret.recovery_kit(settings) is not None else secret.passphrase(settings)
+    opened = wiring.open_repository(settings) if used is None else wiring.open_repository_with(settings, used)
+    chosen = keys.slot_named(opened, id.lower())
+    if used is not None and keys.is_opened_by(opened, chosen, used):
+        out.insist("warning: it is the only one that your passphrase opens: from then on you need another passphrase")
+    label = next((slot.label for slot in keys.list_slots(opened.store).slots if slot.id == chosen), "")
+    named = f"key slot {chosen.hex()[:12]}" + (f" ({label})" if label else "")
+    asking.agreed(out, f"Remove {named}?", yes=yes, nothing="no key slot was removed")
+    slot = keys.remove_slot(opened, chosen.hex())
     _done(invocation, opened, "removed", slot.hex())
     invocation.renderer().talk(REVOKES_NOTHING)
 

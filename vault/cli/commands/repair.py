@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vault.app import processes, wiring
-from vault.cli import jsonout, progress, render
+from vault.cli import asking, jsonout, progress, render
 from vault.cli.exit_codes import ExitCode
 from vault.cli.options import Group, Invocation, command
-from vault.errors import Interrupted, UsageError
 from vault.model.words import counted
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ _SHOWN_MAX = 20
 
 
 def _options(function: Callable[..., Any]) -> Callable[..., Any]:
-    function = click.option("--yes", is_flag=True, help="Do it without asking.")(function)
+    function = asking.YES(function)
     return click.option("--dry-run", is_flag=True, help="Show the plan; change nothing.")(function)
 
 
@@ -47,9 +46,9 @@ def index(invocation: Invocation, yes: bool, dry_run: bool) -> int:
         out.talk(f"{error.file} cannot be read and will count no more: {error.message}")
     for error in planned.silent:
         out.talk(f"{error.file} does not say what is in it: {error.message}")
-    out.talk(
-        f"{counted(len(planned.packs), 'pack')} of {counted(planned.objects, 'object')} that no readable index names"
-    )
+    if planned.packs:
+        objects = counted(planned.objects, "object")
+        out.talk(f"{counted(len(planned.packs), 'pack')} of {objects} that no readable index names")
     done = not planned.is_empty and confirmed(out, yes=yes, dry_run=dry_run)
     if done:
         operation.run(opened, planned, entropy=wiring.system_entropy)
@@ -180,14 +179,10 @@ def _lease(purpose: str, now_ms: int) -> Lease:
 
 
 def confirmed(out: render.Renderer, *, yes: bool, dry_run: bool) -> bool:
-    """Raises  UsageError: there is nobody to ask; Interrupted: the answer is no"""
-    if dry_run or yes:
-        return yes and not dry_run
-    if not out.can_ask():
-        raise UsageError("nothing was repaired", why="there is no terminal to ask on", hint="add --yes")
-    if not out.ask("Repair as shown?"):
-        raise Interrupted("nothing was repaired", why="the answer was not yes")
-    return True
+    """Raises  as `asking.required`"""
+    if not dry_run:
+        asking.required(out, "Repair as shown?", yes=yes, nothing="nothing was repaired")
+    return not dry_run
 
 
 def ended(invocation: Invocation, text: str, *, done: bool, needed: bool, **shown: Any) -> None:

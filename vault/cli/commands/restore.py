@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +10,13 @@ import click
 
 from vault.app import processes, wiring
 from vault.app import restore as journey
-from vault.cli import jsonout, progress, restoring
+from vault.app.put_back import RowFlags
+from vault.cli import asking, jsonout, progress, putting_back, restoring
 from vault.cli.exit_codes import ExitCode
 from vault.cli.options import Invocation, command, database_options
+from vault.cli.progress import Heard
 from vault.errors import Interrupted, VaultError
+from vault.model.put_back import WantedRows
 
 if TYPE_CHECKING:
     from vault.app.restore import PlannedRestore, Restored
@@ -22,6 +26,36 @@ AGAIN = "restore again, into a database that was created anew and directories th
 AGAIN_THERE = "restore again: what has come is there and equal, the rest comes"
 
 
+def row_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Of `--rows`: the arguments are the fields of RowFlags."""
+    options = (
+        click.option(
+            "--rows", type=click.Choice([one.value for one in WantedRows]), help="Put single rows of one table back."
+        ),
+        click.option("--damaged-by", metavar="SNAP", help="With --rows: the first snapshot that has the damage."),
+        click.option(
+            "--xid", type=click.IntRange(min=3), metavar="N", help="With --rows changed: what this transaction wrote."
+        ),
+        click.option("--even-if-changed", is_flag=True, help="With --rows: whatever is there now, later work too."),
+        click.option(
+            "--where", metavar="EXPR", help="With --rows: rows of the snapshot for which this is true, in SQL."
+        ),
+        click.option(
+            "--with-references", is_flag=True, help="With --rows: rows that refer to them, and that they refer to, too."
+        ),
+        click.option("--fire-triggers", is_flag=True, help="With --rows: let triggers fire, and foreign keys act."),
+        click.option(
+            "--sample",
+            type=click.IntRange(0, 100),
+            metavar="N",
+            help="With --rows: show N rows of each kind, with values.",
+        ),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
 @command(
     "restore",
     help="Restore a snapshot, or a part of it, into a database and directories.\n\nShows the plan first and asks on a "
@@ -29,13 +63,18 @@ AGAIN_THERE = "restore again: what has come is there and equal, the rest comes"
     "only with -c; nothing is removed. Without --only, -a or -c the database must be empty. With --only it may be the damaged "
     "original: what is missing comes back, what is there and equal is left, what differs is shown, and replaced only with -c. "
     "What comes brings all that it needs: a table its types, keys, triggers, policies, grants. Roles that are missing are "
-    "created, others never altered. Ends with the counts of the target. Exit code 9 if something planned is missing.",
+    "created, others never altered. Ends with the counts of the target. Exit code 9 if something planned is missing.\n\nWith --rows "
+    "single rows of one table are put back: the plan says what was deleted, what was overwritten and by which transaction. A value is "
+    "put back only where the damage still stands: what was changed since is a conflict, listed and left, and rows that came since stay. "
+    "All of it is one transaction; what takes it back is written to a file first.",
     examples=[
         "pgvault restore latest -d postgresql:///new_database",
         "pgvault restore latest -d app_copy --dir migrations=./migrations --yes",
         "pgvault restore latest -d app_copy --dry-run",
         "pgvault restore latest -d app --into-source --only users",
         "pgvault restore latest -d app --into-source --only public.orders --only rls_policies",
+        "pgvault restore latest~1 -d app --into-source --only public.orders --rows all --damaged-by latest --dry-run",
+        "pgvault restore latest~1 -d app --into-source --only auth.users --rows missing --damaged-by latest --with-references",
     ],
 )
 @click.argument("snapshot")
@@ -56,11 +95,15 @@ AGAIN_THERE = "restore again: what has come is there and equal, the rest comes"
     "-c", "--clean", is_flag=True, help="Replace what differs: definitions, rows of tables that are there, files."
 )
 @click.option("--into-source", is_flag=True, help="Allow a database that is backed up here.")
+@row_options
 @click.option("--allow-cleartext", is_flag=True, help="Accept a connection to another host without TLS.")
 @click.option("-j", "--jobs", type=click.IntRange(1, 32), default=2, show_default=True, help="Connections.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@asking.YES
 def restore(invocation: Invocation, snapshot: str, **flags: Any) -> int:
+    rows = RowFlags(**{name: flags.pop(name) for name in RowFlags.__dataclass_fields__})
+    if rows.rows is not None or rows.named:
+        return putting_back.put_rows_back(invocation, snapshot, journey.RestoreFlags(**flags), rows)
     options = journey.RestoreFlags(**flags)
     clock, out, settings = wiring.SystemClock(), invocation.renderer(), invocation.settings()
     started_ms = clock.now_ms()
@@ -68,6 +111,7 @@ def restore(invocation: Invocation, snapshot: str, **flags: Any) -> int:
     from vault.ops.guard import judge
 
     opened, chosen, sources = wiring.open_among(settings, snapshot)
+    journey.require_directories(opened, chosen, request)
     held = nullcontext() if options.dry_run else processes.reading(opened, chosen)
     with held, journey.open_restore(settings, chosen, request, sources=sources) as planned:
         if text := judge.warning(opened, (chosen.id, chosen.manifest)):
@@ -77,7 +121,7 @@ def restore(invocation: Invocation, snapshot: str, **flags: Any) -> int:
             if invocation.json:
                 out.json_line(jsonout.foreseen(planned, started_ms))
             return ExitCode.OK
-        restoring.confirm(out, yes=options.yes)
+        asking.required(out, "Restore as shown?", yes=options.yes, nothing="nothing was restored")
         with progress.shown(out) as drawn:
             done = _run(planned, jobs=options.jobs, progress=drawn)
     duration_s = max(0, clock.now_ms() - started_ms) / 1000
@@ -89,11 +133,12 @@ def restore(invocation: Invocation, snapshot: str, **flags: Any) -> int:
 
 
 def _run(planned: PlannedRestore, *, jobs: int, progress: Progress) -> Restored:
-    """Whatever stops it says that the target is half filled. Raises  as `PlannedRestore.run`; Interrupted"""
+    """Whatever stops it says what the target holds. Raises  as `PlannedRestore.run`; Interrupted"""
+    heard = Heard(progress)
     try:
-        return planned.run(jobs=jobs, progress=progress)
+        return planned.run(jobs=jobs, progress=heard)
     except KeyboardInterrupt as stop:
-        raise Interrupted("interrupted", why="the target holds a part of the snapshot", hint=_again(planned)) from stop
+        raise Interrupted("interrupted", why=heard.so_far(), hint=_again(planned)) from stop
     except VaultError as error:
         error.hint = error.hint or _again(planned)
         raise

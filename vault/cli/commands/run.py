@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -68,9 +69,9 @@ def run(
         taken = _save(invocation, asked, words[0])
         # What looks like a ruin is saved, and so is the good one before it.
         if (taken.code not in SAVED or taken.incomplete) and not even_without_backup:
-            invocation.renderer().insist(
-                f"{words[0]} was not run, because there is no whole snapshot; --even-without-backup runs it all the same"
-            )
+            again = f"pgvault run --before --even-without-backup -- {shlex.quote(words[0])} ..."
+            invocation.renderer().insist(f"{words[0]} was not run, because there is no whole snapshot")
+            invocation.renderer().insist(f"  next: mend that, then the same again; or run it all the same: {again}")
             return taken.code
         passed.become(words, environment)
     code = passed.run(words, environment)

@@ -57,13 +57,13 @@ def _row(id: SnapshotId, manifest: Manifest, now_ms: int, notes: Remembered) -> 
     words = [*about.marks(manifest, now_ms), *(word for word, _ in about.notes(id, notes))]
     return (
         id.hex()[:12],
-        about.instant(manifest.created_ms)[:19].replace("T", " "),
+        about.instant(manifest.created_ms)[:16].replace("T", " "),
         render.age(manifest.created_ms, now_ms),
         manifest.source,
         manifest.host,
         *_server(manifest),
-        str(jsonout.tables(manifest)),
-        str(jsonout.rows(manifest)),
+        str(manifest.counts.tables),
+        str(manifest.counts.records),
         render.size(jsonout.source_bytes(manifest) + jsonout.file_bytes(manifest)),
         render.size(manifest.effort.new_bytes),
         " ".join([*(f"{key}={value}" for key, value in sorted(manifest.tags.items())), *dict.fromkeys(words)]),

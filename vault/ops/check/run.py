@@ -7,7 +7,7 @@ walked again while all that a listing shows is as it was (`remembered`), unless 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -130,11 +130,17 @@ def run(
     try:
         closure = Closure(repo, _lost(repo, findings), findings.add)
         whole = _check_snapshots(repo, closure, memory, findings)
+        if read_data is not None and read_data.is_all and read.left == 0:
+            for stray in strays.misnamed_packs(repo):
+                findings.add(stray)
     except KeyboardInterrupt as stop:
         raise ReadingBroken(read, findings.all()) from stop
-    _check_parents(repo, whole, findings)
+    gone = {
+        item.id for _, record in forgotten(repo.open).found for item in record.snapshots
+    }  # of the others `strays` tells
+    _check_parents(repo, whole, gone, findings)
     memory.save(whole)
-    notes = [*strays.remarks(repo), *_check_heads(repo, own, whole, findings)]
+    notes = [*strays.remarks(repo, gone), *_check_heads(repo, own, whole, findings)]
     data = DataRead(repo, own.state_dir)
     data_read_ms = data.load()
     if read_data is not None and read_data.is_all and read.left == 0 and not findings.all():
@@ -310,12 +316,11 @@ def _lost(repo: Indexed, findings: Damages) -> dict[ObjectId, IntegrityError]:
     return lost
 
 
-def _check_parents(repo: Indexed, whole: Mapping[SnapshotId, Manifest], findings: Damages) -> None:
+def _check_parents(
+    repo: Indexed, whole: Mapping[SnapshotId, Manifest], gone: Collection[SnapshotId], findings: Damages
+) -> None:
     """A parent that is neither there nor forgotten was lost (nothing knows of the newest one); numbers ascend from it (SNAP-5)."""
     there = {stored.name for stored in repo.open.store.list("snapshots/")}
-    gone = {
-        item.id for _, record in forgotten(repo.open).found for item in record.snapshots
-    }  # of the others `strays` tells
     for snapshot_id, manifest in whole.items():
         parent = manifest.parent
         if parent is not None and snapshot_name(parent) not in there and parent not in gone:

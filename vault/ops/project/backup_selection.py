@@ -39,11 +39,34 @@ def _last_of_each(patterns: Sequence[str]) -> list[str]:
 @lru_cache(maxsize=64)
 def narrowed(text: str) -> tuple[str, ...]:
     """The patterns that make a snapshot one of a part of its database, as flags; none of text that somebody else wrote otherwise."""
+    return _flags(_read(text), FLAGS)
+
+
+def narrowing(text: str) -> dict[str, tuple[str, ...]]:
+    """The same by key of FLAGS, as `encode` took them."""
+    lists = ((name, patterns) for name, patterns in _read(text).items() if name in FLAGS)
+    return {name: tuple(map(str, patterns)) for name, patterns in lists if isinstance(patterns, list)}
+
+
+def described(text: str) -> str:
+    """What tells the snapshots of one source apart: `the database with migrations`, `documents, --exclude *.log`."""
+    what = _read(text)
+    named = what.get("directories")
+    directories = [str(name) for name in named] if isinstance(named, list) else []
+    database = ["the database" + (" with " if directories else "")] if what.get("database") else []
+    held = "".join([*database, ", ".join(directories)]) or "nothing that is known here"
+    return ", ".join([held, *_flags(what, {**FLAGS, "exclude": "--exclude"})])
+
+
+def _read(text: str) -> Mapping[str, object]:
+    """Nothing of text that somebody else wrote otherwise."""
     try:
         what = json.loads(text)
     except ValueError:
-        return ()
-    if not isinstance(what, dict):
-        return ()
-    lists = ((flag, what.get(name)) for name, flag in FLAGS.items())
+        return {}
+    return what if isinstance(what, dict) else {}
+
+
+def _flags(what: Mapping[str, object], names: Mapping[str, str]) -> tuple[str, ...]:
+    lists = ((flag, what.get(name)) for name, flag in names.items())
     return tuple(f"{flag} {pattern}" for flag, patterns in lists if isinstance(patterns, list) for pattern in patterns)

@@ -170,22 +170,34 @@ def change_passphrase(repo: Open, *, old: str, new: str, clock: Clock, entropy: 
 def remove_slot(repo: Open, prefix: str) -> SlotId:
     """Remove the slot whose id starts with `prefix`; a damaged one too, or one that an init without end left behind.
 
-    Raises  NotThere; UsageError: ambiguous; UnsafeError: it is the last one of this repository
+    Raises  as `slot_named`; UnsafeError: it is the last one of this repository
     """
-    matches = [slot_id for slot_id, _ in slots(repo.store) if slot_id.hex().startswith(prefix)]
-    if not matches:
-        raise NotThere(f"no key slot {prefix}", hint="list them with: pgvault key list")
-    if len(matches) > 1:
-        raise UsageError(f"{prefix} names {len(matches)} key slots", hint="use more digits of the id")
-    if all(slot_id == matches[0] for slot_id, _, _ in _own_slots(repo)):
+    slot = slot_named(repo, prefix)
+    if all(slot_id == slot for slot_id, _, _ in _own_slots(repo)):
         raise UnsafeError(
             "this is the last key slot",
             why="without it only a recovery kit opens the repository",
             hint="add another first: pgvault key add",
         )
-    repo.store.delete(keyslot.slot_name(matches[0]))
+    repo.store.delete(keyslot.slot_name(slot))
     repo.store.barrier()
+    return slot
+
+
+def slot_named(repo: Open, prefix: str) -> SlotId:
+    """Raises  NotThere; UsageError: ambiguous"""
+    matches = [slot_id for slot_id, _ in slots(repo.store) if slot_id.hex().startswith(prefix)]
+    if not matches:
+        raise NotThere(f"no key slot {prefix}", hint="list them with: pgvault key list")
+    if len(matches) > 1:
+        raise UsageError(f"{prefix} names {len(matches)} key slots", hint="use more digits of the id")
     return matches[0]
+
+
+def is_opened_by(repo: Open, slot: SlotId, passphrase: str) -> bool:
+    """Whether who removes the slot would have to use another passphrase from then on."""
+    mine = [slot_id for slot_id, _, data in _own_slots(repo) if _opens(data, passphrase)]
+    return mine == [slot]
 
 
 def _own_slots(repo: Open) -> Iterator[tuple[SlotId, KeySlot, bytes]]:

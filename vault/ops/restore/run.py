@@ -28,7 +28,7 @@ from vault.ops.restore.routine_circles import Circles
 from vault.ops.restore.rows import RowLoader
 from vault.ops.restore.schedule import Schedule
 from vault.ops.restore.search_path import search_paths
-from vault.ops.restore.sessions import Sessions
+from vault.ops.restore.sessions import Sessions, watched
 from vault.ports import Progress, Target, TargetSession
 from vault.repo.snapshot import Snapshot
 from vault.sql import privileges, sqlstate, statements
@@ -89,9 +89,11 @@ def run(plan: RestorePlan, snapshot: Snapshot, *, target: Target, progress: Prog
     contents = plan.contents
     paths = search_paths(contents.roles, {entry.owner for entry in contents.entries})
     meant = contents.meanings(plan.target.version_num)
-    with Sessions(target, encoding=contents.server.encoding, jobs=jobs, search_paths=paths, meanings=meant) as sessions:
+    opened = Sessions(target, encoding=contents.server.encoding, jobs=jobs, search_paths=paths, meanings=meant)
+    with opened as sessions, watched(target, progress):
         restore = _Restore(plan, sessions, failures, progress)
         rows = RowLoader(plan, snapshot, sessions=sessions, failures=failures, progress=progress)
+        progress.stage("roles")
         with sessions.borrow() as session:
             cluster.create_roles(plan, session, failures)
             cluster.set_settings(plan, session, failures, here=False)

@@ -8,12 +8,26 @@ from __future__ import annotations
 import queue
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
+from threading import Event
 from types import TracebackType
 from typing import Self
 
 from vault.model.meaning import Meanings
-from vault.ports import Target, TargetSession
-from vault.repo.workers import BoundedPool
+from vault.ports import Progress, Target, TargetSession
+from vault.repo.workers import BoundedPool, alongside
+
+
+@contextmanager
+def watched(target: Target, progress: Progress) -> Iterator[None]:
+    """Meanwhile it is told whose locks are waited for."""
+    ended = Event()
+    watching = partial(target.watch, partial(progress.event, "waiting"), ended=ended.wait)
+    with alongside(watching, cancel=ended.set):
+        try:
+            yield
+        finally:
+            ended.set()
 
 
 class Sessions:

@@ -158,7 +158,8 @@ def run(
     left = [found for found in look.sweeps if not found.packs.isdisjoint(look.sizes.keys() - deleted)]
     over = [found for found in look.sweeps if found not in left]
     writers = _still_there(repo, look.leases) if over else ()
-    if not writers:
+    if over and not writers:
+        repo.store.barrier()  # a loss of power must not bring back a pack without the sweep that hides it (LEASE-4)
         denied += [one for found in over if (one := _try_delete(repo, found.name))]
     repo.store.barrier()
     return Reclaimed(

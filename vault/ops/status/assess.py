@@ -127,8 +127,22 @@ def _warnings(last: Known | None, own: Sequence[Known], *, now_ms: int) -> Itera
         yield "its time is in the future: its clock was ahead, or this one is behind"
     if narrowed(last[1].selection):
         yield f"a part of the database only: {', '.join(narrowed(last[1].selection))}"
+    yield from _without(last, own, now_ms=now_ms)
     if own[-1][0] != last[0]:
         yield f"{own[-1][0].hex()[:12]} is newer, and holds a part of the database only"
+
+
+def _without(last: Known, own: Sequence[Known], *, now_ms: int) -> Iterator[str]:
+    """What others of the source hold, and the last one was not asked for."""
+    newest = {part: pair for pair in own for part in _parts(pair[1])}
+    for part in sorted(newest.keys() - _parts(last[1])):
+        id, manifest = newest[part]
+        yield f"without {part}, which {id.hex()[:12]} has, {duration(max(0, now_ms - manifest.created_ms))} old"
+
+
+def _parts(manifest: Manifest) -> set[str]:
+    database = set() if manifest.database is None else {"the database"}
+    return database | {f"directory {name}" for name in manifest.directories}
 
 
 def _of_source(seen: Seen, one: SourceStatus, *, now_ms: int) -> Iterator[Reason]:

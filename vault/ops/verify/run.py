@@ -147,7 +147,9 @@ class _Verifying:
         self._rows = self._files = 0
 
     def one(self, snapshot_id: SnapshotId, manifest: Manifest, selectors: Callable[[str], Selectors]) -> None:
-        self._progress.stage(f"verifying {snapshot_id.hex()[:12]}")
+        # what the first one shares with nobody is read whole; of the later ones nobody knows how much
+        whole = None if self._verified or not self._part.is_whole else _bytes(manifest)
+        self._progress.stage(f"verifying {snapshot_id.hex()[:12]}", whole)
         before, earlier = self._told.times, self._told.findings.so_far()
         self._contents.of(snapshot_id, manifest)
         packs = self._closure.check(snapshot_id, manifest)
@@ -190,6 +192,11 @@ class _Verifying:
             mismatches=tuple(self._told.mismatches.values()),
             not_verified=tuple(self._told.not_verified.values()),
         )
+
+
+def _bytes(manifest: Manifest) -> int:
+    database = 0 if manifest.database is None else manifest.database.tables.sums.bytes
+    return database + sum(ref.sums.bytes for ref in manifest.directories.values())
 
 
 def record(repo: Indexed, report: VerifyReport, *, host: str, now_ms: int, entropy: Entropy) -> None:

@@ -45,12 +45,13 @@ def find_table(snapshot: Snapshot, text: str) -> TableItem:
     return named[0]
 
 
-def table_rows(snapshot: Snapshot, item: TableItem, form: str) -> Iterator[bytes]:
+def table_rows(snapshot: Snapshot, item: TableItem, form: str, *, no_formulas: bool = False) -> Iterator[bytes]:
     """Rows of a table in one of copytext.FORMATS: in UTF-8, except that `copy` is as captured, in the server's encoding.
 
     What is to be read has generated columns at their places, if all their values were captured; what is to be loaded has none.
 
-    Raises  UsageError: no such format, or rows that are not valid in their encoding
+    no_formulas  as `copytext.render`
+    Raises       UsageError: no such format, or rows that are not valid in their encoding
     """
     blocks = snapshot.rows(item)
     columns = item.columns
@@ -60,7 +61,7 @@ def table_rows(snapshot: Snapshot, item: TableItem, form: str) -> Iterator[bytes
     if form != "copy" and snapshot.manifest.database is not None:
         codec = codec_of(snapshot.manifest.database.server.encoding)
         blocks = copytext.to_utf8(copytext.whole_rows(blocks), codec)
-    return copytext.render(form, blocks, item.name, columns)
+    return copytext.render(form, blocks, item.name, columns, no_formulas=no_formulas)
 
 
 def left_out(snapshot: Snapshot, item: TableItem, form: str) -> str:

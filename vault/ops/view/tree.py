@@ -7,7 +7,7 @@ Nothing here writes. Memory: a few chunks, the names of the tables, and the orde
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -19,6 +19,8 @@ from vault.model.words import nearest
 from vault.ops.project.components import SUPABASE, Selectors, tables_of
 from vault.ops.view.archive.custom_format import archive_blocks, archive_bytes
 from vault.ops.view.backup_manifest import manifest_md
+from vault.ops.view.definitions.paths import FOLDER, FOLDER_BESIDE, DefinitionFiles
+from vault.ops.view.definitions.text import definition_sql
 from vault.ops.view.folders import folder, with_folders
 from vault.ops.view.paths import MANIFEST, RECORDS, read_path, table_files
 from vault.ops.view.scripts import users
@@ -83,6 +85,8 @@ class View:
         self._snapshot = snapshot
         self._selectors = selectors
         self._tables: dict[str, TableName] | None = None
+        self._definitions: DefinitionFiles | None = None
+        self._schema = FOLDER_BESIDE if FOLDER in snapshot.manifest.directories else FOLDER
 
     @property
     def taken_ms(self) -> int:
@@ -109,6 +113,8 @@ class View:
             yield from self._root(recursive)
         elif top == RECORDS:
             yield from (self._rendered(f"{RECORDS}/{name}") for name in sorted(self._records()))
+        elif top == self._schema:
+            yield from map(self._defined, self._files_of_schema().below(below, recursive=recursive))
         else:
             yield from self._captured(top, read_path(below), recursive)
 
@@ -117,15 +123,37 @@ class View:
 
         Raises  NotThere
         """
+        found = self.find(path)
+        if found is None:
+            raise self._not_there(path.strip("/"))
+        return found
+
+    def find(self, path: str) -> ViewEntry | None:
+        """As `entry`, for who asks for many that are not there: nobody looks for what was meant."""
         path = path.strip("/")
         top, _, below = path.partition("/")
         if top in self._snapshot.manifest.directories:
             return self._file_entry(top, read_path(below)) if below else self._directory(top)
-        if path == RECORDS and self._has_database():
-            return self._directory(RECORDS)
+        if path in self._folders():
+            return self._directory(path)
+        if top == self._schema and below and self._has_database():
+            files = self._files_of_schema()
+            return self._defined(below) if below in files.files or files.is_folder(below) else None
         if path in self._rendered_names() or (top == RECORDS and below in self._records()):
             return self._rendered(path)
-        raise self._not_there(path)
+        return None
+
+    def likeness(self, entry: ViewEntry) -> Hashable:
+        """Equal for files of this repository, whatever the snapshot, that surely hold the same."""
+        top, _, below = entry.path.partition("/")
+        database = self._snapshot.manifest.database
+        if entry.item is not None:
+            return entry.item.chunks
+        if database is not None and top == RECORDS:
+            return self._snapshot.table(self._records()[below]), database.server.encoding
+        if database is not None and top == self._schema:
+            return tuple(item.entry for item in self._files_of_schema().files[below])
+        return self._snapshot.id, entry.path
 
     def open(self, path: str) -> Iterator[bytes]:
         """The bytes of a file. Nothing is rendered before the first block is asked for.
@@ -160,6 +188,9 @@ class View:
             return manifest_md(self._snapshot, self._selectors)
         if path in _OF_A_DATABASE:
             return _OF_A_DATABASE[path](self._snapshot, self._selectors)
+        top, _, below = path.partition("/")
+        if top == self._schema:
+            return definition_sql(self._snapshot, self._files_of_schema().files[below])
         name = self._selectors.users_table if path == USERS else self._records()[path.removeprefix(f"{RECORDS}/")]
         return table_rows(self._snapshot, self._snapshot.table(name), "csv")
 
@@ -183,11 +214,24 @@ class View:
             self._tables = {f"{path}.csv": name for path, name in files.items()}
         return self._tables
 
+    def _files_of_schema(self) -> DefinitionFiles:
+        if self._definitions is None:
+            self._definitions = DefinitionFiles(self._snapshot.order())
+        return self._definitions
+
+    def _defined(self, below: str) -> ViewEntry:
+        path = f"{self._schema}/{below}"
+        return self._directory(path) if self._files_of_schema().is_folder(below) else self._rendered(path)
+
     def _has_database(self) -> bool:
         return self._snapshot.manifest.database is not None
 
+    def _folders(self) -> tuple[str, ...]:
+        """Top folders of what is rendered."""
+        return (RECORDS, self._schema) if self._has_database() else ()
+
     def _root(self, recursive: bool) -> Iterator[ViewEntry]:
-        directories = [*self._snapshot.manifest.directories, *([RECORDS] if self._has_database() else [])]
+        directories = [*self._snapshot.manifest.directories, *self._folders()]
         for name in sorted({*directories, *self._rendered_names()}):
             if name not in directories:
                 yield self._rendered(name)
@@ -201,7 +245,7 @@ class View:
         return ViewEntry(path=path, kind="file", size_bytes=None, mtime_ns=self._taken_ns(), mode=mode)
 
     def _directory(self, name: str) -> ViewEntry:
-        captured = "" if name == RECORDS else name
+        captured = name if name in self._snapshot.manifest.directories else ""
         return ViewEntry(
             path=name,
             kind="directory",
@@ -218,20 +262,21 @@ class View:
 
     def _captured(self, directory: str, below: bytes, recursive: bool) -> Iterator[ViewEntry]:
         prefix = below + b"/" if below else b""
-        for item in self._files(directory):
+        below_it = with_folders(self._snapshot.files_below(directory, below), mtime_ns=self._taken_ns())
+        for item in below_it:
             if item.path.startswith(prefix) and (recursive or b"/" not in item.path[len(prefix) :]):
                 yield _file_entry(directory, item)
 
     def _files(self, directory: str) -> Iterator[FileItem]:
         return with_folders(self._snapshot.files(directory), mtime_ns=self._taken_ns())
 
-    def _file_entry(self, directory: str, path: bytes) -> ViewEntry:
+    def _file_entry(self, directory: str, path: bytes) -> ViewEntry | None:
         try:
             return _file_entry(directory, self._snapshot.file(directory, path))
-        except NotThere as error:
+        except NotThere:
             if self._snapshot.has_below(directory, path):
                 return _file_entry(directory, folder(path, mtime_ns=self._taken_ns()))
-            raise self._not_there(f"{directory}/{path_text(path)}") from error
+            return None
 
     def _not_there(self, path: str) -> NotThere:
         near = nearest(path, islice(self._names_near(path), _NAMES_FOR_A_GUESS))
@@ -242,6 +287,9 @@ class View:
         yield from sorted(self._rendered_names())
         yield from (f"{RECORDS}/{name}" for name in self._records())
         top = path.partition("/")[0]
+        yield from self._folders()
+        if top == self._schema and self._has_database():
+            yield from (f"{top}/{name}" for name in self._files_of_schema().below("", recursive=True))
         for name in self._snapshot.manifest.directories:
             yield name
             if name == top:

@@ -171,6 +171,8 @@ def translated(message: str) -> Iterator[None]:
         raise UnsafeError(message, why=error.why or "it came meanwhile", hint="restore again") from error
     except Unavailable as error:
         raise Unreachable(message, why=f"{error.message}: {error.why}", hint=error.hint) from error
+    except NoRepository as error:  # as of a repository it is said that there is no bucket
+        raise Unreachable(message, why=error.why, hint=error.hint) from error
     except (StoreDenied, CredentialsRefused) as error:
         raise PermissionMissing(message, why=error.why, hint=error.hint) from error
     except StoreError as error:

@@ -19,6 +19,7 @@ from vault.errors import SourceError, UnsafeError
 from vault.model import Missing, State
 from vault.model.files import path_text
 from vault.ports import Entropy
+from vault.source.files.durable import sync_file_systems
 from vault.source.files.paths import DIRECTORY_FLAGS, DirectoryCursor, directory_error, open_root, split_path
 
 _FILE_MODE_BITS: Final = 0o1777
@@ -147,9 +148,9 @@ class DirectoryWriter:
                 raise
 
     def finish(self) -> Sequence[Missing]:
-        """Set modes and times of the directories, innermost first; return what is otherwise than in the snapshot.
+        """Set modes and times of the directories, innermost first, have all of it on the disk, and return what is otherwise than in the snapshot.
 
-        Raises  UnsafeError: a directory was swapped for a link; SourceError; PermissionMissing
+        Raises  UnsafeError: a directory was swapped for a link; SourceError: also if the disk could not write it; PermissionMissing
         """
         for path in sorted(self._directories, reverse=True):
             mode, mtime_ns = self._directories[path]
@@ -162,6 +163,10 @@ class DirectoryWriter:
                 finally:
                     os.close(descriptor)
         self._directories.clear()
+        try:
+            sync_file_systems(self._descriptor, {device for device, _ in self._made})
+        except OSError as error:
+            raise directory_error(error, f"cannot write {path_text(self._root)} to the disk") from error
         return tuple(self._changed)
 
     def _open(self, parts: list[bytes]) -> int:

@@ -52,7 +52,7 @@ class Witnesses:
 def settle(descriptor: int) -> bool:
     """Write back what is dirty and wait for a write that runs; whether that could be done. Waits for the disk."""
     try:
-        if (call := _libc("sync_file_range")) is None or call(
+        if (call := libc("sync_file_range")) is None or call(
             ctypes.c_int(descriptor), ctypes.c_int64(0), ctypes.c_int64(0), ctypes.c_uint(_WRITE_AND_WAIT)
         ):
             os.fdatasync(descriptor)
@@ -67,7 +67,7 @@ def settle(descriptor: int) -> bool:
 
 def _file_system(descriptor: int) -> int | None:
     """The magic number; None where there is none."""
-    call = _libc("fstatfs")
+    call = libc("fstatfs")
     if call is None:
         return None
     facts = ctypes.create_string_buffer(_STATFS_BYTES)
@@ -77,6 +77,6 @@ def _file_system(descriptor: int) -> int | None:
 
 
 @cache
-def _libc(name: str) -> Any:
+def libc(name: str) -> Any:
     """The C library's function on Linux, else None."""
     return getattr(ctypes.CDLL(None, use_errno=True), name, None) if sys.platform == "linux" else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vault.ops.project.backup_selection import FLAGS, encode
+from vault.ops.project.backup_selection import FLAGS, described, encode
 
 
 def text(**narrowing: list[str]) -> str:
@@ -22,3 +22,12 @@ def test_what_is_excluded_from_directories_depends_on_the_order() -> None:
     assert text(exclude=["*.env", "*.env"]) == text(exclude=["*.env"])
     assert text(exclude=["a", "!a", "a"]) == text(exclude=["!a", "a"]) != text(exclude=["a", "!a"])
     assert text(exclude=[]) == text()
+
+
+def test_what_is_held_in_words() -> None:
+    assert (
+        described(encode(True, ["edge_functions", "migrations"], {})) == "the database with edge_functions, migrations"
+    )
+    assert described(encode(False, ["documents"], {"exclude": ["*.log"]})) == "documents, --exclude *.log"
+    assert described(encode(True, [], {"exclude_tables": ["t"]})) == "the database, -T t"
+    assert described("somebody else's") == "nothing that is known here"

@@ -9,9 +9,13 @@ import pytest
 
 from tests.faults import Fault, FaultStore
 from tests.small_repository import CLOCK, TestClock, new_repository, quick_keys
+from vault.crypto import kdf
 from vault.errors import AuthenticationFailed, NotThere, StoreError, StoreFull, UnsafeError, UsageError, WrongPassphrase
 from vault.format.keyslot import decode_slot
+from vault.limits import KDF_MEMORY_KIB_MIN, KDF_PASSES_MIN
+from vault.model import Kdf
 from vault.ops.repository import keys
+from vault.repo import keyring
 from vault.repo.state import Closed, Open
 from vault.store.memory import MemoryStore
 
@@ -223,3 +227,27 @@ def test_no_repository_is_made_where_files_are_replaced() -> None:
         create(store, "one")
     assert "If-None-Match" in refused.value.hint
     assert store.files == {}
+
+
+def test_a_wrong_passphrase_costs_the_same_however_near_it_is(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every slot is derived for, at its price, and what comes out is compared by its tag alone."""
+    repo = Closed(store).open("one")
+    keys.add_slot(repo, passphrase="another, longer one", label="second", clock=CLOCK, entropy=os.urandom)
+    work: list[tuple[int, int]] = []
+    real = kdf.derive_kek
+
+    def derive(passphrase: str, cost: Kdf) -> bytes:
+        work.append((cost.passes, cost.memory_kib))
+        return real(passphrase, cost)
+
+    monkeypatch.setattr(keyring, "derive_kek", derive)
+    told = set()
+    for wrong in ("on", "one ", "One", "another, longer on", "x" * 1_000, "\N{WAVE DASH}"):
+        work.clear()
+        with pytest.raises(WrongPassphrase) as refused:
+            Closed(store).open(wrong)
+        assert work == [(KDF_PASSES_MIN, KDF_MEMORY_KIB_MIN)] * 2
+        told.add(str(refused.value))
+    assert len(told) == 1

@@ -6,9 +6,17 @@ import pytest
 
 from tests.values import schema_entry
 from vault.errors import Malformed
-from vault.model import Identity, Membership, RoleSetting, SchemaEntry, TableName
+from vault.model import ChunkList, Identity, LargeObjectItem, Membership, RoleSetting, SchemaEntry, TableName
 from vault.sql.roles import grant_role, set_setting
-from vault.sql.statements import AclItem, append_not_valid, plain_index, read_acl_item, read_key, set_owner
+from vault.sql.statements import (
+    AclItem,
+    append_not_valid,
+    large_object_access,
+    plain_index,
+    read_acl_item,
+    read_key,
+    set_owner,
+)
 
 
 def entry(desc: str, definition: str = "", *, tag: str = "t", drop: str = "DROP;", namespace: str = "s") -> SchemaEntry:
@@ -123,3 +131,10 @@ def test_membership_options_follow_the_version() -> None:
         grant_role(membership, version_num=160000, grantor=True)
         == 'GRANT "a" TO "b" WITH ADMIN TRUE, INHERIT FALSE GRANTED BY "c";'
     )
+
+
+@pytest.mark.parametrize("acl", ["a=Q/o", "a=r*Q/o", "a=*/o", "no item"])
+def test_privileges_that_no_large_object_has_are_refused(acl: str) -> None:
+    item = LargeObjectItem(oid=1, owner="o", acl=(acl,), comment=None, size=0, chunks=ChunkList())
+    with pytest.raises(Malformed):
+        large_object_access(item)

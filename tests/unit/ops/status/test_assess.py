@@ -302,3 +302,20 @@ def test_a_drill_that_is_configured_and_does_not_pass_in_time_is_told() -> None:
     assert told(drill(4, 1, source="other"), known=known) == [Trouble.OVERDUE]
     part = (*known, snapshot(6, 3, selection=PART))
     assert told(drill(6, 1), known=part) == [Trouble.OVERDUE], "a part proves the part"
+
+
+def test_a_snapshot_without_what_an_earlier_one_has_says_so() -> None:
+    listed = take(new_repository(MemoryStore()), FakeDatabase(tables={"public.t": [rows(1, 3)]})).manifest.database
+    assert listed is not None
+    documents = {"documents": listed.tables}
+    known = (
+        snapshot(1, 50, directories=documents),
+        snapshot(2, 49, directories=documents, database=None),
+        snapshot(3, 1),
+    )
+    assert app(seen(*known)).warnings == (f"without directory documents, which {known[1][0].hex()[:12]} has, 2 d old",)
+    only_files = (snapshot(1, 50), snapshot(2, 1, directories=documents, database=None))
+    assert app(seen(*only_files)).warnings == (
+        f"without the database, which {only_files[0][0].hex()[:12]} has, 2 d old",
+    )
+    assert app(seen(snapshot(1, 50), snapshot(2, 1, directories=documents))).warnings == ()

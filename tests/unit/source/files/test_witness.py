@@ -160,7 +160,7 @@ def test_where_nothing_can_be_written_back_nothing_is_a_witness(
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     (on_witness / "a").write_bytes(b"a")
-    monkeypatch.setattr(witness, "_libc", lambda name: None)
+    monkeypatch.setattr(witness, "libc", lambda name: None)
     assert not witness.witnesses(0)
     descriptor = os.open(on_witness / "a", os.O_RDONLY)
     assert witness.settle(descriptor), "fdatasync does where sync_file_range is not there"

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
+from vault.model import Identity
 from vault.model.words import counted, size
 from vault.ops.restore.plan.decision import Action, RowMode
 from vault.ops.restore.plan.steps import RestorePlan
@@ -26,7 +27,7 @@ def lines(plan: RestorePlan) -> Iterator[str]:
     yield f"into database {target.database} on PostgreSQL {target.version_num // 10000}, as {target.user}"
     apart = {at for steps in plan.exchanges for at in steps.exchange.entries}
     created = (at for at in plan.positions(Action.CREATE) if at not in apart)
-    kinds = Counter(plan.contents.items[at].identity.desc for at in created)
+    kinds = Counter(_kind(plan.contents.items[at].identity) for at in created)
     for kind, count in sorted(kinds.items(), key=lambda pair: (-pair[1], pair[0])):
         yield f"  {count} {kind}"
     yield from _others(plan)
@@ -43,6 +44,11 @@ def lines(plan: RestorePlan) -> Iterator[str]:
         yield f"also missing on the target, not selected: {entry.identity.desc} {where}{entry.tag}"
     yield from (f"differs, not changed: {difference}" for difference in plan.roles.differences)
     yield from (f"warning: {warning}" for warning in plan.warnings)
+
+
+def _kind(identity: Identity) -> str:
+    """As PostgreSQL calls it; a table has row-level security, and whether its owner obeys it, in an entry each."""
+    return f"{identity.desc}: {identity.sub}" if identity.sub == "FORCE" else identity.desc
 
 
 def _others(plan: RestorePlan) -> Iterator[str]:

@@ -31,6 +31,8 @@ CHUNK_BYTES: Final = 256 * 1024
 _END_OF_ROWS: Final = b"\\.\n\n\n"
 _BLOCK_OF_ROWS: Final = 1
 _BLOCK_OF_LARGE_OBJECTS: Final = 3
+_LARGE_OBJECTS: Final = b"2613"
+"""Oid of pg_largeobject, as pg_dump has it; `pg_restore --clean --if-exists` removes what the entry's oid names, whatever its drop says."""
 _INT_BYTES: Final = 1 + archive.INT_BYTES
 _OF_THE_ARCHIVE: Final = frozenset({b"ENCODING", b"STDSTRINGS", b"SEARCHPATH"})
 _WITH_STORAGE: Final = frozenset({"TABLE", "MATERIALIZED VIEW", "INDEX", "CONSTRAINT"})
@@ -298,6 +300,8 @@ class _Contents:
             yield _Part(
                 entry=replace(
                     archived,
+                    table_oid=_LARGE_OBJECTS,
+                    oid=str(item.oid).encode(),
                     definition=f"SELECT pg_catalog.lo_create('{item.oid}');\n".encode(),
                     drop=f"SELECT pg_catalog.lo_unlink('{item.oid}');\n".encode(),
                     owner=self._bytes(item.owner),

@@ -1,7 +1,7 @@
 """`complete_database_with_data.sql`: definitions, rows, sequences and large objects as one script for psql. Streams.
 
 In the steps of pg_restore: definitions, rows, what comes after rows, privileges, event triggers and refreshes. No SQL text is
-edited. The file is UTF-8 whatever the source's encoding; large objects are hexadecimal.
+edited. The file is UTF-8 whatever the source's encoding, but for rows of SQL_ASCII, which stand as they are; large objects are hexadecimal.
 """
 
 from __future__ import annotations

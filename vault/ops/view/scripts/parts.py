@@ -18,14 +18,17 @@ from vault.ops.view.executed.fence import dollar_quoted, fence_key
 from vault.ops.view.executed.operator_paths import Implied
 from vault.repo.snapshot import Snapshot
 from vault.sql import privileges, statements
+from vault.sql.encoding import client_encoding
 from vault.sql.names import literal, one_line, outside_quotes, quote
 
 OF_THE_ARCHIVE: Final = frozenset({"ENCODING", "STDSTRINGS", "SEARCHPATH"})
 """Settings of the session, which the head has."""
 _SETTINGS: Final = """SET statement_timeout = 0;
 SET lock_timeout = 0;
-SET client_encoding = 'UTF8';
+SET client_encoding = '{encoding}';
 SET standard_conforming_strings = on;
+SET array_nulls = on;
+SET transform_null_equals = off;
 SELECT pg_catalog.set_config('search_path', '', false);
 SET check_function_bodies = false;
 SET xmloption = content;
@@ -46,11 +49,15 @@ def entries(snapshot: Snapshot) -> Iterator[SchemaEntry]:
 
 
 def head(snapshot: Snapshot, *what: str) -> bytes:
-    """Comment lines, and the settings that every definition expects. Raises  NotThere: no database"""
+    """Comment lines, and the settings that every definition expects; of a database whose rows are any bytes these are not converted.
+
+    Raises  NotThere: no database
+    """
     if snapshot.manifest.database is None:
         raise NotThere("the snapshot holds no database")
     said = "".join(f"-- {line}\n" for line in what)
-    return f"--\n{said}-- pgvault snapshot {snapshot.id.hex()}\n--\n\n{_STOP}\\restrict {fence_key(snapshot)}\n\n{_SETTINGS}\n".encode()
+    settings = _SETTINGS.format(encoding=client_encoding(snapshot.manifest.database.server.encoding))
+    return f"--\n{said}-- pgvault snapshot {snapshot.id.hex()}\n--\n\n{_STOP}\\restrict {fence_key(snapshot)}\n\n{settings}\n".encode()
 
 
 def foot(snapshot: Snapshot) -> bytes:

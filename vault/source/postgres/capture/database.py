@@ -91,7 +91,8 @@ def open_capture(
     try:
         selection = options.selection()
         taken, unread = _view(reached, options, notify)
-        children = Children(environment=environment, connection=child_variables(server), password=server.password)
+        variables = pg_dump.variables(child_variables(server), known.odd_words)
+        children = Children(environment=environment, connection=variables, password=server.password)
         dumping = pg_dump.start(
             reached.dump, children, taken, selection, unread=unread, lock_timeout_s=DUMP_LOCK_TIMEOUT_S
         )
@@ -280,7 +281,8 @@ class PostgresCapture:
             clerk.run(fresh, doing=doing)
             changed = tuple(definition_fingerprints.changed(clerk, before, definition_fingerprints.read(clerk)))
         clerk.run("COMMIT", doing=doing)
-        self._server = server_facts.flushed(clerk, self._server)
+        if self._parts.options.is_base:
+            self._server = server_facts.flushed(clerk, self._server)
         return changed
 
     def abort(self) -> None:

@@ -17,6 +17,7 @@ import psycopg
 
 from vault.errors import Incoherent, SourceError
 from vault.model import State, TableName
+from vault.model.words import counted
 from vault.source.postgres.capture import gaps, sequences, tables
 from vault.source.postgres.connection import server_facts
 from vault.source.postgres.connection.connect import Server, Session, connect, translate
@@ -84,7 +85,7 @@ def _attempt(leader: Session, server: Server, known: server_facts.Basics, reques
     held = len(first) <= known.lock_slots // SHARE_OF_LOCK_TABLE
     before = server_facts.insert_lsn(leader, in_recovery=known.in_recovery)
     if held:
-        request.notify(f"locking {len(first)} tables")
+        request.notify(f"locking {counted(len(first), 'table')}, waiting {request.lock_timeout_s:g} s at most")
     leader.run(BEGIN + settings, doing="beginning the snapshot")
     if held:
         _lock(leader, server, first, request.lock_timeout_s)

@@ -30,6 +30,8 @@ class CaptureOptions:
     allow_cleartext: bool = False
     definitions_only: bool = False
     """No rows will be read: a reader from whom row-level security hides some is good enough."""
+    is_base: bool = True
+    """A later capture may rely on this one: the server writes its log to the disk past it. False: nothing is written there."""
     lock_timeout_s: float = LOCK_TIMEOUT_S
     large_table_bytes: int = LARGE_TABLE_BYTES
     """Tables from this size on are read through psql, if there is one."""

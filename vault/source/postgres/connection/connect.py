@@ -315,9 +315,13 @@ def _no_connection(error: psycopg.Error, server: Server) -> Unreachable:
     return unreachable
 
 
+_NO_SECRET: Final = "postgres"
+"""Every local stack of Supabase has this password; hidden, it would be shown by what is left of paths and names."""
+
+
 def _without_password(said: str, server: Server) -> str:
     """Of libpq's text; the user and the database that were named stay readable, also where the password is the same word."""
-    if not server.password:
+    if server.password in (None, "", _NO_SECRET):
         return said
     named = (
         (word, server.parameters.get(key)) for word, key in (("user", "user"), ("role", "user"), ("database", "dbname"))

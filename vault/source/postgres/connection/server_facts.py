@@ -15,6 +15,7 @@ _BASICS: Final = """
 SELECT current_setting('server_version_num')::int, current_setting('server_version'), current_setting('server_encoding'),
        pg_is_in_recovery(), current_database()::text, current_user::text, r.rolsuper, r.rolsuper OR r.rolbypassrls,
        ARRAY(SELECT name FROM pg_settings WHERE name = ANY(%s)),
+       ARRAY(SELECT name FROM pg_settings WHERE (name, setting) IN (('standard_conforming_strings', 'off'), ('quote_all_identifiers', 'on'))),
        current_setting('max_locks_per_transaction')::int8,
        current_setting('max_connections')::int8 + current_setting('max_prepared_transactions')::int8,
        coalesce(current_setting('autovacuum_worker_slots', true), current_setting('autovacuum_max_workers'))::int8
@@ -60,6 +61,8 @@ class Basics:
     sees_all_rows: bool
     search_path: Sequence[str]
     known_settings: Sequence[str]
+    odd_words: Sequence[str]
+    """Settings of this role or database by which pg_dump writes definitions in other words than it does elsewhere."""
     lock_slots: int
     """Locks that the server promises to client transactions."""
     lock_table: int
@@ -75,7 +78,7 @@ def basics(session: Session) -> Basics:
     path = session.row(_SEARCH_PATH, doing=doing)[0]
     with session.apart(doing=doing):
         row = session.row(_BASICS, [[name for name, _ in WHERE_KNOWN]], doing=doing)
-    version, text, encoding, recovery, database, user, superuser, all_rows, known, each, clients, others = row
+    version, text, encoding, recovery, database, user, superuser, all_rows, known, odd, each, clients, others = row
     return Basics(
         version=version,
         version_text=text,
@@ -87,9 +90,20 @@ def basics(session: Session) -> Basics:
         sees_all_rows=all_rows,
         search_path=path,
         known_settings=known,
+        odd_words=odd,
         lock_slots=each * clients,
         lock_table=each * (clients + others),
     )
+
+
+def database_key(session: Session) -> tuple[str, int]:
+    """What the database is told by (ServerFacts.database_key)."""
+    system_id, oid = session.row(
+        "SELECT (SELECT system_identifier FROM pg_control_system())::text,"
+        " (SELECT oid::int8 FROM pg_database WHERE datname = current_database())",
+        doing="asking which database it is",
+    )
+    return system_id, oid
 
 
 def require_unfiltered(known: Basics) -> None:

@@ -69,6 +69,23 @@ def unread_data(session: Session) -> tuple[str, int]:
     return ("", every) if alike else ("*.*_seq", others)
 
 
+_WORDS: Final = {"standard_conforming_strings": "on", "quote_all_identifiers": "off"}
+"""With the first one off pg_dump doubles every backslash, in comments and whatever else it quotes itself, and a restore would keep both [B9]."""
+
+
+def variables(connection: Mapping[str, str], odd_words: Sequence[str]) -> dict[str, str]:
+    """`connection`, with which pg_dump writes as it does elsewhere: nobody can set anything in its session.
+
+    Only where it must be: a pooler may refuse options at the start of a session [C4].
+    """
+    options = [f"-c {name}={_WORDS[name]}" for name in odd_words]
+    return (
+        {**connection, "PGOPTIONS": " ".join([*filter(None, [connection.get("PGOPTIONS")]), *options])}
+        if options
+        else {**connection}
+    )
+
+
 def start(
     program: Program, children: Children, view: Exported, selection: Selection, *, unread: str, lock_timeout_s: float
 ) -> ChildProcess:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, LiteralString
 
 import psycopg
 
-from vault.errors import PermissionMissing, SourceError
+from vault.errors import PermissionMissing, SourceError, VaultError
 from vault.model import Identity, Present, TableName, TargetFacts, TargetSchema
 from vault.model.meaning import Meanings, meanings
 from vault.ports import SchemaDump
@@ -33,8 +33,9 @@ from vault.source.postgres.connection.connect import (
 )
 from vault.source.postgres.connection.programs import Programs
 from vault.source.postgres.connection.sql_text import text
-from vault.source.postgres.target import index_memory, silent_triggers
+from vault.source.postgres.target import index_memory, silent_triggers, waits
 from vault.source.postgres.target.attempts import translate
+from vault.source.postgres.target.put_back.session import PostgresPutBack
 from vault.source.postgres.target.session import PostgresTargetSession, apply_settings
 from vault.source.postgres.target.silent_triggers import REPLICA
 from vault.sql.emptiness import IN_THE_WAY
@@ -108,7 +109,7 @@ class _Reading:
 
 
 class PostgresTarget:
-    """Implements ports.Target."""
+    """Implements ports.Target, and ports_of_put_back.PutBackTarget."""
 
     def __init__(self, server: Server, facts: TargetFacts, reading: _Reading) -> None:
         self._server = server
@@ -170,6 +171,32 @@ class PostgresTarget:
                 search_paths=search_paths,
                 meanings=meanings,
             )
+        except psycopg.Error as error:
+            raise translate(error, "the target refused a setting") from error
+
+    def watch(self, tell: Callable[[str], None], *, ended: Callable[[float], bool]) -> None:
+        try:
+            observer = connect(self._server)
+            try:
+                waits.until(ended, observer, self._pids, tell=tell)
+            finally:
+                observer.close()
+        except VaultError as error:  # the restore meets what is wrong itself
+            if not ended(0):
+                tell(f"what it waits for is not told from here on: {error.message}: {error.why}")
+
+    def _pids(self) -> list[int]:
+        with self._lock:
+            return [session.pid for session in self._sessions if not session.connection.closed]
+
+    def put_back(self) -> PostgresPutBack:
+        """See ports_of_put_back.PutBackTarget."""
+        session = connect(self._server)
+        with self._lock:
+            self._sessions.append(session)
+        try:
+            apply_settings(session.connection)
+            return PostgresPutBack(session.connection)
         except psycopg.Error as error:
             raise translate(error, "the target refused a setting") from error
 

@@ -23,6 +23,13 @@ select exists (
 """
 """Whether a condition, which is the snapshot's text, is also that of an extension here whose owner is trusted."""
 
+_EVENTS: Final[LiteralString] = """
+select p.oid::pg_catalog.regprocedure::text from pg_catalog.pg_event_trigger e join pg_catalog.pg_proc p on p.oid = e.evtfoid
+  join pg_catalog.pg_roles r on r.oid = p.proowner
+ where e.evtevent <> 'login' and e.evtenabled in ('O', 'A') and not (r.rolsuper or r.rolname = session_user) order by 1
+"""
+"""What somebody else wrote and a superuser made an event trigger of: making the temporary table calls it."""
+
 
 def require_harmless(connection: Connection, table: TableItem) -> None:
     """To be asked right before rows of `table` are staged and compared with what is there, partitions included.
@@ -34,6 +41,10 @@ def require_harmless(connection: Connection, table: TableItem) -> None:
     oids = [int(oid) for (oid,) in connection.execute(_FAMILY, {"name": name}).fetchall()]
     for function in foreign(Session(connection), oids, values=True).values():
         raise SourceError(doing, why=f"looking at them would run {function}, which somebody else owns")
+    for (function,) in connection.execute(_EVENTS).fetchall():
+        raise SourceError(
+            doing, why=f"looking at them would run {function}, which an event trigger calls and somebody else owns"
+        )
     if table.condition:
         values = {"name": name, "condition": table.condition}
         if not connection.execute(_CONDITION, values).fetchall()[0][0]:

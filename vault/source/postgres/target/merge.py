@@ -21,6 +21,7 @@ from vault.source.postgres.connection.sql_text import text
 from vault.source.postgres.rows.unplannable import foreign
 from vault.source.postgres.target.comparing import by_hash_or_merge
 from vault.source.postgres.target.harmless import require_harmless
+from vault.source.postgres.target.held_table import held, looking
 from vault.source.postgres.target.silent_triggers import triggers_off
 from vault.source.postgres.target.unique_keys import UniqueKey, key_of, unique_keys
 from vault.sql.names import literal, qualified, quote
@@ -78,13 +79,15 @@ class Into:
 
 def merge(connection: Connection, table: TableItem, blocks: Iterator[bytes], *, rows: int, into: Into) -> MergedRows:
     """See ports.TargetSession.merge. Raises psycopg.Error, SourceError: nothing was changed"""
+    name = table.load_via_root or table.name
     with connection.transaction(), connection.cursor() as cursor:
-        names = names_of(table, unique_keys(connection, table.load_via_root or table.name))
+        names = names_of(table, unique_keys(connection, name))
         if into.exact:
             cursor.execute(ALLOW_DELETE)
-        if into.exact or names.deferrable:
-            cursor.execute(text(f"LOCK TABLE {names.table} IN SHARE ROW EXCLUSIVE MODE"))
-        with triggers_off(connection, table.load_via_root or table.name, replicate=into.replicate) as fired:
+        with (
+            held(connection, name, mode="SHARE ROW EXCLUSIVE" if into.exact or names.deferrable else "ROW EXCLUSIVE"),
+            triggers_off(connection, name, replicate=into.replicate) as fired,
+        ):
             done = _bring(cursor, names, blocks, rows=rows, into=into)
         if into.exact and done.refused:
             raise SourceError("rows cannot be replaced", why=f"{done.refused} of them would not arrive")
@@ -95,9 +98,10 @@ def merge(connection: Connection, table: TableItem, blocks: Iterator[bytes], *, 
 
 def foresee(connection: Connection, table: TableItem, blocks: Iterator[bytes], *, rows: int, into: Into) -> MergedRows:
     """What `merge` would do, but for rows that another key would keep out. Changes nothing. Raises psycopg.Error, SourceError"""
-    with connection.transaction(force_rollback=True), connection.cursor() as cursor:
+    name = table.load_via_root or table.name
+    with looking(connection, name) as cursor:
         require_harmless(connection, table)
-        names = names_of(table, unique_keys(connection, table.load_via_root or table.name))
+        names = names_of(table, unique_keys(connection, name))
         if _first(cursor, f"SELECT NOT EXISTS (SELECT FROM {names.source})"):
             return MergedRows(added=rows)
         stage(cursor, names, blocks, into.encoding)

@@ -12,6 +12,7 @@ from vault.source.postgres.rows.unplannable import foreign
 from vault.source.postgres.target import merge
 from vault.source.postgres.target.comparing import by_hash_or_merge
 from vault.source.postgres.target.harmless import require_harmless
+from vault.source.postgres.target.held_table import looking
 from vault.source.postgres.target.unique_keys import unique_keys
 from vault.sql.names import qualified, quote
 
@@ -73,7 +74,7 @@ def cut_off(
     cut: Cut,
 ) -> int:
     """See ports.TargetSession.cut_off. Raises psycopg.Error, SourceError"""
-    with connection.transaction(force_rollback=True), connection.cursor() as cursor:
+    with looking(connection, table.load_via_root or table.name) as cursor:
         require_harmless(connection, table)
         names = merge.names_of(table, unique_keys(connection, table.load_via_root or table.name))
         merge.stage(cursor, names, blocks, encoding)

@@ -33,6 +33,7 @@ from vault.source.postgres.rows.unplannable import foreign
 from vault.source.postgres.target import large_object, merge, referring_rows
 from vault.source.postgres.target.attempts import translate
 from vault.source.postgres.target.entry_writer import SET_PATH, EntryWriter
+from vault.source.postgres.target.held_table import held
 from vault.source.postgres.target.merge import QuietWriter
 from vault.source.postgres.target.silent_triggers import triggers_off
 from vault.sql import privileges, statements
@@ -127,7 +128,10 @@ class PostgresTargetSession(EntryWriter):
     def load_standing(self, table: TableItem, blocks: Iterator[bytes], *, replace: bool) -> MergedRows:
         with self._loading(table):
             into = table.load_via_root or table.name
-            with triggers_off(self._connection, into, replicate=self._may_replicate) as fired:
+            with (
+                held(self._connection, into, mode="ROW EXCLUSIVE"),
+                triggers_off(self._connection, into, replicate=self._may_replicate) as fired,
+            ):
                 if replace:
                     self._connection.execute(text(statements.delete_rows(table)))
                 rows = self._copy(table, blocks)

@@ -24,15 +24,17 @@ pg_catalog.pg_has_role(current_user, p.proowner, 'USAGE') and pg_catalog.has_sch
   and not exists (select from pg_catalog.pg_depend where classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and objid = p.oid and deptype = 'e')
 """
 REPLICA: Final = "SET LOCAL session_replication_role TO replica"
-_FIRES: Final[LiteralString] = "not t.tgisinternal and t.tgenabled in ('O', 'A') and t.tgtype & 4 <> 0"
-"""On INSERT."""
+INSERT: Final = 4
+UPDATE: Final = 16
+"""Bits of pg_trigger.tgtype."""
+_FIRES: Final[LiteralString] = "not t.tgisinternal and t.tgenabled in ('O', 'A')"
 
 _RULE_FIRES: Final[LiteralString] = "ev_type = '3' and ev_enabled in ('O', 'A')"
 
 ALL: Final[LiteralString] = f"""
 select n.nspname::text, c.relname::text, 'trigger ' || t.tgname, {_MAY_SILENCE}
   from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid join pg_catalog.pg_class c on c.oid = t.tgrelid
-  join pg_catalog.pg_namespace n on n.oid = c.relnamespace where {_FIRES}
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace where {_FIRES} and t.tgtype & 4 <> 0
  union all
 select n.nspname::text, c.relname::text, 'rule ' || rulename, false
   from pg_catalog.pg_rewrite join pg_catalog.pg_class c on c.oid = ev_class join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -48,7 +50,7 @@ with recursive tree as (
 )
 select p.oid::int8, p.oid::pg_catalog.regproc::text, pg_catalog.array_agg('trigger ' || t.tgname order by t.tgname), {_MAY_SILENCE}
   from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid
- where t.tgrelid in (select oid from tree) and {_FIRES} group by p.oid order by p.oid
+ where t.tgrelid in (select oid from tree) and {_FIRES} and t.tgtype & %s <> 0 group by p.oid order by p.oid
 """
 _RULES: Final[LiteralString] = f"""
 select 'rule ' || rulename from pg_catalog.pg_rewrite where ev_class = pg_catalog.to_regclass(%s) and {_RULE_FIRES} order by 1
@@ -74,8 +76,12 @@ _NOTHING: Final = (
 
 
 @contextmanager
-def triggers_off(connection: Connection, name: TableName, *, replicate: bool) -> Iterator[tuple[str, ...]]:
+def triggers_off(
+    connection: Connection, name: TableName, *, replicate: bool, events: int = INSERT
+) -> Iterator[tuple[str, ...]]:
     """Within a transaction of the caller: what fires all the same. `replicate`: the role may switch triggers and foreign keys off.
+
+    events   INSERT and UPDATE, for which a role that may not is silent
 
     Raises  psycopg.Error, SourceError: roll back
     """
@@ -83,13 +89,13 @@ def triggers_off(connection: Connection, name: TableName, *, replicate: bool) ->
         connection.execute(REPLICA)
         yield tuple(str(row[0]) for row in connection.execute(_FIRING, (qualified(name),)).fetchall())
     else:
-        with _silenced(connection, name) as fired:
+        with _silenced(connection, name, events) as fired:
             yield fired
 
 
 @contextmanager
-def _silenced(connection: Connection, name: TableName) -> Iterator[tuple[str, ...]]:
-    functions = connection.execute(_OF_TABLE, (qualified(name),)).fetchall()
+def _silenced(connection: Connection, name: TableName, events: int) -> Iterator[tuple[str, ...]]:
+    functions = connection.execute(_OF_TABLE, (qualified(name), events)).fetchall()
     firing = [str(row[0]) for row in connection.execute(_RULES, (qualified(name),)).fetchall()]
     if any(may for *_, may in functions):
         connection.execute(_ONE_AT_A_TIME)

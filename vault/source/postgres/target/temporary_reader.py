@@ -69,12 +69,14 @@ class TemporaryReaders:
 
 
 class TemporaryReader:
+    """`session`: its own, for who asks for more than an answer."""
+
     def __init__(self, session: Session) -> None:
-        self._session = session
+        self.session = session
 
     def answer(self, statement: str) -> Sequence[Sequence[object]]:
         """Its first rows, two at most. Raises  SourceError: it failed; Unreachable"""
-        session = self._session
+        session = self.session
         limits = f"SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT_S}s'"
         session.run(f"BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; {limits}", doing=_DOING)
         try:

@@ -10,7 +10,7 @@ from vault.ports import ExtentJob, SourceTable
 from vault.source.postgres.rows import extent_sql
 from vault.sql.encoding import CODECS, codec_of, decode
 from vault.sql.names import literal, qualified, quote
-from vault.sql.settings import FIXED, fixed
+from vault.sql.settings import FIXED, TAKEN_IN, fixed
 
 
 def test_names_are_quoted_always() -> None:
@@ -38,7 +38,7 @@ def test_text_is_decoded_exactly_or_refused_by_name() -> None:
 
 def test_settings_are_local_to_the_transaction() -> None:
     statements = fixed({"transaction_timeout"}).rstrip(";").split(";")
-    assert len(statements) == len(FIXED) + 1
+    assert len(statements) == len(FIXED) + len(TAKEN_IN) + 1
     assert all(statement.startswith("SET LOCAL ") for statement in statements)
     assert "SET LOCAL row_security = 'off'" in statements
 

@@ -1,0 +1,62 @@
+"""What is to be typed next fits what was typed, and what stands there."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.command import Command
+from tests.local_stack import make_project
+from vault.app.database import DatabaseFlags, typed_again
+from vault.app.settings import load_settings
+
+
+@pytest.mark.parametrize("place", ["s3//my-backups/shop", "s3:/my-backups/shop", "s3:my-backups/shop"])
+def test_a_missing_sign_of_a_bucket_makes_no_directory(pgvault: Command, place: str) -> None:
+    done = pgvault("-r", place, "init", "--no-recovery-kit")
+    assert done.code == 2
+    assert f"pgvault: {place}: is s3://my-backups/shop meant?" in done.err
+    assert not list(pgvault.home.iterdir())
+
+
+def test_a_place_without_a_repository_is_named_in_what_makes_one(pgvault: Command) -> None:
+    done = pgvault("-r", "my backups", "snapshots")
+    assert done.code == 10
+    place = pgvault.home / "my backups"
+    assert f"next: check the path; or create a repository there: pgvault init -r '{place}'" in done.err
+    place.mkdir()
+    empty = pgvault("-r", "my backups", "snapshots")
+    assert "next: name another with -r; or create one: pgvault init -r 'my backups'" in empty.err
+    (pgvault.home / "pgvault.toml").write_text('[repository]\nurl = "my backups"\n')
+    configured = pgvault("snapshots", PGVAULT_REPOSITORY="")
+    assert configured.err.rstrip().endswith("or create one: pgvault init")
+
+
+def test_an_option_without_its_value_is_shown_with_one(pgvault_ready: Command) -> None:
+    done = pgvault_ready("forget", "--keep-daily")
+    assert done.code == 2
+    assert "next: pgvault forget --keep-daily N; what that is: pgvault forget --help" in done.err
+
+
+def test_a_command_that_did_not_run_says_how_it_would(pgvault: Command) -> None:
+    (pgvault.home / "a").mkdir()
+    (pgvault.home / "pgvault.toml").write_text('[source.app]\ndirectories = { a = "a" }\n')
+    done = pgvault("run", "--before", "--", "touch", "ran")
+    assert done.code == 10
+    assert "touch was not run, because there is no whole snapshot" in done.err
+    assert "pgvault run --before --even-without-backup -- touch ..." in done.err
+    assert not (pgvault.home / "ran").exists()
+
+
+def test_the_database_is_named_as_it_was_found(pgvault: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PGHOST", "PGDATABASE", "PGSERVICE", "PGHOSTADDR", "PGUSER"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(pgvault.home)
+    settings = load_settings(repository=None, source=None)
+    assert typed_again(settings, DatabaseFlags(), "app") == "-d DATABASE"
+    assert typed_again(settings, DatabaseFlags(database="my app"), "app") == "-d 'my app'"
+    assert "hunter2" not in typed_again(settings, DatabaseFlags(database="postgresql://a:hunter2@h/d"), "app")
+    assert typed_again(settings, DatabaseFlags(linked=True), "app") == "--linked"
+    make_project(pgvault.home, 54322)
+    assert typed_again(load_settings(repository=None, source=None), DatabaseFlags(), "lilac") == "--local"
+    (pgvault.home / "pgvault.toml").write_text('[source.lilac]\nsupabase = "local"\n')
+    assert typed_again(load_settings(repository=None, source=None), DatabaseFlags(), "lilac") == ""

@@ -1,0 +1,80 @@
+"""An interrupt is raised where it does no harm, and comes even if Python swallowed it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+IMPORTING = "<frozen importlib._bootstrap>"
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "is_at_once"),
+    [
+        ("cb", IMPORTING, False),
+        ("__enter__", "/somewhere/pool.py", False),
+        ("__exit__", "/somewhere/pool.py", False),
+        ("notify_all", threading.__file__, False),
+        ("wait", threading.__file__, True),
+        ("join", threading.__file__, True),
+        ("take", "/somewhere/backup.py", True),
+    ],
+)
+def test_it_waits_where_a_lock_would_stay_taken(name: str, file: str, is_at_once: bool) -> None:
+    script = f"""
+import signal, threading, time
+from types import SimpleNamespace
+from vault.cli import interrupting
+interrupting.install()
+frame = SimpleNamespace(f_code=SimpleNamespace(co_name={name!r}, co_filename={file!r}))
+try:
+    interrupting.interrupt(signal.SIGTERM, frame)
+except KeyboardInterrupt:
+    print("at once")
+else:
+    try:
+        time.sleep(60)
+    except KeyboardInterrupt:
+        print("soon")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ("at once" if is_at_once else "soon")
+
+
+SWALLOWED = """
+import os, signal, time, weakref
+from vault.cli import interrupting
+interrupting.install()
+
+class Thing: ...
+
+def gone(reference):
+    os.kill(os.getpid(), signal.SIGINT)
+    for _ in range(1000): pass
+
+thing = Thing()
+reference = weakref.ref(thing, gone)
+try:
+    del thing
+    print("swallowed")
+    time.sleep(60)
+except KeyboardInterrupt:
+    print("and raised all the same")
+"""
+
+
+def test_one_that_python_swallowed_comes_again() -> None:
+    done = subprocess.run([sys.executable, "-c", SWALLOWED], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[:2] == ["swallowed", "and raised all the same"]
+    assert done.stderr == ""
+
+
+def test_what_the_caller_had_ignored_stays_ignored() -> None:
+    script = "import signal; from vault.cli import interrupting; interrupting.install(); print(signal.getsignal(signal.SIGINT))"
+    ignoring = ["/bin/sh", "-c", 'trap "" INT; exec "$0" -c "$1"', sys.executable, script]
+    done = subprocess.run(ignoring, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(signal.SIG_IGN)

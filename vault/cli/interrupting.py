@@ -1,0 +1,60 @@
+"""Signals that interrupt, raised as KeyboardInterrupt where somebody can catch it.
+
+Raised within the import system, or within a lock's own `__enter__`, it would leave that lock taken for ever, and another thread waiting for
+it; so there it waits a moment. Raised within a destructor or a weak reference's callback it is swallowed by Python; then it comes again.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+NAMES: Final = ("SIGINT", "SIGTERM", "SIGHUP")
+_SOON_S: Final = 0.005
+_IMPORT_SYSTEM: Final = "<frozen importlib"
+_CLOSED: Final = frozenset({"__enter__", "__exit__", "__del__"})
+"""Functions that are to run to their end."""
+_WAITING: Final = frozenset({"wait", "wait_for", "join", "_wait_for_tstate_lock", "acquire"})
+"""Functions of the library's threads that may take long, and are made to be left."""
+
+
+def install() -> None:
+    """What the caller had ignored stays ignored, as by nohup, here and in what is started from here."""
+    for name in NAMES:
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, interrupt)
+    sys.unraisablehook = _swallowed
+
+
+def _swallowed(raised: Any) -> None:
+    """What Python calls with an exception that nobody can catch."""
+    if not (issubclass(raised.exc_type, KeyboardInterrupt) and _comes_again()):
+        sys.__unraisablehook__(raised)
+
+
+def interrupt(number: int, frame: FrameType | None) -> None:
+    """A handler of signals. Raises  KeyboardInterrupt, now or soon"""
+    if frame is None or _may_be_left(frame) or not _comes_again():
+        raise KeyboardInterrupt
+
+
+def _may_be_left(frame: FrameType) -> bool:
+    name, file = frame.f_code.co_name, frame.f_code.co_filename
+    threads = sys.modules.get("threading")
+    if threads is not None and file == threads.__file__:
+        return name in _WAITING
+    return name not in _CLOSED and not file.startswith(_IMPORT_SYSTEM)
+
+
+def _comes_again() -> bool:
+    """Whether the system can send the signal of a clock."""
+    if not hasattr(signal, "setitimer"):
+        return False
+    signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, _SOON_S)
+    return True

@@ -1,0 +1,121 @@
+"""`pgvault restore ... --rows`: the plan, the question, and at the end what came back, what did not, and how to undo it.
+
+Values of rows are shown to somebody at a terminal, or where --sample asks for them; never in a log by themselves.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from vault.app import processes, put_back, wiring
+from vault.app.restore import RestoreFlags, request
+from vault.cli import about, asking, jsonrows, progress
+from vault.cli.exit_codes import ExitCode
+from vault.errors import Interrupted
+from vault.model.put_back import Fate, SampleRow
+from vault.model.words import counted
+
+if TYPE_CHECKING:
+    from vault.app.put_back import PlannedPutBack, RowFlags
+    from vault.cli.options import Invocation
+    from vault.cli.render import Renderer
+    from vault.ops.put_back.run import PutBack
+
+SAMPLE: Final = 3
+_SHOWN_BYTES: Final = 60
+_FATES: Final = {
+    Fate.INSERTED: "comes back",
+    Fate.UPDATED: "gets back",
+    Fate.CHANGED_SINCE: "conflict",
+    Fate.THERE_OTHERWISE: "conflict",
+    Fate.KEY_TAKEN: "conflict",
+}
+
+
+def put_rows_back(invocation: Invocation, snapshot: str, flags: RestoreFlags, rows: RowFlags) -> int:
+    """The command's second half, with --rows. Raises  as app.put_back"""
+    put_back.check(rows, flags)
+    clock, out, settings = wiring.SystemClock(), invocation.renderer(), invocation.settings()
+    started_ms = clock.now_ms()
+    asked = request(flags, settings)
+    if rows.sample is None and sys.stdout.isatty() and not out.json:
+        rows = replace(rows, sample=SAMPLE)
+    with ExitStack() as stack:
+        with progress.shown(out) as drawn:
+            opened = stack.enter_context(put_back.open_states(settings, snapshot, asked, rows=rows, progress=drawn))
+            stack.enter_context(processes.reading(opened.repository, opened.good))
+            planned = stack.enter_context(put_back.open_put_back(settings, opened, asked, rows=rows, progress=drawn))
+        _show(out, planned, now_ms=started_ms)
+        if flags.dry_run:
+            if out.json:
+                out.json_line(jsonrows.foreseen(planned, started_ms))
+            planned.require_allowed()
+            return ExitCode.OK
+        planned.require_allowed()
+        if planned.plan.written:
+            asking.required(out, "Put rows back as shown?", yes=flags.yes, nothing="nothing was put back")
+        done = _run(planned)
+    duration_s = max(0, clock.now_ms() - started_ms) / 1000
+    if out.json:
+        out.json_line(jsonrows.put_back(done, duration_s))
+    else:
+        _draw(out, done, duration_s)
+    return ExitCode.OK if done.is_whole else ExitCode.RESTORE_INCOMPLETE
+
+
+def _run(planned: PlannedPutBack) -> PutBack:
+    try:
+        return planned.run()
+    except KeyboardInterrupt as stop:
+        raise Interrupted("interrupted", why="nothing was changed", hint="run the command again") from stop
+
+
+def _show(out: Renderer, planned: PlannedPutBack, *, now_ms: int) -> None:
+    from vault.ops.put_back.plan import lines
+
+    shown = [*lines(planned.plan), *(line for row in planned.plan.sampled for line in _sampled(row))]
+    if out.json:
+        manifest = planned.good.manifest
+        fields: dict[str, Any] = about.fields(manifest, now_ms)
+        out.json_line({"type": "plan", "snapshot": planned.good.id.hex(), **fields, "lines": shown})
+        return
+    for line in (*about.header(planned.good.id, planned.good.manifest, now_ms), *shown):
+        margin = line[: len(line) - len(line.lstrip())]
+        out.text(line.lstrip(), first=margin, rest=margin + "    ")
+
+
+def _sampled(row: SampleRow) -> Iterator[str]:
+    key = ", ".join(f"{name} {_value(value)}" for name, value in row.key)
+    if row.fate is Fate.INSERTED:
+        values = ", ".join(f"{name} {_value(then)}" for name, _, then in row.values)
+    else:
+        values = ", ".join(f"{name} {_value(now)} -> {_value(then)}" for name, now, then in row.values)
+    yield f"  e.g. {key}: {_FATES[row.fate]}: {values}"
+
+
+def _value(value: str | None) -> str:
+    if value is None:
+        return "NULL"
+    return value if len(value) <= _SHOWN_BYTES else value[:_SHOWN_BYTES] + "..."
+
+
+def _draw(out: Renderer, done: PutBack, duration_s: float) -> None:
+    from vault.ops.put_back.plan import conflicts, left_out
+
+    for one in done.decided:
+        for line in conflicts(one):
+            out.text(line)
+    for line in left_out(done.plan.left):
+        out.text(f"not done: {line}")
+    inserted, updated = (sum(getattr(one, word) for one in done.decided) for word in ("inserted", "updated"))
+    out.text(
+        f"put back {counted(inserted, 'deleted row')}, and values of {counted(updated, 'row')}, {duration_s:.1f} s"
+        if done.written
+        else "nothing was put back"
+    )
+    if done.undo is not None:
+        out.text(f"undo it with: psql -X -d DATABASE -f {done.undo}")

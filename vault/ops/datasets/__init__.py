@@ -1,0 +1,1 @@
+"""Rows of a snapshot as data for other engines: Parquet, SQLite, JSON Lines, CSV."""

@@ -1,0 +1,1 @@
+"""Two snapshots compared: values in, values out."""

@@ -1,0 +1,57 @@
+"""What a comparison finds besides rows: one value for each thing that differs, whatever its kind. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeVar
+
+from vault.model import Address
+
+V = TypeVar("V")
+
+
+class ChangeKind(str, Enum):
+    ADDED = "added"
+    REMOVED = "removed"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundChange:
+    """One thing that differs.
+
+    kind     definition, privileges, extension, meaning, database, role, membership, setting, tablespace, parameter, sequence,
+             large object, file
+    name     what it is called among those of its kind; of a file: its path, in the directory `place`
+    details  what changed, as sentences' parts: `owner: a -> b`, `gained: SELECT to anon`
+    diff     lines of a unified diff of its text, or the whole text of what came or went, each line with its sign
+    """
+
+    kind: str
+    name: str
+    change: ChangeKind
+    details: tuple[str, ...] = ()
+    diff: tuple[str, ...] = ()
+    place: str = ""
+    about: Address | None = None
+
+
+def change_of(before: V | None, after: V | None) -> ChangeKind:
+    """At least one of them is there."""
+    if before is None:
+        return ChangeKind.ADDED
+    return ChangeKind.REMOVED if after is None else ChangeKind.CHANGED
+
+
+def turned(what: str, before: object, after: object) -> str:
+    """A detail: how a value turned into another."""
+    return f"{what}: {shown(before)} -> {shown(after)}"
+
+
+def shown(value: object) -> str:
+    if value is None or value == "":
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,1 @@
+"""Rows of snapshots by condition, and SQL over snapshots."""
