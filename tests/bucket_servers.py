@@ -34,6 +34,7 @@ from urllib.parse import unquote, urlencode, urlsplit
 from tests.bucket_programs import program_of
 from tests.http_front import Connection, Forward, Front, Message, answer
 
+MOTO_PROGRAM: Final = Path(__file__).with_name("moto_server.py")
 START_TIMEOUT_S: Final = 60
 ATTEMPTS: Final = 3
 KEY_ID: Final = "PGVAULTTESTKEY"
@@ -81,10 +82,10 @@ class BucketServer:
 
 @contextmanager
 def moto(**settings: str) -> Iterator[BucketServer]:
-    """Amazon's S3 as far as moto knows it, in memory; `settings` are variables of its own."""
+    """Amazon's S3 as far as moto knows it, in memory, one request after the other; `settings` are variables of its own."""
 
     def command(port: int, directory: Path) -> Sequence[str]:
-        return (sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port))
+        return (sys.executable, str(MOTO_PROGRAM), "-H", "127.0.0.1", "-p", str(port))
 
     with _running("moto", command, settings) as (endpoint, directory):
         yield BucketServer(kind="moto", endpoint=endpoint, environment=_amazon(endpoint), directory=directory)

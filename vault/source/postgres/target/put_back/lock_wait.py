@@ -21,6 +21,8 @@ LOCKS_WAIT_S: Final = 60
 """For those of all tables and rows."""
 _SLOWER: Final = 10
 """Rows that are locked are written; those that were compared for the plan were read."""
+_CLOCKS_DIFFER_MS: Final = 50
+"""The server waits by its own clock, and is told whole milliseconds. Who ends a statement so late ends it for both of us."""
 
 
 class LockWait:
@@ -33,12 +35,13 @@ class LockWait:
     @contextmanager
     def bounded(self) -> Iterator[None]:
         """Each statement in it ends when nothing is left, as it would for one lock. Raises psycopg.Error"""
-        self._limit(max(1, int(self._left_s * 1000)))
+        wait_ms = max(1, int(self._left_s * 1000))
+        self._limit(wait_ms)
         begun = time.monotonic()
         try:
             yield
         except psycopg.errors.QueryCanceled as error:
-            if time.monotonic() - begun < self._left_s:
+            if (time.monotonic() - begun) * 1000 < wait_ms - _CLOCKS_DIFFER_MS:
                 raise  # by somebody
             raise psycopg.errors.LockNotAvailable("canceling statement due to the sum of lock timeouts") from error
         self._left_s -= time.monotonic() - begun
