@@ -1,13 +1,14 @@
-"""Read and prove every byte: `pgvault check --read-data` beside `restic check --read-data` on the same content.
+"""Read and prove every byte: `pgvault check --read-data` beside restic, borg and rustic on the same content.
 
     python -m benchmarks.check [--rounds N] [--scale S] [--days N]
 
-After the first snapshot come `--days` mixed days of the data set, so that chains of deltas are read too; `--days 0` is a fresh repository.
+rustic takes part where there is one (`cargo install rustic-rs --locked`). After the first snapshot come `--days` mixed days of the data set, so that chains of deltas are read too; `--days 0` is a fresh repository.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -15,6 +16,13 @@ from benchmarks import measure
 from benchmarks.datasets import mixed_day
 from benchmarks.measure import Figures
 from benchmarks.servers import DATABASE, ENVIRONMENT, PGVAULT, backup, fresh, loaded
+
+CHECK = {
+    "pgvault": f"{PGVAULT} -r {{}} check --read-data",
+    "restic": "restic -r {} check --read-data",
+    "borg": "borg check --verify-data {}",
+    "rustic": "rustic --log-level warn -r {} check --read-data",
+}
 
 
 def main() -> None:
@@ -24,7 +32,8 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=5)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="pgvault-bench-") as scratch:
-        places = {name: Path(scratch) / name for name in ("pgvault", "restic")}
+        tools = ("pgvault", "restic", "borg", *(["rustic"] if shutil.which("rustic") else []))
+        places = {name: Path(scratch) / name for name in tools}
         with loaded(options.scale) as bench:
             for name, place in places.items():
                 _must(fresh(name, place))
@@ -35,10 +44,7 @@ def main() -> None:
                         mixed_day(connection, day, scale=options.scale)
                 for name, place in places.items():
                     _must(backup(name, place, bench, f"day{day}"))
-        commands = {
-            "pgvault": f"{PGVAULT} -r {places['pgvault']} check --read-data",
-            "restic": f"restic -r {places['restic']} check --read-data",
-        }
+        commands = {name: CHECK[name].format(place) for name, place in places.items()}
         taken: dict[str, list[Figures]] = {name: [] for name in commands}
         for number in range(options.rounds + 1):
             for name, command in commands.items():

@@ -15,7 +15,10 @@ from tests.fix_postgres import Cluster, server
 
 DATABASE = "bench"
 SETTINGS = {"fsync": "off", "shared_buffers": "512MB", "max_wal_size": "4GB", "maintenance_work_mem": "256MB"}
-PASSPHRASE = {"PGVAULT_PASSWORD": "benchmark", "RESTIC_PASSWORD": "benchmark", "BORG_PASSPHRASE": "benchmark"}
+PASSPHRASE = {
+    f"{tool}_{word}": "benchmark"
+    for tool, word in {"PGVAULT": "PASSWORD", "RESTIC": "PASSWORD", "RUSTIC": "PASSWORD", "BORG": "PASSPHRASE"}.items()
+}
 ENVIRONMENT = {**PASSPHRASE, "BORG_RELOCATED_REPO_ACCESS_IS_OK": "yes", "PYTHONPATH": os.getcwd()}
 PGVAULT = f"{shlex.quote(sys.executable)} -m vault"
 
@@ -62,6 +65,7 @@ def environment(place: Path) -> dict[str, str]:
         **ENVIRONMENT,
         "PGVAULT_CACHE_DIR": str(place / "cache"),
         "RESTIC_CACHE_DIR": str(place / "cache"),
+        "RUSTIC_CACHE_DIR": str(place / "cache"),
         "BORG_BASE_DIR": str(place / "cache"),
     }
 
@@ -72,6 +76,7 @@ def fresh(kind: str, directory: Path) -> str:
     return {
         "pgvault": f"{PGVAULT} -r {path} init --no-recovery-kit",
         "restic": f"restic -q -r {path} init",
+        "rustic": f"rustic --log-level warn -r {path} init",
         "borg": f"mkdir -p {shlex.quote(str(directory.parent))}; borg init -e repokey-blake2 {path}",
     }[kind]
 
@@ -82,5 +87,6 @@ def backup(kind: str, directory: Path, bench: Bench, name: str = "day") -> str:
     return {
         "pgvault": f"{PGVAULT} -r {path} backup -q -d {shlex.quote(bench.dsn)}",
         "restic": f"{bench.dump} | restic -q -r {path} backup --stdin --stdin-filename dump",
+        "rustic": f"{bench.dump} | rustic --log-level warn -r {path} backup --stdin-filename dump -",
         "borg": f"{bench.dump} | borg create --compression zstd,3 {path}::{name} -",
     }[kind]

@@ -2,12 +2,14 @@
 
 Raised within the import system, or within a lock's own `__enter__`, it would leave that lock taken for ever, and another thread waiting for
 it; so there it waits a moment. Raised within a destructor or a weak reference's callback it is swallowed by Python; then it comes again.
+Signals that come in a row are one interrupt: what it makes the command put in order is not itself interrupted by an impatient hand.
 """
 
 from __future__ import annotations
 
 import signal
 import sys
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -15,11 +17,15 @@ if TYPE_CHECKING:
 
 NAMES: Final = ("SIGINT", "SIGTERM", "SIGHUP")
 _SOON_S: Final = 0.005
+_ROW_S: Final = 0.5
 _IMPORT_SYSTEM: Final = "<frozen importlib"
 _CLOSED: Final = frozenset({"__enter__", "__exit__", "__del__"})
 """Functions that are to run to their end."""
 _WAITING: Final = frozenset({"wait", "wait_for", "join", "_wait_for_tstate_lock", "acquire"})
 """Functions of the library's threads that may take long, and are made to be left."""
+_NEVER_S: Final = float("-inf")
+_raised_s: Final = [_NEVER_S]
+"""When the last one was raised, by the clock that never goes back."""
 
 
 def install() -> None:
@@ -31,15 +37,30 @@ def install() -> None:
     sys.unraisablehook = _swallowed
 
 
+def over() -> None:
+    """The command has ended and its exit code stands: who interrupts from now on ends the process at once, with nothing said."""
+    for name in NAMES:
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is interrupt:
+            signal.signal(number, signal.SIG_DFL)
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
 def _swallowed(raised: Any) -> None:
     """What Python calls with an exception that nobody can catch."""
+    _raised_s[0] = _NEVER_S
     if not (issubclass(raised.exc_type, KeyboardInterrupt) and _comes_again()):
         sys.__unraisablehook__(raised)
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:
-    """A handler of signals. Raises  KeyboardInterrupt, now or soon"""
+    """A handler of signals. Raises  KeyboardInterrupt, now or soon, unless it was raised a moment ago"""
+    now_s = time.monotonic()
+    if now_s - _raised_s[0] < _ROW_S:
+        return
     if frame is None or _may_be_left(frame) or not _comes_again():
+        _raised_s[0] = now_s
         raise KeyboardInterrupt
 
 
@@ -48,7 +69,7 @@ def _may_be_left(frame: FrameType) -> bool:
     threads = sys.modules.get("threading")
     if threads is not None and file == threads.__file__:
         return name in _WAITING
-    return name not in _CLOSED and not file.startswith(_IMPORT_SYSTEM)
+    return name not in _CLOSED and not file.startswith(_IMPORT_SYSTEM) and file != __file__
 
 
 def _comes_again() -> bool:

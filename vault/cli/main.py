@@ -121,7 +121,12 @@ def _version(*, version: bool) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command and exit with its code."""
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    try:
+        code = run(sys.argv[1:] if arguments is None else arguments)
+    except KeyboardInterrupt:  # once more, while the first was being told
+        code = ExitCode.INTERRUPTED
+    interrupting.over()
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:
