@@ -9,21 +9,23 @@ from __future__ import annotations
 
 import struct
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Final
+from typing import Final, Protocol
 
 from vault.crypto import keyed
 from vault.ops.diff.places import Places, RowForm
 from vault.ops.diff.scratch import Scratch, SortedRecords
-from vault.ops.diff.shared import Piece, Version, all_rows, pairs_left, rows_left
+from vault.ops.diff.shared import Pair, Piece, Version, all_rows, pairs_left, rows_left
 
 _TAG_BYTES: Final = 16
 _PLACE: Final = struct.Struct(">Q")
 _BOTH: Final = struct.Struct(">QQ")
 _NONE: Final = 2**64 - 1
 """In the place of a row that is not there; sorted behind all others."""
+_MARK: Final = 2**63
+"""In the place of a row that is marked: of a chunk's ordinal no more than 31 bits are ever used."""
 _LEAF: Final = struct.Struct(">I")
 
 
@@ -40,16 +42,29 @@ class Parts:
     raw: bool
 
 
+class Marker(Protocol):
+    """Whose rows alone are asked for: a row that is marked on both sides, or on none, is as if it did not differ."""
+
+    def may_mark(self, text: bytes, form: RowForm) -> bool:
+        """False if it marks none of these rows, which are as they are stored."""
+
+    def marks(self, fields: tuple[bytes, ...]) -> bool:
+        """COPY text of the compared columns, in UTF-8."""
+
+
 class Side:
     """The rows of one side that are left over."""
 
-    def __init__(self, scratch: Scratch, *, key: bytes, has_key: bool, in_leaves: bool) -> None:
+    def __init__(
+        self, scratch: Scratch, *, key: bytes, has_key: bool, in_leaves: bool, marker: Marker | None = None
+    ) -> None:
         self.places = Places(scratch)
         self.records = SortedRecords(scratch, (2 if has_key else 1) * _TAG_BYTES + _PLACE.size)
         self._key_hash = keyed.tag_hash(key)
         self._row_hash = self._key_hash.copy()
         self._has_key = has_key
         self._in_leaves = in_leaves
+        self._marker = marker
 
     def add(self, version: Version, form: RowForm, number: int, piece: Piece) -> None:
         """Rows of the leaf with that number."""
@@ -63,17 +78,20 @@ class Side:
     def _tagged(self, text: bytes, form: RowForm, place: int, row_hash: keyed.TagHash) -> Iterator[bytes]:
         start = 0
         pack, key_hash = _PLACE.pack, self._key_hash
+        marker = self._marker if self._marker is not None and self._marker.may_mark(text, form) else None
         while start < len(text):
             end = text.index(b"\n", start)
             line = text[start:end]
             of_row = row_hash.copy()
             of_row.update(form.normal(line))
+            is_marked = marker is not None and marker.may_mark(line, form) and marker.marks(form.fields(line))
+            where = pack(place | _MARK if is_marked else place)
             if self._has_key:
                 of_key = key_hash.copy()
                 of_key.update(form.key(line))
-                yield of_key.digest() + of_row.digest() + pack(place)
+                yield of_key.digest() + of_row.digest() + where
             else:
-                yield of_row.digest() + pack(place)
+                yield of_row.digest() + where
             place += end + 1 - start
             start = end + 1
 
@@ -84,6 +102,10 @@ class Side:
 
 Heard = Callable[[int], object]
 """Is told of bytes of rows that were read."""
+
+
+def unheard(_: int) -> None:
+    """Of whom nobody is told."""
 
 
 def collect(parts: Iterable[tuple[int, Parts]], sides: tuple[Side, Side], heard: Heard) -> None:
@@ -100,23 +122,45 @@ def collect(parts: Iterable[tuple[int, Parts]], sides: tuple[Side, Side], heard:
 
 
 def _collect_shared(number: int, both: tuple[Own, Own], sides: tuple[Side, Side], heard: Heard) -> None:
+    for pairs in differing_pairs(both):
+        add_left(number, both, sides, pairs, heard=heard)
+
+
+def differing_pairs(both: tuple[Own, Own], *, users: int = 1) -> Iterator[list[Pair]]:
+    """As `shared.pairs_left`."""
     was, now = both[0][0], both[1][0]
-    for pairs in pairs_left(was, now, by_id=now.snapshot.names_alike(was.snapshot)):
-        for left in rows_left(was, now, pairs):
-            for side, own, pieces in zip(sides, both, left, strict=True):
-                pieces.reverse()
-                while pieces:
-                    heard(len(pieces[-1].text))
-                    side.add(*own, number, pieces.pop())  # a piece may be long: none is held longer than it must be
+    return pairs_left(was, now, by_id=now.snapshot.names_alike(was.snapshot), users=users)
+
+
+def add_left(
+    number: int,
+    both: tuple[Own, Own],
+    sides: tuple[Side, Side],
+    pairs: Sequence[Pair],
+    *,
+    heard: Heard = unheard,
+    keep: bool = False,
+) -> None:
+    """Rows that these pairs leave over. `keep`: as `Reader.get` takes it. Raises  IntegrityError; OSError"""
+    for left in rows_left(both[0][0], both[1][0], pairs, keep=keep):
+        for side, own, pieces in zip(sides, both, left, strict=True):
+            pieces.reverse()
+            while pieces:
+                heard(len(pieces[-1].text))
+                side.add(*own, number, pieces.pop())  # a piece may be long: none is held longer than it must be
 
 
 class Matches:
-    """Places of rows that differ: (before, after), None where there is none. By place before, then what is new by place after."""
+    """Places of rows that differ: (before, after), None where there is none. By place before, then what is new by place after.
 
-    def __init__(self, scratch: Scratch, sides: tuple[Side, Side], *, has_key: bool) -> None:
+    is_marked  only those that are marked on one side
+    """
+
+    def __init__(self, scratch: Scratch, sides: tuple[Side, Side], *, has_key: bool, is_marked: bool = False) -> None:
         self._changes = SortedRecords(scratch, _BOTH.size)
         self.deleted = self.inserted = self.updated = 0
-        for before, after in _matched(*sides, has_key=has_key):
+        matched = _matched(*sides, has_key=has_key)
+        for before, after in _marked(matched) if is_marked else matched:
             self.deleted += after == _NONE
             self.inserted += before == _NONE
             self.updated += _NONE not in (before, after)
@@ -147,6 +191,14 @@ def _matched(before: Side, after: Side, *, has_key: bool) -> Iterator[tuple[int,
                 waiting[side].append(record)
         for side, records in enumerate(waiting):
             yield from (_alone(side, record) for record in records)
+
+
+def _marked(matched: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    for pair in matched:
+        before, after = (place != _NONE and bool(place & _MARK) for place in pair)
+        if before != after:
+            was, now = (place if place == _NONE else place & ~_MARK for place in pair)
+            yield was, now
 
 
 def _alone(side: int, record: bytes) -> tuple[int, int]:

@@ -40,6 +40,7 @@ class RowForm:
         self._key = tuple(key)
         self._key_end = max(key, default=-1) + 1
         self._codec = codec
+        self.is_in_utf8 = codec == "utf-8"
         self.is_recoded = recoded
         self.is_complete = len(self.kept) == count
         self._whole = self.kept == tuple(range(count)) and not recoded
@@ -66,7 +67,7 @@ class RowForm:
     def fields(self, line: bytes) -> tuple[bytes, ...]:
         """COPY text of the compared columns, in UTF-8. Raises  Malformed: other fields than that"""
         fields = self._fields(line)
-        return tuple(fields) if self._codec == "utf-8" else tuple(map(self._in_utf8, fields))
+        return tuple(fields) if self.is_in_utf8 else tuple(map(self._in_utf8, fields))
 
     def _fields(self, line: bytes) -> list[bytes]:
         fields = line.split(b"\t") if self._count else []
@@ -76,11 +77,7 @@ class RowForm:
 
     def _in_utf8(self, text: bytes) -> bytes:
         """A byte that is not valid in its encoding stays what it is."""
-        return (
-            text
-            if self._codec == "utf-8"
-            else text.decode(self._codec, "surrogateescape").encode(errors="surrogateescape")
-        )
+        return text if self.is_in_utf8 else text.decode(self._codec, "surrogateescape").encode(errors="surrogateescape")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

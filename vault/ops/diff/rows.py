@@ -13,7 +13,7 @@ from typing import Final, Self
 
 from vault.model import Column, TableItem, TableName
 from vault.ops.diff.columns import ComparedColumns, compared, places_of
-from vault.ops.diff.matched import Heard, Matches, Parts, Side, collect
+from vault.ops.diff.matched import Heard, Marker, Matches, Own, Parts, Side, collect, unheard
 from vault.ops.diff.places import FetchedRow, Places, RowForm
 from vault.ops.diff.scratch import Scratch
 from vault.ops.diff.shared import Version, all_rows
@@ -22,10 +22,6 @@ from vault.repo.snapshot import Snapshot
 from vault.sql.encoding import codec_of
 
 KEY_BYTES: Final = 32
-
-
-def _unheard(_: int) -> None:
-    return
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,13 +58,24 @@ class TableChanges:
     only_before, only_after, retyped   columns that are not in both, or have another type: told here, and not by any row
     unlike        those of both whose values are not compared: their types print values differently
     uncaptured    the table, or leaves of it, whose rows one of the snapshots does not have: nothing is said of these
+
+    marker        whose rows alone are told, as far as others can be left out cheaply; None: all
     """
 
-    def __init__(self, pair: TablePair, before: Snapshot, after: Snapshot, *, scratch: Scratch, key: bytes) -> None:
+    def __init__(
+        self,
+        pair: TablePair,
+        before: Snapshot,
+        after: Snapshot,
+        *,
+        scratch: Scratch,
+        key: bytes,
+        marker: Marker | None = None,
+    ) -> None:
         self.before, self.after, self.name = pair.before, pair.after, pair.name
         self.uncaptured = pair.uncaptured
         self._snapshots = (before, after)
-        self._scratch, self._key = scratch, key
+        self._scratch, self._key, self._marker = scratch, key, marker
         self._leaves = pair.leaves
         found = _columns(pair.leaves, by_oid=same_database(before, after))
         self.key = found.key
@@ -77,6 +84,8 @@ class TableChanges:
         self.only_before, self.only_after = found.only_before, found.only_after
         self.retyped, self.unlike = found.retyped, found.unlike
         self._parts = [self._part(leaf) for leaf in pair.leaves]
+        self._collected: set[int] = set()
+        """Numbers of parts of which the sides know."""
         self._sides: tuple[Side, Side] | None = None
         self._matches: Matches | None = None
         self._plain: list[Parts] = []
@@ -96,7 +105,11 @@ class TableChanges:
         """Text of all rows that may have to be read to compare them."""
         return sum(item.sums.bytes for leaf in self._leaves for item in (leaf.before, leaf.after) if item is not None)
 
-    def counts(self, heard: Heard = _unheard) -> ChangeCounts:
+    def match(self) -> None:
+        """Find out which rows differ, without fetching any. Raises  as `counts`"""
+        self._matched()
+
+    def counts(self, heard: Heard = unheard) -> ChangeCounts:
         """How many rows differ, without fetching any. Raises  IntegrityError; OSError: no room for hashes"""
         matches = self._matched(heard)
         plain = [[one.item.sums.rows for part in self._plain for one in _versions(part, side)] for side in (0, 1)]
@@ -139,21 +152,48 @@ class TableChanges:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _matched(self, heard: Heard = _unheard) -> Matches:
-        if self._matches is None:
-            has_key, in_leaves = bool(self.key), len(self._parts) > 1
+    def to_collect(self, users: int) -> tuple[tuple[Side, Side], list[tuple[int, tuple[Own, Own]]]]:
+        """What of its two sides is to be collected by the caller: leaves of both whose rows are compared as they are stored.
+
+        users  comparisons that are under way at once, and share the memory of one
+        """
+        assert self._sides is None, "it was begun"
+        self._scratch = self._scratch.shared(users)
+        shared = [
+            (number, (part.before, part.after))
+            for number, part in enumerate(self._parts)
+            if part.raw and part.before is not None and part.after is not None
+        ]
+        self._collected = {number for number, _ in shared}
+        return self._begun(), shared
+
+    def _begun(self) -> tuple[Side, Side]:
+        if self._sides is None:
             before, after = (
-                Side(self._scratch, key=self._key, has_key=has_key, in_leaves=in_leaves) for _ in ("before", "after")
+                Side(
+                    self._scratch,
+                    key=self._key,
+                    has_key=bool(self.key),
+                    in_leaves=len(self._parts) > 1,
+                    marker=self._marker,
+                )
+                for _ in ("before", "after")
             )
-            self._sides = sides = (before, after)
-            numbered = list(enumerate(self._parts))
+            self._sides = (before, after)
+        return self._sides
+
+    def _matched(self, heard: Heard = unheard) -> Matches:
+        if self._matches is None:
+            sides = self._begun()
+            numbered = [one for one in enumerate(self._parts) if one[0] not in self._collected]
             collect([one for one in numbered if None not in (one[1].before, one[1].after)], sides, heard)
             rest = [one for one in numbered if None in (one[1].before, one[1].after)]
             if self._has_no_counterpart([part for _, part in rest]):
                 self._plain = [part for _, part in rest]
             else:
                 collect(rest, sides, heard)
-            self._matches = Matches(self._scratch, sides, has_key=has_key)
+            is_marked = self._marker is not None
+            self._matches = Matches(self._scratch, sides, has_key=bool(self.key), is_marked=is_marked)
             for side in sides:
                 side.records.close()
         return self._matches
@@ -205,7 +245,13 @@ class TableChanges:
 
 
 def changed_tables(
-    before: Snapshot, after: Snapshot, *, chosen: Callable[[TableName], bool], scratch: Scratch, key: bytes
+    before: Snapshot,
+    after: Snapshot,
+    *,
+    chosen: Callable[[TableName], bool],
+    scratch: Scratch,
+    key: bytes,
+    marker: Marker | None = None,
 ) -> Iterator[TableChanges]:
     """Tables of whose rows any may differ, by name; those that are certainly equal are left out.
 
@@ -215,7 +261,7 @@ def changed_tables(
     """
     for pair in changed_pairs(before, after):
         if any(name is not None and chosen(name) for name in (pair.before, pair.after)):
-            yield TableChanges(pair, before, after, scratch=scratch, key=key)
+            yield TableChanges(pair, before, after, scratch=scratch, key=key, marker=marker)
 
 
 def _columns(leaves: tuple[Leaf, ...], *, by_oid: bool) -> ComparedColumns:

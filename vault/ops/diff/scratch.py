@@ -21,10 +21,18 @@ _READ_BYTES: Final = 1 << 16
 
 
 class Scratch:
-    """Makes files in `directory`, which is private to this program."""
+    """Makes files in `directory`, which is private to this program. `users`: so many are at work at once, and hold together what one may."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, users: int = 1) -> None:
         self._directory = directory
+        self._users = users
+
+    def shared(self, users: int) -> Scratch:
+        return Scratch(self._directory, users=self._users * users)
+
+    @property
+    def held_records(self) -> int:
+        return max(1, _HELD_RECORDS // self._users)
 
     def file(self) -> IO[bytes]:
         """A new file for writing and reading; closing it removes it. Raises  OSError"""
@@ -33,13 +41,15 @@ class Scratch:
 
 
 class SortedRecords:
-    """Records of one width, added in any order, read in ascending order as often as wanted. Memory: `_HELD_RECORDS` of them."""
+    """Records of one width, added in any order, read in ascending order as often as wanted. Memory: what `scratch` says; one open file."""
 
     def __init__(self, scratch: Scratch, width_bytes: int) -> None:
         self._scratch = scratch
         self._width_bytes = width_bytes
         self._held: list[bytes] = []
-        self._runs: list[IO[bytes]] = []
+        self._file: IO[bytes] | None = None
+        self._runs: list[tuple[int, int]] = []
+        """Where each of them starts in the file and ends."""
         self._count = 0
 
     def __len__(self) -> int:
@@ -50,38 +60,46 @@ class SortedRecords:
         before = len(self._held)
         self._held.extend(records)
         self._count += len(self._held) - before
-        if len(self._held) >= _HELD_RECORDS:
+        if len(self._held) >= self._scratch.held_records:
             self._spill(sorted(self._held))
             self._held = []
 
     def __iter__(self) -> Iterator[bytes]:
         self._held.sort()
-        return heapq.merge(self._held, *map(self._read, self._runs)) if self._runs else iter(self._held)
+        return heapq.merge(self._held, *self._read()) if self._runs else iter(self._held)
 
     def close(self) -> None:
-        for run in self._runs:
-            run.close()
-        self._runs, self._held = [], []
+        if self._file is not None:
+            self._file.close()
+        self._file, self._runs, self._held = None, [], []
 
     def _spill(self, records: Iterable[bytes]) -> None:
+        if self._file is None:
+            self._file = self._scratch.file()
         if len(self._runs) == _RUNS_MAX:
-            merged = self._written(heapq.merge(*map(self._read, self._runs)))
-            for run in self._runs:
-                run.close()
-            self._runs = [merged]
-        self._runs.append(self._written(records))
+            merged = self._scratch.file()
+            self._runs = [self._written(merged, 0, heapq.merge(*self._read()))]
+            self._file.close()
+            self._file = merged
+        start = self._runs[-1][1] if self._runs else 0
+        self._runs.append(self._written(self._file, start, records))
 
-    def _written(self, records: Iterable[bytes]) -> IO[bytes]:
-        run, source = self._scratch.file(), iter(records)
+    def _written(self, file: IO[bytes], start: int, records: Iterable[bytes]) -> tuple[int, int]:
+        source, end = iter(records), start
+        file.seek(start)
         while block := b"".join(islice(source, _READ_BYTES // self._width_bytes)):
-            run.write(block)
-        run.flush()
-        return run
+            file.write(block)
+            end += len(block)
+        file.flush()
+        return start, end
 
-    def _read(self, run: IO[bytes]) -> Iterator[bytes]:
-        """Independent of other readers of the same run."""
+    def _read(self) -> list[Iterator[bytes]]:
+        """Each run, independent of other readers of the same."""
+        return [] if self._file is None else [self._read_run(self._file, *run) for run in self._runs]
+
+    def _read_run(self, file: IO[bytes], at: int, end: int) -> Iterator[bytes]:
         width = self._width_bytes
-        step, at = _READ_BYTES // width * width, 0
-        while block := os.pread(run.fileno(), step, at):
+        step = _READ_BYTES // width * width
+        while block := os.pread(file.fileno(), min(step, end - at), at):
             yield from (block[start : start + width] for start in range(0, len(block), width))
             at += len(block)

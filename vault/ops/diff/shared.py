@@ -44,8 +44,9 @@ class Piece(NamedTuple):
 
 @dataclass(slots=True)
 class Pair:
-    """What is left of an extent on each side."""
+    """What is left of an extent, which starts at that block, on each side."""
 
+    start: int
     before: list[Unit] = field(default_factory=list)
     after: list[Unit] = field(default_factory=list)
 
@@ -58,11 +59,15 @@ class Version:
     item: TableItem
 
 
-def pairs_left(before: Version, after: Version, *, by_id: bool) -> Iterator[list[Pair]]:
-    """What is left in each extent, EXTENTS_AT_ONCE extents at a time. `by_id`: equal ids are equal rows."""
+def pairs_left(before: Version, after: Version, *, by_id: bool, users: int = 1) -> Iterator[list[Pair]]:
+    """What is left in each extent, by start, some at a time. `by_id`: equal ids are equal rows; `users`: as `Scratch` takes it"""
     source = differing.extents((before.snapshot, before.item), (after.snapshot, after.item))
-    while batch := list(islice(source, EXTENTS_AT_ONCE)):
-        pairs = [Pair(_units(before, was), _units(after, now)) for was, now in batch]
+    at_once = max(1, EXTENTS_AT_ONCE // users)
+    while batch := list(islice(source, at_once)):
+        pairs = [
+            Pair(min(one.start for one in (was, now) if one is not None), _units(before, was), _units(after, now))
+            for was, now in batch
+        ]
         if by_id:
             for pair in pairs:
                 _cancel([pair])
@@ -113,9 +118,17 @@ def _name(unit: Unit) -> tuple[ObjectId, ...]:
     return tuple(ref.id for ref in unit)
 
 
-def rows_left(before: Version, after: Version, pairs: Sequence[Pair]) -> Iterator[tuple[list[Piece], list[Piece]]]:
-    """Rows of each pair that equal runs of bytes leave over, or of both a piece at a time where they are too long to be held."""
-    texts = [_texts(before, [pair.before for pair in pairs]), _texts(after, [pair.after for pair in pairs])]
+def rows_left(
+    before: Version, after: Version, pairs: Sequence[Pair], *, keep: bool = False
+) -> Iterator[tuple[list[Piece], list[Piece]]]:
+    """Rows of each pair that equal runs of bytes leave over, or of both a piece at a time where they are too long to be held.
+
+    keep  as `Reader.get` takes it
+    """
+    texts = [
+        _texts(version, units, keep=keep)
+        for version, units in ((before, [pair.before for pair in pairs]), (after, [pair.after for pair in pairs]))
+    ]
     for pair in pairs:
         sizes = [sum(ref.length for unit in units for ref in unit) for units in (pair.before, pair.after)]
         if min(sizes) == 0 or max(sizes) > _ALIGNED_BYTES_MAX:
@@ -134,10 +147,10 @@ def all_rows(version: Version) -> Iterator[Piece]:
     return _texts(version, (_units(version, extent) for extent in version.snapshot.extents(version.item)))
 
 
-def _texts(version: Version, units: Iterable[Sequence[Unit]]) -> Iterator[Piece]:
+def _texts(version: Version, units: Iterable[Sequence[Unit]], *, keep: bool = False) -> Iterator[Piece]:
     """Each unit with its text, in order, read ahead."""
     ours, theirs = tee(chain.from_iterable(units))
-    blocks = version.snapshot.blocks(chain.from_iterable(theirs), ObjectType.ROW_CHUNK)
+    blocks = version.snapshot.blocks(chain.from_iterable(theirs), ObjectType.ROW_CHUNK, keep=keep)
     for unit in ours:
         text = next(blocks) if len(unit) == 1 else b"".join(islice(blocks, len(unit)))
         yield Piece(unit, 0, text)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from itertools import islice
+from typing import Final, Protocol, runtime_checkable
 
 from vault.errors import IntegrityError
 from vault.pipeline.copytext import NULL, unescape
@@ -23,6 +24,8 @@ DELETED: Final = "deleted"
 APPEARED: Final = "appeared"
 WENT: Final = "went"
 UNKNOWN: Final = "unknown"
+FORESEEN: Final = 16
+"""Snapshots whose comparisons are begun together; the first is told when all of them are read."""
 GONE: Final = frozenset({DROPPED, DELETED, WENT})
 NEW: Final = frozenset({THERE, CREATED, INSERTED, APPEARED})
 
@@ -67,21 +70,40 @@ class Differ(Protocol):
     def first(self, oldest: Snapshot) -> Iterator[Event]: ...
 
 
+@runtime_checkable
+class Foreseeing(Protocol):
+    """A Differ that does better if it knows which comparisons come next."""
+
+    def foresee(self, window: Sequence[Snapshot]) -> None:
+        """Of these, newest first, each will be compared with the next one. What cannot be read is left to `between`."""
+
+    def close(self) -> None:
+        """Give back what was foreseen and not asked for."""
+
+
 def history(strand: Iterable[Snapshot], differ: Differ) -> Iterator[Event]:
     """Newest first, as `strand` is. A snapshot that cannot be read is told and passed over."""
     newer: Snapshot | None = None
-    for snapshot in strand:
-        try:
-            if newer is not None:
-                yield from differ.between(snapshot, newer)
-            newer = snapshot
-        except IntegrityError as error:
-            yield unread(snapshot, error)
-    if newer is not None:
-        try:
-            yield from differ.first(newer)
-        except IntegrityError as error:
-            yield unread(newer, error)
+    snapshots = iter(strand)
+    try:
+        while window := list(islice(snapshots, FORESEEN)):
+            if isinstance(differ, Foreseeing):
+                differ.foresee(window if newer is None else [newer, *window])
+            for snapshot in window:
+                try:
+                    if newer is not None:
+                        yield from differ.between(snapshot, newer)
+                    newer = snapshot
+                except IntegrityError as error:
+                    yield unread(snapshot, error)
+        if newer is not None:
+            try:
+                yield from differ.first(newer)
+            except IntegrityError as error:
+                yield unread(newer, error)
+    finally:
+        if isinstance(differ, Foreseeing):
+            differ.close()
 
 
 class Several:
@@ -97,6 +119,16 @@ class Several:
     def first(self, oldest: Snapshot) -> Iterator[Event]:
         for differ in self._differs:
             yield from differ.first(oldest)
+
+    def foresee(self, window: Sequence[Snapshot]) -> None:
+        for differ in self._differs:
+            if isinstance(differ, Foreseeing):
+                differ.foresee(window)
+
+    def close(self) -> None:
+        for differ in self._differs:
+            if isinstance(differ, Foreseeing):
+                differ.close()
 
 
 def unread(snapshot: Snapshot, error: IntegrityError) -> Event:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from vault.errors import NotThere
 from vault.model import TableName
 from vault.ops.diff.rows import TableChanges, changed_tables
 from vault.ops.diff.scratch import Scratch
+from vault.ops.history.comparisons import Comparisons
 from vault.ops.history.events import CHANGED, CREATED, DROPPED, THERE, Event
 from vault.repo.leaves import leaves
 from vault.repo.snapshot import Snapshot
@@ -15,18 +16,27 @@ from vault.sql.names import show_name
 
 
 class TableDiffer:
-    """Implements events.Differ. Follows a table that was called otherwise earlier. `key`: as `changed_tables` takes it"""
+    """Implements events.Differ and Foreseeing. Follows a table that was called otherwise earlier. `key`: as `changed_tables` takes it"""
 
     def __init__(self, name: TableName, *, scratch: Scratch, key: bytes) -> None:
         self._name, self._scratch, self._key = name, scratch, key
+        self._comparisons = Comparisons(self._find)
+
+    def foresee(self, window: Sequence[Snapshot]) -> None:
+        self._comparisons.foresee(window, self._name)
+
+    def close(self) -> None:
+        self._comparisons.close()
+
+    def _find(self, older: Snapshot, newer: Snapshot, name: TableName | None) -> Iterator[TableChanges]:
+        assert name is not None, "it has one"
+        if not _is_unchanged(older, newer, name):
+            yield from changed_tables(
+                older, newer, chosen=lambda one: one == name, scratch=self._scratch, key=self._key
+            )
 
     def between(self, older: Snapshot, newer: Snapshot) -> Iterator[Event]:
-        name = self._name
-        if _is_unchanged(older, newer, name):
-            return
-        for changes in changed_tables(
-            older, newer, chosen=lambda one: one == name, scratch=self._scratch, key=self._key
-        ):
+        for changes in self._comparisons.between(older, newer, self._name):
             with changes:
                 counts = changes.counts()
             self._name = changes.before or self._name

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from vault.errors import NotThere, UsageError
 from vault.model import Address, EntryItem, TableName
+from vault.ops.diff.places import RowForm
 from vault.ops.diff.rows import RowChange, TableChanges, changed_tables
 from vault.ops.diff.scratch import Scratch
+from vault.ops.history.comparisons import Comparisons
 from vault.ops.history.events import APPEARED, THERE, WENT, Event, Value, shown
 from vault.ops.view.paths import read_path
 from vault.pipeline.copytext import escape, to_utf8, unescape, whole_rows
@@ -26,6 +28,10 @@ class Needle:
             raise UsageError("-S: nothing to look for", hint="pgvault log -S 'text' public.orders")
         self.raw = text.encode("utf-8", "surrogateescape")
         self._escaped = escape(self.raw)
+
+    def may_be_in(self, text: bytes) -> bool:
+        """False if no row of this COPY text in UTF-8 holds it."""
+        return self._escaped in text
 
     def is_in_row(self, fields: Iterable[bytes]) -> bool:
         """Fields of COPY text in UTF-8. An escape is no letter, so what is found is looked at without escapes."""
@@ -51,16 +57,31 @@ class Needle:
 
 
 class RowTexts:
-    """Implements events.Differ: rows that got or lost the text; of all tables, if none is named."""
+    """Implements events.Differ and Foreseeing, and matched.Marker: rows that got or lost the text; of all tables, if none is named."""
 
     def __init__(self, needle: Needle, table: TableName | None, *, scratch: Scratch, key: bytes) -> None:
         self._needle, self._table, self._scratch, self._key = needle, table, scratch, key
+        self._comparisons = Comparisons(self._find)
 
-    def _chosen(self, name: TableName) -> bool:
-        return self._table in (None, name)
+    def may_mark(self, text: bytes, form: RowForm) -> bool:
+        return self._needle.may_be_in(text) if form.is_in_utf8 else True
+
+    def marks(self, fields: tuple[bytes, ...]) -> bool:
+        return self._needle.is_in_row(fields)
+
+    def foresee(self, window: Sequence[Snapshot]) -> None:
+        self._comparisons.foresee(window, self._table)
+
+    def close(self) -> None:
+        self._comparisons.close()
+
+    def _find(self, older: Snapshot, newer: Snapshot, name: TableName | None) -> Iterator[TableChanges]:
+        return changed_tables(
+            older, newer, chosen=lambda one: name in (None, one), scratch=self._scratch, key=self._key, marker=self
+        )
 
     def between(self, older: Snapshot, newer: Snapshot) -> Iterator[Event]:
-        for changes in changed_tables(older, newer, chosen=self._chosen, scratch=self._scratch, key=self._key):
+        for changes in self._comparisons.between(older, newer, self._table):
             with changes:
                 for change in changes:
                     before, after = (
@@ -68,6 +89,8 @@ class RowTexts:
                     )
                     if before != after:
                         yield self._event(newer, changes, change, APPEARED if after else WENT)
+            if self._table is not None:
+                self._table = changes.before or self._table
 
     def first(self, oldest: Snapshot) -> Iterator[Event]:
         database = oldest.manifest.database
