@@ -20,7 +20,7 @@ PUBLIC = {
     "vault.ops.copy": "run",
     "vault.ops.compare": "against databases facts recorded row_digests",
     "vault.ops.datasets": "declared exported parquet rows sqlite texts",
-    "vault.ops.diff": "columns found rows scratch summary tables",
+    "vault.ops.diff": "columns found rows scratch summary tables together",
     "vault.ops.doctor": "database machine repository symptoms",
     "vault.ops.drill": "assertions directories out_of_reach record references room verdict",
     "vault.ops.guard": "ack codes facts judge tidy",

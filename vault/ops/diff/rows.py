@@ -286,4 +286,4 @@ def _codec(snapshot: Snapshot) -> str:
     return codec_of(database.server.encoding) if database is not None else "utf-8"
 
 
-__all__ = ["KEY_BYTES", "ChangeCounts", "Column", "RowChange", "TableChanges", "changed_tables"]
+__all__ = ["KEY_BYTES", "ChangeCounts", "Column", "RowChange", "RowForm", "TableChanges", "changed_tables"]

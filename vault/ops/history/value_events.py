@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from vault.errors import NotThere, UsageError
 from vault.model import Address, EntryItem, TableName
-from vault.ops.diff.places import RowForm
-from vault.ops.diff.rows import RowChange, TableChanges, changed_tables
+from vault.ops.diff.rows import RowChange, RowForm, TableChanges, changed_tables
 from vault.ops.diff.scratch import Scratch
 from vault.ops.history.comparisons import Comparisons
 from vault.ops.history.events import APPEARED, THERE, WENT, Event, Value, shown
