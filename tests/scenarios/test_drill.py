@@ -65,17 +65,23 @@ def shop(postgres: Cluster, snapshots: dict[int, Snapshot]) -> Snapshot:
     return snapshots[postgres.major]
 
 
-def test_what_was_restored_well_passes_with_everything_checked(
-    shop: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # where no other test's servers are
+@pytest.fixture
+def own_place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where temporary files come to, and none of another test; whoever a server runs as gets through it, unlike `tmp_path`."""
+    with tempfile.TemporaryDirectory(prefix="pgvault-own-") as place:
+        os.chmod(place, 0o711)
+        monkeypatch.setattr(tempfile, "tempdir", place)
+        yield Path(place)
+
+
+def test_what_was_restored_well_passes_with_everything_checked(shop: Snapshot, own_place: Path) -> None:
     verdict = drilled(
         shop,
         settings=settings_for(assertions=["SELECT count(*) = 500 FROM orders", "SELECT count(*) = 50 FROM customers"]),
     )
     assert verdict.passed
     assert verdict.not_checked == ()
-    assert list(tmp_path.iterdir()) == []
+    assert list(own_place.iterdir()) == []
 
 
 @pytest.fixture
