@@ -1,7 +1,8 @@
 """Signals that interrupt, raised as KeyboardInterrupt where somebody can catch it.
 
 Raised within the import system, or within a lock's own `__enter__`, it would leave that lock taken for ever, and another thread waiting for
-it; so there it waits a moment. Raised within a destructor or a weak reference's callback it is swallowed by Python; then it comes again.
+it; so there it waits a moment. So it does within `exec` of a text, as dataclasses have it: whoever catches it, CPython then ends by SIGINT,
+whatever the exit code. Raised within a destructor or a weak reference's callback it is swallowed by Python; then it comes again.
 Signals that come in a row are one interrupt: what it makes the command put in order is not itself interrupted by an impatient hand.
 """
 
@@ -19,6 +20,7 @@ NAMES: Final = ("SIGINT", "SIGTERM", "SIGHUP")
 _SOON_S: Final = 0.005
 _ROW_S: Final = 0.5
 _IMPORT_SYSTEM: Final = "<frozen importlib"
+_TEXT: Final = ("<module>", "<string>")
 _CLOSED: Final = frozenset({"__enter__", "__exit__", "__del__"})
 """Functions that are to run to their end."""
 _WAITING: Final = frozenset({"wait", "wait_for", "join", "_wait_for_tstate_lock", "acquire"})
@@ -69,6 +71,8 @@ def _may_be_left(frame: FrameType) -> bool:
     threads = sys.modules.get("threading")
     if threads is not None and file == threads.__file__:
         return name in _WAITING
+    if (name, file) == _TEXT and frame.f_back is not None:
+        return False
     return name not in _CLOSED and not file.startswith(_IMPORT_SYSTEM) and file != __file__
 
 

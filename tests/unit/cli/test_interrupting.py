@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -30,7 +31,7 @@ import signal, threading, time
 from types import SimpleNamespace
 from vault.cli import interrupting
 interrupting.install()
-frame = SimpleNamespace(f_code=SimpleNamespace(co_name={name!r}, co_filename={file!r}))
+frame = SimpleNamespace(f_code=SimpleNamespace(co_name={name!r}, co_filename={file!r}), f_back=None)
 try:
     interrupting.interrupt(signal.SIGTERM, frame)
 except KeyboardInterrupt:
@@ -72,6 +73,26 @@ def test_one_that_python_swallowed_comes_again() -> None:
     done = subprocess.run([sys.executable, "-c", SWALLOWED], capture_output=True, text=True, check=True)
     assert done.stdout == "[<class 'KeyboardInterrupt'>] and raised all the same\n"
     assert done.stderr == ""
+
+
+EXECUTED = """
+import os, signal, sys, time
+from vault.cli import interrupting
+interrupting.install()
+try:
+    exec("os.kill(os.getpid(), signal.SIGTERM)\\nfor _ in range(100): pass")
+    time.sleep(60)
+except KeyboardInterrupt:
+    interrupting.over()
+    sys.exit(130)
+"""
+
+
+def test_one_within_the_execution_of_a_text_does_not_change_the_exit_code(tmp_path: Path) -> None:
+    """CPython remembers it, and looks at it at the end of a module that was run by -m."""
+    (tmp_path / "executed.py").write_text(EXECUTED)
+    done = subprocess.run([sys.executable, "-m", "executed"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "")
 
 
 def test_what_the_caller_had_ignored_stays_ignored() -> None:
