@@ -40,6 +40,37 @@ def test_backup_alone_takes_the_whole_project(lilac: Command) -> None:
     assert lilac("backup", "--json").json()["parent"] == shown["snapshot"]["id"]
 
 
+def test_what_the_project_has_and_a_database_by_name_leaves_out_is_told(
+    lilac: Command, stack: tuple[Cluster, int]
+) -> None:
+    whole = " --dir edge_functions=supabase/functions --dir migrations=supabase/migrations"
+    environment = {"PGPASSWORD": "postgres"}
+    assert lilac("backup").code == 0
+    url = f"postgresql://postgres@127.0.0.1:{stack[1]}/postgres"
+    alone = lilac("backup", "-d", url, **environment)
+    assert alone.code == 0, alone.err
+    assert (
+        "not in this snapshot: edge_functions, migrations of project lilac, because -d names a database alone"
+        in alone.err
+    )
+    assert f"to have them too, add{whole}" in alone.err
+    told = lilac("status").out
+    assert "since the one before: no row or table more or less" in told
+    assert "without directory migrations, which" in told
+    taken = lilac("backup", "-d", url, *whole.split(), **environment)
+    assert "not in this snapshot" not in taken.err
+    assert lilac("show", "latest", "--json").json()["coverage"]["migrations"]["count"] == 2
+    libpq = {"PGHOST": "127.0.0.1", "PGPORT": str(stack[1]), "PGUSER": "postgres", "PGDATABASE": "postgres"}
+    assert "because libpq's variables name" in lilac("backup", **environment, **libpq).err
+    files = lilac("backup", "--dir", "a=supabase", "--source", "files")
+    assert "not in this snapshot: the database, edge_functions, migrations" in files.err
+    (lilac.home / "pgvault.toml").write_text(f'[source.lilac]\ndatabase = "{url}"\n')
+    assert "because the configuration names" in lilac("backup", **environment).err
+    with (lilac.home / "pgvault.toml").open("a") as file:
+        file.write('directories = { migrations = "supabase/migrations" }\n')
+    assert "not in this snapshot" not in lilac("backup", **environment).err, "a list of its own is an answer"
+
+
 def test_another_password_of_the_stack_comes_from_libpqs_places(lilac: Command, stack: tuple[Cluster, int]) -> None:
     with stack[0].connect() as connection:
         connection.execute("ALTER ROLE postgres PASSWORD 'other'")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from vault.app.database import ChosenDatabase, DatabaseFlags, around, flagged, of_configuration, refuse_flags
-from vault.app.project import Project
+from vault.app.project import Project, find_project
 from vault.app.settings import Settings, SourceSettings
 from vault.app.source_here import default_name
 from vault.errors import Misconfigured, UsageError
@@ -111,7 +114,7 @@ def plan_backup(settings: Settings, options: BackupOptions) -> BackupPlan:
         selection=backup_selection.encode(conninfo is not None, sorted(directories), patterns),
         options=options,
         variables=chosen.variables,
-        notes=(*_notes(chosen, directories), *aside),
+        notes=(*_notes(chosen, directories), *_left_out(settings, options, chosen, directories), *aside),
         warnings=unknown,
         project=chosen.project,
         advice=chosen.advice,
@@ -163,6 +166,42 @@ def _notes(chosen: ChosenDatabase, directories: Mapping[str, str]) -> tuple[str,
     notes = [f"{named} of {project.config}: {', '.join(taken)}"]
     lacking = sorted(set(project.FOLDERS) - set(directories))
     return (*notes, *(f"no {name.replace('_', ' ')}: {project.folder(name)} is not there" for name in lacking))
+
+
+def _left_out(
+    settings: Settings, options: BackupOptions, chosen: ChosenDatabase, directories: Collection[str]
+) -> tuple[str, ...]:
+    """What the project around has, and words for something else keep out: a section's own list of directories is an answer, they are none."""
+    configured = settings.chosen_source()
+    if chosen.project is not None or configured.directories is not None or options.every:
+        return ()
+    try:
+        project = find_project(configured.folder or Path.cwd(), settings.environment)
+    except Misconfigured:  # whoever reads the project's database hears of it
+        return ()
+    if project is None:
+        return ()
+    lacking = {name: path for name, path in sorted(project.directories.items()) if name not in directories}
+    words = [shlex.join(["--dir", f"{name}={os.path.relpath(path)}"]) for name, path in lacking.items()]
+    left = [*([] if chosen.conninfo is not None else ["the database"]), *lacking]
+    if not left:
+        return ()
+    named = f"project {project.id}" if project.id else f"the project of {project.config}"
+    why = (
+        "--dir names directories alone"
+        if chosen.conninfo is None
+        else f"{_named_by(settings, options)} a database alone"
+    )
+    add = [*([] if chosen.conninfo is not None else ["--local"]), *words]
+    return (
+        f"not in this snapshot: {', '.join(left)} of {named}, because {why}; to have them too, add {' '.join(add)}",
+    )
+
+
+def _named_by(settings: Settings, options: BackupOptions) -> str:
+    if options.database is not None:
+        return "-d names"
+    return "the configuration names" if settings.chosen_source().database is not None else "libpq's variables name"
 
 
 def _nothing(settings: Settings) -> UsageError:

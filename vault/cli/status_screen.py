@@ -101,11 +101,17 @@ def _held(one: SourceStatus) -> str:
 
 
 def _changed(change: Change) -> str:
+    stored = f"{size(change.new_bytes)} stored"
+    if change.since is None:
+        return f"the first one; {stored}"
+    before = "the one before" if change.is_next else change.since.hex()[:12]
     numbers = ((change.rows, "row"), (change.tables, "table"), (change.files, "path"))
-    parts = [f"{number:+} {word}{'' if abs(number) == 1 else 's'}" for number, word in numbers if number]
     if all(number is None for number, _ in numbers):
-        return f"the first one; {size(change.new_bytes)} stored"
-    return f"since the one before: {', '.join(parts) or 'no row, table or path more or less'}; {size(change.new_bytes)} stored"
+        return f"not compared, for {before} holds something else; {stored}"
+    parts = [f"{number:+} {word}{'' if abs(number) == 1 else 's'}" for number, word in numbers if number]
+    words = [word for number, word in numbers if number is not None]
+    same = f"no {' or '.join(filter(None, [', '.join(words[:-1]), words[-1]]))} more or less"
+    return f"since {before}: {', '.join(parts) or same}; {stored}"
 
 
 def _of_check(status: Status, now_ms: int) -> Iterator[str]:
@@ -230,7 +236,13 @@ def _source_fields(one: SourceStatus, check: CheckRecord | None, now_ms: int) ->
         "files": None if last is None else jsonout.files(last[1]),
         "change": None
         if change is None
-        else {"rows": change.rows, "tables": change.tables, "files": change.files, "new_bytes": change.new_bytes},
+        else {
+            "since": None if change.since is None else change.since.hex(),
+            "rows": change.rows,
+            "tables": change.tables,
+            "files": change.files,
+            "new_bytes": change.new_bytes,
+        },
         "last_check": None if check is None else about.instant(check.created_ms),
         "last_verify": _instant(one.verified_ms),
         "last_drill": None if one.drill is None else about.instant(one.drill.created_ms),

@@ -16,7 +16,7 @@ from vault.ops.guard import codes
 from vault.ops.guard.compare import bounded, compare, finding
 from vault.ops.guard.facts import Terms
 from vault.ops.guard.gather import gather
-from vault.ops.project.backup_selection import narrowed
+from vault.ops.project.backup_selection import closest
 from vault.ports import Entropy
 from vault.repo.lineage import Known, in_order
 from vault.repo.records import save
@@ -70,9 +70,7 @@ def base_of(manifest: Manifest, known: Iterable[Known], notes: Remembered) -> Kn
         for pair in in_order(known)
         if pair[1].source == manifest.source and pair[1].sequence < manifest.sequence and notes.is_sound(*pair)
     ]
-    alike = [pair for pair in earlier if pair[1].selection == manifest.selection]
-    near = [pair for pair in earlier if narrowed(pair[1].selection) == narrowed(manifest.selection)]
-    return next(reversed(alike or near or earlier), None)
+    return closest(manifest.selection, earlier)
 
 
 def warning(repo: Open, of: Known) -> str:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from vault.repo.lineage import Known
 
 FLAGS: Final = {
     "include_schemas": "-n",
@@ -40,6 +43,14 @@ def _last_of_each(patterns: Sequence[str]) -> list[str]:
 def narrowed(text: str) -> tuple[str, ...]:
     """The patterns that make a snapshot one of a part of its database, as flags; none of text that somebody else wrote otherwise."""
     return _flags(_read(text), FLAGS)
+
+
+def closest(text: str, earlier: Sequence[Known]) -> Known | None:
+    """With which of `earlier`, oldest first, one of this selection is compared: the newest of the same, else of the same part of the
+    database, else of any."""
+    alike = [pair for pair in earlier if pair[1].selection == text]
+    near = [pair for pair in earlier if narrowed(pair[1].selection) == narrowed(text)]
+    return next(reversed(alike or near or earlier), None)
 
 
 def narrowing(text: str) -> dict[str, tuple[str, ...]]:

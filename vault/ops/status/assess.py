@@ -15,7 +15,7 @@ from vault.ids import SnapshotId
 from vault.model import Manifest, State
 from vault.model.jobs import JobState
 from vault.model.words import counted, duration
-from vault.ops.project.backup_selection import narrowed
+from vault.ops.project.backup_selection import closest, narrowed
 from vault.ops.status.seen import Change, NextRun, Reason, Seen, SeenJob, SourceStatus, Status, Trouble
 from vault.repo import checks
 from vault.repo.lineage import Known, is_ahead
@@ -75,7 +75,7 @@ def _source(seen: Seen, name: str, *, now_ms: int) -> SourceStatus:
     return SourceStatus(
         source=name,
         last=last,
-        change=None if last is None else _change(whole),
+        change=None if last is None else _change(last, own),
         due_ms=due_ms,
         is_overdue=due_ms is not None and now_ms > due_ms,
         next_run_ms=None if planned is None else planned.next_ms,
@@ -103,19 +103,25 @@ def _allowed_ms(seen: Seen, whole: Sequence[Known], planned: NextRun | None) -> 
     return max(_USUAL_MS_MIN, 2 * gaps[len(gaps) // 2]) if len(gaps) >= _GAPS_MIN else _UNKNOWN_MS
 
 
-def _change(whole: Sequence[Known]) -> Change:
-    """Of the last one, next to the one of the same selection before it."""
-    manifest = whole[-1][1]
-    before = next((earlier for _, earlier in reversed(whole[:-1]) if earlier.selection == manifest.selection), None)
+def _change(last: Known, own: Sequence[Known]) -> Change:
+    """Of the last one, next to the one before it that holds the most of the same."""
+    manifest = last[1]
+    earlier = own[: own.index(last)]
+    since = closest(manifest.selection, earlier)
     new_bytes = manifest.effort.new_bytes
-    if before is None:
-        return Change(rows=None, tables=None, files=None, new_bytes=new_bytes)
-    has_database = manifest.database is not None and before.database is not None
-    files = [sum(ref.sums.items for ref in one.directories.values()) for one in (before, manifest)]
+    if since is None:
+        return Change(since=None, is_next=False, rows=None, tables=None, files=None, new_bytes=new_bytes)
+    before = since[1]
+    is_alike = narrowed(before.selection) == narrowed(manifest.selection)
+    has_database = is_alike and manifest.database is not None and before.database is not None
+    shared = manifest.directories.keys() & before.directories.keys()
+    files = [sum(one.directories[name].sums.items for name in shared) for one in (before, manifest)]
     return Change(
+        since=since[0],
+        is_next=since == earlier[-1],
         rows=manifest.counts.records - before.counts.records if has_database else None,
         tables=manifest.counts.tables - before.counts.tables if has_database else None,
-        files=files[1] - files[0] if manifest.directories else None,
+        files=files[1] - files[0] if shared else None,
         new_bytes=new_bytes,
     )
 

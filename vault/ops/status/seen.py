@@ -96,8 +96,14 @@ class Reason:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What a snapshot has more than the one of the same selection before it. None: there is none before it."""
+    """What a snapshot has more than `since`, an earlier one. None: not to be compared, as they hold other things.
 
+    since    None: there is none before it
+    is_next  whether no other snapshot of the source lies between the two
+    """
+
+    since: SnapshotId | None
+    is_next: bool
     rows: int | None
     tables: int | None
     files: int | None

@@ -125,9 +125,30 @@ def test_what_changed_is_told_next_to_the_one_of_the_same_kind() -> None:
     one = app(seen(snapshot(1, 50), snapshot(5, 30), snapshot(7, 20, selection=PART), snapshot(9, 1)))
     assert one.change is not None
     assert (one.change.rows, one.change.tables, one.change.files) == (4, 0, None)
+    assert (one.change.since, one.change.is_next) == (snapshot(5, 30)[0], False), "the part lies between them"
     first = app(seen(snapshot(1, 1))).change
     assert first is not None
-    assert first.rows is None
+    assert (first.rows, first.since) == (None, None)
+
+
+def test_one_that_holds_less_is_no_first_one() -> None:
+    """As `backup -d` in a project: without its directories, and with the same database."""
+    listed = _TEMPLATE.database
+    assert listed is not None
+    whole = {
+        "selection": selection.encode(True, ["a", "b"], {}),
+        "directories": {"a": listed.tables, "b": listed.tables},
+    }
+    less = app(seen(snapshot(3, 9, **whole), snapshot(5, 1))).change
+    assert less is not None
+    assert (less.since, less.is_next, less.rows, less.files) == (snapshot(3, 9)[0], True, 2, None)
+    back = app(seen(snapshot(3, 9, **whole), snapshot(5, 5), snapshot(9, 1, **whole))).change
+    assert back is not None
+    assert (back.since, back.is_next, back.rows, back.files) == (snapshot(3, 9)[0], False, 6, 0)
+    files = {"selection": selection.encode(False, ["a"], {}), "directories": {"a": listed.tables}, "database": None}
+    other = app(seen(snapshot(1, 5, selection=PART), snapshot(2, 1, **files))).change
+    assert other is not None
+    assert (other.since, other.rows, other.files) == (snapshot(1, 5)[0], None, None)
 
 
 @pytest.mark.parametrize("state", [State.FAILED, State.NOT_PERMITTED, State.NOT_EXPORTABLE])
