@@ -38,7 +38,7 @@ def ruined(pgvault_ready: Command) -> Command:
 def test_a_ruin_ends_with_5_and_says_what_to_type(ruined: Command) -> None:
     done = ruined("backup", "--dir", "a=a", "--source", "app", "-q")
     assert done.code == 5
-    assert "files_lost a: 30 paths then, 2 now" in done.err
+    assert "files_lost a: 30 paths before, 2 after" in done.err
     assert "pgvault ack " in done.err
     shown = ruined("snapshots", "--source", "app").out
     assert shown.count("FINDING") == 2
@@ -74,8 +74,8 @@ def test_a_word_for_a_snapshot_answers_all_up_to_it_and_the_way_back_is_a_comman
     good, ruin = left(ruined)
     told = ruined("backup", "--dir", "a=a", "--source", "app", "-q").err
     listed = ruined("ack").err
-    for text in (told, listed):
-        assert f"pgvault restore {good[:12]} --dir a=TARGET --dry-run" in text
+    for text, place in ((told, "a"), (listed, "a.restored")):
+        assert f"pgvault restore {good[:12]} --dir a={place} --dry-run" in text
     assert ruined("restore", good[:12], "--dir", "a=back", "--dry-run").code == 0
     assert "no snapshot nosuch" in ruined("ack", "nosuch", "--reason", "x").err
     before = ruined("ack", "latest~1", "--reason", "moved", "--json").json()

@@ -53,6 +53,7 @@ def test_the_database_is_named_as_it_was_found(pgvault: Command, monkeypatch: py
     monkeypatch.chdir(pgvault.home)
     settings = load_settings(repository=None, source=None)
     assert typed_again(settings, DatabaseFlags(), "app") == "-d DATABASE"
+    assert typed_again(settings, DatabaseFlags(), "app", named="my app") == "-d 'my app'", "as the snapshot names it"
     assert typed_again(settings, DatabaseFlags(database="my app"), "app") == "-d 'my app'"
     assert "hunter2" not in typed_again(settings, DatabaseFlags(database="postgresql://a:hunter2@h/d"), "app")
     assert typed_again(settings, DatabaseFlags(linked=True), "app") == "--linked"

@@ -101,7 +101,12 @@ def test_exit_codes_for_monitoring(pgvault_ready: Command) -> None:
     assert pgvault_ready("status", "--source", "other").code == 2
     saved(pgvault_ready, files=1)
     ruin = pgvault_ready("status")
-    assert (ruin.code, "next: pgvault ack" in ruin.out) == (5, True)
+    assert (ruin.code, "--dir a=a.restored --dry-run\n    if it was meant: pgvault ack " in ruin.out) == (5, True)
+    assert "30 paths before, 1 after" in ruin.out
+    saved(pgvault_ready)
+    mended = pgvault_ready("status")
+    assert (mended.code, ' --reason "mended before ' in mended.out) == (5, True)
+    saved(pgvault_ready, files=1)
     assert pgvault_ready("status", "--max-age", "0").code == 1, "the gravest"
     snapshot = next((pgvault_ready.repository / "snapshots").iterdir())
     snapshot.write_bytes(b"nothing")
@@ -249,7 +254,7 @@ def test_the_screen_fits_the_terminal_and_is_coloured_only_there(with_state: Com
     lines = on_terminal(with_state, "status", columns=columns)
     assert lines[0] == "\x1b[1;31mNOT SAFE\x1b[0m"
     place = str(with_state.repository)
-    assert max(len(line.replace(place, "/r")) for line in lines[1:]) < columns, "a path is never broken"
+    assert max(len(line.replace(place, "/r")) for line in lines[1:]) <= columns, "a path is never broken"
     assert not any("\x1b" in line for line in lines[1:])
     assert on_terminal(with_state, "status", columns=columns, NO_COLOR="1")[0] == "NOT SAFE"
     assert "\x1b" not in with_state("status").out

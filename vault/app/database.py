@@ -64,8 +64,11 @@ _ADVICE: Final[Mapping[SupabaseDatabase, str]] = {
 }
 
 
-def typed_again(settings: Settings, flags: DatabaseFlags, source: str) -> str:
-    """Words by which `restore --into-source` reaches the database that a backup of the source reads; empty where it needs none."""
+def typed_again(settings: Settings, flags: DatabaseFlags, source: str, *, named: str = "") -> str:
+    """Words by which `restore --into-source` reaches the database that a backup of the source reads; empty where it needs none.
+
+    named  the database by its name, for where nothing here says which one it is
+    """
     if flags.database is not None:
         return f"-d {shlex.quote(redacted(flags.database))}"
     if flags.kind is not None:
@@ -77,7 +80,9 @@ def typed_again(settings: Settings, flags: DatabaseFlags, source: str) -> str:
         chosen = around(settings)
     except UsageError:
         chosen = None
-    return "-d DATABASE" if chosen is None or chosen.kind is None else f"--{chosen.kind}"
+    if chosen is not None and chosen.kind is not None:
+        return f"--{chosen.kind}"
+    return f"-d {shlex.quote(named)}" if named else "-d DATABASE"
 
 
 def flagged(

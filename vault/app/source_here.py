@@ -7,12 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from vault.app.conninfo import database_name, place_of, project_of, settings_of
-from vault.app.database import ChosenDatabase, around
+from vault.app.database import ChosenDatabase, DatabaseFlags, around, typed_again
 from vault.app.project import find_project
-from vault.app.settings import Settings
+from vault.app.settings import Settings, SourceSettings
+from vault.errors import UsageError
+
+if TYPE_CHECKING:
+    from vault.ops.guard.way_back import Way
+    from vault.repo.lineage import Known
 
 _PLATFORM_DATABASE: Final = "postgres"
 
@@ -80,3 +85,31 @@ def _database_name(conninfo: str, environment: Mapping[str, str]) -> str | None:
     if named or keywords.get("service") or environment.get("PGSERVICE"):
         return named
     return keywords.get("user") or environment.get("PGUSER") or environment.get("USER")
+
+
+def ways_of(settings: Settings, known: Collection[Known]) -> dict[str, Way]:
+    """Of each source of these snapshots, oldest first: where a restore of it goes."""
+    from vault.ops.guard.way_back import Way
+
+    ways: dict[str, Way] = {}
+    for _, manifest in known:
+        if manifest.database is not None or manifest.source not in ways:
+            named = "" if manifest.database is None else manifest.database.server.database
+            ways[manifest.source] = Way(
+                database=typed_again(settings, DatabaseFlags(), manifest.source, named=named),
+                directories=_directories(settings, manifest.source),
+            )
+    return ways
+
+
+def _directories(settings: Settings, source: str) -> Mapping[str, str]:
+    """Where the source's directories lie, as far as the configuration or the project around says it."""
+    section = settings.sources.get(source, SourceSettings())
+    if section.directories is not None:
+        return section.directories
+    try:
+        project = find_project(section.folder or Path.cwd(), settings.environment)
+    except UsageError:
+        return {}
+    is_its = project is not None and (section.supabase is not None or _is_of(source, project.id or ""))
+    return project.directories if project is not None and is_its else {}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from vault.app import jobs, places, wiring
 from vault.app.project import find_project
 from vault.app.schedule import known, undone
-from vault.app.source_here import sources_here
+from vault.app.source_here import sources_here, ways_of
 from vault.app.state import StateDirectory, state_directory
 from vault.errors import Misconfigured, StateUnusable
 from vault.model.jobs import JobKind, JobState
@@ -113,6 +113,7 @@ def gather(settings: Settings, *, max_age_ms: int | None, mine: ThisMachine) -> 
         stored_bytes=sum(stored.size for stored in opened.glanced("") or opened.store.list("")),
         undone=_undone(settings),
         planned=_planned(settings, wanted, mine, now_ms=now_ms),
+        ways=ways_of(settings, readable) if notes.open else {},
         max_age_ms=max_age_ms if max_age_ms is not None else settings.schedule.max_age_ms,
         drill_ms=OFTEN_MS.get(settings.schedule.drill),
     )

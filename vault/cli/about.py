@@ -118,11 +118,3 @@ def fields(manifest: Manifest, now_ms: int) -> dict[str, object]:
 def moment(one: Snapshot) -> dict[str, object]:
     """For programs: a snapshot by what is told of it where many are named."""
     return {"snapshot": one.id.hex(), "sequence": one.manifest.sequence, "time": instant(one.manifest.created_ms)}
-
-
-def way_back(good: SnapshotId, manifest: Manifest, database: str) -> str:
-    """What to type for what the good snapshot has and a later one lost; shown first, for it is a dry run. `database`: the words for it"""
-    into = ["--into-source --only WHAT"] if manifest.database is not None else []
-    directories = [f"--dir {name}=TARGET" for name in sorted(manifest.directories) if not into]
-    words = ["pgvault restore", good.hex()[:12], database if into else "", *into, *directories, "--dry-run"]
-    return " ".join(filter(None, words))

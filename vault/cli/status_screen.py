@@ -31,6 +31,8 @@ def draw(out: Renderer, status: Status, mine: ThisMachine, *, now_ms: int, place
         about_it = f"{reason.source}: " if reason.source else ""
         out.text(f"{about_it}{reason.text}", first="  ", rest="    ")
         out.line(f"    next: {reason.fix}")
+        if reason.meant:
+            out.line(f"    if it was meant: {reason.meant}")
     out.line()
     rows = [(one.source, list(_of_source(one, now_ms))) for one in status.sources]
     rows.append(("last check", list(_of_check(status, now_ms))))
@@ -192,7 +194,13 @@ def fields(status: Status, mine: ThisMachine, now_ms: int) -> dict[str, Any]:
     return jsonout.result(
         safe=status.is_safe,
         why=[
-            {"trouble": reason.trouble.value, "source": reason.source, "text": reason.text, "fix": reason.fix}
+            {
+                "trouble": reason.trouble.value,
+                "source": reason.source,
+                "text": reason.text,
+                "fix": reason.fix,
+                "meant": reason.meant,
+            }
             for reason in status.why
         ],
         sources=[_source_fields(one, status.check, now_ms) for one in status.sources],

@@ -71,7 +71,7 @@ def test_what_is_no_reason(other: Saved) -> None:
 
 
 def test_a_ruin_is_no_reason_nor_is_anything_while_a_finding_cannot_be_read() -> None:
-    finding = Finding(code="rows_lost", subject="public.t", text="100 rows then, 3 now")
+    finding = Finding(code="rows_lost", subject="public.t", text="100 rows before, 3 after")
     ruin = Remembered(open={SnapshotId((1).to_bytes(32, "big")): ((FindingId(bytes(32)), finding),)})
     before, after = Saved(age_ms=30 * HOUR_MS), Saved(age_ms=HOUR_MS)
     assert reason(before, after, notes=ruin) == ""

@@ -10,7 +10,6 @@ import click
 
 from vault.app import wiring
 from vault.cli import jsonout
-from vault.cli.about import way_back
 from vault.cli.options import Invocation, command
 from vault.errors import UsageError
 from vault.model.words import counted
@@ -81,7 +80,9 @@ def ack(invocation: Invocation, what: str | None, every: bool, reason: str | Non
         out.line(f"{counted(len(picked), 'finding')} answered" if picked else "no finding waits for an answer")
     if left:
         _draw(out, left)
-        out.talk('if it was meant: pgvault ack FINDING --reason "..."')
+        out.talk(
+            f'if it was meant: pgvault ack {left[-1].id.hex()[:12]} --reason "...", or all: pgvault ack --all --reason "..."'
+        )
         for line in _ways_back(settings, opened, left)[:_WAYS_SHOWN_MAX]:
             out.talk(f"if not: {line}")
 
@@ -93,18 +94,12 @@ def _named(settings: Settings, opened: Open, word: str) -> Known:
 
 def _ways_back(settings: Settings, opened: Open, left: Sequence[Waiting]) -> list[str]:
     """From the good snapshots before these."""
-    from vault.app.database import DatabaseFlags, typed_again
-    from vault.ops.guard.judge import held
+    from vault.app.source_here import ways_of
+    from vault.ops.guard.way_back import ways_back
     from vault.repo.remembered import unanswered
 
-    ruins, known = {row.snapshot for row in left}, opened.snapshots()
-    manifests = dict(known)
-    goods = held(known, unanswered(opened), ruins)
-    return [
-        way_back(good, manifests[good], typed_again(settings, DatabaseFlags(), manifests[good].source))
-        for good, ruin in goods.items()
-        if ruin in ruins
-    ]
+    known = opened.snapshots()
+    return [*ways_back(left, known, unanswered(opened), ways_of(settings, known)).values()]
 
 
 def _draw(out: Renderer, left: Sequence[Waiting]) -> None:

@@ -234,7 +234,7 @@ def take(
     for text in warnings:
         out.insist(f"warning: {text}")
     if report.findings:
-        tell_findings(invocation, report, database=_database_again(settings, plan))
+        tell_findings(invocation, report, back=_way_back(settings, plan, report))
     line = jsonout.backup(report)
     if invocation.json:
         out.json_line(line)
@@ -258,18 +258,21 @@ def take(
 _FINDINGS_SHOWN_MAX = 20
 
 
-def _database_again(settings: Settings, plan: BackupPlan) -> str:
+def _way_back(settings: Settings, plan: BackupPlan, report: BackupReport) -> str:
     from vault.app.database import DatabaseFlags, typed_again
+    from vault.ops.guard.way_back import Way, way_back
 
+    if report.good is None:
+        return ""
     options = plan.options
     flags = DatabaseFlags(database=options.database, local=options.local, linked=options.linked)
-    return typed_again(settings, flags, plan.source)
+    part = report.good[1].database
+    database = typed_again(settings, flags, plan.source, named="" if part is None else part.server.database)
+    return way_back(report.good, report.findings, Way(database=database, directories=plan.directories))
 
 
-def tell_findings(invocation: Invocation, report: BackupReport, *, database: str) -> None:
-    """Why the snapshot looks like a ruin, and the way on. Also when quiet. `database`: words for it in the next command"""
-    from vault.cli import about
-
+def tell_findings(invocation: Invocation, report: BackupReport, *, back: str) -> None:
+    """Why the snapshot looks like a ruin, and the way on. Also when quiet. `back`: the line that leads back, if there is one"""
     out, short = invocation.renderer(), report.id.hex()[:12]
     out.insist(f"warning: snapshot {short} looks like damage next to the last good one:")
     for finding in report.findings[:_FINDINGS_SHOWN_MAX]:
@@ -278,8 +281,8 @@ def tell_findings(invocation: Invocation, report: BackupReport, *, database: str
         out.insist(f"  and {len(report.findings) - _FINDINGS_SHOWN_MAX} more: pgvault ack")
     out.insist("the last good one stays until somebody answers")
     out.insist(f'  next: if all of that was meant: pgvault ack {short} --reason "..."')
-    if report.good is not None:
-        out.insist(f"  if not: {about.way_back(*report.good, database)}")
+    if back:
+        out.insist(f"  if not: {back}")
     out.insist("  what the words mean: pgvault help findings")
 
 

@@ -196,17 +196,17 @@ def _table(
         if name in after.undescribed:
             return (
                 codes.ROWS_NOT_CAPTURED,
-                f"{counted(was.rows, 'row')} then; its definition is there, its rows are not",
+                f"{counted(was.rows, 'row')} before; its definition is there, its rows are not",
             )
         return codes.TABLE_GONE, f"it had {counted(was.rows, 'row')}"
-    rows = f"{counted(was.rows, 'row')} then, {there.rows} now"
+    rows = f"{counted(was.rows, 'row')} before, {there.rows} after"
     churns = name.schema in terms.platform_schemas and not is_users
     if was.rows >= (ROWS_LOST_MIN if churns else 1) and not there.rows:
         return codes.TABLE_EMPTIED, rows
     if terms.is_lost(was.rows, there.rows, at_least=1 if is_users else ROWS_LOST_MIN):
         return codes.ROWS_LOST, rows
     if terms.is_lost(was.bytes, there.bytes, at_least=BYTES_LOST_MIN):
-        return codes.CONTENT_LOST, f"{rows}, with {size(was.bytes)} of text then and {size(there.bytes)} now"
+        return codes.CONTENT_LOST, f"{rows}, with {size(was.bytes)} of text before and {size(there.bytes)} after"
     return None
 
 
@@ -233,7 +233,7 @@ def _security(
         there = after.policies.get((renamed.get(table, table), policy), "")
         if _lets_all(there) - _lets_all(text):
             yield finding(
-                codes.POLICY_OPENED, f"{policy} on {show_name(table)}", "what it checks is true for every row now"
+                codes.POLICY_OPENED, f"{policy} on {show_name(table)}", "what it checks is true for every row"
             )
     for table, was in sorted(before.row_security.items()):
         if table in gone:
@@ -277,7 +277,7 @@ def _code(
     for address, granted in sorted(before.granted.items()):
         if not _is_left_out(address, terms) and granted not in _granted_now(address, before, after):
             is_open = address.kind in _ANYBODYS or (address.kind, address.names) == ("schema", ("public",))
-            now = "everybody (PUBLIC) has what is the default" if is_open else "its owner alone may use it now"
+            now = "everybody (PUBLIC) has what is the default" if is_open else "its owner alone may use it"
             yield finding(codes.GRANTS_GONE, str(address), now)
 
 
@@ -321,11 +321,11 @@ def _lost(before: Sums, after: Sums, terms: Terms, *, what: str) -> str:
     if before.items and not after.items:
         return f"there {'was' if before.items == 1 else 'were'} {counted(before.items, what)}, and there is none"
     if terms.is_lost(before.items, after.items, at_least=ROWS_LOST_MIN):
-        return f"{counted(before.items, what)} then, {after.items} now"
+        return f"{counted(before.items, what)} before, {after.items} after"
     if before.bytes and not after.bytes:
-        return f"{size(before.bytes)} then, and every one is empty now"
+        return f"{size(before.bytes)} before, and every one is empty after"
     if terms.is_lost(before.bytes, after.bytes, at_least=BYTES_LOST_MIN):
-        return f"{size(before.bytes)} then, {size(after.bytes)} now"
+        return f"{size(before.bytes)} before, {size(after.bytes)} after"
     return ""
 
 

@@ -16,6 +16,7 @@ from vault.model import Manifest, State
 from vault.model.jobs import JobState
 from vault.model.words import counted, duration
 from vault.ops.project.backup_selection import closest, narrowed
+from vault.ops.status.findings import of_findings
 from vault.ops.status.seen import Change, NextRun, Reason, Seen, SeenJob, SourceStatus, Status, Trouble
 from vault.repo import checks
 from vault.repo.lineage import Known, is_ahead
@@ -177,17 +178,7 @@ def _of_source(seen: Seen, one: SourceStatus, *, now_ms: int) -> Iterator[Reason
     yield from _of_failed_drill(seen, one)
     if one.last is not None and seen.drill_ms is not None:
         yield from _of_missing_drill(seen, one.source, 2 * seen.drill_ms, now_ms=now_ms)
-    waiting = [row for row in seen.waiting if row.source == one.source]
-    if waiting:
-        newest = waiting[-1]
-        others = f", and {len(waiting) - 1} more" if len(waiting) > 1 else ""
-        what = f"{newest.finding.code} {newest.finding.subject}".strip()
-        yield Reason(
-            trouble=Trouble.FINDINGS,
-            source=one.source,
-            text=f"looks like damage: {what}: {newest.finding.text}{others}",
-            fix="pgvault ack",
-        )
+    yield from of_findings(seen, one.source, now_ms=now_ms)
 
 
 def _of_failed_drill(seen: Seen, one: SourceStatus) -> Iterator[Reason]:

@@ -14,6 +14,7 @@ from vault.ids import SnapshotId
 from vault.model import CheckRecord, DrillRecord, Manifest
 from vault.model.jobs import Job, JobState
 from vault.ops.guard.ack import Waiting
+from vault.ops.guard.way_back import Way
 from vault.repo.freshness import Rollback
 from vault.repo.lineage import Known
 from vault.repo.remembered import Remembered
@@ -61,6 +62,7 @@ class Seen:
     unread      what is wrong with the projects that are to be saved
     jobs        of this machine in this repository, the newest first
     planned     by source: what this machine has scheduled
+    ways        by source: where a restore of it goes
     undone      what scheduled runs of this machine left undone after their backups: (what, why, the line to type)
     max_age_ms  without a snapshot for so long a source is overdue; None: by the schedule, or by what is usual
     drill_ms    how often a drill is configured; None: never
@@ -79,6 +81,7 @@ class Seen:
     leftovers: tuple[Leftover, ...] = ()
     stored_bytes: int = 0
     planned: Mapping[str, NextRun] = field(default_factory=dict)
+    ways: Mapping[str, Way] = field(default_factory=dict)
     undone: tuple[tuple[str, str, str], ...] = ()
     max_age_ms: int | None = None
     drill_ms: int | None = None
@@ -86,12 +89,13 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """`source` is empty for what is about the whole repository; `fix`: the line to type."""
+    """`source` is empty for what is about the whole repository; `fix`: the line to type; `meant`: that one instead, if it was meant."""
 
     trouble: Trouble
     source: str
     text: str
     fix: str
+    meant: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

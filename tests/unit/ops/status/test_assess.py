@@ -12,6 +12,7 @@ from vault.ids import FindingId, PackId, SnapshotId
 from vault.model import CheckedPack, CheckRecord, DrillRecord, Finding, State
 from vault.model.jobs import Job, JobError, JobKind, JobState
 from vault.ops.guard.ack import Waiting
+from vault.ops.guard.way_back import Way
 from vault.ops.project import backup_selection as selection
 from vault.ops.status.assess import assess
 from vault.ops.status.seen import NextRun, Seen, SeenJob, SourceStatus, Status, Trouble
@@ -211,7 +212,7 @@ def test_the_last_drill() -> None:
 def test_a_finding_that_waits() -> None:
     waiting = Waiting(
         id=FindingId(bytes(32)),
-        finding=Finding(code="rows_lost", subject="public.t", text="100 rows then, 3 now"),
+        finding=Finding(code="rows_lost", subject="public.t", text="100 rows before, 3 after"),
         snapshot=SnapshotId(bytes(32)),
         source="app",
         sequence=1,
@@ -219,6 +220,31 @@ def test_a_finding_that_waits() -> None:
     )
     assert of(seen(snapshot(2, 1), waiting=(waiting,))) == [Trouble.FINDINGS]
     assert of(seen(snapshot(2, 1), waiting=(replace(waiting, source="other"),))) == []
+
+
+def test_a_finding_is_of_its_snapshot_and_says_what_leads_back_until_a_later_one_is_sound() -> None:
+    good, ruin, later = snapshot(1, 50), snapshot(2, 20), snapshot(3, 1)
+    lost = Finding(code="rows_lost", subject="public.t", text="100 rows before, 3 after")
+    number = FindingId(bytes(32))
+    row = Waiting(id=number, finding=lost, snapshot=ruin[0], source="app", sequence=2, there=True)
+    notes = Remembered(open={ruin[0]: ((number, lost),)}, places={ruin[0]: ("app", 2)})
+    names = {"notes": notes, "waiting": (row,), "ways": {"app": Way(database="--local")}}
+
+    def told(*known: Known) -> tuple[str, str]:
+        (reason,) = assess(seen(*known, **names), now_ms=NOW_MS).why
+        return reason.text, f"{reason.fix} | {reason.meant}"
+
+    a, b, c = (pair[0].hex()[:12] for pair in (good, ruin, later))
+    text, fix = told(good, ruin)
+    assert text.startswith(f"snapshot {b}, 20 h old, looks like damage: rows_lost public.t: 100 rows before, 3 after")
+    assert fix.startswith(f"pgvault restore {a} --local --into-source --only public.t --dry-run | ")
+    assert fix.endswith(f'pgvault ack {b} --reason "..."')
+    text, fix = told(good, ruin, later)
+    assert f"in the later {c} nothing was found" in text
+    assert fix == f'pgvault ack {b} --reason "mended before {c}" | '
+    other = snapshot(3, 1, selection=PART)
+    assert told(good, ruin, other)[1].startswith("pgvault restore"), "a part says nothing of the rest"
+    assert told(ruin)[1] == f'pgvault ack {b} --reason "..." | ', "nothing good is there any more"
 
 
 def job(
