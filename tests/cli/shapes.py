@@ -166,12 +166,13 @@ SHAPES: dict[str, dict[str, Any]] = {
     "snapshots": result(snapshots=listed(SNAPSHOT), damage=listed(fields(file=TEXT, kind=TEXT, why=TEXT))),
     "show": result(snapshot=SNAPSHOT, coverage=COVERAGE, tables=listed(TABLE), server=nullable({"type": "object"})),
     "status": result(
-        safe=TRUTH, why=listed(fields(trouble=TEXT, source=TEXT, text=TEXT, fix=TEXT)),
+        safe=TRUTH, why=listed(fields(trouble=TEXT, source=TEXT, text=TEXT, fix=TEXT, meant=TEXT)),
         sources=listed(
             fields(
                 source=TEXT, last=nullable(TIME), snapshot=nullable(SNAPSHOT_ID), age_s=nullable({"type": "number"}),
                 last_check=nullable(TIME), last_verify=nullable(TIME), last_drill=nullable(TIME), next_run=nullable(TIME), due=nullable(TIME), overdue=TRUTH,
                 warnings=listed(TEXT), rows=nullable(COUNT), tables=nullable(COUNT), files=nullable(COUNT), change=nullable({"type": "object"}),
+                drill=nullable(fields(snapshot=SNAPSHOT_ID, passed=TRUTH, not_checked=COUNT)),
             )
         ),
         others={"type": "object"}, check=nullable(CHECKED), verify=nullable(CHECKED),
@@ -242,7 +243,7 @@ SHAPES: dict[str, dict[str, Any]] = {
         snapshot=SNAPSHOT_ID, source=TEXT, passed=TRUTH, tables=COUNT, rows=COUNT, files=COUNT,
         mismatches=listed(fields(kind=TEXT, name=TEXT, why=TEXT)), not_checked=listed(fields(kind=TEXT, name=TEXT, why=TEXT)),
         server=nullable(TEXT), running_s=SECONDS, duration_s=SECONDS, kept=nullable(fields(url=TEXT, place=TEXT, stop=TEXT)),
-        counts={"type": "object"},
+        counts={"type": "object"}, warnings=listed(TEXT),
     ),
     "check": result(
         objects=COUNT, read_bytes=COUNT, duration_s=SECONDS,

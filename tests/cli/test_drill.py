@@ -41,6 +41,35 @@ def test_files_alone_are_restored_compared_and_recorded(pgvault_ready: Command, 
     assert "restored and equal" in pgvault_ready("show", "latest").out
 
 
+def test_a_drill_of_a_ruin_says_so_and_status_says_which_snapshot_was_drilled(
+    pgvault_ready: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "files").mkdir()
+    for number in range(30):
+        (tmp_path / "files" / str(number)).write_text("1")
+    backup = ("backup", "--dir", "files=files", "--source", "s")
+    assert pgvault_ready(*backup).code == 0
+    assert pgvault_ready("drill").out.splitlines()[-1].startswith("passed: ")
+    assert ", of the last one: passed\n" in pgvault_ready("status").out
+    shutil.rmtree(tmp_path / "files")
+    (tmp_path / "files").mkdir()
+    assert pgvault_ready(*backup).code == 5
+    good, ruin = (row["id"][:12] for row in pgvault_ready("snapshots", "--json").json()["snapshots"])
+    assert f", of the earlier {good}: passed\n" in pgvault_ready("status").out
+    done = pgvault_ready("drill")
+    assert done.code == 0, done.err
+    said = f"snapshot {ruin} looks like damage (files_lost files)"
+    assert f"warning: {said}" in done.err
+    assert done.out.splitlines()[-1].startswith(f"it says nothing of what the backup found: {said}")
+    assert f"the last good one before it is {good}" in done.out
+    told = pgvault_ready("drill", "--json").json()
+    jsonschema.validate(told, SHAPES["drill"])
+    assert said in told["warnings"][0]
+    assert pgvault_ready("drill", good, "--json").json()["warnings"] == []
+    (source,) = pgvault_ready("status", "--json").json()["sources"]
+    assert source["drill"] == {"snapshot": source["drill"]["snapshot"], "passed": True, "not_checked": 0}
+
+
 def test_damage_that_ends_a_drill_is_recorded_as_failed(pgvault_ready: Command, tmp_path: Path) -> None:
     (tmp_path / "files").mkdir()
     (tmp_path / "files" / "one").write_bytes(os.urandom(50_000))
@@ -55,6 +84,7 @@ def test_damage_that_ends_a_drill_is_recorded_as_failed(pgvault_ready: Command, 
     done = pgvault_ready("drill")
     assert done.code == 4, done.out + done.err
     assert "restored, and NOT equal" in pgvault_ready("show", "latest").out
+    assert ", of the last one: did not pass\n" in pgvault_ready("status").out
 
 
 def test_what_the_configuration_asserts_of_files_alone_is_not_checked(pgvault_ready: Command, tmp_path: Path) -> None:
@@ -65,6 +95,7 @@ def test_what_the_configuration_asserts_of_files_alone_is_not_checked(pgvault_re
     assert done.code == 3
     assert "not checked: assertion select true: the snapshot holds no database to ask" in done.out
     assert done.out.splitlines()[-1] == "passed, 1 thing not checked"
+    assert ", of the last one: passed, 1 thing not checked\n" in pgvault_ready("status").out
 
 
 def test_a_wrong_assertion_is_told_with_its_line(pgvault_ready: Command, tmp_path: Path) -> None:

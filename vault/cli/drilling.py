@@ -33,7 +33,8 @@ def begin(out: Renderer, drill: Drill, now_ms: int) -> None:
             out.text(line.lstrip(), first=margin, rest=margin + "    ")
 
 
-def draw(out: Renderer, done: Drilled, duration_s: float) -> None:
+def draw(out: Renderer, done: Drilled, duration_s: float, *, ruin: str) -> None:
+    """`ruin`: why the snapshot itself looks like damage, which a restore that equals it says nothing of; empty if it does not"""
     verdict = done.verdict
     _points(out, "differs", verdict.mismatches)
     _points(out, "not checked", verdict.not_checked)
@@ -55,6 +56,8 @@ def draw(out: Renderer, done: Drilled, duration_s: float) -> None:
         out.line(f"passed, {counted(len(verdict.not_checked), 'thing')} not checked")
     else:
         out.line("passed: what was restored equals the snapshot, and everything was checked")
+    if ruin:
+        out.text(f"it says nothing of what the backup found: {ruin}", rest="  ")
 
 
 def _points(out: Renderer, head: str, points: Sequence[Point]) -> None:
@@ -78,8 +81,9 @@ def tell_kept(out: Renderer, kept: KeptServer) -> None:
     out.text(f"its files are in {kept.place}; it ends, and they go, with: {kept.stop}", rest="  ")
 
 
-def result(drill: Drill, done: Drilled, duration_s: float, kept: KeptServer | None) -> Json:
+def result(drill: Drill, done: Drilled, duration_s: float, kept: KeptServer | None, *, ruin: str) -> Json:
     return jsonout.result(
+        warnings=[ruin] if ruin else [],
         snapshot=drill.snapshot.id.hex(),
         source=drill.snapshot.manifest.source,
         passed=done.verdict.passed,

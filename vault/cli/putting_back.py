@@ -38,6 +38,8 @@ _FATES: Final = {
 
 def put_rows_back(invocation: Invocation, snapshot: str, flags: RestoreFlags, rows: RowFlags) -> int:
     """The command's second half, with --rows. Raises  as app.put_back"""
+    from vault.ops.guard import judge
+
     put_back.check(rows, flags)
     clock, out, settings = wiring.SystemClock(), invocation.renderer(), invocation.settings()
     started_ms = clock.now_ms()
@@ -49,6 +51,8 @@ def put_rows_back(invocation: Invocation, snapshot: str, flags: RestoreFlags, ro
             opened = stack.enter_context(put_back.open_states(settings, snapshot, asked, rows=rows, progress=drawn))
             stack.enter_context(processes.reading(opened.repository, opened.good))
             planned = stack.enter_context(put_back.open_put_back(settings, opened, asked, rows=rows, progress=drawn))
+        if text := judge.warning(opened.repository, (opened.good.id, opened.good.manifest)):
+            out.insist(f"warning: {text}")
         _show(out, planned, now_ms=started_ms)
         if flags.dry_run:
             if out.json:

@@ -14,7 +14,7 @@ from vault.ops.status.seen import SeenJob
 if TYPE_CHECKING:
     from vault.app.status import ThisMachine
     from vault.cli.render import Renderer
-    from vault.model import CheckRecord
+    from vault.model import CheckRecord, DrillRecord
     from vault.ops.status.seen import Change, SourceStatus, Status
 
 _LABEL_MAX: Final = 24
@@ -83,10 +83,16 @@ def _of_source(one: SourceStatus, now_ms: int) -> Iterator[str]:
             yield _changed(one.change)
     due = one.next_run_ms
     next_run = "no run is scheduled here" if due is None else f"next run in {duration(max(0, due - now_ms))}"
-    passed = "" if one.drill is None or one.drill.passed else " (it did not pass)"
-    drill = "never" if one.drill is None else _ago(one.drill.created_ms, now_ms) + passed
-    yield f"{next_run}; last drill: {drill}"
+    yield f"{next_run}; last drill: {'never' if one.drill is None else _drilled(one.drill, one, now_ms)}"
     yield from one.warnings
+
+
+def _drilled(drill: DrillRecord, one: SourceStatus, now_ms: int) -> str:
+    """When, of which snapshot, and how it ended: one of an earlier snapshot says nothing of the last."""
+    is_last = one.last is not None and one.last[0] == drill.snapshot
+    of = "the last one" if is_last else f"the earlier {drill.snapshot.hex()[:12]}"
+    beside = f", {counted(len(drill.not_checked), 'thing')} not checked" if drill.not_checked else ""
+    return f"{_ago(drill.created_ms, now_ms)}, of {of}: {'passed' if drill.passed else 'did not pass'}{beside}"
 
 
 def _held(one: SourceStatus) -> str:
@@ -254,6 +260,13 @@ def _source_fields(one: SourceStatus, check: CheckRecord | None, now_ms: int) ->
         "last_check": None if check is None else about.instant(check.created_ms),
         "last_verify": _instant(one.verified_ms),
         "last_drill": None if one.drill is None else about.instant(one.drill.created_ms),
+        "drill": None
+        if one.drill is None
+        else {
+            "snapshot": one.drill.snapshot.hex(),
+            "passed": one.drill.passed,
+            "not_checked": len(one.drill.not_checked),
+        },
         "next_run": _instant(one.next_run_ms),
         "due": _instant(one.due_ms),
         "overdue": one.is_overdue,

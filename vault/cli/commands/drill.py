@@ -40,11 +40,15 @@ if TYPE_CHECKING:
 @click.option("-j", "--jobs", type=click.IntRange(1, 32), default=2, show_default=True, help="Connections.")
 def drill(invocation: Invocation, snapshot: str, **flags: Any) -> int:
     from vault.app.drill.run import DrillFlags, kept_server, open_drill
+    from vault.ops.guard import judge
 
     options = DrillFlags(**flags)
     clock, out, settings = wiring.SystemClock(), invocation.renderer(), invocation.settings()
     started_ms = clock.now_ms()
     opened, chosen, sources = wiring.open_among(settings, snapshot, copies=False)
+    ruin = judge.warning(opened, (chosen.id, chosen.manifest))
+    if ruin:
+        out.insist(f"warning: {ruin}")
     with processes.reading(opened, chosen), progress.shown(out) as drawn:
         with open_drill(settings, chosen, options, sources=sources, progress=drawn) as run:
             drilling.begin(out, run, started_ms)
@@ -57,9 +61,9 @@ def drill(invocation: Invocation, snapshot: str, **flags: Any) -> int:
             _noted(out, partial(run.record, opened))
             kept = kept_server(run)
     if invocation.json:
-        out.json_line(drilling.result(run, done, duration_s, kept))
+        out.json_line(drilling.result(run, done, duration_s, kept, ruin=ruin))
     else:
-        drilling.draw(out, done, duration_s)
+        drilling.draw(out, done, duration_s, ruin=ruin)
         if kept is not None:
             drilling.tell_kept(out, kept)
     return drilling.exit_code(done)
