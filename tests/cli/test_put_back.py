@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import time
@@ -78,6 +79,34 @@ def test_conflicts_are_listed_and_end_in_9(pgvault_ready: Command, pg15: Cluster
     assert done.code == 9
     assert "conflict: public.orders: 1 row: a third value by now, which stays (in note)" in " ".join(done.out.split())
     assert "secret" not in done.out + done.err
+    assert "(exit code 9): what is in conflict stays as it is, in public.orders" in done.err
+    (line,) = [line for line in done.err.splitlines() if "if the snapshot is to win: " in line]
+    typed = shlex.split(line.partition("to win: ")[2])
+    assert typed[-2:] == ["--even-if-changed", "--dry-run"]
+    sampled = pgvault_ready(*typed[1:-2], "--damaged-by", "latest", "--dry-run", "--sample", "1")
+    assert "e.g. id 1: conflict, stays as it is: note wanted (in the snapshot note 1)" in sampled.out
+    seen = pgvault_ready(*typed[1:])
+    assert seen.code == 0, seen.err
+    assert "gets values back: 1 row" in seen.out
+    undo = next(line for line in done.out.splitlines() if line.startswith("undo it with: "))
+    undone = subprocess.run(shlex.split(undo.removeprefix("undo it with: ")), capture_output=True, timeout=60)
+    assert undone.returncode == 0, undone.stderr
+
+
+def test_what_refers_to_the_rows_is_named_with_the_line_that_brings_it(
+    pgvault_ready: Command, pg15: Cluster, shop: str
+) -> None:
+    words = damage(pgvault_ready, pg15, shop, "DELETE FROM customers WHERE id <= 20")
+    damage(pgvault_ready, pg15, shop, "INSERT INTO customers VALUES (30, 'new')")
+    of_ruin = pgvault_ready(*words, "--only", "public.customers", "--rows", "missing", "--dry-run")
+    assert "looks like damage (database_empty)" in " ".join(of_ruin.err.split())
+    into = ("restore", "latest~2", *words[2:], "--only", "public.customers", "--rows", "missing", "--yes")
+    done = pgvault_ready(*into)
+    assert (done.code, "what refers to these rows did not come" in done.err) == (9, True), done.err
+    (line,) = [line for line in done.err.splitlines() if line.startswith("  next: pgvault ")]
+    assert line.endswith(" --with-references --dry-run")
+    seen = pgvault_ready(*shlex.split(line.partition("pgvault ")[2]))
+    assert (seen.code, "comes back (along with it): 100 deleted rows" in seen.out) == (0, True), seen.out
 
 
 def test_values_are_shown_only_where_they_are_asked_for(pgvault_ready: Command, pg15: Cluster, shop: str) -> None:

@@ -5,14 +5,16 @@ Values of rows are shown to somebody at a terminal, or where --sample asks for t
 
 from __future__ import annotations
 
+import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from vault.app import processes, put_back, wiring
-from vault.app.restore import RestoreFlags, request
+from vault.app.conninfo import redacted
+from vault.app.restore import RestoreFlags, RestoreRequest, request
 from vault.cli import about, asking, jsonrows, progress
 from vault.cli.exit_codes import ExitCode
 from vault.errors import Interrupted
@@ -30,9 +32,9 @@ _SHOWN_BYTES: Final = 60
 _FATES: Final = {
     Fate.INSERTED: "comes back",
     Fate.UPDATED: "gets back",
-    Fate.CHANGED_SINCE: "conflict",
-    Fate.THERE_OTHERWISE: "conflict",
-    Fate.KEY_TAKEN: "conflict",
+    Fate.CHANGED_SINCE: "conflict, stays as it is",
+    Fate.THERE_OTHERWISE: "conflict, stays as it is",
+    Fate.KEY_TAKEN: "conflict, stays as it is",
 }
 
 
@@ -67,7 +69,8 @@ def put_rows_back(invocation: Invocation, snapshot: str, flags: RestoreFlags, ro
     if out.json:
         out.json_line(jsonrows.put_back(done, duration_s))
     else:
-        _draw(out, done, duration_s)
+        _draw(out, done, duration_s, database=_named(asked))
+        _tell_what_stays(invocation, done)
     return ExitCode.OK if done.is_whole else ExitCode.RESTORE_INCOMPLETE
 
 
@@ -96,8 +99,10 @@ def _sampled(row: SampleRow) -> Iterator[str]:
     key = ", ".join(f"{name} {_value(value)}" for name, value in row.key)
     if row.fate is Fate.INSERTED:
         values = ", ".join(f"{name} {_value(then)}" for name, _, then in row.values)
-    else:
+    elif row.fate is Fate.UPDATED:
         values = ", ".join(f"{name} {_value(now)} -> {_value(then)}" for name, now, then in row.values)
+    else:
+        values = ", ".join(f"{name} {_value(now)} (in the snapshot {_value(then)})" for name, now, then in row.values)
     yield f"  e.g. {key}: {_FATES[row.fate]}: {values}"
 
 
@@ -107,7 +112,47 @@ def _value(value: str | None) -> str:
     return value if len(value) <= _SHOWN_BYTES else value[:_SHOWN_BYTES] + "..."
 
 
-def _draw(out: Renderer, done: PutBack, duration_s: float) -> None:
+def _named(asked: RestoreRequest) -> str:
+    """The database, as a word of psql's; empty where libpq's variables say which."""
+    name = asked.flags.database or asked.conninfo
+    return f"-d {shlex.quote(redacted(name))} " if name else ""
+
+
+def _tell_what_stays(invocation: Invocation, done: PutBack) -> None:
+    """Why the exit code is 9, and what is typed if what stays shall not."""
+    if done.is_whole:
+        return
+    out, others = invocation.renderer(), [one for one in done.decided if one.in_conflict or one.conflicts]
+    stay = f"what is in conflict stays as it is, in {', '.join(str(one.table) for one in others)}" if others else ""
+    apart = "" if not done.plan.left else "what refers to these rows did not come"
+    unseen = "" if not done.plan.unseen else "not all that refers to these rows could be looked at"
+    out.insist(
+        f"not all that was asked for is as in the snapshot (exit code 9): {'; '.join(filter(None, (stay, apart, unseen)))}"
+    )
+    if done.plan.left:
+        out.insist(f"  next: {_again(invocation, add='--with-references')}")
+    if any(one.conflicts or one.fates.keys() & _OVERWRITABLE for one in others):
+        out.insist(
+            "  what would be overwritten, later work too, if the snapshot is to win: "
+            + _again(invocation, add="--even-if-changed", without=("--damaged-by", "--xid"))
+        )
+
+
+_OVERWRITABLE: Final = {Fate.CHANGED_SINCE, Fate.THERE_OTHERWISE}
+
+
+def _again(invocation: Invocation, *, add: str, without: Sequence[str] = ()) -> str:
+    """The command as it was typed, with an option more, as a dry run."""
+    words, is_value = list[str](), False
+    for word in invocation.arguments:
+        is_left_out = is_value or word.partition("=")[0] in without
+        is_value = word in without
+        if not is_left_out and word not in ("--yes", "-y", "--dry-run", add):
+            words.append(word)
+    return shlex.join(["pgvault", *words, add, "--dry-run"])
+
+
+def _draw(out: Renderer, done: PutBack, duration_s: float, *, database: str) -> None:
     from vault.ops.put_back.plan import conflicts, left_out
 
     for one in done.decided:
@@ -122,4 +167,4 @@ def _draw(out: Renderer, done: PutBack, duration_s: float) -> None:
         else "nothing was put back"
     )
     if done.undo is not None:
-        out.text(f"undo it with: psql -X -d DATABASE -f {done.undo}")
+        out.text(f"undo it with: psql -X {database}-f {shlex.quote(done.undo)}")
