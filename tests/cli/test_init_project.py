@@ -102,6 +102,14 @@ def test_without_a_terminal_nothing_is_asked_and_flags_say_all(lilac: Command) -
     assert lilac("config", "validate").code == 0
 
 
+def test_a_second_init_says_that_the_first_one_will_do(lilac: Command) -> None:
+    arguments = ("init", "-r", "../r", "--no-recovery-kit", "--generate-passphrase", "../pw")
+    assert lilac(*arguments).code == 0
+    again = lilac("init", "--no-recovery-kit")
+    assert (again.code, "next: it can be used as it is: pgvault snapshots, pgvault backup" in again.err) == (8, True)
+    assert lilac("snapshots").code == 0
+
+
 def test_a_project_that_moved_still_works(lilac: Command) -> None:
     assert answered(lilac, "init", "--no-recovery-kit", "--no-backup", answers=["", "", ""])[0] == 0
     moved = lilac.home.parent / "deep" / "moved"
@@ -162,8 +170,15 @@ def test_a_hosted_project_is_written_down_as_that(lilac: Command) -> None:
 
 
 def test_outside_of_a_project_the_repository_is_named(pgvault: Command) -> None:
-    code, shown = answered(pgvault, "init", PGVAULT_REPOSITORY="")
-    assert (code, "next: pgvault init -r PATH" in shown) == (2, True), shown
+    (pgvault.home / "my shop").mkdir()
+    shop = replace(pgvault, home=pgvault.home / "my shop", environment={"HOME": str(pgvault.home)})
+    code, shown = answered(shop, "init", PGVAULT_REPOSITORY="")
+    assert (code, "next: pgvault init -r ~/pgvault/my-shop; " in shown) == (2, True), shown
+    made = shop("init", "-r", "~/pgvault/my-shop", "--no-recovery-kit", PGVAULT_REPOSITORY="")
+    assert made.code == 0, made.err
+    again = shop("init", "-r", "~/pgvault/my-shop", "--no-recovery-kit", PGVAULT_REPOSITORY="")
+    assert (again.code, "next: to look into it: pgvault -r '~/pgvault/my-shop' snapshots" in again.err) == (8, True)
+    assert shop("-r", "~/pgvault/my-shop", "snapshots", PGVAULT_REPOSITORY="").code == 0
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.cli.command import Command
+from tests.cli.terminal import answered
 from tests.local_stack import make_project
 from vault.app.database import DatabaseFlags, typed_again
 from vault.app.settings import load_settings
@@ -61,3 +62,45 @@ def test_the_database_is_named_as_it_was_found(pgvault: Command, monkeypatch: py
     assert typed_again(load_settings(repository=None, source=None), DatabaseFlags(), "lilac") == "--local"
     (pgvault.home / "pgvault.toml").write_text('[source.lilac]\nsupabase = "local"\n')
     assert typed_again(load_settings(repository=None, source=None), DatabaseFlags(), "lilac") == ""
+
+
+def test_the_place_that_gave_no_passphrase_or_a_wrong_one_is_named(pgvault_ready: Command) -> None:
+    """Each place that one comes from."""
+    file, wrong = pgvault_ready.home / "no passphrase", pgvault_ready.home / "wrong"
+    for path, text in ((file, "\n"), (wrong, "wrong\n")):
+        path.write_text(text)
+        path.chmod(0o600)
+    nothing = {"PGVAULT_PASSWORD": ""}
+    empty = pgvault_ready("snapshots", **nothing, PGVAULT_PASSWORD_FILE=str(file))
+    assert empty.code == 13
+    assert f"why:  {file} is, which PGVAULT_PASSWORD_FILE names" in empty.err
+    assert f"next: put it into '{file}'" in empty.err
+    other = pgvault_ready("snapshots", **nothing, PGVAULT_PASSWORD_FILE=str(wrong))
+    assert other.code == 12
+    assert f"next: put the right one into {wrong}, which PGVAULT_PASSWORD_FILE names; if it is lost" in other.err
+    assert "unset PGVAULT_PASSWORD, and the next place" in pgvault_ready("snapshots", PGVAULT_PASSWORD="x").err
+    for command, told in (
+        ("echo", "why:  the command of PGVAULT_PASSWORD_COMMAND gave no text"),
+        ("echo x", "next: the command of PGVAULT_PASSWORD_COMMAND gives a wrong one"),
+    ):
+        assert told in pgvault_ready("snapshots", **nothing, PGVAULT_PASSWORD_COMMAND=command).err
+    config = pgvault_ready.home / "pgvault.toml"
+    for path, told in (
+        (file, f"why:  {file} is, which repository.password_file of pgvault.toml names"),
+        (wrong, "which repository."),
+    ):
+        config.write_text(f'[repository]\npassword_file = "{path}"\n')
+        assert told in pgvault_ready("snapshots", **nothing).err
+    config.unlink()
+    code, shown = answered(pgvault_ready, "snapshots", answers=[""], PGVAULT_PASSWORD="")
+    assert (code, "nothing was typed" in shown) == (13, True), shown
+    code, shown = answered(pgvault_ready, "snapshots", answers=["wrong"], PGVAULT_PASSWORD="")
+    assert (code, "next: run the command again, and type it anew; if it is lost" in shown) == (12, True), shown
+
+
+def test_a_backup_where_nothing_is_says_what_could_be_typed(pgvault_ready: Command) -> None:
+    done = pgvault_ready("backup")
+    assert done.code == 2
+    assert "next: in the directory of a Supabase project: pgvault backup; else name a database, as in" in done.err
+    typed = done.err.rstrip().rpartition("as in pgvault ")[2]
+    assert typed == "backup --dir files=."

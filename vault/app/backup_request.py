@@ -206,7 +206,10 @@ def _named_by(settings: Settings, options: BackupOptions) -> str:
 
 def _nothing(settings: Settings) -> UsageError:
     """With the section that was meant, if its name is nearly that of --source."""
-    hint = "pgvault backup -d DATABASE --dir NAME=PATH"
+    hint = (
+        "in the directory of a Supabase project: pgvault backup; else name a database, as in pgvault backup -d "
+        "postgresql://localhost/postgres, or a directory, as in pgvault backup --dir files=."
+    )
     if settings.source is None or not settings.sources or settings.source in settings.sources:
         return Misconfigured("nothing to back up", why="no database and no directory is named", hint=hint)
     return _not_configured(settings, settings.source, hint=hint)

@@ -56,6 +56,12 @@ def default_repository(project: Project, environment: Mapping[str, str]) -> tupl
     return _below_home(free), "" if free == name else _below_home(name)
 
 
+def place_of_directory(folder: Path, environment: Mapping[str, str]) -> str:
+    """As that of a project which is called as the directory."""
+    name = _plain(folder.name)
+    return _below_home(free_of(_below_home, name)) if environment.get("HOME") else f"{name}-pgvault"
+
+
 def _below_home(name: str) -> str:
     return f"~/pgvault/{name}"
 

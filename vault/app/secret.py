@@ -106,6 +106,11 @@ class SecretOrigin:
         """In a file, which a run in another environment reads too."""
         return self.name.startswith("repository.")
 
+    @property
+    def told(self) -> str:
+        """The name, for somebody who looks for it."""
+        return f"{self.name} of pgvault.toml" if self.configured else self.name
+
 
 def origin(settings: Settings) -> SecretOrigin:
     """Of what opens the repository. Reads nothing, runs nothing."""
@@ -119,7 +124,23 @@ def unattended(settings: Settings, *, patience_s: float) -> str:
 
     Raises  SecretUnavailable
     """
-    return _checked(_given(settings, _origin(settings, "PGVAULT_PASSWORD"), patience_s=patience_s), "PGVAULT_PASSWORD")
+    found = _origin(settings, "PGVAULT_PASSWORD")
+    return _checked(_given(settings, found, patience_s=patience_s), found)
+
+
+def if_wrong(settings: Settings) -> str:
+    """What to type where the passphrase is another than the repository's: by where it came from."""
+    found = origin(settings)
+    match found.kind:
+        case Kind.VALUE:
+            told = f"{found.name} holds a wrong one: set it anew, or unset {found.name}, and the next place is asked"
+        case Kind.FILE:
+            told = f"put the right one into {shlex.quote(found.value)}, which {found.told} names"
+        case Kind.COMMAND:
+            told = f"the command of {found.told} gives a wrong one: {_BY_HAND}"
+        case _:
+            told = "run the command again, and type it anew"
+    return f"{told}{_IF_LOST}"
 
 
 def _origin(settings: Settings, variable: str) -> SecretOrigin:
@@ -141,10 +162,10 @@ def _origin(settings: Settings, variable: str) -> SecretOrigin:
 def _obtain(settings: Settings, variable: str, prompt: str, *, twice: bool) -> str:
     found = _origin(settings, variable)
     if found.kind is Kind.TERMINAL:
-        return _checked(_typed(variable, prompt, twice=twice), variable)
+        return _checked(_typed(variable, prompt, twice=twice), found)
     patience_s = None if _is_somebody_there() else UNATTENDED_S
     secret = _given(settings, found, patience_s=patience_s)
-    return _checked(secret, variable)
+    return _checked(secret, found)
 
 
 def _given(settings: Settings, found: SecretOrigin, *, patience_s: float | None = None) -> str:
@@ -170,26 +191,39 @@ def _is_somebody_there() -> bool:
     return True
 
 
-def _checked(secret: str, variable: str) -> str:
+def _checked(secret: str, found: SecretOrigin) -> str:
     # Here, because who only asks where a secret comes from starts something else and must not be held up.
     from vault.crypto.kdf import without_line_end
 
     secret = without_line_end(secret)
     if not secret:
-        raise SecretUnavailable(
-            "the passphrase is empty", why=f"{variable}, its file or its command gave no text", hint=_BY_HAND
-        )
+        why, hint = _emptiness(found)
+        raise SecretUnavailable("the passphrase is empty", why=why, hint=hint)
     try:
         secret.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise SecretUnavailable("the passphrase is not UTF-8", why=f"{variable} holds other bytes") from error
+        raise SecretUnavailable("the passphrase is not UTF-8", why=f"{found.name} holds other bytes") from error
     return secret
 
 
-_IF_LOST: Final = dict.fromkeys(
-    ("PGVAULT_PASSWORD_FILE", "repository.password_file"),
+def _emptiness(found: SecretOrigin) -> tuple[str, str]:
+    """Which place it was that gave nothing, and what to do there."""
+    match found.kind:
+        case Kind.FILE:
+            lost = _IF_LOST if found.name in _OF_REPOSITORY else ""
+            return f"{found.value} is, which {found.told} names", f"put it into {shlex.quote(found.value)}{lost}"
+        case Kind.COMMAND:
+            return f"the command of {found.told} gave no text", _BY_HAND
+        case Kind.VALUE:
+            return f"{found.name} is set to an empty line", f"set it, or unset {found.name}"
+        case _:
+            return "nothing was typed", f"run the command again, and type it; or set {found.name}_FILE"
+
+
+_OF_REPOSITORY: Final = ("PGVAULT_PASSWORD_FILE", "repository.password_file")
+_IF_LOST: Final = (
     "; if it is lost, the recovery kit opens the repository, and takes a new passphrase: "
-    "PGVAULT_RECOVERY_KIT_FILE=kit.txt pgvault key add",
+    "PGVAULT_RECOVERY_KIT_FILE=kit.txt pgvault key add"
 )
 
 
@@ -207,7 +241,7 @@ def _private_file(path: Path, origin: str) -> str:
         raise SecretUnavailable(
             f"cannot read {path}",
             why=f"{origin}: {error.strerror}",
-            hint=f"put the secret into it, or name another file in {origin}{_IF_LOST.get(origin, '')}",
+            hint=f"put the secret into it, or name another file in {origin}{_IF_LOST if origin in _OF_REPOSITORY else ''}",
         ) from error
     if len(content) > SECRET_BYTES_MAX:
         raise SecretUnavailable(f"{path} is too large for a secret", why=f"{origin} names it")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -32,13 +33,26 @@ def refuse_taken(settings: Settings, *, anew: bool = False) -> None:
     if names & {"config", "keys"}:
         from vault.ops.repository.keys import refuse_foreign
 
-        refuse_foreign(open_store(settings))
+        try:
+            refuse_foreign(open_store(settings))
+        except UnsafeError as error:
+            error.hint = _used(settings) if "config" in names else error.hint
+            raise
     elif not anew:
         refuse_lost(settings)
     if names and not names & {"config", "keys"}:
         raise UnsafeError(
             f"{place.typed} is not empty", why=f"it holds {min(names)}", hint="choose a new or empty place for -r"
         )
+
+
+def _used(settings: Settings) -> str:
+    """What to type where the repository that was to be made is there: what it can be used with, as it was named here."""
+    said = settings.origins.get("repository.url")
+    if said is not None and said.kind != "flag":
+        return "it can be used as it is: pgvault snapshots, pgvault backup; for another one, name a new place with -r"
+    named = shlex.quote(settings.repository or "")
+    return f"to look into it: pgvault -r {named} snapshots; for another one, name a new place"
 
 
 def _names_in(path: Path) -> set[str]:

@@ -120,7 +120,8 @@ def repository_unlocker(
     look = Look(store, is_far=is_far(settings), uptime_s=SystemClock().uptime_s, copies=kept)
     kit = None if passphrase is not None else secret.recovery_kit(settings)
     config_file: bytes | None = None
-    if kit is None and passphrase is None:
+    is_asked = kit is None and passphrase is None
+    if is_asked:
         config_file = look.config(partial(require_repository, store, settings))
         passphrase = secret.passphrase(settings)
 
@@ -129,7 +130,11 @@ def repository_unlocker(
         if kit is not None:
             unlocked = keyring.unlock_with_kit(store, kit)
         else:
-            unlocked = keyring.unlock(store, passphrase or "", config_file=config_file, glance=glance)
+            try:
+                unlocked = keyring.unlock(store, passphrase or "", config_file=config_file, glance=glance)
+            except WrongPassphrase as error:
+                error.hint = secret.if_wrong(settings) if is_asked else error.hint
+                raise
         from vault.repo.state import Open
 
         return Open(

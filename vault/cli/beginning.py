@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vault.app import beginning, secret, wiring
@@ -68,13 +69,23 @@ def prepare(out: Renderer, settings: Settings, said: Said) -> Prepared:
         if needed[2] and questions.generate():
             place = questions.passphrase_file
     if settings.repository is None:
-        raise UsageError("no repository is named", why="it is what is to be made", hint="pgvault init -r PATH")
+        raise UsageError(
+            "no repository is named",
+            why="it is what is to be made, and no Supabase project is here that would say where",
+            hint=_typed_with(settings),
+        )
     wiring.refuse_taken(settings, anew=said.anew)
     generated = None if place is None else _generate(place, settings, project)
     if generated is not None:
         settings = replace(settings, password_file=str(generated.path))
     written = config if project is not None or said.preset is not None else None
     return Prepared(settings=settings, project=project, config=written, generated=generated, attended=attended)
+
+
+def _typed_with(settings: Settings) -> str:
+    """The command with a place that is free."""
+    place = beginning.place_of_directory(Path.cwd(), settings.environment)
+    return f"pgvault init -r {place}; in the directory of a Supabase project pgvault init proposes one"
 
 
 def _generate(place: str, settings: Settings, project: Project | None) -> beginning.PassphraseFile:

@@ -70,7 +70,7 @@ def init(
     if kit_path and without_kit:
         raise UsageError("--recovery-kit and --no-recovery-kit exclude each other")
     if not (kit_path or without_kit):
-        require_terminal(json=invocation.json, hint="add --recovery-kit FILE, or --no-recovery-kit")
+        require_terminal(json=invocation.json, hint="add --recovery-kit ~/pgvault-kit.txt, or --no-recovery-kit")
     settings, out = invocation.settings(), invocation.renderer()
     other = wiring.open_repository(replace(settings, repository=like)) if like is not None else None
     prepared = prepare(out, settings, Said(preset=preset, passphrase_path=passphrase_path, linked=linked, anew=anew))
@@ -192,7 +192,10 @@ def _first_snapshot(invocation: Invocation, prepared: Prepared, passphrase: str)
 def _next(prepared: Prepared) -> str:
     if prepared.project is not None and prepared.config is not None:
         return "pgvault backup"
-    return f"pgvault backup -r {shlex.quote(prepared.place.typed)} -d DATABASE --dir NAME=PATH"
+    named = f"pgvault backup -r {shlex.quote(prepared.place.typed)}"
+    if prepared.settings.names_database():
+        return named
+    return f"{named} -d DATABASE, or --dir NAME=PATH, or both; a database may be postgresql://USER@HOST/DATABASE"
 
 
 def warn_inside_git(invocation: Invocation, place: Place) -> None:
