@@ -74,6 +74,24 @@ def test_what_is_said_is_not_asked(lilac: Command) -> None:
     assert lilac("snapshots", PGVAULT_PASSWORD=PASSPHRASE).code == 0
 
 
+def test_a_short_passphrase_is_remarked_on_and_a_slip_is_asked_about(lilac: Command) -> None:
+    said = ("init", "-r", "../elsewhere", "--preset", "dev", "--no-recovery-kit", "--no-backup")
+    slips = ["type", PASSPHRASE, "slip", "hunter2", PASSPHRASE, PASSPHRASE]
+    code, shown = answered(lilac, *said, answers=slips)
+    assert code == 0, shown
+    assert shown.count("these two differ") == 1
+    assert "the passphrase has 7 characters, and whoever gets hold of the repository can try others at leisure" in shown
+    assert lilac("snapshots", PGVAULT_PASSWORD=PASSPHRASE).code == 0
+    short = ["type", "hunter2", "hunter2", "hunter2"]
+    code, shown = answered(lilac, "init", "-r", "../short", "--no-recovery-kit", "--no-backup", answers=short)
+    assert code == 0, shown
+    assert lilac("-r", "../short", "snapshots", PGVAULT_PASSWORD="hunter2").code == 0
+    wrong = ["type", *[PASSPHRASE, "slip"] * 3]
+    code, shown = answered(lilac, "init", "-r", "../third", "--no-recovery-kit", "--no-backup", answers=wrong)
+    assert (code, "next: nothing was changed; run the command again" in shown) == (13, True), shown
+    assert not (lilac.home.parent / "third").exists()
+
+
 def test_an_answer_that_cannot_be_is_asked_for_again(lilac: Command) -> None:
     (lilac.home.parent / "full").mkdir()
     (lilac.home.parent / "full" / "letter").touch()

@@ -303,9 +303,24 @@ def _typed(variable: str, prompt: str, *, twice: bool) -> str:
         raise _no_terminal(variable)
     forbid_dumps()
     try:
-        first = getpass(prompt)
-        if twice and getpass("Again: ") != first:
-            raise SecretUnavailable("the two passphrases differ", hint="try again")
+        return _typed_twice(prompt) if twice else getpass(prompt)
     except EOFError as error:
         raise SecretUnavailable("no passphrase was typed", hint=f"or set {variable}_FILE") from error
-    return first
+
+
+_ATTEMPTS_MAX: Final = 3
+
+
+def _typed_twice(prompt: str) -> str:
+    """A new one: a short one is taken if it is typed again after the remark, a slip at the second time is asked about."""
+    said = prompt
+    for _ in range(_ATTEMPTS_MAX):
+        first = getpass(said)
+        if len(first) < SHORT_CHARACTERS:
+            first = getpass(f"{remark(first).partition(';')[0]}; the same once more takes it all the same\n{prompt}")
+        if getpass("Again: ") == first:
+            return first
+        said = f"these two differ\n{prompt}"
+    raise SecretUnavailable(
+        "the two passphrases differ", why=f"{_ATTEMPTS_MAX} times", hint="nothing was changed; run the command again"
+    )
