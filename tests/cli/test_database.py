@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import shlex
 import signal
+import subprocess
 
 import pytest
 
@@ -174,7 +176,16 @@ def test_interrupted_restore_says_so_and_leaves_no_session(pgvault_ready: Comman
         left = holder.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgvault'").fetchone()
     assert (running.returncode, left) == (130, (0,))
     assert "it was at: rows; no row had come; what has come stays" in said
-    assert "restore again" in said
+    assert f"database {target} holds a part of the snapshot, and has to be made anew" in said
+    assert "canceling statement" not in said, "we did that"
+    (line,) = [line for line in said.splitlines() if line.startswith("  next: ")]
+    typed = [shlex.split(words) for words in line.removeprefix("  next: ").split(" && ")]
+    assert [words[0] for words in typed] == ["dropdb", "createdb", "pgvault"]
+    for words in typed[:2]:
+        subprocess.run([str(postgres.bin / words[0]), *words[1:]], check=True, timeout=HANG_S)
+    with postgres.connect(target) as connection:
+        connection.execute("SELECT 1")
+    assert pgvault_ready(*typed[2][1:]).code == 0
     assert "for a lock on advisory that pid " in heard
 
 

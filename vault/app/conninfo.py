@@ -100,6 +100,16 @@ def place_of(text: str, environment: Mapping[str, str]) -> str:
     return ",".join(_with_port(host, ports[min(at, len(ports) - 1)]) for at, host in enumerate(named))
 
 
+def client_words(text: str) -> list[str]:
+    """-h, -p and -U of PostgreSQL's own clients, as far as the text says them; what it does not, libpq finds for them too."""
+    keywords = {key: value for key, value in settings_of(text) if value} if text else {}
+    host, port = keywords.get("host", ""), keywords.get("port", "")
+    if "://" in text and (match := re.fullmatch(r"(\[[^]]*\]|[^:]*):(\d+)", host)):
+        host, port = match[1], port or match[2]
+    found = (("-h", host.strip("[]")), ("-p", port), ("-U", keywords.get("user", "")))
+    return [word for option, value in found if value for word in (option, value)]
+
+
 def _with_port(host: str, port: str) -> str:
     """A host of a URL may bring its own."""
     name, colon, own = host.rpartition(":")

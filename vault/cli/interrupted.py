@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
-from vault.app.conninfo import redacted
+from vault.app.conninfo import client_words, redacted
 from vault.cli.failures import Told, told
+
+if TYPE_CHECKING:
+    from vault.app.restore import PlannedRestore
 
 _SNAPSHOTS: Final = "every snapshot that `pgvault snapshots` lists is whole"
 _NOTHING: Final = "nothing was changed"
@@ -40,3 +43,27 @@ def interrupted(command: str | None, arguments: Sequence[str]) -> Told:
     if command is None or command not in STANDS:
         return failure
     return replace(failure, why=STANDS[command], fix=redacted(f"to go on: pgvault {shlex.join(arguments)}"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InPart:
+    """What a restore that was stopped left, and what to type."""
+
+    stands: str
+    again: str
+
+
+def restored_in_part(planned: PlannedRestore, arguments: Sequence[str]) -> InPart:
+    """A new database has to be made anew, for only an empty one takes a whole snapshot; what was there before is gone on with."""
+    same = redacted(shlex.join(["pgvault", *arguments]))
+    if planned.plan is None:
+        return InPart(stands="the directories hold a part of the snapshot", again=f"to go on: {same}")
+    name = planned.plan.target.database
+    if not planned.plan.fresh:
+        return InPart(stands=f"database {name} is as it was, but for what had come", again=f"to go on: {same}")
+    stands = f"database {name} holds a part of the snapshot, and has to be made anew"
+    if planned.request.flags.local or planned.request.flags.linked:
+        return InPart(stands=stands, again=f"when it is empty again: {same}")
+    words = [*client_words(planned.request.conninfo or ""), name]
+    made = f"{shlex.join(['dropdb', *words])} && {shlex.join(['createdb', *words])}"
+    return InPart(stands=stands, again=f"{made} && {same}")

@@ -212,6 +212,10 @@ class Heard:
     def event(self, kind: str, text: str) -> None:
         self._progress.event(kind, text)
 
+    @property
+    def has_begun(self) -> bool:
+        return bool(self._stage)
+
     def so_far(self) -> str:
         if not self._stage:
             return "nothing was changed"

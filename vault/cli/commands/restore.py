@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from vault.app.restore import PlannedRestore, Restored
     from vault.ports import Progress
 
-AGAIN = "restore again, into a database that was created anew and directories that are empty"
-AGAIN_THERE = "restore again: what has come is there and equal, the rest comes"
-
 
 def row_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Of `--rows`: the arguments are the fields of RowFlags."""
@@ -123,7 +120,7 @@ def restore(invocation: Invocation, snapshot: str, **flags: Any) -> int:
             return ExitCode.OK
         asking.required(out, "Restore as shown?", yes=options.yes, nothing="nothing was restored")
         with progress.shown(out) as drawn:
-            done = _run(planned, jobs=options.jobs, progress=drawn)
+            done = _run(invocation, planned, jobs=options.jobs, progress=drawn)
     duration_s = max(0, clock.now_ms() - started_ms) / 1000
     if invocation.json:
         out.json_line(jsonout.restored(done, duration_s))
@@ -132,20 +129,20 @@ def restore(invocation: Invocation, snapshot: str, **flags: Any) -> int:
     return ExitCode.RESTORE_INCOMPLETE if done.failed else ExitCode.OK
 
 
-def _run(planned: PlannedRestore, *, jobs: int, progress: Progress) -> Restored:
+def _run(invocation: Invocation, planned: PlannedRestore, *, jobs: int, progress: Progress) -> Restored:
     """Whatever stops it says what the target holds. Raises  as `PlannedRestore.run`; Interrupted"""
+    from vault.cli.interrupted import restored_in_part
+
     heard = Heard(progress)
     try:
         return planned.run(jobs=jobs, progress=heard)
     except KeyboardInterrupt as stop:
-        raise Interrupted("interrupted", why=heard.so_far(), hint=_again(planned)) from stop
+        part = restored_in_part(planned, invocation.arguments)
+        stands = f"{part.stands}: {heard.so_far()}" if heard.has_begun else heard.so_far()
+        raise Interrupted("interrupted", why=stands, hint=part.again) from stop
     except VaultError as error:
-        error.hint = error.hint or _again(planned)
+        error.hint = error.hint or restored_in_part(planned, invocation.arguments).again
         raise
-
-
-def _again(planned: PlannedRestore) -> str:
-    return AGAIN if planned.plan is None or planned.plan.fresh else AGAIN_THERE
 
 
 COMMAND = restore

@@ -34,6 +34,11 @@ class Failures:
         self._lock = threading.Lock()
         self._all: list[Failure] = []
         self._causes: dict[str, str] = {}
+        self._is_stopped = False
+
+    def stop(self) -> None:
+        """The restore ends here, and says why itself: what fails from now on, because its statement was canceled, is not told."""
+        self._is_stopped = True
 
     def add(self, entry: str, why: str, *, known: bool = False, because: str = "", state: str = "") -> None:
         """`known`: the plan said so. `because`: another failure's entry; the first cause is recorded."""
@@ -43,7 +48,7 @@ class Failures:
                 cause = ""
             self._causes.setdefault(entry, cause or entry)
             self._all.append(Failure(entry=entry, why=why, because=cause, state=state))
-        if not known and not cause:
+        if not known and not cause and not self._is_stopped:
             self._progress.event("failed", f"{entry}: {why}")
 
     def has(self, entry: str) -> bool:

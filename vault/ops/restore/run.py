@@ -89,7 +89,14 @@ def run(plan: RestorePlan, snapshot: Snapshot, *, target: Target, progress: Prog
     contents = plan.contents
     paths = search_paths(contents.roles, {entry.owner for entry in contents.entries})
     meant = contents.meanings(plan.target.version_num)
-    opened = Sessions(target, encoding=contents.server.encoding, jobs=jobs, search_paths=paths, meanings=meant)
+    opened = Sessions(
+        target,
+        encoding=contents.server.encoding,
+        jobs=jobs,
+        search_paths=paths,
+        meanings=meant,
+        stopping=failures.stop,
+    )
     with opened as sessions, watched(target, progress):
         restore = _Restore(plan, sessions, failures, progress)
         rows = RowLoader(plan, snapshot, sessions=sessions, failures=failures, progress=progress)

@@ -34,9 +34,18 @@ class Sessions:
     """At most `jobs` connections, opened when first needed, each used by one thread at a time."""
 
     def __init__(
-        self, target: Target, *, encoding: str, jobs: int, search_paths: Mapping[str, str], meanings: Meanings
+        self,
+        target: Target,
+        *,
+        encoding: str,
+        jobs: int,
+        search_paths: Mapping[str, str],
+        meanings: Meanings,
+        stopping: Callable[[], None],
     ) -> None:
+        """`stopping` hears, before a statement is canceled, that all of it ends."""
         self._target = target
+        self._stopping = stopping
         self._meanings = meanings
         self._search_paths = search_paths
         self._encoding = encoding
@@ -62,6 +71,7 @@ class Sessions:
                     pool.submit(task, size=1)
                 pool.drain()
             except BaseException:
+                self._stopping()
                 self._target.cancel()
                 raise
 
