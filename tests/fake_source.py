@@ -71,6 +71,8 @@ class FakeDatabase:
     oids: Mapping[str, int] = field(default_factory=dict)
     uncaptured: tuple[str, ...] = ()
     """Tables whose rows nobody may read."""
+    estimate: float = 1.0
+    """Of a table's text, as a multiple of what it is: on the server's disk it takes more, or less."""
 
     def name(self, table: str) -> TableName:
         schema, _, name = table.partition(".")
@@ -117,7 +119,7 @@ class FakeCapture:
             load_via_root=None,
             condition="",
             blocks=len(extents) * EXTENT_BLOCKS,
-            bytes_estimate=sum(map(len, extents)),
+            bytes_estimate=int(sum(map(len, extents)) * self.database.estimate),
             ranges=True,
             generated=(Column(name="made", type="text", attnum=3),) if name in self.database.generated else (),
         )

@@ -298,6 +298,31 @@ class Interrupting(Listener):
         raise KeyboardInterrupt
 
 
+class Counting(Listener):
+    """What is told of the stage of rows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.total: int | None = None
+        self.told: list[int] = []
+
+    def stage(self, name: str, total_bytes: int | None = None) -> None:
+        self.total = total_bytes if name == "rows" else self.total
+
+    def advance(self, done_bytes: int, *, rows: int = 0, tables: int = 0) -> None:
+        self.told.append(done_bytes)
+
+
+def test_rows_are_told_as_they_go_and_end_at_their_sum(postgres: Cluster) -> None:
+    """One large table is more than half of most projects: told at its end it would be a jump."""
+    script = "create table t as select i, repeat(md5(i::text), 30) from generate_series(1, 4000) i; create table u as select 1"
+    progress = Counting()
+    with database(postgres, script) as source, database(postgres) as ours:
+        restored(snapshot_of(postgres, source), postgres, ours, progress)
+    assert progress.total == sum(progress.told)
+    assert max(progress.told) * 4 < sum(progress.told)
+
+
 def test_interrupted_restore_leaves_no_session_and_no_running_statement(postgres: Cluster) -> None:
     script = "create table t as select i from generate_series(1, 1000) i; create table u as table t; create table v as table t"
     with database(postgres, script) as source, database(postgres) as ours:

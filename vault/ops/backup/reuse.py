@@ -108,11 +108,14 @@ class TablePlan:
     reuse: bytearray
 
     @property
+    def share(self) -> int:
+        """About: bytes of one extent."""
+        return self.table.bytes_estimate // len(self.reuse) if self.reuse else 0
+
+    @property
     def bytes_to_read(self) -> int:
-        """About: the share of the extents that are not taken over unread."""
-        if not self.reuse:
-            return self.table.bytes_estimate
-        return self.table.bytes_estimate * (len(self.reuse) - self.reuse.count(1)) // len(self.reuse)
+        """About: that of the extents that are not taken over unread."""
+        return self.share * (len(self.reuse) - self.reuse.count(1))
 
     @property
     def reused(self) -> int:

@@ -23,6 +23,7 @@ from vault.ops.backup.reuse import TablePlan, in_one_order, lacks_values, snapsh
 from vault.ops.backup.stored_lists import ListWriter
 from vault.pipeline.cut import cut_rows, fastcdc
 from vault.pipeline.generated import DigestSums
+from vault.pipeline.shares import Share
 from vault.ports import Capture, Entropy, ExtentJob, ExtentRows, ExtentState, Progress, RowReader, SourceTable
 from vault.repo.snapshot import Snapshot
 from vault.repo.workers import Idle, ordered
@@ -76,11 +77,13 @@ class RowCapture:
         self.counted: list[tuple[TableName, int]] = []
         self.read_bytes = self.extents = self.extents_reused = 0
         self.suspect = ""
+        self._shares: Mapping[int, int] = {}
 
     def tables(self, *, cancel: Callable[[], None]) -> Generator[TableItem, None, None]:
         """Every table in list order. `cancel`: ends the capture when reading fails. Raises  SourceError, StoreError, IntegrityError"""
         self._tell_unplanned()
         plans = self._draw_sample(self._plans(sorted(self._capture.tables, key=_table_key), cancel))
+        self._shares = {plan.table.oid: plan.share for plan in plans}
         self._progress.stage("rows", sum(plan.bytes_to_read for plan in plans))
         reading = ordered(
             self._read_batch,
@@ -240,12 +243,12 @@ class RowCapture:
 
     def _extent(self, rows: ExtentRows) -> Extent:
         size = 0
+        share = Share(self._progress, self._shares[rows.job.table.oid])
 
         def blocks() -> Iterator[bytes]:
             nonlocal size
-            for block in rows.blocks():
+            for block in share.passing(rows.blocks()):
                 size += len(block)
-                self._progress.advance(len(block))
                 yield block
 
         chunks = self._lists.store_chunks(
@@ -253,7 +256,7 @@ class RowCapture:
             ObjectType.ROW_CHUNK,
             base_of=self._previous.bases(rows.job.table.name, rows.job.start),
         )
-        self._progress.advance(0, rows=rows.rows)
+        share.done(rows=rows.rows)
         return Extent(start=rows.job.start, blocks=rows.job.blocks, rows=rows.rows, bytes=size, chunks=chunks)
 
 
@@ -363,7 +366,7 @@ def _batches(plans: Sequence[TablePlan]) -> Iterator[list[ExtentJob]]:
                 continue
             blocks = EXTENT_BLOCKS if table.ranges else 0
             batch.append(ExtentJob(table=table, start=position * EXTENT_BLOCKS, blocks=blocks))
-            size += table.bytes_estimate // len(plan.reuse)
+            size += plan.share
             if size >= _BATCH_BYTES or len(batch) >= _BATCH_JOBS_MAX:
                 yield batch
                 batch, size = [], 0

@@ -24,6 +24,7 @@ from vault.ops.restore.plan.steps import RestorePlan
 from vault.ops.restore.sessions import Sessions
 from vault.ops.restore.some_columns import narrowed
 from vault.pipeline import copytext
+from vault.pipeline.shares import Share
 from vault.ports import Progress, TargetSession
 from vault.repo.snapshot import Snapshot
 from vault.sql import cron
@@ -46,6 +47,9 @@ class _Refused:
     table: TableItem
     why: str
     task: Callable[[], None]
+
+
+_Piece = list[Extent]
 
 
 class RowLoader:
@@ -259,16 +263,17 @@ class RowLoader:
             else:
                 yield partial(self._load_member, table)
 
-    def _merge(self, step: TableRows) -> None:
+    def _merge(self, step: TableRows, again: Share | None = None) -> None:
+        share = again or Share(self._progress, sum(map(bytes_of, step.items)))
         with self._sessions.borrow() as session:
             narrow, blocks = narrowed(step, self._snapshot)
             try:
                 rows = sum(map(rows_of, step.items))
-                done = session.merge(narrow, blocks, rows=rows, exact=step.mode is RowMode.EXACT)
+                done = session.merge(narrow, share.passing(blocks), rows=rows, exact=step.mode is RowMode.EXACT)
             except SourceError as error:
                 why = f"left as it was: {error.why or error.message}"
                 if error.sqlstate == FOREIGN_KEY_VIOLATION and not self._plan.target.may_replicate:
-                    self._later(_Refused(table=step.item, why=why, task=partial(self._merge, step)))
+                    self._later(_Refused(table=step.item, why=why, task=partial(self._merge, step, share)))
                 else:
                     self._fail(step.item, why)
                 return
@@ -281,7 +286,7 @@ class RowLoader:
         with self._lock:
             self.merged[step.item.name] = done
             self._rows[step.item.name] = done.added + done.changed
-        self._progress.advance(sum(map(bytes_of, step.items)), rows=done.added + done.changed, tables=1)
+        share.done(rows=done.added + done.changed, tables=1)
 
     def _schedule(self, table: TableItem) -> None:
         """Jobs through pg_cron's functions, which schedule for the restoring role alone."""
@@ -320,12 +325,15 @@ class RowLoader:
         with self._lock:
             self._again.append(refused)
 
-    def _load(self, table: TableItem, extents: list[Extent], *, standing: bool, replace: bool = False) -> None:
-        """`standing`: its triggers and foreign keys are there before its rows."""
+    def _load(
+        self, table: TableItem, extents: _Piece, *, standing: bool, replace: bool = False, again: Share | None = None
+    ) -> None:
+        """`standing`: its triggers and foreign keys are there before its rows; `again`: what was told of them before they were refused"""
+        share = again or Share(self._progress, sum(extent.bytes for extent in extents))
         fired: tuple[str, ...] = ()
         with self._sessions.borrow() as session:
             for _ in range(_CHECKS_MAX):
-                blocks = self._snapshot.rows_of(extents)
+                blocks = share.passing(self._snapshot.rows_of(extents))
                 try:
                     if standing:
                         done = session.load_standing(table, blocks, replace=replace)
@@ -335,7 +343,7 @@ class RowLoader:
                     break
                 except SourceError as error:
                     if error.sqlstate == FOREIGN_KEY_VIOLATION:
-                        task = partial(self._load, table, extents, standing=standing, replace=replace)
+                        task = partial(self._load, table, extents, standing=standing, replace=replace, again=share)
                         self._later(_Refused(table=table, why=error.why or error.message, task=task))
                         return
                     if not self._suspend(session, error) and not session.look_in_path(table, error):
@@ -351,7 +359,7 @@ class RowLoader:
                 self._unchecked.add(table.name)
         if fired:
             self._fail(table, _FIRED.format(", ".join(fired)))
-        self._progress.advance(sum(extent.bytes for extent in extents), rows=rows, tables=int(is_first))
+        share.done(rows=rows, tables=int(is_first))
 
     def _suspend(self, session: TargetSession, why: SourceError) -> bool:
         """Drop the CHECK that stands against the rows; True: try again."""
