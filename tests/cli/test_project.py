@@ -71,6 +71,34 @@ def test_what_the_project_has_and_a_database_by_name_leaves_out_is_told(
     assert "not in this snapshot" not in lilac("backup", **environment).err, "a list of its own is an answer"
 
 
+def test_what_is_none_any_more_is_no_success(
+    pgvault_ready: Command, stack: tuple[Cluster, int]
+) -> None:
+    cluster, _ = stack
+    name = cluster.createdb()
+    with cluster.connect(name) as connection:
+        connection.execute(
+            "CREATE SCHEMA auth; CREATE TABLE auth.users (id int PRIMARY KEY); CREATE TABLE notes (id int)"
+        )
+        connection.execute("CREATE TABLE auth.identities (id int); INSERT INTO auth.identities VALUES (1)")
+        connection.execute("INSERT INTO auth.users VALUES (1); INSERT INTO notes VALUES (1)")
+    backup = ("backup", "-d", cluster.dsn(name), "--source", "shop")
+    first = pgvault_ready(*backup)
+    assert first.code == 0, first.err
+    assert "✅ Database tables: 2 tables" in first.out
+    assert "✅ User roles: 0 role assignments" in first.out, "there were none before"
+    with cluster.connect(name) as connection:
+        connection.execute("DELETE FROM auth.users")
+    ruin = pgvault_ready(*backup)
+    assert ruin.code == 5
+    for said in (ruin.out, pgvault_ready("show", "latest", "--source", "shop").out):
+        assert "❗ Users: 0 users (with encrypted passwords)" in said
+        assert "✅ Data records: 2 total records" in said
+        assert "✅ User roles: 0 role assignments" in said
+    again = pgvault_ready(*backup)
+    assert "❗ Users: 0 users" in again.out, "next to the last good one"
+
+
 def test_another_password_of_the_stack_comes_from_libpqs_places(lilac: Command, stack: tuple[Cluster, int]) -> None:
     with stack[0].connect() as connection:
         connection.execute("ALTER ROLE postgres PASSWORD 'other'")

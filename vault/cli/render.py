@@ -78,15 +78,20 @@ class Renderer:
         for line in layout.wrapped(printable(text), width_of(sys.stdout), first=first, rest=rest):
             self.line(line)
 
-    def summary(self, counts: Counts, states: Mapping[str, str], *, every_line: bool = True) -> None:
-        """The nine lines, whose words are fixed; a component that is not wholly there has another mark.
+    def summary(
+        self, counts: Counts, states: Mapping[str, str], *, every_line: bool = True, before: Counts | None = None
+    ) -> None:
+        """The nine lines, whose words are fixed; a component that is not wholly there has another mark, and so has a 0 that was none `before`.
 
         Without `every_line`, for a snapshot of directories, what was not selected is left out.
         """
-        from vault.ops.project.summary import nine_lines
+        from vault.ops.project.summary import lost_lines, nine_lines
 
+        lost = frozenset[str]() if before is None else lost_lines(counts, before)
         for component, words in zip(SUMMARY_COMPONENTS, nine_lines(counts), strict=True):
             state = states.get(component, "captured")
+            if component in lost and state in ("captured", "empty"):
+                state = "lost"
             if every_line or state != "not_selected":
                 self.line(f"{mark(state)} {words}")
 
@@ -198,6 +203,8 @@ def mark(state: str) -> str:
     """Of a line in a list of what is there."""
     if state in ("captured", "empty"):
         return "✅" if fancy(sys.stdout) else "[ok]"
+    if state == "lost":
+        return health("warn")
     if state == "not_selected":
         return "➖" if fancy(sys.stdout) else "[--]"
     return "❌" if fancy(sys.stdout) else "[!!]"

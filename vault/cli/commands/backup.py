@@ -351,7 +351,8 @@ def _draw(invocation: Invocation, report: BackupReport) -> None:
             f"{render.mark(states.get(f'dir:{name}', 'captured'))} Directory {name}: {counted(listed.sums.items, 'path')}"
         )
     # What people wait for in a log stands at its end.
-    out.summary(manifest.counts, states, every_line=manifest.database is not None)
+    before = None if report.good is None else report.good[1].counts
+    out.summary(manifest.counts, states, every_line=manifest.database is not None, before=before)
 
 
 def _tell_how_to_accept(invocation: Invocation, report: BackupReport) -> None:

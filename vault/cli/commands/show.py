@@ -79,7 +79,8 @@ def _draw(invocation: Invocation, snapshot: Snapshot, parent: Snapshot | None) -
 
     out, manifest = invocation.renderer(), snapshot.manifest
     states = {component: state.value for component, (state, _) in manifest.coverage.items()}
-    out.summary(manifest.counts, states, every_line=manifest.database is not None)
+    before = None if parent is None else parent.manifest.counts
+    out.summary(manifest.counts, states, every_line=manifest.database is not None, before=before)
     out.line()
     rows = [(name, state.value, str(count)) for name, (state, count) in sorted(manifest.coverage.items())]
     out.table(("component", "state", "captured"), rows, right="captured")

@@ -10,6 +10,7 @@ from collections.abc import Container, Mapping, Sequence
 from typing import Final, Protocol
 
 from vault.model import CatalogFacts, Counts
+from vault.model.snapshot import SUMMARY_COMPONENTS
 from vault.model.words import counted
 from vault.ops.project.components import SUPABASE, Selectors
 from vault.ops.project.counts import count
@@ -73,6 +74,12 @@ def nine_lines(counts: Counts) -> list[str]:
         f"Edge Functions: {counted(counts.edge_functions, 'function')}",
         f"Encryption functions: {counted(counts.encryption_functions, 'function')}",
     ]
+
+
+def lost_lines(counts: Counts, before: Counts) -> frozenset[str]:
+    """Components of which an earlier snapshot had some, and this one has none: no success, whatever was captured."""
+    numbers = zip(SUMMARY_COMPONENTS, Counts.__dataclass_fields__, strict=True)
+    return frozenset(component for component, name in numbers if getattr(before, name) and not getattr(counts, name))
 
 
 def count_snapshot(snapshot: Snapshot, selectors: Selectors = SUPABASE) -> Counts:
