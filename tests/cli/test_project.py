@@ -71,11 +71,11 @@ def test_what_the_project_has_and_a_database_by_name_leaves_out_is_told(
     assert "not in this snapshot" not in lilac("backup", **environment).err, "a list of its own is an answer"
 
 
-def test_what_is_none_any_more_is_no_success(
+def test_what_is_none_any_more_is_no_success_and_tables_are_counted_by_one_definition(
     pgvault_ready: Command, stack: tuple[Cluster, int]
 ) -> None:
     cluster, _ = stack
-    name = cluster.createdb()
+    name, copy = cluster.createdb(), cluster.createdb()
     with cluster.connect(name) as connection:
         connection.execute(
             "CREATE SCHEMA auth; CREATE TABLE auth.users (id int PRIMARY KEY); CREATE TABLE notes (id int)"
@@ -87,6 +87,8 @@ def test_what_is_none_any_more_is_no_success(
     assert first.code == 0, first.err
     assert "✅ Database tables: 2 tables" in first.out
     assert "✅ User roles: 0 role assignments" in first.out, "there were none before"
+    plan = pgvault_ready("restore", "latest", "--source", "shop", "-d", cluster.dsn(copy), "--dry-run")
+    assert "3 rows of 3 tables (1 of them the platform's own)" in plan.out
     with cluster.connect(name) as connection:
         connection.execute("DELETE FROM auth.users")
     ruin = pgvault_ready(*backup)

@@ -99,7 +99,10 @@ def _without_rows(plan: RestorePlan) -> Iterator[str]:
 
 
 def _rows(plan: RestorePlan) -> Iterator[str]:
-    yield f"  {counted(plan.rows, 'row')} of {counted(len(plan.tables), 'table')}, {size(plan.bytes)}"
+    platform = sum(not plan.options.selectors.is_project_table(table.name) for table in plan.tables)
+    # `Database tables` counts the project's: who compares the two finds the others here.
+    apart = f" ({platform} of them the platform's own)" if platform else ""
+    yield f"  {counted(plan.rows, 'row')} of {counted(len(plan.tables), 'table')}{apart}, {size(plan.bytes)}"
     if not plan.fresh:
         for mode, words in _MODES.items():
             names = [str(item.name) for item in plan.tables_by(mode)]
