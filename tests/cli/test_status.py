@@ -67,7 +67,8 @@ def test_a_fresh_snapshot_is_safe_and_the_screen_says_what_there_is(pgvault_read
     assert lines[0] == "SAFE"
     assert any(line.startswith("app ") and "30 paths in 1 directory" in line for line in lines)
     assert any("the first one" in line for line in lines)
-    assert "last drill: never" in done.out
+    assert "no run is scheduled here; next: pgvault schedule install\n" in done.out
+    assert "last drill: never; next: pgvault drill\n" in done.out
     assert "last check   never; next: pgvault check --read-data" in done.out
     assert "last verify  never; next: pgvault verify" in done.out
     assert f"{pgvault_ready.repository}: 1 snapshot" in done.out

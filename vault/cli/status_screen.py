@@ -82,8 +82,11 @@ def _of_source(one: SourceStatus, now_ms: int) -> Iterator[str]:
         if one.change is not None:
             yield _changed(one.change)
     due = one.next_run_ms
-    next_run = "no run is scheduled here" if due is None else f"next run in {duration(max(0, due - now_ms))}"
-    yield f"{next_run}; last drill: {'never' if one.drill is None else _drilled(one.drill, one, now_ms)}"
+    if due is None:
+        yield "no run is scheduled here; next: pgvault schedule install"
+    else:
+        yield f"next run in {duration(max(0, due - now_ms))}"
+    yield f"last drill: {'never; next: pgvault drill' if one.drill is None else _drilled(one.drill, one, now_ms)}"
     yield from one.warnings
 
 
