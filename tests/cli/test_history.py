@@ -219,3 +219,21 @@ def test_names_that_could_be_several_things_or_nothing_are_answered(project: Pro
     found = project.said("find", "--json", "f").json()
     jsonschema.validate(found, SHAPES["find"])
     assert [one["name"] for one in found["found"]] == ["public.f()", "public.f(integer)"]
+
+
+def test_a_mistyped_name_is_answered_with_what_was_meant(project: Project) -> None:
+    project.day(
+        "CREATE TABLE notes (id int); ALTER TABLE notes ENABLE ROW LEVEL SECURITY; CREATE POLICY mine ON notes USING (true)"
+    )
+    for typed, meant in (
+        ("nots", "public.notes"),
+        ("public.nots", "public.notes"),
+        ("mien", "public.notes.mine"),
+        ("public.notes.mien", "public.notes.mine"),
+    ):
+        for command in ("find", "log"):
+            done = project.said(command, typed)
+            assert done.code == 2
+            assert f"next: did you mean {meant}? pgvault find -i '*{typed}*'" in done.err, done.err
+        assert project.said("log", meant).code == 0
+    assert "did you mean" not in project.said("log", "nothing-like-it").err

@@ -65,9 +65,14 @@ def find(invocation: Invocation, pattern: str, ignore_case: bool) -> int:
 
 
 def _nothing(history: History, pattern: str) -> NotThere:
+    from vault.ops.history.find import near_name
+
     looked = f"{counted(len(history.snapshots), 'snapshot')} of {', '.join(history.sources)} looked at"
     globbed = any(sign in pattern for sign in "*?[")
+    near = None if globbed else near_name(history.snapshots, pattern)
     hint = "a / makes it a whole path; -i ignores case" if globbed else f"pgvault find -i '*{pattern}*'"
+    if near is not None:
+        hint = f"did you mean {render.printable(near)}? {hint}"
     return NotThere(f"nothing is called {render.printable(pattern)}", why=looked, hint=hint)
 
 

@@ -14,6 +14,7 @@ from vault.errors import IntegrityError
 from vault.ids import ObjectId
 from vault.model import FileItem, FileType, Identity
 from vault.model.files import path_text
+from vault.model.words import nearest
 from vault.ops.history.names import DIRECTORY, FILE, LINK, ROLE, SETTING, Pattern, Thing, thing_of
 from vault.ops.history.strands import Strand, is_part, of_databases, of_directories
 from vault.ops.view.definitions.paths import DefinitionFiles
@@ -59,6 +60,27 @@ def find(snapshots: Sequence[Snapshot], pattern: Pattern) -> FoundThings:
         fits_path=pattern.fits_path,
         fits_file=pattern.fits_path if pattern.has_path else None,
     )
+
+
+def near_name(snapshots: Sequence[Snapshot], text: str) -> str | None:
+    """What the newest snapshots have that was meant by a name that nothing has, most likely; as `log` takes it. Raises  StoreError"""
+    called: dict[str, str] = {}
+
+    def collect(thing: Thing) -> bool:
+        shown = str(thing)
+        for name in (shown, ".".join(thing.names), *([] if "." in text else [thing.names[-1]])):
+            called.setdefault(name, shown)
+        return False
+
+    def collect_path(path: str) -> bool:
+        for name in (path, *([] if "/" in text else [path.rpartition("/")[2]])):
+            called.setdefault(name, path)
+        return False
+
+    newest = {snapshot.manifest.source: snapshot for snapshot in snapshots}
+    find_things([*newest.values()], collect, fits_path=collect_path)
+    near = nearest(text, called)
+    return None if near is None else called[near]
 
 
 def find_things(

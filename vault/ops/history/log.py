@@ -12,7 +12,7 @@ from vault.ops.diff.scratch import Scratch
 from vault.ops.history.definition_events import DefinitionDiffer
 from vault.ops.history.events import Differ, Event, Several, history
 from vault.ops.history.file_events import FileDiffer
-from vault.ops.history.find import FoundThing, find_things
+from vault.ops.history.find import FoundThing, find_things, near_name
 from vault.ops.history.leaf_history import Wanted
 from vault.ops.history.names import FILE_KINDS, ROLE, SETTING, Thing, Words, thing_of
 from vault.ops.history.role_events import RoleDiffer
@@ -188,9 +188,10 @@ def _nothing(text: str, kind: str | None, others: Sequence[FoundThing], snapshot
     if others:
         kinds = sorted({one.thing.kind for one in others})
         return NotThere(said, why=f"it is a {', a '.join(kinds)}", hint=f"--kind {kinds[0]!r}")
-    return NotThere(
-        said, why=f"{counted(len(snapshots), 'snapshot')} looked at", hint=f"pgvault find -i '*{one_line(text)}*'"
-    )
+    near = near_name(snapshots, text)
+    hint = f"did you mean {one_line(near)}? " if near else ""
+    why = f"{counted(len(snapshots), 'snapshot')} looked at"
+    return NotThere(said, why=why, hint=f"{hint}pgvault find -i '*{one_line(text)}*'")
 
 
 def _several(text: str, found: Sequence[FoundThing]) -> UsageError:
