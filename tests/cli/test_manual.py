@@ -27,6 +27,20 @@ def test_it_has_every_command_and_option(pgvault: Command) -> None:
     assert page.isascii()
 
 
+def test_no_entry_of_a_help_text_is_empty(pgvault: Command) -> None:
+    """As that of SNAPSHOT was; an argument without a line of its own is in the command's text."""
+    for path, command in commands(group(), ()):
+        context = click.Context(command, info_name=path)
+        formatter = context.make_formatter()
+        command.format_options(context, formatter)
+        shown = formatter.getvalue().splitlines()
+        for line, after in zip(shown, [*shown[1:], ""], strict=True):
+            is_term = line.startswith("  ") and line[2:3].strip()
+            is_told = "  " in line.strip() or after.startswith("    ")
+            assert is_told or not is_term, f"{path}: {line}"
+    assert "SNAPSHOT  An id or its beginning, latest, latest~2, a date, or a tag" in pgvault("restore", "--help").out
+
+
 @pytest.mark.parametrize(
     ("program", "harmless"),
     [

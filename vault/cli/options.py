@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -62,6 +62,25 @@ class Invocation:
             return None
 
 
+_SNAPSHOT: Final = "An id or its beginning, latest, latest~2, a date, or a tag; pgvault snapshots lists them."
+_ARGUMENTS: Final[Mapping[str, str]] = {
+    "snapshot": _SNAPSHOT,
+    "snapshots": _SNAPSHOT,
+    "before": _SNAPSHOT,
+    "after": _SNAPSHOT,
+    "place": "A snapshot, and a path in it as pgvault ls shows it: latest:migrations.",
+    "table": "SCHEMA.TABLE, as pgvault show lists it.",
+    "pattern": "A name, or a glob in quotes.",
+}
+"""By name: what is the same everywhere. An argument that has no line here is told in its command's own text."""
+
+
+def argument_help(argument: click.Argument, context: click.Context) -> list[tuple[str, str]]:
+    """A line for what has something to say: a name alone would be an empty entry."""
+    text = _ARGUMENTS.get(argument.name or "", "")
+    return [(argument.make_metavar(context), text)] if text else []
+
+
 class Command(click.Command):
     """A command that takes the global options too and ends its help with examples."""
 
@@ -78,12 +97,15 @@ class Command(click.Command):
             formatter.write("\nExamples:\n" + "".join(f"  {line}\n" for line in self.examples))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        arguments: list[tuple[str, str]] = []
         own: list[tuple[str, str]] = []
         everywhere: list[tuple[str, str]] = []
         for param in self.get_params(ctx):
-            if (record := param.get_help_record(ctx)) is not None:
+            if isinstance(param, click.Argument):
+                arguments += argument_help(param, ctx)
+            elif (record := param.get_help_record(ctx)) is not None:
                 (everywhere if param.name in GLOBAL_NAMES else own).append(record)
-        for title, records in (("Options", own), ("Global options", everywhere)):
+        for title, records in (("Arguments", arguments), ("Options", own), ("Global options", everywhere)):
             if records:
                 with formatter.section(title):
                     formatter.write_dl(records)
