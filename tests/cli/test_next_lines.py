@@ -104,3 +104,23 @@ def test_a_backup_where_nothing_is_says_what_could_be_typed(pgvault_ready: Comma
     assert "next: in the directory of a Supabase project: pgvault backup; else name a database, as in" in done.err
     typed = done.err.rstrip().rpartition("as in pgvault ")[2]
     assert typed == "backup --dir files=."
+
+
+def test_what_is_known_stands_where_a_placeholder_was(pgvault_ready: Command) -> None:
+    """Each line is typed as it was shown."""
+    (pgvault_ready.home / "a").mkdir()
+    (pgvault_ready.home / "a" / "letter").touch()
+    for name in ("shop", "my app"):
+        assert pgvault_ready("backup", "--dir", "a=a", "--source", name).code == 0
+    several = pgvault_ready("pin", "latest", "--reason", "x")
+    assert "next: add --source 'my app', or another of them, or name it by its id" in several.err
+    assert (
+        "next: add --source 'my app', or another of them, or --all" in pgvault_ready("forget", "--keep-last", "1").err
+    )
+    (pgvault_ready.home / "pgvault.toml").write_text('[source.shop]\n[source."my app"]\n')
+    assert "next: add --source 'my app', or another of them\n" in pgvault_ready("backup").err
+    shown = pgvault_ready("show", "latest", "--source", "shop", "--json").json()["snapshot"]["id"][:12]
+    for typed, then in ((("cat", "latest:zzz"), f"ls {shown}"), (("cat", "latest:a"), f"ls {shown}:a")):
+        done = pgvault_ready(*typed, "--source", "shop")
+        assert done.err.rstrip().endswith(f"with: pgvault {then}"), done.err
+        assert pgvault_ready(*then.split()).code == 0

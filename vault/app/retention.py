@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,6 @@ def chosen_sources(settings: Settings, known: Sequence[Known], *, every: bool) -
         raise UsageError(
             f"the repository has {counted(len(there), 'source')}, and none is configured here",
             why=f"they are: {', '.join(sorted(there))}; a policy must not reach those of other machines by mistake",
-            hint="add --source NAME, or --all-sources if all of them are meant",
+            hint=f"add --source {shlex.quote(min(there))}, or another of them, or --all-sources if all are meant",
         )
     return there

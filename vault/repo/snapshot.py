@@ -266,7 +266,7 @@ class Snapshot:
             raise NotThere(
                 f"no directory {name} in the snapshot",
                 why=f"its directories: {', '.join(there) or 'none'}",
-                hint=f"did you mean {near}?" if near else "pgvault show SNAP",
+                hint=f"did you mean {near}?" if near else f"pgvault show {self.id.hex()[:12]}",
             )
         return self.manifest.directories[name]
 
@@ -289,8 +289,8 @@ class Snapshot:
         """Raises  NotThere"""
         item = find(self.directory(directory), path, FILES, self._reader.get_many)
         if item is None:
-            shown = path.decode(errors="backslashreplace")
-            raise NotThere(f"no file {directory}/{shown} in the snapshot", hint="list them with: pgvault show SNAP")
+            named = f"{directory}/{path.decode(errors='backslashreplace')}"
+            raise NotThere(f"no file {named} in the snapshot", hint=f"pgvault ls {self.id.hex()[:12]}:{directory}")
         return item
 
     def has_below(self, directory: str, path: bytes) -> bool:

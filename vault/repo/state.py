@@ -6,6 +6,7 @@ Closed has a store, Open has keys and can list snapshots, Indexed can read and w
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -360,19 +361,21 @@ def _require_one_source(spec: str, among: Sequence[Known]) -> None:
         raise UsageError(
             f"{spec} of which source?",
             why=f"they are: {', '.join(names)}",
-            hint="add --source NAME, or name it by its id",
+            hint=f"add --source {shlex.quote(names[0])}, or another of them, or name it by its id",
         )
 
 
 def _not_here(
     spec: str, known: Sequence[Known], of_words: Sequence[Known], *, here: Callable[[Collection[str]], Collection[str]]
 ) -> NotThere:
-    names = _sources(known)
-    meant = ", ".join(sorted(here(names)))
+    names, of_here = _sources(known), here(_sources(known))
+    meant, others = ", ".join(sorted(of_here)), [name for name in names if name not in of_here]
     return NotThere(
         f"no snapshot {spec} of source {meant}",
         why=f"{meant} is meant here, and has {len(of_words)}; the repository has those of: {', '.join(names)}",
-        hint="add --source NAME if another source is meant",
+        hint=f"if another source is meant, add it: --source {shlex.quote(others[0])}"
+        if others
+        else "pgvault snapshots",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -70,8 +71,9 @@ class Settings:
         if self.source is not None:
             return self.sources.get(self.source, SourceSettings())
         if len(self.sources) > 1:
-            names = ", ".join(sorted(self.sources))
-            raise Misconfigured("several sources are configured", why=f"they are: {names}", hint="add --source NAME")
+            names = sorted(self.sources)
+            hint = f"add --source {shlex.quote(names[0])}, or another of them"
+            raise Misconfigured("several sources are configured", why=f"they are: {', '.join(names)}", hint=hint)
         return next(iter(self.sources.values()), SourceSettings())
 
     def selectors(self, source: str) -> Selectors:

@@ -60,7 +60,7 @@ def log(
         raise UsageError(
             "log of which table?",
             why=f"{thing.partition('=')[0]}=... is a column",
-            hint="pgvault log TABLE COLUMN=VALUE",
+            hint=f"pgvault log TABLE {thing}",
         )
     if wanted and text is not None:
         raise UsageError("-S and COLUMN=VALUE are two questions", hint="leave one of them out")

@@ -40,7 +40,7 @@ def find_table(snapshot: Snapshot, text: str) -> TableItem:
         beside = [item for item in items if len(parts) == 1 or item.name.schema == parts[0]] or items
         near = nearest(parts[-1], [item.name.name for item in beside])  # the schema that all have makes nothing alike
         exact = [show_name(item.name) for item in beside if item.name.name == near]
-        hint = f"did you mean {exact[0]}?" if exact else "list the tables with: pgvault show SNAP"
+        hint = f"did you mean {exact[0]}?" if exact else f"list the tables with: pgvault show {snapshot.id.hex()[:12]}"
         raise NotThere(f"no table {one_line(text)} in the snapshot", hint=hint)
     return named[0]
 

@@ -7,6 +7,7 @@ Nothing here writes. Memory: a few chunks, the names of the tables, and the orde
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -166,7 +167,8 @@ class View:
         """`open` for an entry of this view."""
         path = entry.path
         if entry.kind == "directory":
-            raise UsageError(f"{one_line(path)} is a directory", hint=f"list it with: pgvault ls SNAP:{one_line(path)}")
+            hint = f"list it with: pgvault ls {shlex.quote(f'{self._snapshot.id.hex()[:12]}:{one_line(path)}')}"
+            raise UsageError(f"{one_line(path)} is a directory", hint=hint)
         if entry.item is not None:
             if entry.kind == "symlink":
                 raise UsageError(f"{one_line(path)} is a link", why=f"it points to {path_text(entry.item.target)}")
@@ -280,7 +282,11 @@ class View:
 
     def _not_there(self, path: str) -> NotThere:
         near = nearest(path, islice(self._names_near(path), _NAMES_FOR_A_GUESS))
-        hint = f"did you mean {one_line(near)}?" if near else "list what there is with: pgvault ls SNAP"
+        hint = (
+            f"did you mean {one_line(near)}?"
+            if near
+            else f"list what there is with: pgvault ls {self._snapshot.id.hex()[:12]}"
+        )
         return NotThere(f"no {one_line(path)} in the snapshot", hint=hint)
 
     def _names_near(self, path: str) -> Iterable[str]:

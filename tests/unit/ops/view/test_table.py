@@ -28,11 +28,11 @@ def snapshot() -> Snapshot:
         ("shop.custmers", "did you mean shop.customers?"),
         ("custmers", "did you mean shop.customers?"),
         ("shp.customers", "did you mean shop.customers?"),
-        ("public.xyz", "list the tables with: pgvault show SNAP"),
-        ("shop.orders", "list the tables with: pgvault show SNAP"),
+        ("public.xyz", "list the tables with: pgvault show ID"),
+        ("shop.orders", "list the tables with: pgvault show ID"),
     ],
 )
 def test_a_mistyped_table_is_answered_with_the_one_that_is_near(snapshot: Snapshot, typed: str, meant: str) -> None:
     with pytest.raises(NotThere, match="no table") as raised:
         find_table(snapshot, typed)
-    assert raised.value.hint == meant
+    assert raised.value.hint == meant.replace("ID", snapshot.id.hex()[:12])
