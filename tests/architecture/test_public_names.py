@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from tests.architecture.sources import ROOT, modules
 
 PUBLIC = {
-    "vault.app": "background backup backup_request beginning command conninfo database datasets diff foreground health history interval jobs large_scans patience places processes project put_back quantities query restore retention secret settings state status upkeep verify wiring yielding",
+    "vault.app": "background backup backup_request beginning command conninfo database datasets diff foreground health history interval jobs large_scans patience places processes project put_back quantities query restore retention secret settings source_here state status upkeep verify wiring yielding",
     "vault.app.configuration": "effective validation",
     "vault.app.doctor": "run",
     "vault.app.drill": "place run scheduled",
@@ -23,7 +23,7 @@ PUBLIC = {
     "vault.ops.diff": "columns found rows scratch summary tables together",
     "vault.ops.doctor": "database machine repository symptoms",
     "vault.ops.drill": "assertions directories out_of_reach record references room verdict",
-    "vault.ops.guard": "ack codes facts judge tidy",
+    "vault.ops.guard": "ack codes facts judge tidy way_back",
     "vault.ops.history": "events find log names",
     "vault.ops.project": "backup_selection components counts file_names files_outside stored_files summary supabase",
     "vault.ops.put_back": "plan run scope",

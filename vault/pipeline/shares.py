@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from vault.ports import Progress
 
 
-class Share:
+class Portion:
     """One piece of a stage: `estimate` in bytes. Used by one thread at a time."""
 
     def __init__(self, progress: Progress, estimate: int) -> None:

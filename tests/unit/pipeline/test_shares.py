@@ -6,7 +6,7 @@ import pytest
 
 from tests.fake_source import FakeDatabase
 from tests.small_repository import Quiet, new_repository, rows, take
-from vault.pipeline.shares import Share
+from vault.pipeline.shares import Portion
 from vault.store.memory import MemoryStore
 
 
@@ -31,7 +31,7 @@ class Counting(Quiet):
 @pytest.mark.parametrize("sizes", [[], [30], [30, 70], [300], [99, 1, 400]], ids=str)
 def test_a_piece_is_told_as_it_goes_and_ends_at_its_estimate(sizes: list[int]) -> None:
     progress, blocks = Counting(), [b"x" * size for size in sizes]
-    share = Share(progress, 100)
+    share = Portion(progress, 100)
     assert list(share.passing(blocks)) == blocks
     told = sum(progress.told.get("", []))
     assert told == min(100, sum(sizes))

@@ -23,7 +23,7 @@ from vault.ops.backup.reuse import TablePlan, in_one_order, lacks_values, snapsh
 from vault.ops.backup.stored_lists import ListWriter
 from vault.pipeline.cut import cut_rows, fastcdc
 from vault.pipeline.generated import DigestSums
-from vault.pipeline.shares import Share
+from vault.pipeline.shares import Portion
 from vault.ports import Capture, Entropy, ExtentJob, ExtentRows, ExtentState, Progress, RowReader, SourceTable
 from vault.repo.snapshot import Snapshot
 from vault.repo.workers import Idle, ordered
@@ -243,7 +243,7 @@ class RowCapture:
 
     def _extent(self, rows: ExtentRows) -> Extent:
         size = 0
-        share = Share(self._progress, self._shares[rows.job.table.oid])
+        share = Portion(self._progress, self._shares[rows.job.table.oid])
 
         def blocks() -> Iterator[bytes]:
             nonlocal size

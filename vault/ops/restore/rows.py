@@ -24,7 +24,7 @@ from vault.ops.restore.plan.steps import RestorePlan
 from vault.ops.restore.sessions import Sessions
 from vault.ops.restore.some_columns import narrowed
 from vault.pipeline import copytext
-from vault.pipeline.shares import Share
+from vault.pipeline.shares import Portion
 from vault.ports import Progress, TargetSession
 from vault.repo.snapshot import Snapshot
 from vault.sql import cron
@@ -263,8 +263,8 @@ class RowLoader:
             else:
                 yield partial(self._load_member, table)
 
-    def _merge(self, step: TableRows, again: Share | None = None) -> None:
-        share = again or Share(self._progress, sum(map(bytes_of, step.items)))
+    def _merge(self, step: TableRows, again: Portion | None = None) -> None:
+        share = again or Portion(self._progress, sum(map(bytes_of, step.items)))
         with self._sessions.borrow() as session:
             narrow, blocks = narrowed(step, self._snapshot)
             try:
@@ -326,10 +326,10 @@ class RowLoader:
             self._again.append(refused)
 
     def _load(
-        self, table: TableItem, extents: _Piece, *, standing: bool, replace: bool = False, again: Share | None = None
+        self, table: TableItem, extents: _Piece, *, standing: bool, replace: bool = False, again: Portion | None = None
     ) -> None:
         """`standing`: its triggers and foreign keys are there before its rows; `again`: what was told of them before they were refused"""
-        share = again or Share(self._progress, sum(extent.bytes for extent in extents))
+        share = again or Portion(self._progress, sum(extent.bytes for extent in extents))
         fired: tuple[str, ...] = ()
         with self._sessions.borrow() as session:
             for _ in range(_CHECKS_MAX):
