@@ -7,21 +7,26 @@
                                                     so many of each; a line in benchmarks/results/mutation.jsonl
 
 A fault is one change of the syntax tree: a comparison turned round, a condition dropped or negated, a constant changed, a
-statement left out. Nothing is written: a child process imports the changed module in place of the real one and runs the
-tests. Prints the faults that no test noticed, and the share that was noticed. Exit code 1 if that is less than --floor.
+statement left out. Nothing is written: a child process imports the changed module in place of the real one and runs those
+tests that enter the changed function. A fault is noticed if one fails, or if it takes many times the processor time that the
+tests take without it. One that waits longer than a loaded machine explains is undecided, and counts as not noticed; those of
+`tests/equivalent_faults.py` are left out. Prints the faults that no test noticed, and the share that was noticed. Exit code 1
+if that is less than --floor.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
-import copy
+import contextlib
 import importlib.util
+import io
 import os
 import random
 import resource
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -33,12 +38,21 @@ from typing import Final, TypeVar
 import pytest
 
 ROOT: Final = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests.equivalent_faults import EQUIVALENT  # noqa: E402
+from tests.reached import Chosen, Learning, Reached, chosen, learned  # noqa: E402
+from tests.syntax_faults import Fault, faults_in, faulty  # noqa: E402
+
 CPU_SECONDS_MAX: Final = 30
 WALL_SECONDS_MAX: Final = 300
 DATA_BYTES_MAX: Final = 2 << 30
 """A fault that never ends, waits for ever, or fills the memory, is noticed by these."""
-WORDS_OF_A_MESSAGE: Final = 4
-"""A text of so many words is a sentence for people, whose wording no test should hold."""
+SLOWER: Final = 4
+"""A fault may take so many times the processor time of its tests, and CPU_SECONDS_MAX more."""
+BEHIND_OTHERS: Final = 20
+"""It may take so many times their time by the clock, and WALL_SECONDS_MAX more: other work may have the machine."""
+WHOLE_RUN_SECONDS_MAX: Final = 3600
 SAMPLE: Final = 40
 T = TypeVar("T")
 
@@ -50,16 +64,6 @@ class Group:
     folder: str
     tests: tuple[str, ...]
     fresh: tuple[str, ...] = ("vault", "tests")
-    cpu_seconds: int = 4 * CPU_SECONDS_MAX
-
-    def tests_of(self, module: str) -> list[str]:
-        """Those that have its name, which are the likeliest to notice a fault of it."""
-        places = [Path(one) / f"test_{module}.py" for one in self.tests if not one.endswith(".py")]
-        return [str(place) for place in places if place.exists()]
-
-    def run_tests(self, module: str = "") -> int:
-        own = self.tests_of(module)
-        return (pytest_of(*own) if own else 0) or pytest_of(*self.tests)
 
 
 GROUPS: Final = {
@@ -79,147 +83,8 @@ GROUPS: Final = {
         folder="vault/ops/restore/plan",
         tests=("tests/unit/ops/restore/plan",),
         fresh=("vault.ops.restore", "tests.unit.ops.restore", "tests.restore_values"),
-        cpu_seconds=CPU_SECONDS_MAX,
     ),
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    """`node`, `variant`: place in the walk over the tree of the file, and which change of that node."""
-
-    path: Path
-    line: int
-    node: int
-    variant: int
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.path.relative_to(ROOT)}:{self.line}: {self.what}"
-
-
-# --- faults --------------------------------------------------------------------------------------
-
-_COMPARED: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
-    ast.Eq: ast.NotEq,
-    ast.NotEq: ast.Eq,
-    ast.Lt: ast.LtE,
-    ast.LtE: ast.Lt,
-    ast.Gt: ast.GtE,
-    ast.GtE: ast.Gt,
-    ast.In: ast.NotIn,
-    ast.NotIn: ast.In,
-    ast.Is: ast.IsNot,
-    ast.IsNot: ast.Is,
-}
-_OPERATORS: Final[dict[type[ast.operator], type[ast.operator]]] = {
-    ast.BitOr: ast.BitAnd,
-    ast.BitAnd: ast.BitOr,
-    ast.Add: ast.Sub,
-    ast.FloorDiv: ast.Mult,
-}
-_CALLED: Final = {"any": "all", "all": "any", "min": "max", "max": "min", "sorted": "list"}
-
-
-def faults_in(path: Path) -> Iterator[Fault]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    quiet = set(map(id, _quiet(tree)))
-    for at, node in enumerate(ast.walk(tree)):
-        if id(node) not in quiet:
-            for variant, changed in enumerate(variants(node)):
-                line = int(getattr(node.iter if isinstance(node, ast.comprehension) else node, "lineno", 0))
-                yield Fault(path=path, line=line, node=at, variant=variant, what=f"{_text(node)} -> {_text(changed)}")
-
-
-def faulty(fault: Fault) -> ast.Module:
-    """The tree of the file with the fault in it."""
-    tree = ast.parse(fault.path.read_text(encoding="utf-8"))
-    old = next(node for at, node in enumerate(ast.walk(tree)) if at == fault.node)
-    new = list(variants(old))[fault.variant]
-
-    class Exchanged(ast.NodeTransformer):
-        def visit(self, node: ast.AST) -> ast.AST:
-            return new if node is old else self.generic_visit(node)
-
-    Exchanged().visit(tree)
-    return ast.fix_missing_locations(tree)
-
-
-def variants(node: ast.AST) -> Iterator[ast.AST]:
-    """What could stand in its place by mistake."""
-    match node:
-        case ast.Compare(ops=ops):
-            for at, op in enumerate(ops):
-                yield _with(node, ops=[*ops[:at], _COMPARED[type(op)](), *ops[at + 1 :]])
-        case ast.BoolOp(op=op, values=values):
-            yield _with(node, op=ast.Or() if isinstance(op, ast.And) else ast.And())
-            for at in range(len(values)):
-                left = [*values[:at], *values[at + 1 :]]
-                yield left[0] if len(left) == 1 else _with(node, values=left)
-        case ast.UnaryOp(op=ast.Not(), operand=operand):
-            yield operand
-        case ast.If(test=test) | ast.While(test=test) | ast.IfExp(test=test):
-            if not isinstance(test, ast.Compare | ast.UnaryOp):  # those have variants of their own
-                yield _with(node, test=ast.UnaryOp(op=ast.Not(), operand=test))
-        case ast.comprehension(ifs=ifs):
-            for at in range(len(ifs)):
-                yield _with(node, ifs=[*ifs[:at], *ifs[at + 1 :]])
-        case ast.Constant(value=bool(value)):
-            yield ast.Constant(not value)
-        case ast.Constant(value=int(value)):
-            yield ast.Constant(value + 1)
-        case ast.Constant(value=str(value)) if value.count(" ") < WORDS_OF_A_MESSAGE - 1:
-            yield ast.Constant(f"XX{value}")
-        case ast.BinOp(op=ast.Sub(), left=left_operand):
-            yield left_operand
-        case ast.BinOp(op=operator) | ast.AugAssign(op=operator) if type(operator) in _OPERATORS:
-            yield _with(node, op=_OPERATORS[type(operator)]())
-        case ast.Call(func=ast.Name(id=name)) if name in _CALLED:
-            yield _with(node, func=ast.Name(id=_CALLED[name], ctx=ast.Load()), keywords=[])
-        case ast.keyword(value=value) if not isinstance(value, ast.Constant):
-            yield _with(node, value=ast.Constant(None))
-        case ast.Expr(value=ast.Yield() | ast.YieldFrom()):
-            yield ast.Expr(ast.YieldFrom(ast.Tuple(elts=[], ctx=ast.Load())))
-        case ast.Expr(value=ast.Call()):
-            yield ast.Pass()
-        case ast.Continue():
-            yield ast.Break()
-
-
-def _with(node: ast.AST, **changed: object) -> ast.AST:
-    new = copy.copy(node)
-    for field, value in changed.items():
-        setattr(new, field, value)
-    return new
-
-
-def _quiet(tree: ast.AST) -> Iterator[ast.AST]:
-    """What does nothing at run time, and the wording of messages."""
-    for node in ast.walk(tree):
-        match node:
-            case ast.Expr(value=ast.Constant()):
-                yield node.value
-            case ast.FunctionDef(returns=returns, decorator_list=decorators):
-                of_types = [
-                    *decorators,
-                    returns,
-                    *(one.annotation for one in ast.walk(node.args) if isinstance(one, ast.arg)),
-                ]
-                yield from (part for one in of_types if one is not None for part in ast.walk(one))
-            case ast.ClassDef(decorator_list=decorators):
-                yield from (part for one in decorators for part in ast.walk(one))
-            case ast.AnnAssign(annotation=annotation):
-                yield from ast.walk(annotation)
-            case ast.JoinedStr(values=values):
-                yield from (one for one in values if isinstance(one, ast.Constant))
-            case _:
-                pass
-
-
-def _text(node: ast.AST) -> str:
-    text = ast.unparse(node)
-    line = " ".join(text.split("\n")[0].split())
-    return line if len(line) <= 100 else f"{line[:97]}..."
 
 
 # --- children ------------------------------------------------------------------------------------
@@ -239,7 +104,13 @@ class Changed(SourceFileLoader):
         return compile(self._source(), self.path, "exec")
 
 
-def in_child(changed: Changed | None, tests: Callable[[], int], *, cpu_seconds: int = CPU_SECONDS_MAX) -> int:
+def in_child(
+    changed: Changed | None,
+    tests: Callable[[], int],
+    *,
+    cpu_seconds: int = CPU_SECONDS_MAX,
+    wall_seconds: int = WALL_SECONDS_MAX,
+) -> int:
     """Process id of a child that runs `tests` with what is `changed`; its exit code is theirs."""
     child = os.fork()
     if child:
@@ -249,7 +120,7 @@ def in_child(changed: Changed | None, tests: Callable[[], int], *, cpu_seconds: 
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         os.dup2(1, 2)
         resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds))
-        signal.alarm(WALL_SECONDS_MAX)
+        signal.alarm(wall_seconds)
         resource.setrlimit(resource.RLIMIT_DATA, (DATA_BYTES_MAX, DATA_BYTES_MAX))
         if changed is not None:
             sys.meta_path.insert(0, changed)
@@ -258,14 +129,10 @@ def in_child(changed: Changed | None, tests: Callable[[], int], *, cpu_seconds: 
         os._exit(code)
 
 
-def start(group: Group, fault: Fault) -> int:
-    tests = partial(group.run_tests, fault.path.stem)
-    return in_child(Changed(fault.path, partial(faulty, fault)), tests, cpu_seconds=group.cpu_seconds)
-
-
-def pytest_of(*arguments: str) -> int:
+def pytest_of(*arguments: str, plugins: Sequence[object] = ()) -> int:
     """Exit code of a run that ends with the first failure."""
-    return int(pytest.main(["-q", "-x", "--tb=no", "-p", "no:cacheprovider", "-p", "no:xdist", *arguments]))
+    options = ["-q", "-x", "--tb=no", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    return int(pytest.main([*options, *arguments], plugins=plugins))
 
 
 def passes_in_child(tests: Callable[[], int], *, cpu_seconds: int = CPU_SECONDS_MAX) -> bool:
@@ -278,8 +145,8 @@ def forget_modules(prefixes: tuple[str, ...]) -> None:
         del sys.modules[name]
 
 
-def survivors(faults: Sequence[T], jobs: int, start: Callable[[T], int]) -> Iterator[T]:
-    """Those with which all tests passed, as they become known. `start`: a fault -> the child that tries it"""
+def ends(faults: Sequence[T], jobs: int, start: Callable[[T], int]) -> Iterator[tuple[T, int]]:
+    """Each with the exit code of its tests, as they become known. `start`: a fault -> the child that tries it"""
     running: dict[int, T] = {}
     left = list(reversed(faults))
     while left or running:
@@ -288,17 +155,62 @@ def survivors(faults: Sequence[T], jobs: int, start: Callable[[T], int]) -> Iter
             running[start(fault)] = fault
         child, status = os.wait()
         if child in running:  # else one of a test, which died before it
-            tried = running.pop(child)
-            if os.waitstatus_to_exitcode(status) == 0:
-                yield tried
+            yield running.pop(child), os.waitstatus_to_exitcode(status)
+
+
+def survivors(faults: Sequence[T], jobs: int, start: Callable[[T], int]) -> Iterator[T]:
+    """Those with which all tests passed, and those that the clock ended."""
+    return (fault for fault, code in ends(faults, jobs, start) if code in (0, -signal.SIGALRM))
+
+
+# --- groups --------------------------------------------------------------------------------------
+
+
+def learn(group: Group) -> Reached:
+    """What the group's tests enter, from one run without a fault in a child. Raises ValueError: they fail"""
+    with contextlib.redirect_stdout(io.StringIO()):
+        pytest_of("--collect-only", *group.tests)  # imports what every child needs
+    forget_modules(group.fresh)
+    with tempfile.TemporaryDirectory() as folder:
+        notes = Path(folder) / "notes"
+        learning = Learning(ROOT, ROOT / group.folder, notes)
+        limit = WHOLE_RUN_SECONDS_MAX
+        tests = partial(pytest_of, *group.tests, plugins=[learning])
+        child = in_child(None, tests, cpu_seconds=limit, wall_seconds=limit)
+        if (code := os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])) != 0:
+            raise ValueError(f"without any fault pytest ends with {code}, so that it would notice anything")
+        return learned(notes)
+
+
+def start(reached: Reached, fault: Fault) -> int:
+    known = frozenset(test.id for test in reached.tests)
+    wanted = chosen(reached, str(fault.path.relative_to(ROOT)), fault.first_line)
+    plugin = Chosen({test.id: at for at, test in enumerate(wanted)}, known)
+    return in_child(
+        Changed(fault.path, partial(faulty, fault)),
+        partial(run_files, list(dict.fromkeys(test.file for test in wanted)), plugin),
+        cpu_seconds=CPU_SECONDS_MAX + int(SLOWER * sum(test.cpu_seconds for test in wanted)),
+        wall_seconds=WALL_SECONDS_MAX + int(BEHIND_OTHERS * sum(test.wall_seconds for test in wanted)),
+    )
+
+
+def run_files(files: Sequence[str], plugin: Chosen) -> int:
+    """The likeliest file alone, which spares most faults the collection of the others; no file: 0, as nothing failed."""
+    parts = [part for part in (files[:1], files[1:]) if part]
+    return next((code for part in parts if (code := pytest_of(*part, plugins=[plugin])) != 0), 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """`of`: all faults that the group's modules can have."""
+    """`of`: all faults that the group's modules can have; `undecided`: ended by the clock, among those not noticed.
+
+    `equivalent`: in the sample too, and not tried, for they change nothing.
+    """
 
     tried: int
     noticed: int
+    undecided: int
+    equivalent: int
     of: int
 
     @property
@@ -313,20 +225,36 @@ def score(name: str, *, only: Sequence[str], sample: int, seed: int, jobs: int) 
     faults = every = [fault for path in paths for fault in faults_in(path)]
     if sample and sample < len(faults):
         faults = sorted(random.Random(seed).sample(faults, sample), key=str)
-    if (code := group.run_tests()) != 0 or not faults:
-        print(f"{name}: without any fault pytest ended with {code}; {len(faults)} faults")
+    tried = [fault for fault in faults if fault.name not in EQUIVALENT]
+    if not tried:
+        print(f"{name}: there is no fault to try")
         return None
-    forget_modules(group.fresh)
-    if not passes_in_child(group.run_tests, cpu_seconds=group.cpu_seconds):
-        print(f"{name}: without any fault the tests fail in a child process, so that it would notice anything")
+    try:
+        reached = learn(group)
+    except ValueError as error:
+        print(f"{name}: {error}")
         return None
-    survived = 0
-    for fault in survivors(faults, jobs, partial(start, group)):
-        survived += 1
-        print(f"not noticed: {fault}", flush=True)
-    found = Score(tried=len(faults), noticed=len(faults) - survived, of=len(every))
-    print(f"{name}: {found.noticed} of {found.tried} faults noticed, {found.percent} % (seed {seed})", flush=True)
+    noticed = undecided = 0
+    for fault, code in ends(tried, jobs, partial(start, reached)):
+        noticed += code not in (0, -signal.SIGALRM)
+        undecided += code == -signal.SIGALRM
+        if code in (0, -signal.SIGALRM):
+            print(f"{'not noticed' if code == 0 else 'undecided'}: {fault}", flush=True)
+    found = Score(
+        tried=len(tried), noticed=noticed, undecided=undecided, equivalent=len(faults) - len(tried), of=len(every)
+    )
+    print(
+        f"{name}: {found.noticed} of {found.tried} faults noticed, {found.percent} % "
+        f"(seed {seed}; {found.undecided} undecided, {found.equivalent} more change nothing)",
+        flush=True,
+    )
     return found
+
+
+def outdated() -> list[str]:
+    """Names of equivalent faults that no fault has any more."""
+    paths = [path for group in GROUPS.values() for path in (ROOT / group.folder).rglob("*.py")]
+    return [": ".join(name) for name in EQUIVALENT.keys() - {one.name for path in paths for one in faults_in(path)}]
 
 
 def main() -> int:
@@ -342,7 +270,9 @@ def main() -> int:
     parser.add_argument("--record", action="store_true", help="a line in benchmarks/results/mutation.jsonl")
     asked = parser.parse_args()
     os.chdir(ROOT)
-    sys.path.insert(0, str(ROOT))
+    if names := outdated():
+        print("no fault is called so any more, mend tests/equivalent_faults.py:", *names, sep="\n  ")
+        return 1
     scores = {
         name: score(name, only=asked.only, sample=asked.sample, seed=asked.seed, jobs=asked.jobs)
         for name in asked.groups
