@@ -66,20 +66,26 @@ def test_passphrase_that_is_not_unicode_is_a_usage_error() -> None:
 
 @pytest.mark.spec("KEY-4")
 @pytest.mark.parametrize(
-    "kdf",
+    ("kdf", "named"),
     [
-        replace(CHEAP, passes=0),
-        replace(CHEAP, passes=limits.KDF_PASSES_MAX + 1),
-        replace(CHEAP, memory_kib=limits.KDF_MEMORY_KIB_MIN - 1),
-        replace(CHEAP, memory_kib=limits.KDF_MEMORY_KIB_MAX + 1),
-        replace(CHEAP, memory_kib=2**62),
-        replace(CHEAP, lanes=0),
-        replace(CHEAP, lanes=limits.KDF_LANES_MAX + 1),
+        (replace(CHEAP, passes=0), "passes is 0,"),
+        (replace(CHEAP, passes=limits.KDF_PASSES_MAX + 1), "passes"),
+        (replace(CHEAP, memory_kib=limits.KDF_MEMORY_KIB_MIN - 1), "memory is 8191,"),
+        (replace(CHEAP, memory_kib=limits.KDF_MEMORY_KIB_MAX + 1), "memory"),
+        (replace(CHEAP, memory_kib=2**62), "memory"),
+        (replace(CHEAP, lanes=0), "lanes is 0,"),
+        (replace(CHEAP, lanes=limits.KDF_LANES_MAX + 1), "lanes"),
     ],
 )
-def test_parameters_out_of_bounds_are_refused_before_memory_is_taken(kdf: Kdf) -> None:
-    with pytest.raises(LimitExceeded):
+def test_parameters_out_of_bounds_are_refused_before_memory_is_taken(kdf: Kdf, named: str) -> None:
+    with pytest.raises(LimitExceeded, match=f"^key derivation: {named}"):
         derive_kek("p", kdf)
+
+
+@pytest.mark.spec("KEY-4")
+def test_parameters_at_their_ceiling_are_taken() -> None:
+    """Of the three this is the cheap one."""
+    assert len(derive_kek("p", replace(CHEAP, lanes=limits.KDF_LANES_MAX))) == 32
 
 
 def test_salt_of_another_length_is_refused() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 from blake3 import blake3
 
@@ -32,6 +34,16 @@ def test_split_value_is_first_four_bytes_of_keyed_hash() -> None:
 def test_unkeyed_hashes_equal_published_vectors() -> None:
     assert keyed.digest(b"").hex() == "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"
     assert keyed.sha256(b"abc").hex() == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_hashes_of_rows_are_keyed_and_of_a_fixed_length() -> None:
+    """Without the key, rows that somebody chose could be told from their tags."""
+    for fresh, expected in (
+        (keyed.row_hash(KEY), blake3(b"row\n", key=KEY).digest()),
+        (keyed.tag_hash(KEY), hashlib.blake2b(b"row\n", key=KEY, digest_size=16).digest()),
+    ):
+        fresh.update(b"row\n")
+        assert fresh.digest() == expected
 
 
 @pytest.mark.spec("KEY-8")
