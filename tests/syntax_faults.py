@@ -1,6 +1,6 @@
 """Small faults of a source file: each one change of its syntax tree, and the tree with that change. Nothing is written or run.
 
-What does nothing at run time (annotations, docstrings, names of type variables) and the wording of messages has none.
+What does nothing at run time (annotations, docstrings, names of type variables, `__all__`) and the wording of messages has none.
 """
 
 from __future__ import annotations
@@ -171,6 +171,8 @@ def _quiet(tree: ast.AST) -> Iterator[ast.AST]:
                 yield from ast.walk(annotation)
             case ast.Call(func=ast.Name(id="TypeVar" | "NewType" | "cast"), args=[of_type, *_]):
                 yield from ast.walk(of_type)
+            case ast.Assign(targets=[ast.Name(id="__all__")], value=value):
+                yield from ast.walk(value)
             case ast.JoinedStr(values=values):
                 yield from (one for one in values if isinstance(one, ast.Constant))
             case _:

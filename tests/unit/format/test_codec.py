@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections.abc import Callable
 
 import pytest
 
 from vault.errors import IntegrityError, LimitExceeded, Malformed, Unsupported
 from vault.format import codec
 from vault.format.codec import Record, Row, Value
+from vault.limits import NESTING_DEPTH_MAX
 
 BYTES_MAX = 1 << 20
 MIB = 1 << 20
@@ -89,11 +91,17 @@ def test_nesting_is_bounded_on_both_sides() -> None:
     for data in (nested(17, b"\xc0"), nested(16, b"\x90"), nested(16, b"\x80"), nested(5000, b"\xc0")):
         with pytest.raises(LimitExceeded):
             decode(data)
+
+
+@pytest.mark.spec("ENC-6")
+@pytest.mark.parametrize("enclose", [lambda value: (value,), lambda value: [value], lambda value: {"k": value}])
+def test_what_is_nested_too_deep_is_not_written(enclose: Callable[[Value], Value]) -> None:
     value: Value = None
-    for _ in range(17):
-        value = (value,)
+    for _ in range(NESTING_DEPTH_MAX):
+        value = enclose(value)
+    codec.encode(value)
     with pytest.raises(LimitExceeded):
-        codec.encode(value)
+        codec.encode(enclose(value))
 
 
 @pytest.mark.spec("ENC-9")
@@ -169,6 +177,27 @@ def test_getters_refuse_values_of_another_kind(value: Value) -> None:
         else:
             with pytest.raises(Malformed, match="thing: k"):
                 getattr(record, getter)("k")
+
+
+@pytest.mark.spec("ENC-12")
+@pytest.mark.parametrize("value", [None, True, 5, -1, b"bytes", "text", ("a",), (1,), {"k": 1}])
+def test_getters_of_a_row_refuse_values_of_another_kind(value: Value) -> None:
+    kinds = {
+        "text": isinstance(value, str),
+        "integer": value == 5,
+        "blob": isinstance(value, bytes),
+        "flag": isinstance(value, bool),
+        "array": isinstance(value, tuple),
+        "texts": value == ("a",),
+    }
+    optional = {f"optional_{kind}": fits or value is None for kind, fits in kinds.items() if kind != "array"}
+    for getter, fits in (kinds | optional).items():
+        row = Row((value,), length=1, what="thing")
+        if fits:
+            assert getattr(row, getter)() == value
+        else:
+            with pytest.raises(Malformed, match="^thing: "):
+                getattr(row, getter)()
 
 
 @pytest.mark.spec("ENC-12")

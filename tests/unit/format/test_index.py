@@ -133,6 +133,23 @@ def test_fragment_with_one_fault_is_refused(fault: str, data: bytes, error: type
         index.decode_fragment(data)
 
 
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (fragment(entry(OTHER), entry(RECORD)), "do not ascend"),
+        (fragment(entry(RECORD), entry(RECORD)), "do not ascend"),
+        (fragment(entry(RECORD, 1)), "names a pack that is not there"),
+        (fragment(entry(replace(RECORD, offset=67))), "lies outside its pack"),
+        (fragment(entry(replace(RECORD, offset=969))), "lies outside its pack"),
+        (fragment(entry(replace(RECORD, offset=68)), packs=(META_ROW,)), "belongs to the other class"),
+        (fragment(entry(replace(RECORD, offset=968)), packs=(META_ROW,)), "belongs to the other class"),
+    ],
+)
+def test_refusal_of_an_entry_names_the_fault_it_has(data: bytes, said: str) -> None:
+    with pytest.raises(Malformed, match=said):
+        index.decode_fragment(data)
+
+
 def test_fragment_with_too_many_entries_is_refused() -> None:
     entries = b"".join(entry(replace(RECORD, id=ObjectId(number.to_bytes(32, "big")))) for number in range(3)) * (
         (limits.FRAGMENT_ENTRIES_MAX // 3) + 1

@@ -80,7 +80,7 @@ def test_pack_of_another_key_or_repository_is_refused() -> None:
 def test_trailer_has_the_layout_of_the_spec() -> None:
     entries = encode_record(FIRST) + encode_record(SECOND)
     expected = b"\x82" + b"\xa7entries" + b"\xc4\xa8" + entries + b"\xa3pad" + b"\x05"
-    assert trailer(FIRST, SECOND, pad=5) == expected
+    assert trailer(FIRST, SECOND, pad=5) == pack.encode_trailer((FIRST, SECOND), header=HEADER, pad=5) == expected
     assert pack.decode_trailer(expected, header=HEADER, trailer_offset=END + 5) == (FIRST, SECOND)
 
 
@@ -108,6 +108,12 @@ def test_trailer_that_does_not_tile_the_pack_is_refused(
 ) -> None:
     with pytest.raises(error):
         pack.decode_trailer(plain, header=HEADER, trailer_offset=offset)
+
+
+def test_writer_of_a_trailer_is_held_to_the_same_rules() -> None:
+    for records in ((), (SECOND,), (replace(FIRST, type=ObjectType.LEDGER),)):
+        with pytest.raises(Malformed):
+            pack.encode_trailer(records, header=HEADER)
 
 
 @pytest.mark.spec("PACK-2")
