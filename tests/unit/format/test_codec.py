@@ -196,7 +196,7 @@ def test_getters_of_a_row_refuse_values_of_another_kind(value: Value) -> None:
         if fits:
             assert getattr(row, getter)() == value
         else:
-            with pytest.raises(Malformed, match="^thing: "):
+            with pytest.raises(Malformed, match=r"^thing: "):
                 getattr(row, getter)()
 
 

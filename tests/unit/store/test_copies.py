@@ -36,7 +36,8 @@ def behind() -> RecordingStore:
 
 
 def test_a_small_file_is_read_once(behind: RecordingStore, tmp_path: Path) -> None:
-    for directory, reads in (("keys", 1), ("pins", 1), ("leases", 2), ("packs", 2)):
+    once = ("keys", "forgotten", "checks", "pins", "findings", "acks", "drills")
+    for directory, reads in (*((name, 1) for name in once), ("leases", 2), ("packs", 2)):
         name = named(directory, directory.encode())
         behind.put(name, directory.encode())
         for _ in range(2):
@@ -66,6 +67,24 @@ def test_what_the_store_gives_otherwise_than_named_is_not_kept(behind: Recording
     for _ in range(2):
         assert CopyingStore(behind, tmp_path).get(named("keys", b"slot")) == b"damaged"
     assert behind.requests().count("get keys") == 2
+    assert copies_in(tmp_path) == []
+
+
+@pytest.mark.parametrize(("size", "kept"), [(1 << 20, 1), ((1 << 20) + 1, 0)])
+def test_what_is_large_is_not_kept(behind: RecordingStore, tmp_path: Path, size: int, kept: int) -> None:
+    data = bytes(size)
+    behind.put(named("checks", data), data)
+    assert CopyingStore(behind, tmp_path).get(named("checks", data)) == data
+    assert len(copies_in(tmp_path)) == kept
+
+
+@pytest.mark.parametrize(("others", "left"), [(4095, 4095), (4096, 0)])
+def test_copies_without_end_are_thrown_away(behind: RecordingStore, tmp_path: Path, others: int, left: int) -> None:
+    for number in range(others):
+        (tmp_path / str(number)).touch()
+    behind.put(named("pins", b"pin"), b"pin")
+    CopyingStore(behind, tmp_path).get(named("pins", b"pin"))
+    assert len(copies_in(tmp_path)) == left + 1
 
 
 def test_without_a_place_for_copies_everything_is_read(behind: RecordingStore, tmp_path: Path) -> None:
