@@ -42,7 +42,7 @@ def _walk(root: str, directory: str, prefix: str) -> Iterator[StoredFile]:
     try:
         for name in _names(descriptor, above):
             if name.endswith("/"):
-                if name.startswith(prefix) or prefix.startswith(name):
+                if name.startswith(prefix):
                     yield from _walk(root, name[:-1], prefix)
             elif name.startswith(prefix):
                 # By its last name alone: paths are long, and files many.

@@ -51,6 +51,15 @@ def test_create_refuses_a_directory_with_something_in_it(tmp_path: Path) -> None
     assert os.listdir(tmp_path) == ["letter.txt"]
 
 
+def test_a_place_that_is_no_text_is_named_all_the_same(tmp_path: Path) -> None:
+    place = tmp_path / os.fsdecode(b"\xff")
+    create_local(place)
+    assert LocalStore(place, os.urandom).url == f"{tmp_path}/\\xff"
+    (place / "letter.txt").write_bytes(b"")
+    with pytest.raises(AlreadyExists, match=r"/\\xff is not empty"):
+        create_local(place)
+
+
 def test_create_takes_an_empty_directory_and_its_own_beginning(tmp_path: Path) -> None:
     create_local(tmp_path)
     create_local(tmp_path)

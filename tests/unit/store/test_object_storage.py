@@ -8,7 +8,8 @@ import pytest
 
 from tests.http_front import Message, answer
 from tests.unit.bucket.lying_storage import BACK_SOON, answering, listing
-from vault.errors import StoreError
+from vault.errors import LimitExceeded, StoreError
+from vault.limits import PACK_BYTES_MAX
 from vault.store.object_storage import ObjectStorage
 
 CONFIG = answer(
@@ -35,14 +36,50 @@ def test_nothing_is_not_believed_where_config_is(place: str, prefix: str, nothin
 
 @pytest.mark.spec("STORE-10")
 def test_nothing_is_not_believed_of_a_repository_whose_config_is_hidden_since() -> None:
-    config = [CONFIG, ABSENT]
-    with answering("s3://bucket/p", answers(lambda _: BACK_SOON, CONFIG)) as bucket:
+    said = [CONFIG, ABSENT]
+    with answering(
+        "s3://bucket/p", lambda request: BACK_SOON if "list-type" in request.target else said.pop(0)
+    ) as bucket:
         store = ObjectStorage(bucket)
-        assert store.get("config") == config[0].body
+        assert store.get("config") == CONFIG.body
         with pytest.raises(StoreError, match="cannot list"):
             list(store.list("leases/"))
-    with answering("s3://bucket/p", answers(lambda _: listing(), config[1])) as bucket:
-        assert list(ObjectStorage(bucket).list("leases/")) == [], "there is no repository yet"
+    assert said == [ABSENT], "what was seen once is not asked for again"
+
+
+@pytest.mark.spec("STORE-10")
+def test_nothing_is_believed_where_there_is_no_repository_yet() -> None:
+    with answering("s3://bucket/p", answers(lambda _: listing(), ABSENT)) as bucket:
+        assert list(ObjectStorage(bucket).list("leases/")) == []
+
+
+@pytest.mark.parametrize(
+    ("prefix", "given"),
+    [
+        ("", ["config", "snapshots/a1", "snapshots/a2"]),
+        ("snapshots/", ["snapshots/a1", "snapshots/a2"]),
+        ("snapshots/a2", ["snapshots/a2"]),
+    ],
+)
+def test_only_names_with_the_prefix_are_given(prefix: str, given: list[str]) -> None:
+    there = listing("p/Other", "p/config", "p/snapshots/.a2", "p/snapshots/a1", "p/snapshots/a2")
+    with answering("s3://bucket/p", answers(lambda _: there, CONFIG)) as bucket:
+        assert [file.name for file in ObjectStorage(bucket).list(prefix)] == given
+
+
+@pytest.mark.parametrize("keys", [("p/b", "p/a"), ("p/a", "p/a")])
+def test_names_in_no_order_are_refused(keys: tuple[str, ...]) -> None:
+    with answering("s3://bucket/p", answers(lambda _: listing(*keys), CONFIG)) as bucket:
+        with pytest.raises(StoreError, match="cannot use what"):
+            list(ObjectStorage(bucket).list(""))
+
+
+def test_an_object_larger_than_any_pack_is_not_loaded() -> None:
+    headers = [pair for pair in CONFIG.headers if pair[0] != "Content-Length"]
+    large = Message(start=CONFIG.start, headers=[*headers, ("Content-Length", str(PACK_BYTES_MAX + 1))], body=b"")
+    with answering("s3://bucket/p", lambda _: large) as bucket:
+        with pytest.raises(LimitExceeded):
+            ObjectStorage(bucket).get("packs/a")
 
 
 @pytest.mark.spec("STORE-10")
