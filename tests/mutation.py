@@ -73,11 +73,15 @@ GROUPS: Final = {
     ),
     "pipeline": Group(
         folder="vault/pipeline",
-        tests=("tests/unit/pipeline", "tests/properties/test_cut.py", "tests/properties/test_delta.py"),
+        tests=(
+            "tests/unit/pipeline",
+            "tests/properties/test_cut.py",
+            "tests/properties/test_delta.py",
+            "tests/properties/test_lists.py",
+            "tests/properties/test_list_differences.py",
+        ),
     ),
-    "repo": Group(
-        folder="vault/repo", tests=("tests/unit/repo", "tests/properties/test_lists.py", "tests/unit/ops/check")
-    ),
+    "repo": Group(folder="vault/repo", tests=("tests/unit/repo", "tests/unit/ops/check")),
     "store": Group(folder="vault/store", tests=("tests/unit/store", "tests/conformance/test_stores.py")),
     "plan": Group(
         folder="vault/ops/restore/plan",

@@ -135,3 +135,48 @@ def test_delta_on_a_wrong_base_never_crashes() -> None:
             assert decompress(stored, Codec.ZSTD_DELTA, plain_length=len(plain), base=wrong) != plain
         except IntegrityError:
             continue
+
+
+@pytest.mark.parametrize("size", range(4))
+@pytest.mark.parametrize("single", [0, 1])
+@pytest.mark.parametrize("id_", range(4))
+def test_content_size_is_read_from_every_form_of_a_header(size: int, single: int, id_: int) -> None:
+    """Another reader of the format says what it is."""
+    start = zstandard.FRAME_HEADER + bytes((size << 6 | single << 5 | id_,)) + (b"" if single else b"\x08")
+    data = start + bytes(range(1, (0, 1, 2, 4)[id_] + 1)) + b"\x05" + bytes(10)
+    declared = zstandard.get_frame_parameters(data).content_size
+    if declared == zstandard.CONTENTSIZE_UNKNOWN:
+        with pytest.raises(Malformed, match="without content size"):
+            frame_length(data)
+    else:
+        assert frame_length(data) == declared
+    length = len(start) + (0, 1, 2, 4)[id_] + ((1 if single else 0), 2, 4, 8)[size]
+    with pytest.raises(Malformed, match="not a zstd frame"):
+        frame_length(data[: max(length - 1, 5)])
+
+
+def test_longest_object_is_taken_and_a_longer_one_is_not() -> None:
+    assert frame_length(frame_claiming(META_BYTES_MAX)) == META_BYTES_MAX
+    with pytest.raises(Malformed, match="does not decode|not exactly one"):
+        decompress(frame_claiming(META_BYTES_MAX), Codec.ZSTD, plain_length=META_BYTES_MAX)
+    with pytest.raises(LimitExceeded):
+        frame_length(frame_claiming(META_BYTES_MAX + 1))
+
+
+def test_windows_up_to_the_longest_object_are_taken() -> None:
+    """Those that another reader knows: up to 2 GiB."""
+    for coded in range(21 << 3):
+        header = zstandard.FRAME_HEADER + bytes((0b1000_0000, coded)) + (1).to_bytes(4, "little")
+        frame = header + (1 << 3 | 1).to_bytes(3, "little") + b"a"
+        if zstandard.get_frame_parameters(frame).window_size <= META_BYTES_MAX:
+            assert decompress(frame, Codec.ZSTD, plain_length=1) == b"a"
+        else:
+            with pytest.raises(LimitExceeded):
+                decompress(frame, Codec.ZSTD, plain_length=1)
+
+
+@pytest.mark.parametrize("length", [DELTA_BASE_BYTES_MIN, CHUNK_BYTES_MAX])
+def test_shortest_and_longest_base_are_taken(length: int) -> None:
+    base = bytes(length)
+    stored = compress_delta(PLAIN, base)
+    assert decompress(stored, Codec.ZSTD_DELTA, plain_length=len(PLAIN), base=base) == PLAIN

@@ -221,3 +221,28 @@ def test_for_a_spreadsheet_no_text_is_a_formula(stored: bytes, written: bytes) -
     columns = (Column(name="=n", type="numeric", attnum=1), Column(name="t", type="text", attnum=2))
     made = copytext.render("csv", [b"-1\t" + stored + b"\n\\N\t\\N\n"], NAME, columns, no_formulas=True)
     assert b"".join(made) == b'"\'=n","t"\n-1,"' + written + b'"\n,\n'
+
+
+@pytest.mark.parametrize(
+    "kind", ["smallint", "integer", "bigint", "oid", "real", "double precision", "numeric", "numeric(12,2)"]
+)
+def test_numbers_are_numbers_in_every_format(kind: str) -> None:
+    columns = (Column(name="a", type=kind, attnum=1),)
+    found = {
+        form: b"".join(copytext.render(form, [b"1\n-2.5e+3\nNaN\n\\N\n"], NAME, columns)) for form in ("jsonl", "sql")
+    }
+    assert found["jsonl"] == b'{"a":1}\n{"a":-2.5e+3}\n{"a":"NaN"}\n{"a":null}\n'
+    assert found["sql"].partition(b"VALUES\n")[2] == b"  (1),\n  (-2.5e+3),\n  ('NaN'),\n  (NULL);\n"
+
+
+@pytest.mark.parametrize("kind", ["text", "integer[]", "numeric(12,2)[]", "money"])
+def test_what_only_looks_like_a_number_is_text(kind: str) -> None:
+    columns = (Column(name="a", type=kind, attnum=1),)
+    assert b"".join(copytext.render("jsonl", [b"1\n"], NAME, columns)) == b'{"a":"1"}\n'
+    assert b"".join(copytext.render("sql", [b"1\n"], NAME, columns)).endswith(b"  ('1');\n")
+
+
+def test_an_insert_has_at_most_a_hundred_rows() -> None:
+    columns = (Column(name="a", type="integer", attnum=1),)
+    script = b"".join(copytext.render("sql", [b"7\n" * 201], NAME, columns))
+    assert [part.count(b"(7)") for part in script.split(b";\n")] == [100, 100, 1, 0]
