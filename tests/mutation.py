@@ -8,9 +8,9 @@
 
 A fault is one change of the syntax tree: a comparison turned round, a condition dropped or negated, a constant changed, a
 statement left out. Nothing is written: a child process imports the changed module in place of the real one and runs those
-tests that enter the changed function. A fault is noticed if one fails, or if it takes many times the processor time that the
-tests take without it. One that waits longer than a loaded machine explains is undecided, and counts as not noticed; those of
-`tests/equivalent_faults.py` are left out. Prints the faults that no test noticed, and the share that was noticed. Exit code 1
+tests that enter the changed function. A fault is noticed if one fails, if they take many times the processor time that they
+take without it, or if they wait without using the processor at all. One that the clock ends is undecided, for another's work
+may have had the machine, and counts as not noticed; those of `tests/equivalent_faults.py` are left out. Prints the faults that no test noticed, and the share that was noticed. Exit code 1
 if that is less than --floor.
 """
 
@@ -27,6 +27,8 @@ import resource
 import signal
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -53,6 +55,11 @@ SLOWER: Final = 4
 BEHIND_OTHERS: Final = 20
 """It may take so many times their time by the clock, and WALL_SECONDS_MAX more: other work may have the machine."""
 WHOLE_RUN_SECONDS_MAX: Final = 3600
+STILL_SECONDS: Final = 60
+STILL_CPU_SECONDS: Final = 0.02
+"""Who gets less than this in that time waits for something that never comes: on the busiest machine every process has its turn."""
+HUNG: Final = 75
+"""Exit code of such a child; pytest's are below 10."""
 SAMPLE: Final = 40
 T = TypeVar("T")
 
@@ -125,12 +132,23 @@ def in_child(
         os.dup2(1, 2)
         resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds))
         signal.alarm(wall_seconds)
+        threading.Thread(target=end_what_waits, daemon=True).start()
         resource.setrlimit(resource.RLIMIT_DATA, (DATA_BYTES_MAX, DATA_BYTES_MAX))
         if changed is not None:
             sys.meta_path.insert(0, changed)
         code = tests()
     finally:
         os._exit(code)
+
+
+def end_what_waits() -> None:
+    before = time.process_time()
+    while True:
+        time.sleep(STILL_SECONDS)
+        after = time.process_time()
+        if after - before < STILL_CPU_SECONDS:
+            os._exit(HUNG)
+        before = after
 
 
 def pytest_of(*arguments: str, plugins: Sequence[object] = ()) -> int:
@@ -208,11 +226,14 @@ def run_files(files: Sequence[str], plugin: Chosen) -> int:
 class Score:
     """`of`: all faults that the group's modules can have; `undecided`: ended by the clock, among those not noticed.
 
+    `hung`: of those noticed, how many made a test wait for ever instead of failing.
+
     `equivalent`: in the sample too, and not tried, for they change nothing.
     """
 
     tried: int
     noticed: int
+    hung: int
     undecided: int
     equivalent: int
     of: int
@@ -238,14 +259,22 @@ def score(name: str, *, only: Sequence[str], sample: int, seed: int, jobs: int) 
     except ValueError as error:
         print(f"{name}: {error}")
         return None
-    noticed = undecided = 0
+    noticed = hung = undecided = 0
     for fault, code in ends(tried, jobs, partial(start, reached)):
         noticed += code not in (0, -signal.SIGALRM)
+        hung += code == HUNG
         undecided += code == -signal.SIGALRM
         if code in (0, -signal.SIGALRM):
             print(f"{'not noticed' if code == 0 else 'undecided'}: {fault}", flush=True)
+        elif code == HUNG:
+            print(f"a test waits for ever: {fault}", flush=True)
     found = Score(
-        tried=len(tried), noticed=noticed, undecided=undecided, equivalent=len(faults) - len(tried), of=len(every)
+        tried=len(tried),
+        noticed=noticed,
+        hung=hung,
+        undecided=undecided,
+        equivalent=len(faults) - len(tried),
+        of=len(every),
     )
     print(
         f"{name}: {found.noticed} of {found.tried} faults noticed, {found.percent} % "
