@@ -120,3 +120,30 @@ def test_nothing_behind_a_name_that_was_there_is_not_believed() -> None:
         with pytest.raises(StoreError, match="cannot list"):
             list(store.list("sweeps/"))
     assert answered == [], "the whole prefix was asked for"
+
+
+@pytest.mark.spec("STORE-10")
+def test_where_a_listing_cannot_begin_anywhere_the_last_directory_is_listed_by_its_name() -> None:
+    """Azure would read all that lies before it."""
+    asked: list[str] = []
+
+    def listed(request: Message) -> Message:
+        asked.append(request.target)
+        return of_azure("p/config", "p/snapshots/a1") if "sweeps" not in request.target else of_azure("p/sweeps/b")
+
+    with answering("az://bucket/p", listed) as bucket:
+        store = ObjectStorage(bucket)
+        assert [found.name for found in store.list("")] == ["config", "snapshots/a1"]
+        assert [found.name for found in store.list("sweeps/")] == ["sweeps/b"]
+    assert len(asked) == 2
+    assert "sweeps" in asked[1]
+
+
+def of_azure(*keys: str) -> Message:
+    each = "".join(
+        f"<Blob><Name>{key}</Name><Properties><Last-Modified>Thu, 01 Jan 2026 00:00:00 GMT</Last-Modified>"
+        "<Content-Length>1</Content-Length><Content-Type>a</Content-Type><Etag>a</Etag></Properties></Blob>"
+        for key in keys
+    )
+    body = f"<?xml version='1.0'?><EnumerationResults><Blobs>{each}</Blobs><NextMarker/></EnumerationResults>"
+    return answer(200, body.encode(), Content_Type="application/xml")
