@@ -26,6 +26,23 @@ def test_delays_double_and_the_last_failure_is_raised() -> None:
     assert slept == [0.5, 1.0]
 
 
+def test_one_attempt_is_one_call_and_no_delay() -> None:
+    slept: list[float] = []
+    for call in (lambda store: store.get("a"), lambda store: list(store.list(""))):
+        recording = RecordingStore(FaultStore(MemoryStore({"a": b""}), unavailable("get", 1) + unavailable("list", 1)))
+        with pytest.raises(Unavailable):
+            call(RetryStore(recording, attempts=1, sleep=slept.append, jitter=lambda: 0.0))
+        assert len(recording.calls) == 1
+    assert slept == []
+
+
+def test_delays_have_a_longest_one() -> None:
+    slept: list[float] = []
+    behind = FaultStore(MemoryStore({"a": b""}), unavailable("get", *range(1, 9)))
+    RetryStore(behind, attempts=9, sleep=slept.append, jitter=lambda: 0.0).get("a")
+    assert slept == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+
+
 def test_jitter_shortens_a_delay_by_up_to_a_half() -> None:
     slept: list[float] = []
     behind = FaultStore(MemoryStore({"a": b""}), unavailable("get", 1))
