@@ -157,7 +157,7 @@ def test_content_size_is_read_from_every_form_of_a_header(size: int, single: int
 
 def test_longest_object_is_taken_and_a_longer_one_is_not() -> None:
     assert frame_length(frame_claiming(META_BYTES_MAX)) == META_BYTES_MAX
-    with pytest.raises(Malformed, match="does not decode|not exactly one"):
+    with pytest.raises(Malformed, match=r"does not decode|not exactly one"):
         decompress(frame_claiming(META_BYTES_MAX), Codec.ZSTD, plain_length=META_BYTES_MAX)
     with pytest.raises(LimitExceeded):
         frame_length(frame_claiming(META_BYTES_MAX + 1))

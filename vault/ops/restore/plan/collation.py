@@ -23,7 +23,7 @@ def collation_warnings(source: Properties, target: Properties) -> Iterator[str]:
     if there == here and None not in (known, now) and known != now:
         yield f"the target sorts text by version {now} of {here}, the source by version {known}: {_MAY_DIFFER}"
     created = source.get("datcollversion")
-    if created is not None and known is not None and created != known:
+    if created is not None and created != known:  # `known` is not less than that
         yield f"the source was created with version {created} of its collation and ran with {known}: {_MAY_DIFFER}"
     ours = _named(target)
     for name, version in sorted(_named(source).items()):

@@ -42,7 +42,7 @@ def with_public(contents: Contents, read: Present | None, target: TargetFacts) -
         return whole, present
     if read is None:
         return whole, replace(present, entries={entry.identity: entry for entry in new if entry.identity != _ACL})
-    uncommented = _NO_COMMENT in {entry.definition for entry in whole.entries if entry.identity == _COMMENT}
+    uncommented = any(entry.definition == _NO_COMMENT for entry in whole.entries)
     return whole, replace(present, entries=_present(present.entries, standard, comment, uncommented=uncommented))
 
 

@@ -296,3 +296,15 @@ def test_what_may_be_there_unseen_is_not_created() -> None:
     made = planned(snapshot(*PARTS), there(unreadable=frozenset({table_name("s.t")})), target=POOR, wanted=only("s.t"))
     assert decided(made)["TABLE s.t"] == "skip!"
     assert reason(made, "TABLE s.t") == "role me may not read s.t on the target"
+
+
+def test_a_tables_differences_are_told_by_its_own_columns() -> None:
+    def table(*columns: str) -> str:
+        return "CREATE TABLE s.a (\n    " + ",\n    ".join(columns) + "\n);\n"
+
+    recorded = part("TABLE s.a", definition=table("id integer", "gone text"))
+    there_now = part("TABLE s.a", definition=table("id integer"))
+    others = part("TABLE s.b")
+    contents = snapshot(recorded, others, tables=(rows("s.b", columns=("x",)), rows("s.a", columns=("id", "gone"))))
+    made = planned(contents, there(there_now, others, columns={"s.a": ("id",)}), wanted=only("s.*"))
+    assert "gone" in reason(made, "TABLE s.a")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.restore_values import TARGET, labels, only, part, planned, role, snapshot, there
+from tests.restore_values import TARGET, decided, labels, only, part, planned, role, snapshot, there
 from tests.restore_values import rows as rows_of
 from tests.values import SERVER, schema_entry, table_item
 from vault.errors import UnsafeError
@@ -316,3 +316,11 @@ def test_schedule_ends_after_an_error() -> None:
     with pytest.raises(RuntimeError):
         next(tasks)()
     assert list(tasks) == []
+
+
+@pytest.mark.parametrize(("data", "computed"), [(True, {"MATERIALIZED VIEW DATA s.m"}), (False, set())])
+def test_what_a_view_holds_is_computed_with_rows_alone(data: bool, computed: set[str]) -> None:
+    view = part("MATERIALIZED VIEW s.m")
+    contents = snapshot(part("TABLE s.t"), view, part("MATERIALIZED VIEW DATA s.m", view.label))
+    made = decided(planned(contents, target=TARGET, wanted=Wanted(data=data)))
+    assert made.keys() - {"TABLE s.t", view.label} == computed

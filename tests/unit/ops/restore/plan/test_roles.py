@@ -46,6 +46,18 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
         ["the database: setting x.y is set here, and was not", "role a: setting role is set here, and was not"],
     ),
     "membership missing": ({"memberships": (member("a", "b"),)}, {}, ["b is not a member of a"]),
+    "granted by others": (
+        {
+            "memberships": (
+                member("a", "b"),
+                member("a", "b", grantor="ann"),
+                member("b", "a", grantor="ann"),
+                member("b", "a"),
+            )
+        },
+        {"memberships": (member("a", "b", grantor="me"), member("b", "a", grantor="me"))},
+        ["2 memberships granted by ann, boss are granted by me here"],
+    ),
     "membership of the target alone": (
         {},
         {"memberships": (member("a", "b"), member("x", "y"))},
