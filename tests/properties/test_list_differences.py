@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.properties.test_lists import Objects, build_sequences, sequence
 from vault.format.lists import SEQUENCES
 from vault.model import ListRef, SequenceItem
-from vault.pipeline.list_differences import differences
+from vault.pipeline.list_differences import between, differences
 
 Numbers = dict[int, int]
 
@@ -67,3 +67,16 @@ def test_one_changed_item_reads_two_paths_and_an_equal_list_nothing() -> None:
     objects.loads = 0
     assert compared(refs[0], refs[0], objects) == []
     assert objects.loads == 0
+
+
+@given(LISTS, CHANGES)
+@settings(max_examples=40, deadline=None)
+def test_differences_between_items_that_ascend_are_those_of_the_items(
+    before: Numbers, changes: dict[int, int | None]
+) -> None:
+    before = {number: value for number, value in before.items() if number < 30}
+    changed = {**before, **{number % 40: value for number, value in changes.items()}}
+    after = {number: value for number, value in changed.items() if value is not None}
+    sides = ([sequence(number, value) for number, value in sorted(side.items())] for side in (before, after))
+    found = between(*map(iter, sides), key=SEQUENCES.key)
+    assert list(found) == expected(before, after)

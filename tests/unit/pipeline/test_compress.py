@@ -180,3 +180,19 @@ def test_shortest_and_longest_base_are_taken(length: int) -> None:
     base = bytes(length)
     stored = compress_delta(PLAIN, base)
     assert decompress(stored, Codec.ZSTD_DELTA, plain_length=len(PLAIN), base=base) == PLAIN
+
+
+@pytest.mark.parametrize(
+    ("flags", "id_", "taken"), [(1, b"\0", True), (1, b"\1", False), (0, b"", True), (4, b"", False)]
+)
+def test_a_frame_names_no_dictionary_and_has_no_checksum(flags: int, id_: bytes, taken: bool) -> None:
+    """The id 0 is none."""
+    checksum = (0x85CBA61E).to_bytes(4, "little") if flags & 4 else b""
+    stored = (
+        zstandard.FRAME_HEADER + bytes((1 << 5 | flags,)) + id_ + b"\x01" + (1 << 3 | 1).to_bytes(3, "little") + b"a"
+    )
+    if taken:
+        assert decompress(stored, Codec.ZSTD, plain_length=1) == b"a"
+    else:
+        with pytest.raises(Malformed, match="dictionary id or a checksum"):
+            decompress(stored + checksum, Codec.ZSTD, plain_length=1)

@@ -246,3 +246,20 @@ def test_an_insert_has_at_most_a_hundred_rows() -> None:
     columns = (Column(name="a", type="integer", attnum=1),)
     script = b"".join(copytext.render("sql", [b"7\n" * 201], NAME, columns))
     assert [part.count(b"(7)") for part in script.split(b";\n")] == [100, 100, 1, 0]
+
+
+@given(st.binary(max_size=40))
+def test_a_field_comes_back_whatever_it_holds(value: bytes) -> None:
+    escaped = copytext.escape(value)
+    assert copytext.unescape(escaped) == value
+    assert not set(escaped) & set(b"\b\f\n\r\t\v")
+
+
+def test_every_special_character_has_its_escape() -> None:
+    assert copytext.escape(b"a\b\f\n\r\t\v\\z") == rb"a\b\f\n\r\t\v\\z"
+
+
+def test_records_are_values_by_the_names_of_columns() -> None:
+    columns = [Column(name=name, type="text", attnum=at) for at, name in enumerate("ab", 1)]
+    found = list(copytext.records([b"1\t\\N\n\\t\t\n", b"x\ty\n"], columns))
+    assert found == [{"a": "1", "b": None}, {"a": "\t", "b": ""}, {"a": "x", "b": "y"}]
