@@ -74,7 +74,7 @@ def faults_in(path: Path) -> Iterator[Fault]:
             for variant, changed in enumerate(variants(node)):
                 line = int(getattr(node.iter if isinstance(node, ast.comprehension) else node, "lineno", 0))
                 function, first_line = functions.get(id(node), ("", 0))
-                what = f"{_text(node)} -> {_text(changed)}"
+                what = _change(ast.unparse(node), ast.unparse(changed))
                 yield Fault(
                     path=path, line=line, function=function, first_line=first_line, node=at, variant=variant, what=what
                 )
@@ -179,7 +179,13 @@ def _quiet(tree: ast.AST) -> Iterator[ast.AST]:
                 pass
 
 
-def _text(node: ast.AST) -> str:
-    text = ast.unparse(node)
+def _change(before: str, after: str) -> str:
+    """In a line, without most of what a long text has in common with its change before they part."""
+    same = next((at for at, (one, other) in enumerate(zip(before, after, strict=False)) if one != other), 0)
+    start = max(0, same - 40) if len(before) > 100 and same > 60 else 0
+    return " -> ".join(("..." if start else "") + _line(text[start:]) for text in (before, after))
+
+
+def _line(text: str) -> str:
     line = " ".join(text.split("\n")[0].split())
     return line if len(line) <= 100 else f"{line[:97]}..."

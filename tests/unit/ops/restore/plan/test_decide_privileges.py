@@ -243,6 +243,21 @@ def test_what_has_no_entry_and_was_granted_on_the_target_alone(acl: Part, fact: 
         )
 
 
+@pytest.mark.parametrize(
+    "about",
+    [
+        part("COMMENT s.t", TABLE.label),
+        part("SECURITY LABEL s.t", TABLE.label),
+        part("TABLE ATTACH s.t", TABLE.label, sub="s.root"),
+    ],
+)
+def test_what_is_told_about_a_table_has_no_privileges_of_its_own(about: Part) -> None:
+    contents = snapshot(TABLE, about, catalog=CatalogFacts(acls=owned(("table s.t", "boss", None))))
+    present = there(TABLE, about, ACL, acls=owned(("table s.t", "boss", (OWNER, READER))))
+    made = planned(contents, present, wanted=only("s.t"), replace=True)
+    assert [label(one) for one in made.access.resets] == ["TABLE s.t"]
+
+
 @pytest.mark.parametrize(("older", "narrower"), [(160000, True), (170000, False)])
 def test_what_only_the_newer_server_knows_is_no_difference(older: int, narrower: bool) -> None:
     """MAINTAIN of an owner, between a server before 17 and one after."""

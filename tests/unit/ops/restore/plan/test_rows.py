@@ -247,3 +247,11 @@ def test_rows_come_largest_first() -> None:
     assert [one.item.name.name for one in made.row_steps.tables] == ["c", "a", "b"]
     assert (made.rows, made.bytes) == (19, 190)
     assert labels(made, made.definitions.before_rows) == ["TABLE s.a", "TABLE s.b", "TABLE s.c"]
+
+
+def test_columns_without_their_values_are_told_in_order() -> None:
+    names = tuple("hgfedcba")
+    recorded = part("TABLE s.t")
+    contents = snapshot(recorded, tables=(rows("s.t", columns=("id", *names)),))
+    made = planned(contents, there(recorded, columns={"s.t": ("id",)}), wanted=only("s.t"))
+    assert any("without values of a, b, c, d, e, f, g, h:" in why for _, why in made.refused)

@@ -74,9 +74,10 @@ def test_the_owner_is_that_of_the_targets_initdb(target: int, owner: str) -> Non
     ],
 )
 def test_a_public_that_was_open_stays_so(source: int, target: int, acl: tuple[str, ...], opened: bool) -> None:
-    made, _ = with_public(
+    made, present = with_public(
         project(version_num=source, acl=acl), None, replace(TARGET, version_num=target, schemas=(PUBLIC,))
     )
+    assert [one.desc for one in present.entries] == ["SCHEMA", "COMMENT"], "initdb opens it to nobody"
     assert any(one.definition == "GRANT CREATE ON SCHEMA public TO PUBLIC;\n" for one in made.entries) is opened
 
 
