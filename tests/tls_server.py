@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import random
-import selectors
 import shutil
 import socket
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -75,53 +74,65 @@ def _certify(data: Path, address: str) -> Path:
 
 
 class Forwarder:
-    """Passes what comes to `port` of the address that it listens on to another address, byte for byte, until closed."""
+    """Passes what comes to `port` of the address that it listens on to another address, byte for byte, until closed.
+
+    Each direction of a connection has a thread: one whose reader waits for what another connection brings holds up no other.
+    """
 
     def __init__(self, listen: str, to: tuple[str, int]) -> None:
         family = socket.AF_INET6 if ":" in listen else socket.AF_INET
         self._listener = socket.create_server((listen, 0), family=family)
+        self._listener.settimeout(0.05)
         self.port: int = self._listener.getsockname()[1]
         self._to = to
-        self._peers: dict[socket.socket, socket.socket] = {}
+        self._open: list[socket.socket] = []
         self._halt = threading.Event()
-        self._thread = threading.Thread(target=self._run)
+        self._threads = [threading.Thread(target=self._run)]
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._threads[0].start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._halt.set()
-        self._thread.join(10)
-        for one in (*self._peers, self._listener):
+        self._threads[0].join(10)
+        for one in self._open:
+            _end(one)
+        for thread in self._threads[1:]:
+            thread.join(10)
+        for one in (*self._open, self._listener):
             one.close()
 
     def _run(self) -> None:
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._listener, selectors.EVENT_READ)
-            while not self._halt.is_set():
-                for key, _ in selector.select(0.05):
-                    if key.fileobj is self._listener:
-                        self._accept(selector)
-                    elif key.fileobj in self._peers:
-                        self._pass(selector, key.fileobj)
+        while not self._halt.is_set():
+            with suppress(TimeoutError):
+                client, _ = self._listener.accept()
+                client.settimeout(None)
+                self._connect(client)
 
-    def _accept(self, selector: selectors.BaseSelector) -> None:
-        client, _ = self._listener.accept()
-        upstream = socket.create_connection(self._to)
-        for one, other in ((client, upstream), (upstream, client)):
-            self._peers[one] = other
-            selector.register(one, selectors.EVENT_READ)
-
-    def _pass(self, selector: selectors.BaseSelector, one: socket.socket) -> None:
-        other = self._peers[one]
+    def _connect(self, client: socket.socket) -> None:
+        self._open.append(client)
         try:
-            data = one.recv(1 << 16)
-            other.sendall(data)
+            upstream = socket.create_connection(self._to)
         except OSError:
-            data = b""
-        if not data:
-            for end in (one, other):
-                selector.unregister(end)
-                del self._peers[end]
-                end.close()
+            _end(client)
+            return
+        self._open.append(upstream)
+        for source, sink in ((client, upstream), (upstream, client)):
+            thread = threading.Thread(target=_pass_on, args=(source, sink))
+            self._threads.append(thread)
+            thread.start()
+
+
+def _pass_on(source: socket.socket, sink: socket.socket) -> None:
+    """Until either ends, which then ends both."""
+    with suppress(OSError):
+        while data := source.recv(1 << 16):
+            sink.sendall(data)
+    for one in (source, sink):
+        _end(one)
+
+
+def _end(one: socket.socket) -> None:
+    with suppress(OSError):
+        one.shutdown(socket.SHUT_RDWR)
