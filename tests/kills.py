@@ -48,7 +48,7 @@ def disturbed(here: World, arguments: list[str], *, within_s: float, disturb: Ca
     """Start a command, wait for a moment, do something to it; how it ended. Raises  Lost: it hangs, breaks down, or leaves something"""
     with (here.pgvault.home / "said").open("w+") as said:
         child = subprocess.Popen(
-            [sys.executable, "-m", "vault", *arguments],
+            [sys.executable, "-m", "vault", *arguments, "-v"],  # a defect is told with its place
             cwd=here.pgvault.home,
             # Warnings are as with a user: an interrupt within an import leaves a file of Python's own to the collector.
             env=here.pgvault.variables({"PYTHONFAULTHANDLER": "1", "PYTHONWARNINGS": ""}),
