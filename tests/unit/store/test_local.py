@@ -95,6 +95,13 @@ def test_list_leaves_out_what_no_store_has_written(store: LocalStore, tmp_path: 
     assert [file.name for file in store.list("")] == ["packs/a"]
 
 
+def test_list_gives_the_longest_name_and_none_that_is_longer(store: LocalStore, tmp_path: Path) -> None:
+    longest = "packs/" + "a" * 249
+    store.put(longest, b"x")
+    (tmp_path / "repository" / (longest + "a")).write_bytes(b"x")
+    assert [file.name for file in store.list("")] == [longest]
+
+
 def test_list_follows_no_circle_and_no_depth(store: LocalStore, tmp_path: Path) -> None:
     """Names are 255 characters at most, so nothing of ours lies deeper; a link at the top may lead to another disk."""
     root = tmp_path / "repository"

@@ -102,6 +102,25 @@ def test_create_syncs_every_directory_that_it_makes(tmp_path: Path) -> None:
     assert [path.stat().st_mode & 0o777 for path in (tmp_path / "a", tmp_path / "a/b/tmp")] == [0o700, 0o700]
 
 
+def test_create_syncs_a_beginning_that_a_killed_run_may_not_have_synced(tmp_path: Path) -> None:
+    (tmp_path / "tmp").mkdir()
+    disk = RecordingDisk()
+    create_local(tmp_path, disk=disk)
+    synced = [step.path for step in disk.steps if step.kind == "fsync"]
+    assert {str(tmp_path), str(tmp_path.parent)} <= set(synced)
+
+
+def test_deleting_goes_on_after_a_refusal_and_tells_the_first(root: Path) -> None:
+    names = ("packs/a", "packs/b", "packs/c")
+    disk = RecordingDisk(lambda kind, path: errno.EIO if kind == "unlink" and path[-1] in "ab" else 0)
+    store = LocalStore(root, os.urandom, disk=disk)
+    for name in names:
+        store.put(name, b"x")
+    with pytest.raises(StoreError, match="cannot delete packs/a"):
+        store.delete(*names)
+    assert [file.name for file in store.list("packs/")] == ["packs/a", "packs/b"]
+
+
 @pytest.mark.spec("STORE-4")
 def test_power_loss_at_any_moment_tears_no_file_and_loses_nothing_behind_a_barrier(
     root: Path, disk: RecordingDisk

@@ -56,3 +56,27 @@ def test_a_store_says_what_it_lies_on_and_follows_links(tmp_path: Path) -> None:
     table = f"40 22 0:50 / {os.path.realpath(tmp_path)}/real rw - nfs server:/x rw\n"
     assert LocalStore(tmp_path / "link", os.urandom, mounts=lambda: table).network == "nfs"
     assert LocalStore(tmp_path, os.urandom, mounts=lambda: table).network == ""
+
+
+NETWORK = (
+    *("9p", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "gfs2", "gluster", "glusterfs", "lustre", "ncpfs", "nfs"),
+    *("nfs4", "ocfs2", "smb3", "smbfs", "sshfs", "vboxsf", "virtiofs", "vmhgfs", "fuse", "fuse.s3fs", "fuse.rclone"),
+)
+NEAR = (
+    "ext4",
+    "xfs",
+    "btrfs",
+    "zfs",
+    "tmpfs",
+    "overlay",
+    "ext2",
+    "fuseblk",
+    "fuse.ext2",
+    "fuse.lxcfs",
+    "fuse.mergerfs",
+)
+
+
+@pytest.mark.parametrize("kind", [*NETWORK, *NEAR, "fuse.ntfs-3g"])
+def test_kinds_of_file_systems_are_known(kind: str) -> None:
+    assert network_of("/data", f"30 22 0:40 / /data rw - {kind} what rw\n") == (kind if kind in NETWORK else "")

@@ -8,7 +8,7 @@ import pytest
 
 from tests.http_front import Message, answer
 from tests.unit.bucket.lying_storage import BACK_SOON, answering, listing
-from vault.errors import LimitExceeded, StoreError
+from vault.errors import AlreadyExists, LimitExceeded, StoreError
 from vault.limits import PACK_BYTES_MAX
 from vault.store.object_storage import ObjectStorage
 
@@ -147,3 +147,31 @@ def of_azure(*keys: str) -> Message:
     )
     body = f"<?xml version='1.0'?><EnumerationResults><Blobs>{each}</Blobs><NextMarker/></EnumerationResults>"
     return answer(200, body.encode(), Content_Type="application/xml")
+
+
+TAKEN = answer(412, b"<Error><Code>PreconditionFailed</Code></Error>", Content_Type="application/xml")
+STORED = answer(200, ETag='"a"')
+
+
+@pytest.mark.spec("STORE-5")
+@pytest.mark.parametrize(("data", "refused"), [(b"config", False), (b"others", True), (b"longer than it", True)])
+def test_a_name_that_is_taken_counts_as_put_if_its_bytes_are_the_same(data: bytes, refused: bool) -> None:
+    with answering("s3://bucket/p", lambda request: TAKEN if request.method == "PUT" else CONFIG) as bucket:
+        store = ObjectStorage(bucket)
+        if refused:
+            with pytest.raises(AlreadyExists):
+                store.put("config", data)
+        else:
+            store.put("config", data)
+
+
+@pytest.mark.spec("STORE-10")
+def test_nothing_is_not_believed_of_a_repository_that_was_made_here() -> None:
+    def answered(request: Message) -> Message:
+        return STORED if request.method == "PUT" else BACK_SOON if "list-type" in request.target else ABSENT
+
+    with answering("s3://bucket/p", answered) as bucket:
+        store = ObjectStorage(bucket)
+        store.put("config", b"config")
+        with pytest.raises(StoreError, match="cannot list"):
+            list(store.list("leases/"))

@@ -35,3 +35,13 @@ def test_another_directory_is_noticed_by_a_process_without_standard_input(tmp_pa
     with pytest.raises(StoreError, match="is another directory"):
         root.require()
     del root
+
+
+def test_what_is_no_directory_is_not_held(tmp_path: Path) -> None:
+    place = tmp_path / "root"
+    place.write_bytes(b"")
+    root = Root(str(place))
+    root.hold()
+    place.unlink()
+    place.mkdir()
+    root.require()
