@@ -19,6 +19,7 @@ ID = bytes(32)
 LONG = "x" * (NOTE_BYTES_MAX + 1)
 OK = next(iter(State)).value
 NO_CHUNKS: Value = ((), None)
+INSIDE: Value = (((ID, 1, True), (ID, 1, False)), None)
 FILE: tuple[Value, ...] = (b"a", "f", 0, (0, 0), 0, (0, 0), 0, False, b"", NO_CHUNKS)
 CHECK: dict[str, Value] = {"created": 0, "kind": "", "host": "", "objects": 0, "read_bytes": 0, "damage": ()}
 DRILL: dict[str, Value] = {"created": 0, "duration": 0, "host": ""}
@@ -35,6 +36,7 @@ LEASE: dict[str, Value] = {"parent": None, "created": 0, "host": "", "pid": 0, "
         (lists.FILES.decode, (*FILE[:3], (), *FILE[4:]), "file: time: 0 fields instead of 2"),
         (lists.FILES.decode, (*FILE[:3], (0, 10**9), *FILE[4:]), "file: time: out of range"),
         (lists.FILES.decode, (*FILE[:4], 1, *FILE[5:]), "file: "),
+        (lists.FILES.decode, (*FILE[:4], 2, *FILE[5:9], INSIDE), "file: a chunk that continues a row"),
         (lists.FILES.decode, (*FILE, 0), "file: stamp: not a map"),
         (lists.FILES.decode, (*FILE, {"attributes": {"a": 1}}), "file: attribute: not text"),
         (lists.EXTENTS.decode, (), "extent: 0 fields instead of 7"),
@@ -43,6 +45,7 @@ LEASE: dict[str, Value] = {"parent": None, "created": 0, "host": "", "pid": 0, "
         (lists.SEQUENCES.decode, (), "sequence: 0 fields instead of 4"),
         (lists.LARGE_OBJECTS.decode, (), "large object: 0 fields instead of 6"),
         (lists.LARGE_OBJECTS.decode, (1, "o", None, None, 1, NO_CHUNKS), "large object: "),
+        (lists.LARGE_OBJECTS.decode, (1, "o", None, None, 2, INSIDE), "large object: a chunk that continues a row"),
         (lists.ENTRIES.decode, (), "entry: 0 fields instead of 3"),
         (schema.decode_identity, (), "identity: 0 fields instead of 5"),
         (tree.decode_child, (), "node: child: 0 fields instead of 5"),
