@@ -49,4 +49,5 @@ EQUIVALENT: Final[dict[Name, str]] = {
     ): _SIZE,
     (_COMPRESS, "decompress", "rest or len(plain) != plain_length -> rest"): _SIZE,
     (_COMPRESS, "decompress", "rest or len(plain) != plain_length -> len(plain) != plain_length"): _SIZE,
+    ("vault/format/kit.py", "decode_kit", "True -> False"): "strict only proves to a reader what was compared above it",
 }

@@ -93,7 +93,7 @@ def test_damaged_kit_is_refused(fault: str, text: str, error: type[IntegrityErro
 
 def test_a_slot_that_is_not_base64_is_told_from_one_that_is_not_standard() -> None:
     with pytest.raises(Malformed, match="is not base64"):
-        decode_kit(resigned(TEXT.replace("slot UEdW", "slot UE!W")))
+        decode_kit(resigned(TEXT.replace("slot UEdW", "slot !!!!")))
 
 
 def test_base64_with_stray_bits_is_refused() -> None:

@@ -32,6 +32,7 @@ LEASE: dict[str, Value] = {"parent": None, "created": 0, "host": "", "pid": 0, "
         (chunks.decode_list_ref, (), "list reference: 0 fields instead of 4"),
         (chunks.decode_chunk, (), "chunk: 0 fields instead of 3"),
         (chunks.decode_chunk_list, (), "chunk list: 0 fields instead of 2"),
+        (lists.FILES.decode, 1, "file: not an array"),
         (lists.FILES.decode, (), "file: 0 fields instead of 10"),
         (lists.FILES.decode, (*FILE[:3], (), *FILE[4:]), "file: time: 0 fields instead of 2"),
         (lists.FILES.decode, (*FILE[:3], (0, 10**9), *FILE[4:]), "file: time: out of range"),
