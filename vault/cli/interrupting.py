@@ -25,6 +25,8 @@ _CLOSED: Final = frozenset({"__enter__", "__exit__", "__del__"})
 """Functions that are to run to their end."""
 _WAITING: Final = frozenset({"wait", "wait_for", "join", "_wait_for_tstate_lock", "acquire"})
 """Functions of the library's threads that may take long, and are made to be left."""
+_RELEASED: Final = "gotit"
+"""What `Condition.wait` notes between giving its lock up and the block that takes it back: without it a caller would release what it has not."""
 _NEVER_S: Final = float("-inf")
 _raised_s: Final = [_NEVER_S]
 """When the last one was raised, by the clock that never goes back."""
@@ -70,6 +72,8 @@ def _may_be_left(frame: FrameType) -> bool:
     name, file = frame.f_code.co_name, frame.f_code.co_filename
     threads = sys.modules.get("threading")
     if threads is not None and file == threads.__file__:
+        if name == "wait" and _RELEASED in frame.f_code.co_varnames:
+            return _RELEASED in frame.f_locals
         return name in _WAITING
     if (name, file) == _TEXT and frame.f_back is not None:
         return False

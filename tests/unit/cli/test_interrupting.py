@@ -31,7 +31,8 @@ import signal, threading, time
 from types import SimpleNamespace
 from vault.cli import interrupting
 interrupting.install()
-frame = SimpleNamespace(f_code=SimpleNamespace(co_name={name!r}, co_filename={file!r}), f_back=None)
+code = SimpleNamespace(co_name={name!r}, co_filename={file!r}, co_varnames=())
+frame = SimpleNamespace(f_code=code, f_back=None)
 try:
     interrupting.interrupt(signal.SIGTERM, frame)
 except KeyboardInterrupt:
@@ -93,6 +94,57 @@ def test_one_within_the_execution_of_a_text_does_not_change_the_exit_code(tmp_pa
     (tmp_path / "executed.py").write_text(EXECUTED)
     done = subprocess.run([sys.executable, "-m", "executed"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (130, "")
+
+
+WAITING = """
+import dis, signal, sys, threading
+from vault.cli import interrupting
+interrupting.install()
+waiting = threading.Condition.wait.__code__
+
+def follow(frame, event, _):
+    global before, left
+    if frame.f_code is not waiting:
+        return None
+    frame.f_trace_opcodes = True
+    if event == "opcode":
+        # After these the interpreter looks for signals.
+        left -= dis.opname[waiting.co_code[before]].startswith(("CALL", "RESUME", "JUMP_BACKWARD"))
+        before = frame.f_lasti
+        if left == 0:
+            sys.settrace(None)
+            frame.f_trace = None
+            interrupting.interrupt(signal.SIGTERM, frame)
+    return follow
+
+at = raised = 0
+while True:
+    at += 1
+    condition, left, before = threading.Condition(%s), at, 0
+    interrupting._raised_s[0] = interrupting._NEVER_S
+    sys.settrace(follow)
+    try:
+        with condition:
+            condition.wait(0.2)
+            condition.wait(0.2)
+    except KeyboardInterrupt:
+        raised += 1
+    sys.settrace(None)
+    assert condition.acquire(blocking=False), at
+    condition.release()
+    if left > 0:
+        break
+print(at, raised)
+"""
+
+
+@pytest.mark.parametrize("lock", ["threading.Lock()", "threading.RLock()"])
+def test_no_moment_of_a_wait_leaves_its_lock_as_it_was_not(lock: str) -> None:
+    done = subprocess.run([sys.executable, "-c", WAITING % lock], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    moments, raised = map(int, done.stdout.split())
+    assert moments > 12
+    assert 0 < raised < moments
 
 
 def test_what_the_caller_had_ignored_stays_ignored() -> None:
