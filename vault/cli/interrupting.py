@@ -1,8 +1,8 @@
 """Signals that interrupt, raised as KeyboardInterrupt where somebody can catch it.
 
 Raised within the import system, or within a lock's own `__enter__`, it would leave that lock taken for ever, and another thread waiting for
-it; so there it waits a moment. So it does within `exec` of a text, as dataclasses have it: whoever catches it, CPython then ends by SIGINT,
-whatever the exit code. Raised within a destructor or a weak reference's callback it is swallowed by Python; then it comes again.
+it; so there it waits a moment. So it does below two things of CPython, as dataclasses and enums have them: `exec` of a text, after which
+the process ends by SIGINT whatever the exit code, and `__set_name__`, which before 3.12 makes a RuntimeError of whatever is raised. Raised within a destructor or a weak reference's callback it is swallowed by Python; then it comes again.
 Signals that come in a row are one interrupt: what it makes the command put in order is not itself interrupted by an impatient hand.
 """
 
@@ -21,6 +21,7 @@ _SOON_S: Final = 0.005
 _ROW_S: Final = 0.5
 _IMPORT_SYSTEM: Final = "<frozen importlib"
 _TEXT: Final = ("<module>", "<string>")
+_NAMING: Final = "__set_name__"
 _CLOSED: Final = frozenset({"__enter__", "__exit__", "__del__"})
 """Functions that are to run to their end."""
 _WAITING: Final = frozenset({"wait", "wait_for", "join", "_wait_for_tstate_lock", "acquire"})
@@ -75,9 +76,22 @@ def _may_be_left(frame: FrameType) -> bool:
         if name == "wait" and _RELEASED in frame.f_code.co_varnames:
             return _RELEASED in frame.f_locals
         return name in _WAITING
-    if (name, file) == _TEXT and frame.f_back is not None:
-        return False
-    return name not in _CLOSED and not file.startswith(_IMPORT_SYSTEM) and file != __file__
+    return (
+        not _is_below_what_turns_it(frame)
+        and name not in _CLOSED
+        and not file.startswith(_IMPORT_SYSTEM)
+        and file != __file__
+    )
+
+
+def _is_below_what_turns_it(frame: FrameType) -> bool:
+    """Into something else than a KeyboardInterrupt. What is run by -c is no text within a text."""
+    while frame.f_back is not None:
+        code = frame.f_code
+        if code.co_name == _NAMING or (code.co_name, code.co_filename) == _TEXT:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _comes_again() -> bool:

@@ -96,6 +96,34 @@ def test_one_within_the_execution_of_a_text_does_not_change_the_exit_code(tmp_pa
     assert (done.returncode, done.stderr) == (130, "")
 
 
+NAMED = """
+import os, signal, time
+from vault.cli import interrupting
+interrupting.install()
+
+def below():
+    os.kill(os.getpid(), signal.SIGTERM)
+    for _ in range(1000): pass
+
+class Member:
+    def __set_name__(self, owner, name):
+        below()
+
+try:
+    class Owner:
+        member = Member()
+    time.sleep(60)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_one_while_a_class_names_its_members_is_no_other_error() -> None:
+    """Before 3.12 Python wraps what `__set_name__` raises, and enums have one."""
+    done = subprocess.run([sys.executable, "-c", NAMED], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("interrupted\n", "")
+
+
 WAITING = """
 import dis, signal, sys, threading
 from vault.cli import interrupting
