@@ -38,8 +38,12 @@ class Remembered:
 
     def is_sound(self, snapshot: SnapshotId, manifest: Manifest) -> bool:
         """Neither suspect, nor failed in a part, nor with a finding that nobody acknowledged (82-retention)."""
-        failed = any(state is State.FAILED for state, _ in manifest.coverage.values())
-        return not manifest.suspect and not failed and snapshot not in self.open
+        return is_unbroken(manifest) and snapshot not in self.open
+
+
+def is_unbroken(manifest: Manifest) -> bool:
+    """Neither suspect, nor failed in a part: what it says that it holds was captured."""
+    return not manifest.suspect and all(state is not State.FAILED for state, _ in manifest.coverage.values())
 
 
 def remembered(repo: Open, *, at_opening: bool = False) -> Remembered:

@@ -268,7 +268,7 @@ def _way_back(settings: Settings, plan: BackupPlan, report: BackupReport) -> str
     flags = DatabaseFlags(database=options.database, local=options.local, linked=options.linked)
     part = report.good[1].database
     database = typed_again(settings, flags, plan.source, named="" if part is None else part.server.database)
-    return way_back(report.good, report.findings, Way(database=database, directories=plan.directories))
+    return way_back(report.good, report.lost, Way(database=database, directories=plan.directories))
 
 
 def tell_findings(invocation: Invocation, report: BackupReport, *, back: str) -> None:

@@ -40,7 +40,7 @@ from vault.ops.backup.number_and_parent import (
 from vault.ops.backup.request import BackupRequest as BackupRequest
 from vault.ops.backup.rows import RowOptions
 from vault.ops.guard.facts import Terms
-from vault.ops.guard.judge import judged
+from vault.ops.guard.judge import Judgement, judged
 from vault.ops.project.files_outside import unmatched
 from vault.ports import Capture, Clock, DirectorySource, Entropy, Progress
 from vault.ports_of_buckets import BucketSource
@@ -60,7 +60,8 @@ _ATTEMPTS_MAX = 3
 class BackupReport:
     """`apart`: why the snapshot is of another source than was asked for, or empty. `rollback`: what went away and was not accepted.
 
-    `findings`: why it looks like the ruin of the last good one; recorded in the repository; `good`: that one.
+    `findings`: why it looks like the ruin of the last good one; recorded in the repository; `good`: that one, or a later
+    one that has what is gone; `lost`: what of the findings it has.
     """
 
     id: SnapshotId
@@ -70,6 +71,7 @@ class BackupReport:
     rollback: Rollback | None = None
     findings: tuple[Finding, ...] = ()
     good: Known | None = None
+    lost: tuple[Finding, ...] = ()
 
 
 def run(
@@ -164,8 +166,9 @@ def _run(
             manifest=done.manifest,
             ledger=ledger,
             rollback=rollback,
-            findings=guard.findings,
-            good=guard.good,
+            findings=guard.judgement.found,
+            good=guard.judgement.good,
+            lost=guard.judgement.lost,
         )
 
 
@@ -241,12 +244,11 @@ class _Guard:
         self._terms = terms
         self._clock = clock
         self._entropy = entropy
-        self.findings: tuple[Finding, ...] = ()
-        self.good: Known | None = None
+        self.judgement = Judgement()
 
     def judge(self, snapshot_id: SnapshotId, manifest: Manifest) -> None:
         if self._terms is not None:
-            self.good, self.findings = judged(
+            self.judgement = judged(
                 self._repo,
                 self._known,
                 (snapshot_id, manifest),

@@ -31,6 +31,23 @@ REWRITTEN: Final = "rewritten"
 NOT_COMPARED: Final = "not_compared"
 MORE: Final = "more"
 
+OF_CONTENTS: Final = frozenset(
+    {
+        DATABASE_EMPTY,
+        SCHEMA_GONE,
+        TABLE_GONE,
+        TABLE_EMPTIED,
+        ROWS_LOST,
+        CONTENT_LOST,
+        ROWS_NOT_CAPTURED,
+        USERS_LOST,
+        LARGE_OBJECTS_LOST,
+        FILES_LOST,
+        MORE,
+    }
+)
+"""Rows, text or files are gone, which may be in no other snapshot than the one before."""
+
 MEANING: Final[Mapping[str, str]] = {
     DATABASE_EMPTY: "no table has a row any more",
     SCHEMA_GONE: "a schema was dropped, with the tables that it had",
@@ -52,6 +69,6 @@ MEANING: Final[Mapping[str, str]] = {
     LARGE_OBJECTS_LOST: "most large objects, or most of their bytes, are gone",
     FILES_LOST: "most files of a directory, or most of their bytes, are gone",
     REWRITTEN: "nearly everything has another content, though there is about as much of it: was it encrypted?",
-    NOT_COMPARED: "the comparison with the last good snapshot could not be made",
+    NOT_COMPARED: "the comparison with the last good snapshot, or with a later one, could not be made",
     MORE: "there are more findings than are recorded",
 }

@@ -1,4 +1,4 @@
-"""Compare a snapshot that is about to be committed with the last good one, and record what is found first.
+"""Compare a snapshot that is about to be committed with the last good one and what came since, and record what is found first.
 
 Findings are durable before the manifest is put: a ruin never stands in the repository without its warning, whenever the run dies, and
 where the record cannot be written there is no snapshot either. Findings of a snapshot that never came warn of nothing. Spec 60-snapshot.
@@ -7,43 +7,57 @@ where the record cannot be written there is no snapshot either. Findings of a sn
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from vault.errors import IntegrityError
 from vault.format.notes import encode_findings
 from vault.ids import SnapshotId
-from vault.model import FileKind, Finding, Findings, Manifest
+from vault.model import FileKind, Finding, Findings
 from vault.ops.guard import codes
 from vault.ops.guard.compare import bounded, compare, finding
 from vault.ops.guard.facts import Terms
 from vault.ops.guard.gather import gather
-from vault.ops.project.backup_selection import closest
+from vault.ops.guard.references import Fault, holder, last_good, later_ones
 from vault.ports import Entropy
 from vault.repo.lineage import Known, in_order
 from vault.repo.records import save
-from vault.repo.remembered import Remembered, unanswered, unanswered_at_opening
+from vault.repo.remembered import Remembered, is_unbroken, unanswered, unanswered_at_opening
 from vault.repo.state import Indexed, Open
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """good   what it was compared with; where only next to a later snapshot something was found, that one
+    found  all that is wrong; lost: what of it `good` has"""
+
+    good: Known | None = None
+    found: tuple[Finding, ...] = ()
+    lost: tuple[Finding, ...] = ()
 
 
 def judged(
     repo: Indexed,
-    known: Iterable[Known],
+    known: Sequence[Known],
     new: Known,
     *,
     terms: Terms,
     now_ms: int,
     entropy: Entropy,
-) -> tuple[Known | None, tuple[Finding, ...]]:
-    """The last good one, and what is found about `new`, whose objects can be read; recorded, if it is anything. Raises  StoreError: it cannot be recorded"""
+) -> Judgement:
+    """What is found about `new`, whose objects can be read; recorded, if it is anything. Raises  StoreError: it cannot be recorded"""
     snapshot, manifest = new
     notes = unanswered_at_opening(repo.open)
-    base = base_of(manifest, known, notes)
-    if base is None:
-        return None, ()
-    try:
-        found = compare(*gather(repo.known(*base), repo.known(*new), terms), terms)
-    except IntegrityError as error:
-        told = f"snapshot {base[0].hex()[:12]}: {error.message}"
-        found = bounded([finding(codes.NOT_COMPARED, "", told)])
+    good = last_good(manifest, known, notes)
+    later = later_ones(manifest, known, notes, good)
+    if good is None and not later:
+        return Judgement()
+    next_to = {} if good is None else {good[0]: _compared(repo, good, new, terms)}
+    next_to |= {pair[0]: _of_contents(pair, _compared(repo, pair, new, terms)) for pair in later}
+    known_faults = {(one.code, one.subject) for one in next_to.get(good[0], ())} if good is not None else set[Fault]()
+    every = [
+        one for found in reversed(next_to.values()) for one in found
+    ]  # of one fault the last good one has the word
+    found = bounded(every)
     if notes.damaged and not any(one.code == codes.NOT_COMPARED for one in found):
         first = notes.damaged[0].file
         told = f"{first} does not open, so what it was compared with may be a ruin itself: pgvault check"
@@ -57,20 +71,26 @@ def judged(
             sequence=manifest.sequence,
         )
         save(repo.open, FileKind.FINDINGS, encode_findings(record), entropy=entropy)
-    return base, found
+    told_by = good if known_faults or not found else next((pair for pair in later if next_to[pair[0]]), good)
+    lost = () if told_by is None else next_to.get(told_by[0], ())
+    return Judgement(good=told_by, found=found, lost=tuple(lost) or found)
 
 
-def base_of(manifest: Manifest, known: Iterable[Known], notes: Remembered) -> Known | None:
-    """The newest sound snapshot before this one: of the same selection, else of the same part of the database, else of any.
+def _compared(repo: Indexed, before: Known, new: Known, terms: Terms) -> tuple[Finding, ...]:
+    try:
+        return compare(*gather(repo.known(*before), repo.known(*new), terms), terms)
+    except IntegrityError as error:
+        return (finding(codes.NOT_COMPARED, "", f"snapshot {before[0].hex()[:12]}: {error.message}"),)
 
-    A ruin that nobody answered for is none, so a second ruin is compared with what was good.
-    """
-    earlier = [
-        pair
-        for pair in in_order(known)
-        if pair[1].source == manifest.source and pair[1].sequence < manifest.sequence and notes.is_sound(*pair)
-    ]
-    return closest(manifest.selection, earlier)
+
+def _of_contents(before: Known, found: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Next to a ruin, whose definitions may be what was mended."""
+    where = f" (before: snapshot {before[0].hex()[:12]})"
+    return tuple(
+        finding(one.code, one.subject, one.text + where)
+        for one in found
+        if one.code in codes.OF_CONTENTS or one.code == codes.NOT_COMPARED
+    )
 
 
 def warning(repo: Open, of: Known) -> str:
@@ -80,14 +100,15 @@ def warning(repo: Open, of: Known) -> str:
     found = [one for _, one in notes.open.get(snapshot, ())]
     if not found:
         return ""
-    base = base_of(manifest, repo.snapshots(), notes)
+    base = last_good(manifest, repo.snapshots(), notes)
     told = f"{found[0].code} {found[0].subject}".rstrip() + (f" and {len(found) - 1} more" if found[1:] else "")
     good = "" if base is None else f"; the last good one before it is {base[0].hex()[:12]}"
     return f"snapshot {snapshot.hex()[:12]} looks like damage ({told}): pgvault ack{good}"
 
 
 def held(known: Sequence[Known], notes: Remembered, gone: Iterable[SnapshotId]) -> dict[SnapshotId, SnapshotId]:
-    """Of each selection the newest sound snapshot before one with open findings -> that one: what a forget leaves alone.
+    """Of each selection the newest sound snapshot before one with open findings -> that one: what a forget leaves alone. So is the newest of
+    any kind if it has contents that are found to be gone.
 
     gone  recorded as forgotten. What is neither there nor forgotten never came, and holds nothing
     """
@@ -95,7 +116,11 @@ def held(known: Sequence[Known], notes: Remembered, gone: Iterable[SnapshotId]) 
     kept: dict[SnapshotId, SnapshotId] = {}
     for ruin, (source, sequence) in sorted(notes.places.items(), key=lambda pair: (pair[1], pair[0])):
         if ruin in there:
-            earlier = [pair for pair in known if pair[1].source == source and pair[1].sequence < sequence]
-            newest = {manifest.selection: one for one, manifest in in_order(earlier) if notes.is_sound(one, manifest)}
+            earlier = [pair for pair in in_order(known) if pair[1].source == source and pair[1].sequence < sequence]
+            newest = {manifest.selection: one for one, manifest in earlier if notes.is_sound(one, manifest)}
+            for selection in {manifest.selection for _, manifest in earlier}:
+                alike = [pair for pair in earlier if pair[1].selection == selection and is_unbroken(pair[1])]
+                before = holder(ruin, alike, notes)
+                newest |= {} if before is None else {f"{selection} before": before[0]}
             kept |= {good: ruin for good in newest.values() if good not in kept}
     return kept

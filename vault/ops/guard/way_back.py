@@ -14,8 +14,9 @@ from vault.ids import SnapshotId
 from vault.model import Finding
 from vault.ops.guard import codes
 from vault.ops.guard.ack import Waiting
+from vault.ops.guard.references import has_it
 from vault.ops.project.backup_selection import closest
-from vault.repo.lineage import Known
+from vault.repo.lineage import Known, in_order
 from vault.repo.remembered import Remembered
 
 _NAMES_MAX: Final = 5
@@ -77,16 +78,24 @@ def ways_back(
     newest = {(row.source, selections.get(row.snapshot, "")): row for row in rows}
     found: dict[SnapshotId, str] = {}
     for (source, selection), ruin in newest.items():
-        earlier = [
-            pair
-            for pair in known
-            if pair[1].source == source and pair[1].sequence < ruin.sequence and notes.is_sound(*pair)
+        earlier = [pair for pair in in_order(known) if pair[1].source == source and pair[1].sequence < ruin.sequence]
+        its = [
+            (row.finding, _good(row.finding, selection, earlier, notes))
+            for row in rows
+            if row.snapshot == ruin.snapshot
         ]
-        good = closest(selection, earlier)
+        good = next((pair for _, pair in its if pair is not None), None)
         if good is not None:
-            its = [row.finding for row in rows if row.snapshot == ruin.snapshot]
-            found[ruin.snapshot] = way_back(good, its, ways.get(source, Way()))
+            there = [one for one, pair in its if pair is not None and pair[0] == good[0]]
+            found[ruin.snapshot] = way_back(good, there, ways.get(source, Way()))
     return found
+
+
+def _good(one: Finding, selection: str, earlier: Sequence[Known], notes: Remembered) -> Known | None:
+    """Where what a finding says is gone was last: of contents in a ruin too, in which other things were found."""
+    if one.code in codes.OF_CONTENTS:
+        return closest(selection, [pair for pair in earlier if has_it(one, pair, notes)])
+    return closest(selection, [pair for pair in earlier if notes.is_sound(*pair)])
 
 
 def _only(found: Iterable[Finding]) -> Sequence[str]:

@@ -17,12 +17,14 @@ from vault.model import FileKind, State
 from vault.ops.backup.run import BackupReport
 from vault.ops.guard import codes
 from vault.ops.guard.ack import Waiting, acknowledge, chosen, waiting
+from vault.ops.guard.way_back import ways_back
 from vault.ops.project import backup_selection
 from vault.ops.retention import forget
 from vault.ops.retention.policy import Policy
 from vault.ops.retention.time_zone import named_zone
-from vault.repo.lineage import Known
+from vault.repo.lineage import Known, in_order
 from vault.repo.records import load
+from vault.repo.remembered import unanswered
 from vault.repo.state import Open
 from vault.store.memory import MemoryStore
 
@@ -68,6 +70,43 @@ def test_a_ruin_is_told_again_each_day_next_to_what_was_good_and_not_next_to_yes
     assert found(take(repo, GOOD)) == []
     assert found(take(repo, RUIN)) == [(codes.TABLE_EMPTIED, "public.t")]
     assert damage(repo) == ()
+
+
+MORE_ROWS = rows(3, 500)
+
+
+def with_new(t: bytes, new: bytes) -> FakeDatabase:
+    return FakeDatabase(tables={"public.t": [t], "public.u": [rows(2, 100)], "public.new": [new]})
+
+
+@pytest.mark.spec("NOTE-6", "RET-13")
+def test_what_only_a_ruin_holds_is_guarded_as_well(repo: Open) -> None:
+    """A table came after the last good snapshot, and went while nobody had answered for what was wrong with that day."""
+    good = take(repo, GOOD).id
+    assert found(take(repo, with_new(b"", MORE_ROWS))) == [(codes.TABLE_EMPTIED, "public.t")]
+    holder = take(repo, with_new(b"", MORE_ROWS)).id
+    for _ in range(2):
+        lost = take(repo, with_new(rows(1, 100), b""))
+        assert found(lost) == [(codes.TABLE_EMPTIED, "public.new")]
+        assert holder.hex()[:12] in lost.findings[0].text
+        assert lost.good is not None
+        assert (lost.good[0], lost.lost) == (holder, lost.findings)
+    assert {good, holder} <= kept(repo).keys()
+    known = in_order(repo.snapshots())
+    ways = ways_back(waiting(repo, None), known, unanswered(repo), {})
+    assert holder.hex()[:12] in ways[lost.id]
+    assert "--only public.new" in ways[lost.id]
+    assert found(take(repo, with_new(rows(1, 100), MORE_ROWS))) == []
+    assert found(take(repo, with_new(rows(1, 100), b""))) == [(codes.TABLE_EMPTIED, "public.new")]
+    answer(repo, waiting(repo, None))
+    assert found(take(repo, with_new(rows(1, 100), b""))) == []
+    assert holder not in kept(repo)
+
+
+def test_a_lasting_ruin_holds_one_snapshot_alone(repo: Open) -> None:
+    good = take(repo, GOOD).id
+    ruins = [take(repo, RUIN).id for _ in range(4)]
+    assert set(kept(repo)) == {good, ruins[-1]}
 
 
 @pytest.mark.spec("NOTE-6")
