@@ -132,7 +132,9 @@ def test_advice_for_a_lost_passphrase_file_can_be_followed(pgvault_ready: Comman
     assert lost.code == 13
     assert "PGVAULT_RECOVERY_KIT_FILE=kit.txt pgvault key add" in " ".join(lost.err.split())
     kit = {"PGVAULT_PASSWORD": "", "PGVAULT_RECOVERY_KIT_FILE": "kit.txt", "PGVAULT_NEW_PASSWORD": "second"}
-    assert pgvault_ready("key", "add", **kit).code == 0
+    added = pgvault_ready("key", "add", PGVAULT_PASSWORD_FILE="nowhere", **kit)
+    assert added.code == 0
+    assert "next: write the new passphrase into nowhere (PGVAULT_PASSWORD_FILE)" in added.err
     assert pgvault_ready("snapshots", PGVAULT_PASSWORD="second").code == 0
 
 

@@ -203,6 +203,15 @@ def test_without_the_repository_what_this_machine_knows_is_told(with_state: Comm
     assert (none.code, "NOT KNOWN" in none.out) == (13, True)
 
 
+def test_a_mistyped_source_is_asked_about(pgvault_ready: Command) -> None:
+    (pgvault_ready.home / "files").mkdir()
+    assert pgvault_ready("backup", "--dir", "files=files", "--source", "shop").code == 0
+    slip = pgvault_ready("status", "--source", "shp")
+    assert slip.code == 2
+    assert "did you mean --source shop?" in slip.err
+    assert "NOT SAFE" in pgvault_ready("status", "--source", "another").out
+
+
 @pytest.mark.parametrize("place", ["", "a-file"])
 def test_without_a_state_directory_the_rest_is_told(pgvault_ready: Command, place: str) -> None:
     saved(pgvault_ready)

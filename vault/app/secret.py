@@ -119,12 +119,17 @@ def origin(settings: Settings) -> SecretOrigin:
     return _origin(settings, "PGVAULT_PASSWORD")
 
 
+def of_passphrase(settings: Settings) -> SecretOrigin:
+    """Of the passphrase, whatever opens the repository this time. Reads nothing, runs nothing."""
+    return _origin(settings, "PGVAULT_PASSWORD")
+
+
 def unattended(settings: Settings, *, patience_s: float) -> str:
     """The passphrase as a run without a terminal obtains it: a command has none to ask on, and is ended after `patience_s`.
 
     Raises  SecretUnavailable
     """
-    found = _origin(settings, "PGVAULT_PASSWORD")
+    found = of_passphrase(settings)
     return _checked(_given(settings, found, patience_s=patience_s), found)
 
 

@@ -16,8 +16,9 @@ from vault.app.project import find_project
 from vault.app.schedule import known, undone
 from vault.app.source_here import sources_here, ways_of
 from vault.app.state import StateDirectory, state_directory
-from vault.errors import Misconfigured, StateUnusable
+from vault.errors import Misconfigured, NotThere, StateUnusable
 from vault.model.jobs import JobKind, JobState
+from vault.model.words import nearest
 
 if TYPE_CHECKING:
     from vault.app.schedule.known import KnownSchedules
@@ -138,10 +139,24 @@ def _load() -> None:
 def _wanted(settings: Settings, known: Sequence[Known]) -> tuple[str, ...]:
     """--source, else the configuration's, else those of the project around us, else all. Many machines share a repository."""
     there = {manifest.source for _, manifest in known}
+    _refuse_slip(settings, there)
     try:
         return tuple(sorted(sources_here(settings, there) or there))
     except Misconfigured:
         return tuple(sorted(there))  # `unread` tells it
+
+
+def _refuse_slip(settings: Settings, there: set[str]) -> None:
+    """A source that nobody knows and that is called nearly as another one. Raises  NotThere"""
+    named = settings.source
+    if named is None or named in there or named in settings.sources:
+        return
+    if near := nearest(named, sorted(there | settings.sources.keys())):
+        raise NotThere(
+            f"no source {named} is configured, and none has a snapshot",
+            why=f"there are: {', '.join(sorted(there | settings.sources.keys()))}",
+            hint=f"did you mean --source {near}?",
+        )
 
 
 def _unread(settings: Settings) -> list[Misconfigured]:

@@ -14,8 +14,13 @@ from typing import Final
 
 GAP: Final = 2
 WIDTH_MIN: Final = 40
-_WORD: Final = re.compile(r"(?<=: )pgvault [^;,]*[;,]?|\S+")
-"""A command after a colon is one word, with the sign that ends it."""
+_WORD: Final = re.compile(
+    r"""(?:^|(?<=:[ ])|(?<=as[ ]in[ ]))
+        (?:[A-Z_]+=\S+[ ])* (?:pgvault|psql|dropdb|createdb)[ ] (?:'[^']*'|"[^"]*"|[^;,'"])* [;,]?
+        | \S+""",
+    re.VERBOSE,
+)
+"""What is to be typed is one word, with the sign that ends it: a line's end in it would be pasted along."""
 _WRAPPED_MIN: Final = 16
 
 

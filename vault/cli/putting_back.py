@@ -60,6 +60,7 @@ def put_rows_back(invocation: Invocation, snapshot: str, flags: RestoreFlags, ro
             if out.json:
                 out.json_line(jsonrows.foreseen(planned, started_ms))
             planned.require_allowed()
+            out.talk("nothing was changed: this was a dry run; without --dry-run the rows are put back")
             return ExitCode.OK
         planned.require_allowed()
         if planned.plan.written:
@@ -166,5 +167,7 @@ def _draw(out: Renderer, done: PutBack, duration_s: float, *, database: str) -> 
         if done.written
         else "nothing was put back"
     )
+    if done.written:
+        out.talk("the next backup has them, and pgvault status says what is still to be answered; next: pgvault backup")
     if done.undo is not None:
         out.text(f"undo it with: psql -X {database}-f {shlex.quote(done.undo)}")

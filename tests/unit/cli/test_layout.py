@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,6 +38,21 @@ def test_a_command_at_the_end_and_a_long_word_are_not_broken() -> None:
 def test_the_sign_that_ends_a_command_stays_with_it() -> None:
     text = "one every day: pgvault schedule install; whether all is well: pgvault status, now"
     assert wrapped(text, 40) == ["one every day: pgvault schedule install;", "whether all is well: pgvault status, now"]
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "psql -X -d postgresql://postgres@127.0.0.1:54722/postgres -f /home/me/.local/state/pgvault/undo/one.sql",
+        "dropdb -h 127.0.0.1 -p 54722 c3 && createdb -h 127.0.0.1 -p 54722 c3 && pgvault restore 3fa2b1c0d1e2 -d c3",
+        "PGVAULT_RECOVERY_KIT_FILE=kit.txt pgvault key add",
+        "pgvault rows latest public.t --where 'a, b; c'",
+    ],
+)
+def test_what_is_to_be_typed_has_no_line_end_in_it(typed: str) -> None:
+    assert typed in wrapped(typed, 40, first="  next: ", rest="        ")[0]
+    said = wrapped(f"undo it, if that was not what you wanted, with: {typed}; or leave it as it is", 40)
+    assert any(line.startswith(typed) for line in said)
 
 
 def test_wide_characters_take_two_columns() -> None:

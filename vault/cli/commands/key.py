@@ -65,6 +65,8 @@ def add(invocation: Invocation, label: str) -> None:
     slot = keys.add_slot(opened, passphrase=new, label=label, clock=wiring.SystemClock(), entropy=wiring.system_entropy)
     _done(invocation, opened, "added", slot.hex())
     _remark(invocation, new)
+    if secret.recovery_kit(settings) is not None and (advice := _where_to_write(secret.of_passphrase(settings))):
+        invocation.renderer().talk(advice)
 
 
 @command("passwd", help="Replace the passphrase that you use by a new one.", examples=["pgvault key passwd"])
@@ -95,7 +97,7 @@ def _where_to_write(origin: SecretOrigin) -> str:
     """The old passphrase is still where the next command looks; a command of the user's is never written into."""
     match origin.kind:
         case secret.Kind.FILE:
-            return f"next: write the new passphrase into {origin.value} ({origin.name}), which still holds the old one"
+            return f"next: write the new passphrase into {origin.value} ({origin.name}), which the next command reads"
         case secret.Kind.COMMAND:
             return f"next: let the command of {origin.name} print the new passphrase"
         case secret.Kind.VALUE:
