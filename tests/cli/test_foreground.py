@@ -37,7 +37,8 @@ def second(project: Command, holder: str) -> subprocess.Popen[str]:
     """A backup that waits for the holder."""
     two = project.start(*BACKUP)
     assert two.stderr is not None
-    assert two.stderr.readline() == f"a job of documents runs: {holder}; waiting for its end, 6 h at most\n"
+    said = f"a job of documents runs: {holder}; waiting for its end, 6 h at most; to see it: pgvault status --follow\n"
+    assert two.stderr.readline() == said
     return two
 
 

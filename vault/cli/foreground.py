@@ -48,7 +48,9 @@ def _turn(
     def waiting(job: str) -> None:
         waited.append(job)
         called = f": {job}" if job else ""
-        out.talk(f"a job of {source} runs{called}; waiting for its end, {exactly(JOB_S * 1000)} at most")
+        out.talk(
+            f"a job of {source} runs{called}; waiting for its end, {exactly(JOB_S * 1000)} at most; to see it: pgvault status --follow"
+        )
 
     terms = JobTerms(
         source=source, repository=wiring.repository_place(settings), kind=JobKind.FOREGROUND, command=command

@@ -50,8 +50,10 @@ def put_rows_back(invocation: Invocation, snapshot: str, flags: RestoreFlags, ro
         rows = replace(rows, sample=SAMPLE)
     with ExitStack() as stack:
         with progress.shown(out) as drawn:
+            drawn.stage("looking at the snapshots")
             opened = stack.enter_context(put_back.open_states(settings, snapshot, asked, rows=rows, progress=drawn))
             stack.enter_context(processes.reading(opened.repository, opened.good))
+            drawn.stage("comparing rows, here and in the database")
             planned = stack.enter_context(put_back.open_put_back(settings, opened, asked, rows=rows, progress=drawn))
         if text := judge.warning(opened.repository, (opened.good.id, opened.good.manifest)):
             out.insist(f"warning: {text}")
