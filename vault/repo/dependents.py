@@ -36,12 +36,12 @@ class Dependents:
 
     def of(self, base: ObjectId) -> list[Location]:
         """Usable locations of deltas against the object."""
-        first, after = int.from_bytes(base[1:5], "big"), (int.from_bytes(base[1:5], "big") + 1) << 32
+        beginning = int.from_bytes(base[1:5], "big")
         found: list[Location] = []
         for run, buckets in self._runs:
             bucket = buckets[base[0]]
-            for at in range(bisect_left(bucket, first << 32), len(bucket)):
-                if bucket[at] >= after:
+            for at in range(bisect_left(bucket, beginning << 32), len(bucket)):
+                if bucket[at] >> 32 != beginning:
                     break
                 entry = run.entry(position := bucket[at] & 0xFFFF_FFFF)
                 if entry.base == base and run.is_usable(entry.pack):
