@@ -49,5 +49,12 @@ EQUIVALENT: Final[dict[Name, str]] = {
     ): _SIZE,
     (_COMPRESS, "decompress", "rest or len(plain) != plain_length -> rest"): _SIZE,
     (_COMPRESS, "decompress", "rest or len(plain) != plain_length -> len(plain) != plain_length"): _SIZE,
+    (
+        "vault/repo/census.py",
+        "",
+        "50000 -> 50001",
+    ): "how many places are remembered bounds memory, and changes no answer",
+    ("vault/repo/dependents.py", "", "8000000 -> 8000001"): "a bound of memory alone, no multiple of anything",
+    ("vault/repo/dependents.py", "", "256 -> 257"): "no byte chooses the bucket after the last",
     ("vault/format/kit.py", "decode_kit", "True -> False"): "strict only proves to a reader what was compared above it",
 }
