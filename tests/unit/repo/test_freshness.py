@@ -266,6 +266,16 @@ def test_memory_that_is_damaged_is_said_and_stops_nothing(client: Client) -> Non
     assert client.told == []
 
 
+def test_memory_that_cannot_be_read_is_said_with_the_reason(client: Client) -> None:
+    assert client.state is not None
+    client.backup()
+    (file,) = [path for path in client.state.rglob("*") if path.is_file()]
+    file.unlink()
+    file.mkdir()
+    assert client.check() == ()
+    assert [text for text in client.told if text.startswith(f"{file} cannot be read (Is a directory): ")]
+
+
 @pytest.mark.spec("FRESH-4")
 def test_memory_that_cannot_be_written_is_said_and_stops_nothing(store: MemoryStore, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")

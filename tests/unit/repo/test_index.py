@@ -12,7 +12,9 @@ from tests.fake_source import FakeDatabase, FakeDirectory
 from tests.faults import FaultStore, RecordingStore
 from tests.packs import Made, object_id, put_fragment, put_pack
 from tests.small_repository import contents, damage, new_repository, opened, rows, take
+from vault.crypto import keyed
 from vault.errors import Malformed
+from vault.format.index import ENTRY_BYTES
 from vault.format.pack import pack_name
 from vault.ids import ObjectId, PackId
 from vault.model import PackEntry
@@ -74,7 +76,9 @@ def test_cache_is_private(repo: Open, tmp_path: Path) -> None:
         pytest.param(lambda data: b"", id="empty"),
         pytest.param(lambda data: data[:-1], id="truncated"),
         pytest.param(lambda data: data[:40], id="cut to its head"),
+        pytest.param(lambda data: data[:12], id="cut within its counts"),
         pytest.param(lambda data: data[:60] + bytes([data[60] ^ 1]) + data[61:], id="bit flipped"),
+        pytest.param(lambda data: data[:-100] + bytes([data[-100] ^ 1]) + data[-99:], id="bit of an entry flipped"),
         pytest.param(lambda data: data[:-1] + bytes([data[-1] ^ 1]), id="digest flipped"),
         pytest.param(lambda data: data + b"\0", id="appended"),
         pytest.param(lambda data: b"something else" * 30, id="foreign"),
@@ -142,6 +146,21 @@ def test_run_of_another_fragment_under_its_name_is_rebuilt(repo: Open, tmp_path:
     assert has(repo, index, range(2))
 
 
+def test_cached_run_of_another_layout_is_rebuilt(repo: Open, tmp_path: Path) -> None:
+    """With digests that hold: an older program's."""
+    several(repo, 1)
+    open_index(repo, tmp_path)
+    (path,) = [path for path in tmp_path.rglob("*") if path.is_file()]
+    data = path.read_bytes()
+    at = len(data) - 2 * runs.DIGEST_BYTES - ENTRY_BYTES
+    head = b"PGVRUN1\n" + data[len(runs.MAGIC) : at]
+    digests = data[at + ENTRY_BYTES : -runs.DIGEST_BYTES]
+    path.write_bytes(head + data[at : at + ENTRY_BYTES] + digests + keyed.digest(head + digests))
+    index, read = open_index(repo, tmp_path)
+    assert read == 1
+    assert has(repo, index, range(1))
+
+
 def test_cache_that_cannot_be_written_is_no_error(repo: Open, tmp_path: Path) -> None:
     several(repo, 40)
     (tmp_path / "file").write_bytes(b"")
@@ -172,8 +191,9 @@ def test_superseded_fragments_do_not_count(repo: Open, tmp_path: Path) -> None:
     for cache_dir in (None, tmp_path):
         assert object_id(repo, b"dropped") in open_index(repo, cache_dir)[0]
     put_fragment(repo, packs, generation=4, supersedes=old)
-    for cache_dir in (None, tmp_path, tmp_path):
-        index, _ = open_index(repo, cache_dir)
+    for cache_dir, expected_reads in ((None, 4), (tmp_path, 1), (tmp_path, 0)):
+        index, read = open_index(repo, cache_dir)
+        assert read == expected_reads
         assert has(repo, index, range(2))
         assert object_id(repo, b"dropped") not in index
 
