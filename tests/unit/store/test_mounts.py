@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from vault.store import mounts
 from vault.store.local import LocalStore, create_local
 from vault.store.mounts import network_of, own_mounts
 
@@ -19,6 +20,8 @@ TABLE = r"""
 34 22 0:44 / /home/a/stick rw - fuseblk /dev/sdc1 rw
 35 22 0:45 / /over rw - nfs server:/x rw
 36 35 0:46 / /over rw - tmpfs none rw
+37 22 0:47 / /bare - nfs server:/y
+38 22 0:48 / - nfs server:/z
 a line that is none
 """
 
@@ -35,6 +38,7 @@ a line that is none
         ("/home/a/remote/r", "fuse.sshfs"),
         ("/home/a/stick/r", ""),
         ("/over/r", ""),
+        ("/bare/r", "nfs"),
     ],
 )
 def test_the_nearest_mount_says_what_a_directory_lies_on(path: str, kind: str) -> None:
@@ -43,6 +47,15 @@ def test_the_nearest_mount_says_what_a_directory_lies_on(path: str, kind: str) -
 
 def test_without_a_table_a_directory_is_local() -> None:
     assert network_of("/srv/nas", "") == ""
+
+
+def test_a_table_that_cannot_be_read_is_none_and_one_with_any_bytes_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mounts, "_MOUNTS", tmp_path / "mountinfo")
+    assert own_mounts() == ""
+    (tmp_path / "mountinfo").write_bytes(b"30 22 0:40 / /\xff rw - nfs server:/export rw\n")
+    assert network_of(os.fsdecode(b"/\xff/r"), own_mounts()) == "nfs"
 
 
 def test_the_kernels_own_table_can_be_read() -> None:
