@@ -16,8 +16,6 @@ _COMPRESS: Final = "vault/pipeline/compress.py"
 _LEVEL: Final = "the node's level says already whether its members are items; it is asked so that types are known"
 _SIZE: Final = "zstd itself refuses a frame whose content is not as long as its header says; we say so again"
 
-_PASSING_NAME: Final = "any three names do for files that are gone at once"
-
 EQUIVALENT: Final[dict[Name, str]] = {
     (
         _LISTS,
@@ -58,9 +56,6 @@ EQUIVALENT: Final[dict[Name, str]] = {
     ): "how many places are remembered bounds memory, and changes no answer",
     ("vault/repo/dependents.py", "", "8000000 -> 8000001"): "a bound of memory alone, no multiple of anything",
     ("vault/repo/dependents.py", "", "256 -> 257"): "no byte chooses the bucket after the last",
-    ("vault/store/creation.py", "_require_create_only", "'taken' -> 'XXtaken'"): _PASSING_NAME,
-    ("vault/store/creation.py", "_require_create_only", "'other' -> 'XXother'"): _PASSING_NAME,
-    ("vault/store/creation.py", "_require_create_only", "'free' -> 'XXfree'"): _PASSING_NAME,
     (
         "vault/store/local.py",
         "_read_exactly",

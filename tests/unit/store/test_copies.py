@@ -123,3 +123,40 @@ def test_a_listing_that_was_left_early_removes_no_copy(behind: RecordingStore, t
         CopyingStore(behind, tmp_path).get(named("keys", slot))
     next(CopyingStore(behind, tmp_path).list(""))
     assert len(copies_in(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("prefix", ["leases/", "keys/0", "k"])
+def test_only_a_whole_listing_of_slots_says_which_are_gone(behind: RecordingStore, tmp_path: Path, prefix: str) -> None:
+    slot = named("keys", b"slot")
+    behind.put(slot, b"slot")
+    store = CopyingStore(behind, tmp_path)
+    store.get(slot)
+    behind.delete(slot)
+    assert list(store.list(prefix)) == []
+    assert len(copies_in(tmp_path)) == (0 if prefix == "k" else 1)
+
+
+class Elsewhere(MemoryStore):
+    @property
+    def url(self) -> str:
+        return "memory of another place"
+
+
+def test_slots_of_two_repositories_lie_apart(behind: RecordingStore, tmp_path: Path) -> None:
+    behind.put(named("keys", b"slot"), b"slot")
+    CopyingStore(behind, tmp_path).get(named("keys", b"slot"))
+    assert list(CopyingStore(Elsewhere(), tmp_path).list("")) == []
+    assert len(copies_in(tmp_path)) == 1
+    with pytest.raises(NotFound):
+        CopyingStore(Elsewhere(), tmp_path).get(named("keys", b"slot"))
+
+
+def test_a_copy_is_replaced_as_a_whole_and_leaves_nothing_beside_it(behind: RecordingStore, tmp_path: Path) -> None:
+    for directory in ("pins", "keys"):
+        behind.put(named(directory, b"x"), b"x")
+        for _ in range(2):
+            CopyingStore(behind, tmp_path).get(named(directory, b"x"))
+            (copy,) = copies_in(tmp_path)
+            assert copy.name == named(directory, b"x").partition("/")[2]
+            copy.write_bytes(b"spoilt")
+        copy.unlink()
