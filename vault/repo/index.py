@@ -122,7 +122,6 @@ class Index:
             fresh = self._reopen()
             if gone is not None:
                 fresh.pack_sizes.pop(gone, None)  # a late listing may still have it
-            if gone is not None:
                 self._vain_loads = 0
             elif fresh._listed == self._listed:
                 self._vain_loads = _VAIN_LOADS_MAX

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import pytest
 
@@ -13,7 +13,7 @@ from tests.small_repository import Quiet, new_repository, opened, rows, take
 from vault.errors import StoreError
 from vault.format.notes import decode_check
 from vault.format.pack import pack_name
-from vault.ids import PackId
+from vault.ids import PackId, SnapshotId
 from vault.model import CheckRecord, FileKind
 from vault.ops.check import run as check
 from vault.ops.check.amount import ALL, Amount
@@ -189,3 +189,31 @@ def test_a_record_that_cannot_be_written_is_told_and_an_unreadable_one_passed_ov
         check.record(indexed, report, host="h", now_ms=1, entropy=os.urandom)
     repo.store.put(f"checks/{'0' * 64}", b"nothing")
     checked(repo, 2)
+
+
+def test_a_verify_writes_down_of_each_snapshot_the_packs_that_it_is_in_and_carries_others_on(repo: Open) -> None:
+    take(repo, FakeDatabase(tables={"public.t": [rows(2, 100)]}))
+    first, second = sorted(snapshot_id for snapshot_id, _ in repo.snapshots())
+    indexed = repo.indexed(None)
+    packs = sorted(indexed.index.pack_sizes)
+    assert len(packs) > 1
+
+    def verified(now_ms: int, found: Mapping[SnapshotId, frozenset[PackId] | None]) -> list[tuple[object, ...]]:
+        made = checks.record_verified(
+            indexed,
+            host="h",
+            now_ms=now_ms,
+            objects=1,
+            read_bytes=1,
+            damage=(),
+            verified=found,
+            asked=list(found),
+            entropy=os.urandom,
+        )
+        return [(one.snapshot, one.checked_ms, one.packs) for one in made.closures]
+
+    every = tuple(range(len(packs)))
+    assert verified(1, {first: frozenset(packs[1:2])}) == [(first, 1, (1,))]
+    assert verified(2, {second: None}) == [(first, 1, (1,)), (second, 2, every)]
+    assert verified(3, {first: None}) == [(first, 3, every), (second, 2, every)]
+    assert verified(4, {second: frozenset({PackId(bytes(32))})}) == [(first, 3, every)], "a prune moved it"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from tests.faults import RecordingStore
+from tests.faults import FaultStore, RecordingStore
 from tests.packs import Made, object_id, put_fragment, put_pack
 from tests.small_repository import damage, new_repository, opened, rows
 from vault.errors import ContentMismatch, IntegrityError, LimitExceeded, Malformed, MissingObject
@@ -344,6 +344,23 @@ def test_a_writer_that_loaded_the_index_again_still_misses_what_it_relies_on(rep
     assert pack.pack not in indexed.index.pack_sizes
     with pytest.raises(MissingObject, match="went away"):
         refuse_lost(indexed, [pack.pack])
+
+
+def test_a_pack_that_a_late_listing_still_names_is_gone_all_the_same(repo: Open) -> None:
+    pack = put_pack(repo, [Made(plain=rows(1, 20))])
+    put_fragment(repo, [pack])
+    listed = list(repo.store.list("packs/"))
+
+    class Late(FaultStore):
+        def list(self, prefix: str) -> Iterator[StoredFile]:
+            return iter(listed) if prefix == "packs/" else super().list(prefix)
+
+    index = opened(Late(repo.store)).indexed(None).index
+    repo.store.delete(pack_name(pack.pack))
+    assert pack.pack in index.pack_sizes
+    assert index.reload(index.loads, gone=pack.pack)
+    assert pack.pack not in index.pack_sizes
+    assert object_id(repo, rows(1, 20)) not in index
 
 
 def test_what_a_writer_has_published_stays_visible_when_the_index_is_loaded_again(repo: Open) -> None:
