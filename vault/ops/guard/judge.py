@@ -51,8 +51,8 @@ def judged(
     later = later_ones(manifest, known, notes, good)
     if good is None and not later:
         return Judgement()
-    next_to = {} if good is None else {good[0]: _compared(repo, good, new, terms)}
-    next_to |= {pair[0]: _of_contents(pair, _compared(repo, pair, new, terms)) for pair in later}
+    next_to = {} if good is None else {good[0]: _compared(repo, good, new=new, terms=terms)}
+    next_to |= {pair[0]: _of_contents(pair, _compared(repo, pair, new=new, terms=terms)) for pair in later}
     known_faults = {(one.code, one.subject) for one in next_to.get(good[0], ())} if good is not None else set[Fault]()
     every = [
         one for found in reversed(next_to.values()) for one in found
@@ -76,7 +76,7 @@ def judged(
     return Judgement(good=told_by, found=found, lost=tuple(lost) or found)
 
 
-def _compared(repo: Indexed, before: Known, new: Known, terms: Terms) -> tuple[Finding, ...]:
+def _compared(repo: Indexed, before: Known, *, new: Known, terms: Terms) -> tuple[Finding, ...]:
     try:
         return compare(*gather(repo.known(*before), repo.known(*new), terms), terms)
     except IntegrityError as error:
