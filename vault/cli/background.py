@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from vault.app import background, jobs, state
 from vault.app.conninfo import redacted
+from vault.cli import interrupting
 from vault.cli.exit_codes import ExitCode
 from vault.cli.output import STDOUT, silence, writing
 from vault.cli.signalling import signalled
@@ -101,13 +102,17 @@ def start(invocation: Invocation, work: Work) -> tuple[StateDirectory, Begun]:
     place = wiring.repository_place(work.settings)
     terms = background.JobTerms(source=work.plan.source, repository=place, kind=work.kind, command=work.command)
     directory = state.state_directory(work.settings)
-    begun = background.begin(
-        directory,
-        terms,
-        lambda running: _work(invocation, work, running),
-        clock=wiring.SystemClock(),
-        entropy=wiring.system_entropy,
-    )
+    interrupting.hold()  # in the job as well: its record is there before what writes the end into it
+    try:
+        begun = background.begin(
+            directory,
+            terms,
+            lambda running: _work(invocation, work, running),
+            clock=wiring.SystemClock(),
+            entropy=wiring.system_entropy,
+        )
+    finally:
+        interrupting.let()
     return directory, begun
 
 
@@ -230,7 +235,7 @@ def _end(job: Job, begun: Begun, source: str) -> dict[str, Any]:
 
 
 def _work(caller: Invocation, work: Work, running: RunningJob) -> int:
-    """In the job's process, whose output is its log. Never raises; the record says how it ended."""
+    """In the job's process, whose output is its log, begun within `interrupting.hold`. Never raises; the record says how it ended."""
     from vault.app import wiring
     from vault.cli import joblog
     from vault.cli.failures import told
@@ -244,11 +249,16 @@ def _work(caller: Invocation, work: Work, running: RunningJob) -> int:
     out.talk(f"job {running.job.id}: backup of {work.plan.source} into {running.job.repository}")
     source, with_ping = work.plan.source, work.kind is not JobKind.SCHEDULE  # whose whole run has one
     try:
-        with signalled(work.settings, source, tell=out.insist, with_ping=with_ping) as heard:
-            heard.log = Path(running.job.log)
-            saved = heard.one(source, lambda: _saved(invocation, work, running))
-            heard.code = int(saved.code)
+        try:
+            interrupting.let()
+            with signalled(work.settings, source, tell=out.insist, with_ping=with_ping) as heard:
+                heard.log = Path(running.job.log)
+                saved = heard.one(source, lambda: _saved(invocation, work, running))
+                heard.code = int(saved.code)
+        finally:
+            interrupting.hold()
     except BaseException as failure:
+        interrupting.hold()  # one that came as it was to be held
         why = told(failure)
         out.error(why.message, why=why.why, fix=why.fix)
         error = JobError(code=why.code, message=why.message, why=why.why, fix=why.fix)

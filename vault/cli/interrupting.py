@@ -4,6 +4,7 @@ Raised within the import system, or within a lock's own `__enter__`, it would le
 it; so there it waits a moment. So it does below two things of CPython, as dataclasses and enums have them: `exec` of a text, after which
 the process ends by SIGINT whatever the exit code, and `__set_name__`, which before 3.12 makes a RuntimeError of whatever is raised. Raised within a destructor or a weak reference's callback it is swallowed by Python; then it comes again.
 Signals that come in a row are one interrupt: what it makes the command put in order is not itself interrupted by an impatient hand.
+Between `hold` and `let` none is raised: who has made a record of itself writes its end into it, whenever it is told to end.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ _RELEASED: Final = "gotit"
 _NEVER_S: Final = float("-inf")
 _raised_s: Final = [_NEVER_S]
 """When the last one was raised, by the clock that never goes back."""
+_held: Final = [False]
+_waits: Final = [False]
 
 
 def install() -> None:
@@ -40,6 +43,20 @@ def install() -> None:
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, interrupt)
     sys.unraisablehook = _swallowed
+
+
+def hold() -> None:
+    """From now on, also in a process forked from this one, an interrupt waits for `let`."""
+    _held[0] = True
+
+
+def let() -> None:
+    """Raises  KeyboardInterrupt: one came since `hold`"""
+    _held[0] = False
+    if _waits[0]:
+        _waits[0] = False
+        _raised_s[0] = time.monotonic()
+        raise KeyboardInterrupt
 
 
 def over() -> None:
@@ -60,7 +77,10 @@ def _swallowed(raised: Any) -> None:
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:
-    """A handler of signals. Raises  KeyboardInterrupt, now or soon, unless it was raised a moment ago"""
+    """A handler of signals. Raises  KeyboardInterrupt, now or soon, unless it was raised a moment ago, or waits for `let`"""
+    if _held[0]:
+        _waits[0] = True
+        return
     now_s = time.monotonic()
     if now_s - _raised_s[0] < _ROW_S:
         return

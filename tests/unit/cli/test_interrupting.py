@@ -76,6 +76,32 @@ def test_one_that_python_swallowed_comes_again() -> None:
     assert done.stderr == ""
 
 
+HELD = """
+import os, signal, time
+from vault.cli import interrupting
+interrupting.install()
+interrupting.hold()
+child = os.fork()
+for number in (signal.SIGTERM, signal.SIGINT):
+    os.kill(os.getpid(), number)
+    time.sleep(0.01)
+os.write(1, b"held ")
+try:
+    interrupting.let()
+except KeyboardInterrupt:
+    os.write(1, b"let ")
+interrupting.let()
+if child:
+    os.waitpid(child, 0)
+"""
+
+
+def test_one_that_is_held_comes_when_it_is_let_and_in_a_forked_process_too() -> None:
+    done = subprocess.run([sys.executable, "-c", HELD], capture_output=True, text=True, check=True)
+    assert sorted(done.stdout.split()) == ["held", "held", "let", "let"]
+    assert done.stderr == ""
+
+
 EXECUTED = """
 import os, signal, sys, time
 from vault.cli import interrupting
