@@ -854,7 +854,8 @@ RECORDS = {
     ),
     PIN: record(created=count, host=_note, reason=_note, sequence=_number, snapshot=id32, source=text),
     FINDINGS: record(
-        created=count, findings=_few(tuple_of(_note, _note, _note)), sequence=_number, snapshot=id32, source=text
+        created=count, findings=_few(tuple_of(_note, _note, _note)), holders=_few(_number), sequence=_number,
+        snapshot=id32, source=text,
     ),
     ACK: record(created=count, finding=id32, host=_note, reason=_note),
     DRILL: record(
@@ -878,6 +879,7 @@ def decode_upkeep(plain: bytes, kind: int) -> dict[str, Any]:
     elif kind == FINDINGS:  # [NOTE-2]
         pairs = [(code.encode(), subject.encode()) for code, subject, _text in value["findings"]]
         need(bool(pairs) and ascending(pairs), "findings do not ascend")
+        need(ascending([*value["holders"], value["sequence"]]), "holders are not numbers before its own that ascend")
     elif kind == DRILL:
         need(not (value["passed"] and value["mismatches"]), "it passed, and something differed")  # [NOTE-5]
     return dict(value)

@@ -220,13 +220,14 @@ pins = st.builds(
 _finding_lists = st.lists(st.builds(Finding, code=texts, subject=texts, text=texts), min_size=1, max_size=4).map(
     lambda drawn: tuple(found for _, found in sorted({(one.code, one.subject): one for one in drawn}.items()))
 )
+_numbers = st.sets(st.integers(1, U63), min_size=1, max_size=4).map(sorted)
 findings = st.builds(
-    Findings,
+    lambda numbers, **fields: Findings(holders=tuple(numbers[:-1]), sequence=numbers[-1], **fields),
+    _numbers,
     created_ms=counts,
     findings=_finding_lists,
     snapshot=snapshot_ids,
     source=texts,
-    sequence=st.integers(1, U63),
 )
 acks = st.builds(Ack, created_ms=counts, finding=snapshot_ids, host=texts, reason=texts)
 

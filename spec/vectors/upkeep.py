@@ -40,6 +40,7 @@ GOOD: dict[str, tuple[int, dict[str, Any]]] = {
         {
             "created": CREATED,
             "findings": [["ROWS_GONE", "public.orders", "1000 rows became 3"], ["TABLE_GONE", "public.users", "it is gone"]],
+            "holders": [3, 6],
             **OF,
         },
     ),
@@ -127,6 +128,13 @@ def _findings(c: Collection, case: Any) -> None:
     case(
         "findings", "text_too_long", "NOTE-1", "limit", "4097 bytes", findings=[["A", "x", "a" * (NOTE_BYTES_MAX + 1)]]
     )
+    case("findings", "no_holders", "NOTE-2", "ok", "other than of contents", holders=[])
+    wrong = {"descending": [6, 3], "twice": [3, 3], "itself": [7], "later": [3, 8], "0": [0]}
+    for name, holders in wrong.items():
+        case("findings", f"holders_{name}", "NOTE-2", "malformed", f"holders: {name}", holders=holders)
+    before = list(range(1, NOTES_MAX + 2))
+    case("findings", "holders_most", "NOTE-1", "ok", "1024 holders", holders=before[:-1], sequence=9999)
+    case("findings", "holders_too_many", "NOTE-1", "limit", "1025 holders", holders=before, sequence=9999)
     many = [["A", f"{number:04}", ""] for number in range(NOTES_MAX + 1)]
     case("findings", "most", "NOTE-1", "ok", "1024 findings", findings=many[:NOTES_MAX])
     case("findings", "too_many", "NOTE-1", "limit", "1025 findings", findings=many)

@@ -8,7 +8,6 @@ import pty
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -344,20 +343,6 @@ def test_killed_job_is_seen_and_the_next_one_starts_clean(project: Command, gate
 def test_job_that_is_told_to_end_says_so(project: Command, gate: Gate) -> None:
     job = started(project, **gate.environment)
     os.kill(job.pid, signal.SIGTERM)
-    ended = over(state_of(project), job.id)
-    assert (ended.exit_code, ended.error and ended.error.code) == (130, "INTERRUPTED")
-
-
-@pytest.mark.parametrize("pause_ms", [0, 1, 2, 4, 8])
-def test_job_that_is_told_to_end_as_soon_as_it_is_there_says_so(project: Command, gate: Gate, pause_ms: int) -> None:
-    folder = state_of(project).root / "jobs"
-    starting = Command(home=project.home, environment=gate.environment).start(*BACKGROUND)
-    while not list(folder.glob("*.json")):
-        assert starting.poll() is None, "no job came"
-    job = only(state_of(project))
-    time.sleep(pause_ms / 1000)
-    os.kill(job.pid, signal.SIGTERM)
-    starting.communicate()
     ended = over(state_of(project), job.id)
     assert (ended.exit_code, ended.error and ended.error.code) == (130, "INTERRUPTED")
 

@@ -6,11 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 
 import pytest
 
 from tests.cli.command import Command
+from tests.jobs_support import Gate, only, over, state_of
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 HAMMERED = 4
@@ -68,3 +70,20 @@ time.sleep(60)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=50, check=False)
     assert (done.returncode, done.stderr) == (-signal.Signals[name], "")
+
+
+@pytest.mark.parametrize("pause_ms", [0, 1, 2, 4, 8])
+def test_job_that_is_told_to_end_as_soon_as_it_is_there_says_so(pgvault_ready: Command, pause_ms: int) -> None:
+    gate = Gate(pgvault_ready.home)
+    state = state_of(pgvault_ready)
+    command = Command(home=pgvault_ready.home, environment=gate.environment)
+    starting = command.start("backup", "--dir", "home=.", "--background")
+    while not list((state.root / "jobs").glob("*.json")):
+        assert starting.poll() is None, "no job came"
+    job = only(state)
+    time.sleep(pause_ms / 1000)
+    os.kill(job.pid, signal.SIGTERM)
+    starting.communicate()
+    ended = over(state, job.id)
+    assert (ended.exit_code, ended.error and ended.error.code) == (130, "INTERRUPTED")
+    gate.remove()

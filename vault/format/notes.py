@@ -54,6 +54,7 @@ def encode_findings(findings: Findings) -> bytes:
         {
             "created": findings.created_ms,
             "findings": tuple((item.code, item.subject, item.text) for item in findings.findings),
+            "holders": findings.holders,
             "sequence": findings.sequence,
             "snapshot": findings.snapshot,
             "source": findings.source,
@@ -66,9 +67,11 @@ def decode_findings(data: bytes) -> Findings:
     """Raises  Malformed, LimitExceeded, Unsupported"""
     fields = Record.decode(data, what="findings", bytes_max=FILE_BYTES_MAX)
     rows = _few(fields.array("findings"), "findings")
+    holders = _few(fields.array("holders"), "findings: holders")
     findings = Findings(
         created_ms=fields.integer("created"),
         findings=tuple(_decode_finding(value) for value in rows),
+        holders=tuple(codec.integer_of(value, "findings: holders", low=1) for value in holders),
         snapshot=SnapshotId(fields.blob("snapshot", 32)),
         source=fields.text("source"),
         sequence=fields.integer("sequence", 1),
@@ -79,6 +82,8 @@ def decode_findings(data: bytes) -> Findings:
     keys = [(item.code, item.subject) for item in findings.findings]
     if not all(before < following for before, following in pairwise(keys)):
         raise Malformed("findings do not ascend")
+    if not all(before < following for before, following in pairwise((*findings.holders, findings.sequence))):
+        raise Malformed("findings: holders are not numbers before its own that ascend")
     return findings
 
 

@@ -33,10 +33,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """All that the guard found about one snapshot, at least one, ascending by (code, subject)."""
+    """All that the guard found about one snapshot, at least one, ascending by (code, subject).
+
+    holders  numbers of earlier snapshots of the source next to which contents are gone, ascending
+    """
 
     created_ms: int
     findings: tuple[Finding, ...]
+    holders: tuple[int, ...] = ()
     snapshot: SnapshotId
     source: str
     sequence: int

@@ -23,12 +23,14 @@ from vault.repo.state import Open
 class Remembered:
     """pins      oldest first; open: findings that nobody acknowledged; drills: the newest of each snapshot, oldest first
     places    source and number of each snapshot in `open`, which may be gone
+    holders   of each of these, numbers of earlier ones of its source that hold what is gone from it
     damaged   what is wrong with files of these kinds"""
 
     pins: Mapping[SnapshotId, tuple[Pin, ...]] = field(default_factory=dict)
     open: Mapping[SnapshotId, tuple[tuple[FindingId, Finding], ...]] = field(default_factory=dict)
     drills: Mapping[SnapshotId, DrillRecord] = field(default_factory=dict)
     places: Mapping[SnapshotId, tuple[str, int]] = field(default_factory=dict)
+    holders: Mapping[SnapshotId, frozenset[int]] = field(default_factory=dict)
     damaged: tuple[IntegrityError, ...] = ()
 
     def damaged_of(self, *kinds: FileKind) -> list[IntegrityError]:
@@ -105,13 +107,16 @@ def unanswered(repo: Open, *, files: Sequence[StoredFile] | None = None) -> Reme
     acks = load(repo, FileKind.ACK, decode_ack)
     acknowledged = {ack.finding for _, ack in acks.found}
     waiting: dict[SnapshotId, dict[FindingId, Finding]] = defaultdict(dict)
+    holders: dict[SnapshotId, frozenset[int]] = defaultdict(frozenset)
     for _, told in findings.found:
         for one in told.findings:
             number = finding_id(told.snapshot, one.code, one.subject)
             if number not in acknowledged:
                 waiting[told.snapshot][number] = one
+                holders[told.snapshot] |= {*told.holders}
     return Remembered(
         open={snapshot: tuple(several.items()) for snapshot, several in waiting.items()},
         places={told.snapshot: (told.source, told.sequence) for _, told in findings.found if told.snapshot in waiting},
+        holders=holders,
         damaged=(*findings.damaged, *acks.damaged),
     )

@@ -6,22 +6,23 @@ where the record cannot be written there is no snapshot either. Findings of a sn
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vault.errors import IntegrityError
 from vault.format.notes import encode_findings
 from vault.ids import SnapshotId
+from vault.limits import NOTES_MAX
 from vault.model import FileKind, Finding, Findings
 from vault.ops.guard import codes
 from vault.ops.guard.compare import bounded, compare, finding
 from vault.ops.guard.facts import Terms
 from vault.ops.guard.gather import gather
-from vault.ops.guard.references import Fault, holder, last_good, later_ones
+from vault.ops.guard.references import holders, last_good, later_ones, tells_of_contents
 from vault.ports import Entropy
 from vault.repo.lineage import Known, in_order
 from vault.repo.records import save
-from vault.repo.remembered import Remembered, is_unbroken, unanswered, unanswered_at_opening
+from vault.repo.remembered import Remembered, unanswered, unanswered_at_opening
 from vault.repo.state import Indexed, Open
 
 
@@ -53,7 +54,6 @@ def judged(
         return Judgement()
     next_to = {} if good is None else {good[0]: _compared(repo, good, new=new, terms=terms)}
     next_to |= {pair[0]: _of_contents(pair, _compared(repo, pair, new=new, terms=terms)) for pair in later}
-    known_faults = {(one.code, one.subject) for one in next_to.get(good[0], ())} if good is not None else set[Fault]()
     every = [
         one for found in reversed(next_to.values()) for one in found
     ]  # of one fault the last good one has the word
@@ -66,12 +66,14 @@ def judged(
         record = Findings(
             created_ms=now_ms,
             findings=found,
+            holders=_holders([*later, *([] if good is None else [good])], next_to),
             snapshot=snapshot,
             source=manifest.source,
             sequence=manifest.sequence,
         )
         save(repo.open, FileKind.FINDINGS, encode_findings(record), entropy=entropy)
-    told_by = good if known_faults or not found else next((pair for pair in later if next_to[pair[0]]), good)
+    is_told_by_good = good is not None and bool(next_to[good[0]])
+    told_by = good if is_told_by_good or not found else next((pair for pair in later if next_to[pair[0]]), good)
     lost = () if told_by is None else next_to.get(told_by[0], ())
     return Judgement(good=told_by, found=found, lost=tuple(lost) or found)
 
@@ -83,14 +85,15 @@ def _compared(repo: Indexed, before: Known, *, new: Known, terms: Terms) -> tupl
         return (finding(codes.NOT_COMPARED, "", f"snapshot {before[0].hex()[:12]}: {error.message}"),)
 
 
+def _holders(before: Iterable[Known], next_to: Mapping[SnapshotId, Iterable[Finding]]) -> tuple[int, ...]:
+    numbers = {manifest.sequence for id, manifest in before if any(map(tells_of_contents, next_to[id]))}
+    return tuple(sorted(numbers)[-NOTES_MAX:])
+
+
 def _of_contents(before: Known, found: Iterable[Finding]) -> tuple[Finding, ...]:
     """Next to a ruin, whose definitions may be what was mended."""
     where = f" (before: snapshot {before[0].hex()[:12]})"
-    return tuple(
-        finding(one.code, one.subject, one.text + where)
-        for one in found
-        if one.code in codes.OF_CONTENTS or one.code == codes.NOT_COMPARED
-    )
+    return tuple(finding(one.code, one.subject, one.text + where) for one in found if tells_of_contents(one))
 
 
 def warning(repo: Open, of: Known) -> str:
@@ -107,8 +110,8 @@ def warning(repo: Open, of: Known) -> str:
 
 
 def held(known: Sequence[Known], notes: Remembered, gone: Iterable[SnapshotId]) -> dict[SnapshotId, SnapshotId]:
-    """Of each selection the newest sound snapshot before one with open findings -> that one: what a forget leaves alone. So is the newest of
-    any kind if it has contents that are found to be gone.
+    """Of each selection the newest sound snapshot before one with open findings -> that one: what a forget leaves alone. So is each that
+    holds what is gone from that one.
 
     gone  recorded as forgotten. What is neither there nor forgotten never came, and holds nothing
     """
@@ -118,9 +121,6 @@ def held(known: Sequence[Known], notes: Remembered, gone: Iterable[SnapshotId]) 
         if ruin in there:
             earlier = [pair for pair in in_order(known) if pair[1].source == source and pair[1].sequence < sequence]
             newest = {manifest.selection: one for one, manifest in earlier if notes.is_sound(one, manifest)}
-            for selection in {manifest.selection for _, manifest in earlier}:
-                alike = [pair for pair in earlier if pair[1].selection == selection and is_unbroken(pair[1])]
-                before = holder(ruin, alike, notes)
-                newest |= {} if before is None else {f"{selection} before": before[0]}
-            kept |= {good: ruin for good in newest.values() if good not in kept}
+            having = [one for one, manifest in earlier if manifest.sequence in holders(notes, ruin)]
+            kept |= {good: ruin for good in (*newest.values(), *having) if good not in kept}
     return kept

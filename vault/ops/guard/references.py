@@ -6,7 +6,7 @@ snapshot right before is looked at too, and right before each ruin that lost som
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from vault.ids import SnapshotId
 from vault.model import Finding, Manifest
@@ -14,9 +14,6 @@ from vault.ops.guard import codes
 from vault.ops.project.backup_selection import closest
 from vault.repo.lineage import Known, in_order
 from vault.repo.remembered import Remembered, is_unbroken
-
-Fault = tuple[str, str]
-"""Code and subject."""
 
 
 def last_good(manifest: Manifest, known: Iterable[Known], notes: Remembered) -> Known | None:
@@ -32,22 +29,21 @@ def later_ones(manifest: Manifest, known: Iterable[Known], notes: Remembered, go
     after = 0 if good is None else good[1].sequence
     ruins = [pair for pair in _before(manifest, known) if is_unbroken(pair[1]) and not notes.is_sound(*pair)]
     later = [pair for pair in ruins if pair[1].sequence > after]
-    found = [closest(manifest.selection, later)]
-    found += [holder(one, [pair for pair in later if pair[1].sequence < own.sequence], notes) for one, own in later]
-    chosen = {pair[0]: pair for pair in found if pair is not None}
-    return sorted(chosen.values(), key=lambda pair: -pair[1].sequence)
+    numbers = {number for ruin, _ in later for number in holders(notes, ruin)}
+    newest = closest(manifest.selection, later)
+    chosen = [pair for pair in later if pair[1].sequence in numbers or pair == newest]
+    return sorted(chosen, key=lambda pair: -pair[1].sequence)
 
 
-def holder(ruin: SnapshotId, before: Sequence[Known], notes: Remembered) -> Known | None:
-    """The snapshot right before a ruin, if the ruin lacks contents that are in it. `before`: those of its source, oldest first"""
-    if not before or not (contents(notes, ruin) - contents(notes, before[-1][0])):
-        return None
-    return before[-1]
+def holders(notes: Remembered, ruin: SnapshotId) -> frozenset[int]:
+    """Numbers of the snapshots of its source that hold what is gone from it, until somebody answered for that."""
+    waits = any(tells_of_contents(one) for _, one in notes.open.get(ruin, ()))
+    return notes.holders.get(ruin, frozenset()) if waits else frozenset()
 
 
-def contents(notes: Remembered, snapshot: SnapshotId) -> set[Fault]:
-    """Faults of contents that nobody answered for."""
-    return {(one.code, one.subject) for _, one in notes.open.get(snapshot, ()) if one.code in codes.OF_CONTENTS}
+def tells_of_contents(one: Finding) -> bool:
+    """That they are gone from what comes later, or may be."""
+    return one.code in codes.OF_CONTENTS or one.code == codes.NOT_COMPARED
 
 
 def has_it(one: Finding, pair: Known, notes: Remembered) -> bool:

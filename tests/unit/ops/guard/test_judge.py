@@ -103,6 +103,27 @@ def test_what_only_a_ruin_holds_is_guarded_as_well(repo: Open) -> None:
     assert holder not in kept(repo)
 
 
+@pytest.mark.spec("NOTE-2", "RET-13")
+def test_what_is_lost_twice_is_guarded_twice(repo: Open) -> None:
+    """A table came with an open finding, and lost most of its rows two times: each time with the same code and subject."""
+    take(repo, GOOD)
+    days = [take(repo, with_new(b"", rows(3, count))).id for count in (900, 900, 400, 150, 150, 150)]
+    assert {days[1], days[2]} <= kept(repo).keys()
+    assert not {days[0], days[3], days[4]} & kept(repo).keys()
+    again = take(repo, with_new(rows(1, 100), rows(3, 150)))
+    assert found(again) == [(codes.ROWS_LOST, "public.new")]
+    answer(repo, waiting(repo, None))
+    assert set(kept(repo)) == {again.id}
+
+
+@pytest.mark.spec("RET-13")
+def test_what_came_between_two_losses_is_guarded(repo: Open) -> None:
+    """The sound one has most, and not what came after the first loss."""
+    good = take(repo, with_new(rows(1, 100), rows(3, 1000))).id
+    days = [take(repo, with_new(rows(1, 100), rows(seed, count))).id for seed, count in ((3, 300), (4, 450), (4, 100))]
+    assert set(kept(repo)) == {good, days[1], days[2]}
+
+
 def test_a_lasting_ruin_holds_one_snapshot_alone(repo: Open) -> None:
     good = take(repo, GOOD).id
     ruins = [take(repo, RUIN).id for _ in range(4)]
