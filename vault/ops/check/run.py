@@ -187,7 +187,7 @@ def _read_packs(
 
     done = 0
     try:
-        for size in ordered(lambda pack: reading.read(*pack), until_over(), threads=threads, ahead=threads):
+        for size in ordered(lambda pack: reading.read(*pack), until_over(), threads=threads, ahead=2 * threads):
             done += 1
             progress.advance(size)
         for _ in ordered(reading.finish, begun, threads=threads, ahead=threads):
