@@ -11,7 +11,7 @@ from tests.bucket_servers import BucketServer
 def status_of(server: BucketServer, path: str) -> int:
     """Of a request that nobody signed."""
     address = urlsplit(server.endpoint)
-    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=100)
     try:
         connection.request("GET", path)
         return connection.getresponse().status

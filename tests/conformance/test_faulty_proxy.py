@@ -29,7 +29,7 @@ def proxy(s3_server: BucketServer) -> Iterator[FaultyProxy]:
 
 def ask(endpoint: str, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
     address = urlsplit(endpoint)
-    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=100)
     try:
         connection.request(method, path, body, PUBLIC if method == "PUT" else {})
         answer = connection.getresponse()
@@ -51,7 +51,7 @@ def test_what_is_not_disturbed_passes_unchanged_and_is_counted(
 
 def test_one_connection_carries_many_requests(proxy: FaultyProxy, path: str) -> None:
     address = urlsplit(proxy.endpoint)
-    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=100)
     connection.connect()
     first = connection.sock
     for _ in range(3):

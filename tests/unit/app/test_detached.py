@@ -9,6 +9,8 @@ from pathlib import Path
 SCRIPT = """
 import os, sys, time
 from vault.app import detached
+if "late" not in sys.argv:
+    detached._HEARD_WITHIN_S = 60  # however slow the machine
 log = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
 def body(heard):

@@ -21,7 +21,7 @@ def test_a_command_that_waits_is_ended_with_all_that_it_started(tmp_path: Path) 
     started = tmp_path / "started"
     script = f"sleep 1000 & echo $! > {started}; sleep 1000"
     with pytest.raises(SecretUnavailable, match="within"):
-        secret.unattended(with_command(f"sh -c '{script}'"), patience_s=1.0)
+        secret.unattended(with_command(f"sh -c '{script}'"), patience_s=5.0)
     process = started.read_text().strip()
     deadline = time.monotonic() + 60
     while runs(process) and time.monotonic() < deadline:
