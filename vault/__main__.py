@@ -1,4 +1,4 @@
-"""`pgvault`, and `python -m vault`: ends quietly if it is interrupted before there is a command."""
+"""`pgvault`, and `python -m vault`: ends quietly if it is interrupted before there is a command, and at once when there was one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,26 @@ def main() -> NoReturn:
         from vault.cli.main import main as command
     except KeyboardInterrupt:
         sys.exit(130)
-    command()
+    try:
+        command()
+    except SystemExit as end:
+        _leave(end.code)
+
+
+def _leave(code: str | int | None) -> NoReturn:
+    """What a command holds, as an index of millions of objects, is not taken apart piece by piece; of one that was interrupted it is."""
+    import atexit
+    import os
+
+    if isinstance(code, int) and code != 130 and len(sys._current_frames()) == 1:
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                sys.exit(code)
+        atexit._run_exitfuncs()
+        os._exit(code)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

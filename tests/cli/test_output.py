@@ -50,10 +50,10 @@ def saved(pgvault_ready: Command) -> Command:
 
 
 def run_with_stdout(
-    command: Command, arguments: tuple[str, ...], redirection: str, *, password: str = PASSPHRASE
+    command: Command, arguments: tuple[str, ...], redirection: str, *, before: str = "", password: str = PASSPHRASE
 ) -> tuple[int, str]:
     """By a shell, which alone can start it with a closed output."""
-    done = run_in_shell(command, f'exec "$@" {redirection}', arguments, password=password)
+    done = run_in_shell(command, f'exec {before}"$@" {redirection}', arguments, password=password)
     return done.returncode, done.stderr
 
 
@@ -89,9 +89,10 @@ def test_closed_output_is_named_and_exits_1(saved: Command, arguments: tuple[str
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("buffering", ["", "env PYTHONUNBUFFERED=1 "], ids=["buffered", "not buffered"])
 @pytest.mark.parametrize("arguments", [("--help",), ("-V",), ("backup", "-h"), ("help", "errors")])
-def test_full_output_of_help_is_named(saved: Command, arguments: tuple[str, ...]) -> None:
-    code, said = run_with_stdout(saved, arguments, ">/dev/full")
+def test_full_output_of_help_is_named(saved: Command, arguments: tuple[str, ...], buffering: str) -> None:
+    code, said = run_with_stdout(saved, arguments, ">/dev/full", before=buffering)
     assert code == 1
     assert "cannot write to the standard output" in said
     assert "Traceback" not in said

@@ -241,9 +241,11 @@ def _report_error(invocation: Invocation, error: VaultError) -> int:
 
 
 def _report_output(invocation: Invocation, error: OSError) -> int:
-    """Help is written by click, which knows no place; a stdout that is full refuses once more."""
+    """Help is written by click, which knows no place. A full stdout refuses what it still holds once more; one without a buffer holds nothing."""
     try:
         with writing(STDOUT):
+            if _origin(error).startswith(f"{click.utils.__file__}:"):
+                raise error
             sys.stdout.flush()
     except VaultError as refused:
         return _report_error(invocation, refused)
