@@ -76,6 +76,12 @@ def test_a_file_that_leads_nowhere_is_left_out_and_another_failure_is_told(
     assert listed(root) == ["config", "packs/b", "packs/deep/c"], "a link to where nobody may look"
 
 
+def test_a_link_that_leads_round_to_itself_is_left_out_at_the_top_as_well(root: Path) -> None:
+    for place in ("circle", "packs/circle"):
+        os.symlink("circle", root / place)
+    assert listed(root) == ["config", "packs/a", "packs/b", "packs/deep/c"]
+
+
 def test_a_root_that_cannot_be_looked_at_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     held = Root(str(root))
 

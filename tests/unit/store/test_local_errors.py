@@ -159,6 +159,23 @@ def test_a_kernel_may_give_a_file_in_pieces(root: Path, monkeypatch: pytest.Monk
     assert store.get_range("packs/a", 10, 33) == bytes(range(10, 43))
 
 
+def test_a_file_that_is_cut_while_it_is_read_gives_no_range_that_is_short(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = LocalStore(root, os.urandom)
+    store.put("packs/a", bytes(range(100)))
+    whole = os.pread
+
+    def cut(descriptor: int, length: int, offset: int) -> bytes:
+        os.truncate(root / "packs/a", 60)
+        return whole(descriptor, length, offset)
+
+    monkeypatch.setattr(os, "pread", cut)
+    with pytest.raises(Malformed, match="packs/a is too short"):
+        store.get_range("packs/a", 50, 20)
+    assert store.get_range("packs/a", 50, 10) == bytes(range(50, 60))
+
+
 @pytest.mark.spec("STORE-8")
 def test_what_is_exactly_as_old_as_allowed_is_not_swept(root: Path) -> None:
     class Stopped(OsDisk):

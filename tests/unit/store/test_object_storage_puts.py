@@ -87,6 +87,27 @@ def test_a_range_of_nothing_lies_within_the_object() -> None:
     assert caught.value.why == "it has 4 bytes, bytes 5 to 5 are needed"
 
 
+@pytest.mark.spec("STORE-3")
+def test_a_range_is_asked_for_as_one_and_is_what_lies_there() -> None:
+    asked: list[str] = []
+
+    def answered(request: Message) -> Message:
+        asked.append(request.header("range"))
+        return answer(
+            206,
+            b"12",
+            Content_Range="bytes 1-2/4",
+            ETag='"a"',
+            Last_Modified="Thu, 01 Jan 2026 00:00:00 GMT",
+        )
+
+    with answering(URL, answered) as bucket:
+        store = ObjectStorage(bucket)
+        assert store.get_range("packs/a", 1, 2) == b"12"
+        assert store.network == ""
+    assert asked == ["bytes=1-2"]
+
+
 @pytest.mark.parametrize(("prefix", "what"), [("leases/", "leases/"), ("leases/a", "leases/"), ("", "the files")])
 def test_what_cannot_be_listed_is_named(prefix: str, what: str) -> None:
     def answered(request: Message) -> Message:

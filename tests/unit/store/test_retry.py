@@ -97,6 +97,16 @@ def test_broken_listing_goes_on_without_repeating_a_name() -> None:
     assert [file.name for file in found] == names
 
 
+def test_listing_that_never_begins_is_asked_for_as_often_as_anything_else() -> None:
+    slept: list[float] = []
+    with pytest.raises(Unavailable):
+        list(retrying(MemoryStore({"a": b""}), *unavailable("list", 1, 2, 3), slept=slept).list(""))
+    assert slept == [0.5, 1.0]
+    found = retrying(MemoryStore({"a": b""}), *unavailable("list", 1, 2), slept=slept).list("")
+    assert [file.name for file in found] == ["a"]
+    assert slept == [0.5, 1.0] * 2
+
+
 def test_fault_store_cuts_the_view_after_a_crash() -> None:
     memory = MemoryStore()
     store = FaultStore(memory, [Fault(kind="put", at=2, after=True, crash=True)])
