@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-from vault.model import Identity
+from vault.model import SchemaEntry
 from vault.model.words import counted, size
 from vault.ops.restore.plan.decision import Action, RowMode
 from vault.ops.restore.plan.steps import RestorePlan
 
 _NAMED_MAX: Final = 20
+_NOT_FORCED: Final = " NO FORCE ROW LEVEL SECURITY;"
+"""As the capture writes it, of a table that has policies or row-level security and whose owner need not obey them."""
 _MODES: Final = {
     RowMode.NEW: "into tables that are created",
     RowMode.MEMBER: "into tables of extensions",
@@ -27,7 +29,7 @@ def lines(plan: RestorePlan) -> Iterator[str]:
     yield f"into database {target.database} on PostgreSQL {target.version_num // 10000}, as {target.user}"
     apart = {at for steps in plan.exchanges for at in steps.exchange.entries}
     created = (at for at in plan.positions(Action.CREATE) if at not in apart)
-    kinds = Counter(_kind(plan.contents.items[at].identity) for at in created)
+    kinds = Counter(_kind(plan.contents.items[at].entry) for at in created)
     for kind, count in sorted(kinds.items(), key=lambda pair: (-pair[1], pair[0])):
         yield f"  {count} {kind}"
     yield from _others(plan)
@@ -46,9 +48,12 @@ def lines(plan: RestorePlan) -> Iterator[str]:
     yield from (f"warning: {warning}" for warning in plan.warnings)
 
 
-def _kind(identity: Identity) -> str:
+def _kind(entry: SchemaEntry) -> str:
     """As PostgreSQL calls it; a table has row-level security, and whether its owner obeys it, in an entry each."""
-    return f"{identity.desc}: {identity.sub}" if identity.sub == "FORCE" else identity.desc
+    if entry.identity.sub != "FORCE":
+        return entry.identity.desc
+    is_off = entry.definition.rstrip().endswith(_NOT_FORCED)
+    return f"{entry.identity.desc}: {'NO FORCE' if is_off else 'FORCE'}"
 
 
 def _others(plan: RestorePlan) -> Iterator[str]:

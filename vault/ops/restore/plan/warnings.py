@@ -16,6 +16,11 @@ from vault.ops.restore.plan.roles import RoleSteps
 OF_THE_DATABASE: Final = frozenset({"DATABASE", "DATABASE PROPERTIES"})
 """Entries about the source database itself; the target is a database of its own."""
 _NOT_APPLIED: Final = "not applied, because the target is a database of its own"
+_OF_INITDB: Final = {
+    "postgres": "default administrative connection database",
+    "template1": "default template for new databases",
+}
+"""Comments that these databases have from the start, in every major: nobody wrote them."""
 
 
 def warnings(contents: Contents, target: TargetFacts, *, roles: RoleSteps, picked: Picked) -> Iterator[str]:
@@ -53,17 +58,26 @@ def warnings(contents: Contents, target: TargetFacts, *, roles: RoleSteps, picke
 
 
 def _properties(database: Mapping[str, str | None], target: TargetFacts) -> Iterator[str]:
-    """What the source database has besides its contents, where a new database of the restoring role has it not."""
+    """What the source database has besides its contents, where neither the target nor a new database of the restoring role has it."""
+    there = target.properties
     owner, acl = database.get("owner"), database.get("datacl")
-    if owner not in (None, target.user):
+    if owner not in (None, there.get("owner") or target.user):
         yield f"owner {owner}"
-    if acl is not None and sorted(granted := json.loads(acl)) != [f"=Tc/{owner}", f"{owner}=CTc/{owner}"]:
-        yield f"privileges {', '.join(granted)}"
-    if (limit := database.get("datconnlimit")) not in (None, "-1"):
+    if acl is not None and _granted(acl) not in (
+        _granted(there.get("datacl")),
+        [f"=Tc/{owner}", f"{owner}=CTc/{owner}"],
+    ):
+        yield f"privileges {', '.join(json.loads(acl))}"
+    limit, tablespace, comment = (database.get(key) for key in ("datconnlimit", "tablespace", "comment"))
+    if limit not in (None, "-1", there.get("datconnlimit")):
         yield f"connection limit {limit}"
-    if database.get("datistemplate") == "true":
+    if database.get("datistemplate") == "true" and there.get("datistemplate") != "true":
         yield "the mark as a template"
-    if (tablespace := database.get("tablespace")) not in (None, "pg_default"):
+    if tablespace not in (None, "pg_default", there.get("tablespace")):
         yield f"tablespace {tablespace}"
-    if comment := database.get("comment"):
+    if comment and comment not in (there.get("comment"), _OF_INITDB.get(database.get("datname") or "")):
         yield f"comment {' '.join(comment.split())}"
+
+
+def _granted(acl: str | None) -> list[str]:
+    return [] if acl is None else sorted(json.loads(acl))

@@ -54,6 +54,15 @@ def test_a_whole_restore_is_counted() -> None:
     ]
 
 
+def test_row_security_that_an_owner_need_not_obey_is_not_called_forced() -> None:
+    parts = [part("TABLE s.t"), part("TABLE s.u"), part("TABLE s.v")]
+    for name, word in (("s.t", "NO FORCE"), ("s.u", "FORCE"), ("s.v", "NO FORCE")):
+        definition = f"ALTER TABLE ONLY {name} {word} ROW LEVEL SECURITY;\n"
+        parts.append(part(f"ROW SECURITY {name}", f"TABLE {name}", kind="table", sub="FORCE", definition=definition))
+    told = list(lines(planned(snapshot(*parts), None, target=TARGET)))
+    assert told[1:4] == ["  3 TABLE", "  2 ROW SECURITY: NO FORCE", "  1 ROW SECURITY: FORCE"]
+
+
 def test_a_replacement_names_what_goes_and_what_is_lost() -> None:
     beside = part("POLICY s.t.theirs", tag="t theirs")
     present = there(*changed(PARTS, "TABLE s.t", "FUNCTION s.f"), beside)

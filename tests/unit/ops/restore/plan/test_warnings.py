@@ -106,6 +106,11 @@ DATABASE: dict[str, tuple[dict[str, str | None], list[str]]] = {
     "no template": ({"datistemplate": "false"}, []),
     "tablespace": ({"tablespace": "fast"}, ["tablespace fast"]),
     "comment": ({"comment": "two\nlines"}, ["comment two lines"]),
+    "initdb's comment": ({"datname": "postgres", "comment": "default administrative connection database"}, []),
+    "that comment of another": (
+        {"datname": "app", "comment": "default administrative connection database"},
+        ["comment default administrative connection database"],
+    ),
 }
 
 
@@ -116,6 +121,21 @@ def test_what_the_database_has_besides_its_contents_is_said(case: str) -> None:
     prefix = "not applied, because the target is a database of its own: "
     assert [one.removeprefix(prefix) for one in found] == ["SECURITY LABEL DATABASE app", *expected]
     assert said(only("s.t"), database=database) == [], "it was not asked for"
+
+
+def test_what_the_target_has_too_is_not_lost() -> None:
+    same = {
+        "owner": "boss",
+        "datacl": json.dumps(["x=C/boss", "boss=CTc/boss"]),
+        "datconnlimit": "5",
+        "datistemplate": "true",
+        "tablespace": "fast",
+        "comment": "mine",
+    }
+    turned = {**same, "datacl": json.dumps(["boss=CTc/boss", "x=C/boss"])}
+    label = "not applied, because the target is a database of its own: SECURITY LABEL DATABASE app"
+    assert said(database=same, target=replace(RICH, properties=turned)) == [label]
+    assert len(said(database=same, target=replace(RICH, properties=dict.fromkeys(same)))) == 1 + len(same)
 
 
 def test_of_a_part_only_what_comes_is_said() -> None:
