@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -144,6 +145,20 @@ def test_a_restore_reaches_it_too(lilac: Command, stack: tuple[Cluster, int]) ->
     assert done.code == 0, done.err
     with cluster.connect() as connection:
         assert connection.execute("SELECT count(*) FROM notes").fetchone() == (9,)
+
+
+def test_a_restore_that_names_no_database_is_told_the_line_that_reaches_it(lilac: Command) -> None:
+    assert lilac("backup", "-q").code == 0
+    typed = ("restore", "latest", "--only", "public.notes", "--into-source", "--dry-run")
+    for rows in ((), ("--rows", "missing", "--where", "id = 1")):
+        done = lilac(*typed, *rows)
+        assert (done.code, "nothing to restore into" in done.err) == (2, True), done.err
+        line = done.err.partition(f"into the local database of {lilac.home}: pgvault ")[2].partition(";")[0]
+        assert line.endswith(" --local"), done.err
+        again = lilac(*shlex.split(line))
+        assert again.code == 0, again.err
+    folder = lilac("restore", "latest", "--only", "public.notes", "--dir", "migrations=there")
+    assert "pgvault restore latest --only public.notes --dir migrations=there --local" in folder.err
 
 
 def test_another_database_at_the_port_is_not_taken_for_the_projects(lilac: Command) -> None:

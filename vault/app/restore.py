@@ -9,11 +9,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vault.app import wiring
 from vault.app.backup_request import pairs
 from vault.app.database import ChosenDatabase, DatabaseFlags, flagged, of_configuration
+from vault.app.project import find_project
 from vault.app.settings import Settings, SourceSettings
 from vault.errors import NotThere, SourceError, Unreachable, UsageError
 from vault.model import Counts
@@ -72,8 +74,8 @@ class RestoreRequest:
         return self.flags.allow_cleartext
 
 
-def request(flags: RestoreFlags, settings: Settings) -> RestoreRequest:
-    """The database is the one of -d; with --into-source alone, that of the configuration.
+def request(flags: RestoreFlags, settings: Settings, *, typed: str = "pgvault restore SNAP") -> RestoreRequest:
+    """The database is the one of -d; with --into-source alone, that of the configuration. `typed`: for what to type next.
 
     Raises  UsageError: nothing to restore into, a password in a flag, a wrong pair, flags that exclude each other
     """
@@ -84,11 +86,16 @@ def request(flags: RestoreFlags, settings: Settings) -> RestoreRequest:
     if chosen is None and flags.into_source:
         chosen = of_configuration(settings, settings.chosen_source())
     if chosen is None and not directories:
-        raise UsageError("nothing to restore into", hint="add -d DATABASE, or --dir NAME=TARGET")
+        raise UsageError(
+            "nothing to restore into",
+            hint=_next(settings, section, typed=typed, else_add="-d DATABASE, or --dir NAME=TARGET"),
+        )
     if flags.schema_only and flags.data_only:
         raise UsageError("-s and -a exclude each other", hint="leave both out for definitions and rows")
     if chosen is None and (flags.only or flags.schema_only or flags.data_only):
-        raise UsageError("--only, -s and -a are about a database", hint="add -d DATABASE")
+        raise UsageError(
+            "--only, -s and -a are about a database", hint=_next(settings, section, typed=typed, else_add="-d DATABASE")
+        )
     if set(flags.only) == {"edge_functions"} and not directories:
         raise UsageError(
             "--only edge_functions selects nothing",
@@ -103,6 +110,19 @@ def request(flags: RestoreFlags, settings: Settings) -> RestoreRequest:
         directories=directories,
         flags=flags,
     )
+
+
+def _next(settings: Settings, section: SourceSettings, *, typed: str, else_add: str) -> str:
+    """What to type where no database is named: one that is known here, else `else_add`."""
+    if section.supabase is not None or section.database is not None:
+        return f"into the configured database: {typed} --into-source; into another: add {else_add}"
+    try:
+        project = find_project(Path.cwd(), settings.environment)
+    except UsageError:
+        project = None
+    if project is None:
+        return f"add {else_add}"
+    return f"into the local database of {project.root}: {typed} --local; into another: add {else_add}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -39,6 +40,12 @@ class Invocation:
 
             self._renderer = Renderer(json=self.json, quiet=self.quiet, verbosity=self.verbosity)
         return self._renderer
+
+    def typed(self, *more: str) -> str:
+        """The command as typed and `more`, as a line to type; without a password that stood in it."""
+        from vault.app.conninfo import redacted
+
+        return redacted(shlex.join(["pgvault", *self.arguments, *more]))
 
     def settings(self) -> Settings:
         """Raises  Misconfigured: the configuration file is wrong"""

@@ -45,7 +45,7 @@ def put_rows_back(invocation: Invocation, snapshot: str, flags: RestoreFlags, ro
     put_back.check(rows, flags)
     clock, out, settings = wiring.SystemClock(), invocation.renderer(), invocation.settings()
     started_ms = clock.now_ms()
-    asked = request(flags, settings)
+    asked = request(flags, settings, typed=invocation.typed())
     if rows.sample is None and sys.stdout.isatty() and not out.json:
         rows = replace(rows, sample=SAMPLE)
     with ExitStack() as stack:

@@ -114,6 +114,9 @@ def test_a_restore_goes_where_it_is_told_and_nowhere_else(lilac: Path) -> None:
         target(Settings(sources=section))
     with pytest.raises(UsageError, match="nothing to restore into"):
         target(Settings(environment={"PGHOST": "db"}), into_source=True)
+    with pytest.raises(UsageError) as configured:
+        target(Settings(sources=section))
+    assert configured.value.hint.startswith("into the configured database: pgvault restore SNAP --into-source; ")
 
 
 def test_a_source_that_is_not_configured_is_refused_or_told(lilac: Path) -> None:

@@ -104,7 +104,7 @@ def restore(invocation: Invocation, snapshot: str, **flags: Any) -> int:
     options = journey.RestoreFlags(**flags)
     clock, out, settings = wiring.SystemClock(), invocation.renderer(), invocation.settings()
     started_ms = clock.now_ms()
-    request = journey.request(options, settings)
+    request = journey.request(options, settings, typed=invocation.typed())
     from vault.ops.guard import judge
 
     opened, chosen, sources = wiring.open_among(settings, snapshot)
