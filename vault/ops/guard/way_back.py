@@ -79,11 +79,7 @@ def ways_back(
     found: dict[SnapshotId, str] = {}
     for (source, selection), ruin in newest.items():
         earlier = [pair for pair in in_order(known) if pair[1].source == source and pair[1].sequence < ruin.sequence]
-        its = [
-            (row.finding, _good(row.finding, selection, earlier, notes))
-            for row in rows
-            if row.snapshot == ruin.snapshot
-        ]
+        its = [(row.finding, _good(row, selection, earlier, notes)) for row in rows if row.snapshot == ruin.snapshot]
         good = next((pair for _, pair in its if pair is not None), None)
         if good is not None:
             there = [one for one, pair in its if pair is not None and pair[0] == good[0]]
@@ -91,10 +87,10 @@ def ways_back(
     return found
 
 
-def _good(one: Finding, selection: str, earlier: Sequence[Known], notes: Remembered) -> Known | None:
+def _good(row: Waiting, selection: str, earlier: Sequence[Known], notes: Remembered) -> Known | None:
     """Where what a finding says is gone was last: of contents in a ruin too, in which other things were found."""
-    if one.code in codes.OF_CONTENTS:
-        return closest(selection, [pair for pair in earlier if has_it(one, pair, notes)])
+    if row.finding.code in codes.OF_CONTENTS:
+        return closest(selection, [pair for pair in earlier if has_it(row.finding, pair, notes, row.snapshot)])
     return closest(selection, [pair for pair in earlier if notes.is_sound(*pair)])
 
 

@@ -59,6 +59,12 @@ def narrowing(text: str) -> dict[str, tuple[str, ...]]:
     return {name: tuple(map(str, patterns)) for name, patterns in lists if isinstance(patterns, list)}
 
 
+def excluded(text: str) -> tuple[str, ...]:
+    """The patterns of files that were to be left out, the last that fits deciding."""
+    patterns = _read(text).get("exclude")
+    return tuple(map(str, patterns)) if isinstance(patterns, list) else ()
+
+
 def described(text: str) -> str:
     """What tells the snapshots of one source apart: `the database with migrations`, `documents, --exclude *.log`."""
     what = _read(text)
