@@ -214,17 +214,17 @@ def test_passphrase_command_that_prints_nothing_is_an_error_of_the_record(projec
 
 
 def test_database_that_never_answers_ends_the_job(project: Command) -> None:
-    (project.home / "pgvault.toml").write_text('[background]\nwait = "1s"\n')
+    (project.home / "pgvault.toml").write_text('[background]\nwait = "6s"\n')
     done = project("backup", "--background", "-d", "postgresql://nobody@127.0.0.1:1/none", "--json")
     assert done.code == 0
     ended = over(state_of(project), done.json()["job"])
     assert (ended.exit_code, ended.healthy_ms) == (6, None)
     assert ended.error is not None
     assert ended.error.code == "SOURCE_UNREACHABLE"
-    assert "within 1 s" in ended.error.message
+    assert "within 6 s" in ended.error.message
     assert "127.0.0.1" in ended.error.why
     log = Path(ended.log).read_text()
-    assert "Z waiting for the database, 1 s at most" in log
+    assert "Z waiting for the database, 6 s at most" in log
     assert "next:" in log.splitlines()[-1]
 
 
