@@ -114,7 +114,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     ),
     "diff": result(
         before=SIDE, after=SIDE, equal=TRUTH, files=named(named(FOUND)), tables=named(CHANGED_TABLE), entries=named(FOUND), privileges=named(FOUND),
-        extensions=named(FOUND), meanings=named(FOUND), database=named(FOUND), roles=named(FOUND), memberships=named(FOUND), settings=named(FOUND),
+        extensions=named(FOUND), meanings=named(FOUND), database=named(FOUND), database_itself=named(FOUND), roles=named(FOUND), memberships=named(FOUND), settings=named(FOUND),
         tablespaces=named(FOUND), parameters=named(FOUND), sequences=named(FOUND), large_objects=named(FOUND),
         not_compared=listed(fields(what=TEXT, why=TEXT, fix=TEXT)), duration_s=SECONDS,
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +170,32 @@ def test_live_is_compared_as_a_snapshot_that_leaves_nothing(own: Days) -> None:
     left = [path for path in (own.pgvault.home / ".cache").rglob("*") if "live" in path.parts and path.name != "lock"]
     assert [path for path in left if path.is_file()] == []
     assert own.pgvault("snapshots", "--json").json()["snapshots"][-1]["sequence"] == 2
+
+
+def test_a_copy_under_another_name_does_not_differ(own: Days) -> None:
+    """What each of two databases has for itself is told, and counts for nothing; what contents depend on counts."""
+    own.run(f"COMMENT ON DATABASE {own.database} IS 'mine'; ALTER DATABASE {own.database} CONNECTION LIMIT 7")
+    own.run(f"ALTER DATABASE {own.database} SET work_mem = '5MB'")
+    own.backup()
+    copy = own.cluster.createdb()
+    done = own.pgvault("restore", "latest", "-d", own.cluster.dsn(copy), "--yes")
+    assert done.code == 0, done.err
+    live = ("latest", "--live", "-d", own.cluster.dsn(copy), "--exit-code")
+    lacking = own.diff(*live)
+    assert (lacking.code, lacking.out) == (3, ""), lacking.out
+    assert f"comment: mine -> none; datconnlimit: 7 -> -1; datname: {own.database} -> {copy}" in lacking.err
+    line = lacking.err.partition("  next: pgvault ")[2].partition("\n")[0]
+    again = own.pgvault(*(str(own.files).join(word.split("PATH")) for word in shlex.split(line)))
+    assert (again.code, again.out) == (0, ""), again.err
+    told = conforming(own.diff(*live, "--dir", f"lib={own.files}", "--json").json(), "diff")
+    assert (told["equal"], set(told["database_itself"])) == (True, {"comment", "datconnlimit", "datname"})
+
+
+def test_a_comment_that_the_same_database_got_is_a_difference(own: Days) -> None:
+    own.run(f"COMMENT ON DATABASE {own.database} IS 'mine'")
+    done = own.diff("latest", "--live", "-d", own.dsn, "--dir", f"lib={own.files}", "--exit-code")
+    assert (done.code, "~ database comment" in done.out) == (20, True), done.out
+    assert "differs: 1 property of the database, 1 definition" in done.err
 
 
 def test_live_writes_nothing_on_the_server(two: Days) -> None:

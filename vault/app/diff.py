@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vault.app import wiring
+from vault.app.source_here import directories_of
 from vault.errors import NotThere, UsageError
 from vault.model.words import nearest
 from vault.sql.names import one_line, show_name, split_name
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from vault.app.database import DatabaseFlags
     from vault.app.settings import Settings
     from vault.model import TableName
+    from vault.ops.diff.found import Live
     from vault.ops.diff.scratch import Scratch
     from vault.ops.diff.summary import Comparison
     from vault.ports import Progress
@@ -32,6 +34,7 @@ class DiffRequest:
 
     live         compare with this database instead
     directories  with it: NAME=PATH, as typed
+    typed        the command, for what to type next
     """
 
     before: str
@@ -40,6 +43,7 @@ class DiffRequest:
     live: DatabaseFlags | None = None
     directories: tuple[str, ...] = ()
     allow_cleartext: bool = False
+    typed: str = "pgvault diff A --live"
 
 
 @contextmanager
@@ -64,6 +68,7 @@ def _with_live(
     settings: Settings, request: DiffRequest, flags: DatabaseFlags, *, progress: Progress
 ) -> Iterator[Comparison]:
     from vault.app import live
+    from vault.ops.diff.found import Live
 
     chosen = live.chosen_database(settings, flags, command="diff --live")
     opened = wiring.open_repository(settings)
@@ -85,11 +90,12 @@ def _with_live(
         progress=progress,
     ) as (indexed, live_id):
         before, after = indexed.known(before_id, manifest), indexed.snapshot(live_id)
-        yield comparison(settings, before, after, tables=request.tables, live=True)
+        told = Live(typed=request.typed, places=directories_of(settings, manifest.source))
+        yield comparison(settings, before, after, tables=request.tables, live=told)
 
 
 def comparison(
-    settings: Settings, before: Snapshot, after: Snapshot, *, tables: Sequence[str], live: bool = False
+    settings: Settings, before: Snapshot, after: Snapshot, *, tables: Sequence[str], live: Live | None = None
 ) -> Comparison:
     """Raises  NotThere: no such table; UsageError: it is no table's name"""
     from vault.ops.diff.rows import KEY_BYTES

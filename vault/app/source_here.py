@@ -97,12 +97,12 @@ def ways_of(settings: Settings, known: Collection[Known]) -> dict[str, Way]:
             named = "" if manifest.database is None else manifest.database.server.database
             ways[manifest.source] = Way(
                 database=typed_again(settings, DatabaseFlags(), manifest.source, named=named),
-                directories=_directories(settings, manifest.source),
+                directories=directories_of(settings, manifest.source),
             )
     return ways
 
 
-def _directories(settings: Settings, source: str) -> Mapping[str, str]:
+def directories_of(settings: Settings, source: str) -> Mapping[str, str]:
     """Where the source's directories lie, as far as the configuration or the project around says it."""
     section = settings.sources.get(source, SourceSettings())
     if section.directories is not None:

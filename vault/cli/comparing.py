@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from vault.cli import about, jsonout, progress
 from vault.limits import MIB
 from vault.model.words import counted
+from vault.ops.diff.found import OWN
 from vault.pipeline.copytext import unescape
 from vault.sql.names import one_line, show_name
 
@@ -29,6 +30,10 @@ _SHOWN_MAX: Final = 60
 """Characters of a value in text."""
 _BARE: Final = re.compile(r"-?[0-9][0-9.]*")
 _SIGNS: Final = {"added": "+", "removed": "-", "changed": "~"}
+_WORDS: Final = {
+    "database": ("property of the database", "properties of the database"),
+}
+"""Of kinds whose names are no words for one and several of them."""
 
 
 # --- text ----------------------------------------------------------------------------------------
@@ -38,9 +43,17 @@ def draw(out: Renderer, found: Comparison, *, stat: bool) -> bool:
     """Whether anything differs."""
     _draw_head(out, found)
     kinds: Counter[str] = Counter()
+    own: list[str] = []
     for one in found.found():
-        kinds[one.kind] += 1
-        _draw_found(out, one, stat=stat)
+        if one.kind == OWN:
+            own += one.details
+        else:
+            kinds[one.kind] += 1
+            _draw_found(out, one, stat=stat)
+    if own:
+        out.talk(
+            f"note: these are two databases, each with properties of its own, which count for nothing: {'; '.join(own)}"
+        )
     tables = 0
     rows: list[tuple[str, ...]] = []
     for changes in found.rows():
@@ -176,17 +189,21 @@ def _shown(field: bytes) -> str:
 
 def _draw_end(out: Renderer, found: Comparison, kinds: Counter[str], tables: int) -> None:
     _draw_not_compared(out, found)
-    parts = [counted(number, kind) for kind, number in sorted(kinds.items()) if kind != "privileges"]
+    parts = [
+        counted(number, *_WORDS.get(kind, (kind,))) for kind, number in sorted(kinds.items()) if kind != "privileges"
+    ]
     parts += [f"privileges of {counted(kinds['privileges'], 'object')}"] if kinds["privileges"] else []
     parts += [f"rows or columns of {counted(tables, 'table')}"] if tables else []
     out.talk(f"differs: {', '.join(parts)}" if parts else "nothing differs")
 
 
 def _draw_not_compared(out: Renderer, found: Comparison) -> None:
+    fixes: dict[str, None] = {}
     for one in found.not_compared():
-        out.insist(f"not compared: {one.what}: {one.why}{f' ({one.fix})' if one.fix else ''}")
-        if one.fix:
-            out.insist(f"  next: {one.fix}")
+        out.insist(f"not compared: {one.what}: {one.why}")
+        fixes |= {one.fix: None} if one.fix else {}
+    for fix in fixes:
+        out.insist(f"  next: {fix}")
 
 
 # --- JSON ----------------------------------------------------------------------------------------
@@ -197,6 +214,7 @@ _GROUPS: Final = {
     "extension": "extensions",
     "meaning": "meanings",
     "database": "database",
+    OWN: "database_itself",
     "role": "roles",
     "membership": "memberships",
     "setting": "settings",
@@ -224,7 +242,7 @@ def json_lines(out: Renderer, found: Comparison, *, stat: bool, since: tuple[Clo
             tables[show_name(changes.name)] = _table(changes, counts)
             for row in changes if not stat else ():
                 out.json_line(_row_line(changes, row))
-    equal = not (files or tables or any(groups.values()))
+    equal = not (files or tables or any(group for name, group in groups.items() if name != _GROUPS[OWN]))
     clock, started_ms = since
     out.json_line(
         jsonout.result(

@@ -94,6 +94,7 @@ def diff(
         live=flags if live else None,
         directories=directories,
         allow_cleartext=allow_cleartext,
+        typed=invocation.typed(),
     )
     with _compared(invocation, request) as found:
         if form == "sql":

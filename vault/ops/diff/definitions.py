@@ -12,7 +12,8 @@ from typing import Final
 
 from vault.model import Address, CatalogFacts, EntryItem, SchemaEntry
 from vault.model.meaning import are_counts_comparable, caller, meanings
-from vault.ops.diff.found import ChangeKind, FoundChange, change_of, turned
+from vault.ops.diff.found import OWN, ChangeKind, FoundChange, change_of, turned
+from vault.ops.diff.tables import same_database
 from vault.repo import differing
 from vault.repo.snapshot import Snapshot
 from vault.sql.in_force import Grant, Privileges
@@ -20,6 +21,10 @@ from vault.sql.in_force import Grant, Privileges
 _MEMBER: Final = "e"
 """pg_depend's letter for members of extensions."""
 _SKIPPED: Final = frozenset({"ACL"})
+_OWN_PROPERTIES: Final = frozenset(
+    {"comment", "datacl", "datallowconn", "datconnlimit", "datistemplate", "datname", "owner", "tablespace"}
+)
+"""What a restore does not bring, because its target is a database of its own."""
 _FIELDS: Final = ("owner", "namespace", "tablespace", "table_access_method")
 _WORDS: Final = {
     "A": "ALTER SYSTEM",
@@ -42,8 +47,10 @@ _WORDS: Final = {
 
 
 def definitions(before: Snapshot, after: Snapshot) -> Iterator[FoundChange]:
-    """By object. Raises  IntegrityError"""
-    pairs = sorted(_changed(before, after), key=lambda pair: _order(pair[0] or pair[1]))
+    """By object. Of two databases not the definition of each, which carries its name: `catalog` has what it says. Raises  IntegrityError"""
+    apart = not same_database(before, after)
+    changed = (pair for pair in _changed(before, after) if not (apart and _is_of_the_database(pair[0] or pair[1])))
+    pairs = sorted(changed, key=lambda pair: _order(pair[0] or pair[1]))
     was = before.entries([old for old, _ in pairs if old is not None])
     now = after.entries([new for _, new in pairs if new is not None])
     for old, new in pairs:
@@ -55,6 +62,12 @@ def definitions(before: Snapshot, after: Snapshot) -> Iterator[FoundChange]:
 def _changed(before: Snapshot, after: Snapshot) -> Iterator[tuple[EntryItem | None, EntryItem | None]]:
     pairs = differing.entries(before, after)
     return (pair for pair in pairs if all(item is None or item.identity.desc not in _SKIPPED for item in pair))
+
+
+def _is_of_the_database(item: EntryItem | None) -> bool:
+    assert item is not None, "one of a pair is there"
+    is_comment = item.identity.kind == "database" and item.identity.desc == "COMMENT"
+    return is_comment or item.identity.desc in ("DATABASE", "DATABASE PROPERTIES")
 
 
 def _order(item: EntryItem | None) -> tuple[tuple[str, ...], str, tuple[str, ...], str]:
@@ -110,7 +123,7 @@ def catalog(before: Snapshot, after: Snapshot) -> Iterator[FoundChange]:
     yield from _privileges(was, now, version_num=min(versions))
     yield from _extensions(was, now)
     yield from _meanings(was, now, versions=versions)
-    yield from _database(was, now)
+    yield from _database(was, now, apart=not same_database(before, after))
 
 
 def _privileges(before: CatalogFacts, after: CatalogFacts, *, version_num: int) -> Iterator[FoundChange]:
@@ -175,11 +188,13 @@ def _meanings(before: CatalogFacts, after: CatalogFacts, *, versions: tuple[int,
             )
 
 
-def _database(before: CatalogFacts, after: CatalogFacts) -> Iterator[FoundChange]:
+def _database(before: CatalogFacts, after: CatalogFacts, *, apart: bool) -> Iterator[FoundChange]:
+    """`apart`: they are two, of which each has a name, an owner and so on of its own."""
     was: Mapping[str, str | None] = before.database
     now: Mapping[str, str | None] = after.database
     for key in sorted(was.keys() & now.keys()):
         if was[key] != now[key]:
+            kind = OWN if apart and key in _OWN_PROPERTIES else "database"
             yield FoundChange(
-                kind="database", name=key, change=ChangeKind.CHANGED, details=(turned(key, was[key], now[key]),)
+                kind=kind, name=key, change=ChangeKind.CHANGED, details=(turned(key, was[key], now[key]),)
             )

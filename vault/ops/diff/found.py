@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from vault.model import Address
 
 V = TypeVar("V")
+OWN: Final = "own property"
+"""Kind of what each of two databases has for itself, whatever their contents are: told, and no difference of the contents."""
 
 
 class ChangeKind(str, Enum):
@@ -21,8 +25,8 @@ class ChangeKind(str, Enum):
 class FoundChange:
     """One thing that differs.
 
-    kind     definition, privileges, extension, meaning, database, role, membership, setting, tablespace, parameter, sequence,
-             large object, file
+    kind     definition, privileges, extension, meaning, database, own property, role, membership, setting, tablespace, parameter,
+             sequence, large object, file
     name     what it is called among those of its kind; of a file: its path, in the directory `place`
     details  what changed, as sentences' parts: `owner: a -> b`, `gained: SELECT to anon`
     diff     lines of a unified diff of its text, or the whole text of what came or went, each line with its sign
@@ -35,6 +39,19 @@ class FoundChange:
     diff: tuple[str, ...] = ()
     place: str = ""
     about: Address | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """That a live database is compared with. `typed`: the command that asked for it; `places`: where directories are, by name."""
+
+    typed: str
+    places: Mapping[str, str] = field(default_factory=dict)
+
+    def with_directories(self, names: Iterable[str]) -> str:
+        """The line to type that compares these too."""
+        pairs = (shlex.quote(f"{name}={self.places.get(name, 'PATH')}") for name in names)
+        return " ".join([self.typed, *(f"--dir {pair}" for pair in pairs)])
 
 
 def change_of(before: V | None, after: V | None) -> ChangeKind:

@@ -11,7 +11,7 @@ from itertools import chain
 from vault.model import Address, TableName
 from vault.ops.diff import definitions, files, uncompared
 from vault.ops.diff.as_sql import as_patch
-from vault.ops.diff.found import FoundChange
+from vault.ops.diff.found import FoundChange, Live
 from vault.ops.diff.roles import roles
 from vault.ops.diff.rows import ChangeCounts, TableChanges, changed_tables
 from vault.ops.diff.scratch import Scratch
@@ -23,7 +23,7 @@ class Comparison:
     """Ask `not_compared` when the others are used up.
 
     tables       only these, their definitions and rows; None: everything
-    live         `after` is what a live database holds now, with the directories that are known here
+    live         `after` is what a live database holds now, with the directories of which it is known where they are
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class Comparison:
         after: Snapshot,
         *,
         tables: Collection[TableName] | None,
-        live: bool = False,
+        live: Live | None = None,
         scratch: Scratch,
         key: bytes,
     ) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from vault.model import Address, State, TableName
-from vault.ops.diff.found import ChangeKind, FoundChange
+from vault.ops.diff.found import ChangeKind, FoundChange, Live
 from vault.ops.diff.rows import TableChanges
 from vault.ops.project.backup_selection import narrowed
 from vault.repo.snapshot import Snapshot
@@ -48,15 +48,16 @@ def database(before: Snapshot, after: Snapshot) -> Iterator[Uncompared]:
         yield Uncompared(what="database", why=f"{_named(after if there[0] else before)} holds none")
 
 
-def directories(before: Snapshot, after: Snapshot, *, live: bool) -> Iterator[Uncompared]:
+def directories(before: Snapshot, after: Snapshot, *, live: Live | None) -> Iterator[Uncompared]:
     """As `database`. `live`: `after` has those of which it is known where they are."""
     sides = [snapshot.manifest.directories.keys() for snapshot in (before, after)]
-    for name in sorted(sides[0] ^ sides[1]):
-        if live:
+    names = sorted(sides[0] ^ sides[1])
+    for name in names:
+        if live is not None:
             yield Uncompared(
                 what=f"directory {name}",
                 why="nothing says where it is now, or it is not there",
-                fix=f"diff --dir {name}=PATH",
+                fix=live.with_directories(names),
             )
         else:
             without = after if name in sides[0] else before
