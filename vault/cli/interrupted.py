@@ -12,6 +12,7 @@ from vault.cli.failures import Told, told
 
 if TYPE_CHECKING:
     from vault.app.restore import PlannedRestore
+    from vault.ids import SnapshotId
 
 _SNAPSHOTS: Final = "every snapshot that `pgvault snapshots` lists is whole"
 _NOTHING: Final = "nothing was changed"
@@ -37,9 +38,11 @@ STANDS: Final[Mapping[str, str]] = {
 """By command, where it says nothing better itself, as `restore` does once it writes."""
 
 
-def interrupted(command: str | None, arguments: Sequence[str]) -> Told:
-    """`command`: the one that was found; `arguments`: all that was typed, which is what to type to go on."""
+def interrupted(command: str | None, arguments: Sequence[str], *, done: str = "") -> Told:
+    """`command`: the one that was found; `arguments`: all that was typed, which is what to type to go on; `done`: what is over already."""
     failure = told(KeyboardInterrupt())
+    if done:
+        return replace(failure, why=done)
     if command is None or command not in STANDS:
         return failure
     return replace(failure, why=STANDS[command], fix=redacted(f"to go on: pgvault {shlex.join(arguments)}"))
@@ -53,15 +56,29 @@ class InPart:
     again: str
 
 
-def restored_in_part(planned: PlannedRestore, arguments: Sequence[str]) -> InPart:
-    """A new database has to be made anew, for only an empty one takes a whole snapshot; what was there before is gone on with."""
+def naming(arguments: Sequence[str], word: str, snapshot: SnapshotId) -> list[str]:
+    """As typed, with the snapshot that `word` meant by its id: another one may be the latest by now."""
+    words = list(arguments)
+    if words.count(word) == 1:
+        words[words.index(word)] = snapshot.hex()[:12]
+    return words
+
+
+def restored_in_part(planned: PlannedRestore, arguments: Sequence[str], *, was_at: str) -> InPart:
+    """A new database has to be made anew, for only an empty one takes a whole snapshot; what was there before is gone on with.
+
+    was_at  how far the restore came; empty if it had not begun
+    """
     same = redacted(shlex.join(["pgvault", *arguments]))
+    if not was_at:
+        return InPart(stands="nothing was changed", again=f"to go on: {same}")
     if planned.plan is None:
-        return InPart(stands="the directories hold a part of the snapshot", again=f"to go on: {same}")
+        return InPart(stands=f"the directories hold a part of the snapshot: {was_at}", again=f"to go on: {same}")
     name = planned.plan.target.database
     if not planned.plan.fresh:
-        return InPart(stands=f"database {name} is as it was, but for what had come", again=f"to go on: {same}")
-    stands = f"database {name} holds a part of the snapshot, and has to be made anew"
+        stands = f"what had come into database {name} stays, and the rest of it is as it was: {was_at}"
+        return InPart(stands=stands, again=f"to go on: {same}")
+    stands = f"database {name} holds a part of the snapshot, and has to be made anew: {was_at}"
     if planned.request.flags.local or planned.request.flags.linked:
         return InPart(stands=stands, again=f"when it is empty again: {same}")
     words = [*client_words(planned.request.conninfo or ""), name]

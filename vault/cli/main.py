@@ -146,7 +146,8 @@ def run(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         from vault.cli.interrupted import interrupted
 
-        return _report(invocation, interrupted(context.invoked_subcommand if context else None, arguments))
+        command = context.invoked_subcommand if context else None
+        return _report(invocation, interrupted(command, arguments, done=invocation.done))
     except BrokenPipeError:
         silence(sys.stdout)
         return ExitCode.OK

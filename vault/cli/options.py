@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 class Invocation:
     """What this call of the program was asked for globally. The last mention of an option wins. `arguments`: as typed.
 
+    done   what is done by now, where who interrupts comes too late to stop it; empty before
     names  what may stand for a parameter, where a shell asks at TAB
     """
 
@@ -31,6 +32,7 @@ class Invocation:
     repository: str | None = None
     source: str | None = None
     arguments: tuple[str, ...] = ()
+    done: str = ""
     names: Callable[[click.Parameter, click.Context, str], list[CompletionItem]] | None = None
     _renderer: Renderer | None = field(default=None, repr=False)
 

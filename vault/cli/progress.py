@@ -212,12 +212,9 @@ class Heard:
     def event(self, kind: str, text: str) -> None:
         self._progress.event(kind, text)
 
-    @property
-    def has_begun(self) -> bool:
-        return bool(self._stage)
-
-    def so_far(self) -> str:
+    def was_at(self) -> str:
+        """Empty if nothing had begun. Rows that were sent are not there before their table is whole."""
         if not self._stage:
-            return "nothing was changed"
-        rows = f"{counted(self._rows, 'row')} had come" if self._rows else "no row had come"
-        return f"it was at: {self._stage}; {rows}; what has come stays"
+            return ""
+        rows = f", after {counted(self._rows, 'row')} had been sent" if self._rows else ""
+        return f"the restore was at its step: {self._stage}{rows}"

@@ -17,6 +17,7 @@ from vault.app.conninfo import redacted
 from vault.app.restore import RestoreFlags, RestoreRequest, request
 from vault.cli import about, asking, jsonrows, progress
 from vault.cli.exit_codes import ExitCode
+from vault.cli.interrupted import naming
 from vault.errors import Interrupted
 from vault.model.put_back import Fate, SampleRow
 from vault.model.words import counted
@@ -67,7 +68,10 @@ def put_rows_back(invocation: Invocation, snapshot: str, flags: RestoreFlags, ro
         planned.require_allowed()
         if planned.plan.written:
             asking.required(out, "Put rows back as shown?", yes=flags.yes, nothing="nothing was put back")
-        done = _run(planned)
+        done = _run(planned, naming(invocation.arguments, snapshot, opened.good.id))
+        invocation.done = (
+            f"the rows were put back; only the report was cut off; what undoes it: {done.undo}" if done.undo else ""
+        )
     duration_s = max(0, clock.now_ms() - started_ms) / 1000
     if out.json:
         out.json_line(jsonrows.put_back(done, duration_s))
@@ -77,11 +81,12 @@ def put_rows_back(invocation: Invocation, snapshot: str, flags: RestoreFlags, ro
     return ExitCode.OK if done.is_whole else ExitCode.RESTORE_INCOMPLETE
 
 
-def _run(planned: PlannedPutBack) -> PutBack:
+def _run(planned: PlannedPutBack, typed: Sequence[str]) -> PutBack:
     try:
         return planned.run()
     except KeyboardInterrupt as stop:
-        raise Interrupted("interrupted", why="nothing was changed", hint="run the command again") from stop
+        again = redacted(shlex.join(["pgvault", *typed]))
+        raise Interrupted("interrupted", why="nothing was changed", hint=f"to go on: {again}") from stop
 
 
 def _show(out: Renderer, planned: PlannedPutBack, *, now_ms: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from vault.app import restore as journey
 from vault.app.put_back import RowFlags
 from vault.cli import asking, jsonout, progress, putting_back, restoring
 from vault.cli.exit_codes import ExitCode
+from vault.cli.interrupted import naming, restored_in_part
 from vault.cli.options import Invocation, command, database_options
 from vault.cli.progress import Heard
 from vault.errors import Interrupted, VaultError
@@ -120,7 +121,9 @@ def restore(invocation: Invocation, snapshot: str, **flags: Any) -> int:
             return ExitCode.OK
         asking.required(out, "Restore as shown?", yes=options.yes, nothing="nothing was restored")
         with progress.shown(out) as drawn:
-            done = _run(invocation, planned, jobs=options.jobs, progress=drawn)
+            typed = naming(invocation.arguments, snapshot, chosen.id)
+            done = _run(planned, typed, jobs=options.jobs, progress=drawn)
+            invocation.done = "the restore had come to its end; only its report was cut off"
     duration_s = max(0, clock.now_ms() - started_ms) / 1000
     if invocation.json:
         out.json_line(jsonout.restored(done, duration_s))
@@ -129,19 +132,16 @@ def restore(invocation: Invocation, snapshot: str, **flags: Any) -> int:
     return ExitCode.RESTORE_INCOMPLETE if done.failed else ExitCode.OK
 
 
-def _run(invocation: Invocation, planned: PlannedRestore, *, jobs: int, progress: Progress) -> Restored:
+def _run(planned: PlannedRestore, typed: Sequence[str], *, jobs: int, progress: Progress) -> Restored:
     """Whatever stops it says what the target holds. Raises  as `PlannedRestore.run`; Interrupted"""
-    from vault.cli.interrupted import restored_in_part
-
     heard = Heard(progress)
     try:
         return planned.run(jobs=jobs, progress=heard)
     except KeyboardInterrupt as stop:
-        part = restored_in_part(planned, invocation.arguments)
-        stands = f"{part.stands}: {heard.so_far()}" if heard.has_begun else heard.so_far()
-        raise Interrupted("interrupted", why=stands, hint=part.again) from stop
+        part = restored_in_part(planned, typed, was_at=heard.was_at())
+        raise Interrupted("interrupted", why=part.stands, hint=part.again) from stop
     except VaultError as error:
-        error.hint = error.hint or restored_in_part(planned, invocation.arguments).again
+        error.hint = error.hint or restored_in_part(planned, typed, was_at=heard.was_at()).again
         raise
 
 
