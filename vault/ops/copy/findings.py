@@ -1,7 +1,7 @@
 """What guards found in a snapshot, and what was acknowledged of it, goes with its copy: else the copy would count as sound there.
 
-Pins and drills do not: they are about the one repository. Written after the snapshot, and again by the next copy if that did not
-happen. Spec 82-retention.
+Pins and drills do not: they are about the one repository. Written before the snapshot, as by a guard, so that no forget takes what it
+holds; what is said of it later comes with the next copy. Spec 60-snapshot SNAP-25.
 """
 
 from __future__ import annotations

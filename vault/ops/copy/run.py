@@ -133,8 +133,11 @@ class _Copying:
         def at(new_bytes: int) -> Manifest:
             return replace(moved, effort=replace(moved.effort, new_bytes=new_bytes - before))
 
+        def told_before(copy: SnapshotId, _: Manifest) -> None:
+            self._carrier.carry(snapshot_id, copy)
+
         try:
-            done = target.commit(at, taken=self._taken)
+            done = target.commit(at, taken=self._taken, judge=told_before)
         except AlreadyExists:
             self._copies.look()
             if self._copy_of(snapshot_id) is None:

@@ -31,6 +31,7 @@ from vault.ops.copy.copies import origin_of
 from vault.ops.copy.run import CopyReport, Ends, run
 from vault.ops.repository import keys
 from vault.repo.lineage import Known
+from vault.repo.remembered import remembered
 from vault.repo.state import Closed, Open
 from vault.source.files.directory import DirectoryFiles
 from vault.store.memory import MemoryStore
@@ -211,3 +212,30 @@ def test_a_repaired_snapshot_is_no_copy(here: Open) -> None:
     mended = replace(manifest, origin=Origin(repository=own, snapshot=snapshot_id), suspect="lost rows")
     assert origin_of(own, mended_id, mended) == Origin(repository=own, snapshot=mended_id)
     assert origin_of(own, snapshot_id, manifest) == Origin(repository=own, snapshot=snapshot_id)
+
+
+@pytest.mark.spec("SNAP-25")
+def test_a_ruin_has_its_warning_before_its_copy_is_there_whenever_the_copy_dies() -> None:
+    here = new_repository(MemoryStore())
+    take(here, FakeDatabase(tables={"public.t": [rows(1, 100)], "public.u": [rows(2, 10)]}))
+    assert take(here, FakeDatabase(tables={"public.t": [b""], "public.u": [rows(2, 10)]})).findings
+    base, _ = other()
+    finished = deaths = 0
+    for at in range(1, 20):
+        for after in (False, True):
+            store = MemoryStore(dict(base.files))
+            try:
+                copied(
+                    here,
+                    Closed(FaultStore(store, [Fault(kind="put", at=at, after=after, crash=True)])).open(PASSPHRASE),
+                )
+                finished += 1
+            except Crashed:
+                deaths += 1
+            there = Closed(store).open(PASSPHRASE)
+            sound = [
+                manifest.sequence for id, manifest in there.snapshots() if remembered(there).is_sound(id, manifest)
+            ]
+            assert sound in ([], [1])
+    assert deaths > 8
+    assert finished
