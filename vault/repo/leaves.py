@@ -23,6 +23,25 @@ def leaves(snapshot: Snapshot, table: TableName) -> list[TableItem]:
     return [item for item in snapshot.tables() if table in _above(item.name, parents)]
 
 
+def uncaptured(snapshot: Snapshot, table: TableName) -> list[TableName]:
+    """The table, or partitions below it, that are there and whose rows are not: it is no empty one."""
+    catalog, parents = snapshot.catalog(), _parents(snapshot)
+    names = {address.relation for address, _, _ in catalog.acls if address.kind == "table"} - {*parents.values()}
+    stored = {item.name for item in snapshot.tables()}
+    below = {name for name in names - stored if name == table or table in _above(name, parents)}
+    return sorted(below - _partitioned(snapshot, below))
+
+
+def _partitioned(snapshot: Snapshot, tables: set[TableName]) -> set[TableName]:
+    """Those that have no rows of their own, and no partitions yet."""
+    items = [
+        item
+        for item in (snapshot.entry_items() if tables else ())
+        if item.identity.desc == "TABLE" and item.identity.relation in tables
+    ]
+    return {entry.identity.relation for entry in snapshot.entries(items) if "PARTITION BY" in entry.definition}
+
+
 def roots(snapshot: Snapshot, table: TableName) -> list[TableName]:
     """Partitioned tables that it is below, the nearest first."""
     return _above(table, _parents(snapshot))

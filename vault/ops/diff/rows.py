@@ -7,7 +7,7 @@ Memory is bounded, but for rows that are fetched: one before and one after.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -96,6 +96,10 @@ class TableChanges:
         return tuple(leaf.before for leaf in self._leaves if leaf.before is not None)
 
     @property
+    def items_after(self) -> tuple[TableItem, ...]:
+        return tuple(leaf.after for leaf in self._leaves if leaf.after is not None)
+
+    @property
     def is_partitioned(self) -> bool:
         names = (self.before, self.after)
         return any(item.name not in names for leaf in self._leaves for item in (leaf.before, leaf.after) if item)
@@ -128,6 +132,21 @@ class TableChanges:
         for before, after in matches:
             yield self._change(_fetched(was, before), _fetched(now, after))
         yield from self._alone(1)
+
+    def beside(self, side: int, hold: Callable[[bytes, RowForm], bool]) -> Iterator[tuple[bytes, ...]]:
+        """Of every row before (0) or after (1), in leaves that may have changed: what is in columns that are not compared, as COPY text in
+        UTF-8. Reads all rows of leaves that have such columns.
+
+        hold  whether to look at these rows, which are as they are stored
+        """
+        names = {column.name for column in (self.was, self.columns)[side]}
+        for item in (self.items_before, self.items_after)[side]:
+            others = [column.name for column in item.columns if column.name not in names]
+            if others:
+                form = self._form(item, side, others)
+                for piece in all_rows(Version(snapshot=self._snapshots[side], item=item)):
+                    if hold(piece.text, form):
+                        yield from map(form.fields, piece.text.split(b"\n")[:-1])
 
     def all_after(self) -> Iterator[tuple[bytes, ...]]:
         """Every row of the table as it is, those that did not change too, in the columns that are compared. Reads all of it."""
@@ -231,8 +250,11 @@ class TableChanges:
         raw = all(form.is_complete for form in forms) and len({form.kept for form in forms}) == 1
         return Parts(before=sides[0], after=sides[1], raw=raw and not any(form.is_recoded for form in forms))
 
-    def _form(self, item: TableItem, side: int) -> RowForm:
-        """Of a leaf in one of the snapshots."""
+    def _form(self, item: TableItem, side: int, names: Sequence[str] | None = None) -> RowForm:
+        """Of a leaf in one of the snapshots. `names`: of its columns that are looked at; None: those that are compared"""
+        if names is not None:
+            codec = _codec(self._snapshots[side])
+            return RowForm(kept=places_of(item, names), count=len(item.columns), key=(), codec=codec, recoded=False)
         was = {new.name: old.name for old, new in zip(self.was, self.columns, strict=True)}
         codecs = [_codec(snapshot) for snapshot in self._snapshots]
         return RowForm(

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import difflib
+from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final, Protocol, runtime_checkable
 
 from vault.errors import IntegrityError
+from vault.model import TableName
 from vault.pipeline.copytext import NULL, unescape
 from vault.repo.snapshot import Snapshot
+from vault.sql.names import show_name
 
 THERE: Final = "there"
 """In the oldest snapshot already."""
@@ -82,8 +86,9 @@ class Foreseeing(Protocol):
 
 
 def history(strand: Iterable[Snapshot], differ: Differ) -> Iterator[Event]:
-    """Newest first, as `strand` is. A snapshot that cannot be read is told and passed over."""
+    """Newest first, as `strand` is. A snapshot that cannot be read is told and passed over; what it told before that is not told again."""
     newer: Snapshot | None = None
+    told = array("q")
     snapshots = iter(strand)
     try:
         while window := list(islice(snapshots, FORESEEN)):
@@ -92,8 +97,8 @@ def history(strand: Iterable[Snapshot], differ: Differ) -> Iterator[Event]:
             for snapshot in window:
                 try:
                     if newer is not None:
-                        yield from differ.between(snapshot, newer)
-                    newer = snapshot
+                        yield from _untold(differ.between(snapshot, newer), told)
+                    newer, told = snapshot, array("q")
                 except IntegrityError as error:
                     yield unread(snapshot, error)
         if newer is not None:
@@ -104,6 +109,18 @@ def history(strand: Iterable[Snapshot], differ: Differ) -> Iterator[Event]:
     finally:
         if isinstance(differ, Foreseeing):
             differ.close()
+
+
+def _untold(events: Iterable[Event], told: array[int]) -> Iterator[Event]:
+    """Without what comparisons of the same snapshot that broke off have `told`, by its hash, as often as they did; notes what it tells."""
+    known = Counter(told)
+    for event in events:
+        number = hash(event)
+        if known[number]:
+            known[number] -= 1
+        else:
+            told.append(number)
+            yield event
 
 
 class Several:
@@ -133,6 +150,10 @@ class Several:
 
 def unread(snapshot: Snapshot, error: IntegrityError) -> Event:
     return Event(snapshot=snapshot, what="snapshot", change=UNREAD, notes=(error.message,))
+
+
+def not_captured(tables: Iterable[TableName]) -> str:
+    return f"not compared: rows of {', '.join(map(show_name, tables))} were not captured"
 
 
 def shown(field: bytes) -> str | None:

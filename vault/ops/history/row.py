@@ -15,7 +15,7 @@ from vault.model import TableItem, TableName
 from vault.ops.diff.columns import matched_columns
 from vault.ops.diff.tables import same_database
 from vault.ops.history.leaf_history import SIDE_BY_SIDE, HeldRows, LeafThen, Wanted, read_history
-from vault.repo.leaves import leaves
+from vault.repo.leaves import leaves, uncaptured
 from vault.repo.snapshot import Snapshot
 from vault.sql.names import one_line
 
@@ -46,6 +46,7 @@ class RowsThen:
     wanted   the columns that were asked for, as they were called
     lacking  columns that were asked for and that the table does not have; then no row fits
     unread   why the snapshot could not be looked into
+    uncaptured   the table, or partitions of it, that are there without their rows: then nothing else is told of the snapshot
     """
 
     snapshot: Snapshot
@@ -53,6 +54,7 @@ class RowsThen:
     items: tuple[TableItem, ...] = ()
     wanted: frozenset[str] = frozenset()
     lacking: tuple[str, ...] = ()
+    uncaptured: tuple[TableName, ...] = ()
     unread: IntegrityError | None = None
 
 
@@ -70,12 +72,14 @@ def rows_then(strand: Iterable[Snapshot], table: TableName, wanted: Wanted) -> I
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Then:
-    """A snapshot whose rows are not told yet. `items`, `wanted` as in RowsThen; `parts`: a leaf for each item; `failure` instead of them"""
+    """A snapshot whose rows are not told yet. `items`, `wanted`, `uncaptured` as in RowsThen; `parts`: a leaf for each item; `failure`
+    instead of them"""
 
     snapshot: Snapshot
     parts: tuple[LeafThen, ...] = ()
     items: tuple[TableItem, ...] = ()
     wanted: frozenset[str] = frozenset()
+    uncaptured: tuple[TableName, ...] = ()
     failure: IntegrityError | UsageError | None = None
 
 
@@ -92,6 +96,7 @@ def _told(then: _Then) -> RowsThen:
             ),
             items=then.items,
             wanted=then.wanted,
+            uncaptured=then.uncaptured,
             lacking=tuple(dict.fromkeys(name for leaf in then.parts for name in leaf.lacking)),
         )
     except IntegrityError as error:
@@ -127,8 +132,10 @@ class _Past:
         table, items = self._table, leaves(snapshot, self._table)
         if not items and (renamed := self._renamed(snapshot)) is not None:
             table, items = renamed.name, [renamed]
-        if not items:
-            return _Then(snapshot=snapshot)
+        is_alone = len(items) == 1 and items[0].name == table
+        lacking = () if is_alone else tuple(uncaptured(snapshot, table))
+        if lacking or not items:
+            return _Then(snapshot=snapshot, uncaptured=lacking)
         wanted = self._names_then(snapshot, items)
         parts = [LeafThen(snapshot, item, wanted) for item in items]
         _refuse_generated(parts, wanted)

@@ -20,6 +20,7 @@ from vault.ops.history.events import (
     WENT,
     Event,
     Value,
+    not_captured,
     shown,
     unread,
 )
@@ -31,11 +32,20 @@ _Pairs = Sequence[tuple[Column, Column]]
 
 
 def row_events(past: Iterable[RowsThen]) -> Iterator[Event]:
-    """Newest first. `past` likewise."""
+    """Newest first. `past` likewise. What cannot be read, or was not captured, is told and passed over."""
     newer: RowsThen | None = None
     for then in past:
         if then.unread is not None:
             yield unread(then.snapshot, then.unread)
+            continue
+        if then.uncaptured:
+            yield Event(
+                snapshot=then.snapshot,
+                what="row",
+                change=UNKNOWN,
+                notes=(not_captured(then.uncaptured),),
+                is_whole=False,
+            )
             continue
         if newer is not None:
             yield from _between(then, newer)

@@ -9,7 +9,7 @@ from vault.model import TableName
 from vault.ops.diff.rows import TableChanges, changed_tables
 from vault.ops.diff.scratch import Scratch
 from vault.ops.history.comparisons import Comparisons
-from vault.ops.history.events import CHANGED, CREATED, DROPPED, THERE, Event
+from vault.ops.history.events import CHANGED, CREATED, DROPPED, THERE, Event, not_captured
 from vault.repo.leaves import leaves
 from vault.repo.snapshot import Snapshot
 from vault.sql.names import show_name
@@ -75,4 +75,4 @@ def _notes(changes: TableChanges) -> Iterator[str]:
         yield from (f"{word}: {column.name}" for column in columns)
     yield from (f"column {new.name}: {old.type} is {new.type} now" for old, new in changes.retyped)
     if changes.uncaptured:
-        yield f"not compared: rows of {', '.join(map(show_name, changes.uncaptured))} were not captured"
+        yield not_captured(changes.uncaptured)

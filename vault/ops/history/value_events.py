@@ -6,17 +6,18 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from vault.errors import NotThere, UsageError
 from vault.model import Address, EntryItem, TableName
+from vault.model.words import counted
 from vault.ops.diff.rows import RowChange, RowForm, TableChanges, changed_tables
 from vault.ops.diff.scratch import Scratch
 from vault.ops.history.comparisons import Comparisons
-from vault.ops.history.events import APPEARED, THERE, WENT, Event, Value, shown
+from vault.ops.history.events import APPEARED, CHANGED, THERE, UNKNOWN, WENT, Event, Value, not_captured, shown
 from vault.ops.view.paths import read_path
 from vault.pipeline.copytext import escape, to_utf8, unescape, whole_rows
 from vault.repo import differing
 from vault.repo.leaves import leaves
 from vault.repo.snapshot import Snapshot
 from vault.sql.encoding import codec_of
-from vault.sql.names import show_name
+from vault.sql.names import one_line, show_name
 
 
 class Needle:
@@ -88,8 +89,35 @@ class RowTexts:
                     )
                     if before != after:
                         yield self._event(newer, changes, change, APPEARED if after else WENT)
+                yield from self._beside(newer, changes)
             if self._table is not None:
                 self._table = changes.before or self._table
+
+    def _beside(self, snapshot: Snapshot, changes: TableChanges) -> Iterator[Event]:
+        """What no compared row tells: the text in columns that came, went or have another type, and rows that were not captured."""
+        before, after = (sum(map(self._needle.is_in_row, changes.beside(side, self.may_mark))) for side in (0, 1))
+        came = [column.name for column in (*changes.only_after, *(new for _, new in changes.unlike))]
+        gone = [column.name for column in (*changes.only_before, *(old for old, _ in changes.unlike))]
+        notes = [
+            f"{counted(count, 'row')} {'has' if count == 1 else 'have'} it in {', '.join(map(one_line, names))}, {why}"
+            for count, names, why in (
+                (before, gone, "which is not there any more, or of another type"),
+                (after, came, "which was not there before, or of another type"),
+            )
+            if count
+        ]
+        if notes:
+            change = CHANGED if before and after else APPEARED if after else WENT
+            yield Event(snapshot=snapshot, what="rows", change=change, name=show_name(changes.name), notes=tuple(notes))
+        if changes.uncaptured:
+            yield Event(
+                snapshot=snapshot,
+                what="rows",
+                change=UNKNOWN,
+                name=show_name(changes.name),
+                notes=(not_captured(changes.uncaptured),),
+                is_whole=False,
+            )
 
     def first(self, oldest: Snapshot) -> Iterator[Event]:
         database = oldest.manifest.database
