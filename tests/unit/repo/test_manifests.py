@@ -17,6 +17,7 @@ from vault.model import Counts, DatabasePart, Effort, ListRef, Manifest, Origin,
 from vault.ops.retention.marking import remaining
 from vault.repo import manifests
 from vault.repo.lineage import Known
+from vault.repo.manifests import ManifestCache
 from vault.store.memory import MemoryStore
 
 
@@ -151,6 +152,59 @@ def test_lines_of_snapshots_that_are_gone_go_when_they_are_many(store: Counting,
     assert listed(store, tmp_path)[1] == 1
     assert file_of(tmp_path).stat().st_size < large / 10
     assert listed(store, tmp_path) == (listed(store, None)[0], 0)
+
+
+@pytest.mark.parametrize("torn", [False, True])
+def test_where_nobody_listed_them_each_line_stays(store: Counting, tmp_path: Path, torn: bool) -> None:
+    """As after a commit: another line comes, and those of all the others are worth what they were."""
+    (first, manifest), *_ = listed(store, None)[0]
+    cache = ManifestCache(tmp_path, opened(store).keys, opened(store).config.repository)
+    many = [SnapshotId(number.to_bytes(32, "big")) for number in range(200)]
+    for snapshot_id in many:
+        cache.add(snapshot_id, 7, manifest)
+    cache.save(many)
+    size = (tmp_path / "manifests").stat().st_size
+    if torn:
+        with open(tmp_path / "manifests", "ab") as file:
+            file.write(b"of a run that was killed")
+    cache.add(first, 9, manifest)
+    cache.save(None)
+    assert [snapshot_id for snapshot_id in many if cache.get(snapshot_id, 7) != manifest] == []
+    assert (cache.get(first, 9), cache.get(first, 7)) == (manifest, None)
+    assert size < (tmp_path / "manifests").stat().st_size < size + size // 100
+
+
+def test_a_line_is_added_without_writing_the_others_again(store: Counting, tmp_path: Path) -> None:
+    listed(store, tmp_path)
+    before, inode = file_of(tmp_path).read_bytes(), file_of(tmp_path).stat().st_ino
+    take(opened(store), None, {"lib": FakeDirectory({b"n": b""})})
+    listed(store, tmp_path)
+    assert file_of(tmp_path).read_bytes().startswith(before)
+    assert (file_of(tmp_path).stat().st_ino, file_of(tmp_path).stat().st_size > len(before)) == (inode, True)
+
+
+@pytest.mark.parametrize(("gone", "rewritten"), [(64, False), (65, True)])
+def test_lines_that_are_gone_are_left_up_to_a_number(
+    store: Counting, tmp_path: Path, gone: int, rewritten: bool
+) -> None:
+    (first, manifest), (second, _), *_ = listed(store, None)[0]
+    cache = ManifestCache(tmp_path, opened(store).keys, opened(store).config.repository)
+    for number in range(gone):
+        cache.add(SnapshotId(number.to_bytes(32, "big")), 7, manifest)
+    cache.add(first, 7, manifest)
+    cache.save(None)
+    cache.add(second, 8, manifest)
+    cache.save([first, second])
+    assert (cache.get(SnapshotId(bytes(32)), 7) is None) == rewritten
+    assert (cache.get(first, 7), cache.get(second, 8)) == (manifest, manifest)
+
+
+def test_without_a_directory_nothing_is_remembered(store: Counting) -> None:
+    (first, manifest), *_ = listed(store, None)[0]
+    cache = ManifestCache(None, opened(store).keys, opened(store).config.repository)
+    cache.add(first, 7, manifest)
+    cache.save(None)
+    assert cache.get(first, 7) is None
 
 
 def test_cache_that_cannot_be_written_is_no_error(store: Counting, tmp_path: Path) -> None:
