@@ -15,7 +15,7 @@ from tests.faults import Crashed, Fault, FaultStore
 from tests.small_repository import TestClock, contents, new_repository, opened_far, take
 from vault.crypto import keyed
 from vault.errors import StoreError, Unavailable
-from vault.limits import MIB
+from vault.limits import MIB, PACK_BYTES_TARGET
 from vault.repo import spool, uploads, writer
 from vault.repo.uploads import LinePace, Uploads
 from vault.store.memory import MemoryStore
@@ -167,6 +167,43 @@ def test_cancelling_ends_who_waits_and_drops_what_waits(tmp_path: Path, packs: I
     store.line.set()
     outbox.close()
     assert len(store.files) <= uploads.AT_ONCE_MAX
+
+
+def test_cancelling_wakes_who_waits_for_room_however_patient(
+    packs: Iterator[tuple[str, bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "_PATIENCE_S", 30)
+    monkeypatch.setattr(uploads, "_WAITING_BYTES_MAX", PACK_BYTES_TARGET)
+    store, raised = Slow(), list[BaseException]()
+    outbox = sending(store, None)
+    for _ in range(uploads._AT_ONCE_FIRST + 1):
+        outbox.post(*next(packs), lambda: None)
+    waits = threading.Event()
+    fits = outbox._fits
+
+    def watched() -> bool:
+        waits.set()
+        return fits()
+
+    monkeypatch.setattr(outbox, "_fits", watched)
+
+    def post() -> None:
+        try:
+            outbox.post(*next(packs), lambda: None)
+        except StoreError as error:
+            raised.append(error)
+
+    poster = threading.Thread(target=post)
+    poster.start()
+    assert waits.wait(60)
+    outbox.cancel()
+    poster.join(15)
+    is_waiting = poster.is_alive()
+    store.line.set()
+    poster.join()
+    outbox.close()
+    assert not is_waiting
+    assert [str(error) for error in raised] == ["what waited to be sent was dropped"]
 
 
 def test_spools_of_the_dead_are_removed_and_those_of_the_living_stay(tmp_path: Path) -> None:
