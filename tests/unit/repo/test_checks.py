@@ -217,3 +217,64 @@ def test_a_verify_writes_down_of_each_snapshot_the_packs_that_it_is_in_and_carri
     assert verified(2, {second: None}) == [(first, 1, (1,)), (second, 2, every)]
     assert verified(3, {first: None}) == [(first, 3, every), (second, 2, every)]
     assert verified(4, {second: frozenset({PackId(bytes(32))})}) == [(first, 3, every)], "a prune moved it"
+
+
+@pytest.mark.spec("NOTE-9")
+@pytest.mark.parametrize(("count", "kept"), [(100, 100), (101, 100), (250, 100)])
+def test_of_many_lines_a_hundred_are_kept_and_the_others_counted(repo: Open, count: int, kept: int) -> None:
+    noted(repo.indexed(None), 1, damage=[f"snapshots/{number:03}: bad" for number in range(count)])
+    newest, verified = checks.newest_of_each(repo)
+    assert newest is not None
+    assert verified is None
+    lines = [f"snapshots/{number:03}: bad" for number in range(kept)]
+    assert list(newest.damage) == lines + [f"and {count - kept} more"] * (count > kept)
+
+
+def test_what_a_verify_found_is_told_until_the_snapshot_was_verified_or_is_gone(repo: Open) -> None:
+    take(repo, FakeDatabase(tables={"public.t": [rows(2, 100)]}))
+    first, second = sorted(snapshot_id for snapshot_id, _ in repo.snapshots())
+    indexed = repo.indexed(None)
+
+    def verified(now_ms: int, *whole: SnapshotId, damaged: Collection[SnapshotId] = (), lines: int = 1) -> None:
+        checks.record_verified(
+            indexed,
+            host="h",
+            now_ms=now_ms,
+            objects=1,
+            read_bytes=1,
+            damage=[f"{one.hex()[:12]}: table {number}" for one in damaged for number in range(lines)],
+            verified=dict.fromkeys(whole),
+            asked=[*whole, *damaged],
+            entropy=os.urandom,
+        )
+
+    def told() -> tuple[list[str], list[tuple[SnapshotId, int]]]:
+        newest, found = checks.newest_of_each(repo)
+        assert newest is None
+        assert found == checks.newest_verified(repo)
+        assert found is not None
+        return list(found.damage), [(one.snapshot, one.checked_ms) for one in found.closures]
+
+    assert checks.newest_verified(repo) is None
+    line = f"{first.hex()[:12]}: table 0"
+    verified(1, second, damaged=[first])
+    assert told() == ([line], [(second, 1)])
+    verified(2, second)
+    assert told() == ([line], [(second, 2)])
+    verified(3, first)
+    assert told() == ([], [(first, 3), (second, 2)])
+    verified(4, damaged=[first], lines=101)
+    lines, closures = told()
+    assert lines == [f"{first.hex()[:12]}: table {number}" for number in range(100)]
+    assert closures == [(first, 3), (second, 2)]
+    repo.store.delete(f"snapshots/{first.hex()}")
+    assert told() == ([], [(second, 2)])
+
+
+@pytest.mark.spec("NOTE-7")
+def test_a_record_that_cannot_be_removed_stays_and_is_no_error(repo: Open) -> None:
+    for now_ms in range(1, 5):
+        noted(repo.indexed(None), now_ms)
+    denied = [Fault(kind="delete", prefix="checks/", at=at, error=StoreError("no right")) for at in (1, 2)]
+    noted(opened(FaultStore(repo.store, denied)).indexed(None), 5)
+    assert len(load(repo, FileKind.CHECK, decode_check).found) == checks.KEPT + 1
