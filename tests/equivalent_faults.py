@@ -62,4 +62,14 @@ EQUIVALENT: Final[dict[Name, str]] = {
         "length > 0 -> length >= 0",
     ): "of no bytes the system gives none, which ends it too",
     ("vault/format/kit.py", "decode_kit", "True -> False"): "strict only proves to a reader what was compared above it",
+    (
+        "vault/ops/restore/plan/standing_keys.py",
+        "parents_first",
+        "candidate not in ordered and candidate not in on_the_way -> candidate not in on_the_way",
+    ): "what was ordered is walked once more, and keeps its place",
+    (
+        "vault/ops/restore/plan/decide_entries.py",
+        "_decide",
+        "'' -> 'XX'",
+    ): "any text will do that is no definition",
 }

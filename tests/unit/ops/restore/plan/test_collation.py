@@ -40,3 +40,20 @@ def test_collations_in_use_are_compared_by_name() -> None:
     source = libc("1", collations=json.dumps({'"de-x-icu"': "153.1", '"only-here"': "3"}))
     target = libc("1", collations=json.dumps({'"de-x-icu"': "153.2"}))
     assert ['"de-x-icu" has version 153.2 on the target, 153.1' in line for line in said(source, target)] == [True]
+
+
+def test_collations_in_use_whose_versions_agree_are_not_named_beside_one_whose_does_not() -> None:
+    source = libc("1", collations=json.dumps({'"a"': "1", '"b"': "1", '"c"': "1"}))
+    target = libc("1", collations=json.dumps({'"c"': "2", '"b"': "1", '"a"': "2", '"more"': "1"}))
+    assert said(source, source) == []
+    assert [line.split()[1] for line in said(source, target)] == ['"a"', '"c"']
+
+
+def test_one_line_tells_of_another_locale_and_its_provider_whatever_its_version() -> None:
+    def by(provider: str, locale: str) -> dict[str, str | None]:
+        return {"datcollate": "C", "datctype": "C", "datlocprovider": provider, "datlocale": locale, "collversion": "2"}
+
+    words = {"c": "libc", "i": "icu", "b": "builtin", "z": "z"}
+    for letter, word in words.items():
+        (line,) = said(libc("1"), by(letter, "x"))
+        assert line.startswith(f"the target sorts text by {word} x, the source by libc en_US.utf8: ")

@@ -8,9 +8,11 @@ import pytest
 
 from tests.restore_values import (
     POOR,
+    Part,
     but,
     changed,
     decided,
+    edges,
     labels,
     only,
     part,
@@ -21,7 +23,9 @@ from tests.restore_values import (
     table_name,
     there,
 )
-from vault.ops.restore.plan.decision import Action
+from vault.model import CatalogFacts
+from vault.model.meaning import meanings
+from vault.ops.restore.plan.decision import Action, Decision
 
 PARTS = [
     part("SCHEMA s"),
@@ -308,3 +312,48 @@ def test_a_tables_differences_are_told_by_its_own_columns() -> None:
     contents = snapshot(recorded, others, tables=(rows("s.b", columns=("x",)), rows("s.a", columns=("id", "gone"))))
     made = planned(contents, there(there_now, others, columns={"s.a": ("id",)}), wanted=only("s.*"))
     assert "gone" in reason(made, "TABLE s.a")
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_decision_about_what_is_there_has_what_is_there(replaced: bool) -> None:
+    """Whoever explains a failure, or tries the plan on, compares with it; of what is changed by hand nobody does."""
+    own = but(PARTS, "PUBLICATION pub", "DEFAULT ACL s.boss")
+    parts = [*own, part("SCHEMA auth"), part("TABLE auth.users", "SCHEMA auth"), part("TABLE s.missing", "SCHEMA s")]
+    standing = {
+        one.entry.identity: one.entry for one in changed(parts[:-1], "FUNCTION s.f", "VIEW s.v", "TABLE auth.users")
+    }
+    made = planned(
+        snapshot(*parts),
+        there(*changed(parts[:-1], "FUNCTION s.f", "VIEW s.v", "TABLE auth.users")),
+        wanted=only("schema"),
+        replace=replaced,
+    )
+    assert {made.contents.items[at].identity: one.present for at, one in made.decisions.items()} == {
+        one.entry.identity: standing.get(one.entry.identity) for one in parts
+    }
+
+
+VIEW, F, G = part("VIEW s.v"), "function s.f(integer)", "function g.f(integer)"
+
+
+def calling(*called: str, present: Part = VIEW, replaced: bool = False) -> Decision:
+    """What is decided of a view that calls `F`, where the target's calls these."""
+    recorded, now = (edges(*(('rule "_RETURN" on s.v', one, "n") for one in side)) for side in ((F,), called))
+    contents = snapshot(VIEW, catalog=CatalogFacts(edges=recorded))
+    made = planned(contents, there(present, meanings=meanings(now, ())), wanted=only("schema"), replace=replaced)
+    (decision,) = made.decisions.values()
+    return decision
+
+
+@pytest.mark.parametrize("count", [1, 4, 5, 9])
+def test_what_is_called_otherwise_is_named_up_to_a_number(count: int) -> None:
+    names = [f"function g.f{number}(integer)" for number in range(count)]
+    more = f" and {count - 5} more" if count > 5 else ""
+    shown = ", ".join(names[:5])
+    assert calling(F, *names).why == f"equal in text, but differs on the target in what it calls: {shown}{more}"
+
+
+def test_of_two_texts_that_differ_what_is_there_is_told_whatever_it_calls() -> None:
+    present = calling(G, present=changed([VIEW], "VIEW s.v")[0], replaced=True).present
+    assert present is not None
+    assert present.definition == "as the target has it"

@@ -267,3 +267,21 @@ def test_what_only_the_newer_server_knows_is_no_difference(older: int, narrower:
     present = there(TABLE, ACL, acls=owned(("table s.t", "boss", ("boss=arwdDxtm/boss",))))
     found = planned(contents, present, target=target, wanted=only("s.t"))
     assert [label(one) for one in found.access.resets] == (["TABLE s.t"] if narrower else [])
+
+
+def test_privileges_of_each_object_are_decided_whatever_those_of_another_are() -> None:
+    other, theirs = part("TABLE s.u"), part("ACL s.u", "TABLE s.u")
+    facts = owned(("table s.t", "boss", (OWNER,)), ("table s.u", "boss", (OWNER, READER)))
+    contents = snapshot(TABLE, ACL, other, theirs, catalog=CatalogFacts(acls=facts))
+    present = there(
+        TABLE,
+        ACL,
+        other,
+        *changed([theirs], "ACL s.u"),
+        acls=owned(("table s.t", "boss", (OWNER,)), ("table s.u", "boss", (OWNER,))),
+    )
+    made = planned(contents, present, wanted=only("schema"))
+    assert {called: one for called, one in decided(made).items() if called.startswith("ACL")} == {
+        "ACL s.t": "equal",
+        "ACL s.u": "replace",
+    }

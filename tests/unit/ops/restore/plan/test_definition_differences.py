@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.ops.restore.plan.test_plan import PRE, contents
 from vault.model import SchemaEntry
-from vault.ops.restore.plan.definition_differences import in_what
+from vault.ops.restore.plan.definition_differences import in_what, is_called_alike
 
 
 def entry(desc: str, definition: str, owner: str = "a") -> SchemaEntry:
@@ -89,3 +89,18 @@ def test_a_body_is_told_from_its_head(case: str) -> None:
 def test_an_owner_is_named() -> None:
     said = in_what(entry("TABLE", PLAIN, "a"), entry("TABLE", PLAIN, "b"))
     assert said == "differs on the target in owner (b, was a)"
+
+
+CALLERS = {
+    "equal": ("FUNCTION", "x", "x", True),
+    "body": ("FUNCTION", f"{HEAD}\n    AS $$a$$;\n", f"{HEAD}\n    AS $$b$$;\n", True),
+    "procedure's body": ("PROCEDURE", f"{HEAD}\n    BEGIN ATOMIC a", f"{HEAD}\n    BEGIN ATOMIC b", True),
+    "head": ("FUNCTION", f"{HEAD}\n    AS $$a$$;\n", f"{HEAD} STRICT\n    AS $$a$$;\n", False),
+    "view": ("VIEW", "CREATE VIEW s.t AS\n SELECT 1;\n", "CREATE VIEW s.t AS\n SELECT 2;\n", False),
+}
+
+
+@pytest.mark.parametrize("case", CALLERS)
+def test_a_caller_rests_on_all_of_a_definition_but_a_routine_s_body(case: str) -> None:
+    desc, recorded, present, alike = CALLERS[case]
+    assert is_called_alike(entry(desc, recorded, "a"), entry(desc, present, "b")) is alike

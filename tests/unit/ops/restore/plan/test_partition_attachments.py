@@ -75,3 +75,16 @@ def test_one_that_need_not_wait_does_not_stop_those_that_must() -> None:
     made = planned(snapshot(*parts), there(*ROOT), wanted=only("s.*"))
     assert late(made) == ["TABLE ATTACH s.mid"]
     assert "TABLE ATTACH s.leaf" in labels(made, made.definitions.before_rows)
+
+
+def test_a_new_partition_of_a_new_table_waits_for_nothing_else_that_is_there() -> None:
+    schema = part("SCHEMA s")
+    parts = [
+        schema,
+        part("TABLE s.root", "SCHEMA s"),
+        part("TABLE s.mid", "TABLE s.root"),
+        part("TABLE ATTACH s.mid", "TABLE s.root", "TABLE s.mid", "SCHEMA s", sub='"s"."root"'),
+    ]
+    made = planned(snapshot(*parts), there(schema), wanted=only("s.*"))
+    assert late(made) == []
+    assert "TABLE ATTACH s.mid" in labels(made, made.definitions.before_rows)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.restore_values import TARGET, decided, labels, only, part, planned, role, snapshot, there
+from tests.restore_values import TARGET, changed, decided, labels, only, part, planned, role, snapshot, there
 from tests.restore_values import rows as rows_of
 from tests.values import SERVER, schema_entry, table_item
 from vault.errors import UnsafeError
@@ -22,9 +22,11 @@ from vault.model import (
     TableName,
     TargetFacts,
 )
+from vault.ops.project.components import SUPABASE
 from vault.ops.restore.plan.contents import Contents, Item
+from vault.ops.restore.plan.decision import Action
 from vault.ops.restore.plan.only_words import Wanted
-from vault.ops.restore.plan.plan import is_read_first, plan
+from vault.ops.restore.plan.plan import beside_the_platform, is_read_first, plan
 from vault.ops.restore.plan.show import lines
 from vault.ops.restore.plan.steps import RestoreOptions, RestorePlan
 from vault.ops.restore.schedule import Schedule
@@ -122,6 +124,15 @@ def test_each_step_has_what_it_is_for() -> None:
     assert labels(made, made.definitions.after_rows) == ["TRIGGER s.t.g", "COMMENT s.t.g"]
     assert labels(made, made.access.privileges) == ["ACL s.t"]
     assert labels(made, made.definitions.last) == ["EVENT TRIGGER e", "COMMENT e"]
+
+
+def test_what_is_never_executed_is_left_out_though_the_target_has_it() -> None:
+    """What is left out is neither counted as equal nor told as not done."""
+    parts = [part("STDSTRINGS x"), part("TABLE s.t"), part("BLOBS x")]
+    made = planned(snapshot(*parts), there(*changed(parts, "BLOBS x")), wanted=only("schema"))
+    assert labels(made, made.definitions.left_out) == ["STDSTRINGS x", "BLOBS x"]
+    assert labels(made, made.positions(*Action)) == ["TABLE s.t"]
+    assert made.refused == ()
 
 
 def test_row_security_comes_with_a_table_that_is_created_and_after_one_that_is_there() -> None:
@@ -324,3 +335,13 @@ def test_what_a_view_holds_is_computed_with_rows_alone(data: bool, computed: set
     contents = snapshot(part("TABLE s.t"), view, part("MATERIALIZED VIEW DATA s.m", view.label))
     made = decided(planned(contents, target=TARGET, wanted=Wanted(data=data)))
     assert made.keys() - {"TABLE s.t", view.label} == computed
+
+
+def test_only_the_platform_s_schemas_themselves_are_not_in_the_way() -> None:
+    standing = ("schema auth", "schema mine", "table auth.users", "table s.t")
+    assert beside_the_platform(replace(TARGET, in_the_way=standing), SUPABASE) == [
+        "schema mine",
+        "table auth.users",
+        "table s.t",
+    ]
+    assert beside_the_platform(replace(TARGET, in_the_way=standing[1:]), SUPABASE) == list(standing[1:])

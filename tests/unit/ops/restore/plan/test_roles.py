@@ -188,3 +188,17 @@ def test_privileges_on_parameters_come_with_the_roles_that_are_made() -> None:
     )
     assert [one.name for one in steps.create] == ["b"]
     assert steps.parameters == (ParameterAcl(name="log_min_messages", acl=("b=sA/boss",)),), "those that exist stay"
+
+
+def test_a_setting_that_is_the_same_is_not_told() -> None:
+    settings = (setting("a", "x.y", "1"), setting("", "work_mem", "1MB"), setting("a", "z.z", "1", here=True))
+    same = Roles(roles=ROLES, settings=settings)
+    assert role_steps(same, replace(TARGET, roles=same)).differences == ()
+
+
+def test_memberships_of_roles_that_are_there_come_on_request_alone() -> None:
+    wanted = Roles(roles=ROLES, memberships=(member("a", "b"),))
+    target = replace(TARGET, roles=Roles(roles=ROLES))
+    assert role_steps(wanted, target).memberships == ()
+    assert role_steps(wanted, target, add_memberships=True).memberships == wanted.memberships
+    assert role_steps(wanted, replace(target, roles=Roles(roles=ROLES[1:]))).memberships == wanted.memberships

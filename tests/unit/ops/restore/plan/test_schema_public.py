@@ -8,7 +8,7 @@ import pytest
 
 from tests.restore_values import TARGET, owned
 from tests.unit.ops.restore.plan.test_plan import NONE, PRE, contents
-from vault.model import Address, CatalogFacts, Identity, Present, SchemaEntry, TargetSchema
+from vault.model import Address, CatalogFacts, Identity, Present, SchemaEntry, Section, TargetSchema
 from vault.ops.restore.plan.contents import Contents, Item
 from vault.ops.restore.plan.schema_public import with_public
 from vault.sql.in_force import Privileges
@@ -148,3 +148,21 @@ def test_maintain_of_an_owner_counts_only_where_both_know_it() -> None:
     assert old is not None
     assert new is not None
     assert new - old == {("", "*", "m", False)}
+
+
+def test_entries_of_public_are_made_as_pg_dump_writes_them() -> None:
+    made, _ = with_public(
+        project(version_num=140000, acl=("postgres=UC/postgres", "=UC/postgres")),
+        None,
+        replace(TARGET, schemas=(PUBLIC,)),
+    )
+    found = {
+        one.identity.desc: (one.section, one.tag, one.drop, one.owner)
+        for one in made.entries
+        if one.identity.names == ("public",)
+    }
+    assert found == {
+        "SCHEMA": (Section.PRE_DATA, "public", "DROP SCHEMA public;\n", "pg_database_owner"),
+        "COMMENT": (Section.NONE, "SCHEMA public", "", ""),
+        "ACL": (Section.NONE, "SCHEMA public", "", ""),
+    }

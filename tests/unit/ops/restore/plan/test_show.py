@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from tests.restore_values import (
     FULL,
     TARGET,
@@ -139,3 +141,33 @@ def test_rows_of_members_and_of_jobs_are_told_apart() -> None:
     assert "    through the functions of pg_cron: cron.job" in found
     assert "    into tables of extensions: x.conf" in found
     assert not any("foreign keys are off" in one for one in found)
+
+
+@pytest.mark.parametrize(("number", "major"), [(130000, 13), (149999, 14), (180000, 18), (180001, 18)])
+def test_the_target_s_major_is_told_of_its_first_release_as_of_its_last(number: int, major: int) -> None:
+    first, *_ = lines(planned(SHOP, None, target=replace(TARGET, version_num=number)))
+    assert first == f"into database new on PostgreSQL {major}, as postgres"
+
+
+def test_what_is_missing_besides_is_called_with_its_schema_if_it_has_one() -> None:
+    parts = [part("FUNCTION s.f"), part("EVENT TRIGGER e", "FUNCTION s.f"), part("INDEX s.i", "FUNCTION s.f")]
+    found = [
+        one for one in lines(planned(snapshot(*parts), there(parts[0]), wanted=only("s.f"))) if one.startswith("also")
+    ]
+    assert found == [
+        "also missing on the target, not selected: EVENT TRIGGER e",
+        "also missing on the target, not selected: INDEX s.i",
+    ]
+
+
+def test_tables_whose_rows_nobody_has_are_listed_up_to_a_number_and_told_apart() -> None:
+    parts = [part(f"TABLE s.t{number:02}") for number in range(44)]
+    for count in (20, 21):
+        contents = snapshot(*parts[: 2 * count], tables=())
+        found = list(lines(planned(contents, there(*parts[count : 2 * count]), wanted=only("s.*"))))
+        more = ", ..." if count > 20 else ""
+        names = [", ".join(f"s.t{number:02}" for number in range(start, start + 20)) + more for start in (0, count)]
+        assert [one for one in found if "rows are not in the snapshot" in one] == [
+            "  created empty, because their rows are not in the snapshot (what refers to them will fail): " + names[0],
+            "  rows are not in the snapshot, and what is there stays: " + names[1],
+        ]
