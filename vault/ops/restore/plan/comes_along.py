@@ -45,7 +45,7 @@ class Picked:
     brought: tuple[TableItem, ...] = ()
     without_rows: tuple[TableName, ...] = ()
     sequences: frozenset[TableName] | None = None
-    large_objects: bool = True
+    large_objects: bool
     roles: frozenset[str] | None = None
     privileges: bool = False
     policies: bool = False
