@@ -118,6 +118,30 @@ def test_text_tells_definitions_privileges_rows_and_files(two: Days) -> None:
     assert "differs: " in done.err
 
 
+def test_text_shows_the_first_of_many_rows_and_files_and_says_how_to_see_all(own: Days) -> None:
+    own.run(
+        "INSERT INTO loose SELECT n FROM generate_series(1, 6000) n; SELECT lo_create(n) FROM generate_series(9001, 9060) n"
+    )
+    for number in range(51):
+        (own.files / f"{number}").touch()
+    own.backup()
+    done = own.diff("latest~1", "latest")
+    shown = done.out.splitlines()
+    assert done.code == 0, done.err
+    assert sum(line.startswith("    + a=") for line in shown) == 50
+    assert sum(line.startswith("+ file lib/") for line in shown) == 50
+    for line in ("    and 5,950 more", "and 1 more of the files of lib", "and 10 more of the large objects"):
+        assert line in shown, done.out
+    assert "all of them: pgvault diff latest~1 latest --all; counts alone: --stat" in " ".join(done.err.split())
+    whole = own.diff("latest~1", "latest", "--all")
+    assert sum(line.startswith("    + a=") for line in whole.out.splitlines()) == 6000
+    assert sum(line.startswith("+ file lib/") for line in whole.out.splitlines()) == 51
+    assert " more" not in whole.out
+    assert len(lines(own.diff("latest~1", "latest", "--json"))) == 6001
+    few = own.diff("latest~1", "latest", "--table", "orders")
+    assert "--all" not in few.err
+
+
 def test_json_has_a_line_for_each_row_and_whole_values(two: Days) -> None:
     done = two.diff("latest~1", "latest", "--json")
     *rows, result = lines(done)

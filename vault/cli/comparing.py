@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from vault.cli import about, jsonout, progress
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 _NULL: Final = b"\\N"
 _LONG_BYTES: Final = 256 * MIB
 """Of rows on both sides: some seconds, if none of them can be told without being read."""
+SHOWN_ROWS_MAX: Final = 50
+"""Rows of a table, in text; what there is more of is counted. JSON and patches have all."""
 _SHOWN_MAX: Final = 60
 """Characters of a value in text."""
 _BARE: Final = re.compile(r"-?[0-9][0-9.]*")
@@ -39,17 +42,21 @@ _WORDS: Final = {
 # --- text ----------------------------------------------------------------------------------------
 
 
-def draw(out: Renderer, found: Comparison, *, stat: bool) -> bool:
-    """Whether anything differs."""
+def draw(out: Renderer, found: Comparison, *, stat: bool, whole: str = "") -> bool:
+    """Whether anything differs. `whole`: what to type for what is cut; empty: nothing is."""
     _draw_head(out, found)
     kinds: Counter[str] = Counter()
+    shortened = Shortened(SHOWN_ROWS_MAX if whole else None)
     own: list[str] = []
     for one in found.found():
         if one.kind == OWN:
             own += one.details
         else:
             kinds[one.kind] += 1
-            _draw_found(out, one, stat=stat)
+            if shortened.shows(one):
+                _draw_found(out, one, stat=stat)
+    for line in shortened.lines():
+        out.line(line)
     if own:
         out.talk(
             f"note: these are two databases, each with properties of its own, which count for nothing: {'; '.join(own)}"
@@ -64,11 +71,43 @@ def draw(out: Renderer, found: Comparison, *, stat: bool) -> bool:
         if stat:
             rows.append(_stat(changes, counts))
         else:
-            _draw_table(out, changes, counts)
+            _draw_table(out, changes, counts, shortened=shortened)
     if rows:
         out.table(("table", "inserted", "deleted", "updated", "matched by"), rows, right="inserted|deleted|updated")
+    if shortened.is_cut:
+        out.talk(
+            f"of a table or directory no more than {SHOWN_ROWS_MAX} are shown; all of them: {whole}; counts alone: --stat"
+        )
     _draw_end(out, found, kinds, tables)
     return bool(kinds or tables)
+
+
+class Shortened:
+    """What is left out of what is many: rows of a table, files of a directory, large objects. `shown_max` None: nothing."""
+
+    def __init__(self, shown_max: int | None) -> None:
+        self._shown_max = shown_max
+        self._many: Counter[str] = Counter()
+        self.is_cut = False
+
+    def shows(self, found: FoundChange) -> bool:
+        if found.kind not in ("file", "large object"):
+            return True
+        name = f"the files of {found.place}" if found.place else "the large objects"
+        self._many[name] += 1
+        return self._shown_max is None or self._many[name] <= self._shown_max
+
+    def lines(self) -> Iterator[str]:
+        """Of what `shows` said no to."""
+        for name, number in self._many.items():
+            if more := self.more(number):
+                yield f"and {more:,} more of {name}"
+
+    def more(self, number: int) -> int:
+        """How many of so many are not shown."""
+        more = 0 if self._shown_max is None else max(0, number - self._shown_max)
+        self.is_cut = self.is_cut or more > 0
+        return more
 
 
 def _draw_head(out: Renderer, found: Comparison) -> None:
@@ -132,7 +171,7 @@ def _matched_by(changes: TableChanges) -> str:
     return ", ".join(map(one_line, changes.key)) if changes.key else "whole rows"
 
 
-def _draw_table(out: Renderer, changes: TableChanges, counts: ChangeCounts) -> None:
+def _draw_table(out: Renderer, changes: TableChanges, counts: ChangeCounts, *, shortened: Shortened) -> None:
     sign = "+" if changes.before is None else "-" if changes.after is None else "~"
     out.line(
         f"{sign} table {show_name(changes.name)}: {counts.inserted:,} inserted, {counts.deleted:,} deleted, "
@@ -140,8 +179,11 @@ def _draw_table(out: Renderer, changes: TableChanges, counts: ChangeCounts) -> N
     )
     for text in _columns(changes):
         out.line(f"    {text}")
-    for row in changes:
+    more = shortened.more(counts.total)
+    for row in islice(changes, counts.total - more if more else None):
         out.line(f"    {_row(changes, row)}")
+    if more:
+        out.line(f"    and {more:,} more")
 
 
 def _columns(changes: TableChanges) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -47,7 +48,10 @@ class Invocation:
         """The command as typed and `more`, as a line to type; without a password that stood in it."""
         from vault.app.conninfo import redacted
 
-        return redacted(shlex.join(["pgvault", *self.arguments, *more]))
+        words = (*self.arguments, *more)
+        return redacted(
+            " ".join(["pgvault", *(word if _BACK.fullmatch(word) else shlex.quote(word) for word in words)])
+        )
 
     def settings(self) -> Settings:
         """Raises  Misconfigured: the configuration file is wrong"""
@@ -71,6 +75,8 @@ class Invocation:
             return None
 
 
+_BACK: Final = re.compile(r"latest~[0-9]+")
+"""No shell does anything with it."""
 _SNAPSHOT: Final = "An id or its beginning, latest, latest~2, a date, or a tag; pgvault snapshots lists them."
 _ARGUMENTS: Final[Mapping[str, str]] = {
     "snapshot": _SNAPSHOT,

@@ -27,7 +27,8 @@ _FORMATS = ("text", "json", "sql")
     "sequences, and rows.\n\nTold is what turns A into B. B is the newest snapshot of A's source if none is named; with --live it is "
     "the database as it is, captured as a backup would and stored nowhere. Rows are matched by a key that both have, by the text of "
     "its values, else as wholes; rows that only moved are no difference, nor is a file's time. What one of the two did not capture is "
-    "named, exit code 3. `sql` is a patch for psql that turns the rows of A into those of B (pgvault help differences).",
+    "named, exit code 3. Text shows the first 50 rows of a table, and --all every one; JSON and sql are complete. `sql` is a patch for "
+    "psql that turns the rows of A into those of B (pgvault help differences).",
     examples=[
         "pgvault diff latest~1 latest",
         "pgvault diff 2026-11-22 --stat",
@@ -50,6 +51,9 @@ _FORMATS = ("text", "json", "sql")
     help="With --live: where a directory of A is now, if no configuration says it.",
 )
 @click.option("--stat", is_flag=True, help="Counts and names alone, without values.")
+@click.option(
+    "--all", "everything", is_flag=True, help="In text, all rows of a table and files of a directory, not the first 50."
+)
 @click.option("--format", "form", type=Choice(list(_FORMATS)), default=None, help="text, json or sql.  [default: text]")
 @click.option("--exit-code", "tells", is_flag=True, help="Exit with 20 if anything differs.")
 @click.option("--allow-cleartext", is_flag=True, help="Accept a connection to another host without TLS.")
@@ -64,6 +68,7 @@ def diff(
     tables: tuple[str, ...],
     directories: tuple[str, ...],
     stat: bool,
+    everything: bool,
     form: str | None,
     tells: bool,
     allow_cleartext: bool,
@@ -102,7 +107,8 @@ def diff(
         elif invocation.json:
             differs = comparing.json_lines(invocation.renderer(), found, stat=stat, since=(clock, started_ms))
         else:
-            differs = comparing.draw(invocation.renderer(), found, stat=stat)
+            whole = "" if everything else invocation.typed("--all")
+            differs = comparing.draw(invocation.renderer(), found, stat=stat, whole=whole)
         incomplete = bool(found.not_compared())
     return gravest(
         [
