@@ -21,7 +21,7 @@ from vault.model import (
     TableItem,
     TableName,
 )
-from vault.ops.guard.facts import BYTES_LOST_MIN, DatabaseFacts, Facts, RowSecurity, TableFact, Terms
+from vault.ops.guard.facts import DatabaseFacts, Facts, RowSecurity, TableFact, Terms
 from vault.ops.project.backup_selection import narrowed
 from vault.ops.project.components import ROUTINES
 from vault.repo.snapshot import Snapshot
@@ -123,18 +123,14 @@ def _databases(
 
 
 def _shrank(before: TableItem | None, after: TableItem | None, terms: Terms) -> bool:
-    """Whether the table alone would be told; what it belongs to decides."""
+    """Whether the table alone would be told, or could be a part of what would; what it belongs to decides."""
     if before is None or (terms.ignores(before.name) and before.name != terms.users_table):
         return False
     if after is None:
         return True
     was, now = before.sums, after.sums
     emptied = bool(was.rows) and not now.rows
-    return (
-        emptied
-        or terms.is_lost(was.rows, now.rows, at_least=1)
-        or terms.is_lost(was.bytes, now.bytes, at_least=BYTES_LOST_MIN)
-    )
+    return emptied or terms.is_lost(was.rows, now.rows, at_least=1) or terms.is_lost(was.bytes, now.bytes, at_least=1)
 
 
 def _lost_grants(removed: Iterable[EntryItem]) -> bool:

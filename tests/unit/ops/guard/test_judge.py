@@ -290,3 +290,14 @@ def test_while_a_finding_does_not_open_the_base_may_be_a_ruin_and_that_is_found(
     again = take(repo, RUIN)
     assert found(again) == [(codes.NOT_COMPARED, "")]
     assert name in again.findings[0].text
+
+
+def test_text_that_is_lost_a_little_in_each_of_many_partitions_is_lost(repo: Open) -> None:
+    names = [f"public.events_{number}" for number in range(4)]
+
+    def of(characters: int) -> FakeDatabase:
+        text = b"".join(b"%d\t%s\n" % (number, b"x" * characters) for number in range(100))
+        return FakeDatabase(tables={name: [text] for name in names}, partitions=dict.fromkeys(names, "public.events"))
+
+    take(repo, of(5_000))
+    assert found(take(repo, of(1_000))) == [(codes.CONTENT_LOST, "public.events")]
