@@ -92,6 +92,16 @@ def test_a_short_passphrase_is_remarked_on_and_a_slip_is_asked_about(lilac: Comm
     assert not (lilac.home.parent / "third").exists()
 
 
+def test_an_empty_passphrase_is_not_offered_to_be_taken(lilac: Command) -> None:
+    said = ("init", "-r", "../elsewhere", "--preset", "dev", "--no-recovery-kit", "--no-backup")
+    code, shown = answered(lilac, *said, answers=["type", "", PASSPHRASE, PASSPHRASE])
+    assert (code, shown.count("it is empty, and nobody can use that")) == (0, 1), shown
+    assert "0 characters" not in shown
+    assert lilac("snapshots", PGVAULT_PASSWORD=PASSPHRASE).code == 0
+    code, shown = answered(lilac, "init", "-r", "../third", "--no-recovery-kit", answers=["type", "", "", ""])
+    assert (code, "3 times it was empty" in shown) == (13, True), shown
+
+
 def test_an_answer_that_cannot_be_is_asked_for_again(lilac: Command) -> None:
     (lilac.home.parent / "full").mkdir()
     (lilac.home.parent / "full" / "letter").touch()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from tests.cli.command import Command
+from tests.cli.command import PASSPHRASE, Command
 from tests.cli.terminal import answered
 from tests.local_stack import make_project
 from vault.app.database import DatabaseFlags, typed_again
@@ -96,6 +98,25 @@ def test_the_place_that_gave_no_passphrase_or_a_wrong_one_is_named(pgvault_ready
     assert (code, "nothing was typed" in shown) == (13, True), shown
     code, shown = answered(pgvault_ready, "snapshots", answers=["wrong"], PGVAULT_PASSWORD="")
     assert (code, "next: run the command again, and type it anew; if it is lost" in shown) == (12, True), shown
+
+
+WRONG = {
+    "PGVAULT_PASSPHRASE": "PGVAULT_PASSWORD",
+    "PGVAULT_PASS": "PGVAULT_PASSWORD",
+    "PGVAULT_PASSPHRASE_FILE": "PGVAULT_PASSWORD_FILE",
+    "PGVAULT_PASSWORDCOMMAND": "PGVAULT_PASSWORD_COMMAND",
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_passphrase_in_a_variable_that_nothing_reads_is_told_of(pgvault_ready: Command, name: str) -> None:
+    told = f"{name} is set, and nothing reads it: {WRONG[name]} is meant"
+    done = pgvault_ready("snapshots", **{"PGVAULT_PASSWORD": "", name: "never shown"})
+    assert (done.code, told in done.err, "never shown" in done.err) == (13, True, False), done.err
+    apart = replace(pgvault_ready, environment={"PGVAULT_PASSWORD": "", name: "x"})
+    code, shown = answered(apart, "snapshots", answers=[PASSPHRASE])
+    assert (code, told in shown) == (0, True), shown
+    assert "nothing reads it" not in pgvault_ready("snapshots", **{name: "x"}).err
 
 
 def test_a_backup_where_nothing_is_says_what_could_be_typed(pgvault_ready: Command) -> None:

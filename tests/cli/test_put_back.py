@@ -115,6 +115,8 @@ def test_values_are_shown_only_where_they_are_asked_for(pgvault_ready: Command, 
     quiet = pgvault_ready(*into)
     assert "secret" not in quiet.out + quiet.err
     assert "secret name 1" in pgvault_ready(*into, "--sample", "2").out
+    done = pgvault_ready(*into[:-1], "--yes")
+    assert "put back 1 deleted row, " in done.out, "and of values of 0 rows nothing is said"
 
 
 def test_rows_are_chosen_by_an_expression_and_by_who_wrote_them(
@@ -144,7 +146,11 @@ USAGE = [
     (("--only", "public.orders", "--rows", "changed"), "nothing says which rows are the damage"),
     (("--only", "public.orders", "--damaged-by", "latest"), "--damaged-by is about single rows"),
     (("--rows", "missing", "--damaged-by", "latest"), "--rows is about one table"),
-    (("--only", "users", "--rows", "missing", "--damaged-by", "latest"), "--rows is about one table"),
+    (("--only", "users", "--rows", "missing", "--damaged-by", "latest"), "no table users in the snapshot"),
+    (("--only", "orders", "--rows", "missing", "--where", "true"), "next: did you mean --only public.orders?"),
+    (("--only", "orders", "--rows", "missing", "--damaged-by", "latest"), "next: did you mean --only public.orders?"),
+    (("--only", "ordres", "--rows", "missing", "--damaged-by", "latest"), "next: did you mean public.orders?"),
+    (("--only", "ordres"), "next: did you mean public.orders?"),
     (("--only", "public.orders", "--only", "public.customers", "--rows", "all", "--damaged-by", "latest"), "one table"),
     (("--only", "public.orders", "--rows", "all", "-c", "--damaged-by", "latest"), "--rows and -c exclude each other"),
     (("--only", "public.orders", "--rows", "all", "--damaged-by", "latest", "--even-if-changed"), "exclude each other"),

@@ -5,6 +5,7 @@ Nothing is written before `run`. What is run is what was planned, with the rows 
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -20,7 +21,8 @@ from vault.app.undo_file import StateUndoFile
 from vault.errors import Unreachable, UnsafeError, UsageError
 from vault.model import TableName
 from vault.model.put_back import Evidence, WantedRows
-from vault.sql.names import show_name, split_name
+from vault.ops.view.table import find_table
+from vault.sql.names import one_line, show_name, split_name
 
 if TYPE_CHECKING:
     from vault.app.settings import Settings
@@ -67,17 +69,16 @@ class RowFlags:
         return next((name for name, given in flags.items() if given), "")
 
 
-def check(rows: RowFlags, restore: RestoreFlags) -> TableName:
-    """The table that they are about. Raises  UsageError: what cannot be meant, and what to type"""
+def check(rows: RowFlags, restore: RestoreFlags) -> TableName | None:
+    """The table that they are about; None: its schema is not named. Raises  UsageError: what cannot be meant, and what to type"""
     if rows.rows is None:
         raise UsageError(f"{rows.named} is about single rows", hint="add --rows missing, changed or all")
     others = {"-s": restore.schema_only, "-a": restore.data_only, "-c": restore.clean, "--dir": restore.directories}
     for name, given in others.items():
         if given:
             raise UsageError(f"--rows and {name} exclude each other", hint=f"leave {name} out")
-    if len(restore.only) != 1 or len(parts := split_name(restore.only[0])) != 2:
+    if len(restore.only) != 1 or len(parts := split_name(restore.only[0])) > 2:
         raise UsageError("--rows is about one table", hint="name it: --only SCHEMA.TABLE")
-    table = TableName(schema=parts[0], name=parts[1])
     evidence = [name for name, given in (("--damaged-by", rows.damaged_by), ("--xid", rows.xid)) if given is not None]
     if len(evidence) + rows.even_if_changed > 1:
         raise UsageError("--damaged-by, --xid and --even-if-changed exclude each other", hint="keep one of them")
@@ -91,7 +92,18 @@ def check(rows: RowFlags, restore: RestoreFlags) -> TableName:
             why="a deleted row does not say who deleted it",
             hint="add --rows changed; for deleted rows --damaged-by SNAP",
         )
-    return table
+    return TableName(schema=parts[0], name=parts[1]) if len(parts) == 2 else None
+
+
+def _require_schema(snapshot: Snapshot, word: str) -> None:
+    """Of a table that is named alone the name with its schema is told. Raises  UsageError; NotThere: no such table, with what is like it"""
+    if len(split_name(word)) < 2:
+        name = show_name(find_table(snapshot, word).name)
+        raise UsageError(
+            f"--only {one_line(word)} names no schema",
+            why="rows are put back into the one table that is named whole",
+            hint=f"did you mean --only {shlex.quote(name)}?",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,11 +162,14 @@ def open_states(
     if rows.damaged_by is not None:
         indexed = opened.indexed(settings.cache_dir, at_opening=True)
         good = indexed.snapshot(good_id)
+        _require_schema(good, asked.flags.only[0])
         evidence = indexed.snapshot(wiring.named_for_certain(settings, opened, rows.damaged_by))
         _require_later(good, evidence)
         yield OpenedStates(repository=opened, good=good, evidence=evidence, kind=Evidence.SNAPSHOT, sources=sources)
         return
     manifest = opened.manifest(good_id)
+    if check(rows, asked.flags) is None:
+        _require_schema(opened.indexed(settings.cache_dir).known(good_id, manifest), asked.flags.only[0])
     chosen = ChosenDatabase(conninfo=asked.conninfo, variables=asked.variables)
     with ExitStack() as stack:
         try:
@@ -207,6 +222,7 @@ def open_put_back(
     from vault.ops.put_back.scope import PutBackRequest
 
     table = check(rows, asked.flags)
+    assert table is not None, "`open_states` has looked"
     state_directory(settings).make()  # before anything is done: the undo will be written there
     settings = settings.with_variables(asked.variables)
     assert asked.conninfo is not None, "a table is named, so a database is"

@@ -6,6 +6,7 @@ Never prints, stores or repeats one. A file that others can read is refused, bec
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import signal
 import stat
@@ -167,7 +168,7 @@ def _origin(settings: Settings, variable: str) -> SecretOrigin:
 def _obtain(settings: Settings, variable: str, prompt: str, *, twice: bool) -> str:
     found = _origin(settings, variable)
     if found.kind is Kind.TERMINAL:
-        return _checked(_typed(variable, prompt, twice=twice), found)
+        return _checked(_typed(settings, variable, prompt, twice=twice), found)
     patience_s = None if _is_somebody_there() else UNATTENDED_S
     secret = _given(settings, found, patience_s=patience_s)
     return _checked(secret, found)
@@ -184,7 +185,7 @@ def _given(settings: Settings, found: SecretOrigin, *, patience_s: float | None 
         case Kind.COMMAND:
             return _output_of(found.value, settings, found.name, patience_s=patience_s)
         case _:
-            raise _no_terminal(found.name)
+            raise _no_terminal(settings, found.name)
 
 
 def _is_somebody_there() -> bool:
@@ -295,18 +296,34 @@ def _run(words: list[str], environment: dict[str, str], patience_s: float | None
         return process.returncode, output
 
 
-def _no_terminal(variable: str) -> SecretUnavailable:
+_ALIKE: Final = re.compile(r"PGVAULT_(NEW_)?(?:PASSPHRASE|PASSWORD|PASSWD|PASS|PWD|PW)(?:_?(FILE|COMMAND))?")
+
+
+def _mistaken(settings: Settings, variable: str) -> str:
+    """That one is set whose name is like that of `variable`, or of one of its kin, and which nothing reads; or nothing."""
+    for name in sorted(settings.environment):
+        match = _ALIKE.fullmatch(name)
+        meant = "" if match is None else f"PGVAULT_{match[1] or ''}PASSWORD{f'_{match[2]}' if match[2] else ''}"
+        if meant not in ("", name) and meant.startswith(variable):
+            return f"{name} is set, and nothing reads it: {meant} is meant"
+    return ""
+
+
+def _no_terminal(settings: Settings, variable: str) -> SecretUnavailable:
+    mistaken = _mistaken(settings, variable)
     return SecretUnavailable(
         "no passphrase",
-        why="there is no terminal to ask on",
+        why=f"{f'{mistaken}; and ' if mistaken else ''}there is no terminal to ask on",
         hint=f"set {variable}_FILE (a 0600 file), {variable}_COMMAND or {variable}",
     )
 
 
-def _typed(variable: str, prompt: str, *, twice: bool) -> str:
+def _typed(settings: Settings, variable: str, prompt: str, *, twice: bool) -> str:
     if not sys.stdin.isatty():
-        raise _no_terminal(variable)
+        raise _no_terminal(settings, variable)
     forbid_dumps()
+    if mistaken := _mistaken(settings, variable):
+        prompt = f"{mistaken}\n{prompt}"
     try:
         return _typed_twice(prompt) if twice else getpass(prompt)
     except EOFError as error:
@@ -321,11 +338,16 @@ def _typed_twice(prompt: str) -> str:
     said = prompt
     for _ in range(_ATTEMPTS_MAX):
         first = getpass(said)
+        if not first:
+            said = f"it is empty, and nobody can use that\n{prompt}"
+            continue
         if len(first) < SHORT_CHARACTERS:
             first = getpass(f"{remark(first).partition(';')[0]}; the same once more takes it all the same\n{prompt}")
         if getpass("Again: ") == first:
             return first
         said = f"these two differ\n{prompt}"
     raise SecretUnavailable(
-        "the two passphrases differ", why=f"{_ATTEMPTS_MAX} times", hint="nothing was changed; run the command again"
+        "no passphrase was typed twice",
+        why=f"{_ATTEMPTS_MAX} times it was empty, or the two differed",
+        hint="nothing was changed; run the command again",
     )

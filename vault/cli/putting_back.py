@@ -169,11 +169,9 @@ def _draw(out: Renderer, done: PutBack, duration_s: float, *, database: str) -> 
     for line in left_out(done.plan.left):
         out.text(f"not done: {line}")
     inserted, updated = (sum(getattr(one, word) for one in done.decided) for word in ("inserted", "updated"))
-    out.text(
-        f"put back {counted(inserted, 'deleted row')}, and values of {counted(updated, 'row')}, {duration_s:.1f} s"
-        if done.written
-        else "nothing was put back"
-    )
+    words = [counted(inserted, "deleted row")] if inserted else []
+    words += [f"values of {counted(updated, 'row')}"] if updated else []
+    out.text(f"put back {', and '.join(words)}, {duration_s:.1f} s" if words else "nothing was put back")
     if done.written:
         out.talk("the next backup has them, and pgvault status says what is still to be answered; next: pgvault backup")
     if done.undo is not None:

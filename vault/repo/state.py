@@ -258,7 +258,7 @@ class Open:
         raise NotThere(
             f"no snapshot {spec}",
             why=f"the repository has {len(known)}" + (f" of source {source}" if source else ""),
-            hint=_meant(spec, known),
+            hint=_meant(spec, known, of_words),
         )
 
     def indexed(self, cache_dir: Path | None, *, at_opening: bool = False) -> Indexed:
@@ -379,7 +379,9 @@ def _not_here(
     )
 
 
-def _meant(spec: str, known: Iterable[Known]) -> str:
+def _meant(spec: str, known: Iterable[Known], of_words: Sequence[Known]) -> str:
+    if of_words and _LATEST.fullmatch(spec):
+        return f"the oldest is latest~{len(of_words) - 1}; they are listed by: pgvault snapshots"
     if _SHORT.fullmatch(spec):
         return "list them with: pgvault snapshots (an id needs 6 digits)"
     words = sorted({word for _, manifest in known for word in tag_words(manifest)})

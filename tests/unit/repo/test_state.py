@@ -71,8 +71,12 @@ def test_words_for_snapshots(repo: Open) -> None:
         "LATEST",
         "2026-01-31T11:00",
     ):
-        with pytest.raises(NotThere):
+        with pytest.raises(NotThere) as refused:
             repo.resolve(words)
+        assert "did you mean latest?" not in refused.value.hint or words == "LATEST"
+    with pytest.raises(NotThere) as too_far:
+        repo.resolve("latest~9", "project")
+    assert too_far.value.hint == "the oldest is latest~2; they are listed by: pgvault snapshots"
     with pytest.raises(NotThere):
         repo.resolve(first.hex(), "other")
     for words in ("v2", "release=v2"):

@@ -59,9 +59,12 @@ def read_words(words: Sequence[str], contents: Contents) -> Wanted:
 
 
 def _unknown(word: str, contents: Contents, schemas: Iterable[str]) -> NotThere:
-    tables = [str(table.name) for table in contents.tables]
-    near = nearest(word, [*COMPONENTS, *schemas, *tables])
-    hint = f"did you mean {near}?" if near else f"components are: {' '.join(COMPONENTS)}"
+    """A word without a schema is compared with names without theirs: what all have makes nothing alike."""
+    tables = [table.name for table in contents.tables]
+    shown = {name.name: str(name) for name in reversed(tables)} if "." not in word else {}
+    near = word if word in shown else nearest(word, [*COMPONENTS, *schemas, *(shown or map(str, tables))])
+    meant = near if near is None or near in COMPONENTS else shown.get(near, near)
+    hint = f"did you mean {meant}?" if meant else f"components are: {' '.join(COMPONENTS)}"
     return NotThere(f"--only {word}: no such component, schema, table or object in the snapshot", hint=hint)
 
 
