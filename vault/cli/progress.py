@@ -70,11 +70,11 @@ class Paced:
         self._lock = threading.Lock()
         self.name = ""
         self._spoken_at = time.monotonic()
-        self.pace = Pace(None, self._spoken_at)
+        self.pace = Pace(None)
 
     def stage(self, name: str, total_bytes: int | None = None) -> None:
         with self._lock:
-            self.name, self.pace = name, Pace(total_bytes, time.monotonic())
+            self.name, self.pace = name, Pace(total_bytes)
 
     def advance(self, done_bytes: int, *, rows: int = 0, tables: int = 0) -> None:
         with self._lock:
@@ -124,7 +124,7 @@ class Bars:
         self._live = live
         self._stderr = sys.stderr  # while it is live, rich puts something of its own there
         self._lock = threading.Lock()
-        self._name, self._pace = "", Pace(None, time.monotonic())
+        self._name, self._pace = "", Pace(None)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         from rich.text import Text
@@ -135,7 +135,7 @@ class Bars:
 
     def stage(self, name: str, total_bytes: int | None = None) -> None:
         with self._lock:
-            self._name, self._pace = printable(name), Pace(total_bytes, time.monotonic())
+            self._name, self._pace = printable(name), Pace(total_bytes)
 
     def advance(self, done_bytes: int, *, rows: int = 0, tables: int = 0) -> None:
         with self._lock:
