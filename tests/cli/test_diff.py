@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.cli.command import Command, Done
+from tests.cli.terminal import answered
 from tests.cli.test_journey import conforming
 from tests.fix_postgres import Cluster
 
@@ -250,6 +252,20 @@ def test_what_only_one_snapshot_was_asked_to_have_is_not_compared(own: Days) -> 
     assert done.code == 3
     assert "not compared: rows of public.loose" in done.err
     assert "public.loose" not in done.out
+
+
+def test_somebody_at_a_terminal_sees_how_far_it_is(two: Days) -> None:
+    for words, stage in (
+        (("diff", "latest~1", "latest", "--stat"), "comparing public.going"),
+        (("diff", "latest~1", "latest"), "comparing public.going"),
+        (("log", "public.orders", "--stat"), r"looking through 2 snapshots  [0-9.]+ (?:K|M)?i?B"),
+        (("log", "-S", "it's"), r"looking through 2 snapshots  [0-9.]+ (?:K|M)?i?B"),
+    ):
+        code, shown = answered(two.pgvault, *words, TERM="xterm")
+        assert code == 0, shown
+        assert re.search(stage, shown), shown
+        piped = two.pgvault(*words)
+        assert (re.search(stage, piped.out + piped.err), piped.code) == (None, 0)
 
 
 REFUSED = [

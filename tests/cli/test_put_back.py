@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import Command
+from tests.cli.terminal import answered
 from tests.cli.test_journey import conforming
 from tests.fix_postgres import Cluster
 
@@ -115,6 +117,9 @@ def test_values_are_shown_only_where_they_are_asked_for(pgvault_ready: Command, 
     quiet = pgvault_ready(*into)
     assert "secret" not in quiet.out + quiet.err
     assert "secret name 1" in pgvault_ready(*into, "--sample", "2").out
+    code, seen = answered(pgvault_ready, *into, TERM="xterm")
+    stage = "comparing rows of public.customers, here and in the database  "
+    assert (code, bool(re.search(f"{stage}[0-9.]+ (?:K|M)?i?B", seen))) == (0, True), seen
     done = pgvault_ready(*into[:-1], "--yes")
     assert "put back 1 deleted row, " in done.out, "and of values of 0 rows nothing is said"
 

@@ -6,7 +6,7 @@ Nothing is written before `run`. What is run is what was planned, with the rows 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +26,7 @@ from vault.sql.names import one_line, show_name, split_name
 
 if TYPE_CHECKING:
     from vault.app.settings import Settings
+    from vault.ids import SnapshotId
     from vault.model import Column, TableItem
     from vault.ops.put_back.plan import PutBackPlan
     from vault.ops.put_back.run import Choose, PutBack
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from vault.ports import Progress
     from vault.ports_of_put_back import PutBackSession
     from vault.repo.snapshot import Snapshot
-    from vault.repo.state import Open
+    from vault.repo.state import Indexed, Open
 
 _EVIDENCE: Final = (
     "take a snapshot of the damage (pgvault backup) and add --damaged-by latest; or name the transaction with --xid N (--even-if-changed"
@@ -161,9 +162,10 @@ def open_states(
     sources = sources_of(opened.snapshots())
     if rows.damaged_by is not None:
         indexed = opened.indexed(settings.cache_dir, at_opening=True)
-        good = indexed.snapshot(good_id)
+        read = _heard(indexed, progress)
+        good = read(good_id)
         _require_schema(good, asked.flags.only[0])
-        evidence = indexed.snapshot(wiring.named_for_certain(settings, opened, rows.damaged_by))
+        evidence = read(wiring.named_for_certain(settings, opened, rows.damaged_by))
         _require_later(good, evidence)
         yield OpenedStates(repository=opened, good=good, evidence=evidence, kind=Evidence.SNAPSHOT, sources=sources)
         return
@@ -186,13 +188,23 @@ def open_states(
         except Unreachable as error:
             error.advise(asked.advice)
             raise
+        read = _heard(indexed, progress)
         yield OpenedStates(
             repository=opened,
-            good=indexed.known(good_id, manifest),
-            evidence=indexed.snapshot(live_id),
+            good=read(good_id),
+            evidence=read(live_id),
             kind=Evidence.NONE if rows.xid is None else Evidence.TRANSACTION,
             sources=sources,
         )
+
+
+def _heard(indexed: Indexed, progress: Progress) -> Callable[[SnapshotId], Snapshot]:
+    """What opens a snapshot of which every byte that is read is told."""
+    from vault.repo.snapshot import Snapshot
+
+    reader = indexed.reader()
+    reader.tally.heard = progress.advance
+    return lambda found: Snapshot(found, indexed.open.manifest(found), reader)
 
 
 def _require_later(good: Snapshot, evidence: Snapshot) -> None:
@@ -246,6 +258,7 @@ def open_put_back(
         )
         session = target.put_back()
         with _choice(settings, opened.good, rows.where, progress) as choose:
+            progress.stage(f"comparing rows of {show_name(table)}, here and in the database")
             plan = prepare(states, session, request, facts=target.facts, sample=rows.sample or 0, choose=choose)
         yield PlannedPutBack(settings=settings, good=opened.good, evidence=opened.evidence, plan=plan, session=session)
 

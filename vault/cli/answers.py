@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import stat
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -30,6 +33,15 @@ class Printed:
 def told(out: Renderer) -> AbstractContextManager[Progress]:
     """Where the answer itself is on stdout, JSON of how far it is would be between its rows."""
     return nullcontext(progress.Silent()) if out.json else progress.shown(out)
+
+
+def told_between(out: Renderer) -> AbstractContextManager[Progress]:
+    """As `told`, where lines of the answer come between: a pager that they are piped into has the terminal for itself."""
+    try:
+        is_piped = stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode)
+    except (OSError, ValueError):
+        is_piped = False
+    return nullcontext(progress.Silent()) if is_piped else told(out)
 
 
 def refuse(form: str, path: str | None) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from vault.cli import about, jsonout, progress
+from vault.cli import about, answers, jsonout, progress
 from vault.limits import MIB
 from vault.model.words import counted
 from vault.ops.diff.found import OWN
@@ -63,15 +63,19 @@ def draw(out: Renderer, found: Comparison, *, stat: bool, whole: str = "") -> bo
         )
     tables = 0
     rows: list[tuple[str, ...]] = []
-    for changes in found.rows():
-        counts = _counts(out, changes)
-        if not has_changes(changes, counts):
-            continue
-        tables += 1
-        if stat:
-            rows.append(_stat(changes, counts))
-        else:
-            _draw_table(out, changes, counts, shortened=shortened)
+    with answers.told_between(out) as drawn:
+        drawn.stage("comparing rows")
+        for changes in found.rows():
+            drawn.stage(f"comparing {show_name(changes.name)}")
+            counts = changes.counts(drawn.advance)
+            if not has_changes(changes, counts):
+                continue
+            tables += 1
+            if stat:
+                rows.append(_stat(changes, counts))
+                continue
+            with progress.away(drawn):
+                _draw_table(out, changes, counts, shortened=shortened)
     if rows:
         out.table(("table", "inserted", "deleted", "updated", "matched by"), rows, right="inserted|deleted|updated")
     if shortened.is_cut:

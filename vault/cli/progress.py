@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from vault.cli.layout import cells
 from vault.cli.pace import Pace
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vault.cli.render import Renderer
     from vault.ports import Progress
 
+_T = TypeVar("_T")
 LINE_EVERY_S: Final = 60.0
 JSON_EVERY_S: Final = 1.0
 _BAR_MAX: Final = 40
@@ -152,6 +153,13 @@ class Bars:
             yield
         finally:
             self._live.start()
+
+
+def apart(progress: Progress, found: Iterable[_T]) -> Iterator[_T]:
+    """Each of them, as it is found, with nothing drawn while the caller has it."""
+    for one in found:
+        with away(progress):
+            yield one
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -35,12 +35,20 @@ _KEPT_BYTES_MAX = 64 * MIB
 _PACK_KEYS_MAX = 4096
 
 
+def unheard(_: int) -> None:
+    """Nobody asks how far it came."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Tally:
-    """What a reader had to open: `objects`, and the bytes of their plaintexts. What it still knew is not counted again."""
+    """What a reader had to open: `objects`, and the bytes of their plaintexts. What it still knew is not counted again.
+
+    heard  told of the bytes of each, by any thread
+    """
 
     objects: int = 0
     bytes: int = 0
+    heard: Callable[[int], object] = unheard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +193,7 @@ class Reader:
         with self._lock:
             self.tally.objects += 1
             self.tally.bytes += record.plain_length
+        self.tally.heard(record.plain_length)
         base = self.base_of(record) if record.codec is Codec.ZSTD_DELTA else None
         sealed = self._sealed(place)
         digest, key = self._pack_key(place)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from vault.cli import about, jsonout, render
+from vault.cli import about, answers, jsonout, progress, render
 from vault.cli.exit_codes import ExitCode
 from vault.cli.options import Invocation, command
 from vault.errors import NotThere, UsageError
@@ -67,18 +67,24 @@ def log(
     from vault.app.history import comparing, open_history
     from vault.ops.history import log as logs
 
-    settings = invocation.settings()
+    settings, out = invocation.settings(), invocation.renderer()
     history = open_history(settings)
-    subject = None if thing is None else logs.subject(history.snapshots, thing, kind=kind)
-    tools = comparing(settings)
-    if text is not None:
-        events: Iterator[Event] = logs.texts(history.snapshots, text, subject, tools)
-    elif subject is not None and wanted:
-        events = logs.rows(subject, wanted)
-    else:
-        assert subject is not None, "WHAT or TEXT is there"
-        events = logs.events(subject, tools)
-    return _tell(invocation.renderer(), history, subject, events, stat=stat, searching=text is not None)
+    with answers.told_between(out) as drawn:
+        drawn.stage(f"looking through {counted(len(history.snapshots), 'snapshot')}")
+        history.read.heard = drawn.advance
+        subject = None if thing is None else logs.subject(history.snapshots, thing, kind=kind)
+        tools = comparing(settings)
+        if text is not None:
+            events: Iterator[Event] = logs.texts(history.snapshots, text, subject, tools)
+        elif subject is not None and wanted:
+            events = logs.rows(subject, wanted)
+        else:
+            assert subject is not None, "WHAT or TEXT is there"
+            events = logs.events(subject, tools)
+        code, changes = _tell(
+            out, history, subject, progress.apart(drawn, events), stat=stat, searching=text is not None
+        )
+    return _end(out, history, subject, changes=changes, code=code, searching=text is not None)
 
 
 def _wanted(columns: Sequence[str]) -> dict[str, str | None]:
@@ -97,7 +103,8 @@ def _wanted(columns: Sequence[str]) -> dict[str, str | None]:
 
 def _tell(
     out: Renderer, history: History, subject: Subject | None, events: Iterator[Event], *, stat: bool, searching: bool
-) -> int:
+) -> tuple[ExitCode, int]:
+    """Exit code, and how many changes there are."""
     code, count = ExitCode.OK, 0
     for error in history.damaged:
         out.insist(f"warning: {error.file}: {error.message}; run: pgvault check")
@@ -118,8 +125,15 @@ def _tell(
             out.json_line(_json(event))
         else:
             _draw(out, event, stat=stat, searching=searching)
+    return code, count
+
+
+def _end(
+    out: Renderer, history: History, subject: Subject | None, *, changes: int, code: ExitCode, searching: bool
+) -> int:
+    """What was looked at, and how much of it was read. Raises  NotThere: there is nothing"""
     looked = len(history.snapshots if subject is None else subject.strand)
-    if not count and not code:
+    if not changes and not code:
         raise NotThere(
             "none of the snapshots has it",
             why=f"{counted(looked, 'snapshot')} looked at, {render.size(history.read.bytes)} read",
@@ -131,7 +145,7 @@ def _tell(
         out.json_line(
             jsonout.result(
                 thing=None if subject is None else {"kind": subject.thing.kind, "name": str(subject.thing)},
-                changes=count,
+                changes=changes,
                 snapshots=looked,
                 left_out=0 if subject is None else subject.left_out,
                 read_bytes=history.read.bytes,
