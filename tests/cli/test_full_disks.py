@@ -55,6 +55,7 @@ def until_there_is_room(small: Path, run: Callable[[], Done], *, right: Callable
         if done.code:
             assert "No space left" in done.err
             assert "next:" in done.err
+            assert "small" in " ".join(done.err.split()), "the place to make room in"
         codes.append(done.code)
         right()
         ballast.unlink()
@@ -81,6 +82,14 @@ def test_files_are_whole_or_not_there(saved: Command, small: Path, arguments: tu
     codes = until_there_is_room(small, run, right=right)
     assert len(codes) > 3
     assert set(codes[:-1]) <= {1, 9, 15}
+    if arguments[0] == "extract":
+        shutil.rmtree(small / "out")
+        ballast = fill(small, leaving_bytes=5 * PAGE_BYTES)
+        line = " ".join(run().err.split()).partition("next: ")[2]
+        assert line == "free space on the disk of small/out, empty small/out, then run the command again"
+        ballast.unlink()
+        shutil.rmtree(small / "out")
+        assert saved(*arguments).code == 0
     assert named_files(small) == originals(saved)
 
 

@@ -38,6 +38,10 @@ STANDS: Final[Mapping[str, str]] = {
 """By command, where it says nothing better itself, as `restore` does once it writes."""
 
 
+_ANEW: Final = frozenset({"export", "extract"})
+"""They write into a new or empty place, which it is no more."""
+
+
 def interrupted(command: str | None, arguments: Sequence[str], *, done: str = "") -> Told:
     """`command`: the one that was found; `arguments`: all that was typed, which is what to type to go on; `done`: what is over already."""
     failure = told(KeyboardInterrupt())
@@ -45,7 +49,8 @@ def interrupted(command: str | None, arguments: Sequence[str], *, done: str = ""
         return replace(failure, why=done)
     if command is None or command not in STANDS:
         return failure
-    return replace(failure, why=STANDS[command], fix=redacted(f"to go on: pgvault {shlex.join(arguments)}"))
+    again = "to begin anew, into what is new or empty" if command in _ANEW else "to go on"
+    return replace(failure, why=STANDS[command], fix=redacted(f"{again}: pgvault {shlex.join(arguments)}"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import Final, TextIO
 
-from vault.errors import UnsafeError, UsageError, VaultError
+from vault.errors import SourceError, UnsafeError, UsageError, VaultError
 
 STDOUT = "the standard output"
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def write(pieces: Iterator[bytes], path: str | None = None) -> int:
@@ -71,6 +73,18 @@ def writing(place: str) -> Iterator[None]:
         silence(sys.stdout)
 
 
+@contextmanager
+def new_directory(path: str) -> Iterator[None]:
+    """Of what is written into a new or empty one: a full disk leaves a part there, and a second run would refuse it. Raises  as it is"""
+    try:
+        yield
+    except SourceError as error:
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL:
+            place = shlex.quote(path)
+            error.hint = f"free space on the disk of {place}, empty {place}, then run the command again"
+        raise
+
+
 def silence(stream: TextIO) -> None:
     """Let what is still to be written to the stream go nowhere, the interpreter's last flush included."""
     with open(os.devnull, "wb") as nothing:
@@ -85,6 +99,6 @@ def _told(place: str) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        is_full = error.errno in _FULL
         hint = "free space there, then run the command again" if is_full else "the output is not complete"
         raise VaultError(f"cannot write to {place}", why=error.strerror or "", hint=hint) from error

@@ -25,7 +25,8 @@ def test_a_stopped_command_says_what_stands_and_how_to_go_on(command: str) -> No
     failure = interrupted(command, (command, "--source", "a shop"))
     assert (failure.exit_code, failure.code, failure.message) == (130, "INTERRUPTED", "interrupted")
     assert failure.why == STANDS[command]
-    assert failure.fix == f"to go on: pgvault {command} --source 'a shop'"
+    begun = "to begin anew, into what is new or empty" if command in ("export", "extract") else "to go on"
+    assert failure.fix == f"{begun}: pgvault {command} --source 'a shop'"
 
 
 def test_a_password_that_was_typed_is_not_told() -> None:

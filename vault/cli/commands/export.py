@@ -138,7 +138,7 @@ def _whole(invocation: Invocation, snapshot: str, *, form: str, path: str, part:
     out = invocation.renderer()
     changed: list[dict[str, str]] = []
     if form == "layout":
-        with wiring.directory_target(path) as directory, progress.shown(out) as drawn:
+        with output.new_directory(path), wiring.directory_target(path) as directory, progress.shown(out) as drawn:
             done = extract.extract(view, (), directory, progress=drawn, has=part.has)
         files, written = done.files, done.bytes
         changed = [{"item": change.item, "why": change.why} for change in done.changed]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from vault.app import wiring
-from vault.cli import jsonout, progress, render
+from vault.cli import jsonout, output, progress, render
 from vault.cli.exit_codes import ExitCode
 from vault.cli.options import Invocation, command
 from vault.model.words import counted
@@ -30,7 +30,7 @@ def extract(invocation: Invocation, snapshot: str, paths: Sequence[str], target:
     for path in paths:
         view.entry(path)  # a name that is not there makes no directory
     out = invocation.renderer()
-    with wiring.directory_target(target) as directory, progress.shown(out) as drawn:
+    with output.new_directory(target), wiring.directory_target(target) as directory, progress.shown(out) as drawn:
         done = extract_paths(view, paths, directory, progress=drawn)
     for change in done.changed:
         out.talk(f"{change.item}: {change.why}")

@@ -89,7 +89,7 @@ class DirectoryWriter:
         Raises  UnsafeError: not a safe path, or a link or file is in the way; SourceError; PermissionMissing
         """
         parts = split_path(path)
-        with _translated(path):
+        with self._translated(path):
             status = os.fstat(self._open(parts))
         if path not in self._fresh and not self._merge:
             raise _in_the_way(path)
@@ -106,7 +106,7 @@ class DirectoryWriter:
         if mode & ~_FILE_MODE_BITS:
             why = f"mode {mode:o} was restored as {mode & _FILE_MODE_BITS:o}"
             self._note(path, why, "set it by hand, if the owner is right")
-        with _translated(path):
+        with self._translated(path):
             directory = self._open(above)
             temporary = self._temporary()
             descriptor = os.open(
@@ -133,7 +133,7 @@ class DirectoryWriter:
         *above, name = split_path(path)
         if not target or b"\0" in target:
             raise UnsafeError(f"refused the link {path_text(path)}", why="its target is empty or holds a NUL")
-        with _translated(path):
+        with self._translated(path):
             directory = self._open(above)
             temporary = self._temporary()
             os.symlink(target, temporary, dir_fd=directory)
@@ -155,7 +155,7 @@ class DirectoryWriter:
         for path in sorted(self._directories, reverse=True):
             mode, mtime_ns = self._directories[path]
             *above, name = split_path(path)
-            with _translated(path):
+            with self._translated(path):
                 descriptor = os.open(name, DIRECTORY_FLAGS, dir_fd=self._cursor.at(above))
                 try:
                     os.fchmod(descriptor, mode)
@@ -233,19 +233,18 @@ class DirectoryWriter:
     def _note(self, path: bytes, why: str, fix: str) -> None:
         self._changed.append(Missing(item=path_text(path), state=State.NOT_EXPORTABLE, why=why, fix=fix))
 
-
-@contextlib.contextmanager
-def _translated(path: bytes) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in {errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY}:
-            raise UnsafeError(
-                f"refused to restore {path_text(path)}",
-                why="a link, or something of another type, is in its way",
-                hint="restore into a new directory",
-            ) from error
-        raise directory_error(error, f"cannot restore {path_text(path)}") from error
+    @contextlib.contextmanager
+    def _translated(self, path: bytes) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno in {errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY}:
+                raise UnsafeError(
+                    f"refused to restore {path_text(path)}",
+                    why="a link, or something of another type, is in its way",
+                    hint="restore into a new directory",
+                ) from error
+            raise directory_error(error, f"cannot restore {path_text(path)} into {path_text(self._root)}") from error
 
 
 def _in_the_way(path: bytes) -> UnsafeError:
