@@ -285,3 +285,35 @@ def test_privileges_of_each_object_are_decided_whatever_those_of_another_are() -
         "ACL s.t": "equal",
         "ACL s.u": "replace",
     }
+
+
+def test_default_privileges_of_the_target_alone_are_told_where_privileges_come() -> None:
+    own, theirs = part("DEFAULT ACL s.boss"), part("DEFAULT ACL s.clerk", tag="DEFAULT PRIVILEGES FOR TABLES")
+    platform = part("DEFAULT ACL auth.boss")
+    found = [
+        one
+        for one in planned(snapshot(own), there(own, theirs, platform), wanted=only("schema")).warnings
+        if "target alone" in one
+    ]
+    assert found == [
+        "the target alone has these, and they stay; what is made later may admit others than before: "
+        + theirs.entry.label
+    ]
+    assert not any(
+        "target alone" in one for one in planned(snapshot(own), there(own, platform), wanted=only("schema")).warnings
+    )
+    assert not any(
+        "target alone" in one
+        for one in planned(snapshot(own, part("TABLE s.t")), there(own, theirs), wanted=only("s.t")).warnings
+    )
+
+
+@pytest.mark.spec("SEL-9")
+def test_what_an_entry_stands_for_is_reset_once_and_the_catalog_s_own_though_nothing_is_recorded_of_it() -> None:
+    contents = snapshot(TABLE, catalog=CatalogFacts(acls=owned(("table s.t", "boss", None))))
+    own = part("ACL pg_catalog.f", kind="function")
+    facts = owned(("table s.t", "boss", (OWNER, READER)), ("function pg_catalog.f()", "boss", ("reader=X/boss",)))
+    made = planned(contents, there(TABLE, ACL, own, acls=facts), wanted=only("schema"), replace=True)
+    kept = planned(contents, there(TABLE, ACL, own, acls=facts), wanted=only("schema"))
+    assert [label(one) for one in made.access.resets] == ["TABLE s.t", "ACL pg_catalog.f"]
+    assert [name for name, _ in kept.refused] == ["ACL table s.t", "ACL function pg_catalog.f"]

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from tests.restore_values import TARGET, owned, part
+from tests.restore_values import TARGET, edges, owned, part, table_name
 from vault.model import CatalogFacts
-from vault.ops.restore.plan.extensions import Extensions
+from vault.ops.restore.plan.extensions import Extensions, brought_members
 
 CATALOG = CatalogFacts(
     extensions=(("citext", "1.5", "public"), ("uuid-ossp", "1.1", '"My"')),
@@ -50,3 +50,18 @@ def test_another_version_and_another_owner_are_said() -> None:
     assert list(SOURCE.warnings(cannot, both)) == [
         "extension citext belonged to postgres and will belong to boss: an extension has no ALTER ... OWNER"
     ]
+
+
+def test_members_of_extensions_that_the_target_does_not_have_are_brought() -> None:
+    catalog = CatalogFacts(
+        edges=edges(
+            ("table s.new", "extension pg_cron", "e"),
+            ("table s.old", "extension citext", "e"),
+            ("table s.needs", "extension pg_cron", "n"),
+            ("function s.f()", "extension pg_cron", "e"),
+            ("table s.lies_in", "schema pg_cron", "e"),
+        )
+    )
+    target = replace(TARGET, extensions_installed=("plpgsql", "citext"))
+    assert brought_members(catalog, target) == {table_name("s.new")}
+    assert brought_members(catalog, TARGET) == {table_name("s.new"), table_name("s.old")}

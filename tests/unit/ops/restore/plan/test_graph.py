@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.restore_values import edges, labels, part, snapshot, table_name
+from tests.restore_values import edges, label, labels, part, snapshot, table_name
 from vault.model import CatalogFacts
 from vault.ops.restore.plan.graph import EntryGraph
 
@@ -126,3 +126,52 @@ def test_sequences_of_columns_and_relations_by_name() -> None:
     assert GRAPH.owner_of_sequence == {table_name("s.n"): table_name("s.root")}
     assert GRAPH.relation(table_name("s.leaf")) == at("FOREIGN TABLE s.leaf")
     assert GRAPH.relation(table_name("s.root_i")) is None
+
+
+def test_a_routine_s_calls_are_those_of_other_routines() -> None:
+    routines = [
+        part(f"{desc} s.{name}", args=("integer",))
+        for desc, name in (("FUNCTION", "f"), ("FUNCTION", "g"), ("PROCEDURE", "p"))
+    ]
+    of_f, of_g, of_p = "function s.f(integer)", "function s.g(integer)", "procedure s.p(integer)"
+    found = snapshot(
+        *routines,
+        part("VIEW s.v"),
+        part("TABLE s.t"),
+        catalog=CatalogFacts(
+            edges=edges(
+                *((of_f, called, "n") for called in (of_f, of_g, of_p, "table s.t", "function s.gone(integer)")),
+                (of_g, of_f, "n"),
+                ("view s.v", of_f, "n"),
+            )
+        ),
+    )
+    graph = EntryGraph(found)
+    assert {label(found.items[at].identity): labels(found, graph.calls(at)) for at in range(5)} == {
+        "FUNCTION s.f": ["FUNCTION s.g", "PROCEDURE s.p"],
+        "FUNCTION s.g": ["FUNCTION s.f"],
+        "PROCEDURE s.p": [],
+        "VIEW s.v": [],
+        "TABLE s.t": [],
+    }
+
+
+def test_a_user_mapping_needs_the_server_that_its_tag_ends_with() -> None:
+    found = snapshot(
+        part("SERVER one"),
+        part("SERVER two"),
+        part("USER MAPPING a", tag="USER MAPPING a SERVER one"),
+        part("USER MAPPING b", tag="USER MAPPING b SERVER two"),
+        part("TABLE s.t", tag="t SERVER one"),
+    )
+    graph = EntryGraph(found)
+    assert [labels(found, graph.dependents(at)) for at in (0, 1)] == [["USER MAPPING a"], ["USER MAPPING b"]]
+
+
+@pytest.mark.parametrize("relation", ["TABLE", "VIEW", "MATERIALIZED VIEW", "FOREIGN TABLE"])
+def test_whatever_has_rows_has_parts(relation: str) -> None:
+    home = f"{relation} s.r"
+    found = snapshot(part(home), part("TRIGGER s.r.g", home), part("RULE s.r.r", home), part("INDEX s.i", home))
+    graph = EntryGraph(found)
+    assert labels(found, graph.parts(0)) == ["TRIGGER s.r.g", "RULE s.r.r", "INDEX s.i"]
+    assert graph.relation(table_name("s.r")) == 0

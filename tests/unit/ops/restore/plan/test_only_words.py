@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.restore_values import edges, labels, only, owned, part, snapshot
+from tests.restore_values import edges, labels, only, owned, part, rows, snapshot
 from vault.errors import NotThere
 from vault.model import CatalogFacts
 from vault.ops.restore.plan.comes_along import pick
-from vault.ops.restore.plan.only_words import read_words
+from vault.ops.restore.plan.only_words import Wanted, read_words
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,46 @@ def test_encryption_means_its_functions_and_what_calls_them_at_any_depth() -> No
 
 def test_functions_that_can_be_called_are_those_that_are_no_trigger_s() -> None:
     assert asked("rpc_functions") == {"FUNCTION public.encrypt_key", "FUNCTION public.other"}
+
+
+SHOP = snapshot(
+    part("TABLE s.t"), part("POLICY s.t.p", "TABLE s.t"), part("ACL s.t", "TABLE s.t"), tables=(rows("s.t"),)
+)
+FLAGS: dict[str, tuple[Wanted, bool, bool]] = {
+    "everything": (Wanted(), True, True),
+    "all rows": (Wanted(definitions=False), False, False),
+    "all definitions": (Wanted(data=False), True, True),
+    "the schema": (only("schema"), True, True),
+    "rows of the schema": (only("schema", definitions=False), False, False),
+    "who may what": (only("user_roles"), True, False),
+    "policies": (only("rls_policies"), False, True),
+    "a table": (only("s.t"), False, False),
+}
+
+
+@pytest.mark.parametrize("case", FLAGS)
+def test_privileges_and_policies_of_all_that_is_there_come_with_what_means_them(case: str) -> None:
+    wanted, privileges, policies = FLAGS[case]
+    found = pick(SHOP, wanted)
+    assert (found.privileges, found.policies) == (privileges, policies)
+    assert wanted.definitions or (found.entries, found.explicit) == (frozenset(), frozenset())
+
+
+COMPUTED = [part("MATERIALIZED VIEW s.m"), part("MATERIALIZED VIEW DATA s.m", "MATERIALIZED VIEW s.m")]
+
+
+@pytest.mark.parametrize("word", ["", "schema", "s.*"])
+def test_what_a_materialized_view_holds_is_computed_where_rows_come(word: str) -> None:
+    contents = snapshot(*COMPUTED)
+    for data in (True, False):
+        wanted = only(word, data=data) if word else Wanted(data=data)
+        found = pick(contents, wanted)
+        assert labels(contents, sorted(found.entries)) == [one.label for one in COMPUTED[: 2 if data else 1]]
+        assert found.explicit == found.entries
+
+
+def test_a_table_whose_rows_alone_were_asked_for_is_needed_and_not_asked_for() -> None:
+    contents = snapshot(part("SCHEMA auth"), part("TABLE auth.users", "SCHEMA auth"), tables=(rows("auth.users"),))
+    found = pick(contents, only("data"))
+    assert labels(contents, sorted(found.entries)) == ["SCHEMA auth", "TABLE auth.users"]
+    assert found.explicit == frozenset()

@@ -20,6 +20,7 @@ CASES = {
     "child and parent": ("ab", [("a", "b")], "ba"),
     "a chain": ("abc", [("a", "b"), ("b", "c")], "cba"),
     "two parents": ("abc", [("a", "b"), ("a", "c")], "bca"),
+    "parents by name": ("gabcdef", [("g", name) for name in "fdbeca"], "abcdefg"),
     "itself": ("ab", [("a", "a")], "ab"),
     "a circle": ("ab", [("a", "b"), ("b", "a")], "ba"),
     "a circle behind a table": ("abc", [("a", "b"), ("b", "c"), ("c", "b")], "cba"),
