@@ -47,8 +47,8 @@ class Picked:
     sequences: frozenset[TableName] | None = None
     large_objects: bool
     roles: frozenset[str] | None = None
-    privileges: bool = False
-    policies: bool = False
+    privileges: bool
+    policies: bool
     dependents: tuple[int, ...] = ()
 
 
