@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import jsonschema
@@ -155,6 +157,19 @@ def test_nobody_is_told_who_is_not_configured(shop: Command) -> None:
     modules = (shop.home / "modules").read_text().split("\n")
     assert "vault.app.backup" in modules
     assert not [name for name in modules if name.startswith(("vault.app.signals", "http.client", "vault.app.schedule"))]
+
+
+def test_a_job_that_is_told_to_end_while_it_tells_of_its_snapshot_has_saved_it(shop: Command) -> None:
+    with serving(hangs) as server:
+        configure(shop, server)
+        assert shop("backup", "--background", HOOK=f"{server.url}/hook").code == 0
+        until(lambda: "/hook" in server.paths())
+        job = only(state_of(shop))
+        os.kill(job.pid, signal.SIGTERM)
+        job = over(state_of(shop), job.id)
+    assert (job.exit_code, job.error) == (0, None)
+    assert job.snapshot is not None
+    assert "interrupted" in Path(job.log).read_text()
 
 
 def test_the_service_manager_hears_what_a_scheduled_run_does(shop: Command, tmp_path: Path) -> None:

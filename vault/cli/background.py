@@ -248,22 +248,33 @@ def _work(caller: Invocation, work: Work, running: RunningJob) -> int:
     running.tell = out.insist
     out.talk(f"job {running.job.id}: backup of {work.plan.source} into {running.job.repository}")
     source, with_ping = work.plan.source, work.kind is not JobKind.SCHEDULE  # whose whole run has one
+    done: list[Taken] = []
+
+    def save() -> Taken:
+        done.append(_saved(invocation, work, running))
+        return done[0]
+
     try:
         try:
             interrupting.let()
             with signalled(work.settings, source, tell=out.insist, with_ping=with_ping) as heard:
                 heard.log = Path(running.job.log)
-                saved = heard.one(source, lambda: _saved(invocation, work, running))
-                heard.code = int(saved.code)
+                heard.code = int(heard.one(source, save).code)
         finally:
             interrupting.hold()
     except BaseException as failure:
         interrupting.hold()  # one that came as it was to be held
         why = told(failure)
         out.error(why.message, why=why.why, fix=why.fix)
+        if done and isinstance(failure, KeyboardInterrupt):  # while others were told of it
+            return _ended(running, done[0])
         error = JobError(code=why.code, message=why.message, why=why.why, fix=why.fix)
         running.ended(int(why.exit_code), error=error)
         return int(why.exit_code)
+    return _ended(running, done[0])
+
+
+def _ended(running: RunningJob, saved: Taken) -> int:
     running.ended(int(saved.code), snapshot=saved.snapshot, skipped=saved.skipped)
     return int(saved.code)
 
