@@ -159,6 +159,16 @@ def test_json_has_a_line_for_each_row_and_whole_values(two: Days) -> None:
     assert len(lines(two.diff("latest~1", "latest", "--stat", "--format", "json"))) == 1
 
 
+def test_json_leaves_nothing_out_that_is_called_alike(own: Days) -> None:
+    own.run("CREATE SCHEMA a; CREATE SCHEMA b; CREATE TABLE a.twin (x int); CREATE TABLE b.twin (x int)")
+    own.run("ALTER TABLE a.twin ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")
+    own.backup()
+    entries = own.diff("latest~1", "latest", "--json", "--stat").json()["entries"]
+    assert [name for name in entries if name.startswith("TABLE twin")] == ["TABLE twin", "TABLE twin (table b.twin)"]
+    forced = [name for name in entries if name.startswith("ROW SECURITY twin")]
+    assert forced == ["ROW SECURITY twin", "ROW SECURITY twin (table a.twin)"]
+
+
 def test_exit_code_says_whether_anything_differs(two: Days) -> None:
     assert two.diff("latest~1", "latest", "--exit-code", "--stat").code == 20
     assert two.diff("latest~1", "--exit-code", "--stat").code == 20

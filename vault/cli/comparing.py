@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, count, islice
 from typing import TYPE_CHECKING, Final
 
 from vault.cli import about, answers, jsonout, progress
@@ -280,7 +280,7 @@ def json_lines(out: Renderer, found: Comparison, *, stat: bool, since: tuple[Clo
         fields: jsonout.Json = {"change": one.change.value, "details": list(one.details)}
         if one.kind == "definition":
             fields["diff"] = [] if stat else list(one.diff)
-        group[one.name] = fields
+        group[_free_name(one, group)] = fields
     tables: dict[str, jsonout.Json] = {}
     for changes in found.rows():
         counts = _counts(out, changes)
@@ -303,6 +303,12 @@ def json_lines(out: Renderer, found: Comparison, *, stat: bool, since: tuple[Clo
         )
     )
     return not equal
+
+
+def _free_name(found: FoundChange, taken: Mapping[str, jsonout.Json]) -> str:
+    """Its name; where another of its group has that, as a table of another schema may, with its object, so that none is left out."""
+    name = found.name if found.name not in taken or found.about is None else f"{found.name} ({found.about})"
+    return next(one for one in chain([name], (f"{name} {number}" for number in count(2))) if one not in taken)
 
 
 def _side(snapshot: Snapshot) -> jsonout.Json:
