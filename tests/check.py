@@ -157,6 +157,8 @@ def say_what_pip_installs() -> None:
 
 
 def create_venv() -> None:
+    if VENV.is_symlink():
+        VENV.unlink()  # what it leads to is another tree's, and is not emptied
     done = subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], capture_output=True, text=True)
     if done.returncode != 0 and os.geteuid() == 0 and shutil.which("apt-get"):
         apt_install("python3-venv")
