@@ -155,24 +155,33 @@ def _day(repo: Open, directory: FakeDirectory, day: int) -> SnapshotId:
 
 
 def _victim(repo: Open, kind: str, oldest: SnapshotId) -> str:
-    """A snapshot that is not the last; a pack, or what tells of it, without which the oldest snapshot is not whole; of the forgotten a
-    record that tells of no parent, whose absence nobody can tell."""
+    """A snapshot that is not the last; a pack whose middle the oldest snapshot needs, or an index file; of the forgotten a record that tells
+    of no parent, whose absence nobody can tell."""
     found = names(_files(repo), kind)
     if kind == "forgotten":
         return next(name for name in found if not damage(opened(MemoryStore(_without(repo, name)))))
     if kind == "snapshot":
         return f"snapshots/{oldest.hex()}"
-    if kind in ("data pack", "meta pack", "index"):
-        return next(name for name in found if not _whole_without(repo, name, oldest))
+    if kind in ("data pack", "meta pack"):
+        return next(name for name in found if not _is_whole(_spoiled(repo, name), oldest))
+    if kind == "index":
+        return next(name for name in found if not _is_whole(_without(repo, name), oldest))
     return found[0]
 
 
-def _whole_without(repo: Open, name: str, snapshot: SnapshotId) -> bool:
+def _is_whole(files: dict[str, bytes], snapshot: SnapshotId) -> bool:
     try:
-        contents(opened(MemoryStore(_without(repo, name))), snapshot)
+        contents(opened(MemoryStore(files)), snapshot)
     except VaultError:
         return False
     return True
+
+
+def _spoiled(repo: Open, name: str) -> dict[str, bytes]:
+    """With a bit in the middle of the file turned."""
+    data = bytearray(_files(repo)[name])
+    data[len(data) // 2] ^= 1
+    return _files(repo) | {name: bytes(data)}
 
 
 def _without(repo: Open, name: str) -> dict[str, bytes]:
