@@ -33,16 +33,6 @@ from vault.store.memory import MemoryStore
 OTHER = RepositoryId(b"another one 1234")
 
 
-@pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
-
-
-@pytest.fixture
-def repo(store: MemoryStore) -> Open:
-    return new_repository(store)
-
-
 def put_slot(repo: Open, passphrase: str, *, passes: int = 1, repository: RepositoryId | None = None) -> str:
     kdf = Kdf(passes=passes, memory_kib=KDF_MEMORY_KIB_MIN, lanes=1, salt=os.urandom(32))
     data = keyring.seal_slot(

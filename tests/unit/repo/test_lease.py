@@ -10,7 +10,7 @@ import pytest
 
 from tests.faults import Fault, FaultStore, RecordingStore
 from tests.packs import Made, put_fragment, put_pack
-from tests.small_repository import new_repository, opened
+from tests.small_repository import opened
 from vault.errors import Locked, MissingObject, StoreDenied, StoreError, Unavailable
 from vault.format.pack import pack_name
 from vault.format.snapshot import snapshot_name
@@ -26,16 +26,6 @@ from vault.store.memory import MemoryStore
 TERMS = Lease(created_ms=1, host="h", pid=2, purpose="backup", source="app", parent=None)
 PACKS = tuple(PackId(bytes([number]) * 32) for number in range(4))
 GONE = ForgottenSnapshot(id=SnapshotId(b"s" * 32), source="app", sequence=3, created_ms=4)
-
-
-@pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
-
-
-@pytest.fixture
-def repo(store: MemoryStore) -> Open:
-    return new_repository(store)
 
 
 def named(repo: Open) -> list[tuple[PackId, ...]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.faults import Fault, FaultStore, RecordingStore
-from tests.small_repository import new_repository, opened
+from tests.small_repository import opened
 from vault.errors import Interrupted, LimitExceeded, StoreDenied, StoreError, StoreFull, Unavailable, Unreadable
 from vault.format.notes import decode_pin, encode_pin
 from vault.format.upkeep import DIRECTORIES, encode_forgotten
@@ -23,16 +23,6 @@ from vault.store.memory import MemoryStore
 
 def pin(number: int) -> Pin:
     return Pin(created_ms=number, host="h", reason="r", snapshot=SnapshotId(bytes(32)), source="app", sequence=1)
-
-
-@pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
-
-
-@pytest.fixture
-def repo(store: MemoryStore) -> Open:
-    return new_repository(store)
 
 
 def put(repo: Open, number: int) -> str:

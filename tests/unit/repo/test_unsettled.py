@@ -4,29 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fake_source import FakeDirectory
 from tests.faults import Fault, FaultStore
-from tests.small_repository import new_repository, take
 from tests.unit.repo.test_writing import begun, below, commit
 from vault.errors import AlreadyExists, Unavailable
 from vault.model import Manifest
 from vault.store.memory import MemoryStore
-
-
-@pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
-
-
-@pytest.fixture
-def manifest(store: MemoryStore) -> Manifest:
-    """Of a snapshot that is there."""
-    return take(new_repository(store), None, {"lib": FakeDirectory({b"f": b"x"})}).manifest
-
-
-@pytest.fixture
-def warned() -> list[str]:
-    return []
 
 
 def test_a_name_that_is_taken_is_an_answer_so_that_no_lease_stays(

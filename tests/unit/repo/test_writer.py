@@ -25,16 +25,6 @@ from vault.store.memory import MemoryStore
 from vault.store.retry import RetryStore
 
 
-@pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
-
-
-@pytest.fixture
-def repo(store: MemoryStore) -> Open:
-    return new_repository(store)
-
-
 def write(indexed: Indexed, count: int, size: int = 2_000) -> None:
     with indexed.writer(entropy=os.urandom) as writing:
         for number in range(count):

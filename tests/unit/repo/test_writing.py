@@ -9,9 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.fake_source import FakeDirectory
 from tests.faults import Fault, FaultStore, RecordingStore
-from tests.small_repository import TestClock, new_repository, opened, put_manifest, take
+from tests.small_repository import TestClock, opened, put_manifest
 from vault.errors import Interrupted, Locked, StoreDenied, StoreError, Unavailable
 from vault.ids import SnapshotId
 from vault.model import ForgottenSnapshot, Lease, Manifest
@@ -23,22 +22,6 @@ from vault.repo.writing import Writing, snapshot_id_of, taken, writing
 from vault.store.memory import MemoryStore
 
 TERMS = Lease(created_ms=1, host="h", pid=2, purpose="copy", source="app", parent=None)
-
-
-@pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
-
-
-@pytest.fixture
-def manifest(store: MemoryStore) -> Manifest:
-    """Of a snapshot that is there, to be written once more under other numbers."""
-    return take(new_repository(store), None, {"lib": FakeDirectory({b"f": b"x"})}).manifest
-
-
-@pytest.fixture
-def warned() -> list[str]:
-    return []
 
 
 def begun(store: ObjectStore, warned: list[str], clock: Clock | None = None) -> AbstractContextManager[Writing]:
