@@ -83,10 +83,12 @@ ZEROS = bytes(32)
 # --- 10-encoding -------------------------------------------------------------------------------------------------
 
 
-def _depth(value: Any) -> int:
-    if isinstance(value, dict):
-        return 1 + max(map(_depth, value.values()), default=0)
-    return 1 + max(map(_depth, value), default=0) if isinstance(value, list) else 0
+def _is_deeper(value: Any, containers: int) -> bool:
+    """Looks no further down than that: msgpack reads hundreds of them, more than Python's stack takes."""
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return containers == 0 or any(_is_deeper(item, containers - 1) for item in inner)
 
 
 def _sorted(value: Any) -> Any:
@@ -109,7 +111,7 @@ def decode(data: bytes, what: str, bytes_max: int = META_BYTES_MAX) -> Any:
         raise Refused("limit", f"{what} is nested too deeply") from error
     except (ValueError, TypeError, msgpack.UnpackException) as error:
         raise Refused("malformed", f"{what} is not msgpack: {type(error).__name__}") from error
-    need(_depth(value) <= NESTING_DEPTH_MAX, f"{what} is nested too deeply", "limit")  # [ENC-6]
+    need(not _is_deeper(value, NESTING_DEPTH_MAX), f"{what} is nested too deeply", "limit")  # [ENC-6]
     try:
         again = encode(value)
     except (ValueError, TypeError, AttributeError) as error:

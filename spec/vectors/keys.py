@@ -28,6 +28,9 @@ def encoding() -> list[Vector]:
     c.ok("depth_16", "ENC-6", "sixteen arrays, each in the one before", data=b"\x91" * 15 + b"\x90")
     c.refuse("depth_17", "ENC-6", "limit", "one array more", data=b"\x91" * 16 + b"\x90")
     c.refuse("depth_thousands", "ENC-6", "limit", "a stack for the reader", data=[Repeat(b"\x91", 5000), b"\x90"])
+    c.refuse(
+        "depth_hundreds", "ENC-6", "limit", "no stack for msgpack, one for Python", data=[Repeat(b"\x91", 500), b"\x90"]
+    )
     c.refuse("depth_17_maps", "ENC-6", "limit", "seventeen maps", data=b"\x81\xa1a" * 16 + b"\x80")
     for name, spec, comment, data in (
         ("integer_long_form", "ENC-1 ENC-8", "1 in two bytes", "cc01"),
