@@ -230,6 +230,19 @@ def test_of_many_lines_a_hundred_are_kept_and_the_others_counted(repo: Open, cou
     assert list(newest.damage) == lines + [f"and {count - kept} more"] * (count > kept)
 
 
+def test_verified_snapshots_are_told_in_the_order_of_their_names(repo: Open) -> None:
+    for _ in range(5):
+        take(repo, FakeDatabase(tables={"public.t": [rows(2, 100)]}))
+    names = [snapshot_id for snapshot_id, _ in repo.snapshots()]
+    checks.record_verified(
+        repo.indexed(None), host="h", now_ms=1, objects=1, read_bytes=1, damage=[],
+        verified=dict.fromkeys(names), asked=names, entropy=os.urandom,
+    )  # fmt: skip
+    newest = checks.newest_verified(repo)
+    assert newest is not None
+    assert [one.snapshot for one in newest.closures] == sorted(names)
+
+
 def test_what_a_verify_found_is_told_until_the_snapshot_was_verified_or_is_gone(repo: Open) -> None:
     take(repo, FakeDatabase(tables={"public.t": [rows(2, 100)]}))
     first, second = sorted(snapshot_id for snapshot_id, _ in repo.snapshots())

@@ -10,6 +10,7 @@ from tests.faults import RecordingStore
 from tests.small_repository import TestClock
 from vault.errors import NotFound
 from vault.repo.glance import PAGE_FILES, Glance, Look
+from vault.repo.index import Glancing
 from vault.store.memory import MemoryStore
 
 
@@ -40,6 +41,16 @@ def test_of_a_large_store_only_what_sorts_before_the_last_name_is_told() -> None
 def test_a_page_that_ends_with_the_last_file_of_a_directory_does_not_tell_of_it() -> None:
     keys = {f"keys/{number:064x}": b"" for number in range(PAGE_FILES)}
     assert names(Glance(MemoryStore(keys)), "keys/") is None
+
+
+def test_an_index_takes_the_glance_once_and_then_lists_as_a_writer_does() -> None:
+    recording = RecordingStore(MemoryStore({"index/a": b"", "packs/b": b""}))
+    listing = Glancing(Glance(recording))
+    assert [[file.name for file in files] for files in listing(recording)] == [["index/a"], ["packs/b"]]
+    assert recording.requests() == ["list"]
+    recording.put("index/c", b"")
+    assert [[file.name for file in files] for files in listing(recording)] == [["index/a", "index/c"], ["packs/b"]]
+    assert [call.name for call in recording.calls if call.kind == "list"] == ["", "index/", "packs/"]
 
 
 def look(store: RecordingStore, copies: Path) -> bytes:

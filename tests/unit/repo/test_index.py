@@ -21,7 +21,7 @@ from vault.model import PackEntry
 from vault.ports import StoredFile
 from vault.repo import run_cache, runs
 from vault.repo.index import Index
-from vault.repo.runs import MERGED
+from vault.repo.runs import MERGED, name_of
 from vault.repo.state import Open
 from vault.store.memory import MemoryStore
 
@@ -183,6 +183,18 @@ def test_many_small_runs_are_merged_and_the_merged_one_is_kept(repo: Open, tmp_p
     merged = [path for path in tmp_path.rglob(f"{MERGED}*") if path.is_file()]
     assert 1 <= len(merged) <= 4, "what was merged again is not kept"
     assert len([path for path in tmp_path.rglob("*") if path.is_file()]) <= 17
+
+
+def test_a_large_run_stays_as_it_is_while_small_ones_are_merged(repo: Open, tmp_path: Path) -> None:
+    many = put_pack(repo, [Made(plain=b"%d" % number) for number in range(100, 300)])
+    large = put_fragment(repo, [many], generation=0)
+    several(repo, 20)
+    index, _ = open_index(repo, tmp_path)
+    assert has(repo, index, range(20))
+    assert has(repo, index, range(100, 300))
+    kept = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert name_of([large]) in kept
+    assert len(kept) == 2, "and one of all the others"
 
 
 def test_superseded_fragments_do_not_count(repo: Open, tmp_path: Path) -> None:
