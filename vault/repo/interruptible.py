@@ -8,10 +8,8 @@ from itertools import islice
 from typing import Final
 
 from vault.ports import ObjectStore, StoredFile
+from vault.repo.glance import PAGE_FILES
 from vault.repo.workers import Abandonable
-
-_LISTED_AT_ONCE: Final = 1000
-"""A page of a listing: a call of its own for each file would cost more than the file."""
 
 
 class InterruptibleStore:
@@ -53,4 +51,5 @@ class InterruptibleStore:
 
 
 def _page(files: Iterator[StoredFile]) -> list[StoredFile]:
-    return list(islice(files, _LISTED_AT_ONCE))
+    """A call of its own for each file would cost more than the file."""
+    return list(islice(files, PAGE_FILES))
