@@ -65,7 +65,7 @@ def main() -> None:
 
 def _must(command: str) -> Figures:
     done = measure.run(command, env=ENVIRONMENT)
-    assert done.code == 0, done.output
+    assert done.code == 0, f"{command}: exit code {done.code}\n{done.output}"
     return done
 
 

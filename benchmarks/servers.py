@@ -82,11 +82,14 @@ def fresh(kind: str, directory: Path) -> str:
 
 
 def backup(kind: str, directory: Path, bench: Bench, name: str = "day") -> str:
-    """The command of a peer that stores the whole database in `directory`."""
+    """The command of a peer that stores the whole database in `directory`.
+
+    rustic needs `--force`: it takes what comes from a pipe for unchanged since the snapshot before, and reads nothing.
+    """
     path = shlex.quote(str(directory))
     return {
         "pgvault": f"{PGVAULT} -r {path} backup -q -d {shlex.quote(bench.dsn)}",
         "restic": f"{bench.dump} | restic -q -r {path} backup --stdin --stdin-filename dump",
-        "rustic": f"{bench.dump} | rustic --log-level warn -r {path} backup --stdin-filename dump -",
+        "rustic": f"{bench.dump} | rustic --log-level warn -r {path} backup --force --stdin-filename dump -",
         "borg": f"{bench.dump} | borg create --compression zstd,3 {path}::{name} -",
     }[kind]
