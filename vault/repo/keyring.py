@@ -135,7 +135,7 @@ def unlock(
             except AuthenticationFailed:
                 continue
             except IntegrityError as error:
-                error.file = error.file or keyslot.slot_name(slot_id)
+                error.file = keyslot.slot_name(slot_id)
                 damaged.append(error)
                 continue
             keys = Keys.derive(bundle)
@@ -173,7 +173,7 @@ def _candidates(
                 raise data
             slot = keyslot.decode_slot(data)
         except IntegrityError as error:
-            error.file = error.file or keyslot.slot_name(slot_id)
+            error.file = keyslot.slot_name(slot_id)
             damaged.append(error)
             continue
         if slot.repository == repository:

@@ -132,11 +132,8 @@ def _split(data: memoryview, at: int, lines: dict[SnapshotId, tuple[int, memoryv
 
 def _append(path: Path, data: bytes) -> None:
     """In one write: another run may add lines of its own."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
-    try:
-        os.write(descriptor, data)
-    finally:
-        os.close(descriptor)
+    with open(os.open(path, os.O_WRONLY | os.O_APPEND), "ab", buffering=0) as file:
+        file.write(data)
 
 
 def _bound(snapshot_id: SnapshotId, size: int) -> bytes:

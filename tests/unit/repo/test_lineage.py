@@ -56,7 +56,8 @@ def test_what_was_made_of_a_damaged_snapshot_stands_behind_all_of_its_number() -
     origin = Origin(repository=RepositoryId(bytes(16)), snapshot=SnapshotId(bytes(32)))
     mended = known("a2a", origin=origin, suspect="made without what is lost")
     copied = known("a2b", origin=origin)
-    ordered = in_order([mended, known("a3"), known("a2x"), copied, known("a1")])
+    doubted = known("a2x", suspect="taken while something seemed wrong")
+    ordered = in_order([mended, known("a3"), doubted, copied, known("a1")])
     assert [snapshot_id.decode().strip() for snapshot_id, _ in ordered] == ["a1", "a2b", "a2x", "a2a", "a3"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tests.faults import RecordingStore
 from tests.small_repository import Quiet, contents, new_repository, opened_far, rows, take
 from vault.crypto import keyed
 from vault.ids import PackId
+from vault.limits import MIB
 from vault.ops.check import run as check
 from vault.repo import meta_packs
 from vault.repo.meta_packs import MetaPacks
@@ -66,6 +68,31 @@ def test_what_is_not_used_for_longest_goes(tmp_path: Path, monkeypatch: pytest.M
     for number in range(10):
         MetaPacks(store, tmp_path).keep(pack(store, bytes([number]) * 300), bytes([number]) * 300)
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 1300
+
+
+def test_what_was_read_lately_stays_longer_than_what_was_only_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(meta_packs, "_KEPT_BYTES_MAX", 700)
+    monkeypatch.setattr(meta_packs, "_SAVES_BETWEEN", 1)
+    store = MemoryStore()
+    first, second, third = (pack(store, bytes([number]) * 300) for number in range(3))
+    for number, name in enumerate((first, second)):
+        MetaPacks(store, tmp_path).keep(name, store.files[f"packs/{name.hex()}"])
+        os.utime(tmp_path / name.hex(), (number, number))
+    MetaPacks(store, tmp_path).read(first, 300, offset=0, length=1)
+    for name in (third, third):
+        MetaPacks(store, tmp_path).keep(name, store.files[f"packs/{name.hex()}"])
+    assert {path.name for path in tmp_path.iterdir()} == {first.hex(), third.hex()}
+
+
+@pytest.mark.parametrize(("size", "requests"), [(MIB, ["get packs"]), (MIB + 1, ["get_range packs"])])
+def test_a_mebibyte_is_read_at_once(size: int, requests: list[str]) -> None:
+    store = MemoryStore()
+    name = pack(store, bytes(size))
+    recording = RecordingStore(store)
+    MetaPacks(recording, None).read(name, size, offset=0, length=1)
+    assert recording.requests() == requests
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
