@@ -69,9 +69,13 @@ def child(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def minimise(name: str, corpus: Path, few: Path) -> int:
+    """How many inputs are kept, which reach together what all of the corpus does. Raises  RuntimeError: none is left"""
     few.mkdir()
-    child(name, "-merge=1", f"-max_len={kept.BYTES_MAX}", str(few), str(corpus))
-    return kept.save(name, (path.read_bytes() for path in few.iterdir()))
+    ended = child(name, "-merge=1", f"-max_len={kept.BYTES_MAX}", str(few), str(corpus))
+    inputs = [path.read_bytes() for path in few.iterdir()]
+    if not inputs:
+        raise RuntimeError(f"{name}: nothing is left of the corpus\n{ended.stderr[-2000:]}")
+    return kept.save(name, inputs)
 
 
 def write(directory: Path, inputs: list[bytes]) -> None:

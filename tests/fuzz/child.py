@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import random
+import shlex
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +24,9 @@ def main() -> None:
     if target.magic is not None:
         # Atheris puts another `Mutate` in its place when it begins: it is looked up at each call.
         options["custom_mutator"] = mutator(target.magic, lambda data, bytes_max: atheris.Mutate(data, bytes_max))
-    atheris.Setup([sys.argv[0], *arguments], target.run, **options)
+    # libFuzzer begins itself anew to minimise, by a shell, with what it takes for its program.
+    program = shlex.join([sys.executable, "-m", "tests.fuzz.child", name])
+    atheris.Setup([program, *arguments], target.run, **options)
     atheris.Fuzz()
 
 
