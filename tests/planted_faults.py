@@ -167,14 +167,20 @@ FAULTS: Final = (
     _of_plan(
         "exchange",
         "would lose the value of a sequence",
-        'if identity.desc == "SEQUENCE" and there and values is not None and identity.relation not in values:',
+        "if valued and values is not None and identity.relation not in values:",
         "if not values and values:",
     ),
     _of_plan(
         "exchange",
         "would lose what may not be created again",
-        "decisions[at].action is Action.SKIP and there",
-        "not there and there",
+        "if at in decisions and decisions[at].action is Action.SKIP:",
+        "if at < 0:",
+    ),
+    _of_plan(
+        "exchange",
+        "what stays away is created with what is exchanged, and fails it",
+        "if at in gone or _stays_away(situation, decisions, at):",
+        "if at in gone:",
     ),
     _of_plan(
         "exchange",

@@ -12,6 +12,7 @@ from typing import Final
 
 from vault.model import SchemaEntry, TableName
 from vault.ops.restore.plan.decision import Action, Decision, Exchange, Situation
+from vault.ops.restore.plan.graph import RELATIONS
 from vault.ops.restore.plan.in_place import REPLACED, keeps_its_shape
 from vault.sql import statements
 from vault.sql.names import forms, qualified
@@ -19,7 +20,7 @@ from vault.sql.names import forms, qualified
 IN_PLACE: Final = frozenset(
     {
         *("FUNCTION", "PROCEDURE", "VIEW", "ACL", "COMMENT", "SECURITY LABEL", "ROW SECURITY", "DEFAULT"),
-        *("SEQUENCE OWNED BY", "EXTENSION"),
+        "SEQUENCE OWNED BY",
     }
 )
 """Entries that change without being dropped; so does what has no DROP statement."""
@@ -67,7 +68,7 @@ def _gone_with(situation: Situation, decisions: dict[int, Decision], seed: int) 
     waiting = [seed]
     while waiting:
         at = waiting.pop()
-        if at in gone:
+        if at in gone or _stays_away(situation, decisions, at):
             continue
         gone.add(at)
         around = [*situation.graph.parts(at), *situation.graph.about(at)]
@@ -78,10 +79,16 @@ def _gone_with(situation: Situation, decisions: dict[int, Decision], seed: int) 
     return gone
 
 
+def _stays_away(situation: Situation, decisions: dict[int, Decision], at: int) -> bool:
+    """What is missing and could not be created, or misses its other side: in the exchange it would fail with all the rest."""
+    return at in decisions and decisions[at].action is Action.SKIP and not _is_there(situation, at)
+
+
 def _is_held(situation: Situation, decisions: dict[int, Decision], at: int) -> bool:
     """Whether it could only be replaced by being dropped, and something that is there would not let it go."""
     entry, present = situation.contents.items[at].entry, decisions[at].present
-    if entry.identity.desc not in REPLACED or present is None or keeps_its_shape(entry, present):
+    assert present is not None, "what is replaced is there"
+    if entry.identity.desc not in REPLACED or keeps_its_shape(entry, present):
         return False
     own = {*situation.graph.parts(at), *situation.graph.about(at)}
     return any(_is_there(situation, other) for other in situation.graph.dependents(at) if other not in own)
@@ -119,10 +126,9 @@ def _obstacle(situation: Situation, decisions: dict[int, Decision], group: set[i
     """Why the group may not be exchanged; empty if it may."""
     for at in sorted(group):
         identity = situation.contents.items[at].identity
-        there = _is_there(situation, at)
-        if at in decisions and decisions[at].action is Action.SKIP and there:
+        if at in decisions and decisions[at].action is Action.SKIP:
             return f"differs on the target; {situation.contents.items[at].entry.label} could not be created again"
-        if identity.desc == "TABLE" and there:
+        if identity.desc == "TABLE":
             name = identity.relation
             if name in situation.present.columns and name not in {item.name for item in situation.picked.tables}:
                 way = "they are not in the snapshot" if name in situation.contents.without_rows else "select these too"
@@ -130,8 +136,9 @@ def _obstacle(situation: Situation, decisions: dict[int, Decision], group: set[i
             if (other := _unknown_partition(situation, group, name)) is not None:
                 return f"differs on the target; replacing it would drop its partition {other}"
         values = situation.picked.sequences
-        if identity.desc == "SEQUENCE" and there and values is not None and identity.relation not in values:
-            return f"differs on the target; replacing it would lose the value of {'.'.join(identity.names)}"
+        valued = identity.desc == "SEQUENCE" and _is_there(situation, at)
+        if valued and values is not None and identity.relation not in values:
+            return f"differs on the target; replacing it would lose the value of {identity.relation}"
     return ""
 
 
@@ -159,7 +166,8 @@ def _drops(situation: Situation, group: set[int]) -> Iterator[str]:
 
 def _beside(situation: Situation, group: set[int]) -> Iterator[str]:
     """What hangs on dropped relations of the target and is not in the snapshot, in words."""
-    relations = {situation.contents.items[at].identity.names[:2] for at in group}
+    going = (situation.contents.items[at].identity for at in group)
+    relations = {identity.names for identity in going if identity.desc in RELATIONS}
     known = {item.identity for item in situation.contents.items}
     for identity, entry in situation.present.entries.items():
         home = situation.present.homes.get(identity, identity.names[:2])

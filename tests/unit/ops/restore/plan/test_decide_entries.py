@@ -189,7 +189,7 @@ def test_where_it_lies_and_forced_row_security_make_no_other_table() -> None:
 @pytest.mark.parametrize(
     "called",
     [
-        *("FUNCTION s.x", "PROCEDURE s.x", "VIEW s.x", "COMMENT s.t", "SECURITY LABEL s.t", "DEFAULT s.t.v"),
+        *("FUNCTION s.x", "PROCEDURE s.x", "VIEW s.x", "ACL s.t", "COMMENT s.t", "SECURITY LABEL s.t", "DEFAULT s.t.v"),
         *("ROW SECURITY s.t", "SEQUENCE OWNED BY s.x"),
     ],
 )

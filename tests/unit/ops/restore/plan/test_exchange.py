@@ -113,7 +113,7 @@ def test_a_part_is_exchanged_alone() -> None:
     made = replaced("POLICY s.t.own")
     (steps,) = made.exchanges
     assert labels(made, steps.exchange.entries) == ["POLICY s.t.own"]
-    assert (steps.tables, steps.sequences, steps.exchange.beside) == ((), frozenset(), ())
+    assert (steps.tables, steps.sequences) == ((), frozenset())
     assert steps.exchange.drops == ("DROP POLICY s.t.own;",)
 
 
@@ -141,6 +141,8 @@ def test_what_the_snapshot_lacks_and_hangs_on_it_is_named() -> None:
     homes = {foreign[1].entry.identity: ("s", "t")}
     made = replaced("TABLE s.t", present=[*PARTS, *foreign], homes=homes)
     assert made.exchanges[0].exchange.beside == ("POLICY t theirs", "INDEX theirs_i")
+    alone = replaced("POLICY s.t.own", present=[*PARTS, *foreign], homes=homes)
+    assert alone.exchanges[0].exchange.beside == (), "its table stays, and what hangs on that"
 
 
 def test_what_was_not_asked_for_and_is_missing_does_not_come_with_it() -> None:
@@ -151,9 +153,29 @@ def test_what_was_not_asked_for_and_is_missing_does_not_come_with_it() -> None:
     assert "VIEW s.v" not in labels(without, without.exchanges[0].exchange.entries)
 
 
+def test_a_part_that_is_missing_too_is_created_with_it() -> None:
+    """A sequence of its own: nothing in it needs the table."""
+    of_sequence = ("SEQUENCE s.t_id_seq", "SEQUENCE OWNED BY s.t_id_seq", "DEFAULT s.t.id")
+    made = replaced("TABLE s.t", present=but(PARTS, *of_sequence))
+    assert labels(made, made.exchanges[0].exchange.entries) == OF_T
+
+
+def test_what_is_said_about_a_dependent_comes_back_as_recorded_whatever_it_is_now() -> None:
+    parts = [part("TYPE s.kind"), part("VIEW s.v", "TYPE s.kind"), part("COMMENT s.v", "VIEW s.v", kind="view")]
+    now = there(*changed(parts, "TYPE s.kind", "COMMENT s.v"))
+    made = planned(snapshot(*parts), now, wanted=only("s.kind"), replace=True)
+    assert labels(made, made.exchanges[0].exchange.entries) == [one.label for one in parts]
+
+
 def test_one_that_is_refused_does_not_stop_another() -> None:
     made = replaced("TABLE s.t", "POLICY s.t.own", "VIEW s.v", "INDEX s.t_v", wanted="schema sequences")
-    assert decided(made)["TABLE s.t"] == "keep!"
+    assert {name: done for name, done in decided(made).items() if done != "equal"} == {
+        "TABLE s.t": "keep!",
+        "VIEW s.v": "replace",
+        "POLICY s.t.own": "keep!",
+        "INDEX s.t_v": "keep!",
+    }
+    assert decided(made).keys() == {one.label for one in PARTS}
     parts = [*PARTS, part("INDEX s.other_i", "TABLE s.other")]
     shop = snapshot(*parts, catalog=CATALOG)
     both = planned(
@@ -179,6 +201,9 @@ def left(made: RestorePlan, called: str) -> str:
     """The reason why it was not exchanged."""
     assert made.exchanges == ()
     assert decided(made)[called] == "keep!"
+    (found,) = (one for at, one in made.decisions.items() if labels(made, [at]) == [called])
+    assert found.present is not None
+    assert found.present.definition == "as the target has it", "which a failure is explained with"
     assert any(called.startswith(name.split()[0]) for name, _ in made.refused)
     return reason(made, called)
 
@@ -186,7 +211,10 @@ def left(made: RestorePlan, called: str) -> str:
 @pytest.mark.spec("SEL-3")
 def test_a_table_whose_rows_are_not_selected_is_not_dropped() -> None:
     made = replaced("TABLE s.t", wanted="schema sequences")
-    assert "would lose rows of s.t" in left(made, "TABLE s.t")
+    assert left(made, "TABLE s.t").endswith("would lose rows of s.t: select these too")
+    bare = snapshot(*PARTS, catalog=CATALOG)
+    made = planned(bare, there(*changed(PARTS, "TABLE s.t")), wanted=only("s.t"), replace=True)
+    assert left(made, "TABLE s.t").endswith("would lose rows of s.t: they are not in the snapshot")
     gone = there(*changed(PARTS, "TABLE s.t"), columns={})
     assert planned(SHOP, gone, wanted=only("schema", "sequences"), replace=True).exchanges, (
         "it holds none that are known"
@@ -210,7 +238,10 @@ def test_a_sequence_whose_value_is_not_selected_is_not_dropped() -> None:
     present = there(*changed(parts, "SEQUENCE s.n"))
     assert planned(shop, present, wanted=only("s.n"), replace=True).exchanges
     alone = planned(shop, present, wanted=replace(only("s.n"), data=False), replace=True)
-    assert "would lose the value of s.n" in left(alone, "SEQUENCE s.n")
+    assert left(alone, "SEQUENCE s.n").endswith("would lose the value of s.n")
+    missing = there(*but(changed(PARTS, "TABLE s.t"), "SEQUENCE s.t_id_seq"), columns={})
+    definitions = only("schema", data=False)
+    assert planned(SHOP, missing, wanted=definitions, replace=True).exchanges, "one that is not there has no value"
 
 
 TREE = [
@@ -231,6 +262,7 @@ def test_a_partition_that_the_snapshot_does_not_know_is_not_dropped(parent: str,
     else:
         assert labels(made, made.exchanges[0].exchange.entries) == [one.label for one in TREE]
         assert made.exchanges[0].exchange.drops == ("DROP TABLE s.p1;", "DROP TABLE s.root;")
+        assert made.definitions.attachments == (), "it is attached where it is created"
 
 
 @pytest.mark.spec("SEL-3")
@@ -267,53 +299,41 @@ def test_a_link_that_could_not_come_back_keeps_its_table() -> None:
     assert reason(made, "TABLE s.t") == "differs on the target; FK CONSTRAINT t fk could not be created again"
 
 
-# --- what CREATE OR REPLACE refuses --------------------------------------------------------------
-
-VIEW = "CREATE VIEW s.v AS\n SELECT t.id{columns}\n   FROM s.t{where};\n"
-FUNCTION = "CREATE FUNCTION s.f({name} integer) RETURNS {result}\n    LANGUAGE sql\n    AS $$ select {body} $$;\n"
-
-
-def of_view(there_has: str, recorded: str = "", where: str = "") -> tuple[str, str]:
-    return VIEW.format(columns=recorded, where=""), VIEW.format(columns=there_has, where=where)
-
-
-def of_function(**changes: str) -> tuple[str, str]:
-    values = {"name": "a", "result": "integer", "body": "1"}
-    return FUNCTION.format(**values), FUNCTION.format(**values | changes)
-
-
 @pytest.mark.spec("SEL-3")
-@pytest.mark.parametrize(
-    ("called", "definitions", "exchanged"),
-    [
-        ("VIEW s.v", of_view(",\n    t.v"), True),
-        ("VIEW s.v", of_view(",\n    t.w", ",\n    t.v"), True),
-        ("VIEW s.v", of_view("", ",\n    t.v"), False),
-        ("VIEW s.v", of_view("", where="\n  WHERE t.id > 1"), False),
-        ("FUNCTION s.f", of_function(name="b"), True),
-        ("FUNCTION s.f", of_function(result="bigint"), True),
-        ("FUNCTION s.f", of_function(body="2"), False),
-    ],
-)
-def test_what_others_depend_on_is_exchanged_if_replacing_it_is_refused(
-    called: str, definitions: tuple[str, str], exchanged: bool
-) -> None:
-    recorded, found = definitions
-    name, kind = called[-3:], called.partition(" ")[0].lower()
-    comment = part(f"COMMENT {name}", called, kind=kind)
-    parts = [part(called, definition=recorded), part("VIEW s.over", called), comment]
-    made = planned(snapshot(*parts), there(*changed(parts, called, definition=found)), wanted=only(name), replace=True)
-    entries = [labels(made, one.exchange.entries) for one in made.exchanges]
-    assert entries == ([[called, "VIEW s.over", comment.label]] if exchanged else [])
-    assert decided(made)[called] == ("create" if exchanged else "replace")
-    alone = but(parts, "VIEW s.over")
-    now = there(*changed(alone, called, definition=found))
-    assert planned(snapshot(*alone), now, wanted=only(name), replace=True).exchanges == (), "nothing holds it"
-
-
-def test_what_may_not_be_dropped_is_replaced_if_that_is_possible() -> None:
-    parts = [part("FUNCTION s.f", definition=of_function()[0]), part("TABLE s.t", "FUNCTION s.f")]
+def test_what_stays_away_is_not_created_with_a_table_that_is_exchanged() -> None:
+    """A key to a table that is nowhere, and an index that the role may not create, would fail and take the exchange with them."""
+    parts = [
+        part("TYPE s.kind", owner="me"),
+        part("TABLE s.gone"),
+        part("TABLE s.t", "TYPE s.kind", owner="me"),
+        part("TABLE s.theirs", owner="them"),
+        part("INDEX s.i", "TYPE s.kind", "TABLE s.theirs"),
+        part("FK CONSTRAINT s.t.fk", "TABLE s.t", "TABLE s.gone"),
+    ]
     shop = snapshot(*parts, tables=(rows("s.t"),))
-    damaged = there(*changed(parts, "FUNCTION s.f", definition=of_function(name="b")[1]))
-    made = planned(shop, damaged, wanted=only("s.f"), replace=True)
-    assert (made.exchanges, decided(made)["FUNCTION s.f"]) == ((), "replace")
+    present = there(*changed(but(parts, "TABLE s.gone", "INDEX s.i", "FK CONSTRAINT s.t.fk"), "TYPE s.kind"))
+    made = planned(shop, present, target=POOR, wanted=only("s.kind", "s.t", "s.theirs"), replace=True)
+    assert [labels(made, one.exchange.entries) for one in made.exchanges] == [["TYPE s.kind", "TABLE s.t"]]
+    assert (decided(made)["FK CONSTRAINT s.t.fk"], decided(made)["INDEX s.i"]) == ("skip!", "skip!")
+    assert {name for name, _ in made.refused} >= {"FK CONSTRAINT t fk", "INDEX i"}
+
+
+# --- order ---------------------------------------------------------------------------------------
+
+MANY = [part("TYPE s.kind"), *(part(f"TABLE s.t{number}", "TYPE s.kind") for number in range(1, 9))]
+
+
+@pytest.mark.parametrize(("needs", "apart"), [((), True), (("TYPE s.k1",), False)])
+def test_exchanges_and_what_is_in_them_follow_the_recorded_order(needs: tuple[str, ...], apart: bool) -> None:
+    parts = [*(part(f"TYPE s.k{number}") for number in range(8)), part("TYPE s.k8", *needs)]
+    wanted = only("s.k1", "s.k8")
+    made = planned(snapshot(*parts), there(*changed(parts, "TYPE s.k8", "TYPE s.k1")), wanted=wanted, replace=True)
+    expected = [["TYPE s.k1"], ["TYPE s.k8"]] if apart else [["TYPE s.k1", "TYPE s.k8"]]
+    assert [labels(made, one.exchange.entries) for one in made.exchanges] == expected
+    assert [labels(made, one.exchange.replaced) for one in made.exchanges] == expected
+
+
+def test_of_several_obstacles_the_first_is_told() -> None:
+    some = [one for one in MANY if one.label in ("TYPE s.kind", "TABLE s.t1", "TABLE s.t8")]
+    made = planned(snapshot(*MANY), there(*changed(some, "TYPE s.kind")), wanted=only("s.kind"), replace=True)
+    assert "would lose rows of s.t1" in left(made, "TYPE s.kind")
