@@ -72,8 +72,8 @@ def pick(
             sequences=_sequences(contents, wanted, graph=graph, tables=tables, entries=()),
             large_objects=_large_objects(wanted),
             roles=None if wanted.definitions else frozenset(),
-            privileges=wanted.everything and wanted.definitions,
-            policies=wanted.everything and wanted.definitions,
+            privileges=wanted.definitions,
+            policies=wanted.definitions,
         )
     closure = _Closure(contents, graph, there)
     closure.add_explicit(_explicit(contents, wanted, named, selectors))
@@ -147,7 +147,7 @@ def _sequences(
     coming = {sequence for sequence, table in graph.owner_of_sequence.items() if table in with_rows}
     for at in entries:
         identity = contents.items[at].identity
-        if identity.desc == "SEQUENCE" and len(identity.names) == 2:
+        if identity.desc == "SEQUENCE":
             coming.add(identity.relation)
     return frozenset(coming)
 
@@ -163,15 +163,16 @@ class _Closure:
         self._graph = graph
         self._there = there
         self._links: set[int] = set()
+        self._asked_links: set[int] = set()
         self.entries: set[int] = set()
         self.explicit: set[int] = set()
         self.left: dict[int, str] = {}
 
     def add_explicit(self, positions: Iterable[int]) -> None:
         """Asked for: it comes with its parts and what is said about it, even where the target has it."""
-        for at in sorted(positions):
+        for at in positions:
             if self._desc(at) in LINKS:
-                self._links.add(at)
+                self._asked_links.add(at)
                 continue
             self.explicit.add(at)
             self._add(at)
@@ -188,7 +189,9 @@ class _Closure:
 
     def add_links(self) -> None:
         """Foreign keys, attachments and memberships whose other side is there or comes."""
-        for at in sorted(self._links):
+        for at in sorted(
+            self._links | self._asked_links
+        ):  # a foreign key can need attachments of the index that it looks in
             missing = [need for need in self._graph.needs(at) if not self._is_available(need)]
             if not missing:
                 self.explicit.add(at)
@@ -223,8 +226,8 @@ class _Closure:
 
     def _belongs(self, at: int) -> bool:
         """Whether a link is a part of what was asked for, and not of something else that points at it."""
-        home = self._graph.relation(self._contents.items[at].identity.relation)
-        return self._desc(at) in {"FK CONSTRAINT", "TABLE ATTACH"} and home in self.explicit
+        asked = at in self._asked_links or self._graph.home(at) in self.explicit
+        return asked and self._desc(at) in {"FK CONSTRAINT", "TABLE ATTACH"}
 
     def _add(self, at: int) -> None:
         """With everything it needs; what has to be created brings its parts."""

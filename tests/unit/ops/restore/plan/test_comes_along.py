@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.restore_values import edges, label, labels, only, owned, part, role, rows, snapshot, table_name
 from vault.errors import NotThere, UsageError
-from vault.model import CatalogFacts, Roles
+from vault.model import CatalogFacts, Identity, Roles
 from vault.ops.restore.plan.comes_along import Picked, pick
 from vault.ops.restore.plan.only_words import Wanted, read_words
 
@@ -151,6 +153,9 @@ def test_what_has_to_be_created_brings_its_parts_but_no_rows() -> None:
 
 def test_what_is_there_comes_with_its_parts_if_it_was_asked_for() -> None:
     assert come(picked(only("s.t"), *ALL)) >= OF_T
+    link = {"FK CONSTRAINT s.child.fk", "COMMENT s.child.fk"}
+    assert set(labels(SHOP, picked(only("s.child"), *ALL).explicit)) == {"TABLE s.child"} | link
+    assert link <= come(picked(only("s.child"), *ALL))
 
 
 # --- links ---------------------------------------------------------------------------------------
@@ -180,6 +185,27 @@ def test_a_publication_gets_the_table_if_it_is_there(present: tuple[str, ...], c
     assert ("PUBLICATION TABLE s.t" in come(found)) is comes
     assert ("PUBLICATION pub" in labels(SHOP, found.explicit)) is False, "a link never brings its other side"
     assert found.left == {}, "a membership is no part of the table"
+
+
+MEMBER = snapshot(  # a table that an extension makes has no entry: what users put on it has
+    part("EXTENSION x"),
+    part("PUBLICATION pub"),
+    part("FK CONSTRAINT s.member.fk", "EXTENSION x", "TABLE s.t"),
+    part("PUBLICATION TABLE s.member", "EXTENSION x", "PUBLICATION pub", args=("pub",)),
+    part("TABLE s.t"),
+)
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_a_link_of_a_table_without_an_entry_comes_if_it_was_asked_for_or_is_told(installed: bool) -> None:
+    links = {"FK CONSTRAINT s.member.fk", "PUBLICATION TABLE s.member"}
+    others = ("EXTENSION x", "PUBLICATION pub") if installed else ()
+    present = frozenset(one.identity for one in MEMBER.items if label(one.identity) in others)
+    found = pick(MEMBER, only("s.*"), there=present)
+    assert set(labels(MEMBER, found.explicit)) - {"TABLE s.t"} == (links if installed else set())
+    told = {} if installed else {"FK CONSTRAINT s.member.fk": "EXTENSION x is neither selected nor on the target"}
+    assert {label(MEMBER.items[at].identity): why for at, why in found.left.items()} == told
+    assert pick(MEMBER, only("s.t")).left == {}, "a key of another table that points at it was not asked for"
 
 
 TREE = snapshot(  # as pg_dump tells it: a partition needs its root
@@ -218,6 +244,33 @@ def test_a_partition_alone_is_attached_and_brings_its_root_where_that_is_not(the
     assert [item.name for item in found.tables] == [table_name("s.leaf")]
 
 
+def test_an_attachment_to_what_is_nowhere_is_told() -> None:
+    parts = (part("TABLE s.root"), part("TABLE s.leaf"), part("TABLE ATTACH s.leaf", "TABLE s.root", "TABLE s.leaf"))
+    assert list(pick(snapshot(*parts), only("s.leaf")).left.values()) == [
+        "TABLE root is neither selected nor on the target"
+    ]
+
+
+def test_a_key_that_needs_attachments_of_an_index_comes_after_them() -> None:
+    """pg_dump has a foreign key to a partitioned table need all that its unique index is made of."""
+    parts = (
+        *(part("TABLE s.root"), part("TABLE s.mid"), part("TABLE s.t")),
+        *(part("INDEX s.root_i", "TABLE s.root"), part("INDEX s.mid_i", "TABLE s.mid")),
+        part("INDEX ATTACH s.mid_i", "INDEX s.root_i", "INDEX s.mid_i"),
+        *(part("VIEW s.v"), part("VIEW s.w")),
+        part("FK CONSTRAINT s.t.fk", "TABLE s.t", "TABLE s.root", "INDEX ATTACH s.mid_i"),
+    )
+    found = pick(snapshot(*parts), only("s.*"))
+    assert (found.left, found.entries) == ({}, set(range(len(parts))))
+
+
+def test_tables_whose_rows_the_snapshot_does_not_have_are_those_that_were_asked_for() -> None:
+    bare = snapshot(part("TABLE s.bare"), part("TABLE s.t"), part("TABLE s.full"), tables=(rows("s.full"),))
+    cases = (Wanted(), only("s.bare", "s.full"), only("s.full"), only("s.bare", data=False), Wanted(data=False))
+    names = [[name.name for name in pick(bare, wanted).without_rows] for wanted in cases]
+    assert names == [["bare", "t"], ["bare"], [], [], []]
+
+
 # --- components, roles, dependents ---------------------------------------------------------------
 
 
@@ -234,6 +287,8 @@ def test_a_schema_is_its_entry_and_all_that_lies_in_it() -> None:
     found = picked(only("s.*"))
     assert ALL - come(found) == {"PUBLICATION pub", "PUBLICATION TABLE s.t"}
     assert {"SCHEMA s", "TYPE mood"} <= set(labels(SHOP, found.explicit))
+    namesake = snapshot(part("SCHEMA s"), part("TABLE other.s"))
+    assert labels(namesake, pick(namesake, only("s.*")).entries) == ["SCHEMA s"]
     assert found.tables == SHOP.tables
     assert not found.privileges
 
@@ -241,6 +296,7 @@ def test_a_schema_is_its_entry_and_all_that_lies_in_it() -> None:
 @pytest.mark.parametrize(
     ("component", "tables", "sequences", "large_objects"),
     [
+        ("schema", 0, frozenset({table_name("s.t_id_seq")}), False),
         ("data", 3, None, True),
         ("sequences", 0, None, False),
         ("large_objects", 0, frozenset(), True),
@@ -252,7 +308,7 @@ def test_rows_values_and_large_objects_of_a_component(
 ) -> None:
     found = picked(only(component))
     assert (len(found.tables), found.sequences, found.large_objects) == (tables, sequences, large_objects)
-    assert found.roles == (None if component == "roles" else found.roles)
+    assert (found.roles is None) is (component in ("roles", "schema"))
 
 
 def test_privileges_of_what_is_there_come_with_user_roles() -> None:
@@ -261,6 +317,13 @@ def test_privileges_of_what_is_there_come_with_user_roles() -> None:
     assert found.explicit == found.entries
     assert (found.roles, found.privileges) == (None, True)
     assert come(picked(only("user_roles"))) == set(), "about nothing that is there"
+
+
+def test_privileges_to_come_are_grants_and_of_what_nobody_knows_none_come() -> None:
+    unknown = part("ACL s.f")
+    unknown = replace(unknown, entry=replace(unknown.entry, identity=Identity(desc="ACL", kind="", names=(), sub="f")))
+    grants = snapshot(part("DEFAULT ACL s.boss"), unknown)
+    assert labels(grants, pick(grants, only("user_roles")).entries) == ["DEFAULT ACL s.boss"]
 
 
 @pytest.mark.parametrize(
@@ -280,11 +343,22 @@ def test_roles_are_those_that_entries_to_be_created_name(
 
 
 def test_dependents_that_could_come_are_named_with_theirs() -> None:
-    missing = {"TABLE s.t", "VIEW s.v", "VIEW s.over_v", "COMMENT s.v"}
+    missing = {"TABLE s.t", "INDEX s.t_v", "VIEW s.v", "VIEW s.over_v", "COMMENT s.v"}
     found = picked(only("s.t"), *(ALL - missing))
-    assert set(labels(SHOP, found.dependents)) == missing - {"TABLE s.t"}
+    assert set(labels(SHOP, found.dependents)) == missing - {"TABLE s.t", "INDEX s.t_v"}, "which come"
     assert picked(only("s.t"), *ALL).dependents == ()
     assert picked(only("s.t")).dependents == (), "an empty target misses everything"
+
+
+def test_a_key_that_is_told_is_not_named_again_as_a_dependent() -> None:
+    parts = (
+        part("SCHEMA s"),
+        part("TABLE s.base", "SCHEMA s"),
+        part("TABLE s.heir", "TABLE s.base"),
+        part("FK CONSTRAINT s.base.fk", "TABLE s.base", "TABLE s.heir"),
+    )
+    found = pick(snapshot(*parts), only("s.base"), there=frozenset({parts[0].entry.identity}))
+    assert (list(found.left), list(found.dependents)) == ([3], [2])
 
 
 TWO_NEEDS = snapshot(
