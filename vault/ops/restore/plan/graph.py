@@ -15,7 +15,7 @@ from vault.ops.restore.plan.contents import Contents
 
 RELATIONS: Final = frozenset({"TABLE", "VIEW", "MATERIALIZED VIEW", "FOREIGN TABLE"})
 _ABOUT: Final = frozenset({"ACL", "COMMENT", "SECURITY LABEL"})
-_OF_RELATION: Final = frozenset({"table constraint", "trigger", "policy", "rule", "default value", "table column"})
+_OF_RELATION: Final = frozenset({"table constraint", "trigger", "policy", "rule", "default value"})
 """Kinds whose address starts with schema and name of the relation they belong to."""
 _SUBJECT_IS_RELATION: Final = frozenset({"ROW SECURITY", "PUBLICATION TABLE", "TABLE ATTACH", "MATERIALIZED VIEW DATA"})
 _NEEDS_RELATION: Final = frozenset({"INDEX", "STATISTICS"})
@@ -57,13 +57,13 @@ class EntryGraph:
     def home(self, at: int) -> int | None:
         """The relation that an entry is a part of; None for what is a relation, is about an object, or stands alone."""
         identity = self._items[at].identity
-        if identity.desc in RELATIONS or identity.desc in _ABOUT:
+        if identity.desc in _ABOUT:
             return None
         if identity.kind in _OF_RELATION or identity.desc in _SUBJECT_IS_RELATION:
             return self._relations.get(identity.names[:2])
         if identity.desc in _NEEDS_RELATION:
             return next((need for need in self._items[at].needs if self._items[need].identity.desc in RELATIONS), None)
-        if identity.kind == "sequence" and len(identity.names) == 2:
+        if identity.kind == "sequence":
             owner = self.owner_of_sequence.get(identity.relation)
             return None if owner is None else self.relation(owner)
         return None
@@ -98,10 +98,7 @@ class EntryGraph:
 
     def depth(self, at: int) -> int:
         """How many partitioned tables a partition lies below."""
-        below = 0
-        while (above := self._above.get(at)) is not None:
-            below, at = below + 1, above
-        return below
+        return len(self.roots(at))
 
     def above(self, attachment: int) -> list[int]:
         """Partitioned tables that a TABLE ATTACH puts its table below."""
@@ -117,16 +114,8 @@ class EntryGraph:
         return roots
 
     def depth_of_index(self, at: int) -> int:
-        """Of what an INDEX ATTACH attaches: how many partitioned tables its table lies below.
-
-        An index that stands for a constraint has the constraint's name and the table's schema.
-        """
-        child = self._items[at].identity.names
-        for need in self._items[at].needs:
-            names = self._items[need].identity.names
-            if names and (names[0], names[-1]) == child and (home := self.home(need)) is not None:
-                return self.depth(home)
-        return 0
+        """Of what an INDEX ATTACH attaches: how many partitioned tables its table lies below, which is the lowest that it needs."""
+        return max((self.depth(self._index_home(need)) for need in self._items[at].needs), default=0)
 
     def relation(self, name: TableName) -> int | None:
         return self._relations.get((name.schema, name.name))
@@ -138,9 +127,10 @@ class EntryGraph:
             self._parts.setdefault(home, []).append(at)
         for need in self._items[at].needs:
             self._dependents.setdefault(need, []).append(at)
-            if identity.desc == "FK CONSTRAINT" and need != home and self._items[need].identity.desc == "TABLE":
+            is_other_table = need != home and self._items[need].identity.desc == "TABLE"
+            if identity.desc == "FK CONSTRAINT" and is_other_table:
                 self._links.setdefault(need, []).append(at)
-            if identity.desc == "TABLE ATTACH" and need != home and home is not None and self._is_table(need):
+            if identity.desc == "TABLE ATTACH" and is_other_table and home is not None:
                 self._attached.setdefault(need, []).append(home)
                 self._above[home] = need
             if identity.desc == "INDEX ATTACH":
@@ -160,17 +150,13 @@ class EntryGraph:
         home = self.home(index)
         return index if home is None else home
 
-    def _is_table(self, at: int) -> bool:
-        return self._items[at].identity.desc in {"TABLE", "FOREIGN TABLE"}
-
 
 def _calls(contents: Contents) -> dict[int, list[int]]:
     routines = {item.identity.address: at for at, item in enumerate(contents.items) if item.identity.desc in ROUTINES}
     calls: dict[int, list[int]] = {}
     for dependent, referenced, _ in contents.catalog.edges:
-        at, called = routines.get(dependent), routines.get(referenced)
-        if at is not None and called is not None and at != called:
-            calls.setdefault(at, []).append(called)
+        if dependent in routines and referenced in routines and dependent != referenced:
+            calls.setdefault(routines[dependent], []).append(routines[referenced])
     return calls
 
 

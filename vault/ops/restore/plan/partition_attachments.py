@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Final
 
 from vault.ops.restore.plan.decision import Action, Decision, Situation
-
-_AFTER_ALL: Final = -1
 
 
 def attachments(situation: Situation, decisions: Mapping[int, Decision], apart: set[int]) -> tuple[int, ...]:
@@ -19,30 +16,27 @@ def attachments(situation: Situation, decisions: Mapping[int, Decision], apart: 
     """
     items, through_root = situation.contents.items, set(_through_roots(situation))
     late: dict[int, int] = {}
+    above: set[int] = set()
     for at, decision in decisions.items():
-        identity = items[at].identity
-        if identity.desc != "TABLE ATTACH" or decision.action is not Action.CREATE:
+        if items[at].identity.desc != "TABLE ATTACH" or decision.action is not Action.CREATE:
             continue
-        child = identity.relation
-        home = situation.graph.relation(child)
-        parents = [need for need in items[at].needs if need != home and items[need].identity.desc == "TABLE"]
-        if (
-            home is None
-            or home in through_root
-            or not any(items[parent].identity in situation.present.entries for parent in parents)
-        ):
+        roots = situation.graph.above(at)
+        if not roots or items[roots[0]].identity not in situation.present.entries:
             continue
-        depth = situation.graph.depth(home)
-        late[at] = depth
+        home = situation.graph.home(at)
+        assert home is not None, "it is below something"
+        if home in through_root:
+            continue
+        late[at] = len(roots)
+        above.update(roots)
         for part in situation.graph.parts(home):
             if part in decisions and items[part].identity.desc == "INDEX ATTACH":
                 late[part] = situation.graph.depth_of_index(part)
-    above = {table for at in late if items[at].identity.desc == "TABLE ATTACH" for table in situation.graph.above(at)}
-    for at in decisions:
-        if items[at].identity.desc == "FK CONSTRAINT" and not above.isdisjoint(items[at].needs):
-            late[at] = _AFTER_ALL
-    done = (at for at in late.keys() - apart if decisions[at].action is Action.CREATE)
-    return tuple(sorted(done, key=lambda at: (-late[at], at)))
+    keys = (
+        at for at in decisions if items[at].identity.desc == "FK CONSTRAINT" and not above.isdisjoint(items[at].needs)
+    )
+    ordered = (*sorted(late, key=lambda at: (-late[at], at)), *sorted(keys))
+    return tuple(at for at in ordered if at not in apart and decisions[at].action is Action.CREATE)
 
 
 def _through_roots(situation: Situation) -> Iterator[int]:

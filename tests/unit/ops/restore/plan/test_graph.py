@@ -12,7 +12,8 @@ CONTENTS = snapshot(
     part("TABLE s.root"),
     part("TABLE s.mid", "TABLE s.root"),
     part("FOREIGN TABLE s.leaf", "TABLE s.mid"),
-    part("TABLE ATTACH s.mid", "TABLE s.mid", "TABLE s.root"),
+    part("TABLE ATTACH s.mid", "TABLE s.mid", "TABLE s.root", "FUNCTION s.n"),
+    part("TABLE ATTACH s.gone", "TABLE s.root"),
     part("TABLE ATTACH s.leaf", "FOREIGN TABLE s.leaf", "TABLE s.mid", kind="foreign table"),
     part("SEQUENCE s.n"),
     part("SEQUENCE s.free"),
@@ -32,16 +33,19 @@ CONTENTS = snapshot(
     part("TRIGGER s.root.g", "TABLE s.root"),
     part("POLICY s.root.p", "TABLE s.root"),
     part("ROW SECURITY s.root", "TABLE s.root"),
-    part("FK CONSTRAINT s.mid.fk", "TABLE s.mid", "TABLE s.root"),
+    part("FK CONSTRAINT s.mid.fk", "TABLE s.mid", "TABLE s.root", "CONSTRAINT s.root.pk"),
     part("COMMENT s.root", "TABLE s.root"),
     part("ACL s.root", "TABLE s.root", sub="COLUMN root.v"),
     part("COMMENT s.root.pk", "CONSTRAINT s.root.pk", kind="table constraint"),
     part("SECURITY LABEL s.root", "TABLE s.root"),
+    part("PUBLICATION TABLE s.root", "TABLE s.root", args=("pub",)),
     part("FUNCTION s.root"),
+    part("FUNCTION s.n"),
     part("ACL s.root_fn", kind="function"),
     catalog=CatalogFacts(
         edges=edges(
             ("sequence s.n", "table column s.root.id", "a"),
+            ("sequence s.of_identity", "table column s.leaf.id", "i"),
             ("sequence s.free", "table column s.root.id", "n"),
             ("table s.root", "table column s.x.id", "a"),
             ("sequence s.free", "table s.root", "i"),
@@ -59,6 +63,7 @@ PARTS = {
             "TRIGGER s.root.g",
             "POLICY s.root.p",
             "ROW SECURITY s.root",
+            "PUBLICATION TABLE s.root",
         ),
     ],
     "TABLE s.mid": [
@@ -69,6 +74,7 @@ PARTS = {
     "MATERIALIZED VIEW s.m": ["MATERIALIZED VIEW DATA s.m", "INDEX s.m_i"],
     "INDEX s.mid_i": [],
     "FUNCTION s.root": [],
+    "FUNCTION s.n": [],
     "SEQUENCE s.free": [],
 }
 ABOUT = {
@@ -102,6 +108,7 @@ def test_what_is_about_an_object_has_its_identity(called: str) -> None:
 def test_links_and_dependents_are_those_of_others() -> None:
     assert labels(CONTENTS, GRAPH.links_to(at("TABLE s.root"))) == ["FK CONSTRAINT s.mid.fk"]
     assert GRAPH.links_to(at("TABLE s.mid")) == []
+    assert GRAPH.links_to(at("CONSTRAINT s.root.pk")) == []
     assert labels(CONTENTS, GRAPH.dependents(at("INDEX s.root_i"))) == ["INDEX ATTACH s.mid_i"]
     assert labels(CONTENTS, GRAPH.needs(at("INDEX ATTACH s.mid_i"))) == ["INDEX s.root_i", "INDEX s.mid_i"]
     assert GRAPH.dependents(at("FUNCTION s.root")) == []
@@ -122,8 +129,13 @@ def test_an_index_is_as_low_as_its_table(called: str) -> None:
     assert GRAPH.depth_of_index(at(called)) == 1
 
 
+def test_an_index_of_a_table_that_nobody_knows_is_below_nothing() -> None:
+    assert EntryGraph(snapshot(part("INDEX ATTACH s.i"))).depth_of_index(0) == 0
+
+
 def test_sequences_of_columns_and_relations_by_name() -> None:
-    assert GRAPH.owner_of_sequence == {table_name("s.n"): table_name("s.root")}
+    owners = {"s.n": "s.root", "s.of_identity": "s.leaf"}
+    assert GRAPH.owner_of_sequence == {table_name(sequence): table_name(owner) for sequence, owner in owners.items()}
     assert GRAPH.relation(table_name("s.leaf")) == at("FOREIGN TABLE s.leaf")
     assert GRAPH.relation(table_name("s.root_i")) is None
 

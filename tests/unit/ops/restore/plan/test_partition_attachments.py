@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.restore_values import labels, only, part, planned, rows, snapshot, there
+import pytest
+
+from tests.restore_values import but, labels, only, part, planned, rows, snapshot, there
 from vault.ops.restore.plan.steps import RestorePlan
 
 ROOT = [part("TABLE s.root"), part("CONSTRAINT s.root.pk", "TABLE s.root"), part("INDEX s.root_i", "TABLE s.root")]
@@ -67,6 +69,30 @@ def test_what_comes_through_the_root_is_attached_before_its_rows() -> None:
     made = brought(*present, root="s.root")
     assert "TABLE ATTACH s.leaf" in labels(made, made.definitions.before_rows)
     assert "TABLE ATTACH s.leaf" not in late(made)
+
+
+def test_what_is_attached_already_makes_nothing_wait() -> None:
+    lacking = ("FK CONSTRAINT s.leaf.up", "INDEX ATTACH s.leaf_i")
+    made = brought(*(one.label for one in but([*ROOT, *PARTITIONS], *lacking)))
+    assert late(made) == []
+    assert set(lacking) <= set(labels(made, made.definitions.after_rows))
+    named = {"TABLE s.mid", "TABLE s.leaf", "TABLE ATTACH s.mid", "FK CONSTRAINT s.leaf.up"}
+    assert late(brought(*(one.label for one in ROOT), *named)) == ["TABLE ATTACH s.leaf", "INDEX ATTACH s.leaf_i"], (
+        "nor does a key that is there come again"
+    )
+
+
+@pytest.mark.parametrize("unknown", ["TABLE s.root", "TABLE s.mid"])
+def test_what_is_attached_to_or_by_what_nobody_knows_waits_for_nothing(unknown: str) -> None:
+    known = [part("TABLE s.root"), part("TABLE s.mid")]
+    attachment = part("TABLE ATTACH s.mid", *(one.label for one in but(known, unknown)))
+    made = planned(snapshot(*but(known, unknown), attachment), there(*but(known, unknown)), wanted=only("s.*"))
+    assert late(made) == []
+
+
+def test_an_index_stays_alone_where_the_one_above_it_is_not_there() -> None:
+    made = planned(snapshot(*ROOT, *PARTITIONS), there(ROOT[0]), wanted=only("s.mid"))
+    assert late(made) == [one for one in LATE if one != "INDEX ATTACH s.mid_i"]
 
 
 def test_one_that_need_not_wait_does_not_stop_those_that_must() -> None:
