@@ -99,8 +99,7 @@ def _in_what(situation: Situation, entry: SchemaEntry, present: SchemaEntry) -> 
         called = situation.otherwise[entry.identity]
         more = f" and {len(called) - _CALLED_MAX} more" if len(called) > _CALLED_MAX else ""
         return f"equal in text, but differs on the target in what it calls: {', '.join(called[:_CALLED_MAX])}{more}"
-    names = entry.identity.names
-    if entry.identity.desc != "TABLE" or len(names) != 2:
+    if entry.identity.desc != "TABLE":
         return in_what(entry, present)
     name = entry.identity.relation
     recorded = next((item.columns for item in situation.contents.tables if item.name == name), ())

@@ -56,9 +56,9 @@ class Extensions:
     def warnings(self, target: TargetFacts, wanted: frozenset[str]) -> Iterator[str]:
         """For extensions `wanted` that the target does not have yet."""
         for name in sorted(wanted - set(target.extensions_installed)):
-            version, _ = self.recorded.get(name, ("", ""))
-            if version and name in target.extensions and (name, version) not in self.offered:
-                yield f"extension {name}: version {version} is not offered by the target, its default comes instead"
+            recorded = self.recorded.get(name)
+            if recorded is not None and name in target.extensions and (name, recorded[0]) not in self.offered:
+                yield f"extension {name}: version {recorded[0]} is not offered by the target, its default comes instead"
             owner = self.owners.get(name)
             if owner not in (None, target.user):
                 yield f"extension {name} belonged to {owner} and will belong to {target.user}: an extension has no ALTER ... OWNER"

@@ -185,9 +185,8 @@ def _exchange_steps(situation: Situation, exchange: Exchange) -> ExchangeSteps:
     sequences: set[TableName] = set()
     for at in exchange.entries:
         identity = situation.contents.items[at].identity
-        if identity.desc in ("TABLE", "SEQUENCE") and len(identity.names) == 2:
-            name = identity.relation
-            (tables if identity.desc == "TABLE" else sequences).add(name)
+        if identity.desc in ("TABLE", "SEQUENCE"):
+            (tables if identity.desc == "TABLE" else sequences).add(identity.relation)
     return ExchangeSteps(
         exchange=exchange,
         definitions=tuple(steps["first"]),

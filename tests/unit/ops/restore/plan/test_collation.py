@@ -29,6 +29,7 @@ def test_another_version_or_locale_is_named() -> None:
     assert "icu de &a < b, the source by libc C" in said(libc(None, "C"), icu)[0]
     old = {**icu, "daticulocale": "de", "datlocale": None}
     assert said(old, icu) == []
+    assert "libc C, the source by libc C ?" in said({"datcollate": "C", "datctype": None}, libc(None, "C"))[0]
 
 
 def test_a_source_whose_library_moved_under_it_is_named() -> None:

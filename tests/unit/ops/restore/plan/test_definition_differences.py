@@ -69,6 +69,7 @@ OTHERS = {
         f"{HEAD} SECURITY DEFINER\n    AS $$select 'key'$$;\n",
         "in arguments, language or options",
     ),
+    "no body": ("FUNCTION", f"{HEAD}", f"{HEAD} STRICT", "in arguments, language or options"),
     "parsed body": ("FUNCTION", f"{HEAD}\n    RETURN 'a';\n", f"{HEAD}\n    RETURN 'b';\n", "in body"),
     "view": (
         "VIEW",

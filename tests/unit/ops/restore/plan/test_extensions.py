@@ -45,6 +45,8 @@ def test_another_version_and_another_owner_are_said() -> None:
         "extension uuid-ossp belonged to boss and will belong to postgres: an extension has no ALTER ... OWNER",
     ]
     assert list(SOURCE.warnings(OFFERING, frozenset({"citext", "unknown"}))) == []
+    more = replace(OFFERING, extensions=(*OFFERING.extensions, "unknown"))
+    assert list(SOURCE.warnings(more, frozenset({"unknown"}))) == [], "its version was not recorded"
     assert list(SOURCE.warnings(replace(OFFERING, extensions_installed=("uuid-ossp",)), both)) == []
     cannot = replace(OFFERING, user="boss", extensions=())
     assert list(SOURCE.warnings(cannot, both)) == [

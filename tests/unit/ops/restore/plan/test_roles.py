@@ -196,6 +196,17 @@ def test_a_setting_that_is_the_same_is_not_told() -> None:
     assert role_steps(same, replace(TARGET, roles=same)).differences == ()
 
 
+def test_of_some_roles_come_memberships_of_what_is_there_or_is_made() -> None:
+    """That of a role that is neither would fail; roles of PostgreSQL's own are there whether or not the target tells of them."""
+    wanted = Roles(
+        roles=ROLES, memberships=(member("b", "a"), member("boss", "a"), member("a", "b"), member("pg_monitor", "a"))
+    )
+    target = replace(TARGET, roles=Roles(roles=(role("boss"),)))
+    some = role_steps(wanted, target, only=frozenset({"a"}))
+    assert [one.role for one in some.memberships] == ["boss", "pg_monitor"]
+    assert role_steps(wanted, target).memberships == wanted.memberships
+
+
 def test_memberships_of_roles_that_are_there_come_on_request_alone() -> None:
     wanted = Roles(roles=ROLES, memberships=(member("a", "b"),))
     target = replace(TARGET, roles=Roles(roles=ROLES))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.restore_values import TARGET, only, part, role, snapshot
+from tests.restore_values import TARGET, only, owned, part, role, snapshot
 from tests.values import SERVER
 from vault.model import CatalogFacts, Roles, TargetFacts
 from vault.ops.restore.plan.comes_along import pick
@@ -36,6 +36,7 @@ def said(
     *,
     source: Mapping[str, Any] | None = None,
     database: Mapping[str, str | None] | None = None,
+    catalog: Mapping[str, Any] | None = None,
     roles: Roles = ROLES,
     target: TargetFacts = RICH,
 ) -> list[str]:
@@ -43,7 +44,7 @@ def said(
         *PARTS,
         roles=roles,
         server=replace(SERVER, **(source or {})),
-        catalog=CatalogFacts(database=database or {}),
+        catalog=CatalogFacts(database=database or {}, **(catalog or {})),
     )
     picked = pick(contents, wanted or Wanted())
     steps = role_steps(roles, target)
@@ -69,6 +70,10 @@ SAID: dict[str, tuple[dict[str, Any], list[str]]] = {
     "no such extension": (
         {"target": replace(RICH, extensions=())},
         ["extension citext cannot be installed on the target: what needs it will fail"],
+    ),
+    "an extension that will belong to another": (
+        {"catalog": {"acls": owned(("extension citext", "boss", None))}},
+        ["extension citext belonged to boss and will belong to postgres: an extension has no ALTER ... OWNER"],
     ),
     "no such tablespace": (
         {"target": TARGET},
