@@ -44,7 +44,8 @@ _SHOWN_MAX: Final = 5
 
 _ACL_PASS: Final = frozenset({"ACL", "DEFAULT ACL"})
 _LAST_PASS: Final = frozenset({"EVENT TRIGGER", "MATERIALIZED VIEW DATA"})
-_NOT_EXECUTED: Final = frozenset({"ENCODING", "STDSTRINGS", "SEARCHPATH", "TABLE DATA", "SEQUENCE SET", "BLOBS"})
+_SAID: Final = frozenset({"COMMENT", "SECURITY LABEL"})
+_NOT_EXECUTED: Final = frozenset({"ENCODING", "STDSTRINGS", "SEARCHPATH", "TABLE DATA", "SEQUENCE SET"})
 """Settings of the session, and what is captured as rows, sequences and large objects instead."""
 _OF_PLATFORM: Final = frozenset({"event trigger", "publication", "foreign-data wrapper", "server", "language", "cast"})
 """Kinds without a schema that a platform has before a project comes."""
@@ -262,11 +263,9 @@ def _step(item: Item, *, rows_come: bool) -> str:
         return "left out"
     if desc in _ACL_PASS:
         return "privileges"
-    if desc in _LAST_PASS or (desc == "COMMENT" and item.entry.tag.startswith("EVENT TRIGGER ")):
+    if desc in _LAST_PASS or (desc in _SAID and item.entry.tag.startswith("EVENT TRIGGER ")):
         return "last"
-    section = item.entry.section
-    before_rows = section is Section.PRE_DATA or (section is Section.NONE and not rows_come)
-    return "first" if before_rows else "after"
+    return "first" if item.entry.section is Section.PRE_DATA or not rows_come else "after"
 
 
 def _row_security(contents: Contents, first: list[int], after: list[int]) -> dict[int, tuple[int, ...]]:

@@ -56,7 +56,7 @@ class DefinitionSteps:
     row_security position of a TABLE -> positions of ROW SECURITY entries that belong in its transaction
     after_rows   indexes, constraints, triggers, rules, policies ...: in parallel as `needs` allow
     attachments  of partitions to tables that were there, and of their indexes: after all that makes the partition whole
-    last         event triggers, refreshes of materialized views, and comments on event triggers
+    last         event triggers, refreshes of materialized views, and comments and labels of event triggers
     left_out     what is never executed
     """
 

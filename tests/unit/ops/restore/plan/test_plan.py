@@ -8,11 +8,25 @@ from typing import Any
 
 import pytest
 
-from tests.restore_values import TARGET, changed, decided, labels, only, part, planned, role, snapshot, there
+from tests.restore_values import (
+    TARGET,
+    changed,
+    decided,
+    edges,
+    labels,
+    only,
+    part,
+    planned,
+    role,
+    snapshot,
+    table_name,
+    there,
+)
 from tests.restore_values import rows as rows_of
 from tests.values import SERVER, schema_entry, table_item
 from vault.errors import UnsafeError
 from vault.model import (
+    CatalogFacts,
     Identity,
     Membership,
     Roles,
@@ -112,18 +126,20 @@ def test_each_step_has_what_it_is_for() -> None:
         part("TABLE s.t"),
         part("DATABASE PROPERTIES app"),
         part("FUNCTION s.f"),
+        part("TYPE s.odd", tag="EVENT TRIGGER odd"),
         part("EVENT TRIGGER e"),
         part("COMMENT e", kind="event trigger", sub="EVENT TRIGGER e"),
+        part("SECURITY LABEL e", kind="event trigger", sub="EVENT TRIGGER e"),
         part("TRIGGER s.t.g", "TABLE s.t"),
         part("COMMENT s.t.g", kind="trigger"),
         part("ACL s.t"),
     ]
     made = planned(snapshot(*parts), target=TARGET)
     assert labels(made, made.definitions.left_out) == [one.label for one in (*parts[:8], parts[9])]
-    assert labels(made, made.definitions.before_rows) == ["TABLE s.t", "FUNCTION s.f"]
+    assert labels(made, made.definitions.before_rows) == ["TABLE s.t", "FUNCTION s.f", "TYPE s.odd"]
     assert labels(made, made.definitions.after_rows) == ["TRIGGER s.t.g", "COMMENT s.t.g"]
     assert labels(made, made.access.privileges) == ["ACL s.t"]
-    assert labels(made, made.definitions.last) == ["EVENT TRIGGER e", "COMMENT e"]
+    assert labels(made, made.definitions.last) == ["EVENT TRIGGER e", "COMMENT e", "SECURITY LABEL e"]
 
 
 def test_what_is_never_executed_is_left_out_though_the_target_has_it() -> None:
@@ -136,12 +152,29 @@ def test_what_is_never_executed_is_left_out_though_the_target_has_it() -> None:
 
 
 def test_row_security_comes_with_a_table_that_is_created_and_after_one_that_is_there() -> None:
-    parts = [part("TABLE s.t"), part("TABLE s.u"), part("ROW SECURITY s.t"), part("ROW SECURITY s.u")]
-    made = planned(snapshot(*parts), there(parts[1]), wanted=only("schema"))
+    parts = [part("TABLE s.t"), part("TABLE s.u"), part("TABLE s.w"), part("FUNCTION s.t")]
+    parts += [part("ROW SECURITY s.t"), part("ROW SECURITY s.u"), part("ROW SECURITY s.w")]
+    present = there(*changed(parts[1:3], "TABLE s.w", owner="other"))
+    made = planned(snapshot(*parts), present, wanted=only("schema"), replace=True)
     assert {labels(made, [at])[0]: labels(made, early) for at, early in made.definitions.row_security.items()} == {
         "TABLE s.t": ["ROW SECURITY s.t"]
     }
-    assert labels(made, made.definitions.after_rows) == ["ROW SECURITY s.u"]
+    assert "TABLE s.w" in labels(made, made.definitions.before_rows), "its owner changes, but it is there"
+    assert labels(made, made.definitions.after_rows) == ["ROW SECURITY s.u", "ROW SECURITY s.w"]
+
+
+@pytest.mark.parametrize("empty", [True, False])
+def test_rows_come_with_what_has_to_be_known_of_their_tables(empty: bool) -> None:
+    key = "ALTER TABLE ONLY s.child\n    ADD CONSTRAINT fk FOREIGN KEY (t) REFERENCES s.t(id);\n"
+    parts = [part("TABLE s.t"), part("TABLE s.child"), part("SEQUENCE s.n")]
+    parts.append(part("FK CONSTRAINT s.child.fk", "TABLE s.child", "TABLE s.t", definition=key))
+    catalog = CatalogFacts(edges=edges(("sequence s.n", "table column s.t.id", "a")))
+    shop = snapshot(*parts, catalog=catalog, tables=(rows_of("s.t"), rows_of("s.child")))
+    present = there(*([] if empty else parts), read_only=frozenset({table_name("s.n")}))
+    steps = planned(shop, present, target=TARGET if empty else FULL, replace=True).row_steps
+    assert steps.owner_of_sequence == {table_name("s.n"): table_name("s.t")}
+    assert steps.read_only == {table_name("s.n")}
+    assert [one.child.name for one in steps.references] == ([] if empty else ["child"])
 
 
 COUNTED: dict[str, tuple[Wanted, set[str], set[str]]] = {
