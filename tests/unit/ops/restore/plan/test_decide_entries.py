@@ -353,6 +353,17 @@ def test_what_is_called_otherwise_is_named_up_to_a_number(count: int) -> None:
     assert calling(F, *names).why == f"equal in text, but differs on the target in what it calls: {shown}{more}"
 
 
+@pytest.mark.parametrize(("caller", "done"), [("VIEW s.v", "replace"), ("INDEX s.i", "create")])
+def test_what_calls_something_else_is_made_anew_like_what_differs(caller: str, done: str) -> None:
+    """Not in place like an owner that differs alone: what cannot be replaced has to be dropped."""
+    by = {"VIEW s.v": 'rule "_RETURN" on s.v', "INDEX s.i": "index s.i"}[caller]
+    recorded, now = (edges((by, one, "n")) for one in (F, G))
+    contents = snapshot(part(caller), catalog=CatalogFacts(edges=recorded))
+    present = there(part(caller), meanings=meanings(now, ()))
+    made = planned(contents, present, wanted=only("schema"), replace=True)
+    assert (decided(made), len(made.exchanges)) == ({caller: done}, int(done == "create"))
+
+
 def test_of_two_texts_that_differ_what_is_there_is_told_whatever_it_calls() -> None:
     present = calling(G, present=changed([VIEW], "VIEW s.v")[0], replaced=True).present
     assert present is not None

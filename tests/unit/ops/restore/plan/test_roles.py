@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.restore_values import TARGET, role
+from tests.restore_values import FULL, TARGET, only, part, planned, role, snapshot, there
 from vault.model import Membership, ParameterAcl, Roles, RoleSetting, Tablespace
+from vault.ops.restore.plan.only_words import Wanted
 from vault.ops.restore.plan.role_differences import differences
 from vault.ops.restore.plan.roles import role_steps
 
@@ -213,3 +214,19 @@ def test_memberships_of_roles_that_are_there_come_on_request_alone() -> None:
     assert role_steps(wanted, target).memberships == ()
     assert role_steps(wanted, target, add_memberships=True).memberships == wanted.memberships
     assert role_steps(wanted, replace(target, roles=Roles(roles=ROLES[1:]))).memberships == wanted.memberships
+
+
+@pytest.mark.parametrize(
+    ("wanted", "memberships", "settings"),
+    [(Wanted(), 0, 1), (only("roles"), 1, 1), (only("s.t"), 0, 0), (Wanted(definitions=False), 0, 0)],
+)
+def test_what_exists_is_joined_where_roles_were_named_and_the_database_set_anew_on_request(
+    wanted: Wanted, memberships: int, settings: int
+) -> None:
+    roles = Roles(roles=ROLES, memberships=(member("a", "b"),), settings=(setting("", "work_mem", "1MB", here=True),))
+    target = replace(FULL, roles=Roles(roles=ROLES, settings=(setting("", "work_mem", "2MB", here=True),)))
+    shop = snapshot(part("TABLE s.t"), roles=roles)
+    steps = planned(shop, there(), target=target, wanted=wanted, replace=True).roles
+    assert (len(steps.memberships), len(steps.settings)) == (memberships, settings)
+    unasked = planned(shop, there(), target=target, wanted=only("roles")).roles
+    assert (len(unasked.memberships), len(unasked.settings), len(unasked.kept)) == (1, 0, 1)
