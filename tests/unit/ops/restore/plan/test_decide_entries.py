@@ -145,6 +145,15 @@ def test_an_owner_who_is_subject_to_no_policy_is_part_of_the_policies(replaced: 
     assert whole["TABLE s.t"] == ("create" if replaced else "keep!"), "asked for, so not its owner alone"
 
 
+def test_a_table_that_was_asked_for_itself_does_not_hide_the_owner_of_another() -> None:
+    parts = [part(f"TABLE s.t{number}") for number in (1, 2)]
+    parts += [part(f"POLICY s.t{number}.own", f"TABLE s.t{number}") for number in (1, 2)]
+    present = there(*changed(parts, "TABLE s.t2", owner="other"))
+    made = planned(snapshot(*parts, tables=(rows("s.t1"),)), present, wanted=only("rls_policies", "s.t1"))
+    assert {called for called, done in decided(made).items() if done != "equal"} == {"TABLE s.t2"}
+    assert "is other and was boss" in reason(made, "TABLE s.t2")
+
+
 def test_owners_of_the_platforms_tables_are_the_platforms() -> None:
     parts = [part("TABLE auth.a"), part("POLICY auth.a.p", "TABLE auth.a"), *OF_POLICIES]
     present = there(*changed(parts, "TABLE auth.a", "TABLE s.t", owner="other"))

@@ -171,6 +171,8 @@ def test_rows_through_a_root_are_replaced_for_all_partitions_together() -> None:
     narrow = there(*TREE, columns=dict.fromkeys(("s.root", "s.p1", "s.p2"), ("id",)))
     lacking = planned(snapshot(*TREE, tables=tuple(leaves)), narrow, wanted=only("s.root"), replace=True)
     assert [one.without for one in lacking.row_steps.tables] == [frozenset({"v"})]
+    without = through_root(leaves[0], wanted=only("s.root"))
+    assert modes(without) == {}, "rows of a partition that the snapshot does not have would go"
     alone = through_root(*leaves, wanted=only("s.p1"))
     assert modes(alone) == {}
     assert "replaced only with all of its partitions" in not_loaded(alone)["s.p1"]
