@@ -16,7 +16,7 @@ from vault.ops.project.components import POLICIES, Selectors
 from vault.ops.restore.plan.contents import rows_of
 from vault.ops.restore.plan.decision import Action, Decision, RowMode, Situation, TableRows
 from vault.ops.restore.plan.definition_differences import in_what
-from vault.ops.restore.plan.exchange import IN_PLACE, equal
+from vault.ops.restore.plan.exchange import IN_PLACE, compared, equal
 from vault.ops.restore.plan.extensions import brought_members
 
 _SUPERUSERS: Final = frozenset(
@@ -80,7 +80,7 @@ def _decide(situation: Situation, at: int) -> Decision:
     if entry.namespace in situation.selectors.platform_schemas and entry.identity.desc not in _OF_PROJECT:
         return Decision(action=Action.KEEP, why="the platform's own differs", present=present)
     asked = at in situation.picked.explicit
-    owner_alone = not alike and equal(replace(entry, owner=present.owner), present)
+    owner_alone = not alike and compared(entry) == compared(present)
     if owner_alone:  # what is done is told by comparing the two
         present = replace(present, definition=entry.definition)
     why = _in_what(situation, entry, present)
@@ -170,7 +170,7 @@ def rows_into(
             why = _unfit(situation, item)
         else:
             why = mode if isinstance(mode, str) else ""
-        if why and item.name == supabase.JOBS_TABLE and item.name in situation.present.read_only:
+        if item.name == supabase.JOBS_TABLE and item.name in situation.present.read_only:
             mode, why = RowMode.JOBS, ""
         emptied = mode is RowMode.MEMBER and item.name in brought  # of what the extension puts there
         if not (rows_of(item) or mode is RowMode.EXACT or emptied):

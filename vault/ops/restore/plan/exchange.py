@@ -98,11 +98,14 @@ def equal(entry: SchemaEntry, present: SchemaEntry) -> bool:
     """Where it lies (tablespace, access method) is the target's business; what has no owner of its own shows its relation's."""
     if statements.set_owner(entry) is not None and entry.owner != present.owner:
         return False
-    return _compared(entry) == _compared(present)
+    return compared(entry) == compared(present)
 
 
-def _compared(entry: SchemaEntry) -> str:
-    """FORCE ROW LEVEL SECURITY has an entry of its own: no table is dropped for it. Compared only, never executed."""
+def compared(entry: SchemaEntry) -> str:
+    """All that is compared of it but its owner. FORCE ROW LEVEL SECURITY has an entry of its own: no table is dropped for it.
+
+    Never executed.
+    """
     if entry.identity.desc != "TABLE":
         return entry.definition
     definition = entry.definition

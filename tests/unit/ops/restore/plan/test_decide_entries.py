@@ -138,7 +138,10 @@ def test_an_owner_who_is_subject_to_no_policy_is_part_of_the_policies(replaced: 
     assert decided(made) == {"TABLE s.t": "replace" if replaced else "keep!", "POLICY s.t.own": "equal"}
     assert "is other and was boss" in reason(made, "TABLE s.t")
     assert made.exchanges == (), "its owner alone"
-    assert {one.present.owner for one in made.decisions.values() if one.present} == {"other", "boss"}
+    assert {(one.present.owner, one.present.definition) for one in made.decisions.values() if one.present} == {
+        ("other", "TABLE s.t as recorded"),
+        ("boss", "POLICY s.t.own as recorded"),
+    }
     same = there(*changed(OF_POLICIES, "TABLE s.t"))
     assert decided(planned(shop, same, wanted=only("rls_policies"), replace=replaced))["TABLE s.t"] == "keep"
     whole = decided(planned(shop, present, wanted=only("s.t"), replace=replaced))

@@ -7,6 +7,7 @@ import pytest
 from tests.restore_values import but, changed, decided, labels, only, part, planned, rows, snapshot, there
 
 VIEW = "CREATE VIEW s.v AS\n SELECT t.id{columns}\n   FROM s.t{where};\n"
+CONSTANT = "CREATE VIEW s.v AS\n SELECT 1 AS a"
 FUNCTION = "CREATE FUNCTION s.f({name} integer) RETURNS {result}\n    LANGUAGE sql\n    AS $$ select {body} $$;\n"
 
 PROCEDURE = "CREATE PROCEDURE s.f(IN {name} integer)\n    LANGUAGE sql\n    AS $$ select {body} $$;\n"
@@ -33,6 +34,8 @@ def of_procedure(**changes: str) -> tuple[str, str]:
         ("VIEW s.v", of_view(",\n    t.v"), True),
         ("VIEW s.v", of_view(",\n    t.w", ",\n    t.v"), True),
         ("VIEW s.v", of_view("", ",\n    t.v"), False),
+        ("VIEW s.v", (f"{CONSTANT},\n    2 AS b;\n", f"{CONSTANT};\n"), False),
+        ("VIEW s.v", (f"{CONSTANT};\n", f"{CONSTANT},\n    2 AS b;\n"), True),
         ("VIEW s.v", of_view("", where="\n  WHERE t.id > 1"), False),
         ("FUNCTION s.f", of_function(name="b"), True),
         ("FUNCTION s.f", of_function(result="bigint"), True),

@@ -140,7 +140,8 @@ def test_rows_of_a_table_that_no_entry_creates_are_a_members() -> None:
         made = planned(member, there(), target=installed, wanted=only("data", "schema"))
         assert modes(made).keys() == found, "rows of an extension that was there are not its own"
         assert ("x.conf" in map(str, brought_members(facts, installed))) is (name != "citext")
-    assert modes(planned(member, there(), wanted=Wanted(definitions=False))) == {}
+    alone = planned(member, there(), wanted=Wanted(definitions=False))
+    assert (modes(alone), list(not_loaded(alone))) == ({}, ["x.conf"]), "of one without rows there is nothing to tell"
 
 
 def test_what_is_why_a_table_was_skipped_is_why_its_rows_do_not_come() -> None:
@@ -179,14 +180,28 @@ def test_rows_through_a_root_are_replaced_for_all_partitions_together() -> None:
     other = through_root(leaves[0], rows("s.p2", columns=("v", "id"), root="s.root"), wanted=only("s.root"))
     assert modes(other) == {}, "rows of one COPY have one list of columns"
     merged = through_root(*leaves, wanted=only("s.p1"), replace=False)
-    assert modes(merged) == {"s.p1": RowMode.MERGE}
+    assert (modes(merged), not_loaded(merged)) == ({"s.p1": RowMode.MERGE}, {})
+
+
+def test_partitioned_tables_between_a_root_and_its_partitions_have_no_rows_of_their_own() -> None:
+    tree = [
+        part("TABLE s.root"),
+        part("TABLE s.mid", "TABLE s.root", definition="CREATE TABLE s.mid ()\nPARTITION BY RANGE (id);\n"),
+        part("TABLE s.p1", "TABLE s.mid"),
+        part("TABLE ATTACH s.mid", "TABLE s.root", "TABLE s.mid"),
+        part("TABLE ATTACH s.p1", "TABLE s.mid", "TABLE s.p1"),
+    ]
+    shop = snapshot(*tree, tables=(rows("s.root", 0), rows("s.p1", root="s.root")))
+    made = planned(shop, there(*tree), wanted=only("s.root"), replace=True)
+    assert not_loaded(made) == {}
+    assert modes(made) == {"s.root": RowMode.EXACT, "s.p1": RowMode.EXACT}
 
 
 def test_a_root_that_may_not_be_written_refuses_the_rows_of_its_partitions() -> None:
     item = rows("s.p1", root="s.root")
     present = there(*TREE, read_only=frozenset({table_name("s.root")}))
     made = planned(snapshot(*TREE, tables=(item,)), present, wanted=only("s.p1"))
-    assert "may not write it" in not_loaded(made)["s.p1"]
+    assert not_loaded(made) == {"s.p1": "not loaded: role postgres may not write it"}
 
 
 # --- the platform's tables -----------------------------------------------------------------------
@@ -257,3 +272,6 @@ def test_columns_without_their_values_are_told_in_order() -> None:
     contents = snapshot(recorded, tables=(rows("s.t", columns=("id", *names)),))
     made = planned(contents, there(recorded, columns={"s.t": ("id",)}), wanted=only("s.t"))
     assert any("without values of a, b, c, d, e, f, g, h:" in why for _, why in made.refused)
+    keyed = snapshot(recorded, tables=(rows("s.t", columns=("id", *names), key=names),))
+    made = planned(keyed, there(recorded, columns={"s.t": ("id",)}), wanted=only("s.t"))
+    assert not_loaded(made) == {"s.t": "not loaded: the target's table has no column a, b, c, d, e, f, g, h"}
