@@ -48,9 +48,10 @@ class Extensions:
 
     def executed(self, entry: SchemaEntry) -> SchemaEntry:
         """`entry`, with the recorded version if it is an extension's and the target has that."""
-        version, schema = self.recorded.get(entry.tag, ("", ""))
-        if entry.identity.desc != "EXTENSION" or (entry.tag, version) not in self.offered:
+        recorded = self.recorded.get(entry.tag) if entry.identity.desc == "EXTENSION" else None
+        if recorded is None or (entry.tag, recorded[0]) not in self.offered:
             return entry
+        version, schema = recorded
         return replace(entry, definition=statements.create_extension(entry.tag, schema=schema, version=version))
 
     def warnings(self, target: TargetFacts, wanted: frozenset[str]) -> Iterator[str]:

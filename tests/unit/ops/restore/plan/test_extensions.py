@@ -13,7 +13,8 @@ from vault.ops.restore.plan.extensions import Extensions, brought_members
 CATALOG = CatalogFacts(
     extensions=(("citext", "1.5", "public"), ("uuid-ossp", "1.1", '"My"')),
     acls=owned(
-        ("extension citext", "postgres", None), ('extension "uuid-ossp"', "boss", None), ("table s.t", "x", None)
+        *(("extension citext", "postgres", None), ('extension "uuid-ossp"', "boss", None)),
+        *(("table s.t", "x", None), ("schema citext", "namesake", None)),
     ),
 )
 OFFERING = replace(
@@ -52,6 +53,12 @@ def test_another_version_and_another_owner_are_said() -> None:
     assert list(SOURCE.warnings(cannot, both)) == [
         "extension citext belonged to postgres and will belong to boss: an extension has no ALTER ... OWNER"
     ]
+
+
+def test_what_is_said_of_extensions_is_said_in_order() -> None:
+    names = tuple("hgfedcba")
+    source = Extensions.of(CatalogFacts(acls=owned(*((f"extension {name}", "boss", None) for name in names))), TARGET)
+    assert [line.split()[1] for line in source.warnings(TARGET, frozenset(names))] == sorted(names)
 
 
 def test_members_of_extensions_that_the_target_does_not_have_are_brought() -> None:

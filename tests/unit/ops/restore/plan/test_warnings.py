@@ -95,6 +95,16 @@ SAID: dict[str, tuple[dict[str, Any], list[str]]] = {
 }
 
 
+def test_what_is_said_of_several_is_said_in_order() -> None:
+    names = tuple("hgfedcba")
+    parts = [part(f"TABLE s.{name}", owner=name, tablespace=name) for name in names]
+    contents = snapshot(*parts, *(part(f"EXTENSION {name}", owner="") for name in names))
+    lines = list(
+        warnings(contents, TARGET, roles=role_steps(Roles(), TARGET), picked=pick(contents, only("s.*", "schema")))
+    )
+    assert [line.split()[1] for line in lines] == [*"abcdefgh"] * 3
+
+
 @pytest.mark.parametrize("case", SAID)
 def test_what_does_not_come_as_it_was_is_said(case: str) -> None:
     fields, expected = SAID[case]
@@ -112,6 +122,10 @@ DATABASE: dict[str, tuple[dict[str, str | None], list[str]]] = {
     "tablespace": ({"tablespace": "fast"}, ["tablespace fast"]),
     "comment": ({"comment": "two\nlines"}, ["comment two lines"]),
     "initdb's comment": ({"datname": "postgres", "comment": "default administrative connection database"}, []),
+    "initdb's comment on its template": (
+        {"datname": "template1", "comment": "default template for new databases"},
+        [],
+    ),
     "that comment of another": (
         {"datname": "app", "comment": "default administrative connection database"},
         ["comment default administrative connection database"],
@@ -128,6 +142,12 @@ def test_what_the_database_has_besides_its_contents_is_said(case: str) -> None:
     assert said(only("s.t"), database=database) == [], "it was not asked for"
 
 
+def test_text_that_sorts_in_another_way_is_said() -> None:
+    source, there = ({"datcollate": name, "datctype": name} for name in ("C", "de_DE"))
+    first, *_ = said(database=source, target=replace(RICH, properties=there))
+    assert first.startswith("the target sorts text by libc de_DE, the source by libc C: ")
+
+
 def test_what_the_target_has_too_is_not_lost() -> None:
     same = {
         "owner": "boss",
@@ -141,6 +161,13 @@ def test_what_the_target_has_too_is_not_lost() -> None:
     label = "not applied, because the target is a database of its own: SECURITY LABEL DATABASE app"
     assert said(database=same, target=replace(RICH, properties=turned)) == [label]
     assert len(said(database=same, target=replace(RICH, properties=dict.fromkeys(same)))) == 1 + len(same)
+
+
+def test_what_the_target_alone_has_is_not_lost_either() -> None:
+    source = {"datname": "postgres", "owner": "postgres", "datacl": None, "comment": None}
+    there = {"datacl": json.dumps(["x=C/postgres"]), "comment": "mine"}
+    label = "not applied, because the target is a database of its own: SECURITY LABEL DATABASE app"
+    assert said(database=source, target=replace(RICH, properties=there)) == [label]
 
 
 def test_of_a_part_only_what_comes_is_said() -> None:
