@@ -26,7 +26,7 @@ _OF_INITDB: Final = {
 def warnings(contents: Contents, target: TargetFacts, *, roles: RoleSteps, picked: Picked) -> Iterator[str]:
     """`roles`: what will be done to the cluster; `picked`: what comes."""
     server = contents.server
-    coming = [contents.items[at].entry for at in sorted(picked.entries)]
+    coming = [contents.items[at].entry for at in picked.entries]
     if target.version_num // 10000 < server.version_num // 10000:
         yield (
             f"the target is PostgreSQL {target.version_num // 10000}, the snapshot comes from"

@@ -62,6 +62,7 @@ SAID: dict[str, tuple[dict[str, Any], list[str]]] = {
         ["the target is PostgreSQL 15, the snapshot comes from 16: definitions that use newer features will fail"],
     ),
     "a newer target": ({"source": {"version_num": 140099}}, []),
+    "the first of its major": ({"target": replace(RICH, version_num=150000)}, []),
     "another minor": ({"source": {"version_num": 150019}}, []),
     "another encoding": (
         {"source": {"encoding": "LATIN1"}},
