@@ -51,7 +51,7 @@ def _parts(entry: SchemaEntry, present: SchemaEntry, columns: frozenset[str]) ->
 
 
 def _split(definition: str, starts: tuple[str, ...]) -> tuple[str, str]:
-    at = min((at for start in starts if (at := definition.find(start)) >= 0), default=len(definition))
+    at = min((definition.find(start) for start in starts if start in definition), default=len(definition))
     return definition[:at], definition[at:]
 
 
@@ -76,20 +76,22 @@ def _lines(definition: str, columns: frozenset[str]) -> tuple[list[tuple[str, st
     """Columns and constraints as pg_dump writes them, one a line, and all else. A default can go on in lines of its own."""
     head, opened, rest = definition.partition(" (\n")
     body, closed, end = rest.partition("\n)")
-    lines: list[tuple[str, str]] = []
+    named: list[tuple[str, list[str]]] = []
     for line in body.split("\n"):
         name = _name(line, columns)
         if name:
-            lines.append((name, line.rstrip(",")))
-        elif lines:
-            lines[-1] = (lines[-1][0], f"{lines[-1][1]}\n{line}".rstrip(","))
+            named.append((name, [line]))
+        elif named:
+            named[-1][1].append(line)
+    lines = [(name, "\n".join(own).removesuffix(",")) for name, own in named]
     return lines, f"{head}{opened}{closed}{end}"
 
 
 def _name(line: str, columns: frozenset[str]) -> str:
-    first, second, *_ = (*words(line), "", "")
-    if not line.startswith("    "):
-        return ""
-    if first == "constraint" and not first.startswith('"'):
-        return f"constraint {unquoted(second)}"
-    return f"column {unquoted(first)}" if unquoted(first) in columns else ""
+    match [*words(line)] if line.startswith("    ") else []:
+        case ["constraint", name, *_]:
+            return f"constraint {unquoted(name)}"
+        case [name, *_] if unquoted(name) in columns:
+            return f"column {unquoted(name)}"
+        case _:
+            return ""

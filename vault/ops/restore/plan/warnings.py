@@ -16,7 +16,7 @@ from vault.ops.restore.plan.roles import RoleSteps
 OF_THE_DATABASE: Final = frozenset({"DATABASE", "DATABASE PROPERTIES"})
 """Entries about the source database itself; the target is a database of its own."""
 _NOT_APPLIED: Final = "not applied, because the target is a database of its own"
-_OF_INITDB: Final = {
+_OF_INITDB: Final[Mapping[str | None, str]] = {
     "postgres": "default administrative connection database",
     "template1": "default template for new databases",
 }
@@ -75,7 +75,7 @@ def _properties(database: Mapping[str, str | None], target: TargetFacts) -> Iter
         yield "the mark as a template"
     if tablespace not in (None, "pg_default", there.get("tablespace")):
         yield f"tablespace {tablespace}"
-    if comment and comment not in (there.get("comment"), _OF_INITDB.get(database.get("datname") or "")):
+    if comment and comment not in (there.get("comment"), _OF_INITDB.get(database.get("datname"))):
         yield f"comment {' '.join(comment.split())}"
 
 

@@ -37,11 +37,20 @@ TABLES = {
         PLAIN.replace(");\n", ")\nWITH (fillfactor='70');\n"),
         "in options, partitioning, inheritance or storage",
     ),
+    "a default whose next line is not indented": (
+        table("a integer DEFAULT 'x\nnote'", '"B c" text', "CONSTRAINT ck CHECK ((a > 0))"),
+        "in column a",
+    ),
     "a default of several lines": (
         table("a integer", "\"B c\" text DEFAULT 'x\n    secret word'::text", "CONSTRAINT ck CHECK ((a > 0))"),
         "in column B c",
     ),
 }
+
+
+def test_a_column_at_the_end_says_nothing_of_the_one_before_it() -> None:
+    short, long = entry("TABLE", table("a integer")), entry("TABLE", table("a integer", "note text"))
+    assert in_what(short, long, columns=COLUMNS) == "differs on the target in column note that is there alone"
 
 
 @pytest.mark.parametrize("case", TABLES)
@@ -58,6 +67,7 @@ def test_many_columns_are_not_all_named() -> None:
         " column c2 that is missing there, column c3 that is missing there, column c4 that is missing there,"
         " 4 more that is missing there, column a that is there alone"
     )
+    assert "more" not in in_what(entry("TABLE", table(*names[:5])), entry("TABLE", table("a integer")), columns=names)
 
 
 HEAD = "CREATE FUNCTION s.t() RETURNS text\n    LANGUAGE sql"
@@ -71,6 +81,9 @@ OTHERS = {
     ),
     "no body": ("FUNCTION", f"{HEAD}", f"{HEAD} STRICT", "in arguments, language or options"),
     "parsed body": ("FUNCTION", f"{HEAD}\n    RETURN 'a';\n", f"{HEAD}\n    RETURN 'b';\n", "in body"),
+    "procedure": ("PROCEDURE", "head\n    BEGIN ATOMIC a", "head\n    BEGIN ATOMIC b", "in body"),
+    "query": ("VIEW", "CREATE VIEW s.t AS\n SELECT 1;\n", "CREATE VIEW s.t AS\n SELECT 2;\n", "in query"),
+    "computed": ("MATERIALIZED VIEW", "head AS\n SELECT 1;\n", "head AS\n SELECT 2;\n", "in query"),
     "view": (
         "VIEW",
         "CREATE VIEW s.t WITH (security_invoker='true') AS\n SELECT 1;\n",
@@ -90,6 +103,9 @@ def test_a_body_is_told_from_its_head(case: str) -> None:
 def test_an_owner_is_named() -> None:
     said = in_what(entry("TABLE", PLAIN, "a"), entry("TABLE", PLAIN, "b"))
     assert said == "differs on the target in owner (b, was a)"
+    index = "CREATE INDEX t ON s.u ({});\n"
+    said = in_what(entry("INDEX", index.format("a"), "a"), entry("INDEX", index.format("b"), "b"))
+    assert said == "differs on the target", "an index is its table's owner's"
 
 
 CALLERS = {
@@ -98,6 +114,7 @@ CALLERS = {
     "procedure's body": ("PROCEDURE", f"{HEAD}\n    BEGIN ATOMIC a", f"{HEAD}\n    BEGIN ATOMIC b", True),
     "head": ("FUNCTION", f"{HEAD}\n    AS $$a$$;\n", f"{HEAD} STRICT\n    AS $$a$$;\n", False),
     "view": ("VIEW", "CREATE VIEW s.t AS\n SELECT 1;\n", "CREATE VIEW s.t AS\n SELECT 2;\n", False),
+    "view like a routine": ("VIEW", f"{HEAD}\n    AS $$a$$;\n", f"{HEAD}\n    AS $$b$$;\n", False),
 }
 
 

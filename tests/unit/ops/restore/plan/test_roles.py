@@ -149,6 +149,7 @@ def test_passwords_are_compared_where_both_can_be_read(case: str) -> None:
     source, target = (Roles(roles=(role("a", verifier=verifier),)) for verifier in (before, None))
     told = list(differences(source, target, verifiers=here))
     assert told == expected
+    assert role_steps(source, replace(TARGET, roles=target, verifiers=here)).differences == tuple(expected)
     assert not any("SCRAM" in line for line in told)
     assert list(differences(replace(source, verifiers_read=False), target, verifiers=here)) == []
     assert "SCRAM" not in repr(replace(TARGET, verifiers=here))
@@ -168,7 +169,8 @@ def test_a_setting_of_the_database_is_replaced_on_request_alone(case: str, who: 
     value, replacing, expected = SETTINGS[case]
     there = () if value is None else (setting(who, "app.x", value, here=True),)
     wanted = Roles(roles=ROLES, settings=(setting(who, "app.x", "1", here=True),))
-    steps = role_steps(wanted, replace(TARGET, roles=Roles(roles=ROLES, settings=there)), replace=replacing)
+    asked: dict[str, Any] = {"replace": True} if replacing else {}
+    steps = role_steps(wanted, replace(TARGET, roles=Roles(roles=ROLES, settings=there)), **asked)
     assert (len(steps.settings), len(steps.kept)) == expected
     assert all("1" not in why and "2" not in why for _, why in steps.kept), "values can be secrets"
 
@@ -213,6 +215,8 @@ def test_memberships_of_roles_that_are_there_come_on_request_alone() -> None:
     target = replace(TARGET, roles=Roles(roles=ROLES))
     assert role_steps(wanted, target).memberships == ()
     assert role_steps(wanted, target, add_memberships=True).memberships == wanted.memberships
+    joined = replace(target, roles=Roles(roles=ROLES, memberships=(member("a", "b", grantor="other"),)))
+    assert role_steps(wanted, joined, add_memberships=True).memberships == ()
     assert role_steps(wanted, replace(target, roles=Roles(roles=ROLES[1:]))).memberships == wanted.memberships
 
 

@@ -23,6 +23,7 @@ PARTS = [
     part("TABLE s.u", owner="pg_read_all_data"),
     part("EXTENSION citext", owner=""),
     part("COMMENT app", kind="database"),
+    part("ACL app", kind="database"),
     part("DATABASE app", owner="pg_monitor"),
     part("DATABASE PROPERTIES app", kind="database", owner=""),
     part("SECURITY LABEL app", kind="database"),
@@ -53,7 +54,7 @@ def said(
 
 ENTRIES = [
     f"not applied, because the target is a database of its own: {text}"
-    for text in ("COMMENT DATABASE app", "SECURITY LABEL DATABASE app")
+    for text in ("COMMENT DATABASE app", "ACL DATABASE app", "SECURITY LABEL DATABASE app")
 ]
 SAID: dict[str, tuple[dict[str, Any], list[str]]] = {
     "nothing": ({}, []),
@@ -73,7 +74,7 @@ SAID: dict[str, tuple[dict[str, Any], list[str]]] = {
         ["extension citext cannot be installed on the target: what needs it will fail"],
     ),
     "an extension that will belong to another": (
-        {"catalog": {"acls": owned(("extension citext", "boss", None))}},
+        {"catalog": {"acls": owned(("extension citext", "boss", None), ("extension t", "boss", None))}},
         ["extension citext belonged to boss and will belong to postgres: an extension has no ALTER ... OWNER"],
     ),
     "no such tablespace": (
@@ -88,10 +89,13 @@ SAID: dict[str, tuple[dict[str, Any], list[str]]] = {
     "a role without a password": (
         {
             "roles": Roles(
-                roles=(role("boss", can_login=True), role("kept", can_login=True, verifier="x"), role("group"))
+                roles=(
+                    *(role("boss", can_login=True), role("kept", can_login=True, verifier="x")),
+                    *(role("group"), role("clerk", can_login=True)),
+                )
             )
         },
-        ["created without a password, because none was captured: boss"],
+        ["created without a password, because none was captured: boss, clerk"],
     ),
 }
 
@@ -116,7 +120,10 @@ DATABASE: dict[str, tuple[dict[str, str | None], list[str]]] = {
     "as a new one": ({"owner": "postgres", "datacl": None, "datconnlimit": "-1", "tablespace": "pg_default"}, []),
     "owner": ({"owner": "boss"}, ["owner boss"]),
     "built-in privileges": ({"owner": "postgres", "datacl": json.dumps(["postgres=CTc/postgres", "=Tc/postgres"])}, []),
-    "privileges": ({"owner": "postgres", "datacl": json.dumps(["x=C/postgres"])}, ["privileges x=C/postgres"]),
+    "privileges": (
+        {"owner": "postgres", "datacl": json.dumps(["x=C/postgres", "y=c/postgres"])},
+        ["privileges x=C/postgres, y=c/postgres"],
+    ),
     "limit": ({"datconnlimit": "5"}, ["connection limit 5"]),
     "template": ({"datistemplate": "true"}, ["the mark as a template"]),
     "no template": ({"datistemplate": "false"}, []),
