@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, auto
 
 from vault.model import Identity, Present, SchemaEntry, TableItem, TableName, TargetFacts
 from vault.ops.project.components import Selectors
@@ -61,11 +61,11 @@ class RowMode(Enum):
     JOBS    jobs of pg_cron that may only be written through its functions
     """
 
-    NEW = "new"
-    MEMBER = "member"
-    MERGE = "merge"
-    EXACT = "exact"
-    JOBS = "jobs"
+    NEW = auto()
+    MEMBER = auto()
+    MERGE = auto()
+    EXACT = auto()
+    JOBS = auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,12 +18,15 @@ def said(source: Properties, target: Properties) -> list[str]:
 
 def test_nothing_is_said_of_equal_collations_or_of_what_is_not_known() -> None:
     assert said(libc("2.36"), libc("2.36")) == []
-    assert said({}, libc("2.36")) == []
+    assert said({}, libc("2.36")) == said(libc("2.36"), {}) == []
+    assert said(libc("2.36", datcollversion=None), libc("2.36")) == []
     assert said(libc(None), libc("2.36")) == []
 
 
 def test_another_version_or_locale_is_named() -> None:
     assert "version 2.41 of libc en_US.utf8, the source by version 2.36" in said(libc("2.36"), libc("2.41"))[0]
+    old = libc("2.31", collversion=None)
+    assert "version 2.36 of libc en_US.utf8, the source by version 2.31" in said(old, libc("2.36"))[0]
     assert "libc C, the source by libc en_US.utf8" in said(libc("2.36"), libc(None, "C"))[0]
     icu = {"datcollate": "C", "datctype": "C", "datlocprovider": "i", "datlocale": "de", "daticurules": "&a < b"}
     assert "icu de &a < b, the source by libc C" in said(libc(None, "C"), icu)[0]
@@ -44,7 +47,7 @@ def test_collations_in_use_are_compared_by_name() -> None:
 
 
 def test_collations_in_use_whose_versions_agree_are_not_named_beside_one_whose_does_not() -> None:
-    source = libc("1", collations=json.dumps({'"a"': "1", '"b"': "1", '"c"': "1"}))
+    source = libc("1", collations=json.dumps({'"c"': "1", '"b"': "1", '"a"': "1"}))
     target = libc("1", collations=json.dumps({'"c"': "2", '"b"': "1", '"a"': "2", '"more"': "1"}))
     assert said(source, source) == []
     assert [line.split()[1] for line in said(source, target)] == ['"a"', '"c"']

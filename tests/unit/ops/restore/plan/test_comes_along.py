@@ -265,7 +265,10 @@ def test_a_key_that_needs_attachments_of_an_index_comes_after_them() -> None:
 
 
 def test_tables_whose_rows_the_snapshot_does_not_have_are_those_that_were_asked_for() -> None:
-    bare = snapshot(part("TABLE s.bare"), part("TABLE s.t"), part("TABLE s.full"), tables=(rows("s.full"),))
+    none_of_its_own = part("TABLE s.root", definition="CREATE TABLE s.root ()\nPARTITION BY LIST (v);\n")
+    bare = snapshot(
+        *(part("TABLE s.bare"), part("TABLE s.t"), part("TABLE s.full"), none_of_its_own), tables=(rows("s.full"),)
+    )
     cases = (Wanted(), only("s.bare", "s.full"), only("s.full"), only("s.bare", data=False), Wanted(data=False))
     names = [[name.name for name in pick(bare, wanted).without_rows] for wanted in cases]
     assert names == [["bare", "t"], ["bare"], [], [], []]

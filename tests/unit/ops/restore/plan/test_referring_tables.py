@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.restore_values import edges, part, rows, snapshot
 from vault.model import CatalogFacts
 from vault.ops.restore.plan.graph import EntryGraph
@@ -44,6 +46,8 @@ def test_a_key_that_acts_ends_the_way_of_deletes() -> None:
     made = found(acts, refers("s.c", "s.b", "b"), coming="s.a")
     (one,) = made.values()
     assert one.cuts_off == "ON DELETE SET NULL"
+    (both,) = found(refers("s.b", "s.a", "a", " ON UPDATE SET NULL ON DELETE SET NULL"), coming="s.a").values()
+    assert both.cuts_off == "ON DELETE SET NULL and ON UPDATE SET NULL"
     assert (one.nulls, one.follows) == (True, True)
 
 
@@ -65,3 +69,60 @@ def test_an_heir_is_reached_without_columns() -> None:
 
 def test_what_refers_to_something_else_is_not_reached() -> None:
     assert found(refers("s.b", "s.a", "a"), coming="s.b") == {}
+
+
+def test_what_is_reached_is_told_in_order_and_once_in_a_circle() -> None:
+    made = found(
+        *(refers("s.c", "s.b", "b"), refers("s.b", "s.c", "c"), refers("s.d", "s.a", "a"), refers("s.b", "s.a", "a")),
+        coming="s.a",
+    )
+    assert list(made) == ["s.b refers to s.a", "s.b refers to s.c", "s.c refers to s.b", "s.d refers to s.a"]
+
+
+KEY = "ALTER TABLE ONLY {}\n    ADD CONSTRAINT k FOREIGN KEY (x) REFERENCES s.a(id);\n"
+
+
+def test_a_table_without_an_entry_is_left_aside_and_stops_no_other() -> None:
+    """What an extension makes, and what inherits from the table there."""
+    parts = [
+        part("TABLE s.a"),
+        part("FK CONSTRAINT s.member.k", "TABLE s.a", definition=KEY.format("s.member")),
+        part("TABLE s.b"),
+        part("FK CONSTRAINT s.b.k", "TABLE s.a", "TABLE s.b", definition=KEY.format("s.b")),
+    ]
+    heirs = CatalogFacts(edges=edges(("table s.heir", "table s.a", "n")))
+    contents = snapshot(*parts, tables=(rows("s.a"), rows("s.b")), catalog=heirs)
+    assert [one.child.name for one in references(contents, EntryGraph(contents), [rows("s.a")])] == ["b"]
+
+
+def test_a_key_of_a_table_to_itself_needs_its_index_and_a_check_of_those_words_is_none() -> None:
+    parts = [
+        part("TABLE s.a"),
+        part("CONSTRAINT s.a.pk", "TABLE s.a", definition="PRIMARY KEY (id)"),
+        part("CHECK CONSTRAINT s.a.ck", "TABLE s.a", definition="CHECK (note <> 'FOREIGN KEY (note)')"),
+        part("FK CONSTRAINT s.a.k", "TABLE s.a", "CONSTRAINT s.a.pk", definition=KEY.format("s.a")),
+    ]
+    contents = snapshot(*parts, tables=(rows("s.a"),))
+    made = references(contents, EntryGraph(contents), [rows("s.a")])
+    assert [(one.columns, one.how) for one in made] == [(("x",), "refers to s.a")]
+
+
+@pytest.mark.parametrize(("coming", "asked"), [("a", False), ("a p1", False), ("a p1 p2", True)])
+def test_a_partitioned_child_is_asked_for_with_all_its_partitions_and_is_not_without_rows(
+    coming: str, asked: bool
+) -> None:
+    parts = [
+        part("TABLE s.a"),
+        part("TABLE s.root"),
+        *(part(f"TABLE s.p{number}", "TABLE s.root") for number in (2, 1)),
+        *(part(f"TABLE ATTACH s.p{number}", "TABLE s.root", f"TABLE s.p{number}") for number in (1, 2)),
+        part("FK CONSTRAINT s.root.k", "TABLE s.a", "TABLE s.root", definition=KEY.format("s.root")),
+    ]
+    items = tuple(rows(f"s.{name}") for name in ("p2", "a", "p1"))
+    names = coming.split()
+    contents = snapshot(*parts, tables=items)
+    (one,) = references(contents, EntryGraph(contents), [item for item in items if item.name.name in names])
+    assert ([item.name.name for item in one.items], one.asked) == (["p1", "p2"], asked)
+    bare = snapshot(*parts, tables=(rows("s.a"),))
+    (one,) = references(bare, EntryGraph(bare), [rows("s.a")])
+    assert (one.items, one.asked) == ((), False)
