@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from vault.model import Identity, TableName
-from vault.ops.restore.plan.decision import Action, Decision, Situation, TableRows
+from vault.ops.restore.plan.decision import Decision, Situation, TableRows
 
 
 def wider(identity: Identity) -> tuple[str, str]:
@@ -29,11 +29,7 @@ def undone(
     for at, decision in sorted(decisions.items()):
         if decision.lacking and at not in left_out:
             entry = situation.contents.items[at].entry
-            hint = (
-                "; -c replaces it"
-                if decision.action is Action.KEEP and decision.present is not None and not situation.replace
-                else ""
-            )
+            hint = "; -c replaces it" if decision.present is not None and not situation.replace else ""
             failures.append((entry.label, f"{decision.why}{hint}"))
     for name in situation.picked.without_rows:
         if not situation.definitions and name in situation.named:

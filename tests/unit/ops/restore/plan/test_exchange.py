@@ -205,6 +205,7 @@ def left(made: RestorePlan, called: str) -> str:
     assert found.present is not None
     assert found.present.definition == "as the target has it", "which a failure is explained with"
     assert any(called.startswith(name.split()[0]) for name, _ in made.refused)
+    assert not any("-c replaces it" in why for _, why in made.refused), "it was said"
     return reason(made, called)
 
 
