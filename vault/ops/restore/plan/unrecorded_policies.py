@@ -10,27 +10,17 @@ from collections.abc import Collection
 from vault.model import SchemaEntry
 from vault.ops.restore.plan.decision import Situation
 
-_OF_POLICIES = frozenset({"POLICY", "ROW SECURITY"})
-
 
 def beyond(situation: Situation, apart: Collection[int]) -> list[SchemaEntry]:
     """`apart`: positions of what is dropped and created anew, which takes them along."""
     recorded = {item.identity for item in situation.contents.items}
-    asked = {
-        situation.graph.relation(identity.relation)
-        for at in situation.picked.explicit
-        if (identity := situation.contents.items[at].identity).desc in _OF_POLICIES
-    }
     alone = []
     for identity, entry in sorted(situation.present.entries.items()):
         if identity.desc != "POLICY" or identity in recorded or entry.namespace in situation.selectors.platform_schemas:
             continue
         home = situation.graph.relation(identity.relation)
-        if (
-            home is not None
-            and home not in apart
-            and (situation.picked.policies or home in asked or home in situation.picked.explicit)
-        ):
+        asked = situation.picked.policies or home in situation.picked.explicit
+        if home is not None and home not in apart and asked:
             alone.append(entry)
     return alone
 
