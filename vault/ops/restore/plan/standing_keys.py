@@ -14,7 +14,7 @@ from vault.ops.restore.plan.decision import RowMode, TableRows
 def parents_first(rows: Sequence[TableRows], catalog: CatalogFacts) -> tuple[TableRows, ...]:
     """Members of extensions before all others, each after those that it refers to; a circle is opened where it is met first."""
     members = {step.item.name: step for step in rows if step.mode is RowMode.MEMBER}
-    parents = _parents(catalog, members.keys()) if len(members) > 1 else {}
+    parents = _parents(catalog, members.keys()) if members else {}
     ordered: dict[TableName, TableRows] = {}
     for name in members:
         waiting = [(name, iter(sorted(parents.get(name, ()))))]
@@ -40,6 +40,6 @@ def _parents(catalog: CatalogFacts, members: Collection[TableName]) -> dict[Tabl
         if dependent.kind != "table constraint" or referenced.kind not in ("table column", "table"):
             continue
         table, parent = dependent.relation, referenced.relation
-        if {table, parent} <= set(members) and table != parent:
+        if {table, parent} <= set(members):
             parents.setdefault(table, set()).add(parent)
     return parents

@@ -28,6 +28,24 @@ CASES = {
 }
 
 
+OF_A = "table constraint a_fkey on s.a"
+EDGES = {
+    "a table of that name": ([(OF_A, "table s.b", "n")], "ba"),
+    "a function of that name": ([(OF_A, "function s.b(integer)", "n")], "ab"),
+    "what is no key": ([("trigger g on s.a", "table column s.b.id", "n")], "ab"),
+    "neither": ([("trigger g on s.a", "function s.b(integer)", "n")], "ab"),
+    "a key after what is none": ([("trigger g on s.a", "table s.a", "a"), key("a", "b")], "ba"),
+}
+
+
+@pytest.mark.parametrize("case", EDGES)
+def test_keys_are_constraints_that_rest_on_a_table_or_its_columns(case: str) -> None:
+    found, expected = EDGES[case]
+    rows = [TableRows(item=table(name, 1), mode=RowMode.MEMBER) for name in "ab"]
+    ordered = parents_first(rows, CatalogFacts(edges=edges(*found)))
+    assert "".join(one.item.name.name for one in ordered) == expected
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_members_come_after_what_they_refer_to(case: str) -> None:
     names, keys, expected = CASES[case]
