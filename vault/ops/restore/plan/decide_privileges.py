@@ -15,7 +15,6 @@ from vault.model import Address, Identity, SchemaEntry
 from vault.ops.restore.plan.decision import Action, Decision, Situation
 from vault.sql.in_force import Privileges
 
-_ABOUT = frozenset({"ACL", "COMMENT", "SECURITY LABEL"})
 _CATALOG = Address(kind="schema", names=("pg_catalog",))
 _ByObject = dict[Address, dict[Identity, SchemaEntry]]
 """ACL entries: of an object and its columns."""
@@ -80,8 +79,7 @@ def _without_record(
         identity
         for at in sorted(situation.picked.explicit & decisions.keys())
         if (identity := situation.contents.items[at].identity) in situation.present.entries
-        and identity.desc not in _ABOUT
-        and not identity.sub
+        and not identity.sub  # as what is said about an object has, and what is done to it
         and situation.contents.items[at].entry.namespace not in situation.selectors.platform_schemas
         and identity.address in there
         and identity.address not in recorded
@@ -92,7 +90,7 @@ def _without_entry(situation: Situation, recorded: _ByObject, there: _ByObject) 
     """What is built in, and members of extensions: no entry stands for them, so all privileges together select them."""
     if not situation.picked.privileges:
         return []
-    objects = {identity.address for identity in situation.present.entries if identity.desc not in _ABOUT}
+    objects = {identity.address for identity in situation.present.entries if not identity.sub}
     known = Privileges.of(situation.contents.catalog.acls)
     return [
         identity

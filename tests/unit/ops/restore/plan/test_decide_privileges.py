@@ -122,7 +122,9 @@ def test_privileges_of_an_object_are_one_thing(case: str) -> None:
     source, target, expected, on_request = CASES[case]
     tags = {"ACL s.t": "ACL TABLE t", "ACL s.t COLUMN t.v": "ACL COLUMN t.v"}
     told = [tags[called] for called, one in expected.items() if one == "keep!"]
-    assert done(made(source, target, replace=False)) == (expected, [], told)
+    unasked = made(source, target, replace=False)
+    assert done(unasked) == (expected, [], told)
+    assert all(why == "differs on the target; -c replaces it" for _, why in unasked.refused)
     assert done(made(source, target, replace=True)) == (on_request or expected, [], [])
 
 
@@ -308,12 +310,48 @@ def test_default_privileges_of_the_target_alone_are_told_where_privileges_come()
     )
 
 
+OF_SERVER = [
+    (part("ACL pg_catalog.f", kind="function"), "function pg_catalog.f()"),
+    (part("ACL sql", kind="language", namespace=""), "language sql"),
+    (part("ACL pg_catalog", kind="schema"), "schema pg_catalog"),
+]
+
+
 @pytest.mark.spec("SEL-9")
-def test_what_an_entry_stands_for_is_reset_once_and_the_catalog_s_own_though_nothing_is_recorded_of_it() -> None:
-    contents = snapshot(TABLE, catalog=CatalogFacts(acls=owned(("table s.t", "boss", None))))
-    own = part("ACL pg_catalog.f", kind="function")
-    facts = owned(("table s.t", "boss", (OWNER, READER)), ("function pg_catalog.f()", "boss", ("reader=X/boss",)))
-    made = planned(contents, there(TABLE, ACL, own, acls=facts), wanted=only("schema"), replace=True)
-    kept = planned(contents, there(TABLE, ACL, own, acls=facts), wanted=only("schema"))
-    assert [label(one) for one in made.access.resets] == ["TABLE s.t", "ACL pg_catalog.f"]
-    assert [name for name, _ in kept.refused] == ["ACL table s.t", "ACL function pg_catalog.f"]
+@pytest.mark.parametrize(("own", "printed"), OF_SERVER)
+def test_what_an_entry_stands_for_is_reset_once_and_the_server_s_own_though_nothing_is_recorded_of_it(
+    own: Part, printed: str
+) -> None:
+    acls = CatalogFacts(acls=owned(("table s.t", "boss", None)))
+    facts = owned(("table s.t", "boss", (OWNER, READER)), (printed, "boss", ("reader=X/boss",)))
+    present = there(TABLE, ACL, own, acls=facts)
+    made = planned(snapshot(TABLE, catalog=acls), present, wanted=only("schema"), replace=True)
+    kept = planned(snapshot(TABLE, catalog=acls), present, wanted=only("schema"))
+    assert [label(one) for one in made.access.resets] == ["TABLE s.t", own.label]
+    assert [name for name, _ in kept.refused] == ["ACL table s.t", f"ACL {printed.removesuffix('()')}"]
+    recorded = planned(snapshot(TABLE, own, catalog=acls), present, wanted=only("schema"), replace=True)
+    assert [label(one) for one in recorded.access.resets] == ["TABLE s.t"], "an entry brings those"
+
+
+def test_what_is_reset_comes_in_order_with_what_no_entry_stands_for_last() -> None:
+    tables = [part(f"TABLE s.t{number}") for number in range(9)]
+    grants = [part(f"ACL s.t{number}", f"TABLE s.t{number}") for number in (8, 1)]
+    own = [part(f"ACL pg_catalog.{name}", kind="function") for name in "gf"]
+    made = planned(snapshot(*tables), there(*tables, *own, *grants), wanted=only("s.t1", "s.t8"), replace=True)
+    assert [label(one) for one in made.access.resets] == ["TABLE s.t1", "TABLE s.t8"]
+    every = planned(snapshot(*tables), there(*tables, *own, *grants), wanted=only("schema"), replace=True)
+    assert [label(one) for one in every.access.resets][2:] == ["ACL pg_catalog.f", "ACL pg_catalog.g"]
+
+
+def test_the_first_entry_of_an_object_brings_the_built_in_privileges_back_and_the_platform_s_stop_none() -> None:
+    parts = [
+        part("ACL auth.t"),
+        *(TABLE, ACL),
+        *(part(f"VIEW s.v{number}") for number in range(5)),
+        COLUMN,
+    ]
+    present = there(*changed(parts, "ACL auth.t", "ACL s.t"))
+    found = done(planned(snapshot(*parts), present, wanted=only("s.t"), replace=True))
+    assert found == ({"ACL s.t": "replace", "ACL s.t COLUMN t.v": "create"}, [], [])
+    every = done(planned(snapshot(*parts), present, wanted=only("schema"), replace=True))
+    assert every == ({"ACL auth.t": "keep", **found[0]}, [], [])
