@@ -48,7 +48,7 @@ def _password(role: Role, here: str | None) -> Iterator[str]:
 def _attributes(source: Role, target: Role) -> Iterator[str]:
     """But for its password."""
     for attribute in Role.__dataclass_fields__:
-        if attribute in ("name", "verifier"):
+        if attribute == "verifier":
             continue
         there, here = getattr(source, attribute), getattr(target, attribute)
         if attribute == "comment" and there != here:

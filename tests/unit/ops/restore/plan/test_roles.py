@@ -61,8 +61,8 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
     ),
     "membership of the target alone": (
         {},
-        {"memberships": (member("a", "b"), member("x", "y"))},
-        ["b is a member of a here, and was not"],
+        {"memberships": (member("a", "b"), member("a", "y"), member("x", "y"))},
+        ["b is a member of a here, and was not", "y is a member of a here, and was not"],
     ),
     "membership in what the target alone has, and of it in what the server brings": (
         {},
@@ -103,19 +103,37 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
         {"memberships": (member("a", "b", grantor="x"), member("b", "c", grantor="x"))},
         ["2 memberships granted by boss are granted by x here"],
     ),
+    "grantors are told in order": (
+        {"memberships": (member("a", "b", grantor="two"), member("b", "c", grantor="one"))},
+        {"memberships": (member("a", "b", grantor="x"), member("b", "c", grantor="x"))},
+        [
+            "1 memberships granted by one are granted by x here",
+            "1 memberships granted by two are granted by x here",
+        ],
+    ),
     "parameters": (
         {"parameter_acls": (ParameterAcl(name="log_min_messages", acl=("boss=sA/boss", "a=s/boss")),)},
-        {"parameter_acls": (ParameterAcl(name="work_mem", acl=("b=A*/boss", "=s/boss", "other=s/boss")),)},
+        {
+            "parameter_acls": (
+                ParameterAcl(name="work_mem", acl=("b=A*/boss", "=s/boss", "other=s/boss", "pg_monitor=s/boss")),
+            )
+        },
         [
             "role a may not SET log_min_messages here, and might",
             "PUBLIC may SET work_mem here, and might not",
             "role b may ALTER SYSTEM SET work_mem and grant it here, and might not",
+            "role pg_monitor may SET work_mem here, and might not",
         ],
     ),
     "comments are not shown": (
         {"roles": (role("a", comment="one"),)},
         {"roles": (role("a", comment="two"),)},
         ["role a: its comment is another"],
+    ),
+    "a comment on one side": (
+        {"roles": (role("a", comment="one"), role("b"))},
+        {"roles": (role("a"), role("b", comment="one"))},
+        ["role a: its comment is missing", "role b: its comment is set here"],
     ),
     "tablespaces": (
         {"tablespaces": (Tablespace(name="fast", owner="a", location="/x", acl=("b=C/a",), options=()),)},

@@ -107,6 +107,22 @@ def test_an_empty_comment_is_none_and_an_owner_is_compared() -> None:
     ]
 
 
+MINE, EMPTY = "COMMENT ON SCHEMA public IS 'mine';\n", "COMMENT ON SCHEMA public IS '';\n"
+
+
+@pytest.mark.parametrize(
+    ("recorded", "now", "kept"), [(EMPTY, EMPTY, True), (MINE, EMPTY, False), (MINE, MINE, True), (EMPTY, MINE, True)]
+)
+def test_an_empty_comment_is_none_unless_it_was_recorded(recorded: str, now: str, kept: bool) -> None:
+    identity = Identity(desc="COMMENT", kind="schema", names=("public",), sub="SCHEMA public")
+    made = project()
+    entries = [replace(made.items[0].entry, identity=identity, definition=text) for text in (recorded, now)]
+    source = replace(made, items=(*made.items, Item(entry=entries[0], needs=())))
+    read = Present(entries={identity: entries[1]})
+    _, present = with_public(source, read, replace(TARGET, schemas=(PUBLIC,), in_the_way=("table a.b",)))
+    assert (identity in present.entries) is kept
+
+
 def address(kind: str, *names: str) -> Address:
     return Address(kind=kind, names=names, args=("integer",) if kind == "function" else ())
 
@@ -160,6 +176,7 @@ def test_entries_of_public_are_made_as_pg_dump_writes_them() -> None:
         one.identity.desc: (one.section, one.tag, one.drop, one.owner)
         for one in made.entries
         if one.identity.names == ("public",)
+        and (one.namespace, one.tablespace, one.table_access_method) == ("", "", "")
     }
     assert found == {
         "SCHEMA": (Section.PRE_DATA, "public", "DROP SCHEMA public;\n", "pg_database_owner"),

@@ -83,6 +83,14 @@ def test_a_replacement_names_what_goes_and_what_is_lost() -> None:
     assert found[1] == "  3 definitions there and equal"
 
 
+def test_a_policy_of_the_target_alone_is_named_before_it_is_dropped() -> None:
+    own, theirs = part("POLICY s.t.own", "TABLE s.t"), part("POLICY s.t.theirs", tag="t theirs")
+    told = list(
+        lines(planned(snapshot(PARTS[0], own), there(PARTS[0], own, theirs), wanted=only("rls_policies"), replace=True))
+    )
+    assert "  DROP, because the snapshot does not have it: POLICY t theirs" in told
+
+
 def test_a_part_names_what_stays_and_what_is_missing_besides() -> None:
     present = there(*changed(but(PARTS, "FUNCTION s.f", "VIEW s.v", "COMMENT s.v"), "TABLE s.t", "FUNCTION s.g"))
     found = list(lines(planned(SHOP, present, wanted=only("s.t", "s.f"))))
@@ -147,6 +155,25 @@ def test_rows_of_members_and_of_jobs_are_told_apart() -> None:
 def test_the_target_s_major_is_told_of_its_first_release_as_of_its_last(number: int, major: int) -> None:
     first, *_ = lines(planned(SHOP, None, target=replace(TARGET, version_num=number)))
     assert first == f"into database new on PostgreSQL {major}, as postgres"
+
+
+@pytest.mark.parametrize("desc", ["ACL", "COMMENT", "SECURITY LABEL"])
+def test_what_is_said_about_a_missing_object_is_called_by_its_phrase(desc: str) -> None:
+    parts = [part("TABLE s.t"), part("VIEW s.v", "TABLE s.t"), part(f"{desc} s.v", "VIEW s.v", kind="view")]
+    found = list(lines(planned(snapshot(*parts), there(parts[0]), wanted=only("s.t"))))
+    assert f"also missing on the target, not selected: {desc} VIEW v" in found
+
+
+def test_one_definition_goes_and_comes_and_what_to_know_is_said_last() -> None:
+    parts = [part("TYPE s.kind"), part("VIEW s.v", "TYPE s.kind")]
+    contents = snapshot(*parts, roles=Roles(roles=(role("boss", superuser=True),)))
+    target = replace(FULL, encoding="LATIN1", roles=Roles(roles=(role("boss"),)))
+    found = list(lines(planned(contents, there(*changed(parts, "TYPE s.kind")), target=target, replace=True)))
+    assert "    with 1 definition that goes with it and comes back" in found
+    assert found[-2:] == [
+        "differs, not changed: role boss: superuser is False, was True",
+        "warning: the target's encoding is LATIN1, the snapshot's UTF8: some characters may not convert",
+    ]
 
 
 def test_what_is_missing_besides_is_called_with_its_schema_if_it_has_one() -> None:
