@@ -261,7 +261,7 @@ def test_a_key_that_needs_attachments_of_an_index_comes_after_them() -> None:
         part("FK CONSTRAINT s.t.fk", "TABLE s.t", "TABLE s.root", "INDEX ATTACH s.mid_i"),
     )
     found = pick(snapshot(*parts), only("s.*"))
-    assert (found.left, found.entries) == ({}, set(range(len(parts))))
+    assert (found.left, found.entries) == ({}, frozenset(range(len(parts))))
 
 
 def test_tables_whose_rows_the_snapshot_does_not_have_are_those_that_were_asked_for() -> None:
