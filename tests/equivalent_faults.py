@@ -68,6 +68,12 @@ EQUIVALENT: Final[dict[Name, str]] = {
         "candidate not in ordered and candidate not in on_the_way -> candidate not in on_the_way",
     ): "what was ordered is walked once more, and keeps its place",
     (
+        "vault/ops/restore/plan/exchange.py",
+        "_unknown_partition",
+        "identity.desc == 'TABLE ATTACH' and identity.sub == named and (identity not in detached)"
+        " -> identity.sub == named and identity not in detached",
+    ): "no other entry has the name of a table beside its own address",
+    (
         "vault/ops/restore/plan/decide_entries.py",
         "_decide",
         "'' -> 'XX'",

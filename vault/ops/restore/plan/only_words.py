@@ -75,13 +75,7 @@ def _is_there(name: TableName, contents: Contents) -> bool:
 
 
 def is_named(entry: SchemaEntry, name: TableName) -> bool:
-    """A type's address is one text, so it is known by its tag."""
+    """What has one text for an address, as a type has, is known by its tag."""
     identity = entry.identity
-    own = (
-        entry.tag
-        if identity.kind == "type" and len(identity.names) == 1
-        else identity.names[-1]
-        if identity.names
-        else ""
-    )
+    own = entry.tag if len(identity.names) == 1 else "".join(identity.names[-1:])
     return entry.namespace == name.schema and len(identity.names) <= 2 and own == name.name and not identity.sub

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.restore_values import edges, labels, only, owned, part, rows, snapshot
@@ -21,6 +23,15 @@ def test_public_can_be_named_though_nothing_but_its_privileges_is_recorded(print
     else:
         with pytest.raises(NotThere):
             read_words(["public"], contents)
+
+
+def test_a_type_is_named_by_its_tag() -> None:
+    """Its address is one text, with the schema in it."""
+    mood = part("TYPE mood", kind="type", namespace="s", tag="mood")
+    mood = replace(mood, entry=replace(mood.entry, identity=replace(mood.entry.identity, names=("s.mood",))))
+    contents = snapshot(mood)
+    assert read_words(["s.mood"], contents) == only("s.mood")
+    assert pick(contents, only("s.mood")).explicit == {0}
 
 
 PARTS = [
