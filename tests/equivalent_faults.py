@@ -15,6 +15,7 @@ _DIFFERENCES: Final = "vault/pipeline/list_differences.py"
 _COMPRESS: Final = "vault/pipeline/compress.py"
 _LEVEL: Final = "the node's level says already whether its members are items; it is asked so that types are known"
 _SIZE: Final = "zstd itself refuses a frame whose content is not as long as its header says; we say so again"
+_NEW_BELOW: Final = "identity.sub == named and identity not in detached"
 
 EQUIVALENT: Final[dict[Name, str]] = {
     (
@@ -70,8 +71,7 @@ EQUIVALENT: Final[dict[Name, str]] = {
     (
         "vault/ops/restore/plan/exchange.py",
         "_unknown_partition",
-        "identity.desc == 'TABLE ATTACH' and identity.sub == named and (identity not in detached)"
-        " -> identity.sub == named and identity not in detached",
+        f"identity.desc == 'TABLE ATTACH' and {_NEW_BELOW.replace('identity not in', '(identity not in')}) -> {_NEW_BELOW}",
     ): "no other entry has the name of a table beside its own address",
     (
         "vault/ops/restore/plan/decide_entries.py",

@@ -19,11 +19,11 @@ from vault.sql.names import forms, qualified
 
 IN_PLACE: Final = frozenset(
     {
-        *("FUNCTION", "PROCEDURE", "VIEW", "ACL", "COMMENT", "SECURITY LABEL", "ROW SECURITY", "DEFAULT"),
+        *("FUNCTION", "PROCEDURE", "VIEW", "COMMENT", "SECURITY LABEL", "ROW SECURITY", "DEFAULT"),
         "SEQUENCE OWNED BY",
     }
 )
-"""Entries that change without being dropped; so does what has no DROP statement."""
+"""Entries that change without being dropped; so does what has no DROP statement, and so do privileges (`decide_privileges`)."""
 
 
 def exchanges(situation: Situation, decisions: dict[int, Decision]) -> list[Exchange]:

@@ -61,10 +61,10 @@ def read_words(words: Sequence[str], contents: Contents) -> Wanted:
 def _unknown(word: str, contents: Contents, schemas: Iterable[str]) -> NotThere:
     """A word without a schema is compared with names without theirs: what all have makes nothing alike."""
     tables = [table.name for table in contents.tables]
-    shown = {name.name: str(name) for name in reversed(tables)} if "." not in word else {}
+    alone = (name for name in reversed(tables) if name.name not in COMPONENTS)
+    shown = {name.name: str(name) for name in alone} if "." not in word else {}
     near = word if word in shown else nearest(word, [*COMPONENTS, *schemas, *(shown or map(str, tables))])
-    meant = near if near is None or near in COMPONENTS else shown.get(near, near)
-    hint = f"did you mean {meant}?" if meant else f"components are: {' '.join(COMPONENTS)}"
+    hint = f"components are: {' '.join(COMPONENTS)}" if near is None else f"did you mean {shown.get(near, near)}?"
     return NotThere(f"--only {word}: no such component, schema, table or object in the snapshot", hint=hint)
 
 

@@ -9,6 +9,7 @@ import pytest
 from tests.restore_values import edges, labels, only, owned, part, rows, snapshot
 from vault.errors import NotThere
 from vault.model import CatalogFacts
+from vault.ops.project.components import COMPONENTS
 from vault.ops.restore.plan.comes_along import pick
 from vault.ops.restore.plan.only_words import Wanted, read_words
 
@@ -17,12 +18,33 @@ from vault.ops.restore.plan.only_words import Wanted, read_words
     ("printed", "known"), [("schema public", True), ("schema other", False), ("table public.t", False)]
 )
 def test_public_can_be_named_though_nothing_but_its_privileges_is_recorded(printed: str, known: bool) -> None:
-    contents = snapshot(part("TABLE s.t"), catalog=CatalogFacts(acls=owned((printed, "boss", None))))
+    contents = snapshot(
+        part("TABLE s.t"), catalog=CatalogFacts(acls=owned((printed, "boss", None), ("table s.t", "boss", None)))
+    )
     if known:
         assert read_words(["public"], contents) == only("public.*")
     else:
         with pytest.raises(NotThere):
             read_words(["public"], contents)
+
+
+HINTS = {
+    "shcema": "did you mean schema?",
+    "user": "did you mean users?",
+    "orders": "did you mean shop.orders?",
+    "ordrs": "did you mean shop.orders?",
+    "shop.ordrs": "did you mean shop.orders?",
+    "shpo": "did you mean shop?",
+}
+
+
+@pytest.mark.parametrize("word", [*HINTS, "nothing_alike", "x"])
+def test_a_word_that_means_nothing_is_refused_with_what_may_be_meant(word: str) -> None:
+    """A component goes before a table of its name; a table that is named without its schema is told with it."""
+    contents = snapshot(part("SCHEMA shop"), part("TABLE shop.t"), tables=(rows("shop.orders"), rows("crm.users")))
+    with pytest.raises(NotThere) as caught:
+        read_words([word], contents)
+    assert caught.value.hint == HINTS.get(word, f"components are: {' '.join(COMPONENTS)}")
 
 
 def test_a_type_is_named_by_its_tag() -> None:

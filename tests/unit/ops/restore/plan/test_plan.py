@@ -151,6 +151,12 @@ def test_what_is_never_executed_is_left_out_though_the_target_has_it() -> None:
     assert made.refused == ()
 
 
+def test_positions_are_in_the_recorded_order() -> None:
+    parts = [part(f"TABLE s.t{number}") for number in range(9)]
+    made = planned(snapshot(*parts), there(), wanted=only("s.t8", "s.t1"))
+    assert made.positions(Action.CREATE) == [1, 8]
+
+
 def test_row_security_comes_with_a_table_that_is_created_and_after_one_that_is_there() -> None:
     parts = [part("TABLE s.t"), part("TABLE s.u"), part("TABLE s.w"), part("FUNCTION s.t")]
     parts += [part("ROW SECURITY s.t"), part("ROW SECURITY s.u"), part("ROW SECURITY s.w")]

@@ -139,6 +139,13 @@ def test_tables_that_are_created_without_their_rows_are_named() -> None:
     assert not any("created without" in one for one in lines(planned(SHOP, there(), wanted=definitions)))
 
 
+def test_a_table_that_has_no_rows_is_not_named_as_one_without_its_rows() -> None:
+    parts = [part("TABLE s.t"), part("TABLE s.void"), part("VIEW s.v", "TABLE s.t", "TABLE s.void")]
+    contents = snapshot(*parts, tables=(rows("s.t"), rows("s.void", 0)))
+    found = list(lines(planned(contents, there(), wanted=only("s.v"))))
+    assert "  created without their rows, which are not selected: s.t" in found
+
+
 def test_rows_of_members_and_of_jobs_are_told_apart() -> None:
     job = part("TABLE cron.job")
     contents = snapshot(job, part("EXTENSION citext"), tables=(rows("cron.job"), rows("x.conf")))

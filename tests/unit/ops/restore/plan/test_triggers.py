@@ -20,7 +20,7 @@ PARTS = [
     part("TABLE s.free"),
 ]
 ITEMS = (rows("s.t"), rows("s.log"), rows("auth.log"), rows("s.free"))
-FIRING = {table_name("s.t"): (("quiet", True), ("loud", False))}
+FIRING = {table_name("s.t"): (("quiet", True), ("loud", False), ("calm", True), ("shrill", False))}
 
 
 def made(items: Any = ITEMS, *, target: Any = BOUND, wanted: str = "s.t", **fields: Any) -> RestorePlan:
@@ -34,11 +34,11 @@ def brought(found: RestorePlan) -> list[str]:
 
 def test_what_fires_is_said_and_what_it_may_have_filled_comes() -> None:
     found = made()
-    assert brought(found) == ["log"]
+    assert brought(found) == brought(made(wanted="s.t s.free")) == ["log"]
     assert {item.name.name for item in found.tables} == {"t", "log"}
     assert [one for one in found.warnings if "rows" in one] == [
-        "do nothing while rows of s.t come, because their functions are replaced meanwhile: quiet",
-        "will fire while rows of s.t come, for role me may not switch them off, and what they write is not the snapshot's: loud",
+        "do nothing while rows of s.t come, because their functions are replaced meanwhile: quiet, calm",
+        "will fire while rows of s.t come, for role me may not switch them off, and what they write is not the snapshot's: loud, shrill",
         "missing rows come too, of tables that such triggers may have filled: s.log",
     ]
     assert labels(found, found.definitions.before_rows) == []
@@ -77,6 +77,7 @@ def test_what_further_triggers_may_have_filled_comes_too_and_partitions_do() -> 
         *PARTS,
         part("TABLE s.further"),
         part("FK CONSTRAINT s.further.fk", "TABLE s.further", "TABLE s.log"),
+        part("FK CONSTRAINT s.log.back", "TABLE s.log", "TABLE s.further"),
         part("TABLE s.root"),
         part("FK CONSTRAINT s.root.fk", "TABLE s.root", "TABLE s.further"),
         part("TABLE s.leaf"),
@@ -87,5 +88,6 @@ def test_what_further_triggers_may_have_filled_comes_too_and_partitions_do() -> 
     contents, wanted = snapshot(*parts, tables=items), only("s.t")
     found = planned(contents, there(*parts, triggers=triggers), target=BOUND, wanted=wanted)
     assert brought(found) == ["further", "leaf", "log"]
+    assert any(one.endswith("may have filled: s.further, s.leaf, s.log") for one in found.warnings)
     del triggers[table_name("s.log")]
     assert brought(planned(contents, there(*parts, triggers=triggers), target=BOUND, wanted=wanted)) == ["log"]
