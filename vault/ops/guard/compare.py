@@ -5,7 +5,7 @@ cannot be seen so: rows of which each has another value and about the same lengt
 function that says something else, grants, views and triggers that are gone. A dropped schema is told once, not table by table; a
 partition that goes is judged by what is left of its root; a table that has another name is the same one if the database is.
 
-Invariant: findings ascend by code and subject, each pair once, at most `FINDINGS_MAX`.
+Invariant: findings ascend by code and subject, each pair once; what `bounded` leaves of them is at most `FINDINGS_MAX`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _ALIKE_PERCENT: Final = 20
 
 
 def compare(before: Facts, after: Facts, terms: Terms) -> tuple[Finding, ...]:
-    """What is wrong with `after`, if `before` was good."""
+    """All that is wrong with `after`, if `before` was good."""
     found: list[Finding] = []
     if before.database is not None and after.database is not None:
         found += _database(before.database, after.database, terms)
@@ -47,7 +47,7 @@ def compare(before: Facts, after: Facts, terms: Terms) -> tuple[Finding, ...]:
         if text := _lost(before.directories[name], after.directories[name], terms, what="path"):
             found.append(finding(codes.FILES_LOST, name, text))
     found += _rewritten(before, after)
-    return bounded(found)
+    return tuple(_ordered(found))
 
 
 def finding(code: str, subject: str, text: str) -> Finding:
@@ -55,16 +55,21 @@ def finding(code: str, subject: str, text: str) -> Finding:
 
 
 def bounded(found: Iterable[Finding]) -> tuple[Finding, ...]:
-    """In order, each pair of code and subject once, and the number of those that are too many."""
-    ordered = sorted({(one.code, one.subject): one for one in found}.values(), key=lambda one: (one.code, one.subject))
+    """In order, each pair of code and subject once, and the number of those that are too many. `found`: all, none of which says so."""
+    ordered = _ordered(found)
     if len(ordered) > FINDINGS_MAX:
         left = ordered[FINDINGS_MAX - 1 :]
         ordered = ordered[: FINDINGS_MAX - 1]
         more = finding(
             codes.MORE, "", f"{counted(len(left), 'more finding')}, the first: {left[0].code} {left[0].subject}"
         )
-        ordered = sorted([*ordered, more], key=lambda one: (one.code, one.subject))
+        ordered = _ordered([*ordered, more])
     return tuple(ordered)
+
+
+def _ordered(found: Iterable[Finding]) -> list[Finding]:
+    """Of several that say the same of one thing the last."""
+    return sorted({(one.code, one.subject): one for one in found}.values(), key=lambda one: (one.code, one.subject))
 
 
 def _short(text: str) -> str:

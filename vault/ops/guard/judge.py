@@ -84,11 +84,11 @@ def weighed(
     every = [
         one for found in reversed(next_to.values()) for one in found
     ]  # of one fault the last good one has the word
-    found = bounded(every)
-    if notes.damaged and not any(one.code == codes.NOT_COMPARED for one in found):
+    if notes.damaged and not any(one.code == codes.NOT_COMPARED for one in every):
         first = notes.damaged[0].file
         told = f"{first} does not open, so what it was compared with may be a ruin itself: pgvault check"
-        found = bounded([finding(codes.NOT_COMPARED, "", told), *found])
+        every.append(finding(codes.NOT_COMPARED, "", told))
+    found = bounded(every)
     is_told_by_good = good is not None and bool(next_to[good[0]])
     told_by = good if is_told_by_good or not found else next((pair for pair in later if next_to[pair[0]]), good)
     lost = () if told_by is None else next_to.get(told_by[0], ())

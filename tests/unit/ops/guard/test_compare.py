@@ -10,7 +10,7 @@ import pytest
 from vault.limits import NOTE_BYTES_MAX, NOTES_MAX
 from vault.model import Address, Sums, TableName
 from vault.ops.guard import codes
-from vault.ops.guard.compare import FINDINGS_MAX, compare, finding
+from vault.ops.guard.compare import FINDINGS_MAX, bounded, compare, finding
 from vault.ops.guard.facts import REWRITTEN_BYTES_MIN, DatabaseFacts, Facts, RowSecurity, TableFact, Terms
 
 TERMS = Terms()
@@ -360,7 +360,7 @@ def test_all_of_it_with_another_content_as_one_who_encrypts_leaves_it() -> None:
 
 def test_findings_are_few_and_short_and_in_order() -> None:
     many = {f"t{number}": 1 for number in range(NOTES_MAX)}
-    told = compare(facts(tables(**many, x=1)), facts(tables(x=1)), TERMS)
+    told = bounded(compare(facts(tables(**many, x=1)), facts(tables(x=1)), TERMS))
     assert len(told) == FINDINGS_MAX
     assert [one.code for one in told if one.code != codes.TABLE_GONE] == [codes.MORE]
     keys = [(one.code, one.subject) for one in told]

@@ -17,6 +17,7 @@ from vault.model import FileKind, State
 from vault.ops.backup.run import BackupReport
 from vault.ops.guard import codes
 from vault.ops.guard.ack import Waiting, acknowledge, chosen, waiting
+from vault.ops.guard.compare import FINDINGS_MAX
 from vault.ops.guard.way_back import ways_back
 from vault.ops.project import backup_selection
 from vault.ops.retention import forget
@@ -290,6 +291,36 @@ def test_while_a_finding_does_not_open_the_base_may_be_a_ruin_and_that_is_found(
     again = take(repo, RUIN)
     assert found(again) == [(codes.NOT_COMPARED, "")]
     assert name in again.findings[0].text
+
+
+def test_more_than_can_be_told_next_to_each_of_several_snapshots_is_told_once(repo: Open) -> None:
+    """Sixty tables went, sixty others came, and these went too while nobody had answered: each loss alone is too much to be told."""
+    others = {f"public.{letter}{number}": [rows(1, 5)] for letter in "ab" for number in range(60)}
+
+    def having(letters: str) -> FakeDatabase:
+        there = {name: text for name, text in others.items() if name.removeprefix("public.")[0] in letters}
+        return FakeDatabase(tables={**GOOD.tables, **there})
+
+    take(repo, having("a"))
+    take(repo, having("b"))
+    lost = take(repo, having(""))
+    assert len(lost.findings) == FINDINGS_MAX
+    (more,) = [one for one in lost.findings if one.code == codes.MORE]
+    assert more.text.startswith("71 more findings")
+
+
+def test_that_a_finding_does_not_open_is_told_beside_more_than_can_be_told(repo: Open) -> None:
+    take(repo, FakeDatabase(tables={**GOOD.tables, **{f"public.a{number}": [rows(1, 5)] for number in range(60)}}))
+    take(repo, GOOD, source="other")
+    take(repo, RUIN, source="other")
+    assert isinstance(repo.store, MemoryStore)
+    (name,) = [name for name in repo.store.files if name.startswith("findings/")]
+    repo.store.files[name] = repo.store.files[name][:-1]
+    told = found(take(repo, GOOD))
+    assert (len(told), [code for code, _ in told if code != codes.TABLE_GONE]) == (
+        FINDINGS_MAX,
+        [codes.MORE, codes.NOT_COMPARED],
+    )
 
 
 def test_text_that_is_lost_a_little_in_each_of_many_partitions_is_lost(repo: Open) -> None:
