@@ -46,6 +46,9 @@ CREATE TRIGGER instead INSTEAD OF INSERT ON written FOR EACH ROW EXECUTE FUNCTIO
 CREATE VIEW put AS SELECT 3 AS three;
 GRANT SELECT ON put TO PUBLIC;
 CREATE TRIGGER instead INSTEAD OF INSERT ON put FOR EACH ROW EXECUTE FUNCTION touched();
+CREATE SCHEMA api;
+CREATE FUNCTION api.answer() RETURNS int LANGUAGE sql AS 'SELECT 42';
+CREATE VIEW api.seen AS SELECT 4 AS four;
 CREATE SEQUENCE numbers;
 GRANT USAGE ON SEQUENCE numbers TO PUBLIC;
 SELECT lo_from_bytea(0, 'content') FROM generate_series(1, 3);
@@ -84,6 +87,15 @@ def test_each_kind_of_ruin_is_told_by_its_code(made: Project) -> None:
         "ALTER POLICY own ON notes USING (true)": [("policy_opened", "own on public.notes")],
         "ALTER POLICY filed ON notes USING (true)": [("policy_opened", "filed on public.notes")],
         "GRANT EXECUTE ON FUNCTION secret() TO PUBLIC": [("grants_gone", "function public.secret")],
+        "DROP FUNCTION hidden(); CREATE FUNCTION hidden() RETURNS int LANGUAGE sql AS 'SELECT 2'; "
+        "CREATE FUNCTION other() RETURNS int LANGUAGE sql AS 'SELECT 1'; REVOKE ALL ON FUNCTION other() FROM PUBLIC": [
+            ("grants_gone", "function public.hidden")
+        ],
+        "CREATE TABLE api.moved (id int)": [],
+        "ALTER TABLE api.moved SET SCHEMA public; DROP SCHEMA api CASCADE": [
+            ("function_gone", "api.answer"),
+            ("view_gone", "api.seen"),
+        ],
         "DROP VIEW written": [("view_gone", "public.written")],
         "REVOKE ALL ON notes FROM PUBLIC; CREATE TABLE also (); GRANT SELECT ON also TO PUBLIC": [
             ("grants_gone", "table public.notes")
@@ -112,6 +124,10 @@ def test_what_people_do_every_day_is_no_ruin(made: Project) -> None:
         "ALTER TRIGGER touch ON notes RENAME TO touch_it",
         "ALTER VIEW recent RENAME TO latest",
         "ALTER VIEW put RENAME TO laid; ALTER SEQUENCE numbers RENAME TO figures",
+        "ALTER FUNCTION hidden() RENAME TO covered",
+        "ALTER FUNCTION covered() SET SCHEMA shop",
+        "ALTER SCHEMA api RENAME TO rest",
+        "ALTER FUNCTION shop.covered() SET SCHEMA public; ALTER FUNCTION covered() RENAME TO hidden",
         "DROP FUNCTION hidden(); CREATE FUNCTION hidden(int) RETURNS int LANGUAGE sql AS 'SELECT 1'",
         "CREATE OR REPLACE VIEW latest AS SELECT 2 AS one",
         "GRANT INSERT ON notes TO PUBLIC",

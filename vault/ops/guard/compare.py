@@ -2,7 +2,8 @@
 
 Theory of operation: numbers and names are compared, never contents, so an unchanged day costs nothing and a changed one little. What
 cannot be seen so: rows of which each has another value and about the same length (`REWRITTEN` sees that of the whole only), a policy or
-function that says something else, grants, views and triggers that are gone. A dropped schema is told once, not table by table; a
+function that says something else; a table that was dropped, and whose name another one took that was there and has about as many rows:
+that is how a new version of a table comes in. A dropped schema is told once, not table by table; a
 partition that goes is judged by what is left of its root; a table that has another name is the same one if the database is.
 
 Invariant: findings ascend by code and subject, each pair once; what `bounded` leaves of them is at most `FINDINGS_MAX`.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
@@ -86,14 +88,14 @@ def _database(before: DatabaseFacts, after: DatabaseFacts, terms: Terms) -> Iter
         yield finding(codes.DATABASE_EMPTY, "", f"there were {before.rows} rows, and there is none")
     else:
         yield from _tables(before, after, terms, renamed=renamed)
-    for schema in sorted(_dropped_schemas(before, renamed)):
+    dropped = _dropped_schemas(before, after, renamed)
+    for schema in sorted(dropped):
         tables = sum(name.schema == schema for name in before.tables)
         yield finding(codes.SCHEMA_GONE, schema, f"it had {counted(tables, 'table')} with rows captured")
     yield from _security(before, after, renamed=renamed)
-    for schema, name in sorted(before.functions - after.functions):
-        if schema not in terms.platform_schemas and schema not in before.schemas:
-            subject = show_name(TableName(schema=schema, name=name))
-            yield finding(codes.FUNCTION_GONE, subject, "no function or procedure has that name any more")
+    left_out = terms.platform_schemas | dropped
+    yield from _routines(before, after, left_out=left_out)
+    yield from _views(before, after, terms, left_out=left_out)
     yield from _code(before, after, terms, renamed=renamed)
     if before.key[0] == after.key[0]:  # another cluster has other roles
         yield from _roles(before, after)
@@ -101,9 +103,25 @@ def _database(before: DatabaseFacts, after: DatabaseFacts, terms: Terms) -> Iter
         yield finding(codes.LARGE_OBJECTS_LOST, "", text)
 
 
-def _dropped_schemas(before: DatabaseFacts, renamed: Mapping[TableName, TableName]) -> frozenset[str]:
-    """Without those whose tables are there under another name: the schema was renamed."""
-    return before.schemas - {name.schema for name in renamed}
+def _dropped_schemas(
+    before: DatabaseFacts, after: DatabaseFacts, renamed: Mapping[TableName, TableName]
+) -> frozenset[str]:
+    """Without those of which a table is there under another name, and what else they had is told by itself; and without those that have
+    no table, and whose views and functions are all in one new schema: it was renamed."""
+    gone = before.schemas - {name.schema for name in renamed}
+    without_tables = gone - {name.schema for name in before.tables}
+    return gone - {schema for schema in without_tables if _is_renamed(schema, before, after)}
+
+
+def _is_renamed(schema: str, before: DatabaseFacts, after: DatabaseFacts) -> bool:
+    had = _in_schema(schema, before)
+    return bool(had) and any(had <= _in_schema(new, after) for new in after.schemas)
+
+
+def _in_schema(schema: str, facts: DatabaseFacts) -> set[tuple[str, str]]:
+    """Its views that the other one has not, and its functions."""
+    views = {("view", view.name) for view in facts.views if view.schema == schema}
+    return views | {("function", name) for where, name in facts.functions if where == schema}
 
 
 def _renamed(before: DatabaseFacts, after: DatabaseFacts) -> Mapping[TableName, TableName]:
@@ -127,7 +145,7 @@ def _tables(
     before: DatabaseFacts, after: DatabaseFacts, terms: Terms, *, renamed: Mapping[TableName, TableName]
 ) -> Iterator[Finding]:
     """Each table; of those that belonged together below one root, the whole, whatever became of them."""
-    dropped = _dropped_schemas(before, renamed)
+    dropped = _dropped_schemas(before, after, renamed)
     was: dict[TableName, _Text] = {}
     for name, fact in before.tables.items():
         root = _root(name, before.parents)
@@ -261,16 +279,33 @@ def _lets_all(policy: str) -> set[str]:
     return clauses
 
 
+def _routines(before: DatabaseFacts, after: DatabaseFacts, *, left_out: AbstractSet[str]) -> Iterator[Finding]:
+    moved = {name for _, name in after.functions - before.functions}
+    texts = frozenset[str]().union(*after.routines.values())
+    for schema, name in sorted(before.functions - after.functions):
+        if (
+            schema not in left_out
+            and name not in moved
+            and not before.routines.get((schema, name), frozenset()) & texts
+        ):
+            subject = show_name(TableName(schema=schema, name=name))
+            yield finding(codes.FUNCTION_GONE, subject, "no function or procedure has its name or its text any more")
+
+
+def _views(
+    before: DatabaseFacts, after: DatabaseFacts, terms: Terms, *, left_out: AbstractSet[str]
+) -> Iterator[Finding]:
+    moved = {name.name for name in after.views}
+    for view, text in sorted(before.views.items()):
+        is_there = view.name in moved or text in after.views.values()
+        if not is_there and view.schema not in left_out and not terms.ignores(view):
+            yield finding(codes.VIEW_GONE, show_name(view), "no view has its name or its text any more")
+
+
 def _code(
     before: DatabaseFacts, after: DatabaseFacts, terms: Terms, *, renamed: Mapping[TableName, TableName]
 ) -> Iterator[Finding]:
-    """Views and triggers that went, and privileges that went from what is there."""
-    moved = {name.name for name in after.views}
-    for view, text in sorted(before.views.items()):
-        if view.schema in terms.platform_schemas or view.schema in before.schemas:
-            continue
-        if not terms.ignores(view) and view.name not in moved and text not in after.views.values():
-            yield finding(codes.VIEW_GONE, show_name(view), "no view has its name or its text any more")
+    """Triggers that went, and privileges that went from what is there."""
     gone = before.described - renamed.keys()
     running = {(table, text) for (table, _), text in after.triggers.items()}
     for (table, trigger), text in sorted(before.triggers.items()):
@@ -287,14 +322,15 @@ def _code(
 
 
 def _granted_now(address: Address, before: DatabaseFacts, after: DatabaseFacts) -> set[str]:
-    """On what the object may be now, if another one has its name: of a table that is known, otherwise all that is new of its kind."""
+    """On what the object may be now, if another one has its name: of a table that is known, of what pg_dump names by a tag it is any new
+    one, and of others nobody can tell; what has their name has the default privileges."""
     new = {one: text for one, text in after.granted.items() if one.kind == address.kind}
     was = before.tables.get(address.relation) if address.kind == "table" else None
     by_oid = _by_oid(before, after)
     if was is not None and by_oid:
         there = by_oid.get(was.oid)
         return {text for one, text in new.items() if there is not None and one.relation == there[0]}
-    return set(new.values())
+    return set(new.values()) if address.kind in ("", "table") else set()
 
 
 def _is_the_platforms(table: TableName, runs: str, terms: Terms) -> bool:

@@ -72,6 +72,7 @@ class DatabaseFacts:
     policies      (table, name) -> its definition without the name; of those that the other has not, or not so
     row_security  of tables where it is not as in the other one
     functions     (schema, name), of the project's own
+    routines      (schema, name) -> what each function of that name is, without its name; of those that the other has not
     views         name -> what it selects; of those that the other has not
     triggers      (table, name) -> what it runs; of those that the other has not
     granted       object -> what is granted on it; of those on which the other has nothing granted, but of none that the other has not
@@ -89,6 +90,7 @@ class DatabaseFacts:
     policies: Mapping[tuple[TableName, str], str] = field(default_factory=dict)
     row_security: Mapping[TableName, RowSecurity] = field(default_factory=dict)
     functions: frozenset[tuple[str, str]] = frozenset()
+    routines: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     views: Mapping[TableName, str] = field(default_factory=dict)
     triggers: Mapping[tuple[TableName, str], str] = field(default_factory=dict)
     granted: Mapping[Address, str] = field(default_factory=dict)

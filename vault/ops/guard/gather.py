@@ -40,12 +40,14 @@ POWER_ROLES: Final = frozenset(
 _READ: Final = frozenset({"POLICY", "ROW SECURITY"})
 _VIEWS: Final = frozenset({"VIEW", "MATERIALIZED VIEW"})
 _RELATIONS: Final = frozenset({*_VIEWS, "TABLE", "FOREIGN TABLE"})
-_READ_IF_GONE: Final = frozenset({*_VIEWS, "TRIGGER", "ACL"})
+_READ_IF_GONE: Final = frozenset({*_VIEWS, *ROUTINES, "TRIGGER", "ACL"})
 """What is read of what the other snapshot has not."""
 _ABOUT_OTHERS: Final = frozenset({"ACL", "COMMENT", "SECURITY LABEL"})
 _OF_COLUMN: Final = "COLUMN "
 _SUBJECT: Final = re.compile(r" ON .*?(?= (?:TO|FROM) )", re.DOTALL)
 """Of a GRANT or REVOKE: privileges that went along with a new name are not gone."""
+_ROUTINE_NAME: Final = re.compile(r'(?:"(?:[^"]|"")+"|\w+)\.(?:"(?:[^"]|"")+"|\w+)(?=\()')
+"""Of a CREATE FUNCTION."""
 _FORCED: Final = " FORCE ROW LEVEL SECURITY"
 _NOT_FORCED: Final = f" NO{_FORCED}"
 _ENABLED: Final = " ENABLE ROW LEVEL SECURITY"
@@ -113,6 +115,7 @@ def _databases(
                 policies={_policy(entry): _unnamed(entry) for entry in entries if entry.identity.desc == "POLICY"},
                 row_security=_row_security(entries),
                 functions=_functions(catalogs[number]) if routines else frozenset(),
+                routines=_routines(only),
                 views={entry.identity.relation: _selects(entry) for entry in only if entry.identity.desc in _VIEWS},
                 triggers={_policy(entry): _runs(entry) for entry in only if entry.identity.desc == "TRIGGER"},
                 granted=_granted(only, [] if sides else removed),
@@ -158,6 +161,16 @@ def _parents(catalog: CatalogFacts) -> dict[TableName, TableName]:
 
 def _functions(catalog: CatalogFacts) -> frozenset[tuple[str, str]]:
     return frozenset((schema, name) for schema, name, _, _, extension in catalog.functions if not extension)
+
+
+def _routines(entries: Iterable[SchemaEntry]) -> dict[tuple[str, str], frozenset[str]]:
+    texts: dict[tuple[str, str], frozenset[str]] = {}
+    for entry in entries:
+        if entry.identity.desc in ROUTINES:
+            name = entry.namespace, entry.identity.names[-1]
+            text = _ROUTINE_NAME.sub("", entry.definition, count=1)
+            texts[name] = texts.get(name, frozenset()) | {text}
+    return texts
 
 
 def _read(

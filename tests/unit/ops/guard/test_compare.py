@@ -260,6 +260,9 @@ def test_grants_of_another_object_hide_none_that_are_gone() -> None:
     assert found(then, swapped) == [], "another table has its name, and it has its grants"
     view = Address(kind="view", names=("public", "v"))
     assert found(facts(granted={view: "GRANT x"}), now) == [(codes.GRANTS_GONE, "view public.v")]
+    routines = [Address(kind="function", names=("public", text)) for text in "fg"]
+    then, now = (facts(granted={one: "REVOKE x"}) for one in routines)
+    assert found(then, now) == [(codes.GRANTS_GONE, "function public.f")], "both are there"
     old, new = Address(kind="", names=("FUNCTION f",)), Address(kind="", names=("FUNCTION g",))
     assert found(facts(granted={old: "GRANT x"}), facts(granted={new: "GRANT x"})) == [], "it may be the same one"
 
