@@ -100,7 +100,8 @@ CHANGE = {"enum": ["added", "removed", "changed"]}
 FOUND = fields(change=CHANGE, details=listed(TEXT))
 CHANGED_TABLE = fields(
     inserted=COUNT, deleted=COUNT, updated=COUNT, change=CHANGE, key=listed(TEXT), renamed_from=nullable(TEXT),
-    columns_added=listed(TEXT), columns_removed=listed(TEXT), columns_retyped=named(listed(TEXT)),
+    columns_added=listed(TEXT), columns_removed=listed(TEXT), columns_renamed=named(TEXT),
+    columns_retyped=named(listed(TEXT)),
 )  # fmt: skip
 
 SHAPES: dict[str, dict[str, Any]] = {
@@ -113,7 +114,7 @@ SHAPES: dict[str, dict[str, Any]] = {
         findings=listed(fields(code=TEXT, subject=TEXT, text=TEXT)),
     ),
     "diff": result(
-        before=SIDE, after=SIDE, equal=TRUTH, files=named(named(FOUND)), tables=named(CHANGED_TABLE), entries=named(FOUND), privileges=named(FOUND),
+        before=SIDE, after=SIDE, equal=TRUTH, files=named(named(FOUND)), tables=named(CHANGED_TABLE), entries=named(fields(change=CHANGE, details=listed(TEXT), diff=listed(TEXT), object=TEXT)), privileges=named(FOUND),
         extensions=named(FOUND), meanings=named(FOUND), database=named(FOUND), database_itself=named(FOUND), roles=named(FOUND), memberships=named(FOUND), settings=named(FOUND),
         tablespaces=named(FOUND), parameters=named(FOUND), sequences=named(FOUND), large_objects=named(FOUND),
         not_compared=listed(fields(what=TEXT, why=TEXT, fix=TEXT)), duration_s=SECONDS,

@@ -136,13 +136,14 @@ def _draw_found(out: Renderer, found: FoundChange, *, stat: bool) -> None:
     sign = _SIGNS[found.change.value]
     name = f"{found.place}/{found.name}" if found.place else found.name
     kind = "" if found.kind == "definition" else f"{found.kind} "
-    out.line(f"{sign} {kind}{name}")
+    where = f" in {one_line(found.schema)}" if found.schema not in ("", "public") else ""
+    out.line(f"{sign} {kind}{name}{where}")
     if stat:
         return
     for detail in found.details:
         out.line(f"    {detail}")
     for line in found.diff:
-        out.block(f"    {line}")
+        out.verbatim(f"    {line}")
 
 
 def _counts(out: Renderer, changes: TableChanges) -> ChangeCounts:
@@ -217,8 +218,9 @@ def _row(changes: TableChanges, row: RowChange) -> str:
         for name, old, new in zip(names, row.before, row.after, strict=True)
         if old != new
     ]
-    if row.leaf_before != row.leaf_after and row.leaf_before is not None and row.leaf_after is not None:
-        changed.append(f"moved from {show_name(row.leaf_before)} to {show_name(row.leaf_after)}")
+    if changes.has_moved(row):
+        leaves = (row.leaf_before or changes.before, row.leaf_after or changes.after)
+        changed.append("moved from {} to {}".format(*(show_name(leaf) for leaf in leaves if leaf is not None)))
     return f"~ {' '.join(key)}  {', '.join(changed)}"
 
 
@@ -279,7 +281,7 @@ def json_lines(out: Renderer, found: Comparison, *, stat: bool, since: tuple[Clo
         group = files.setdefault(one.place, {}) if one.kind == "file" else groups[_GROUPS[one.kind]]
         fields: jsonout.Json = {"change": one.change.value, "details": list(one.details)}
         if one.kind == "definition":
-            fields["diff"] = [] if stat else list(one.diff)
+            fields |= {"diff": [] if stat else list(one.diff), "object": str(one.about or "")}
         group[_free_name(one, group)] = fields
     tables: dict[str, jsonout.Json] = {}
     for changes in found.rows():
@@ -331,6 +333,9 @@ def _table(changes: TableChanges, counts: ChangeCounts) -> jsonout.Json:
         "renamed_from": None if renamed is None else show_name(renamed),
         "columns_added": [column.name for column in changes.only_after] if change == "changed" else [],
         "columns_removed": [column.name for column in changes.only_before] if change == "changed" else [],
+        "columns_renamed": {
+            new.name: old.name for old, new in zip(changes.was, changes.columns, strict=True) if old.name != new.name
+        },
         "columns_retyped": {new.name: [old.type, new.type] for old, new in changes.retyped},
     }
 

@@ -57,6 +57,11 @@ class Renderer:
             for line in text.splitlines():
                 print(encodable("\t".join(map(printable, line.split("\t"))), sys.stdout))
 
+    def verbatim(self, text: str) -> None:
+        """One line of a text that is not ours: tabs stay, and any other control character is shown as an escape."""
+        with writing(STDOUT):
+            print(encodable("\t".join(map(printable, text.split("\t"))), sys.stdout))
+
     def table(
         self,
         titles: Sequence[str],

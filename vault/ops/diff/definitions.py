@@ -94,12 +94,15 @@ def _definition(before: SchemaEntry | None, after: SchemaEntry | None) -> FoundC
         change=change,
         details=tuple(details),
         diff=diff,
+        schema=entry.namespace,
         about=entry.identity.address,
     )
 
 
 def _text(entry: SchemaEntry | None) -> list[str]:
-    return [] if entry is None else (entry.function_definition or entry.definition).strip("\n").splitlines()
+    """Its lines. What else ends a line somewhere, a carriage return for one, is part of one."""
+    text = "" if entry is None else (entry.function_definition or entry.definition).strip("\n")
+    return text.split("\n") if text else []
 
 
 def _diff(before: list[str], after: list[str]) -> Iterator[str]:

@@ -30,6 +30,7 @@ class FoundChange:
     name     what it is called among those of its kind; of a file: its path, in the directory `place`
     details  what changed, as sentences' parts: `owner: a -> b`, `gained: SELECT to anon`
     diff     lines of a unified diff of its text, or the whole text of what came or went, each line with its sign
+    schema   of a definition the schema that it is in, which its name does not say; empty: in none
     """
 
     kind: str
@@ -38,6 +39,7 @@ class FoundChange:
     details: tuple[str, ...] = ()
     diff: tuple[str, ...] = ()
     place: str = ""
+    schema: str = ""
     about: Address | None = None
 
 

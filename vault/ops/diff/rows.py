@@ -109,6 +109,13 @@ class TableChanges:
         """Text of all rows that may have to be read to compare them."""
         return sum(item.sums.bytes for leaf in self._leaves for item in (leaf.before, leaf.after) if item is not None)
 
+    def has_moved(self, row: RowChange) -> bool:
+        """Whether a row of both lies in another leaf than it did; one that was renamed, or attached, is the same."""
+        leaves = (row.leaf_before or self.before, row.leaf_after or self.after)
+        same = ((leaf.before, leaf.after) for leaf in self._leaves)
+        is_there = any(was and now and (was.name, now.name) == leaves for was, now in same)
+        return row.before is not None and row.after is not None and not is_there
+
     def match(self) -> None:
         """Find out which rows differ, without fetching any. Raises  as `counts`"""
         self._matched()

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from itertools import chain
 
-from vault.model import Address, TableName
+from vault.model import TableName
 from vault.ops.diff import definitions, files, uncompared
 from vault.ops.diff.as_sql import as_patch
 from vault.ops.diff.found import FoundChange, Live
+from vault.ops.diff.parts import TableParts
 from vault.ops.diff.roles import roles
 from vault.ops.diff.rows import ChangeCounts, TableChanges, changed_tables
 from vault.ops.diff.scratch import Scratch
@@ -40,6 +41,7 @@ class Comparison:
         self._live = live
         self._only = tables
         self._scratch, self._key = scratch, key
+        self._parts: TableParts | None = None
         self._selected: Selected | None = None
         self._uncompared: list[Uncompared] = []
 
@@ -116,8 +118,7 @@ class Comparison:
         return [*told, *self._uncompared]
 
     def _is_wanted(self, found: FoundChange) -> bool:
-        return self._only is None or (found.about is not None and _table_of(found.about) in self._only)
-
-
-def _table_of(about: Address) -> TableName | None:
-    return TableName(schema=about.names[0], name=about.names[1]) if len(about.names) > 1 else None
+        if self._only is None:
+            return True
+        self._parts = self._parts or TableParts(self.before.catalog(), self.after.catalog())
+        return found.about is not None and not self._parts.tables_of(found.about).isdisjoint(self._only)
