@@ -184,6 +184,14 @@ def test_what_only_ends_lines_otherwise_differs_and_is_shown(own: Days) -> None:
     assert "-AS $function$BEGIN\r" in entries["FUNCTION g()"]["diff"]
 
 
+def test_that_a_function_depends_on_an_extension_differs(own: Days) -> None:
+    own.run("ALTER FUNCTION f(int) DEPENDS ON EXTENSION plpgsql")
+    own.backup()
+    done = own.diff("latest~1", "latest", "--exit-code")
+    assert done.code == 20, done.err
+    assert "    +ALTER FUNCTION public.f(integer) DEPENDS ON EXTENSION plpgsql;" in done.out.splitlines()
+
+
 def test_a_row_that_moved_says_from_where_to_where(own: Days) -> None:
     own.run(
         "CREATE TABLE parts (id int PRIMARY KEY, body text) PARTITION BY RANGE (id); ALTER TABLE orders RENAME COLUMN note TO remark;"

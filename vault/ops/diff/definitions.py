@@ -21,6 +21,7 @@ from vault.sql.in_force import Grant, Privileges
 _MEMBER: Final = "e"
 """pg_depend's letter for members of extensions."""
 _SKIPPED: Final = frozenset({"ACL"})
+_DEPENDS: Final = " DEPENDS ON EXTENSION "
 _OWN_PROPERTIES: Final = frozenset(
     {"comment", "datacl", "datallowconn", "datconnlimit", "datistemplate", "datname", "owner", "tablespace"}
 )
@@ -83,7 +84,7 @@ def _definition(before: SchemaEntry | None, after: SchemaEntry | None) -> FoundC
     if before is not None and after is not None:
         names = ((field, getattr(before, field), getattr(after, field)) for field in _FIELDS)
         details = [turned(field.replace("_", " "), old, new) for field, old, new in names if old != new]
-    texts = [_text(side) for side in (before, after)]
+    texts = _texts(before, after)
     diff = tuple(_diff(*texts)) if texts[0] != texts[1] else ()
     change = change_of(before, after)
     if change is ChangeKind.CHANGED and not details and not diff:
@@ -99,10 +100,18 @@ def _definition(before: SchemaEntry | None, after: SchemaEntry | None) -> FoundC
     )
 
 
-def _text(entry: SchemaEntry | None) -> list[str]:
-    """Its lines. What else ends a line somewhere, a carriage return for one, is part of one."""
-    text = "" if entry is None else (entry.function_definition or entry.definition).strip("\n")
-    return text.split("\n") if text else []
+def _texts(*sides: SchemaEntry | None) -> list[list[str]]:
+    """Lines of each. What else ends a line somewhere, a carriage return for one, is part of one.
+
+    Of a routine as its server prints it, which says nothing of extensions that it depends on: pg_dump does.
+    """
+    by_pg_dump = any(_DEPENDS in side.definition for side in sides if side is not None)
+    texts = ["" if side is None else _text(side, by_pg_dump=by_pg_dump).strip("\n") for side in sides]
+    return [text.split("\n") if text else [] for text in texts]
+
+
+def _text(entry: SchemaEntry, *, by_pg_dump: bool) -> str:
+    return entry.definition if by_pg_dump or not entry.function_definition else entry.function_definition
 
 
 def _diff(before: list[str], after: list[str]) -> Iterator[str]:
