@@ -46,6 +46,7 @@ CREATE TRIGGER instead INSTEAD OF INSERT ON written FOR EACH ROW EXECUTE FUNCTIO
 CREATE VIEW put AS SELECT 3 AS three;
 GRANT SELECT ON put TO PUBLIC;
 CREATE TRIGGER instead INSTEAD OF INSERT ON put FOR EACH ROW EXECUTE FUNCTION touched();
+CREATE TABLE split AS SELECT n AS id FROM generate_series(1, 100) n;
 CREATE SCHEMA api;
 CREATE FUNCTION api.answer() RETURNS int LANGUAGE sql AS 'SELECT 42';
 CREATE VIEW api.seen AS SELECT 4 AS four;
@@ -108,6 +109,7 @@ def test_each_kind_of_ruin_is_told_by_its_code(made: Project) -> None:
         "DROP FUNCTION twice(int); DROP FUNCTION twice(text)": [("function_gone", "public.twice")],
         "SELECT lo_unlink(oid) FROM pg_largeobject_metadata": [("large_objects_lost", "")],
         "DROP TABLE events_2, events_3": [("rows_lost", "public.events")],
+        "DROP TABLE split; CREATE TABLE split (id int) PARTITION BY RANGE (id)": [("table_emptied", "public.split")],
         "DROP TABLE events": [("table_gone", "public.events")],
         "DROP SCHEMA shop CASCADE": [("schema_gone", "shop")],
         "DROP TABLE notes": [("database_empty", "")],

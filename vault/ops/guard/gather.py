@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from vault.model import (
@@ -25,6 +26,7 @@ from vault.ops.guard.facts import DatabaseFacts, Facts, RowSecurity, TableFact, 
 from vault.ops.project.backup_selection import narrowed
 from vault.ops.project.components import ROUTINES
 from vault.repo.snapshot import Snapshot
+from vault.sql.names import outside_quotes
 
 POWER_ROLES: Final = frozenset(
     {
@@ -48,6 +50,8 @@ _SUBJECT: Final = re.compile(r" ON .*?(?= (?:TO|FROM) )", re.DOTALL)
 """Of a GRANT or REVOKE: privileges that went along with a new name are not gone."""
 _ROUTINE_NAME: Final = re.compile(r'(?:"(?:[^"]|"")+"|\w+)\.(?:"(?:[^"]|"")+"|\w+)(?=\()')
 """Of a CREATE FUNCTION."""
+_PARTITIONED: Final = "\nPARTITION BY "
+_NO_ROWS: Final = TableFact(oid=0, rows=0, bytes=0)
 _FORCED: Final = " FORCE ROW LEVEL SECURITY"
 _NOT_FORCED: Final = f" NO{_FORCED}"
 _ENABLED: Final = " ENABLE ROW LEVEL SECURITY"
@@ -102,6 +106,8 @@ def _databases(
         entries = list(_read(snapshot, read, alone))
         only = [entry for entry in entries if entry.identity.desc in _READ_IF_GONE]
         tables = {item.name: _fact(item) for item in snapshot.tables()} if shrank else {}
+        if sides:
+            tables |= dict.fromkeys(_hollow(snapshot, read, sides[0].tables.keys() - tables.keys()), _NO_ROWS)
         sides.append(
             DatabaseFacts(
                 key=part.server.database_key,
@@ -149,6 +155,13 @@ def _fact(item: TableItem) -> TableFact:
 
 def _tables(items: Iterable[EntryItem]) -> Iterator[TableName]:
     return (item.identity.relation for item in items if item.identity.desc in _RELATIONS)
+
+
+def _hollow(snapshot: Snapshot, read: Iterable[EntryItem | None], names: AbstractSet[TableName]) -> Iterator[TableName]:
+    """Those of them that are there and partitioned: their rows are in partitions, if anywhere."""
+    items = [item for item in read if item is not None and item.identity.desc == "TABLE"]
+    entries = snapshot.entries([item for item in items if item.identity.relation in names])
+    return (entry.identity.relation for entry in entries if _PARTITIONED in outside_quotes(entry.definition))
 
 
 def _parents(catalog: CatalogFacts) -> dict[TableName, TableName]:

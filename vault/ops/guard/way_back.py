@@ -10,14 +10,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from vault.errors import UsageError
 from vault.ids import SnapshotId
-from vault.model import Finding
+from vault.model import Finding, TableName
 from vault.ops.guard import codes
 from vault.ops.guard.ack import Waiting
 from vault.ops.guard.references import has_it
 from vault.ops.project.backup_selection import closest
+from vault.ops.project.components import COMPONENTS
 from vault.repo.lineage import Known, in_order
 from vault.repo.remembered import Remembered
+from vault.sql.names import show_name, split_name
 
 _NAMES_MAX: Final = 5
 """More tables than that are the component: nobody types them all."""
@@ -25,7 +28,7 @@ _ON: Final = " on "
 _OF_TABLES: Final = frozenset(
     {codes.TABLE_GONE, codes.TABLE_EMPTIED, codes.ROWS_LOST, codes.CONTENT_LOST, codes.ROWS_NOT_CAPTURED}
 )
-_ITSELF: Final = frozenset({*_OF_TABLES, codes.SCHEMA_GONE, codes.VIEW_GONE, codes.FUNCTION_GONE})
+_ITSELF: Final = frozenset({*_OF_TABLES, codes.VIEW_GONE, codes.FUNCTION_GONE})
 """Findings whose subject is a word of --only."""
 _COMPONENT: Final[Mapping[str, str]] = {
     codes.DATABASE_EMPTY: "data",
@@ -102,14 +105,37 @@ def _only(found: Iterable[Finding]) -> Sequence[str]:
 
 
 def _words(one: Finding) -> Iterator[str]:
-    if one.code in _ITSELF:
+    if one.code == codes.SCHEMA_GONE:
+        yield _schema(one.subject)
+    elif one.code in _ITSELF:
         yield one.subject
     elif one.code in _COMPONENT:
         yield _COMPONENT[one.code]
     elif one.code == codes.TRIGGER_GONE:
-        yield one.subject.rpartition(_ON)[2]
+        yield _table_of(one.subject)
     elif one.code in (codes.MORE, codes.REWRITTEN):
         yield from _WHOLE
+
+
+def _schema(name: str) -> str:
+    """As --only reads it: in quotes where it must be, and with what is in it where it is called as a component."""
+    shown = show_name(TableName(schema=name, name="a")).removesuffix(".a")
+    return f"{shown}.*" if shown in COMPONENTS else shown
+
+
+def _table_of(subject: str) -> str:
+    """Of `NAME on TABLE` the latter. Either may have the word between them in it."""
+    words = subject.split(_ON)
+    tables = (_ON.join(words[at:]) for at in range(1, len(words)))
+    return next((table for table in tables if _is_table(table)), words[-1])
+
+
+def _is_table(text: str) -> bool:
+    try:
+        parts = split_name(text)
+    except UsageError:
+        return False
+    return len(parts) == 2 and show_name(TableName(schema=parts[0], name=parts[1])) == text
 
 
 def _components(one: Finding) -> Iterator[str]:

@@ -39,6 +39,10 @@ def _with_directories(*, database: bool) -> Known:
         ([finding(codes.USERS_LOST, "auth.users", "")], "--only users"),
         ([finding(codes.POLICY_GONE, "mine on public.t", "")], "--only rls_policies"),
         ([finding(codes.TRIGGER_GONE, "seen on public.t", "")], "--only public.t"),
+        ([finding(codes.TRIGGER_GONE, 'a on b on public."x on y"', "")], """--only 'public."x on y"'"""),
+        ([finding(codes.TRIGGER_GONE, "a on s.b on public.t", "")], "--only public.t"),
+        ([finding(codes.SCHEMA_GONE, "My shop", "")], """--only '"My shop"'"""),
+        ([finding(codes.SCHEMA_GONE, "data", "")], "--only 'data.*'"),
         ([finding(codes.SCHEMA_GONE, "shop", ""), finding(codes.VIEW_GONE, "x.v", "")], "--only shop --only x.v"),
         ([finding(codes.CONTENT_LOST, "public.t", "")], "--only public.t -c"),
         ([finding(codes.ROLE_RAISED, "joe", "")], "--only schema --only data"),
@@ -54,7 +58,7 @@ def test_what_went_is_named(found: list[Finding], words: str) -> None:
 def test_every_finding_has_a_way_without_a_placeholder(code: str) -> None:
     told = _of(finding(code, "x on public.t", ""))
     assert "WHAT" not in told
-    word = told.partition("--only ")[2].split()[0].strip("'")
+    word = told.partition("--only ")[2].split()[0].strip("'\"")
     assert word in {*COMPONENTS, "x", "public.t"}
 
 
