@@ -110,6 +110,8 @@ def test_each_kind_of_ruin_is_told_by_its_code(made: Project) -> None:
         "SELECT lo_unlink(oid) FROM pg_largeobject_metadata": [("large_objects_lost", "")],
         "DROP TABLE events_2, events_3": [("rows_lost", "public.events")],
         "DROP TABLE split; CREATE TABLE split (id int) PARTITION BY RANGE (id)": [("table_emptied", "public.split")],
+        "DROP TABLE events_1": [("table_emptied", "public.events")],
+        "CREATE TABLE events_5 PARTITION OF events FOR VALUES FROM ('2026-05-01') TO ('2026-06-01')": [],
         "DROP TABLE events": [("table_gone", "public.events")],
         "DROP SCHEMA shop CASCADE": [("schema_gone", "shop")],
         "DROP TABLE notes": [("database_empty", "")],

@@ -151,11 +151,15 @@ def _tables(
         root = _root(name, before.parents)
         was[root] = was.get(root, _NOTHING).and_of(fact)
     now = _left(before, after, renamed=renamed)
+    lacking = {_root(name, before.parents) for name in after.undescribed}
     for name in sorted(was):
         there = now.get(name)
         if there is None and name.schema in dropped:
             continue
-        if told := _table(name, was[name], there, terms, after=after):
+        is_root = name not in before.tables
+        if there is None and is_root and name not in before.described | lacking:
+            there = _NOTHING  # without a partition
+        if told := _table(name, was[name], there, terms, is_lacking=name in lacking):
             code, text = told
             yield finding(codes.USERS_LOST if name == terms.users_table else code, show_name(name), text)
 
@@ -209,14 +213,14 @@ _WITHOUT_SCHEMA: Final = frozenset({"foreign-data wrapper", "language", "large o
 
 
 def _table(
-    name: TableName, was: _Text, there: _Text | None, terms: Terms, *, after: DatabaseFacts
+    name: TableName, was: _Text, there: _Text | None, terms: Terms, *, is_lacking: bool
 ) -> tuple[str, str] | None:
-    """Code and text of the first thing that is wrong with a table."""
+    """Code and text of the first thing that is wrong with a table. `is_lacking`: rows of it, or of a partition, are not captured."""
     is_users = name == terms.users_table
     if terms.ignores(name) and not is_users:
         return None
     if there is None:
-        if name in after.undescribed:
+        if is_lacking:
             return (
                 codes.ROWS_NOT_CAPTURED,
                 f"{counted(was.rows, 'row')} before; its definition is there, its rows are not",
@@ -224,10 +228,11 @@ def _table(
         return codes.TABLE_GONE, f"it had {counted(was.rows, 'row')}"
     rows = f"{counted(was.rows, 'row')} before, {there.rows} after"
     churns = name.schema in terms.platform_schemas and not is_users
-    if was.rows >= (ROWS_LOST_MIN if churns else 1) and not there.rows:
-        return codes.TABLE_EMPTIED, rows
-    if terms.is_lost(was.rows, there.rows, at_least=1 if is_users else ROWS_LOST_MIN):
-        return codes.ROWS_LOST, rows
+    is_emptied = was.rows >= (ROWS_LOST_MIN if churns else 1) and not there.rows
+    if is_emptied or terms.is_lost(was.rows, there.rows, at_least=1 if is_users else ROWS_LOST_MIN):
+        if is_lacking:
+            return codes.ROWS_NOT_CAPTURED, f"{rows}; those of a partition that is there are not captured"
+        return codes.TABLE_EMPTIED if is_emptied else codes.ROWS_LOST, rows
     if terms.is_lost(was.bytes, there.bytes, at_least=BYTES_LOST_MIN):
         return codes.CONTENT_LOST, f"{rows}, with {size(was.bytes)} of text before and {size(there.bytes)} after"
     return None
