@@ -43,6 +43,7 @@ REVOKE ALL ON FUNCTION secret(), hidden() FROM PUBLIC;
 CREATE POLICY filed ON notes FOR ALL USING (owner = current_user) WITH CHECK (true);
 CREATE VIEW written AS SELECT 2 AS two;
 CREATE TRIGGER instead INSTEAD OF INSERT ON written FOR EACH ROW EXECUTE FUNCTION touched();
+CREATE VIEW "seen AS it is" AS SELECT 5 AS five;
 CREATE VIEW put AS SELECT 3 AS three;
 GRANT SELECT ON put TO PUBLIC;
 CREATE TRIGGER instead INSTEAD OF INSERT ON put FOR EACH ROW EXECUTE FUNCTION touched();
@@ -125,6 +126,8 @@ def test_what_people_do_every_day_is_no_ruin(made: Project) -> None:
         "DELETE FROM shop.orders WHERE id <= 90; INSERT INTO notes VALUES (101, 'y', 'z')",
         "DROP FUNCTION twice(int); CREATE FUNCTION twice(bigint) RETURNS bigint LANGUAGE sql AS 'SELECT 2 * $1'",
         "ALTER POLICY own ON notes RENAME TO mine",
+        'ALTER POLICY "all of ON it" ON notes RENAME TO "everything"',
+        'ALTER VIEW "seen AS it is" RENAME TO "seen AS one"',
         "ALTER TRIGGER touch ON notes RENAME TO touch_it",
         "ALTER VIEW recent RENAME TO latest",
         "ALTER VIEW put RENAME TO laid; ALTER SEQUENCE numbers RENAME TO figures",

@@ -48,8 +48,11 @@ _ABOUT_OTHERS: Final = frozenset({"ACL", "COMMENT", "SECURITY LABEL"})
 _OF_COLUMN: Final = "COLUMN "
 _SUBJECT: Final = re.compile(r" ON .*?(?= (?:TO|FROM) )", re.DOTALL)
 """Of a GRANT or REVOKE: privileges that went along with a new name are not gone."""
-_ROUTINE_NAME: Final = re.compile(r'(?:"(?:[^"]|"")+"|\w+)\.(?:"(?:[^"]|"")+"|\w+)(?=\()')
+_NAME: Final = r'(?:"(?:[^"]|"")+"|\w+)'
+_ROUTINE_NAME: Final = re.compile(rf"{_NAME}\.{_NAME}(?=\()")
 """Of a CREATE FUNCTION."""
+_POLICY_NAMES: Final = re.compile(rf"CREATE POLICY {_NAME} ON {_NAME}\.{_NAME} ?")
+_VIEW_NAME: Final = re.compile(rf"CREATE (?:MATERIALIZED )?VIEW {_NAME}\.{_NAME} ?")
 _PARTITIONED: Final = "\nPARTITION BY "
 _NO_ROWS: Final = TableFact(oid=0, rows=0, bytes=0)
 _FORCED: Final = " FORCE ROW LEVEL SECURITY"
@@ -196,7 +199,8 @@ def _read(
 
 
 def _selects(entry: SchemaEntry) -> str:
-    return entry.definition.partition(" AS")[2]
+    """With what stands before it, as `security_invoker`."""
+    return _VIEW_NAME.sub("", entry.definition, count=1)
 
 
 def _runs(entry: SchemaEntry) -> str:
@@ -221,8 +225,7 @@ def _policy(entry: SchemaEntry) -> tuple[TableName, str]:
 
 def _unnamed(entry: SchemaEntry) -> str:
     """What a policy says of its table, without its own name and the table's: equal text is the same policy under another name."""
-    head, separator, text = entry.definition.partition(" ON ")
-    return text.partition(" ")[2] if separator else head
+    return _POLICY_NAMES.sub("", entry.definition, count=1)
 
 
 def _row_security(entries: Iterable[SchemaEntry]) -> dict[TableName, RowSecurity]:
