@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from vault.model import Address, State, TableName
 from vault.ops.diff.found import ChangeKind, FoundChange, Live
@@ -16,6 +17,7 @@ _KIND_OF_PARTS = frozenset(
     {"table constraint", "trigger", "policy", "rule", "default value", "table column", "row security"}
 )
 """Objects whose address starts with schema and name of the table that they are part of."""
+_ABOUT_OTHERS: Final = frozenset({"ACL", "COMMENT", "SECURITY LABEL"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,15 +86,16 @@ class Selected:
     """Tells what is new, or gone, from what only one of two snapshots was asked to capture."""
 
     def __init__(self, before: Snapshot, after: Snapshot) -> None:
-        self._known = [_known(snapshot) for snapshot in (before, after)]
+        are_alike = narrowed(before.manifest.selection) == narrowed(after.manifest.selection)
+        self._beyond = [None if are_alike else _beyond(snapshot) for snapshot in (before, after)]
         self.left_out = 0
 
     def passes(self, found: FoundChange) -> bool:
-        """False: the side that lacks it was made of a part of a database in which it is; counted."""
+        """False: the side that lacks it was made of a part of a database in which it is, and of another part than the other side; counted."""
         if found.kind != "definition" or found.change is ChangeKind.CHANGED or found.about is None:
             return True
-        known = self._known[0 if found.change is ChangeKind.ADDED else 1]
-        if known is None or _subject(found.about) not in known:
+        beyond = self._beyond[0 if found.change is ChangeKind.ADDED else 1]
+        if beyond is None or _subject(found.about) not in beyond:
             return True
         self.left_out += 1
         return False
@@ -104,11 +107,12 @@ class Selected:
             )
 
 
-def _known(snapshot: Snapshot) -> frozenset[Address] | None:
-    """Every object of a database of which a part was captured; None: all of it was."""
+def _beyond(snapshot: Snapshot) -> frozenset[Address] | None:
+    """Every object of a database of which a part was captured, but those that were; None: all of it was."""
     if snapshot.manifest.database is None or not narrowed(snapshot.manifest.selection):
         return None
-    return frozenset(address for address, _, _ in snapshot.catalog().acls)
+    captured = {item.identity.address for item in snapshot.entry_items() if item.identity.desc not in _ABOUT_OTHERS}
+    return frozenset(address for address, _, _ in snapshot.catalog().acls) - captured
 
 
 def _subject(about: Address) -> Address:
