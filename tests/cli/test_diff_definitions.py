@@ -120,3 +120,33 @@ def test_snapshots_of_a_part_tell_what_came_and_went_in_it(own: Days) -> None:
     assert other.code == 3
     assert "- POLICY orders own" in other.out
     assert "COMMENT" not in other.out
+
+
+def test_what_a_role_may_not_read_is_not_gone(own: Days) -> None:
+    role = f"reader_{own.database}".lower()
+    own.run(
+        f"CREATE ROLE {role} LOGIN BYPASSRLS; CREATE TABLE parted (id int) PARTITION BY RANGE (id);"
+        "CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM (0) TO (100); INSERT INTO parted SELECT generate_series(1, 50);"
+        f"GRANT SELECT ON loose TO {role}"
+    )
+    own.backup()
+    own.pgvault("ack", "--all", "--reason", "these were meant")
+    try:
+        done = own.pgvault(
+            *("backup", "-d", f"{own.dsn} user={role}", "--dir", f"lib={own.files}", "--allow-gaps", "--json")
+        )
+        assert done.code == 5, done.err
+        told = {(one["code"], one["subject"]): one["text"] for one in done.json()["findings"]}
+        assert told.keys() == {
+            ("large_objects_lost", ""),
+            ("rows_not_captured", "public.coming"),
+            ("rows_not_captured", "public.parted"),
+        }
+        assert "others are there and not captured" in told["large_objects_lost", ""]
+        result = own.diff("latest~1", "latest", "--json", "--exit-code")
+        assert (result.code, result.json()["equal"]) == (3, True), result.out
+        reasons = [one["what"] for one in result.json()["not_compared"]]
+        assert len(reasons) == len(set(reasons))
+        assert {"1 large object", "1 sequence"} <= set(reasons)
+    finally:
+        own.run(f"DROP OWNED BY {role}; DROP ROLE {role}")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from vault.model import ChunkList, FileItem, LargeObjectItem, SequenceItem, TableName
+from vault.model import Address, ChunkList, FileItem, LargeObjectItem, SequenceItem, TableName
 from vault.model.files import path_text
 from vault.ops.diff.found import ChangeKind, FoundChange, change_of, turned
 from vault.repo import differing
@@ -52,7 +52,10 @@ def sequences(before: Snapshot, after: Snapshot) -> Iterator[FoundChange]:
     for old, new in differing.sequences(before, after):
         name = _name(old, new)
         details = (turned("next after", _value(old), _value(new)),) if old is not None and new is not None else ()
-        yield FoundChange(kind="sequence", name=show_name(name), change=change_of(old, new), details=details)
+        about = Address(kind="sequence", names=(name.schema, name.name))
+        yield FoundChange(
+            kind="sequence", name=show_name(name), change=change_of(old, new), details=details, about=about
+        )
 
 
 def _name(old: SequenceItem | None, new: SequenceItem | None) -> TableName:

@@ -58,10 +58,10 @@ class Comparison:
             yield from (one for one in told if self._is_wanted(one) and self._selected.passes(one))
         if self._only is not None:
             return
-        if self.has_databases:
+        if self._selected is not None:
             yield from self._cluster()
-            yield from files.sequences(before, after)
-            yield from files.large_objects(before, after)
+            values = chain(files.sequences(before, after), files.large_objects(before, after))
+            yield from filter(self._selected.passes, values)
         both = before.manifest.directories.keys() & after.manifest.directories.keys()
         for name in sorted(both):
             yield from files.files(before, after, name)
@@ -111,11 +111,14 @@ class Comparison:
             yield changes
 
     def not_compared(self) -> list[Uncompared]:
-        """Raises  IntegrityError"""
+        """Each thing once. Raises  IntegrityError"""
         told = [*uncompared.database(self.before, self.after), *uncompared.gaps(self.before, self.after, of=self._only)]
         told += uncompared.directories(self.before, self.after, live=self._live) if self._only is None else ()
         told += self._selected.told() if self._selected is not None else ()
-        return [*told, *self._uncompared]
+        unique: dict[str, Uncompared] = {}
+        for one in (*told, *self._uncompared):
+            unique.setdefault(one.what, one)
+        return [*unique.values()]
 
     def _is_wanted(self, found: FoundChange) -> bool:
         if self._only is None:

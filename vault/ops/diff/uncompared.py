@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from vault.model import Address, State, TableName
+from vault.model.words import counted
 from vault.ops.diff.found import ChangeKind, FoundChange, Live
 from vault.ops.diff.rows import TableChanges
 from vault.ops.project.backup_selection import narrowed
@@ -83,36 +85,55 @@ def of_table(changes: TableChanges) -> Iterator[Uncompared]:
 
 
 class Selected:
-    """Tells what is new, or gone, from what only one of two snapshots was asked to capture."""
+    """Tells what is new, or gone, from what only one of two snapshots was asked to capture, or could."""
 
     def __init__(self, before: Snapshot, after: Snapshot) -> None:
-        are_alike = narrowed(before.manifest.selection) == narrowed(after.manifest.selection)
-        self._beyond = [None if are_alike else _beyond(snapshot) for snapshot in (before, after)]
-        self.left_out = 0
+        self._snapshots = (before, after)
+        parts = [narrowed(snapshot.manifest.selection) for snapshot in (before, after)]
+        self._beyond = [
+            _beyond(snapshot) if (part and parts[0] != parts[1]) or _is_lacking(snapshot, "schema") else frozenset()
+            for snapshot, part in zip((before, after), parts, strict=True)
+        ]
+        self._left_out: Counter[str] = Counter()
 
     def passes(self, found: FoundChange) -> bool:
-        """False: the side that lacks it was made of a part of a database in which it is, and of another part than the other side; counted."""
-        if found.kind != "definition" or found.change is ChangeKind.CHANGED or found.about is None:
+        """False: it is, or may be, in the database of the side that lacks it, which has another part of it or might not read all; counted."""
+        if found.change is ChangeKind.CHANGED:
             return True
-        beyond = self._beyond[0 if found.change is ChangeKind.ADDED else 1]
-        if beyond is None or _subject(found.about) not in beyond:
-            return True
-        self.left_out += 1
-        return False
+        side = 0 if found.change is ChangeKind.ADDED else 1
+        if found.kind == "large object":
+            is_there = _is_lacking(self._snapshots[side], "large_objects")
+        elif found.kind == "sequence":
+            is_there = found.about in _objects(self._snapshots[side])
+        else:
+            is_there = (
+                found.kind == "definition" and found.about is not None and _subject(found.about) in self._beyond[side]
+            )
+        self._left_out[found.kind] += is_there
+        return not is_there
 
     def told(self) -> Iterator[Uncompared]:
-        if self.left_out:
-            yield Uncompared(
-                what=f"{self.left_out} definitions", why="one of the snapshots was made of a part of its database"
-            )
+        for kind, number in sorted((+self._left_out).items()):
+            yield Uncompared(what=counted(number, kind), why="one of the snapshots has only a part of its database")
 
 
-def _beyond(snapshot: Snapshot) -> frozenset[Address] | None:
-    """Every object of a database of which a part was captured, but those that were; None: all of it was."""
-    if snapshot.manifest.database is None or not narrowed(snapshot.manifest.selection):
-        return None
+def _is_lacking(snapshot: Snapshot, component: str) -> bool:
+    """Whether something of it is there that it has not."""
+    state, _ = snapshot.manifest.coverage.get(component, (State.CAPTURED, 0))
+    return state not in (State.CAPTURED, State.EMPTY)
+
+
+def _objects(snapshot: Snapshot) -> frozenset[Address]:
+    """Of its database, those that it has not too."""
+    return frozenset(address for address, _, _ in snapshot.catalog().acls)
+
+
+def _beyond(snapshot: Snapshot) -> frozenset[Address]:
+    """Every object of its database, but those whose definition it has."""
+    if snapshot.manifest.database is None:
+        return frozenset()
     captured = {item.identity.address for item in snapshot.entry_items() if item.identity.desc not in _ABOUT_OTHERS}
-    return frozenset(address for address, _, _ in snapshot.catalog().acls) - captured
+    return _objects(snapshot) - captured
 
 
 def _subject(about: Address) -> Address:

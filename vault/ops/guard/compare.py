@@ -100,6 +100,9 @@ def _database(before: DatabaseFacts, after: DatabaseFacts, terms: Terms) -> Iter
     if before.key[0] == after.key[0]:  # another cluster has other roles
         yield from _roles(before, after)
     if text := _lost(before.large_objects, after.large_objects, terms, what="large object"):
+        if after.lacks_large_objects:
+            were, are = before.large_objects.items, after.large_objects.items
+            text = f"{counted(were, 'large object')} before, {are} after; others are there and not captured"
         yield finding(codes.LARGE_OBJECTS_LOST, "", text)
 
 
@@ -223,7 +226,7 @@ def _table(
         if is_lacking:
             return (
                 codes.ROWS_NOT_CAPTURED,
-                f"{counted(was.rows, 'row')} before; its definition is there, its rows are not",
+                f"{counted(was.rows, 'row')} before; it is there, its rows are not captured",
             )
         return codes.TABLE_GONE, f"it had {counted(was.rows, 'row')}"
     rows = f"{counted(was.rows, 'row')} before, {there.rows} after"

@@ -64,6 +64,7 @@ class DatabaseFacts:
     """Of one of two snapshots. What both have and have alike may be left out of both, but never of one.
 
     key           system identifier and oid of the database
+    lacks_large_objects   some that are there are not captured
     tables        all, as soon as one of them shrank, is gone, or has nothing granted on it any more
     parents       a partition, or a table that inherits, and the one above it
     undescribed   of the tables that are gone, those whose definition is there: only their rows are missing
@@ -82,6 +83,7 @@ class DatabaseFacts:
     key: tuple[str, int]
     rows: int
     large_objects: Sums = field(default_factory=Sums)
+    lacks_large_objects: bool = False
     tables: Mapping[TableName, TableFact] = field(default_factory=dict)
     parents: Mapping[TableName, TableName] = field(default_factory=dict)
     undescribed: frozenset[TableName] = frozenset()

@@ -19,6 +19,7 @@ from vault.model import (
     Manifest,
     Roles,
     SchemaEntry,
+    State,
     TableItem,
     TableName,
 )
@@ -101,7 +102,9 @@ def _databases(
     shrank = shrank or _lost_grants(removed)
     catalogs = (before.catalog(), after.catalog()) if shrank or routines else (CatalogFacts(), CatalogFacts())
     roles = (before.roles(), after.roles()) if then.roles != now.roles else (Roles(), Roles())
-    gone = frozenset(_tables(removed))
+    gone = frozenset(_tables(removed)) - {
+        address.relation for address, _, _ in catalogs[1].acls if address.kind == "table"
+    }
     sides: list[DatabaseFacts] = []
     for number, (snapshot, part, other) in enumerate(((before, then, removed), (after, now, added))):
         read = [pair[number] for pair in changed]
@@ -116,6 +119,7 @@ def _databases(
                 key=part.server.database_key,
                 rows=part.tables.sums.rows,
                 large_objects=part.large_objects.sums,
+                lacks_large_objects=_lacks_large_objects(snapshot.manifest),
                 tables=tables,
                 parents=_parents(catalogs[number]) if shrank else {},
                 schemas=frozenset(item.identity.names[0] for item in other if item.identity.desc == "SCHEMA"),
@@ -132,6 +136,11 @@ def _databases(
             )
         )
     return sides[0], sides[1]
+
+
+def _lacks_large_objects(manifest: Manifest) -> bool:
+    state, _ = manifest.coverage.get("large_objects", (State.CAPTURED, 0))
+    return state in (State.NOT_PERMITTED, State.FAILED)
 
 
 def _shrank(before: TableItem | None, after: TableItem | None, terms: Terms) -> bool:
