@@ -51,9 +51,13 @@ def test_a_row_that_moved_says_from_where_to_where(own: Days) -> None:
     assert own.diff("latest~1", "latest", "--json").json()["tables"]["public.orders"]["columns_renamed"] == {
         "remark": "note"
     }
-    own.run("ALTER TABLE parts_1 RENAME TO low; UPDATE coming SET body = 'x' WHERE id = 1")
+    own.run(
+        "UPDATE orders SET remark = repeat(E'\\n', 100) WHERE id = 2; ALTER TABLE parts_1 RENAME TO low; UPDATE coming SET body = 'x' WHERE id = 1"
+    )
     own.backup()
-    assert "    ~ id=1  body: 'customer 1' -> 'x'\n" in own.diff("latest~1", "latest").out
+    told = own.diff("latest~1", "latest")
+    assert "    ~ id=1  body: 'customer 1' -> 'x'\n" in told.out
+    assert "'... (100 bytes)" in told.out
     own.run(
         "CREATE TABLE plain AS TABLE coming; ALTER TABLE plain ADD PRIMARY KEY (id); DROP TABLE coming; ALTER TABLE plain RENAME TO coming"
     )

@@ -121,6 +121,13 @@ def test_each_kind_of_ruin_is_told_by_its_code(made: Project) -> None:
         assert made.after(statements) == expected, statements
 
 
+def test_what_a_trigger_ran_is_told_in_one_line(made: Project) -> None:
+    with made.cluster.connect(made.db) as connection:
+        connection.execute("DROP TRIGGER touch ON notes")
+    (told,) = made.series.take().report.findings
+    assert told.text == "the table is there; it ran FUNCTION public.touched()"
+
+
 def test_what_people_do_every_day_is_no_ruin(made: Project) -> None:
     for statements in (
         "DELETE FROM shop.orders WHERE id <= 90; INSERT INTO notes VALUES (101, 'y', 'z')",

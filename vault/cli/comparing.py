@@ -232,7 +232,10 @@ def _shown(field: bytes) -> str:
     if _BARE.fullmatch(text) and len(field) <= _SHOWN_MAX:
         return text
     more = len(field) > 4 * _SHOWN_MAX or len(text) > _SHOWN_MAX
-    return f"'{text[:_SHOWN_MAX]}'{f'... ({len(field):,} bytes)' if more else ''}"
+    if not more:
+        return f"'{text}'"
+    size = len(unescape(field)) if b"\\" in field else len(field)
+    return f"'{text[:_SHOWN_MAX]}'... ({size:,} bytes)"
 
 
 def _draw_end(out: Renderer, found: Comparison, kinds: Counter[str], tables: int) -> None:

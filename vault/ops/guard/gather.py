@@ -213,7 +213,7 @@ def _selects(entry: SchemaEntry) -> str:
 
 
 def _runs(entry: SchemaEntry) -> str:
-    return entry.definition.rpartition(" EXECUTE ")[2]
+    return entry.definition.rpartition(" EXECUTE ")[2].rstrip("\n").removesuffix(";")
 
 
 def _granted(entries: Iterable[SchemaEntry], removed: Iterable[EntryItem]) -> dict[Address, str]:
