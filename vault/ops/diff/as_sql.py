@@ -1,19 +1,18 @@
 """The rows that differ as a patch for psql, which turns A into B or refuses. Rows alone: of tables that both have, in the columns of both.
 
-Memory: one row, and where a table has no key some 150 bytes for each different row that changed.
+Memory: one row, and what `counted_rows` holds of a table without a key.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from itertools import chain
 
-from vault.crypto import keyed
 from vault.model import TableName
-from vault.ops.diff.rows import ChangeCounts, RowChange, TableChanges
+from vault.ops.diff.counted_rows import counted_rows
+from vault.ops.diff.rows import ChangeCounts, TableChanges
+from vault.ops.diff.scratch import Scratch
 from vault.ops.diff.uncompared import Uncompared
 from vault.repo.snapshot import Snapshot
 from vault.sql import patch
@@ -28,7 +27,13 @@ Changed = tuple[TableChanges, ChangeCounts]
 
 
 def as_patch(
-    before: Snapshot, after: Snapshot, tables: Iterable[Changed], *, key: bytes, leave: Callable[[Uncompared], None]
+    before: Snapshot,
+    after: Snapshot,
+    tables: Iterable[Changed],
+    *,
+    scratch: Scratch,
+    key: bytes,
+    leave: Callable[[Uncompared], None],
 ) -> Iterator[bytes]:
     """The script in pieces. Each of `tables` is closed. `leave` is told of what no patch of rows brings. Raises  as `TableChanges.counts`"""
     wanted: list[tuple[TableChanges, PatchedTable]] = []
@@ -46,7 +51,7 @@ def as_patch(
         for changes, table in wanted:
             yield patch.begin(table).encode()
             rows = _Rows(changes)
-            yield from _pieces(rows.keyed() if table.key else rows.whole(key))
+            yield from _pieces(rows.keyed() if table.key else rows.whole(scratch, key))
             changed = tuple(name for at, name in enumerate(table.columns) if at in rows.changed)
             yield (patch.END_OF_ROWS + patch.look(replace(table, changed=changed))).encode()
             changes.close()
@@ -106,42 +111,10 @@ class _Rows:
             if change.after is not None:
                 yield _line((*change.after, patch.NEW))
 
-    def whole(self, key: bytes) -> Iterator[bytes]:
+    def whole(self, scratch: Scratch, key: bytes) -> Iterator[bytes]:
         """Each different row once, with how often it is there before and after."""
-        tag = _tagger(key)
-        delta: Counter[bytes] = Counter()
-        for fields, by in self._fields():
-            delta[tag(fields)] += by
-        moved = {name for name, by in delta.items() if by}
-        will: Counter[bytes] = Counter()
-        for fields in self._changes.all_after():
-            if (name := tag(fields)) in moved:
-                will[name] += 1
-        for fields, _ in self._fields():
-            if (name := tag(fields)) in moved:
-                moved.discard(name)
-                yield _line((*fields, b"%d" % (will[name] - delta[name]), b"%d" % will[name]))
-
-    def _fields(self) -> Iterator[tuple[tuple[bytes, ...], int]]:
-        return chain.from_iterable(map(_signed, self._changes))
-
-
-def _signed(change: RowChange) -> Iterator[tuple[tuple[bytes, ...], int]]:
-    if change.before is not None:
-        yield change.before, -1
-    if change.after is not None:
-        yield change.after, 1
-
-
-def _tagger(key: bytes) -> Callable[[tuple[bytes, ...]], bytes]:
-    fresh = keyed.tag_hash(key)
-
-    def tag(fields: tuple[bytes, ...]) -> bytes:
-        of_row = fresh.copy()
-        of_row.update(b"\t".join(fields))
-        return of_row.digest()
-
-    return tag
+        for fields, was, will in counted_rows(self._changes, scratch=scratch, key=key):
+            yield _line((*fields, b"%d" % was, b"%d" % will))
 
 
 def _line(fields: tuple[bytes, ...]) -> bytes:

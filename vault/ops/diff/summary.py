@@ -94,7 +94,8 @@ class Comparison:
             for changes in self._changed():
                 yield changes, count(changes)
 
-        return as_patch(self.before, self.after, counted(), key=self._key, leave=self._uncompared.append)
+        leave = self._uncompared.append
+        return as_patch(self.before, self.after, counted(), scratch=self._scratch, key=self._key, leave=leave)
 
     def _changed(self) -> Iterator[TableChanges]:
         if not self.has_databases:
