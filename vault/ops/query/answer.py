@@ -2,7 +2,7 @@
 
 Which these are the server says: a statement holds a lock on every table that it read until its transaction ends, and on all that it
 names as soon as it is planned. So it is planned, what it names is loaded; it is run, and if it read another table (in a function, say),
-that is loaded and it is run again. Invariant: no answer is given that was taken while a table it read was empty.
+that is loaded and it is run again. Invariant: no answer is given that was taken while a table it read was empty, or of a table whose rows the snapshot does not have.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from vault.errors import UsageError
+from vault.errors import NotThere, UsageError
 from vault.model import Column, TableItem, TableName
 from vault.ops.datasets.rows import DatasetRows
 from vault.pipeline import copytext
@@ -92,11 +92,18 @@ class QueryDatabase:
             if kind == "m":
                 self._fill(self.asked.touched(self.filled.definition(oid)))
                 self.filled.refresh(name)
-            elif name in self.tables:
+            else:
                 self._load(name)
         return bool(empty)
 
     def _load(self, name: TableName) -> None:
+        """Raises  NotThere: the snapshot has the table without its rows"""
+        if name not in self.tables:
+            raise NotThere(
+                f"the rows of {show_name(name)} are not in the snapshot",
+                why="it has the table's definition alone, so what is asked cannot be answered from it",
+                hint="see why: pgvault show SNAP; another snapshot may have them",
+            )
         snapshot, item = self.tables[name]
         self.progress.stage(f"rows of {show_name(name)}", item.sums.bytes)
         blocks = DatasetRows(snapshot, item, values=False).blocks()

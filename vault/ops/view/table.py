@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from vault.errors import NotThere, UsageError
 from vault.model import TableItem
 from vault.model.words import nearest
 from vault.pipeline import copytext
+from vault.repo.leaves import leaves, uncaptured
 from vault.repo.snapshot import Snapshot
 from vault.sql.encoding import codec_of
 from vault.sql.names import one_line, show_name, split_name
 
 SHOWING: Final = frozenset({"csv", "jsonl"})
 """Formats that nobody loads back into the table."""
+_COMPUTED: Final = ("view", "materialized view")
+_RELATIONS: Final = ("table", "foreign table", *_COMPUTED)
+_LISTED_MAX: Final = 6
 
 
 def find_table(snapshot: Snapshot, text: str) -> TableItem:
@@ -41,8 +46,37 @@ def find_table(snapshot: Snapshot, text: str) -> TableItem:
         near = nearest(parts[-1], [item.name.name for item in beside])  # the schema that all have makes nothing alike
         exact = [show_name(item.name) for item in beside if item.name.name == near]
         hint = f"did you mean {exact[0]}?" if exact else f"list the tables with: pgvault show {snapshot.id.hex()[:12]}"
-        raise NotThere(f"no table {one_line(text)} in the snapshot", hint=hint)
+        raise _without_rows(snapshot, parts) or NotThere(f"no table {one_line(text)} in the snapshot", hint=hint)
     return named[0]
+
+
+def _without_rows(snapshot: Snapshot, parts: Sequence[str]) -> NotThere | None:
+    """What to say of something that the snapshot defines, and that has no rows of its own there."""
+    defined = {
+        item.identity.relation: item.identity.kind
+        for item in snapshot.entry_items()
+        if item.identity.kind in _RELATIONS and item.identity.names[-1] == parts[-1]
+    }
+    named = [name for name in defined if len(parts) == 1 or name.schema == parts[0]]
+    if not named:
+        return None
+    name = next((one for one in named if one.schema == "public"), named[0])
+    asked = shlex.quote(f"SELECT * FROM {show_name(name)}")
+    together = f"pgvault sql {snapshot.id.hex()[:12]} {asked}"
+    kind = defined[name]
+    partitions = leaves(snapshot, name)
+    if partitions or (kind == "table" and not uncaptured(snapshot, name)):
+        shown = [show_name(leaf.name) for leaf in partitions[:_LISTED_MAX]] + ["..."] * bool(partitions[_LISTED_MAX:])
+        why = f"its rows are in its partitions: {', '.join(shown) or 'it has none'}"
+        return NotThere(f"{show_name(name)} is partitioned", why=why, hint=f"name one of them; or all: {together}")
+    if kind in _COMPUTED:
+        why = "a snapshot has its definition, and the rows of the tables that it reads"
+        return NotThere(f"{show_name(name)} is a {kind}", why=why, hint=together)
+    return NotThere(
+        f"the rows of {show_name(name)} are not in the snapshot",
+        why="it has the table's definition alone",
+        hint=f"see why: pgvault show {snapshot.id.hex()[:12]}; another snapshot may have them",
+    )
 
 
 def table_rows(snapshot: Snapshot, item: TableItem, form: str, *, no_formulas: bool = False) -> Iterator[bytes]:

@@ -57,7 +57,12 @@ class QueryOwner:
                     raise
 
     def define(self, statement: str) -> None:
-        self._owner.run(f"BEGIN;\n{statement}\n;COMMIT", doing=_DOING)
+        try:
+            self._owner.run(f"BEGIN;\n{statement}\n;COMMIT", doing=_DOING)
+        except SourceError:
+            if not self._owner.connection.closed:
+                self._owner.run("ROLLBACK", doing=_DOING)
+            raise
 
     def extend(self, name: str, schema: str) -> None:
         self._superuser.run(f"CREATE EXTENSION IF NOT EXISTS {quote(name)} WITH SCHEMA {quote(schema)}", doing=_DOING)
