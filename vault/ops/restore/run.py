@@ -105,14 +105,14 @@ def run(plan: RestorePlan, snapshot: Snapshot, *, target: Target, progress: Prog
             cluster.create_roles(plan, session, failures)
             cluster.set_settings(plan, session, failures, here=False)
         restore.create_definitions()
-        for steps in plan.exchanges:
-            restore.exchange(steps, rows)
+        restore.exchange_all(rows, after_rows=False)
         rows.load_tables(restore.failed)
         rows.compare_generated()
         rows.set_sequences()
         with sessions.borrow() as session:
             large_objects = create_large_objects(plan, snapshot, session, failures)
         restore.create_after_rows()
+        restore.exchange_all(rows, after_rows=True)
         rows.load_refused()
         rows.verify_references()
         restore.set_privileges()
@@ -311,7 +311,18 @@ class _Restore:
             notes = session.create(entry, then=then)
             return [*notes, f"the recorded version could not be installed, the default was: {error.why}"]
 
-    def exchange(self, steps: ExchangeSteps, rows: RowLoader) -> None:
+    def exchange_all(self, rows: RowLoader, *, after_rows: bool) -> None:
+        for steps in self._plan.exchanges:
+            if self._waits_for_keys(steps) == after_rows:
+                self._exchange(steps, rows)
+
+    def _waits_for_keys(self, steps: ExchangeSteps) -> bool:
+        """Whether it holds no rows, and needs what comes after them: a view that groups by a primary key does."""
+        after = {*self._plan.definitions.after_rows, *self._plan.definitions.attachments}
+        needs = (need for at in steps.exchange.entries for need in self._contents.items[at].needs)
+        return not steps.tables and not steps.sequences and not after.isdisjoint(needs)
+
+    def _exchange(self, steps: ExchangeSteps, rows: RowLoader) -> None:
         """Drop and create anew in one transaction, with rows and values; where anything of it fails, all is as it was."""
         notes: list[tuple[str, str]] = []
         try:
@@ -334,6 +345,10 @@ class _Restore:
             for at in steps.exchange.replaced:
                 entry = self._contents.items[at].entry
                 self._failures.add(entry.label, why)
+            cause = self._contents.items[steps.exchange.replaced[0]].entry.label
+            for at in steps.exchange.awaited:
+                label = self._contents.items[at].entry.label
+                self._failures.add(label, f"not created: it goes with {cause}, which was not replaced", because=cause)
             return
         self._done.update(steps.exchange.entries)
         for name, note in notes:

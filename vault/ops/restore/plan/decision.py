@@ -42,12 +42,14 @@ class Exchange:
     replaced  positions that differ and started it
     drops     statements, in order
     entries   positions that are created, ascending
+    awaited   those of them that the target does not have yet
     beside    what goes with it and is not in the snapshot, in words
     """
 
     replaced: tuple[int, ...]
     drops: tuple[str, ...]
     entries: tuple[int, ...]
+    awaited: tuple[int, ...]
     beside: tuple[str, ...]
 
 

@@ -55,6 +55,7 @@ def exchanges(situation: Situation, decisions: dict[int, Decision]) -> list[Exch
                 ),
                 drops=tuple(_drops(situation, group)),
                 entries=tuple(sorted(group)),
+                awaited=tuple(sorted(at for at in group if not _is_there(situation, at))),
                 beside=tuple(_beside(situation, group)),
             )
         )
