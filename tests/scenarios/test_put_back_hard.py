@@ -319,3 +319,17 @@ def test_psycopg_is_told_nothing_of_rows(project: MakeProject) -> None:
         shop.put_back(good, bad, "t")
     assert "secret" not in f"{refused.value.message} {refused.value.why} {refused.value.hint}"
     assert isinstance(refused.value.__cause__, psycopg.Error)
+
+
+def test_a_check_of_today_that_refuses_rows_is_named_with_the_way_past_it(project: MakeProject) -> None:
+    shop = project("create table staff (id int primary key); insert into staff select generate_series(1, 9)")
+    good = shop.take()
+    shop.run("delete from staff where id > 3; alter table staff add constraint few check (id < 6)")
+    bad, damaged = shop.take(), shop.rows()
+    with pytest.raises(SourceError, match="nothing was changed") as refused:
+        shop.put_back(good, bad, "staff", rows="missing")
+    assert "few" in refused.value.why
+    assert "staff" in refused.value.why
+    assert "--where" in refused.value.hint
+    assert "NOT VALID" in refused.value.hint
+    assert shop.rows() == damaged

@@ -264,3 +264,10 @@ def test_a_view_with_a_column_more_is_exchanged_with_the_views_over_it(damaged: 
     assert done.failed == {}
     assert "DROP AND CREATE ANEW: VIEW chosen" in done.shown
     assert damaged.is_as_recorded()
+
+
+def test_a_check_of_today_that_refuses_rows_is_named_with_the_way_past_it(damaged: Damaged) -> None:
+    damaged.run("delete from messages where id = 2; alter table messages add constraint few check (id <> 2) not valid")
+    why = damaged.restored("public.messages", replace=False).failed["TABLE DATA public.messages"]
+    assert "few" in why
+    assert "add it again afterwards, as NOT VALID" in why

@@ -96,6 +96,10 @@ _OF_THE_SERVER: Final = frozenset(
 (external routines), HV (foreign servers), P0 (what PL/pgSQL code raises), and whatever class a function makes up."""
 _ABOUT_INPUT: Final = frozenset({SYNTAX_ERROR, INTERNAL_ERROR})
 
+_WAY_PAST: Final = (
+    "drop that constraint, which is newer than the rows or NOT VALID, and add it again afterwards, as NOT VALID"
+)
+
 
 def is_mismatch(state: str) -> bool:
     """Whether a definition does not fit what it names: that is not there, or is of another type or kind than it was written for."""
@@ -110,6 +114,11 @@ def is_unfit_value(state: str) -> bool:
 def is_of_rows_or_machine(state: str) -> bool:
     """A constraint that rows violate, a limit, a full disk, a cancelled statement: what a definition names was all there."""
     return state[:2] in _OF_ROWS_OR_MACHINE or state == _IO_ERROR
+
+
+def way_past(state: str) -> str:
+    """What to do where a constraint of today refuses rows that were allowed: one that is newer, or NOT VALID; else empty."""
+    return _WAY_PAST if state == CHECK_VIOLATION else ""
 
 
 def ends_connection(state: str) -> bool:

@@ -29,7 +29,7 @@ from vault.ports import Progress, TargetSession
 from vault.repo.snapshot import Snapshot
 from vault.sql import cron
 from vault.sql.encoding import codec_of
-from vault.sql.sqlstate import FOREIGN_KEY_VIOLATION
+from vault.sql.sqlstate import FOREIGN_KEY_VIOLATION, way_past
 
 _COPY_BYTES: Final = 32 * MIB
 """Text of one COPY: small enough to share a table between connections, large enough that its round trips do not count."""
@@ -271,7 +271,7 @@ class RowLoader:
                 rows = sum(map(rows_of, step.items))
                 done = session.merge(narrow, share.passing(blocks), rows=rows, exact=step.mode is RowMode.EXACT)
             except SourceError as error:
-                why = f"left as it was: {error.why or error.message}"
+                why = ": ".join(filter(None, ["left as it was", error.why or error.message, way_past(error.sqlstate)]))
                 if error.sqlstate == FOREIGN_KEY_VIOLATION and not self._plan.target.may_replicate:
                     self._later(_Refused(table=step.item, why=why, task=partial(self._merge, step, share)))
                 else:

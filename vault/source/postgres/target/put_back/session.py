@@ -36,7 +36,7 @@ from vault.source.postgres.target.put_back.sql_of_table import TableSql, key_or_
 from vault.source.postgres.target.silent_triggers import INSERT, REPLICA, UPDATE, triggers_off
 from vault.source.postgres.target.unique_keys import unique_keys
 from vault.sql.names import qualified
-from vault.sql.sqlstate import DEADLOCK_DETECTED, INSUFFICIENT_PRIVILEGE, LOCK_NOT_AVAILABLE
+from vault.sql.sqlstate import DEADLOCK_DETECTED, INSUFFICIENT_PRIVILEGE, LOCK_NOT_AVAILABLE, way_past
 
 _SETTINGS: Final = f"SET lock_timeout = '{LOCK_WAIT_S}s'; SET default_transaction_read_only = off; SET synchronous_commit = on; SET jit = off"
 _HOLDERS: Final[LiteralString] = """
@@ -179,6 +179,10 @@ class PostgresPutBack:
             )
         if error.sqlstate == INSUFFICIENT_PRIVILEGE:
             return PermissionMissing(doing, why=translated.why, sqlstate=translated.sqlstate)
+        if scope is not None and (way := way_past(error.sqlstate or "")):
+            why = f"{translated.why} of table {error.diag.table_name}"
+            hint = f"choose rows that it allows, with --where; or {way}"
+            return SourceError(f"{doing}: nothing was changed", why=why, hint=hint, sqlstate=translated.sqlstate)
         return translated
 
     def _holders(self, scope: PutBackScope | None) -> str:
