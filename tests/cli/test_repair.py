@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from tests.cli.command import Command
+import pytest
+
+from tests.cli.command import PASSPHRASE, Command
 from tests.cli.test_journey import NOISE, conforming
+from tests.fix_postgres import Cluster
+from tests.unit.ops.repair.support import chunks
+from vault.format.pack import pack_name
 from vault.ids import PackId
+from vault.model import ObjectType
+from vault.repo.state import Closed
+from vault.store.local import LocalStore
 
 
 def spoil(file: Path, at: int) -> None:
@@ -63,3 +72,25 @@ def test_a_lost_index_is_told_anew(pgvault_ready: Command, tmp_path: Path) -> No
     assert (done.code, len(told["unreadable"]), told["done"]) == (0, 1, True)
     assert run("check", "--read-data", "-q").code == 0
     assert run("cat", "latest:files/a").out == "text"
+
+
+@pytest.mark.postgres
+def test_a_snapshot_of_which_no_new_one_can_be_made_is_told_how_to_give_it_up(
+    pgvault_ready: Command, pg15: Cluster
+) -> None:
+    run, database = pgvault_ready, pg15.createdb()
+    try:
+        with pg15.connect(database) as connection:
+            connection.execute("create table t (id int)")
+        assert run("backup", "-d", pg15.dsn(database), "-q").code == 0
+    finally:
+        pg15.dropdb(database)
+    opened = Closed(LocalStore(run.repository, os.urandom)).open(PASSPHRASE)
+    (order,) = chunks(opened, ObjectType.SCHEMA_ORDER)
+    spoil(run.repository / pack_name(order.pack), order.record.offset + order.record.length // 2)
+    assert run("repair", "packs", "--yes").code == 4
+    done = run("repair", "snapshots", "--yes")
+    assert (done.code, done.out) == (4, "nothing that can be repaired\n")
+    (line,) = (line for line in done.err.splitlines() if "give it up: " in line)
+    assert run(*line.partition("pgvault ")[2].split(), "--unsafe-allow-remove-all").code == 0
+    assert run("repair", "snapshots", "--yes").out == "nothing to repair\n"

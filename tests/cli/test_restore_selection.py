@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -185,3 +186,27 @@ def test_a_view_that_stops_a_replacement_is_foreseen_and_named(
         connection.execute("DROP VIEW public.since")
     assert "blocked" not in pgvault_ready("restore", "latest", *into, "--dry-run").out
     assert pgvault_ready("restore", "latest", *into).code == 0
+
+
+def test_a_whole_restore_names_the_directories_that_nobody_asked_for(
+    pgvault_ready: Command, pg15: Cluster, tmp_path: Path
+) -> None:
+    source, target = pg15.createdb(), pg15.createdb()
+    for name in ("files", "more"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "one").write_text("text")
+    places = [word for name in ("files", "more") for word in ("--dir", f"{name}={tmp_path / name}")]
+    try:
+        with pg15.connect(source) as connection:
+            connection.execute("CREATE TABLE t (id int)")
+        assert pgvault_ready("backup", "-d", pg15.dsn(source), *places).code == 0
+        asked = ("restore", "latest", "-d", pg15.dsn(target), "--dry-run")
+        assert "not asked for: directory files, 1 path; with it: --dir files=TARGET" in pgvault_ready(*asked).out
+        one = pgvault_ready(*asked, "--dir", f"files={tmp_path / 'new'}").out
+        assert [line.split(",")[0] for line in one.splitlines() if "not asked for" in line] == [
+            "not asked for: directory more"
+        ]
+        assert "not asked for" not in pgvault_ready(*asked, "--only", "public.t").out
+    finally:
+        pg15.dropdb(source)
+        pg15.dropdb(target)

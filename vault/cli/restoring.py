@@ -36,6 +36,7 @@ def show(out: Renderer, planned: PlannedRestore, *, now_ms: int) -> None:
         )
         if name in planned.there:
             lines += _standing(planned, name, planned.there[name])
+    lines += _directories_left(planned)
     lines += foreseen_lines(planned.foreseen)
     lines += (f"beside it: {line}" for line in _told(planned, planned.beside))
     lines += _lacking(planned.snapshot)
@@ -48,6 +49,16 @@ def show(out: Renderer, planned: PlannedRestore, *, now_ms: int) -> None:
         for line in (*about.header(planned.snapshot.id, manifest, now_ms), *lines):
             margin = line[: len(line) - len(line.lstrip())]
             out.text(line.lstrip(), first=margin, rest=margin + "    ")
+
+
+def _directories_left(planned: PlannedRestore) -> Iterator[str]:
+    """Those that a restore of everything leaves out, because nobody said where to."""
+    if planned.plan is None or not planned.plan.options.wanted.everything:
+        return
+    for name, listed in sorted(planned.snapshot.manifest.directories.items()):
+        if name not in planned.request.directories:
+            paths = counted(listed.sums.items, "path")
+            yield f"not asked for: directory {name}, {paths}; with it: --dir {name}=TARGET"
 
 
 def _standing(planned: PlannedRestore, name: str, there: DirectorySource | BucketSource) -> Iterator[str]:

@@ -101,10 +101,11 @@ def split_name(text: str) -> list[str]:
 
 def show_name(name: TableName) -> str:
     """A table's name as `find_table` reads it."""
-    return ".".join(_shown(part) for part in (name.schema, name.name))
+    return ".".join(show_part(part) for part in (name.schema, name.name))
 
 
-def _shown(part: str) -> str:
+def show_part(part: str) -> str:
+    """One name of it, such as a schema's."""
     simple = part.isascii() and part.replace("_", "a").isalnum() and part == part.lower()
     return part if simple else quote(part)
 

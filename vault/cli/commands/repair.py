@@ -52,9 +52,8 @@ def index(invocation: Invocation, yes: bool, dry_run: bool) -> int:
     done = not planned.is_empty and confirmed(out, yes=yes, dry_run=dry_run)
     if done:
         operation.run(opened, planned, entropy=wiring.system_entropy)
-    numbers = {"packs": len(planned.packs), "objects": planned.objects}
     unreadable, silent = _damage(planned.unreadable), _damage(planned.silent)
-    ended(invocation, f"{counted(planned.objects, 'object')} told anew", done=done, needed=not planned.is_empty, unreadable=unreadable, silent=silent, **numbers)  # fmt: skip
+    ended(invocation, f"{counted(planned.objects, 'object')} told anew", done=done, needed=not planned.is_empty, unreadable=unreadable, silent=silent, packs=len(planned.packs), objects=planned.objects)  # fmt: skip
     return _code(left=bool(planned.silent), needed=not planned.is_empty, done=done)
 
 
@@ -132,12 +131,14 @@ def snapshots(invocation: Invocation, yes: bool, dry_run: bool) -> int:
         for damaged in planned.damaged
     ]
     lost = [item.id.hex() for item in planned.lost]
-    ended(invocation, f"{counted(len(made), 'snapshot')} made", done=done, needed=not planned.is_empty, damaged=shown, recorded=lost, removed=list(planned.leftovers))  # fmt: skip
+    left = any(damaged.hopeless for damaged in planned.damaged)
+    none = "nothing that can be repaired" if left else "nothing to repair"
+    ended(invocation, f"{counted(len(made), 'snapshot')} made", done=done, needed=not planned.is_empty, none=none, damaged=shown, recorded=lost, removed=list(planned.leftovers))  # fmt: skip
     if made:
         out.talk("look at them; then forget the damaged ones: pgvault forget " + " ".join(old[:12] for old in made))
     if done and planned.lost:
         out.talk("what was recorded is removed by the next: pgvault repair snapshots")
-    return _code(left=any(damaged.hopeless for damaged in planned.damaged), needed=not planned.is_empty, done=done)
+    return _code(left=left, needed=not planned.is_empty, done=done)
 
 
 def _draw(out: render.Renderer, planned: SnapshotsPlan) -> None:
@@ -154,6 +155,7 @@ def _snapshot_lines(damaged: DamagedSnapshot, *, mended: bool) -> Iterable[str]:
     head = f"{damaged.id.hex()[:12]} of {damaged.manifest.source}"
     if damaged.hopeless:
         yield f"{head}: no new one can be made: {damaged.hopeless}"
+        yield f"  if no copy of the repository has it whole, give it up: pgvault forget {damaged.id.hex()[:12]} --yes"
         return
     state = "there is a new one already" if mended else "a new one will lack"
     yield f"{head}: {state}{'' if mended else ':'}"
@@ -185,12 +187,14 @@ def confirmed(out: render.Renderer, *, yes: bool, dry_run: bool) -> bool:
     return not dry_run
 
 
-def ended(invocation: Invocation, text: str, *, done: bool, needed: bool, **shown: Any) -> None:
+def ended(
+    invocation: Invocation, text: str, *, done: bool, needed: bool, none: str = "nothing to repair", **shown: Any
+) -> None:
     out = invocation.renderer()
     if invocation.json:
         out.json_line(jsonout.result(done=done, **shown))
     elif not needed:
-        out.line("nothing to repair")
+        out.line(none)
     else:
         out.line(text if done else "nothing was changed")
 

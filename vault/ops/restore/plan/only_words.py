@@ -11,8 +11,11 @@ from vault.model import Address, SchemaEntry, TableName
 from vault.model.words import nearest
 from vault.ops.project.components import COMPONENTS
 from vault.ops.restore.plan.contents import Contents
-from vault.sql.names import split_name
+from vault.sql.names import one_line, show_name, show_part, split_name
 
+_NAMED: Final = frozenset(
+    {"TABLE", "VIEW", "MATERIALIZED VIEW", "FUNCTION", "PROCEDURE", "AGGREGATE", "SEQUENCE", "TYPE", "DOMAIN"}
+)
 _PUBLIC: Final = Address(kind="schema", names=("public",))
 
 
@@ -59,13 +62,20 @@ def read_words(words: Sequence[str], contents: Contents) -> Wanted:
 
 
 def _unknown(word: str, contents: Contents, schemas: Iterable[str]) -> NotThere:
-    """A word without a schema is compared with names without theirs: what all have makes nothing alike."""
-    tables = [table.name for table in contents.tables]
-    alone = (name for name in reversed(tables) if name.name not in COMPONENTS)
-    shown = {name.name: str(name) for name in alone} if "." not in word else {}
-    near = word if word in shown else nearest(word, [*COMPONENTS, *schemas, *(shown or map(str, tables))])
-    hint = f"components are: {' '.join(COMPONENTS)}" if near is None else f"did you mean {shown.get(near, near)}?"
-    return NotThere(f"--only {word}: no such component, schema, table or object in the snapshot", hint=hint)
+    """A word without a schema is compared with names without theirs: what all have makes nothing alike. What is proposed is read back as typed."""
+    named = (one.identity.names for one in contents.entries if one.identity.desc in _NAMED)
+    names = [
+        *(table.name for table in contents.tables),
+        *(TableName(schema=on[0], name=on[1]) for on in named if on[1:]),
+    ]
+    if "." in word:
+        shown = {str(name): show_name(name) for name in reversed(names)}
+    else:
+        shown = {name.name: show_name(name) for name in reversed(names)}
+    written = {component: component for component in COMPONENTS} | {one: show_part(one) for one in schemas}
+    meant = (shown | written).get(nearest(word, [*written, *shown]) or "") if word not in shown else shown[word]
+    hint = f"did you mean {one_line(meant)}?" if meant else f"components are: {' '.join(COMPONENTS)}"
+    return NotThere(f"--only {one_line(word)}: no such component, schema, table or object in the snapshot", hint=hint)
 
 
 def _is_there(name: TableName, contents: Contents) -> bool:

@@ -139,3 +139,22 @@ def test_a_table_whose_rows_alone_were_asked_for_is_needed_and_not_asked_for() -
     found = pick(contents, only("data"))
     assert labels(contents, sorted(found.entries)) == ["SCHEMA auth", "TABLE auth.users"]
     assert found.explicit == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("OddSchema", '"OddSchema"'),
+        ("odd-shema", '"OddSchema"'),
+        ("public.Odd", 'public."Odd"'),
+        ("public.Odd-Function", 'public."Odd-Function"'),
+        ("Odd-Function", 'public."Odd-Function"'),
+        ("shcema", "schema"),
+    ],
+)
+def test_what_is_proposed_can_be_typed(typed: str, meant: str) -> None:
+    contents = snapshot(part("TABLE OddSchema.t"), part("TABLE public.Odd"), part("FUNCTION public.Odd-Function"))
+    with pytest.raises(NotThere) as refused:
+        read_words([typed], contents)
+    assert refused.value.hint == f"did you mean {meant}?"
+    read_words([meant], contents)
