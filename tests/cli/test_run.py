@@ -12,10 +12,12 @@ import sys
 from pathlib import Path
 
 import jsonschema
+import psycopg.conninfo
 import pytest
 
 from tests.cli.command import Command
 from tests.cli.shapes import SHAPES
+from tests.fix_postgres import Cluster
 from tests.jobs_support import only, over, record, state_of
 from vault.model.jobs import JobKind
 
@@ -236,3 +238,17 @@ def test_missing_command_is_told_before_anything_is_saved(project: Command, tmp_
     assert done.code == 2
     assert "cannot run" in done.err
     assert snapshots(project) == []
+
+
+@pytest.mark.postgres
+def test_a_snapshot_of_another_database_than_is_configured_is_none_before_a_command(
+    project: Command, pg15: Cluster
+) -> None:
+    """libpq's variables name one, so that a mistyped source had a snapshot, of that."""
+    named = psycopg.conninfo.conninfo_to_dict(pg15.dsn("postgres"))
+    keys = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "dbname": "PGDATABASE", "password": "PGPASSWORD"}
+    variables = {keys[key]: str(value) for key, value in named.items() if key in keys}
+    done = project("run", "--before", "--source", "zzz", "--", "touch", "ran", **variables)
+    assert (done.code, snapshots(project)) == (2, [])
+    assert "no source zzz is configured, so touch is not run" in done.err
+    assert not (project.home / "ran").exists()

@@ -64,7 +64,7 @@ def run(
     environment = process_environment()
     passed.require(words, environment)
     refuse_wrong(asked)
-    _refuse_unless_misconfigured(invocation, asked)
+    _refuse_unless_misconfigured(invocation, asked, before=words[0] if before else "")
     if before:
         taken = _save(invocation, asked, words[0])
         # What looks like a ruin is saved, and so is the good one before it.
@@ -83,12 +83,23 @@ def run(
     return code
 
 
-def _refuse_unless_misconfigured(invocation: Invocation, asked: BackupOptions) -> None:
-    """Before the command runs. What is wrong with the configuration is told where it is needed: a command may mend it. Raises  UsageError"""
+def _refuse_unless_misconfigured(invocation: Invocation, asked: BackupOptions, *, before: str) -> None:
+    """Before the command runs. What is wrong with the configuration is told where it is needed: a command may mend it.
+
+    before  the command that a snapshot has to be there for; one of another database than is configured would be none for it
+    Raises  UsageError
+    """
     try:
-        plan_backup(invocation.settings(), asked)
+        settings = invocation.settings()
+        plan = plan_backup(settings, asked)
     except Misconfigured:
         return
+    if before and plan.warnings:
+        raise UsageError(
+            f"no source {settings.source} is configured, so {before} is not run",
+            why=f"the configuration has: {', '.join(sorted(settings.sources))}; a snapshot of something else would not help",
+            hint="name one of these with --source, or the database with -d",
+        )
 
 
 def _save(invocation: Invocation, asked: BackupOptions, word: str) -> Taken:
