@@ -1,4 +1,4 @@
-"""`pgvault sql` and `table` where a snapshot, or the throwaway server, has less than what is asked for: a full answer or none."""
+"""`pgvault sql`, `table` and `verify --against` where a snapshot, or the throwaway server, has less than what is asked for: a full answer or none."""
 
 from __future__ import annotations
 
@@ -39,16 +39,21 @@ INSERT INTO public.log VALUES (1);
 
 
 @pytest.fixture(scope="module")
-def saved(tmp_path_factory: pytest.TempPathFactory, pg15: Cluster) -> Iterator[Command]:
-    command = Command(home=tmp_path_factory.mktemp("sql"))
+def source(pg15: Cluster) -> Iterator[str]:
     database = pg15.createdb()
     with pg15.connect(database) as connection:
         connection.execute(SCHEMA.encode())
-    assert command("init", "--no-recovery-kit").code == 0
-    done = command("backup", "-d", pg15.dsn(database), "--exclude-table-data", "public.log")
-    assert done.code == 3, done.err  # the foreign table
-    yield command
+    yield pg15.dsn(database)
     pg15.dropdb(database)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory, source: str) -> Command:
+    command = Command(home=tmp_path_factory.mktemp("sql"))
+    assert command("init", "--no-recovery-kit").code == 0
+    done = command("backup", "-d", source, "--exclude-table-data", "public.log")
+    assert done.code == 3, done.err  # the foreign table
+    return command
 
 
 @pytest.mark.parametrize("asked", ["counted", "over_it"])
@@ -89,3 +94,10 @@ def test_what_has_no_rows_of_its_own_is_not_called_missing(saved: Command, name:
         done = saved(*words)
         assert (done.code, done.out) == (2, "")
         assert all(part in done.err for part in said), done.err
+
+
+def test_a_table_without_its_rows_is_not_compared_with_the_live_one(saved: Command, source: str) -> None:
+    done = saved("verify", "latest", "--against", "-d", source)
+    assert done.code == 3, done.out + done.err
+    told = [line for line in done.out.splitlines() if line.startswith("not compared: ")]
+    assert told == ["not compared: table public.log: its rows are not in the snapshot"]

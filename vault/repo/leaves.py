@@ -32,6 +32,13 @@ def uncaptured(snapshot: Snapshot, table: TableName) -> list[TableName]:
     return sorted(below - _partitioned(snapshot, below))
 
 
+def without_rows(snapshot: Snapshot) -> list[TableName]:
+    """Every table that it defines and whose rows it does not have, by name; a partitioned one has none of its own."""
+    stored = {item.name for item in snapshot.tables()}
+    defined = {item.identity.relation for item in snapshot.entry_items() if item.identity.desc == "TABLE"}
+    return sorted(defined - stored - _partitioned(snapshot, defined - stored))
+
+
 def _partitioned(snapshot: Snapshot, tables: set[TableName]) -> set[TableName]:
     """Those that have no rows of their own, and no partitions yet."""
     items = [

@@ -18,6 +18,7 @@ from vault.ops.compare.facts import ComparedLargeObject, Difference
 from vault.ops.compare.row_digests import RowsDigest
 from vault.ops.project.backup_selection import narrowed
 from vault.ports import Capture, Progress, RowReader, SourceTable
+from vault.repo.leaves import without_rows
 from vault.repo.snapshot import Snapshot
 from vault.sql.names import qualified
 
@@ -157,6 +158,8 @@ def _tables(snapshot: Snapshot, live: Capture, *, key: bytes, progress: Progress
             why = "" if same else next(text for _, text in row_digests.differing({group: then}, {group: now}))
             state = TableState.EQUAL if same else TableState.DIFFERENT
             yield ComparedTable(name=group, state=state, rows=rows, rows_now=now.rows, why=why)
+    for name in without_rows(snapshot):
+        yield ComparedTable(name=name, state=TableState.NOT_COMPARED, rows=0, why="its rows are not in the snapshot")
 
 
 def _later_leaves(
