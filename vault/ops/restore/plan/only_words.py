@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -62,7 +63,7 @@ def read_words(words: Sequence[str], contents: Contents) -> Wanted:
 
 
 def _unknown(word: str, contents: Contents, schemas: Iterable[str]) -> NotThere:
-    """A word without a schema is compared with names without theirs: what all have makes nothing alike. What is proposed is read back as typed."""
+    """A word without a schema is compared with names without theirs: what all have makes nothing alike. What is proposed can be typed in a shell."""
     named = (one.identity.names for one in contents.entries if one.identity.desc in _NAMED)
     names = [
         *(table.name for table in contents.tables),
@@ -74,7 +75,7 @@ def _unknown(word: str, contents: Contents, schemas: Iterable[str]) -> NotThere:
         shown = {name.name: show_name(name) for name in reversed(names)}
     written = {component: component for component in COMPONENTS} | {one: show_part(one) for one in schemas}
     meant = (shown | written).get(nearest(word, [*written, *shown]) or "") if word not in shown else shown[word]
-    hint = f"did you mean {one_line(meant)}?" if meant else f"components are: {' '.join(COMPONENTS)}"
+    hint = f"did you mean {shlex.quote(one_line(meant))}?" if meant else f"components are: {' '.join(COMPONENTS)}"
     return NotThere(f"--only {one_line(word)}: no such component, schema, table or object in the snapshot", hint=hint)
 
 
