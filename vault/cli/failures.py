@@ -11,6 +11,7 @@ from vault.errors import IntegrityError, VaultError
 
 _NO_THREAD: Final = "can't start new thread"
 """What Python says where there is no memory for the stack of one."""
+_LOOK: Final = "run: pgvault check --read-data; it names all that is damaged, and what mends it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,7 @@ def told(error: BaseException) -> Told:
             exit_code=exit_code_of(type(error)),
             message=redacted(_with_file(error)),
             why=redacted(error.why),
-            fix=redacted(error.hint),
+            fix=redacted(error.hint or (_LOOK if isinstance(error, IntegrityError) else "")),
         )
     if isinstance(error, KeyboardInterrupt):
         return Told(code="INTERRUPTED", exit_code=ExitCode.INTERRUPTED, message="interrupted")

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from vault.app.conninfo import redacted
 from vault.cli import about
+from vault.cli.failures import told
 from vault.errors import IntegrityError, VaultError
 from vault.ids import SnapshotId
 from vault.model import Counts, Ledger, Manifest, Pin, SlotInfo
@@ -137,8 +137,8 @@ def _rollback(rollback: Rollback) -> Json:
 
 def error(error: VaultError, exit_code: int) -> Json:
     """As the last line of a command that failed."""
-    texts = {"message": error.message, "why": error.why, "fix": error.hint}
-    parts = {"code": error.code, **{name: redacted(text) for name, text in texts.items()}}
+    why = told(error)
+    parts = {"code": why.code, "message": why.message, "why": why.why, "fix": why.fix}
     return {"type": "error", **parts, "exit_code": int(exit_code)}
 
 

@@ -27,4 +27,5 @@ def unseal(key: bytes, *, nonce: bytes, sealed: bytes | memoryview, aad: bytes) 
     try:
         return AESGCM(key).decrypt(nonce, sealed, aad)
     except InvalidTag as error:
-        raise AuthenticationFailed("sealed bytes do not match their tag") from error
+        why = "they were changed, or damaged where they are stored"
+        raise AuthenticationFailed("sealed bytes do not match their tag", why=why) from error

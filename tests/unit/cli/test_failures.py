@@ -5,7 +5,7 @@ from __future__ import annotations
 from vault.cli import jsonout
 from vault.cli.exit_codes import ExitCode
 from vault.cli.failures import told
-from vault.errors import VaultError
+from vault.errors import AuthenticationFailed, VaultError
 
 SECRET = "hunter2-in-a-url"
 URL = f"postgresql://ada:{SECRET}@db/app"
@@ -19,3 +19,10 @@ def test_no_part_of_an_error_holds_a_password() -> None:
     line = jsonout.error(error, ExitCode.FAILED)
     assert SECRET not in repr(line)
     assert (line["message"], line["why"], line["fix"]) == (why.message, why.why, why.fix)
+
+
+def test_damage_without_a_word_of_its_own_leads_to_a_check() -> None:
+    why = told(AuthenticationFailed("sealed bytes do not match their tag", file="packs/ab"))
+    assert "pgvault check" in why.fix
+    assert told(AuthenticationFailed("the configuration does not open", hint="use the kit")).fix == "use the kit"
+    assert not told(VaultError("no such thing")).fix
