@@ -33,6 +33,7 @@ CREATE TABLE events_3 PARTITION OF events FOR VALUES FROM ('2026-03-01') TO ('20
 INSERT INTO events SELECT n, date '2026-01-01' + n % 90 FROM generate_series(1, 900) n;
 CREATE FUNCTION twice(int) RETURNS int LANGUAGE sql AS 'SELECT 2 * $1';
 CREATE FUNCTION twice(text) RETURNS text LANGUAGE sql AS 'SELECT $1 || $1';
+CREATE TYPE span AS RANGE (subtype = int4);
 CREATE VIEW recent AS SELECT 1 AS one;
 CREATE FUNCTION touched() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';
 CREATE TRIGGER touch BEFORE UPDATE ON notes FOR EACH ROW EXECUTE FUNCTION touched();
@@ -142,7 +143,7 @@ def test_what_people_do_every_day_is_no_ruin(made: Project) -> None:
         "ALTER FUNCTION covered() SET SCHEMA shop",
         "ALTER SCHEMA api RENAME TO rest",
         "ALTER FUNCTION shop.covered() SET SCHEMA public; ALTER FUNCTION covered() RENAME TO hidden",
-        "DROP FUNCTION hidden(); CREATE FUNCTION hidden(int) RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "DROP TYPE span; DROP FUNCTION hidden(); CREATE FUNCTION hidden(int) RETURNS int LANGUAGE sql AS 'SELECT 1'",
         "CREATE OR REPLACE VIEW latest AS SELECT 2 AS one",
         "GRANT INSERT ON notes TO PUBLIC",
         "ALTER POLICY mine ON notes USING (owner = 'x')",

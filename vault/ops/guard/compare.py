@@ -288,14 +288,11 @@ def _lets_all(policy: str) -> set[str]:
 
 
 def _routines(before: DatabaseFacts, after: DatabaseFacts, *, left_out: AbstractSet[str]) -> Iterator[Finding]:
+    """Of those that have a definition: what comes with a range type by itself goes with it."""
     moved = {name for _, name in after.functions - before.functions}
     texts = frozenset[str]().union(*after.routines.values())
-    for schema, name in sorted(before.functions - after.functions):
-        if (
-            schema not in left_out
-            and name not in moved
-            and not before.routines.get((schema, name), frozenset()) & texts
-        ):
+    for schema, name in sorted((before.functions - after.functions) & before.routines.keys()):
+        if schema not in left_out and name not in moved and not before.routines[schema, name] & texts:
             subject = show_name(TableName(schema=schema, name=name))
             yield finding(codes.FUNCTION_GONE, subject, "no function or procedure has its name or its text any more")
 

@@ -325,8 +325,9 @@ def test_a_role_with_new_powers() -> None:
 
 
 def test_a_function_that_is_gone() -> None:
-    functions = frozenset({("public", "f"), ("auth", "uid")})
-    assert found(facts(functions=functions), facts()) == [(codes.FUNCTION_GONE, "public.f")]
+    functions = frozenset({("public", "f"), ("auth", "uid"), ("public", "constructor")})
+    routines = {("public", "f"): frozenset({"its text"}), ("auth", "uid"): frozenset({"the platform's"})}
+    assert found(facts(functions=functions, routines=routines), facts()) == [(codes.FUNCTION_GONE, "public.f")]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from vault.ops.guard.facts import Facts
 def test_what_was_in_a_dropped_schema_of_which_a_table_lives_on_is_told_by_itself() -> None:
     had: dict[str, object] = {
         "functions": frozenset({("shop", "f"), ("shop", "g")}),
+        "routines": {("shop", "f"): frozenset({"of f"}), ("shop", "g"): frozenset({"of g"})},
         "views": {name("shop.v"): " SELECT 1"},
     }
     then = facts(tables({"shop__t": 7}, shop__t=100, x=1), schemas=frozenset({"shop"}), **had)
