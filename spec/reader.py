@@ -76,6 +76,7 @@ PATH_BYTES_MAX = 64 << 10
 STAMP_BYTES_MAX = 16 << 10
 DELTA_DEPTH_MAX = 64
 DELTA_BASE_BYTES_MIN = 8
+EMPTY_FRAME_BYTES_MAX = 64
 TRAILER_ORDINAL = 2**32 - 1
 TAG_BYTES = 16
 ZEROS = bytes(32)
@@ -402,7 +403,7 @@ def decompress(frame: bytes, plain_length: int | None, bytes_max: int, base: byt
         if claimed:
             plain = decompressor.decompress(frame, max_output_size=claimed, allow_extra_data=False)  # [OBJ-4]
         else:  # the one-shot call looks at nothing behind a frame that claims to be empty
-            need(len(frame) <= 64, "empty frame is too long")
+            need(len(frame) <= EMPTY_FRAME_BYTES_MAX, "empty frame is too long")
             piece = decompressor.decompressobj()
             plain = piece.decompress(frame)
             need(piece.eof and not piece.unused_data, "not exactly one frame")

@@ -21,6 +21,8 @@ DELTA_DEPTH_MAX: Final = 64
 """Reading a chain costs 0.055 ms per MiB and step."""
 DELTA_BASE_BYTES_MIN: Final = 8
 """Shorter prefixes are not taken by every zstd library, and gain nothing."""
+EMPTY_FRAME_BYTES_MAX: Final = 64
+"""Of a zstd frame without content, which may hold any number of empty blocks; nobody writes more than one."""
 ZSTD_LEVEL: Final = 3
 """Files, definitions, and every delta: level 1 cannot index a delta's prefix."""
 ZSTD_LEVEL_ROWS: Final = 1

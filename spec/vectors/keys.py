@@ -180,6 +180,8 @@ def kit() -> list[Vector]:
     c.ok("plain", "KEY-6", "five lines", opened, data=text(good))
     c.ok("comments", "KEY-6", "lines for people before, between and after", opened,
          data=text(["# keep this", *good[:2], "# \u00e4", *good[2:], "#"]))  # fmt: skip
+    c.ok("empty_lines", "KEY-6", "lines of nothing before, between and after", opened,
+         data=text(["", *good[:3], "", "", *good[3:], ""]))  # fmt: skip
     kit_in_pieces(c, good, opened)
     other = base64.b64encode(write.slot(fixed("kit secret").hex(), repository=fixed("other", 16))).decode()
     c.refuse("checksum_wrong", "KEY-6", "malformed", "last digit of the secret mistyped",

@@ -8,12 +8,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 from vault.errors import UsageError
 
 LOCAL_HOSTS: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
 SECRET_KEYS: Final = frozenset({"password", "sslpassword", "oauth_client_secret"})
+_URL: Final = re.compile(
+    r"postgres(?:ql)?://(?:(?P<user>[^:@/]*)(?::(?P<password>[^@/]*))?@)?(?P<host>[^/?]*)(?:/(?P<name>[^?]*))?(?:\?(?P<query>.*))?",
+    re.DOTALL,
+)
+"""As libpq divides it, which other URLs are not: a password may have brackets, `?` and `#`, and nothing of it is refused."""
 _PAIR: Final = re.compile(r"\s*([^\s=]+)\s*=\s*('(?:[^'\\]|\\.)*'|(?:[^\s\\]|\\.)*)", re.DOTALL)
 _USERINFO: Final = re.compile(r"(://[^/\s:@]*):[^/\s]*@")
 _QUERY: Final = re.compile(r"([?&])([^=&\s]+)=[^&\s]*")
@@ -54,12 +59,10 @@ def refuse_unusable(database: str, *, command: str) -> None:
 
 def settings_of(text: str) -> list[tuple[str, str]]:
     """Keyword and value of each part of a URL or of `key=value ...`; a bare word is the database's name."""
-    if "://" in text:
-        parts = urlsplit(text)
-        user, _, host = parts.netloc.rpartition("@")
-        name, _, password = user.partition(":")
-        parameters = [("user", unquote(name)), ("password", unquote(password)), ("host", host)]
-        return [*parameters, ("dbname", unquote(parts.path[1:])), *parse_qsl(parts.query, keep_blank_values=True)]
+    if (found := _URL.match(text)) is not None:
+        user, password, host, name = (unquote(found[part] or "") for part in ("user", "password", "host", "name"))
+        parameters = [("user", user), ("password", password), ("host", host), ("dbname", name)]
+        return [*parameters, *parse_qsl(found["query"] or "", keep_blank_values=True)]
     if "=" in text:
         return [(match[1], _unquoted(match[2])) for match in _PAIR.finditer(text)]
     return [("dbname", text)]

@@ -73,7 +73,10 @@ def _place(location: str | None) -> Place:
     if not separator:
         return Place(path=local_path(location, "the repository"))
     if scheme == "file":
-        parts = urlsplit(location)
+        try:
+            parts = urlsplit(location)
+        except ValueError as error:
+            raise UsageError("a file:// URL names a local path", hint="file:///path/to/repository") from error
         if parts.netloc not in ("", "localhost") or not parts.path:
             raise UsageError("a file:// URL names a local path", hint="file:///path/to/repository")
         return Place(path=Path(unquote(parts.path)))

@@ -22,7 +22,7 @@ from weakref import finalize
 from vault.bucket.credentials import Access
 from vault.bucket.errors import tell_origin, translate
 from vault.bucket.signature import quoted_path, quoted_query, sign
-from vault.errors import AlreadyExists, StoreError, Unavailable, VaultError
+from vault.errors import AlreadyExists, StoreError, Unavailable, UsageError, VaultError
 
 CONNECT_S: Final = 10
 IDLE_S: Final = 60
@@ -240,8 +240,13 @@ def _proxy(environment: Mapping[str, str], authority: str) -> tuple[str, int] | 
     without = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
     if not named or proxy_bypass_environment(authority, {"no": without}):
         return None
-    parts = urlsplit(named if "://" in named else f"http://{named}")
-    return parts.hostname or "", parts.port or 8080
+    try:
+        parts = urlsplit(named if "://" in named else f"http://{named}")
+        return parts.hostname or "", parts.port or 8080
+    except ValueError as error:
+        raise UsageError(
+            "https_proxy is no URL", why="it is set in the environment", hint="http://HOST:PORT"
+        ) from error
 
 
 def _why(error: BaseException) -> str:

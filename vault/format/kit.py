@@ -56,14 +56,14 @@ def encode_kit(repository: RepositoryId, secret: bytes, slot: bytes, *, comments
 
 
 def decode_kit(text: str) -> Kit:
-    """Read a kit; the last line end may be missing.
+    """Read a kit; the last line end may be missing, and lines may be empty.
 
     Raises  Unsupported: a newer kit; LimitExceeded: too long; Malformed: damaged or not a kit;
             AuthenticationFailed: the slot belongs to another repository
     """
     if len(text) > _TEXT_CHARACTERS_MAX:
         raise LimitExceeded("recovery kit: the text is too long")
-    lines = _joined(line for line in text.removesuffix("\n").split("\n") if not line.startswith("#"))
+    lines = _joined(line for line in text.split("\n") if line and not line.startswith("#"))
     title, _, version = lines[0].partition(" ") if lines else ("", "", "")
     if title != _TITLE:
         raise Malformed("recovery kit: not a recovery kit", hint=_HINT)

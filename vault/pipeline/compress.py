@@ -16,7 +16,14 @@ else:
     from backports import zstd
 
 from vault.errors import LimitExceeded, Malformed, Unsupported
-from vault.limits import CHUNK_BYTES_MAX, DELTA_BASE_BYTES_MIN, DELTA_WINDOW_LOG, META_BYTES_MAX, ZSTD_LEVEL
+from vault.limits import (
+    CHUNK_BYTES_MAX,
+    DELTA_BASE_BYTES_MIN,
+    DELTA_WINDOW_LOG,
+    EMPTY_FRAME_BYTES_MAX,
+    META_BYTES_MAX,
+    ZSTD_LEVEL,
+)
 from vault.model import Codec
 
 _MAGIC: Final = b"\x28\xb5\x2f\xfd"
@@ -114,6 +121,8 @@ def _check_frame(stored: bytes, plain_length: int) -> None:
         raise Malformed("zstd frame without content size")
     if header.content_size != plain_length:
         raise Malformed("zstd frame claims another length than its record")
+    if not header.content_size and len(stored) > EMPTY_FRAME_BYTES_MAX:
+        raise Malformed("zstd frame without content is too long")
     if header.content_size > META_BYTES_MAX or header.window_size > META_BYTES_MAX:
         raise LimitExceeded("zstd frame claims more than an object may hold")
     if header.dictionary_id or header.checksum:

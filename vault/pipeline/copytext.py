@@ -251,7 +251,8 @@ def _json_encoder(column: Column) -> Callable[[bytes], bytes]:
 
 
 def _json_number(field: bytes) -> bytes:
-    return field if _NUMBER.fullmatch(field) else b'"' + field + b'"'
+    """A type of numbers says nothing of what its rows hold in a repository that somebody else wrote."""
+    return field if _NUMBER.fullmatch(field) else _json_string(field)
 
 
 def _json_native(field: bytes) -> bytes:
@@ -301,7 +302,7 @@ def _sql(blocks: Iterable[bytes], table: TableName, columns: Sequence[Column], a
 
 
 def _sql_number(field: bytes) -> bytes:
-    return field if _NUMBER.fullmatch(field) else b"'" + field + b"'"
+    return field if _NUMBER.fullmatch(field) else _sql_text(field)
 
 
 def _sql_text(field: bytes) -> bytes:

@@ -76,7 +76,6 @@ def test_secret_does_not_show_in_repr() -> None:
         ("no version", resigned(TEXT.replace("kit 1", "kit")), Malformed),
         ("line missing", TEXT.replace("secret " + "fe" * 32 + "\n", ""), Malformed),
         ("line twice", TEXT.replace("secret", "secret 00\nsecret"), Malformed),
-        ("blank line", TEXT + "\n", Malformed),
         ("CRLF", TEXT.replace("\n", "\r\n"), Malformed),
         ("repository is short", resigned(TEXT.replace("repository 00", "repository ")), Malformed),
         ("repository of another slot", resigned(TEXT.replace("repository 00", "repository 01")), AuthenticationFailed),

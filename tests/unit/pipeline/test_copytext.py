@@ -263,3 +263,15 @@ def test_records_are_values_by_the_names_of_columns() -> None:
     columns = [Column(name=name, type="text", attnum=at) for at, name in enumerate("ab", 1)]
     found = list(copytext.records([b"1\t\\N\n\\t\t\n", b"x\ty\n"], columns))
     assert found == [{"a": "1", "b": None}, {"a": "\t", "b": ""}, {"a": "x", "b": "y"}]
+
+
+def test_what_is_no_number_in_a_column_of_numbers_is_a_text() -> None:
+    """In a repository that somebody else wrote a type says nothing of the rows."""
+    columns = [Column(name="n", type="integer", attnum=1)]
+    rows = b"7\n1'); DROP TABLE t; --\na\\!\\\\\"b\nNaN\n"
+    lines = b"".join(copytext.render("jsonl", [rows], NAME, columns)).splitlines()
+    assert [json.loads(line)["n"] for line in lines] == [7, "1'); DROP TABLE t; --", 'a!\\"b', "NaN"]
+    sql = b"".join(copytext.render("sql", [rows], NAME, columns)).decode()
+    assert "(7)" in sql
+    assert "('1''); DROP TABLE t; --')" in sql
+    assert "(E'a!\\\\\"b')" in sql
