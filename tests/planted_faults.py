@@ -173,14 +173,20 @@ FAULTS: Final = (
     _of_plan(
         "exchange",
         "would lose what may not be created again",
-        "if at in decisions and decisions[at].action is Action.SKIP:",
+        "if at in decisions and decisions[at].action is Action.SKIP and _is_there(situation, at):",
         "if at < 0:",
     ),
     _of_plan(
         "exchange",
         "what stays away is created with what is exchanged, and fails it",
-        "if at in gone or _stays_away(situation, decisions, at):",
+        "if at in gone or _stays_away(situation, decisions, at, gone):",
         "if at in gone:",
+    ),
+    _of_plan(
+        "exchange",
+        "row security stays away from a table that is made anew, because the old one was another's",
+        "at in situation.picked.left or situation.graph.home(at) not in gone",
+        "at in situation.picked.left or situation.graph.home(at) not in ()",
     ),
     _of_plan(
         "exchange",

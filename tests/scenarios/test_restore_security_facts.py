@@ -167,3 +167,24 @@ def test_the_file_of_policies_holds_all_that_makes_them(project: Project) -> Non
         assert project.differs(name) == set()
     finally:
         project.cluster.dropdb(name)
+
+
+def test_a_table_of_another_that_the_owner_of_its_schema_replaces_is_guarded_as_recorded(postgres: Cluster) -> None:
+    """Dropping it is the schema owner's right, though its parts could not be added to it as it was."""
+    source, target = postgres.createdb(), postgres.createdb()
+    with postgres.connect() as connection:
+        connection.execute("create role sec_keeper login; create role sec_former")
+    with postgres.connect(source) as connection:
+        connection.execute(
+            "create schema kept authorization sec_keeper; set role sec_keeper;"
+            " create table kept.t (a int primary key, o name); insert into kept.t values (1, 'x');"
+            " alter table kept.t enable row level security; create policy p on kept.t using (o = current_user)"
+        )
+    with postgres.connect(target) as connection:
+        connection.execute(
+            "create schema kept authorization sec_keeper; create table kept.t (a int, other name);"
+            " alter table kept.t owner to sec_former; grant all on kept.t to sec_keeper"
+        )
+    dsn = postgres.dsn(target).replace("user=postgres", "user=sec_keeper")
+    assert restored(snapshot_of(postgres.dsn(source)), dsn, "kept", replace=True).failed == {}
+    assert differences(postgres.dsn(source), postgres.dsn(target)) == []

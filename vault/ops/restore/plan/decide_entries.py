@@ -170,7 +170,7 @@ def rows_into(
             why = _unfit(situation, item)
         else:
             why = mode if isinstance(mode, str) else ""
-        if item.name == supabase.JOBS_TABLE and item.name in situation.present.read_only:
+        if why and item.name == supabase.JOBS_TABLE and item.name in situation.present.read_only:
             mode, why = RowMode.JOBS, ""
         emptied = mode is RowMode.MEMBER and item.name in brought  # of what the extension puts there
         if not (rows_of(item) or mode is RowMode.EXACT or emptied):

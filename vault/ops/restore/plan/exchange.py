@@ -15,6 +15,7 @@ from vault.ops.restore.plan.decision import Action, Decision, Exchange, Situatio
 from vault.ops.restore.plan.graph import RELATIONS
 from vault.ops.restore.plan.in_place import REPLACED, keeps_its_shape
 from vault.sql import statements
+from vault.sql.addresses import may_belong_to
 from vault.sql.names import forms, qualified
 
 IN_PLACE: Final = frozenset(
@@ -69,7 +70,7 @@ def _gone_with(situation: Situation, decisions: dict[int, Decision], seed: int) 
     waiting = [seed]
     while waiting:
         at = waiting.pop()
-        if at in gone or _stays_away(situation, decisions, at):
+        if at in gone or _stays_away(situation, decisions, at, gone):
             continue
         gone.add(at)
         around = [*situation.graph.parts(at), *situation.graph.about(at)]
@@ -80,9 +81,15 @@ def _gone_with(situation: Situation, decisions: dict[int, Decision], seed: int) 
     return gone
 
 
-def _stays_away(situation: Situation, decisions: dict[int, Decision], at: int) -> bool:
-    """What is missing and could not be created, or misses its other side: in the exchange it would fail with all the rest."""
-    return at in decisions and decisions[at].action is Action.SKIP and not _is_there(situation, at)
+def _stays_away(situation: Situation, decisions: dict[int, Decision], at: int, gone: set[int]) -> bool:
+    """What is missing and misses its other side, or could not be created: in the exchange it would fail with all the rest.
+
+    What may not be added to a table that is another's may be to the one that is created in its place, which is in `gone` before
+    its parts.
+    """
+    if at not in decisions or decisions[at].action is not Action.SKIP or _is_there(situation, at):
+        return False
+    return at in situation.picked.left or situation.graph.home(at) not in gone
 
 
 def _is_held(situation: Situation, decisions: dict[int, Decision], at: int) -> bool:
@@ -130,7 +137,7 @@ def _obstacle(situation: Situation, decisions: dict[int, Decision], group: set[i
     """Why the group may not be exchanged; empty if it may."""
     for at in sorted(group):
         identity = situation.contents.items[at].identity
-        if at in decisions and decisions[at].action is Action.SKIP:
+        if at in decisions and decisions[at].action is Action.SKIP and _is_there(situation, at):
             return f"differs on the target; {situation.contents.items[at].entry.label} could not be created again"
         if identity.desc == "TABLE":
             name = identity.relation
@@ -169,11 +176,13 @@ def _drops(situation: Situation, group: set[int]) -> Iterator[str]:
 
 
 def _beside(situation: Situation, group: set[int]) -> Iterator[str]:
-    """What hangs on dropped relations of the target and is not in the snapshot, in words."""
-    going = (situation.contents.items[at].identity for at in group)
+    """What hangs on what is dropped of the target and is not in the snapshot, in words."""
+    going = [identity for at in group if not (identity := situation.contents.items[at].identity).sub]
     relations = {identity.names for identity in going if identity.desc in RELATIONS}
+    objects = {identity.address for identity in going}
     known = {item.identity for item in situation.contents.items}
     for identity, entry in situation.present.entries.items():
         home = situation.present.homes.get(identity, identity.names[:2])
-        if home in relations and identity not in known and identity.desc not in ("ACL", "COMMENT"):
+        hangs = home in relations or not objects.isdisjoint(may_belong_to(identity.address))
+        if hangs and identity not in known and identity.desc not in ("ACL", "COMMENT"):
             yield entry.label

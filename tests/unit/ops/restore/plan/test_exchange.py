@@ -145,6 +145,24 @@ def test_what_the_snapshot_lacks_and_hangs_on_it_is_named() -> None:
     assert alone.exchanges[0].exchange.beside == (), "its table stays, and what hangs on that"
 
 
+def test_what_the_snapshot_lacks_of_what_is_no_relation_is_named() -> None:
+    """Of a domain and of the sequence of a table; one that another routine of the name has stays."""
+    parts = [part("DOMAIN s.d", kind="type"), part("FUNCTION s.d", args=("integer",)), *PARTS[:5]]
+    foreign = [
+        part("CHECK CONSTRAINT s.d", kind="domain constraint", args=("later",), tag="d later"),
+        part("SECURITY LABEL s.d", kind="type", tag="TYPE d"),
+        part("SECURITY LABEL s.d", kind="function", args=("text",), tag="FUNCTION d(text)"),
+        part("SECURITY LABEL s.t_id_seq", kind="sequence", tag="SEQUENCE t_id_seq"),
+    ]
+    shop = snapshot(*parts, catalog=CATALOG, tables=(rows("s.t"),))
+    now = there(*changed(parts, "DOMAIN s.d", "TABLE s.t"), *foreign)
+    made = planned(shop, now, wanted=only("s.*", "s.t", "schema", "data"), replace=True)
+    assert [one.exchange.beside for one in made.exchanges] == [
+        ("CHECK CONSTRAINT d later", "SECURITY LABEL TYPE d"),
+        ("SECURITY LABEL SEQUENCE t_id_seq",),
+    ]
+
+
 def test_what_was_not_asked_for_and_is_missing_does_not_come_with_it() -> None:
     made = replaced("TABLE s.t", present=but(PARTS, "COMMENT s.v"), wanted="s.t s.child")
     found = labels(made, made.exchanges[0].exchange.entries)
@@ -317,6 +335,28 @@ def test_what_stays_away_is_not_created_with_a_table_that_is_exchanged() -> None
     assert [labels(made, one.exchange.entries) for one in made.exchanges] == [["TYPE s.kind", "TABLE s.t"]]
     assert (decided(made)["FK CONSTRAINT s.t.fk"], decided(made)["INDEX s.i"]) == ("skip!", "skip!")
     assert {name for name, _ in made.refused} >= {"FK CONSTRAINT t fk", "INDEX i"}
+
+
+@pytest.mark.spec("SEL-3")
+@pytest.mark.parametrize(("first", "own"), [("TABLE s.t", slice(1, 6)), ("TYPE s.kind", slice(6))])
+def test_what_the_role_may_not_add_to_a_table_comes_with_one_that_is_made_anew(first: str, own: slice) -> None:
+    """A schema's owner may drop another's table, and without its row security the new one is open to all."""
+    parts = [
+        part("TYPE s.kind", owner="me"),
+        part("TABLE s.t", "TYPE s.kind", owner="me"),
+        part("CONSTRAINT s.t.t_pkey", "TABLE s.t", "TYPE s.kind"),
+        part("INDEX s.t_v", "TABLE s.t", "TYPE s.kind"),
+        part("ROW SECURITY s.t", "TABLE s.t"),
+        part("POLICY s.t.own", "TABLE s.t"),
+    ]
+    present = there(*changed(changed(parts[:2], first), "TABLE s.t", owner="them"))
+    wanted = only("s.kind", "s.t")
+    kept = planned(snapshot(*parts, tables=(rows("s.t"),)), present, target=POOR, wanted=wanted)
+    assert decided(kept)["ROW SECURITY s.t"] == "skip!", "to the table as it is the role may add nothing"
+    made = planned(snapshot(*parts, tables=(rows("s.t"),)), present, target=POOR, wanted=wanted, replace=True)
+    (steps,) = made.exchanges
+    assert labels(made, steps.exchange.entries) == [one.label for one in parts[own]]
+    assert made.refused == ()
 
 
 # --- order ---------------------------------------------------------------------------------------

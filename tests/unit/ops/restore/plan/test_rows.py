@@ -247,6 +247,8 @@ def test_jobs_that_may_not_be_written_come_through_functions_and_last() -> None:
     free = planned(snapshot(*own, tables=items), there(*own), wanted=only("cron.*"))
     assert modes(free) == {"cron.job": RowMode.MERGE, "cron.other": RowMode.MERGE}
     assert (free.row_steps.tables, len(free.row_steps.late)) == ((), 2)
+    made = planned(snapshot(*own, tables=items), replace(locked, entries={}), wanted=only("cron.*"))
+    assert modes(made)["cron.job"] is RowMode.NEW, "a table of that name that is created here is no part of pg_cron"
 
 
 def test_secrets_that_may_not_be_written_say_what_to_do_instead() -> None:
