@@ -245,6 +245,28 @@ def test_what_has_no_entry_and_was_granted_on_the_target_alone(acl: Part, fact: 
         )
 
 
+@pytest.mark.spec("SEL-9")
+@pytest.mark.parametrize(
+    ("altered", "acl", "fact"),
+    [
+        (part("ROW SECURITY x.t", sub="t"), part("ACL x.t"), "table x.t"),
+        (
+            part("EXTENSION ROUTINE x.f", kind="function", sub="body"),
+            part("ACL x.f", kind="function"),
+            "function x.f()",
+        ),
+    ],
+)
+def test_what_was_altered_of_a_member_of_an_extension_stands_for_none_of_its_privileges(
+    altered: Part, acl: Part, fact: str
+) -> None:
+    """It has an entry, but none that makes it: nothing but all privileges together selects those."""
+    contents = snapshot(altered, catalog=CatalogFacts(acls=owned((fact, "boss", None))))
+    present = there(altered, acl, acls=owned((fact, "boss", ("boss=X/boss", "=X/boss", "reader=X/boss"))))
+    made = planned(contents, present, wanted=only("schema"), replace=True)
+    assert [label(one) for one in made.access.resets] == [acl.label]
+
+
 @pytest.mark.parametrize(
     "about",
     [
