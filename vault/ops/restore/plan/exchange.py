@@ -177,7 +177,7 @@ def _drops(situation: Situation, group: set[int]) -> Iterator[str]:
 
 def _beside(situation: Situation, group: set[int]) -> Iterator[str]:
     """What hangs on what is dropped of the target and is not in the snapshot, in words."""
-    going = [identity for at in group if not (identity := situation.contents.items[at].identity).sub]
+    going = [situation.contents.items[at].identity for at in group]
     relations = {identity.names for identity in going if identity.desc in RELATIONS}
     objects = {identity.address for identity in going}
     known = {item.identity for item in situation.contents.items}

@@ -57,6 +57,13 @@ def test_a_type_is_named_by_its_tag() -> None:
     assert pick(contents, only("s.mood")).explicit == {0}
 
 
+def test_a_table_with_its_schema_s_name_brings_no_publication_of_the_schema() -> None:
+    published = part("PUBLICATION TABLES IN SCHEMA s", kind="publication namespace", args=("pub",), tag="pub s")
+    contents = snapshot(part("TABLE s.s"), published)
+    assert contents.items[1].entry.namespace == "s"
+    assert pick(contents, only("s.s")).entries == {0}
+
+
 PARTS = [
     part("FUNCTION public.encrypt_key", args=("text",)),
     part("FUNCTION public.other", args=("text",)),
