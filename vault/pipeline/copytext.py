@@ -28,6 +28,8 @@ _NUMBER: Final = re.compile(rb"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _NUMBER_TYPES: Final = ("smallint", "integer", "bigint", "oid", "real", "double precision", "numeric")
 _UNQUOTED_TYPES: Final = (*_NUMBER_TYPES, "boolean", "uuid", "date", "timestamp", "time")
 _JSON_TYPES: Final = ("json", "jsonb")
+_NO_SEPARATORS: Final = bytes(byte for byte in range(256) if byte not in b"\t\n")
+"""What is neither between fields nor between rows."""
 _ROWS_PER_INSERT: Final = 100
 _FORMULA: Final = re.compile(rb"[=+\-@\t\r\n]|\xef\xbc[\x8b\x8d\x9d\xa0]")
 """What a spreadsheet takes for the beginning of a formula; the last are the full-width forms of the signs."""
@@ -97,11 +99,12 @@ def render(
 def by_columns(block: bytes, count: int) -> list[list[bytes]]:
     """Raw fields of a block of whole rows, one list a column. `count` >= 1.
 
-    Raises  Malformed: the number of fields differs
+    Raises  Malformed: a row has another number of fields
     """
-    fields = block[:-1].replace(b"\n", b"\t").split(b"\t")
-    if len(fields) != block.count(b"\n") * count:
+    separators = (b"\t" * (count - 1) + b"\n") * block.count(b"\n")
+    if not block.endswith(b"\n") or block.translate(None, _NO_SEPARATORS) != separators:
         raise Malformed("the rows of a table do not have as many fields as the table has columns")
+    fields = block[:-1].replace(b"\n", b"\t").split(b"\t")
     return [fields[at::count] for at in range(count)]
 
 

@@ -275,3 +275,16 @@ def test_what_is_no_number_in_a_column_of_numbers_is_a_text() -> None:
     assert "(7)" in sql
     assert "('1''); DROP TABLE t; --')" in sql
     assert "(E'a!\\\\\"b')" in sql
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "sql"])
+def test_a_row_that_is_short_by_what_the_next_has_too_many_is_malformed(form: str) -> None:
+    columns = [Column(name=name, type="text", attnum=at) for at, name in enumerate("abc", 1)]
+    with pytest.raises(Malformed):
+        list(copytext.render(form, [b"1\t2\n1\t2\t3\t4\n"], NAME, columns))
+
+
+@pytest.mark.parametrize("block", [b"", b"abc", b"a\nb", b"a\tb\n"])
+def test_what_is_no_block_of_whole_rows_has_no_columns(block: bytes) -> None:
+    with pytest.raises(Malformed):
+        copytext.by_columns(block, 1)
