@@ -55,6 +55,11 @@ EQUIVALENT: Final[dict[Name, str]] = {
         "",
         "50000 -> 50001",
     ): "how many places are remembered bounds memory, and changes no answer",
+    (
+        "vault/repo/state.py",
+        "resolve",
+        "here is not None and len(of_words) < len(known) -> len(of_words) < len(known)",
+    ): "where nobody says what is meant here, every snapshot is meant; it is asked so that types are known",
     ("vault/repo/dependents.py", "", "8000000 -> 8000001"): "a bound of memory alone, no multiple of anything",
     ("vault/repo/dependents.py", "", "256 -> 257"): "no byte chooses the bucket after the last",
     (

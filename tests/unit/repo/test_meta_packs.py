@@ -61,6 +61,19 @@ def test_a_larger_pack_is_read_whole_after_a_few_objects(tmp_path: Path, monkeyp
     assert recording.requests() == [*["get_range packs"] * 8, "get packs"]
 
 
+def test_what_is_longer_than_any_pack_is_never_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever an index says of its size: it would fill the memory."""
+    monkeypatch.setattr(meta_packs, "PACK_BYTES_MAX", 200)
+    store = MemoryStore()
+    longest, longer = pack(store, bytes(200)), pack(store, bytes(201))
+    recording = RecordingStore(store)
+    packs = MetaPacks(recording, None)
+    for _ in range(2):
+        assert packs.read(longer, 201, offset=200, length=1) == b"\0"
+    assert packs.read(longest, 200, offset=199, length=1) == b"\0"
+    assert recording.requests() == ["get_range packs", "get_range packs", "get packs"]
+
+
 def test_what_is_not_used_for_longest_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(meta_packs, "_KEPT_BYTES_MAX", 1000)
     monkeypatch.setattr(meta_packs, "_SAVES_BETWEEN", 1)
@@ -86,6 +99,18 @@ def test_what_was_read_lately_stays_longer_than_what_was_only_kept(
     assert {path.name for path in tmp_path.iterdir()} == {first.hex(), third.hex()}
 
 
+def test_a_pack_whose_name_is_not_its_hash_is_read_whole_once_and_then_by_objects() -> None:
+    """Some of its objects may be whole, and each that is not is told by its own seal."""
+    store = MemoryStore()
+    name = pack(store, bytes(range(200)))
+    store.files[f"packs/{name.hex()}"] = bytes(range(199)) + b"x"
+    recording = RecordingStore(store)
+    packs = MetaPacks(recording, None)
+    for _ in range(2):
+        assert packs.read(name, 200, offset=5, length=1) == b"\x05"
+    assert recording.requests() == ["get packs", "get_range packs", "get_range packs"]
+
+
 @pytest.mark.parametrize(("size", "requests"), [(MIB, ["get packs"]), (MIB + 1, ["get_range packs"])])
 def test_a_mebibyte_is_read_at_once(size: int, requests: list[str]) -> None:
     store = MemoryStore()
@@ -100,8 +125,19 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     store = MemoryStore()
     packs = MetaPacks(store, None)
     for number in range(10):
-        packs.read(pack(store, bytes([number]) * 300), 300, offset=0, length=1)
-    assert packs._held_bytes <= 1000
+        packs.read(pack(store, bytes([number]) * 250), 250, offset=0, length=1)
+    assert packs._held_bytes == 1000
+
+
+def test_the_newest_stays_in_memory_whatever_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(meta_packs, "_HELD_BYTES_MAX", 100)
+    store = MemoryStore()
+    small, large = pack(store, bytes(10)), pack(store, bytes(200))
+    recording = RecordingStore(store)
+    packs = MetaPacks(recording, None)
+    for name, size in ((small, 10), (large, 200), (large, 200), (small, 10)):
+        packs.read(name, size, offset=0, length=1)
+    assert recording.requests() == ["get packs"] * 3, "the small one made room"
 
 
 def test_check_sees_damage_of_a_pack_that_is_kept(tmp_path: Path) -> None:

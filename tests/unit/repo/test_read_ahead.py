@@ -11,6 +11,7 @@ import pytest
 
 from tests.fake_source import FakeDatabase, FakeDirectory
 from tests.faults import RecordingStore
+from tests.packs import Made, object_id, put_fragment, put_pack
 from tests.small_repository import contents, new_repository, opened_far, rows, take
 from vault.errors import IntegrityError, Malformed
 from vault.ids import ObjectId, PackId
@@ -74,6 +75,22 @@ def test_what_was_announced_and_is_damaged_is_told_as_ever(store: MemoryStore) -
         list(snapshot.rows(table))
     assert caught.value.file.startswith("packs/")
     assert caught.value.object_id
+
+
+def test_reading_ahead_goes_on_when_another_one_has_ended(store: MemoryStore) -> None:
+    repo = new_repository(store)
+    plains = [b"%d" % number * 100 for number in range(8)]
+    put_fragment(repo, [put_pack(repo, [Made(plain=plain) for plain in plains])])
+    ids = [object_id(repo, plain) for plain in plains]
+    recording = RecordingStore(store)
+    reader = opened_far(recording).indexed(None, at_opening=True).reader()
+    with reader.reading_ahead(iter(ids)):
+        with reader.reading_ahead(iter(ids)):
+            pass
+        assert [reader.get(one, ObjectType.ROW_CHUNK) for one in ids] == plains
+        assert ranges(recording) == 1
+    assert [reader.get(one, ObjectType.ROW_CHUNK) for one in ids] == plains
+    assert ranges(recording) == 1 + len(ids), "it is asked for nothing when it has ended"
 
 
 def test_who_stops_in_the_middle_leaves_nothing_behind(store: MemoryStore) -> None:

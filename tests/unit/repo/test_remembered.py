@@ -6,9 +6,9 @@ import os
 from dataclasses import replace
 
 from tests.small_repository import new_repository
-from vault.format.notes import encode_drill
+from vault.format.notes import encode_drill, encode_pin
 from vault.ids import SnapshotId
-from vault.model import DrillRecord, FileKind
+from vault.model import DrillRecord, FileKind, Pin
 from vault.repo.records import save
 from vault.repo.remembered import remembered
 from vault.store.memory import MemoryStore
@@ -37,6 +37,15 @@ class Ticking:
 
     def uptime_s(self) -> float:
         return 0.0
+
+
+def test_pins_come_oldest_first_whatever_their_names_are() -> None:
+    repo = new_repository(MemoryStore())
+    for created_ms in (5, 2, 4, 1, 3, 6):
+        pin = Pin(created_ms=created_ms, host="h", reason="", snapshot=DRILL.snapshot, source="app", sequence=1)
+        save(repo, FileKind.PIN, encode_pin(pin), entropy=lambda length: bytes([pin.created_ms]) * length)  # noqa: B023
+    ((snapshot, pins),) = remembered(repo).pins.items()
+    assert (snapshot, [pin.created_ms for pin in pins]) == (DRILL.snapshot, [1, 2, 3, 4, 5, 6])
 
 
 def test_drills_come_in_the_stores_order_whatever_the_clock_of_their_writer_said() -> None:

@@ -107,6 +107,12 @@ def test_a_word_means_a_snapshot_of_here_and_an_id_any(store: MemoryStore, ids: 
         "if another source is meant, add it: --source shop",
     )
     assert refused(repo, NotThere, "latest~2", here=meaning("shop"))[1].startswith("shop is meant here, and has 2;")
+    assert refused(repo, NotThere, "latest", here=lambda _: ["mine"])[:2] == (
+        "no snapshot latest of source mine",
+        "mine is meant here, and has 0; the repository has those of: blog, shop",
+    )
+    told = refused(repo, NotThere, "latest~3", here=meaning("shop", "blog"))
+    assert told[1:] == ("the repository has 3", "the oldest is latest~2; they are listed by: pgvault snapshots")
 
 
 def test_a_time_of_several_sources_is_refused_where_it_must_be_certain(

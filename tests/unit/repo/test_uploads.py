@@ -224,6 +224,22 @@ def test_spools_of_the_dead_are_removed_and_those_of_the_living_stay(tmp_path: P
     alive.close()
 
 
+def test_what_cannot_be_swept_is_in_nobody_s_way(tmp_path: Path) -> None:
+    """As a directory of another user: a link to one is never removed as one."""
+    elsewhere, above = tmp_path / "elsewhere", tmp_path / "spool"
+    for directory in (elsewhere, above):
+        directory.mkdir()
+    (elsewhere / "file").write_bytes(b"x")
+    (above / "link").symlink_to(elsewhere)
+    made = spool.opened(above, os.urandom)
+    assert made is not None
+    kept = made.put(b"kept")
+    assert kept is not None
+    assert kept.read_bytes() == b"kept"
+    made.close()
+    assert (elsewhere / "file").read_bytes() == b"x"
+
+
 def test_without_a_place_for_a_spool_there_is_none(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     assert spool.opened(tmp_path / "file" / "spool", os.urandom) is None
@@ -249,6 +265,23 @@ def test_no_more_go_at_a_time_than_the_line_carries() -> None:
     seen = rates(lambda limit: min(limit, 3) * MIB, 60)
     assert max(seen) <= 4
     assert sum(limit == 3 for limit in seen) > 45
+
+
+def test_one_more_goes_at_a_time_when_as_many_as_may_have_gone(packs: Iterator[tuple[str, bytes]]) -> None:
+    store = Slow()
+    outbox = sending(store, None)
+    first = uploads._AT_ONCE_FIRST
+    store.line.set()
+    for _ in range(first):
+        outbox.post(*next(packs), lambda: None)
+    outbox.drain()
+    store.line.clear()
+    for _ in range(first + 2):
+        outbox.post(*next(packs), lambda: None)
+    outbox.cancel()  # drops what has not begun
+    store.line.set()
+    outbox.close()
+    assert len(store.files) == first + (first + 1)
 
 
 # --- in a backup ------------------------------------------------------------------------------------

@@ -13,9 +13,10 @@ from tests.faults import Fault, FaultStore, RecordingStore
 from tests.small_repository import TestClock, opened, put_manifest
 from vault.errors import Interrupted, Locked, StoreDenied, StoreError, Unavailable
 from vault.ids import SnapshotId
-from vault.model import ForgottenSnapshot, Lease, Manifest
+from vault.model import ForgottenSnapshot, Lease, Manifest, ObjectType
 from vault.ports import Clock, ObjectStore
-from vault.repo import lease
+from vault.repo import lease, sweep
+from vault.repo import writer as writer_module
 from vault.repo.records import forgotten
 from vault.repo.writer import Committed
 from vault.repo.writing import Writing, snapshot_id_of, taken, writing
@@ -159,6 +160,25 @@ def test_a_lease_that_cannot_be_removed_is_named_and_fails_nothing(
     (told,) = warned
     assert line in told
     assert told.partition(" ")[0] in below(store, "leases")
+
+
+@pytest.mark.spec("LEASE-11")
+def test_a_lease_names_packs_while_more_are_written_and_hears_that_one_goes(
+    store: MemoryStore, warned: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "_PENDING_ENTRIES_MAX", 1)  # each object fills a pack, and has a fragment
+    repo = opened(store)
+    with begun(store, warned) as under:
+        for number in range(2):
+            under.writer.put(ObjectType.FILE_CHUNK, b"%d" % number)
+            (found,) = sweep.found_leases(repo)
+            packs = sorted(under.writer.relied_on())
+            assert found.lease == replace(TERMS, packs=tuple(packs))
+            assert len(packs) == number + 1
+        sweep.publish(repo, packs[:1], now_ms=1, entropy=os.urandom)
+        with pytest.raises(Locked, match="is deleting packs"):
+            under.writer.put(ObjectType.FILE_CHUNK, b"one more")
+    assert below(store, "leases") == set()
 
 
 class Slow(TestClock):
