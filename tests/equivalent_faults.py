@@ -60,6 +60,11 @@ EQUIVALENT: Final[dict[Name, str]] = {
         "resolve",
         "here is not None and len(of_words) < len(known) -> len(of_words) < len(known)",
     ): "where nobody says what is meant here, every snapshot is meant; it is asked so that types are known",
+    (
+        "vault/repo/freshness.py",
+        "",
+        "64 -> 65",
+    ): "how many places are remembered bounds a file, and is promised nowhere",
     ("vault/repo/dependents.py", "", "8000000 -> 8000001"): "a bound of memory alone, no multiple of anything",
     ("vault/repo/dependents.py", "", "256 -> 257"): "no byte chooses the bucket after the last",
     (

@@ -82,7 +82,7 @@ class Heads:
         return Rollback(source=source, there=there, head=head) if there < head.sequence else None
 
     def rollbacks(self, known: Iterable[Known]) -> Iterator[Rollback]:
-        """Of every source that is remembered."""
+        """Of every source that is remembered, by name."""
         listed = list(known)
         for source in self._sources():
             found = self.rollback(source, listed)
@@ -109,17 +109,14 @@ class Heads:
         own = [(manifest.sequence, snapshot_id) for snapshot_id, manifest in known if manifest.source == source]
         return next((number for number, snapshot_id in sorted(own, reverse=True) if self._repo.opens(snapshot_id)), 0)
 
-    def _sources(self) -> Iterator[str]:
-        """Those whose file can be read; of the others nobody can say which they are."""
+    def _sources(self) -> list[str]:
+        """Those whose file can be read, by name; of the others nobody can say which they are."""
         try:
-            paths = sorted(self._directory.iterdir()) if self._directory is not None else []
+            paths = list(self._directory.iterdir()) if self._directory is not None else []
         except OSError:
-            return
-        for path in paths:
-            if "." not in path.name:
-                source = self._read(path)[0]
-                if source is not None:
-                    yield source
+            return []
+        read = (self._read(path)[0] for path in paths if "." not in path.name)
+        return sorted(source for source in read if source is not None)
 
     def _load(self, source: str) -> dict[str, Head]:
         """Place -> head, in the order in which the places were first seen."""
@@ -163,10 +160,8 @@ class Heads:
 def newest(known: Iterable[Known]) -> dict[str, Head]:
     """Source -> its snapshot of the highest number; of forks the last by id."""
     heads: dict[str, Head] = {}
-    for snapshot_id, manifest in known:
-        before = heads.get(manifest.source)
-        if before is None or (before.sequence, before.id) < (manifest.sequence, snapshot_id):
-            heads[manifest.source] = Head(sequence=manifest.sequence, id=snapshot_id, created_ms=manifest.created_ms)
+    for snapshot_id, manifest in sorted(known, key=lambda pair: (pair[1].sequence, pair[0])):
+        heads[manifest.source] = Head(sequence=manifest.sequence, id=snapshot_id, created_ms=manifest.created_ms)
     return heads
 
 

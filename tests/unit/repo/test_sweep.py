@@ -12,7 +12,7 @@ from tests.unit.repo.test_remembered import Ticking
 from vault.format import upkeep
 from vault.ids import PackId, SnapshotId
 from vault.limits import FILE_BYTES_MAX, LEASE_AGE_S
-from vault.model import FileKind, Lease
+from vault.model import FileKind, Lease, Sweep
 from vault.repo import lease, records, sweep
 from vault.repo.keyring import seal_file
 from vault.repo.state import Open
@@ -58,6 +58,12 @@ def test_more_packs_than_a_sweep_may_name_are_several_sweeps(repo: Open, monkeyp
     found = {one.name: one.packs for one in found_sweeps(repo)}
     assert [found[name] for name in names] == [frozenset(PACKS[:2]), frozenset(PACKS[2:4]), frozenset(PACKS[4:])]
     assert sweep.publish(repo, [], now_ms=5, entropy=os.urandom) == ()
+
+
+def test_the_longest_sweep_is_short_enough_for_a_reader() -> None:
+    packs = [PackId(number.to_bytes(32, "big")) for number in range(3_000)]
+    one, other = (len(upkeep.encode_sweep(Sweep(created_ms=1, packs=tuple(packs[:count])))) for count in (2_000, 3_000))
+    assert one + (other - one) * (sweep._PACKS_MAX // 1_000) < FILE_BYTES_MAX
 
 
 def test_a_lease_is_found_with_the_stores_time_and_a_newer_program_s_without_its_content(
