@@ -13,12 +13,13 @@ from tests.fake_source import FakeDatabase, FakeDirectory
 from tests.faults import RecordingStore
 from tests.packs import Made, object_id, put_fragment, put_pack
 from tests.small_repository import contents, new_repository, opened_far, rows, take
-from vault.errors import IntegrityError, Malformed
+from vault.errors import IntegrityError, Malformed, MissingObject
 from vault.ids import ObjectId, PackId
 from vault.limits import MIB
 from vault.model import ChunkList, Codec, FileItem, Location, ObjectRecord, ObjectType
 from vault.ops.backup.run import BackupReport
 from vault.repo.read_ahead import ReadAhead, Shared, spans
+from vault.repo.reader import Reader
 from vault.repo.snapshot import Snapshot
 from vault.store.memory import MemoryStore
 
@@ -77,13 +78,18 @@ def test_what_was_announced_and_is_damaged_is_told_as_ever(store: MemoryStore) -
     assert caught.value.object_id
 
 
-def test_reading_ahead_goes_on_when_another_one_has_ended(store: MemoryStore) -> None:
+def few_objects(store: MemoryStore) -> tuple[Reader, RecordingStore, list[ObjectId], list[bytes]]:
+    """A reader far away, what it asks, and eight objects of one pack."""
     repo = new_repository(store)
     plains = [b"%d" % number * 100 for number in range(8)]
     put_fragment(repo, [put_pack(repo, [Made(plain=plain) for plain in plains])])
-    ids = [object_id(repo, plain) for plain in plains]
     recording = RecordingStore(store)
     reader = opened_far(recording).indexed(None, at_opening=True).reader()
+    return reader, recording, [object_id(repo, plain) for plain in plains], plains
+
+
+def test_reading_ahead_goes_on_when_another_one_has_ended(store: MemoryStore) -> None:
+    reader, recording, ids, plains = few_objects(store)
     with reader.reading_ahead(iter(ids)):
         with reader.reading_ahead(iter(ids)):
             pass
@@ -91,6 +97,19 @@ def test_reading_ahead_goes_on_when_another_one_has_ended(store: MemoryStore) ->
         assert ranges(recording) == 1
     assert [reader.get(one, ObjectType.ROW_CHUNK) for one in ids] == plains
     assert ranges(recording) == 1 + len(ids), "it is asked for nothing when it has ended"
+
+
+def test_what_is_read_ahead_already_is_held_once(store: MemoryStore) -> None:
+    reader, _, ids, plains = few_objects(store)
+    for at, others in ((0, 0), (6, 1)):  # announced is what comes before the sixth
+        with reader.reading_ahead(iter(ids[:6])):
+            given = reader.get_many(ids[at:], ObjectType.ROW_CHUNK)
+            assert next(given) == plains[at]
+            assert len(reader._aheads) == 1 + others
+            assert list(given) == plains[at + 1 :]
+    absent = [ObjectId(bytes([number]) * 32) for number in range(3)]
+    with reader.reading_ahead(iter(ids)), pytest.raises(MissingObject):
+        list(reader.get_many(absent, ObjectType.ROW_CHUNK))
 
 
 def test_who_stops_in_the_middle_leaves_nothing_behind(store: MemoryStore) -> None:
