@@ -65,6 +65,28 @@ EQUIVALENT: Final[dict[Name, str]] = {
         "",
         "64 -> 65",
     ): "how many places are remembered bounds a file, and is promised nowhere",
+    (
+        "vault/repo/runs.py",
+        "_position",
+        "self._layout.entries <= _FEW_ENTRIES -> self._layout.entries < _FEW_ENTRIES",
+    ): "a look at the beginnings spares bisecting, and finds what that finds",
+    (
+        "vault/repo/runs.py",
+        "",
+        "16000 -> 16001",
+    ): "a look at the beginnings spares bisecting, and finds what that finds",
+    (
+        "vault/repo/runs.py",
+        "_note_beginnings",
+        "1 -> 2",
+    ): "a longer table says the same, and so does another mark in it",
+    (
+        "vault/repo/spool.py",
+        "put",
+        "16 -> 17",
+    ): "any name will do that nothing else has",
+    ("vault/repo/spool.py", "_made", "16 -> 17"): "any name will do that nothing else has",
+    ("vault/repo/fragments.py", "", "4 -> 5"): "how many are read at a time bounds memory, and changes no answer",
     ("vault/repo/dependents.py", "", "8000000 -> 8000001"): "a bound of memory alone, no multiple of anything",
     ("vault/repo/dependents.py", "", "256 -> 257"): "no byte chooses the bucket after the last",
     (

@@ -99,8 +99,8 @@ def _alone(above: Path) -> Iterator[None]:
 
 def _sweep(above: Path) -> None:
     for directory in above.iterdir():
-        if directory.is_dir() and not _is_alive(directory):
-            shutil.rmtree(directory, ignore_errors=True)
+        if not _is_alive(directory):
+            shutil.rmtree(directory, ignore_errors=True)  # of what is no directory it removes nothing
 
 
 def _is_alive(directory: Path) -> bool:

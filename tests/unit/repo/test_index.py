@@ -197,6 +197,19 @@ def test_a_large_run_stays_as_it_is_while_small_ones_are_merged(repo: Open, tmp_
     assert len(kept) == 2, "and one of all the others"
 
 
+def test_only_what_is_small_beside_the_others_is_merged(repo: Open, tmp_path: Path) -> None:
+    """The first two; the third is more than twice both, and so is each after it."""
+    small = [put_fragment(repo, [put_pack(repo, [Made(plain=b"small %d" % number)])]) for number in range(2)]
+    large = []
+    for number in range(15):
+        made = [Made(plain=b"%d of %d" % (at, number)) for at in range(5)]
+        large.append(put_fragment(repo, [put_pack(repo, made)]))
+    index, _ = open_index(repo, tmp_path)
+    assert len(index) == 2 + 15 * 5
+    kept = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert kept == {name_of(small), *(name_of([one]) for one in large)}
+
+
 def test_superseded_fragments_do_not_count(repo: Open, tmp_path: Path) -> None:
     packs = several(repo, 2)
     old = [put_fragment(repo, [put_pack(repo, [Made(plain=b"dropped")])], generation=3)]

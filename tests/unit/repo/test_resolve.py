@@ -178,5 +178,6 @@ def test_a_snapshot_under_another_name_or_of_any_length_is_damaged(
         snapshot_name(renamed): "CONTENT_MISMATCH",
         snapshot_name(long): "LIMIT_EXCEEDED",
     }
-    with pytest.raises(IntegrityError):
+    with pytest.raises(IntegrityError) as caught:
         opened(store).manifest(renamed)
+    assert caught.value.object_id == renamed.hex()

@@ -258,11 +258,12 @@ def rates(carried: Callable[[int], float], rounds: int) -> list[int]:
 
 
 def test_more_go_at_a_time_as_long_as_the_line_carries_more() -> None:
-    assert rates(lambda limit: limit * MIB, 30)[-1] == 6
+    assert rates(lambda limit: limit * MIB, 30) == [4, 5, *[6] * 28]
 
 
 def test_no_more_go_at_a_time_than_the_line_carries() -> None:
     seen = rates(lambda limit: min(limit, 3) * MIB, 60)
+    assert seen[:18] == [4, *[3] * 8, 4, *[3] * 8], "one more is tried again after eight rounds"
     assert max(seen) <= 4
     assert sum(limit == 3 for limit in seen) > 45
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
+from itertools import cycle
 
 import pytest
 
@@ -87,6 +88,22 @@ def test_sealer_never_outlives_its_pack(repo: Open) -> None:
             sealer.close()
 
 
+@pytest.mark.parametrize(("spread_bytes", "sizes"), [(0, [4, 4]), (5_000, [3, 5]), (1 << 30, [8])])
+def test_objects_are_spread_over_the_open_packs_when_there_are_some(
+    store: MemoryStore, repo: Open, monkeypatch: pytest.MonkeyPatch, spread_bytes: int, sizes: list[int]
+) -> None:
+    """So that sizes of neighbours cannot be read off; a small day makes few files."""
+    monkeypatch.setattr(writer_module, "PACK_SPREAD_BYTES", spread_bytes)
+    draws = cycle(range(1, 256))
+    indexed = repo.indexed(None)
+    with indexed.writer(entropy=lambda n: bytes([next(draws)]) if n == 1 else os.urandom(n)) as writing:
+        for number in range(8):
+            writing.put(ObjectType.FILE_CHUNK, bytes([number]) + os.urandom(2_000))
+        writing.publish()
+    index = repo.indexed(None).index
+    assert sorted(len(list(index.in_pack(pack))) for pack, _ in index.packs()) == sizes
+
+
 def test_equal_objects_are_stored_once_by_many_threads(store: MemoryStore, repo: Open) -> None:
     indexed = repo.indexed(None)
     with indexed.writer(entropy=os.urandom, threads=4) as writing:
@@ -101,6 +118,23 @@ def test_equal_objects_are_stored_once_by_many_threads(store: MemoryStore, repo:
             assert writing.new_bytes == 0
     index = repo.indexed(None).index
     assert len(index) == 7
+
+
+@pytest.mark.spec("LEASE-10")
+def test_what_is_swept_after_it_was_published_is_stored_anew_by_the_same_writer(store: MemoryStore, repo: Open) -> None:
+    indexed = repo.indexed(None)
+    with indexed.writer(entropy=os.urandom) as writing:
+        found = writing.put(ObjectType.FILE_CHUNK, b"content")
+        writing.publish()
+        (first,) = writing.relied_on()
+        writing.put(ObjectType.FILE_CHUNK, b"content")
+        writing.publish()
+        assert writing.relied_on() == {first}
+        indexed.index.sweep([first])
+        writing.put(ObjectType.FILE_CHUNK, b"content")
+        writing.publish()
+        (second,) = writing.relied_on() - {first}
+    assert set(repo.indexed(None).index.packs_of(found)) == {first, second}
 
 
 @pytest.mark.slow
