@@ -56,6 +56,8 @@ class _Watched(Indexed):
 class _Noting(Reader):
     read: set[ObjectId]
 
-    def _get(self, object_id: ObjectId, object_type: ObjectType, *, below: int) -> bytes:
+    def _get(
+        self, object_id: ObjectId, object_type: ObjectType, *, below: int, gone: frozenset[PackId] = frozenset()
+    ) -> bytes:
         self.read.add(object_id)
-        return super()._get(object_id, object_type, below=below)
+        return super()._get(object_id, object_type, below=below, gone=gone)

@@ -49,10 +49,10 @@ class Index:
         damage: list[IntegrityError],
         generation: int,
         *,
-        reopen: Callable[[], Index] | None = None,
-        cache: RunCache | None = None,
+        reopen: Callable[[], Index],
+        cache: RunCache,
     ) -> None:
-        self._cache = RunCache(None) if cache is None else cache
+        self._cache = cache
         self._runs = live
         self._reopen = reopen
         self._reloading = threading.Lock()
@@ -112,12 +112,12 @@ class Index:
         seen     `loads` as it was before the look-up that failed
         gone     a pack that was listed and is not there; None: an object has no place at all. That a load can be wrong about when prunes
                  follow each other closely, so it is done again until one finds what the one before it had
-        Returns  whether to look again
+        Returns  whether to look again; after a pack that is gone always
         """
         with self._reloading:
             if self.loads != seen:
                 return True  # another thread did
-            if self._reopen is None or (gone is None and self._vain_loads >= _VAIN_LOADS_MAX):
+            if gone is None and self._vain_loads >= _VAIN_LOADS_MAX:
                 return False
             fresh = self._reopen()
             if gone is not None:

@@ -153,12 +153,17 @@ class Reader:
                 with self._lock:
                     self._aheads = tuple(other for other in self._aheads if other is not ahead)
 
-    def _get(self, object_id: ObjectId, object_type: ObjectType, *, below: int) -> bytes:
-        """A pack that is gone was pruned, and what is needed of it is elsewhere: the index is loaded once more."""
+    def _get(
+        self, object_id: ObjectId, object_type: ObjectType, *, below: int, gone: frozenset[PackId] = frozenset()
+    ) -> bytes:
+        """A pack that is gone was pruned, and what is needed of it is elsewhere: the index is loaded once more.
+
+        gone  packs that were not there a moment ago, and are not asked for again: a listing may lie, and name them for ever
+        """
         seen = self.index.loads
         failure = self.index.failure(object_id)
         for place in self.index.locations(object_id):
-            if place.record.depth >= below:
+            if place.record.depth >= below or place.pack in gone:
                 continue
             if place.record.type is not object_type:
                 raise Malformed(f"object is a {place.record.type.name.lower()}, not a {object_type.name.lower()}")
@@ -168,23 +173,21 @@ class Reader:
                 error.file = error.file or pack_name(place.pack)
                 error.object_id = error.object_id or object_id.hex()
                 failure = error
-            except NotFound as error:
-                if self.index.reload(seen, gone=place.pack):
-                    return self._get(object_id, object_type, below=below)
-                failure = MissingObject(
-                    "pack is gone", why=str(error), file=pack_name(place.pack), object_id=object_id.hex()
-                )
+            except NotFound:
+                self.index.reload(seen, gone=place.pack)
+                return self._get(object_id, object_type, below=below, gone=gone | {place.pack})
             self.index.distrust(object_id, place, failure)
         if self.index.loads != seen or (failure is None and self.index.reload(seen, gone=None)):
-            return self._get(object_id, object_type, below=below)  # the base was pruned, and the delta stored whole
+            # The base was pruned, and the delta stored whole.
+            return self._get(object_id, object_type, below=below, gone=gone)
         if failure is not None:
             raise failure
-        gone = self.index.gone_from(object_id)
+        lost_from = self.index.gone_from(object_id)
         raise MissingObject(
             f"object {object_id.hex()[:12]} is missing",
             why="no pack that is there holds it",
             hint="run: pgvault check",
-            file="" if gone is None else pack_name(gone),
+            file="" if lost_from is None else pack_name(lost_from),
             object_id=object_id.hex(),
         )
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from tests.faults import RecordingStore
 from tests.packs import Made, object_id, put_fragment, put_pack
 from tests.small_repository import opened, rows
+from vault.errors import MissingObject
 from vault.format.pack import pack_name
-from vault.model import PackEntry
+from vault.model import ObjectType, PackEntry
+from vault.ports import StoredFile
 from vault.repo.state import Open
 from vault.store.memory import MemoryStore
 
@@ -56,3 +58,24 @@ def test_a_base_at_no_smaller_depth_is_not_asked_for_what_is_gone(repo: Open) ->
     index = repo.indexed(None).index
     assert index.gone_from(object_id(repo, TWO)) == base.pack
     assert index.gone_from(object_id(repo, three)) is None, "nobody would read it from there"
+
+
+@pytest.mark.spec("LEASE-24")
+def test_packs_that_a_listing_names_for_ever_are_each_looked_for_once(repo: Open, store: MemoryStore) -> None:
+    """Two places of an object, both gone: no reader goes from the one to the other and back without end."""
+    packs = put(repo, [Made(plain=ONE)], [Made(plain=ONE)])
+    listed = list(store.list("packs/"))
+
+    class Lying(RecordingStore):
+        def list(self, prefix: str) -> Iterator[StoredFile]:
+            return iter(listed) if prefix == "packs/" else super().list(prefix)
+
+    lying = Lying(store)
+    reader = opened(lying).indexed(None).reader()
+    store.delete(*(pack_name(pack.pack) for pack in packs))
+    with pytest.raises(MissingObject) as caught:
+        reader.get(object_id(repo, ONE), ObjectType.ROW_CHUNK)
+    assert caught.value.file in {pack_name(pack.pack) for pack in packs}
+    assert sorted(call.name for call in lying.calls if call.kind == "get_range") == sorted(
+        pack_name(pack.pack) for pack in packs
+    )
