@@ -89,5 +89,5 @@ def read_fragment(store: ObjectStore, keys: Keys, name: str, fragment_id: Fragme
 def _named_bytes(store: ObjectStore, name: str, fragment_id: FragmentId) -> bytes:
     data = store.get(name)
     if keyed.sha256(data) != fragment_id:
-        raise ContentMismatch("index fragment is damaged", why="its bytes do not match its name", file=name)
+        raise ContentMismatch("index fragment is damaged", why="its bytes do not match its name")
     return data

@@ -88,7 +88,7 @@ def load(
                 raise
             return Unreadable(denied.message, why=denied.why, hint=denied.hint)
 
-    for last in (*(False,) * (_LISTINGS_MAX - 1), True):
+    for _ in range(_LISTINGS_MAX):
         found: list[tuple[str, R]] = []
         damaged: list[IntegrityError] = []
         gone = False
@@ -103,7 +103,7 @@ def load(
                     damaged.append(told)
                 else:
                     found.append((stored.name, told))
-        if not gone or last:
+        if not gone:
             break
         files = None
     return Records(found=tuple(found), damaged=tuple(damaged))

@@ -7,18 +7,14 @@ from collections.abc import Callable, Collection
 import pytest
 
 from tests.fake_source import FakeDirectory
-from tests.small_repository import new_repository, opened, take
+from tests.small_repository import new_repository, opened, put_manifest, take
 from vault.errors import IntegrityError, Malformed, NotThere, UsageError
 from vault.format.snapshot import snapshot_name
 from vault.ids import SnapshotId
 from vault.limits import FILE_BYTES_MAX
+from vault.model import Manifest
 from vault.repo.state import Open
 from vault.store.memory import MemoryStore
-
-
-@pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
 
 
 @pytest.fixture
@@ -81,7 +77,11 @@ def test_a_source_that_is_not_there_is_told_with_those_that_are(store: MemorySto
         "did you mean --source shop?",
     )
     assert "name one of these with --source" in refused(repo, NotThere, "latest", source="warehouse")[2]
-    assert refused(opened(new(MemoryStore())), NotThere, "latest", source="shop")[0] == "no snapshot latest"
+    assert refused(opened(new(MemoryStore())), NotThere, "latest", source="shop") == (
+        "no snapshot latest",
+        "the repository has 0 of source shop",
+        "list them with: pgvault snapshots",
+    )
 
 
 def new(store: MemoryStore) -> MemoryStore:
@@ -113,6 +113,17 @@ def test_a_word_means_a_snapshot_of_here_and_an_id_any(store: MemoryStore, ids: 
     )
     told = refused(repo, NotThere, "latest~3", here=meaning("shop", "blog"))
     assert told[1:] == ("the repository has 3", "the oldest is latest~2; they are listed by: pgvault snapshots")
+
+
+def test_a_day_ends_before_the_next_one_begins(store: MemoryStore, manifest: Manifest) -> None:
+    repo = opened(store)
+    midnight_ms = 1_769_817_600_000
+    made = [
+        put_manifest(repo, manifest, sequence=number, created_ms=midnight_ms + after_ms)
+        for number, after_ms in enumerate((-1, 0, 59_999, 60_000), 7)
+    ]
+    words = ("2026-01-30", "2026-01-30T23:59", "2026-01-31T00:00:00", "2026-01-31 00:00", "2026-01-31")
+    assert [repo.resolve(word) for word in words] == [made[at] for at in (0, 0, 1, 2, 3)]
 
 
 def test_a_time_of_several_sources_is_refused_where_it_must_be_certain(
