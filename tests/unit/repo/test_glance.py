@@ -92,6 +92,45 @@ def test_a_glance_is_taken_anew_after_somebody_has_typed_a_passphrase() -> None:
     assert recording.requests().count("list") == 2
 
 
+@pytest.mark.parametrize(("after_s", "listings"), [(5.0, 1), (5.5, 2)])
+def test_a_glance_is_fresh_for_five_seconds_from_its_beginning(after_s: float, listings: int) -> None:
+    times = iter([100.0, 100.0 + after_s])
+    recording = RecordingStore(MemoryStore({"config": b"c"}))
+    late = Look(recording, is_far=True, uptime_s=lambda: next(times))
+    late.config(lambda: recording.get("config"))
+    late.glance()
+    assert recording.requests().count("list") == listings
+    late.glance(anew=True)
+    assert recording.requests().count("list") == listings + 1
+
+
+def test_a_file_that_is_called_nearly_like_the_configuration_is_none(tmp_path: Path) -> None:
+    memory = MemoryStore({"config": b"one"})
+    recording = RecordingStore(memory)
+    assert look(recording, tmp_path) == b"one"
+    memory.files["config.old"] = memory.files.pop("config")
+    with pytest.raises(NotFound):
+        look(recording, tmp_path)
+
+
+def test_a_configuration_of_another_length_than_was_listed_is_not_kept(tmp_path: Path) -> None:
+    """Somebody exchanged it between the listing and the reading: nobody knows of which time it is."""
+    store = MemoryStore({"config": b"one"})
+    exchanged = Look(store, is_far=True, uptime_s=lambda: 0.0, copies=tmp_path).config(lambda: b"another")
+    assert exchanged == b"another"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_configuration_that_the_page_does_not_tell_of_is_read_and_not_kept(tmp_path: Path) -> None:
+    before = {f"acks/{number:064x}": b"" for number in range(PAGE_FILES)}
+    assert look(RecordingStore(MemoryStore({"config": b"one", **before})), tmp_path) == b"one"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_who_has_not_read_the_configuration_gets_a_glance_too() -> None:
+    assert Look(MemoryStore({"keys/a": b""}), is_far=True, uptime_s=lambda: 0.0).glance() is not None
+
+
 def test_a_repository_at_hand_is_not_listed() -> None:
     recording = RecordingStore(MemoryStore({"config": b"c"}))
     near = Look(recording, is_far=False, uptime_s=lambda: 0.0)
