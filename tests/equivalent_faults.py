@@ -87,6 +87,11 @@ EQUIVALENT: Final[dict[Name, str]] = {
     ): "any name will do that nothing else has",
     ("vault/repo/spool.py", "_made", "16 -> 17"): "any name will do that nothing else has",
     ("vault/repo/fragments.py", "", "4 -> 5"): "how many are read at a time bounds memory, and changes no answer",
+    (
+        "vault/repo/freshness.py",
+        "_read",
+        "error.strerror or '' -> error.strerror",
+    ): "each error of the system has words; it is asked so that types are known",
     ("vault/repo/dependents.py", "", "8000000 -> 8000001"): "a bound of memory alone, no multiple of anything",
     ("vault/repo/dependents.py", "", "256 -> 257"): "no byte chooses the bucket after the last",
     (

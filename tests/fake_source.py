@@ -32,6 +32,7 @@ from vault.model import (
     TableName,
     read_address,
 )
+from vault.model.database import Edge
 from vault.ports import (
     ExtentJob,
     ExtentRows,
@@ -68,6 +69,8 @@ class FakeDatabase:
     columns: Mapping[str, Sequence[Column]] = field(default_factory=dict)
     keys: Mapping[str, Sequence[str]] = field(default_factory=dict)
     partitions: Mapping[str, str] = field(default_factory=dict)
+    edges: tuple[Edge, ...] = ()
+    """Beside those of `partitions`."""
     oids: Mapping[str, int] = field(default_factory=dict)
     uncaptured: tuple[str, ...] = ()
     """Tables whose rows nobody may read."""
@@ -134,7 +137,14 @@ class FakeCapture:
         return CatalogFacts(
             database={"encoding": self.database.encoding},
             acls=tuple((_address(name), "postgres", None) for name in names),
-            edges=tuple(sorted((_address(child), _address(parent), "a") for child, parent in partitions.items())),
+            edges=tuple(
+                sorted(
+                    [
+                        *((_address(child), _address(parent), "a") for child, parent in partitions.items()),
+                        *self.database.edges,
+                    ]
+                )
+            ),
         )
 
     def roles(self) -> Roles:

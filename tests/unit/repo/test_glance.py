@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.fake_source import FakeDirectory
 from tests.faults import RecordingStore
-from tests.small_repository import TestClock
+from tests.small_repository import TestClock, new_repository, opened_far, take
 from vault.errors import NotFound
 from vault.repo.glance import PAGE_FILES, Glance, Look
 from vault.repo.index import Glancing
@@ -129,6 +130,19 @@ def test_a_configuration_that_the_page_does_not_tell_of_is_read_and_not_kept(tmp
 
 def test_who_has_not_read_the_configuration_gets_a_glance_too() -> None:
     assert Look(MemoryStore({"keys/a": b""}), is_far=True, uptime_s=lambda: 0.0).glance() is not None
+
+
+def test_what_was_listed_at_opening_is_told_when_every_snapshot_was_known_before(tmp_path: Path) -> None:
+    """Else somebody lists again: what was put before a snapshot need not be in a listing that began before it."""
+    store = MemoryStore()
+    near = new_repository(store)
+    first = opened_far(store, tmp_path)
+    assert first.listed_at_opening("findings/") is None, "nobody has looked which snapshots there are"
+    take(near, None, {"lib": FakeDirectory({})})
+    for expected in (None, ()):
+        repo = opened_far(store, tmp_path)
+        repo.snapshots(at_opening=True)
+        assert repo.listed_at_opening("findings/") == expected
 
 
 def test_a_repository_at_hand_is_not_listed() -> None:

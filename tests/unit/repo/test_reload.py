@@ -39,6 +39,18 @@ def test_what_another_thread_has_loaded_meanwhile_is_not_loaded_once_more(repo: 
     assert (len(recording.calls), index.loads) == (asked, seen + 1)
 
 
+def test_the_generation_never_falls_whatever_another_load_finds(repo: Open, store: MemoryStore) -> None:
+    """A fragment of a generation that was given already would have two of them count as one."""
+    (gone,) = put(repo, [Made(plain=ONE)])
+    index = repo.indexed(None).index
+    for mine, highest in ((4, 4), (1, 6)):
+        index.generation = mine
+        if highest == 6:
+            put_fragment(repo, [put_pack(repo, [Made(plain=TWO)])], generation=6)
+        assert index.reload(index.loads, gone=gone.pack)
+        assert index.generation == highest
+
+
 @pytest.mark.parametrize("whole_first", [True, False])
 def test_of_a_lost_object_the_pack_of_a_base_is_named(repo: Open, whole_first: bool) -> None:
     """Also where another place of it, which was found damaged, needs none."""

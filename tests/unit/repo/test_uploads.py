@@ -106,6 +106,25 @@ def test_who_posts_waits_where_the_disk_has_no_room(
     outbox.close()
 
 
+def test_who_has_no_place_on_the_disk_waits_and_hears_nothing_of_it(
+    packs: Iterator[tuple[str, bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "_WAITING_BYTES_MAX", 0)
+    monkeypatch.setattr(uploads, "_PATIENCE_S", 0)
+    store, told = Slow(), list[str]()
+    outbox = sending(store, None, told.append)
+    for _ in range(uploads._AT_ONCE_FIRST + 1):
+        outbox.post(*next(packs), lambda: None)
+    opens = threading.Timer(0.05, store.line.set)
+    opens.start()
+    outbox.post(*next(packs), lambda: None)
+    assert store.line.is_set(), "it waited for room"
+    outbox.drain()
+    outbox.close()
+    opens.join()
+    assert told == []
+
+
 @pytest.mark.parametrize("lost", [False, True])
 def test_what_the_disk_changed_while_it_waited_is_not_sent(
     tmp_path: Path, packs: Iterator[tuple[str, bytes]], lost: bool
