@@ -92,6 +92,11 @@ EQUIVALENT: Final[dict[Name, str]] = {
         "_read",
         "error.strerror or '' -> error.strerror",
     ): "each error of the system has words; it is asked so that types are known",
+    (
+        "vault/repo/writer.py",
+        "",
+        "4 -> 5",
+    ): "how many objects wait for a fragment bounds memory, and what a retry sends once more",
     ("vault/repo/dependents.py", "", "8000000 -> 8000001"): "a bound of memory alone, no multiple of anything",
     ("vault/repo/dependents.py", "", "256 -> 257"): "no byte chooses the bucket after the last",
     (
