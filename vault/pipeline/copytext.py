@@ -28,6 +28,9 @@ _NUMBER: Final = re.compile(rb"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _NUMBER_TYPES: Final = ("smallint", "integer", "bigint", "oid", "real", "double precision", "numeric")
 _UNQUOTED_TYPES: Final = (*_NUMBER_TYPES, "boolean", "uuid", "date", "timestamp", "time")
 _JSON_TYPES: Final = ("json", "jsonb")
+_WITHOUT_QUOTES: Final = re.compile(rb"(?:\\N\t|[-+.:0-9A-Za-z \t])*+")
+_NUMBERS: Final = re.compile(rb"(?:(?:\\N|NaN|-?Infinity|-?[0-9]+(?:\.[0-9]+)?(?:e[-+]?[0-9]+)?)\t)*+")
+"""Fields, each with a tab behind it."""
 _NO_SEPARATORS: Final = bytes(byte for byte in range(256) if byte not in b"\t\n")
 """What is neither between fields nor between rows."""
 _ROWS_PER_INSERT: Final = 100
@@ -186,9 +189,12 @@ def _csv(blocks: Iterable[bytes], columns: Sequence[Column], *, no_formulas: boo
 
 def _csv_way(column: Column, *, alone: bool, no_formulas: bool) -> Callable[[list[bytes]], list[bytes]]:
     """How the fields of a column are written. A number may be negative in a spreadsheet too; nothing else may begin so."""
-    if _is_type(column, _NUMBER_TYPES if no_formulas else _UNQUOTED_TYPES):
-        return _csv_plain
-    return _csv_inert if no_formulas else partial(_csv_text, alone=alone)
+    text = _csv_inert if no_formulas else partial(_csv_text, alone=alone)
+    if no_formulas and _is_type(column, _NUMBER_TYPES):
+        return partial(_csv_plain, form=_NUMBERS, text=text)
+    if not no_formulas and _is_type(column, _UNQUOTED_TYPES):
+        return partial(_csv_plain, form=_WITHOUT_QUOTES, text=text)
+    return text
 
 
 def _csv_inert(fields: list[bytes]) -> list[bytes]:
@@ -201,7 +207,12 @@ def _inert(value: bytes) -> bytes:
     return b'"' + value.replace(b'"', b'""') + b'"'
 
 
-def _csv_plain(fields: list[bytes]) -> list[bytes]:
+def _csv_plain(
+    fields: list[bytes], *, form: re.Pattern[bytes], text: Callable[[list[bytes]], list[bytes]]
+) -> list[bytes]:
+    """As they are, if they have the form of the column's type; else, as somebody else's repository may have it, as `text`."""
+    if b"" in fields or form.fullmatch(b"\t".join(fields) + b"\t") is None:
+        return text(fields)
     return [b"" if field == NULL else field for field in fields] if NULL in fields else fields
 
 

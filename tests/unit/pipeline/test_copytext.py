@@ -288,3 +288,15 @@ def test_a_row_that_is_short_by_what_the_next_has_too_many_is_malformed(form: st
 def test_what_is_no_block_of_whole_rows_has_no_columns(block: bytes) -> None:
     with pytest.raises(Malformed):
         copytext.by_columns(block, 1)
+
+
+def test_what_has_not_the_form_of_its_column_is_quoted_and_no_formula() -> None:
+    columns = [Column(name="n", type="integer", attnum=1), Column(name="b", type="boolean", attnum=2)]
+    rows = b"=A1\tt\n-A1,2\tf\n-7\t\\N\n"
+    assert b"".join(copytext.render("csv", [rows], NAME, columns)) == b'n,b\n=A1,t\n"-A1,2",f\n-7,\n'
+    inert = b"".join(copytext.render("csv", [rows], NAME, columns, no_formulas=True)).splitlines()[1:]
+    assert [line.partition(b",")[0] for line in (inert[0], inert[2])] == [b'"\'=A1"', b'"\'-7"']
+    assert inert[1].startswith(b'"\'-A1,2"')
+    numbers = b"-7\tt\n1.5e-07\tf\n-Infinity\tt\n\\N\tt\n"
+    plain = b"".join(copytext.render("csv", [numbers], NAME, columns, no_formulas=True)).splitlines()[1:]
+    assert [line.partition(b",")[0] for line in plain] == [b"-7", b"1.5e-07", b"-Infinity", b""]
