@@ -218,10 +218,11 @@ def _csv_plain(
 
 def _csv_text(fields: list[bytes], alone: bool) -> list[bytes]:
     together = b"\t".join(fields)
-    special = b'"' in together or b"," in together or b"\\" in together
+    escaped = b"\\" in together or b"\r" in together  # the latter as it stands in nobody's rows but a forger's
+    special = escaped or b'"' in together or b"," in together
     if not special and b"" not in fields:
         return fields
-    if b"\\" not in together:
+    if not escaped:
         return [
             b'"' + field.replace(b'"', b'""') + b'"' if b'"' in field or b"," in field or not field else field
             for field in fields

@@ -300,3 +300,9 @@ def test_what_has_not_the_form_of_its_column_is_quoted_and_no_formula() -> None:
     numbers = b"-7\tt\n1.5e-07\tf\n-Infinity\tt\n\\N\tt\n"
     plain = b"".join(copytext.render("csv", [numbers], NAME, columns, no_formulas=True)).splitlines()[1:]
     assert [line.partition(b",")[0] for line in plain] == [b"-7", b"1.5e-07", b"-Infinity", b""]
+
+
+def test_a_carriage_return_as_it_stands_ends_no_row_of_csv() -> None:
+    columns = [Column(name="t", type="text", attnum=1), Column(name="n", type="integer", attnum=2)]
+    found = b"".join(copytext.render("csv", [b"a\rb\t1\rx\n"], NAME, columns))
+    assert found == b't,n\n"a\rb","1\rx"\n'
