@@ -28,7 +28,7 @@ _NUMBER: Final = re.compile(rb"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _NUMBER_TYPES: Final = ("smallint", "integer", "bigint", "oid", "real", "double precision", "numeric")
 _UNQUOTED_TYPES: Final = (*_NUMBER_TYPES, "boolean", "uuid", "date", "timestamp", "time")
 _JSON_TYPES: Final = ("json", "jsonb")
-_WITHOUT_QUOTES: Final = re.compile(rb"[-+.:0-9A-Za-z \t]*+(?:\\N\t[-+.:0-9A-Za-z \t]*+)*+")
+_WITHOUT_QUOTES: Final = re.compile(rb"(?:[-+.:0-9A-Za-z ]*+\t|\\N\t)*+")
 _NUMBERS: Final = re.compile(rb"(?:(?:\\N|NaN|-?Infinity|-?[0-9]+(?:\.[0-9]+)?(?:e[-+]?[0-9]+)?)\t)*+")
 """Fields, each with a tab behind it."""
 _NO_SEPARATORS: Final = bytes(byte for byte in range(256) if byte not in b"\t\n")

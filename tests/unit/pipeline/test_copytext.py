@@ -304,5 +304,5 @@ def test_what_has_not_the_form_of_its_column_is_quoted_and_no_formula() -> None:
 
 def test_a_carriage_return_as_it_stands_ends_no_row_of_csv() -> None:
     columns = [Column(name="t", type="text", attnum=1), Column(name="n", type="integer", attnum=2)]
-    found = b"".join(copytext.render("csv", [b"a\rb\t1\rx\n"], NAME, columns))
-    assert found == b't,n\n"a\rb","1\rx"\n'
+    found = b"".join(copytext.render("csv", [b"a\rb\t1\rx\nc\tN\\N\n"], NAME, columns))
+    assert found == b't,n\n"a\rb","1\rx"\nc,NN\n'
