@@ -189,11 +189,13 @@ def no_leases(place: Place) -> None:
 
 
 def initialise(place: Place) -> None:
+    """Where it is refused it has promised nothing; what it says to type instead is done."""
     place.make()
     try:
         keys.create_repository(place.store, passphrase=PASSPHRASE, label="", clock=CLOCK, entropy=os.urandom)
     except UnsafeError:
         assert any(stored.name == "config" for stored in place.store.list("")), "it refuses only what is there"
+        take(Closed(place.store).open(PASSPHRASE), database(1))
 
 
 def is_new(place: Place) -> None:
