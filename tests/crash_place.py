@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from tests.crash_world import Place, Work
+from tests.crash_world import Place, Refused, Work
 from tests.power_loss import Files
 from vault.store.disk import Disk
 from vault.store.local import LocalStore, create_local
@@ -30,8 +30,17 @@ def scratch() -> Iterator[Path]:
 
 def look_at(work: Work, place: Place) -> None:
     work.whole(place)
-    work.run(place)
+    ran(work, place)
     work.done(place)
+
+
+def ran(work: Work, place: Place) -> bool:
+    """Whether it reports that it is done; else it was refused."""
+    try:
+        work.run(place)
+    except Refused:
+        return False
+    return True
 
 
 @contextmanager

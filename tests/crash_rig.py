@@ -8,7 +8,7 @@ power     It is done once on a disk that writes down every call: write, sync, li
           call, every state in which a loss of power after it may leave the disk (`tests/power_loss.py`) is made, and looked at; equal
           states once. What this machine keeps beside the repository is as it was at that call, as it was before the work, or torn.
 twice     The process ends at a call, and everything it did is there, but perhaps not on the platter; the next run comes to its end; then
-          the power is lost. What that run relied on, and reported as done, is there.
+          the power is lost. What that run relied on, and reported as done, is there; if it was refused it has reported nothing.
 error     From each call on the disk refuses: all with EIO, as one that dies; or what takes room with ENOSPC.
 store     The process ends at each call of the store, before it and after its effect.
 """
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import itertools
 import os
 import random
 import shutil
@@ -25,11 +26,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from benchmarks.measure import record as record_result
-from tests.crash_place import Lost, lay, look_at, named, place_at, scratch, tree
+from tests.crash_place import Lost, lay, look_at, named, place_at, ran, scratch, tree
 from tests.crash_repairs import REPAIRS
 from tests.crash_work import WORK
 from tests.crash_world import Place, Work, small_limits
@@ -51,12 +53,13 @@ _TAKES_ROOM: Final = {"open", "write", "fsync", "link", "rename", "mkdir"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """`before`: the repository; `own`: what lay beside it at first and after each step."""
+    """`before`: the repository; `own`: what lay beside it at first and after each step; `refused`: that was all that came of it."""
 
     root: str
     before: Files | None
     steps: Sequence[Step]
     own: Sequence[Files]
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,13 +176,14 @@ def _last(done: Recorded, state: State) -> str:
 # --- twice ---------------------------------------------------------------------------------------
 
 
-def twice(name: str, *, most: int = STATES_MAX, one_in: int = 1) -> Counter[str]:
-    """Raises  Lost"""
+def twice(name: str, *, most: int = STATES_MAX, only_at_syncs: bool = False) -> Counter[str]:
+    """`only_at_syncs`: the process ends before the sync of a directory, when most is not durable. Raises  Lost"""
     work, choice, counts = WORKS[name], random.Random(name), Counter[str]()
     with small_limits(), scratch() as directory:
-        at = 1
-        while (done := _killed_and_ended(work, directory / "recorded", at)) is not None:
-            at += one_in
+        for at in itertools.count(1):
+            done = _killed_and_ended(work, directory / "recorded", _EndsAt(at, only_at_syncs=only_at_syncs))
+            if done is None:
+                return counts
             model, seen = DiskModel(done.root, done.before), set[object]()
             for step in done.steps:
                 model.replay(step)
@@ -189,41 +193,46 @@ def twice(name: str, *, most: int = STATES_MAX, one_in: int = 1) -> Counter[str]
                     continue
                 seen.add(different)
                 counts["states after an end and a loss of power"] += 1
-                with named(f"{name}: ended before call {at - one_in + 1}, run again, then power lost"):
+                with named(
+                    f"{name}: ended before {'sync' if only_at_syncs else 'call'} {at}, run again, then power lost"
+                ):
                     lay(directory / "repository", files)
                     lay(directory / "own", done.own[-1])
-                    work.done(place_at(directory))
-    return counts
+                    place = place_at(directory)
+                    (partial(look_at, work) if done.refused else work.done)(place)
+    raise AssertionError("a work without an end")
 
 
-def _killed_and_ended(work: Work, directory: Path, at: int) -> Recorded | None:
-    """All calls of a process that ends before its call number `at`, and of the next, which comes to its end. None: there is no such call"""
+def _killed_and_ended(work: Work, directory: Path, ends: _EndsAt) -> Recorded | None:
+    """All calls of a process that ends so, and of the next, which comes to its end. None: the first came to its end"""
     root, own = directory / "repository", directory / "own"
     before = work.files()
     lay(root, before)
     lay(own, {})
-    ends = _EndsAt(at)
     killed, ended = RecordingDisk(ends), RecordingDisk()
     with suppress(Crashed, VaultError):
         work.run(place_at(directory, killed))
     if not ends.has_ended:
         return None
-    work.run(place_at(directory, ended))
-    return Recorded(root=str(root), before=before, steps=[*killed.steps, *ended.steps], own=[tree(own)])
+    refused = not ran(work, place_at(directory, ended))
+    steps = [*killed.steps, *ended.steps]
+    return Recorded(root=str(root), before=before, steps=steps, own=[tree(own)], refused=refused)
 
 
 class _EndsAt:
-    """The disk's answer to a process that has ended."""
+    """The disk's answer to a process that ends before its call number `at`, or its sync of a directory of that number."""
 
-    def __init__(self, at: int) -> None:
+    def __init__(self, at: int, *, only_at_syncs: bool) -> None:
         self._left = at
+        self._only_at_syncs = only_at_syncs
 
     @property
     def has_ended(self) -> bool:
         return self._left <= 0
 
     def __call__(self, kind: str, path: str) -> int:
-        self._left -= 1
+        if self.has_ended or not self._only_at_syncs or (kind == "fsync" and os.path.isdir(path)):
+            self._left -= 1
         if self.has_ended:
             raise Crashed(kind, path)
         return 0

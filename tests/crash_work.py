@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,7 @@ from typing import Final
 from tests.crash_world import (
     NEW_PASSPHRASE,
     Place,
+    Refused,
     Work,
     begun,
     database,
@@ -37,7 +39,7 @@ from tests.small_repository import (
     take,
 )
 from vault.app.wiring import SystemClock
-from vault.errors import UnsafeError, WrongPassphrase
+from vault.errors import NotThere, UnsafeError, WrongPassphrase
 from vault.ids import SnapshotId
 from vault.ops.check import run as check
 from vault.ops.check.amount import ALL
@@ -102,15 +104,21 @@ def add_key(place: Place) -> None:
 
 
 def change_key(place: Place) -> None:
-    repo = opened(place.store)
-    if opens(place.store, NEW_PASSPHRASE):
-        keys.change_passphrase(repo, old=NEW_PASSPHRASE, new="changed", clock=CLOCK, entropy=os.urandom)
+    if not opens(place.store, NEW_PASSPHRASE):
+        raise Refused("that passphrase opens nothing")
+    keys.change_passphrase(opened(place.store), old=NEW_PASSPHRASE, new="changed", clock=CLOCK, entropy=os.urandom)
+
+
+@cache
+def _second() -> str:
+    slots = keys.list_slots(MemoryStore(dict(begun().files))).slots
+    return next(info.id.hex() for info in slots if info.label == "second")
 
 
 def remove_key(place: Place) -> None:
-    second = [info.id.hex() for info in keys.list_slots(place.store).slots if info.label == "second"]
-    for slot in second:
-        keys.remove_slot(opened(place.store), slot)
+    repo = opened(place.store)
+    with suppress(NotThere):
+        keys.remove_slot(repo, _second())
 
 
 def opens(store: ObjectStore, *passphrases: str) -> bool:
@@ -189,13 +197,12 @@ def no_leases(place: Place) -> None:
 
 
 def initialise(place: Place) -> None:
-    """Where it is refused it has promised nothing; what it says to type instead is done."""
     place.make()
     try:
         keys.create_repository(place.store, passphrase=PASSPHRASE, label="", clock=CLOCK, entropy=os.urandom)
     except UnsafeError:
         assert any(stored.name == "config" for stored in place.store.list("")), "it refuses only what is there"
-        take(Closed(place.store).open(PASSPHRASE), database(1))
+        raise Refused("there is a repository") from None
 
 
 def is_new(place: Place) -> None:

@@ -25,6 +25,7 @@ from tests.small_repository import (
     take,
 )
 from vault.app.wiring import SystemClock
+from vault.errors import VaultError
 from vault.ids import SnapshotId
 from vault.limits import KIB
 from vault.model import Lease
@@ -61,9 +62,13 @@ class Place:
         return self.own / "state"
 
 
+class Refused(VaultError):
+    """An error says that there is nothing to do: the run has reported nothing as done."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """`files`: of the repository before it; None: there is none, nor its directory."""
+    """`files`: of the repository before it; None: there is none, nor its directory. `run` raises Refused where the command would end so."""
 
     files: Callable[[], Mapping[str, bytes] | None]
     run: Callable[[Place], None]

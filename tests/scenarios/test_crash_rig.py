@@ -32,4 +32,4 @@ def test_an_end_at_any_call_of_the_store_loses_nothing(name: str) -> None:
 @pytest.mark.spec("STORE-4")
 @pytest.mark.parametrize("name", WORKS)
 def test_what_a_run_found_of_one_that_was_killed_is_durable_when_it_ends(name: str) -> None:
-    assert twice(name, one_in=SAMPLE)
+    assert twice(name, most=STATES, only_at_syncs=True)

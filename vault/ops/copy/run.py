@@ -93,6 +93,7 @@ class _Copying:
         for snapshot_id, _ in self._chosen:
             self._carry(snapshot_id)
         copied = self._copy_all(missing) if missing else []
+        self._ends.there.store.barrier()  # for copies that are there by a run that was killed, too
         return CopyReport(copied=tuple(copied), there=len(self._chosen) - len(copied))
 
     def _copy_all(self, missing: Sequence[Known]) -> list[Copied]:

@@ -143,7 +143,7 @@ def plan_named(inventory: Inventory, named: Sequence[SnapshotId], *, remove_all:
 
 
 def run(repo: Open, plan: ForgetPlan, *, clock: Clock, entropy: Entropy) -> ForgetReport:
-    """Record, look for new pins, remove. Nothing to do is nothing written."""
+    """Record, look for new pins, remove. Nothing to do is nothing written; what a killed run removed is durable after it all the same."""
     going = plan.going()
     order = [pair for pair in plan.inventory.known if pair[0] in going]
     recorded = tuple(
@@ -161,7 +161,7 @@ def run(repo: Open, plan: ForgetPlan, *, clock: Clock, entropy: Entropy) -> Forg
     spared = [snapshot for snapshot, _ in order if snapshot in pins]
     if removed:
         repo.store.delete(*map(snapshot_name, removed))
-        repo.store.barrier()
+    repo.store.barrier()
     return ForgetReport(removed=tuple(removed), spared=tuple(spared))
 
 

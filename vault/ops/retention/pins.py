@@ -29,6 +29,7 @@ def pin(repo: Open, snapshot: SnapshotId, *, reason: str, host: str, clock: Cloc
         raise UsageError("the reason is too long", why=f"at most {NOTE_BYTES_MAX} bytes are kept")
     for _, earlier in load(repo, FileKind.PIN, decode_pin).found:
         if earlier.snapshot == snapshot and earlier.reason == reason:
+            repo.store.barrier()  # it may be of a run that was killed
             return earlier
     manifest = repo.manifest(snapshot)
     made = _pin_of(snapshot, manifest, reason=reason, host=host, now_ms=max(0, clock.now_ms()))

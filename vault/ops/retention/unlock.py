@@ -59,8 +59,7 @@ def unlock(
     going = [row for row in rows if row.dead] if prefix is None else [_named(rows, prefix)]
     for row in going:
         withdraw(repo, f"leases/{row.id}")
-    if going:
-        repo.store.barrier()
+    repo.store.barrier()  # for what a killed run removed, too
     left = tuple(row for row in rows if row not in going)
     return Unlocked(removed=tuple(going), left=left, young=any(not row.dead for row in going))
 
