@@ -10,6 +10,7 @@ is looked at without the network: what was not forgotten is whole, and the next 
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import random
 import sys
@@ -151,6 +152,7 @@ class Stage:
 
 @contextmanager
 def stage(server: BucketServer) -> Iterator[Stage]:
+    gc.collect()  # connections go with their stores: those of hundreds are too many
     bucket = server.new_bucket()
     urls = [f"{bucket}/{name}" for name in ("repository", "copies")]
     direct, direct_copies = (store_in(server, url) for url in urls)

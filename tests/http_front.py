@@ -90,8 +90,9 @@ class Connection:
 
     def has_ended(self) -> bool:
         """Of one between two messages: whatever can be read from it now is its end."""
-        readable, _, _ = select.select([self.socket], [], [], 0)
-        return bool(readable)
+        looking = select.poll()
+        looking.register(self.socket, select.POLLIN)
+        return bool(looking.poll(0))
 
     def send(self, data: bytes) -> None:
         try:
