@@ -36,6 +36,29 @@ def damaged(pgvault_ready: Command, postgres: Cluster) -> Iterator[str]:
     postgres.dropdb(name)
 
 
+def test_a_dry_run_foresees_rows_that_a_replaced_table_would_strand(
+    pgvault_ready: Command, postgres: Cluster, damaged: str
+) -> None:
+    with postgres.connect(damaged) as connection:
+        connection.execute("INSERT INTO customers VALUES (11, 'newer')")
+        connection.execute("INSERT INTO orders (customer, note) VALUES (11, 'a'), (11, 'b')")
+    into = ("-d", postgres.dsn(damaged), "--into-source", "-c", "--only", "public.customers", "--yes")
+    foreseen = pgvault_ready("restore", "latest", *into, "--dry-run", "--json")
+    assert conforming(foreseen.json(), "restore plan")["plan"]["steps"][-1] == {
+        "action": "strand rows",
+        "table": "public.orders",
+        "why": "2 rows would refer to nothing, by orders_customer_fkey to public.customers; "
+        "without -c newer rows stay; with public.orders beside it, those go too",
+    }
+    assert "strand rows: public.orders: 2 rows" in pgvault_ready("restore", "latest", *into, "--dry-run").out
+    both = pgvault_ready("restore", "latest", *into, "--only", "public.orders", "--dry-run")
+    assert both.code == 0, both.err
+    assert "strand" not in both.out
+    done = pgvault_ready("restore", "latest", *into)
+    assert done.code == 9
+    assert "FK CONSTRAINT orders_customer_fkey of public.orders: 2 rows" in done.out + done.err
+
+
 def test_deleted_rows_come_back_and_newer_ones_stay(pgvault_ready: Command, postgres: Cluster, damaged: str) -> None:
     with postgres.connect(damaged) as connection:
         connection.execute("DELETE FROM orders WHERE id <= 40; UPDATE orders SET note = 'newer' WHERE id = 50")

@@ -13,6 +13,7 @@ from psycopg.conninfo import make_conninfo
 from tests.fix_postgres import Cluster
 from tests.restore_support import PROGRAMS, snapshot_of
 from tests.scenarios.test_hostile_source import CASES, acted, hostile, mallory
+from tests.values import table_item
 from vault.errors import SourceError
 from vault.model import Cut, MergedRows, TableItem, TableName
 from vault.ports import TargetSession
@@ -128,8 +129,11 @@ def test_verifying_foreign_keys_plans_no_partition_of_somebody_else(postgres: Cl
     )
     with hostile(postgres, refer, child, index) as name:
         target = connect_target(postgres.dsn(name), {}, programs=PROGRAMS)
-        (found,) = target.session("UTF8").broken_references([TableName(schema="public", name="parent")])
+        session, parent = target.session("UTF8"), TableName(schema="public", name="parent")
+        (found,) = session.broken_references([parent])
         assert (found.rows, found.unverified) == (0, "that would run app.evil(integer)")
+        empty = table_item(parent, "id", key_columns=("id",))
+        assert session.foresee(empty, iter(()), rows=0, exact=True) == MergedRows(added=0, removed=1, stranded=(found,))
         target.close()
         assert not acted(postgres)
 
@@ -152,5 +156,5 @@ def test_a_foreign_key_that_cannot_be_queried_hides_none_that_is_broken(postgres
         target.close()
         with postgres.connect(name) as connection:
             connection.execute(b"DROP OWNED BY keyed; DROP ROLE keyed")
-    assert [(one.table, one.rows) for one in found] == [("public.a_child", 0), ("public.b_child", 1)]
+    assert [(str(one.table), one.rows) for one in found] == [("public.a_child", 0), ("public.b_child", 1)]
     assert "a_child" in found[0].unverified

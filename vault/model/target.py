@@ -91,11 +91,21 @@ class Present:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BrokenReference:
+    """A foreign key that `rows` violate, or of which that is not known: `unverified` says why."""
+
+    name: str
+    table: TableName
+    rows: int
+    unverified: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MergedRows:
     """What became of rows in a table that had some. `differing`: same key, other values, left as they are.
 
     `refused`: rows that did not arrive: a unique key of another row, or a trigger, kept them out; `changed`: rows of
-    a key that is there, replaced; `fired`: triggers and rules that could not be switched off.
+    a key that is there, replaced; `fired`: triggers and rules that could not be switched off; `stranded`: foreseen, what refers to rows that would be gone.
     """
 
     added: int
@@ -104,16 +114,7 @@ class MergedRows:
     differing: int = 0
     refused: int = 0
     fired: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BrokenReference:
-    """A foreign key that `rows` violate, or of which that is not known: `unverified` says why."""
-
-    name: str
-    table: str
-    rows: int
-    unverified: str = ""
+    stranded: tuple[BrokenReference, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from vault.errors import SourceError
 from vault.model import TableName
 from vault.ops.drill.verdict import DrillVerdict, Point, differs, unchecked
 from vault.ports import TargetSession
+from vault.sql.names import show_name
 
 
 def check_references(session: TargetSession, tables: Sequence[TableName]) -> DrillVerdict:
@@ -19,7 +20,7 @@ def check_references(session: TargetSession, tables: Sequence[TableName]) -> Dri
         return unchecked(Point(kind="foreign key", name="all", why=why))
     verdict = DrillVerdict()
     for reference in broken:
-        name = f"{reference.name} of {reference.table}"
+        name = f"{reference.name} of {show_name(reference.table)}"
         if reference.rows > 0:
             why = f"{reference.rows} rows refer to rows that are not there"
             verdict += differs(Point(kind="foreign key", name=name, why=why))

@@ -5,12 +5,13 @@ Changes nothing in the target; reads every row of these tables from the snapshot
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from vault.errors import SourceError
-from vault.model import Address, MergedRows
+from vault.model import Address, MergedRows, TableName
+from vault.model.words import counted
 from vault.ops.restore.plan.contents import rows_of
 from vault.ops.restore.plan.decision import Action, RowMode, TableRows
 from vault.ops.restore.plan.steps import ExchangeSteps, RestorePlan
@@ -21,6 +22,8 @@ from vault.sql.names import show_name
 from vault.sql.sqlstate import INVALID_SCHEMA_NAME, NOT_FOUND
 
 BLOCKED: Final = "blocked"
+STRANDED: Final = "strand rows"
+"""Of a table that nobody named, rows that would refer to nothing."""
 _USED_BY_VIEWS: Final = frozenset({"table", "foreign table", "view", "materialized view", "function", "type"})
 _NOT_THERE: Final = NOT_FOUND | {INVALID_SCHEMA_NAME}
 _ACTIONS: Final = {Action.CREATE: "create", Action.REPLACE: "replace"}
@@ -46,8 +49,12 @@ def foresee(plan: RestorePlan, snapshot: Snapshot, session: TargetSession) -> It
         yield Step(action=action, entry=entry.label, why=decision.why)
     for entry in plan.access.drops:
         yield Step(action="drop", entry=entry.label, why="the snapshot does not have it")
+    coming = {step.item.name for step in plan.row_steps.all if step.mode is RowMode.EXACT}
+    coming |= {item.name for exchange in plan.exchanges for item in exchange.tables}
     for step in plan.row_steps.all:
-        yield _rows(step, snapshot, session)
+        done = _rows(step, snapshot, session)
+        yield done
+        yield from _stranded(done, without=coming)
     for exchange in plan.exchanges:
         for item in exchange.tables:
             yield Step(action="replace rows", table=show_name(item.name), why="its table is dropped and created anew")
@@ -68,8 +75,8 @@ def lines(steps: Iterable[Step]) -> Iterator[str]:
     """What of them the plan in words does not say: numbers, and what is in the way."""
     for step in steps:
         why = f" ({step.why})" if step.why else ""
-        if step.action == BLOCKED:
-            yield f"{BLOCKED}: {step.entry}: {step.why}"
+        if step.action in (BLOCKED, STRANDED):
+            yield f"{step.action}: {step.entry or step.table}: {step.why}"
         if (rows := step.rows) is not None:
             yield f"{step.action}: {step.table}: {rows.added} added, {rows.changed} changed, {rows.removed} deleted{why}"
 
@@ -87,6 +94,17 @@ def _in_the_way(plan: RestorePlan, steps: ExchangeSteps, session: TargetSession)
             except SourceError as error:
                 unknown.update([] if error.sqlstate in _NOT_THERE else [f"view (not looked for: {error.why})"])
     return sorted(views - {items[at].identity.address for at in going}, key=str), sorted(unknown)
+
+
+def _stranded(done: Step, *, without: Collection[TableName]) -> Iterator[Step]:
+    for reference in () if done.rows is None else done.rows.stranded:
+        child = show_name(reference.table)
+        if reference.table in without:
+            continue
+        rows = counted(reference.rows, "row")
+        what = f"not foreseen: {reference.unverified}" if reference.unverified else f"{rows} would refer to nothing"
+        instead = f"without -c newer rows stay; with {child} beside it, those go too"
+        yield Step(action=STRANDED, table=child, why=f"{what}, by {reference.name} to {done.table}; {instead}")
 
 
 def _rows(step: TableRows, snapshot: Snapshot, session: TargetSession) -> Step:

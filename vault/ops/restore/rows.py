@@ -29,6 +29,7 @@ from vault.ports import Progress, TargetSession
 from vault.repo.snapshot import Snapshot
 from vault.sql import cron
 from vault.sql.encoding import codec_of
+from vault.sql.names import show_name
 from vault.sql.sqlstate import FOREIGN_KEY_VIOLATION, way_past
 
 _COPY_BYTES: Final = 32 * MIB
@@ -170,7 +171,7 @@ class RowLoader:
                 self._failures.add("foreign keys", f"not verified: {error.why}")
                 return
         for reference in broken:
-            name = f"FK CONSTRAINT {reference.name} of {reference.table}"
+            name = f"FK CONSTRAINT {reference.name} of {show_name(reference.table)}"
             if reference.rows > 0:
                 self._failures.add(name, f"{reference.rows} rows refer to rows that are not there")
             elif changed:

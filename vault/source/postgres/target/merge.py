@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, LiteralString
+from typing import Any, Final
 
 import psycopg
 from psycopg.copy import LibpqWriter
 
-from vault.errors import SourceError, Unreachable
-from vault.model import BrokenReference, MergedRows, TableItem, TableName
-from vault.source.postgres.connection.connect import Connection, Session, translate
+from vault.errors import SourceError
+from vault.model import MergedRows, TableItem
+from vault.source.postgres.connection.connect import Connection
 from vault.source.postgres.connection.sql_text import text
-from vault.source.postgres.rows.unplannable import foreign
 from vault.source.postgres.target.comparing import by_hash_or_merge
+from vault.source.postgres.target.foreign_keys import stranded
 from vault.source.postgres.target.harmless import require_harmless
 from vault.source.postgres.target.held_table import held, looking
 from vault.source.postgres.target.silent_triggers import triggers_off
@@ -97,7 +97,10 @@ def merge(connection: Connection, table: TableItem, blocks: Iterator[bytes], *, 
 
 
 def foresee(connection: Connection, table: TableItem, blocks: Iterator[bytes], *, rows: int, into: Into) -> MergedRows:
-    """What `merge` would do, but for rows that another key would keep out. Changes nothing. Raises psycopg.Error, SourceError"""
+    """What `merge` would do, but for rows that another key would keep out. Changes nothing. Raises psycopg.Error, SourceError
+
+    Of a table that is a part of another it is not told what its rows would strand.
+    """
     name = table.load_via_root or table.name
     with looking(connection, name) as cursor:
         require_harmless(connection, table)
@@ -106,7 +109,10 @@ def foresee(connection: Connection, table: TableItem, blocks: Iterator[bytes], *
             return MergedRows(added=rows)
         stage(cursor, names, blocks, into.encoding)
         with by_hash_or_merge(cursor):
-            return _count_changes(cursor, names, exact=into.exact)
+            found = _count_changes(cursor, names, exact=into.exact)
+        if not (found.removed or found.changed) or table.load_via_root or table.condition:
+            return found
+        return replace(found, stranded=stranded(connection, table.name, left=STAGE, columns=names.known))
 
 
 def _count_changes(cursor: psycopg.Cursor[tuple[Any, ...]], names: Names, *, exact: bool) -> MergedRows:
@@ -288,66 +294,3 @@ class QuietWriter(LibpqWriter):
 
 
 _RULED: Final = """select exists (select from pg_catalog.pg_rewrite where ev_class = {}::pg_catalog.regclass and ev_type in ('2', '3'))"""
-
-# --- foreign keys --------------------------------------------------------------------------------
-
-_REFERENCES: Final[LiteralString] = """
-with wanted as (
-    select c.oid from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = relnamespace
-      join unnest(%s::text[], %s::text[]) as w(schema, name) on w.schema = nspname and w.name = relname
-), family as (
-    select oid from wanted
-    union select a.relid from wanted, pg_catalog.pg_partition_ancestors(wanted.oid) as a(relid)
-), keys as (
-    select f.*, pg_catalog.to_jsonb(f) as all_of from pg_catalog.pg_constraint f
-     where contype = 'f' and convalidated and conparentid = 0
-       and (conrelid in (select oid from family) or confrelid in (select oid from family))
-)
-select conname::text, pg_catalog.format('%%I.%%I', n.nspname, c.relname), coalesce((all_of->>'conperiod')::bool, false),
-       array(select distinct t.relid::pg_catalog.int8 from unnest(array[conrelid, confrelid]) as r,
-                    lateral (select r union select relid::pg_catalog.oid from pg_catalog.pg_partition_tree(r)) as t (relid)
-              where r not in (select oid from wanted) and t.relid not in (select oid from wanted)),
-       pg_catalog.format('select count(*) from %%s %%I.%%I c where %%s and not exists (select from %%s %%I.%%I p where %%s)',
-           case c.relkind when 'p' then '' else 'only' end, n.nspname, c.relname, columns.given, case p.relkind when 'p' then '' else 'only' end, pn.nspname, p.relname, columns.equal)
-  from keys join pg_catalog.pg_class c on c.oid = conrelid join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-  join pg_catalog.pg_class p on p.oid = confrelid join pg_catalog.pg_namespace pn on pn.oid = p.relnamespace,
-       lateral (
-    select pg_catalog.string_agg(pg_catalog.format('c.%%I is not null', a.attname), ' and ') as given,
-           pg_catalog.string_agg(pg_catalog.format('p.%%I operator(%%I.%%s) c.%%I', b.attname, o.nspname, oprname, a.attname), ' and ') as equal
-      from unnest(conkey, confkey, conpfeqop) as k(own, other, operator)
-      join pg_catalog.pg_attribute a on a.attrelid = conrelid and a.attnum = k.own
-      join pg_catalog.pg_attribute b on b.attrelid = confrelid and b.attnum = k.other
-      join pg_catalog.pg_operator on pg_operator.oid = k.operator
-      join pg_catalog.pg_namespace o on o.oid = oprnamespace) columns
- where coalesce((all_of->>'conenforced')::bool, true)
- order by 2, 1
-"""
-"""Foreign keys of and to tables, or to what these are partitions of, and the query that counts rows without a partner."""
-
-
-def broken_references(connection: Connection, tables: Sequence[TableName]) -> list[BrokenReference]:
-    """See ports.TargetSession.broken_references. Of tables that the restore does not write to, none is planned that would run others' code."""
-    broken = []
-    wanted = ([table.schema for table in tables], [table.name for table in tables])
-    keys = connection.execute(_REFERENCES, wanted).fetchall()
-    barred = foreign(Session(connection), [oid for _, _, _, others, _ in keys for oid in others])
-    for name, table, period, others, query in keys:
-        functions = [barred[oid] for oid in others if oid in barred]
-        unverified = "it has PERIOD" if period else f"that would run {functions[0]}" if functions else ""
-        rows = 0
-        if not unverified:
-            try:
-                rows = _count_partnerless(connection, query)
-            except psycopg.Error as error:  # of this key alone: the others say what they find
-                translated = translate(error, "verifying a foreign key")
-                if isinstance(translated, Unreachable):
-                    raise
-                unverified = translated.why or translated.message
-        if rows or unverified:
-            broken.append(BrokenReference(name=name, table=table, rows=rows, unverified=unverified))
-    return broken
-
-
-def _count_partnerless(connection: Connection, query: str) -> int:
-    with connection.transaction(), connection.cursor() as cursor, by_hash_or_merge(cursor):
-        return int(_first(cursor, query))

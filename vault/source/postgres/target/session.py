@@ -30,7 +30,7 @@ from vault.source.postgres.connection.connect import Connection, Session
 from vault.source.postgres.connection.sql_text import text
 from vault.source.postgres.rows.psycopg_copy import read_piece
 from vault.source.postgres.rows.unplannable import foreign
-from vault.source.postgres.target import large_object, merge, referring_rows
+from vault.source.postgres.target import foreign_keys, large_object, merge, referring_rows
 from vault.source.postgres.target.attempts import translate
 from vault.source.postgres.target.entry_writer import SET_PATH, EntryWriter
 from vault.source.postgres.target.held_table import held
@@ -103,7 +103,7 @@ class PostgresTargetSession(EntryWriter):
         return self._attempt("looking for views", lambda: referring_rows.views_over(self._connection, identity))
 
     def broken_references(self, tables: Sequence[TableName]) -> Sequence[BrokenReference]:
-        return self._attempt("foreign keys", lambda: merge.broken_references(self._connection, tables))
+        return self._attempt("foreign keys", lambda: foreign_keys.broken_references(self._connection, tables))
 
     def count_rows(self, tables: Sequence[TableName]) -> Mapping[TableName, int]:
         return self._attempt("counting rows", lambda: referring_rows.count_rows(self._connection, tables))
