@@ -124,3 +124,14 @@ def test_a_directory_under_nearly_a_known_name_is_told(pgvault_ready: Command) -
     assert "edge_functions, migrations, storage" in told[0]
     assert "functions" in told[0].partition("edge_functions")[0]
     assert "--dir" not in pgvault_ready("backup", "--dir", "edge_functions=f", "--dir", "functions=f").err
+
+
+@pytest.mark.postgres
+def test_the_first_backup_of_a_database_without_tables_asks_whether_it_is_the_one(
+    pgvault_ready: Command, pg18: Cluster
+) -> None:
+    name = pg18.createdb()
+    first, second = (pgvault_ready("backup", "-d", pg18.dsn(name)) for _ in range(2))
+    assert first.code == second.code == 0
+    assert f"database {name} has no tables" in first.err
+    assert "no tables" not in second.err, "who wanted it so is not asked every night"
