@@ -325,7 +325,7 @@ def check_startup() -> None:
 
 def check_documented() -> None:
     """Every command of the group is shown, as it is typed, in README.md, the pages for users or the spec."""
-    lister = "from vault.cli.main import COMMANDS; print(*COMMANDS)"
+    lister = "from vault.cli.command_names import COMMANDS; print(*COMMANDS)"
     done = subprocess.run([str(BIN / "python"), "-c", lister], capture_output=True, text=True)
     if done.returncode != 0 or not done.stdout.split():
         raise CheckFailed(done.stderr or "the command line has no commands")

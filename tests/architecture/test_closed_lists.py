@@ -6,8 +6,9 @@ import click
 import pytest
 
 from vault import errors
+from vault.cli.command_names import COMMANDS
 from vault.cli.exit_codes import GRAVITY, MEANING, OF_ERROR, ExitCode, error_classes, exit_code_of, gravest
-from vault.cli.main import COMMANDS, group
+from vault.cli.main import group
 from vault.cli.options import Command
 
 ERRORS = list(error_classes())

@@ -19,7 +19,8 @@ import pytest
 from tests.cli.command import HANG_S, PASSPHRASE, Command
 from tests.cli.test_journey import conforming
 from vault.cli import completion
-from vault.cli.main import COMMANDS, group
+from vault.cli.command_names import COMMANDS
+from vault.cli.main import group
 
 SHELLS = ("bash", "zsh", "fish")
 NOTHING_KNOWN = {"command", "words"}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tests.cli.command import Command
 from tests.documentation import blocks
+from vault.cli.command_names import COMMANDS
 from vault.cli.commands.help import LISTS, _pages
-from vault.cli.main import COMMANDS
 
 
 def test_every_page_is_listed_with_its_title_and_shown_as_it_is(pgvault: Command) -> None:

@@ -41,8 +41,16 @@ class Invocation:
         if self._renderer is None:
             from vault.cli.render import Renderer
 
-            self._renderer = Renderer(json=self.json, quiet=self.quiet, verbosity=self.verbosity)
+            self._renderer = Renderer(json=self.json, quiet=self.quiet, verbosity=self.verbosity, to_type=self._to_type)
         return self._renderer
+
+    def _to_type(self, fix: str) -> str:
+        if self.repository is None:
+            return fix
+        from vault.cli.command_names import COMMANDS
+        from vault.cli.next_lines import with_repository
+
+        return with_repository(fix, self.repository, COMMANDS)
 
     def typed(self, *more: str) -> str:
         """The command as typed and `more`, as a line to type; without a password that stood in it."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import sleep
 from typing import TYPE_CHECKING, Final, TextIO
 
@@ -25,12 +25,19 @@ if TYPE_CHECKING:
 
 
 _MOMENT_S: Final = 0.2
+_NEXT: Final = "next: "
 
 
 class Renderer:
-    """Where a command's words go. One per invocation; `progress` may be told by several threads."""
+    """Where a command's words go. One per invocation; `progress` may be told by several threads.
 
-    def __init__(self, *, json: bool, quiet: bool, verbosity: int) -> None:
+    to_type  makes a line to type next such that it works here
+    """
+
+    def __init__(
+        self, *, json: bool, quiet: bool, verbosity: int, to_type: Callable[[str], str] = lambda fix: fix
+    ) -> None:
+        self.to_type = to_type
         self.json = json
         self.quiet = quiet
         self.verbosity = verbosity
@@ -121,13 +128,14 @@ class Renderer:
 
     def insist(self, text: str) -> None:
         """Shown even when quiet: why the exit code is not 0."""
-        shown = printable(redacted(text))
+        fitting = self.to_type(text) if text.lstrip().startswith(_NEXT) else text
+        shown = printable(redacted(fitting))
         margin = shown[: len(shown) - len(shown.lstrip(" "))]
         _say(shown.lstrip(" "), first=margin, rest=margin + "  ")
 
     def error(self, message: str, *, why: str, fix: str) -> None:
         """Shown even when quiet."""
-        for head, text in (("pgvault: ", message), ("  why:  ", why), ("  next: ", fix)):
+        for head, text in (("pgvault: ", message), ("  why:  ", why), ("  next: ", self.to_type(fix))):
             if text:
                 _say(printable(redacted(text)), first=head, rest="        ")
 

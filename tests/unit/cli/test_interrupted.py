@@ -10,8 +10,8 @@ from tests.restore_values import TARGET, part, snapshot
 from tests.restore_values import planned as planned_restore
 from vault.app.restore import PlannedRestore, RestoreFlags, RestoreRequest
 from vault.app.settings import Settings
+from vault.cli.command_names import COMMANDS
 from vault.cli.interrupted import STANDS, interrupted, naming, restored_in_part
-from vault.cli.main import COMMANDS
 from vault.cli.progress import Heard, Silent
 from vault.ids import SnapshotId
 
