@@ -59,6 +59,24 @@ def test_a_dry_run_foresees_rows_that_a_replaced_table_would_strand(
     assert "FK CONSTRAINT orders_customer_fkey of public.orders: 2 rows" in done.out + done.err
 
 
+def test_partitions_that_come_along_are_not_stranded(pgvault_ready: Command, postgres: Cluster) -> None:
+    name = postgres.createdb()
+    with postgres.connect(name) as connection:
+        connection.execute(
+            "CREATE TABLE c (id int PRIMARY KEY); CREATE TABLE o (c int REFERENCES c) PARTITION BY LIST (c)"
+        )
+        connection.execute("CREATE TABLE o1 PARTITION OF o FOR VALUES IN (1); CREATE TABLE o2 PARTITION OF o DEFAULT")
+        connection.execute("INSERT INTO c VALUES (1), (2); INSERT INTO o VALUES (1), (2)")
+    assert pgvault_ready("backup", "-d", postgres.dsn(name)).code == 0
+    with postgres.connect(name) as connection:
+        connection.execute("INSERT INTO c VALUES (3); INSERT INTO o VALUES (3)")
+    into = ("restore", "latest", "-d", postgres.dsn(name), "--into-source", "-c", "--dry-run")
+    assert "strand rows" not in pgvault_ready(*into).out
+    assert "strand rows: public.o2: 1 row would" in pgvault_ready(*into, "--only", "public.c").out
+    assert "strand" not in pgvault_ready(*into, "--only", "public.c", "--only", "public.o").out
+    postgres.dropdb(name)
+
+
 def test_deleted_rows_come_back_and_newer_ones_stay(pgvault_ready: Command, postgres: Cluster, damaged: str) -> None:
     with postgres.connect(damaged) as connection:
         connection.execute("DELETE FROM orders WHERE id <= 40; UPDATE orders SET note = 'newer' WHERE id = 50")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, LiteralString
+from typing import Any, Final, LiteralString
 
 import psycopg
 
@@ -51,6 +51,11 @@ select conname::text, array[n.nspname::text, c.relname::text], array[pn.nspname:
 """
 """Foreign keys of and to tables, or to what these are partitions of, and the parts of the query that counts rows without a partner."""
 
+_BY_PARTITION: Final = (
+    "select n.nspname::text, r.relname::text, f.rows from (select c.tableoid, count(*) as rows {} group by 1) f"
+    " join pg_catalog.pg_class r on r.oid = f.tableoid join pg_catalog.pg_namespace n on n.oid = r.relnamespace order by 1, 2"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class _Key:
@@ -76,26 +81,43 @@ class _Key:
         return TableName(schema=self.other[0], name=self.other[1])
 
     def partnerless(self, parent: str) -> str:
-        """The query that counts rows without a partner in `parent`."""
-        return f"select count(*) from {self.child} c where {self.given} and not exists (select from {parent} p where {self.equal})"
+        """Rows without a partner in `parent`: the rest of a query."""
+        return f"from {self.child} c where {self.given} and not exists (select from {parent} p where {self.equal})"
 
 
 def broken_references(connection: Connection, tables: Sequence[TableName]) -> list[BrokenReference]:
     """See ports.TargetSession.broken_references. Of tables that the restore does not write to, none is planned that would run others' code."""
-    looked = (_look(connection, key, barred, parent=key.parent) for key, barred in _keys(connection, tables))
-    return [reference for reference in looked if reference.rows or reference.unverified]
+    broken = []
+    for key, barred in _keys(connection, tables):
+        unverified = barred
+        rows = 0
+        if not barred:
+            found, unverified = _rows(connection, f"select count(*) {key.partnerless(key.parent)}")
+            rows = sum(count for (count,) in found)
+        if rows or unverified:
+            broken.append(BrokenReference(name=key.name, table=key.table, rows=rows, unverified=unverified))
+    return broken
 
 
 def stranded(
     connection: Connection, table: TableName, *, left: str, columns: Collection[str]
 ) -> tuple[BrokenReference, ...]:
-    """Rows of other tables that refer to none that `left` has, if the table gets its rows, of these `columns`. Raises  psycopg.Error"""
-    found = []
+    """Rows of other tables that refer to none that `left` has, if the table gets its rows, of these `columns`; of each partition apart.
+
+    Raises  psycopg.Error
+    """
+    broken = []
     for key, barred in _keys(connection, [table]):
-        if key.refers_to == table != key.table:
-            missing = "" if set(key.columns) <= set(columns) else "it refers to what the server computes"
-            found.append(_look(connection, key, barred or missing, parent=left))
-    return tuple(reference for reference in found if reference.rows or reference.unverified)
+        if key.refers_to != table or key.table == table:
+            continue
+        unverified = barred or ("" if set(key.columns) <= set(columns) else "it refers to what the server computes")
+        if not unverified:
+            found, unverified = _rows(connection, _BY_PARTITION.format(key.partnerless(left)))
+            for schema, name, rows in found:
+                broken.append(BrokenReference(name=key.name, table=TableName(schema=schema, name=name), rows=rows))
+        if unverified:
+            broken.append(BrokenReference(name=key.name, table=key.table, rows=0, unverified=unverified))
+    return tuple(broken)
 
 
 def _keys(connection: Connection, tables: Sequence[TableName]) -> Iterator[tuple[_Key, str]]:
@@ -108,19 +130,13 @@ def _keys(connection: Connection, tables: Sequence[TableName]) -> Iterator[tuple
         yield key, "it has PERIOD" if key.has_period else f"that would run {functions[0]}" if functions else ""
 
 
-def _look(connection: Connection, key: _Key, unverified: str, *, parent: str) -> BrokenReference:
-    rows = 0
-    if not unverified:
-        try:
-            rows = _count(connection, key.partnerless(parent))
-        except psycopg.Error as error:  # of this key alone: the others say what they find
-            translated = translate(error, "verifying a foreign key")
-            if isinstance(translated, Unreachable):
-                raise
-            unverified = translated.why or translated.message
-    return BrokenReference(name=key.name, table=key.table, rows=rows, unverified=unverified)
-
-
-def _count(connection: Connection, query: str) -> int:
-    with connection.transaction(), connection.cursor() as cursor, by_hash_or_merge(cursor):
-        return int(cursor.execute(text(query)).fetchall()[0][0])
+def _rows(connection: Connection, query: str) -> tuple[list[Any], str]:
+    """What a query about one key finds, or why it cannot be asked: the others say what they find. Raises  Unreachable"""
+    try:
+        with connection.transaction(), connection.cursor() as cursor, by_hash_or_merge(cursor):
+            return cursor.execute(text(query)).fetchall(), ""
+    except psycopg.Error as error:
+        translated = translate(error, "verifying a foreign key")
+        if isinstance(translated, Unreachable):
+            raise
+        return [], translated.why or translated.message
