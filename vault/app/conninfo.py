@@ -8,26 +8,37 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
 from vault.errors import UsageError
 
 LOCAL_HOSTS: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
-SECRET_KEYS: Final = frozenset({"password", "sslpassword", "oauth_client_secret"})
+_SECRET: Final = re.compile(r"pass(?!file)|pwd|secret", re.IGNORECASE)
+"""In the name of a setting: those of libpq that hold a secret, and what other programs call them."""
 _URL: Final = re.compile(
-    r"postgres(?:ql)?://(?:(?P<user>[^:@/]*)(?::(?P<password>[^@/]*))?@)?(?P<host>[^/?]*)(?:/(?P<name>[^?]*))?(?:\?(?P<query>.*))?",
-    re.DOTALL,
+    r"\s*[a-z][a-z0-9+.:-]*://(?:(?P<user>[^:@/]*)(?::(?P<password>[^@/]*))?@)?(?P<hosts>[^/?]*)(?:/(?P<name>[^?]*))?(?:\?(?P<query>.*))?",
+    re.DOTALL | re.IGNORECASE,
 )
-"""As libpq divides it, which other URLs are not: a password may have brackets, `?` and `#`, and nothing of it is refused."""
+"""As libpq divides it, which other URLs are not: a password may have brackets, `?` and `#`, and nothing of it is refused.
+
+libpq takes two schemes only; in what it refuses, of another driver or with a capital, a password is one all the same.
+"""
+_HOST: Final = re.compile(r"(\[[^]]*\]|[^:]*)(?::(.*))?", re.DOTALL)
+_ASTRAY: Final = re.compile(r"\s*(?:[a-z][a-z0-9+.:-]*:/+)?[^:/@?=\[]*:(?!\d*[,/?])[^@]+@", re.DOTALL | re.IGNORECASE)
+"""`USER:PASSWORD@` where libpq sees a port or a name: a `/` in the password, or no scheme before it."""
 _PAIR: Final = re.compile(r"\s*([^\s=]+)\s*=\s*('(?:[^'\\]|\\.)*'|(?:[^\s\\]|\\.)*)", re.DOTALL)
 _USERINFO: Final = re.compile(r"(://[^/\s:@]*):[^/\s]*@")
 _QUERY: Final = re.compile(r"([?&])([^=&\s]+)=[^&\s]*")
-_KEYWORD: Final = re.compile(r"((?:ssl)?password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&]+)", re.IGNORECASE)
+_KEYWORD: Final = re.compile(
+    r"((?:pass(?:word|wd)?|pwd|secret)\s*=\s*)('(?:[^'\\]|\\.)*'|(?:[^\s&\\]|\\.)+)", re.IGNORECASE | re.DOTALL
+)
 
 
 def refuse_password(text: str, *, where: str, command: str = "backup") -> None:
     """Raises  UsageError: the string carries a secret, which a process list or a file would show to others"""
-    if SECRET_KEYS & {key for key, value in settings_of(text) if value}:
+    given = [(key, value) for key, value in settings_of(text) if value]
+    within = [value for key, value in given if key == "dbname" and "://" in value]
+    if any(_SECRET.search(key) for key, _ in given) or any(map(_ASTRAY.match, (text, *within))):
         raise UsageError(
             f"{where} holds a password",
             why="a secret is never a flag's value: every user of the machine can read it in the process list",
@@ -39,9 +50,7 @@ def refuse_password(text: str, *, where: str, command: str = "backup") -> None:
 def _line_that_works(text: str, command: str) -> str:
     """For the database of `supabase start`, whose password is the same on every machine; for others nothing is repeated."""
     given = {key: value for key, value in settings_of(text) if value}
-    host, _, port = (
-        given.pop("host", "").rpartition(":") if "://" in text else (given.pop("host", ""), "", given.pop("port", ""))
-    )
+    host, port = given.pop("host", ""), given.pop("port", "")
     name, user = given.pop("dbname", ""), given.pop("user", "")
     known = (user, given.pop("password", ""), name, port) == ("postgres", "postgres", "postgres", "54322")
     if not known or host not in LOCAL_HOSTS or given:
@@ -60,9 +69,11 @@ def refuse_unusable(database: str, *, command: str) -> None:
 def settings_of(text: str) -> list[tuple[str, str]]:
     """Keyword and value of each part of a URL or of `key=value ...`; a bare word is the database's name."""
     if (found := _URL.match(text)) is not None:
-        user, password, host, name = (unquote(found[part] or "") for part in ("user", "password", "host", "name"))
-        parameters = [("user", user), ("password", password), ("host", host), ("dbname", name)]
-        return [*parameters, *parse_qsl(found["query"] or "", keep_blank_values=True)]
+        hosts = [match.groups("") for part in found["hosts"].split(",") if (match := _HOST.match(part))]
+        parts = [("user", found["user"] or ""), ("password", found["password"] or ""), ("dbname", found["name"] or "")]
+        parts += [("host", ",".join(host for host, _ in hosts)), ("port", ",".join(port for _, port in hosts))]
+        parts += [pair.partition("=")[::2] for pair in (found["query"] or "").split("&")]
+        return [(unquote(key), unquote(value.strip(" "))) for key, value in parts]
     if "=" in text:
         return [(match[1], _unquoted(match[2])) for match in _PAIR.finditer(text)]
     return [("dbname", text)]
@@ -106,18 +117,15 @@ def place_of(text: str, environment: Mapping[str, str]) -> str:
 def client_words(text: str) -> list[str]:
     """-h, -p and -U of PostgreSQL's own clients, as far as the text says them; what it does not, libpq finds for them too."""
     keywords = {key: value for key, value in settings_of(text) if value} if text else {}
-    host, port = keywords.get("host", ""), keywords.get("port", "")
-    if "://" in text and (match := re.fullmatch(r"(\[[^]]*\]|[^:]*):(\d+)", host)):
-        host, port = match[1], port or match[2]
-    found = (("-h", host.strip("[]")), ("-p", port), ("-U", keywords.get("user", "")))
+    found = (
+        ("-h", keywords.get("host", "").strip("[]")),
+        ("-p", keywords.get("port", "")),
+        ("-U", keywords.get("user", "")),
+    )
     return [word for option, value in found if value for word in (option, value)]
 
 
 def _with_port(host: str, port: str) -> str:
-    """A host of a URL may bring its own."""
-    name, colon, own = host.rpartition(":")
-    if colon and own.isdigit() and (host.count(":") == 1 or name.endswith("]")):
-        host, port = name, own
     return f"{'localhost' if host in _LOOPBACK else host}:{port or _PORT}"
 
 
@@ -135,7 +143,7 @@ def redacted(text: str) -> str:
 
 def _without_value(match: re.Match[str]) -> str:
     """Names in a query may be percent-encoded, as libpq accepts them."""
-    return f"{match[1]}{match[2]}=***" if unquote(match[2]) in SECRET_KEYS else match[0]
+    return f"{match[1]}{match[2]}=***" if _SECRET.search(unquote(match[2])) else match[0]
 
 
 def _unquoted(value: str) -> str:
