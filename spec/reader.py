@@ -21,6 +21,7 @@ import base64
 import binascii
 import getpass
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -308,7 +309,11 @@ def decode_kit(data: bytes) -> tuple[bytes, str, bytes]:
     need(len(data) <= 2 * SLOT_BYTES_MAX, "recovery kit is too long", "limit")
     try:
         lines: list[str] = []
-        for line in (line for line in data.decode().split("\n") if line and not line.startswith("#")):
+        blanks = " \t\r\u00a0\ufeff"
+        trimmed = (re.sub(f"[{blanks}]+", " ", line.strip(blanks), count=1) for line in data.decode().split("\n"))
+        kept = (line for line in trimmed if line and not line.startswith("#"))
+        for line in itertools.dropwhile(lambda line: line.split(" ")[0] != "pgvault-recovery-kit", kept):
+            line = "slot " if line == "slot" else line
             if lines and lines[-1].startswith("slot ") and re.fullmatch(r"[A-Za-z0-9+/=]+", line):
                 lines[-1] += line  # a screen broke it
             else:

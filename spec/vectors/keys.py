@@ -235,6 +235,15 @@ def kit_in_pieces(c: Collection, good: list[str], opened: dict[str, Any]) -> Non
 
     c.ok("empty_lines", "KEY-6", "lines of nothing before, between and after", opened,
          data=text(["", *good[:3], "", "", *good[3:], ""]))  # fmt: skip
+    c.ok("blanks", "KEY-6", "a byte order mark, CR LF, and blanks around lines and behind labels", opened,
+         data=("\ufeff" + "".join(f"  {line}\t \r\n\u00a0\r\n" for line in good).replace("t ", "t\u00a0\t")).encode())  # fmt: skip
+    c.ok("text_before", "KEY-6", "lines of a mail before it, one of them a broken line for people", opened,
+         data=text(["Dear Ada,", "# Whoever holds this", "can read all.", "slot", *good]))  # fmt: skip
+    c.ok("slot_behind_its_label", "KEY-6", "the line broken at its space", opened,
+         data=text([*good[:3], "slot", good[3][5:], good[4]]))  # fmt: skip
+    c.refuse("text_behind", "KEY-6", "malformed", "a line behind the checksum", data=text([*good, "Ada"]))
+    c.refuse("blank_in_the_secret", "KEY-6", "malformed", "a space within a value",
+             data=text([*good[:2], good[2][:40] + " " + good[2][40:], *good[3:]]))  # fmt: skip
     c.ok("slot_broken", "KEY-6", "the slot as a screen of 80 columns shows it", opened,
          data=text([*good[:3], *pieces, good[4]]))  # fmt: skip
     c.refuse("slot_piece_missing", "KEY-6", "malformed", "a broken slot without its second piece",

@@ -254,7 +254,9 @@ def _private_file(path: Path, origin: str) -> str:
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise SecretUnavailable(f"{path} is not UTF-8", why=f"{origin} names it") from error
+        raise SecretUnavailable(
+            f"{path} is not UTF-8", why=f"{origin} names it", hint="save it as plain text in UTF-8"
+        ) from error
 
 
 def _output_of(command: str, settings: Settings, origin: str, *, patience_s: float | None) -> str:

@@ -28,6 +28,9 @@ _SECRET_BYTES: Final = 32
 _TEXT_CHARACTERS_MAX: Final = 4 * SLOT_BYTES_MAX
 _HEX: Final = re.compile(r"(?:[0-9a-f]{2})+")
 _PIECE: Final = re.compile(r"[A-Za-z0-9+/=]+")
+_BLANKS: Final = " \t\r\u00a0\ufeff"
+"""What a mail, an editor or a word processor adds to a line, or puts in place of a space."""
+_GAP: Final = re.compile(f"[{_BLANKS}]+")
 _HINT: Final = "copy the kit again, every line of it as it was written"
 
 
@@ -56,14 +59,14 @@ def encode_kit(repository: RepositoryId, secret: bytes, slot: bytes, *, comments
 
 
 def decode_kit(text: str) -> Kit:
-    """Read a kit; the last line end may be missing, and lines may be empty.
+    """Read a kit, also as a mail, an editor or a screen hands it on.
 
     Raises  Unsupported: a newer kit; LimitExceeded: too long; Malformed: damaged or not a kit;
             AuthenticationFailed: the slot belongs to another repository
     """
     if len(text) > _TEXT_CHARACTERS_MAX:
         raise LimitExceeded("recovery kit: the text is too long")
-    lines = _joined(line for line in text.split("\n") if line and not line.startswith("#"))
+    lines = _joined(_written(text))
     title, _, version = lines[0].partition(" ") if lines else ("", "", "")
     if title != _TITLE:
         raise Malformed("recovery kit: not a recovery kit", hint=_HINT)
@@ -84,6 +87,14 @@ def decode_kit(text: str) -> Kit:
     if decode_slot(kit.slot).repository != kit.repository:
         raise AuthenticationFailed("recovery kit: its slot belongs to another repository")
     return kit
+
+
+def _written(text: str) -> list[str]:
+    """The lines from the title on, without those for people and without the blanks around and within them."""
+    trimmed = (line.strip(_BLANKS) for line in text.split("\n"))
+    kept = [_GAP.sub(" ", line, count=1) for line in trimmed if line and not line.startswith("#")]
+    first = next((at for at, line in enumerate(kept) if line.partition(" ")[0] == _TITLE), len(kept))
+    return ["slot " if line == "slot" else line for line in kept[first:]]
 
 
 def _joined(lines: Iterable[str]) -> list[str]:
