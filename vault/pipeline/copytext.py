@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from json.encoder import encode_basestring
+from string import ascii_letters, digits
 from typing import Final
 
 from vault.errors import Malformed, UsageError
@@ -28,8 +29,10 @@ _NUMBER: Final = re.compile(rb"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _NUMBER_TYPES: Final = ("smallint", "integer", "bigint", "oid", "real", "double precision", "numeric")
 _UNQUOTED_TYPES: Final = (*_NUMBER_TYPES, "boolean", "uuid", "date", "timestamp", "time")
 _JSON_TYPES: Final = ("json", "jsonb")
-_WITHOUT_QUOTES: Final = re.compile(rb"(?:[-+.:0-9A-Za-z ]*+\t|\\N\t)*+")
-_NUMBERS: Final = re.compile(rb"(?:(?:\\N|NaN|-?Infinity|-?[0-9]+(?:\.[0-9]+)?(?:e[-+]?[0-9]+)?)\t)*+")
+_WITHOUT_QUOTES: Final = b"\t-+.: " + digits.encode() + ascii_letters.encode()
+"""What fields of _UNQUOTED_TYPES are made of, and the tabs between them."""
+_DIGITS: Final = b"\t." + digits.encode()
+_NUMBERS: Final = re.compile(rb"\t(?:(?:\\N|NaN|-?Infinity|-?[0-9]+(?:\.[0-9]+)?(?:e[-+]?[0-9]+)?)\t)*+")
 """Fields, each with a tab behind it."""
 _NO_SEPARATORS: Final = bytes(byte for byte in range(256) if byte not in b"\t\n")
 """What is neither between fields nor between rows."""
@@ -191,9 +194,9 @@ def _csv_way(column: Column, *, alone: bool, no_formulas: bool) -> Callable[[lis
     """How the fields of a column are written. A number may be negative in a spreadsheet too; nothing else may begin so."""
     text = _csv_inert if no_formulas else partial(_csv_text, alone=alone)
     if no_formulas and _is_type(column, _NUMBER_TYPES):
-        return partial(_csv_plain, form=_NUMBERS, text=text)
+        return partial(_csv_plain, are_plain=_are_numbers, text=text)
     if not no_formulas and _is_type(column, _UNQUOTED_TYPES):
-        return partial(_csv_plain, form=_WITHOUT_QUOTES, text=text)
+        return partial(_csv_plain, are_plain=_need_no_quotes, text=text)
     return text
 
 
@@ -208,12 +211,26 @@ def _inert(value: bytes) -> bytes:
 
 
 def _csv_plain(
-    fields: list[bytes], *, form: re.Pattern[bytes], text: Callable[[list[bytes]], list[bytes]]
+    fields: list[bytes], *, are_plain: Callable[[bytes, int], bool], text: Callable[[list[bytes]], list[bytes]]
 ) -> list[bytes]:
     """As they are, if they have the form of the column's type; else, as somebody else's repository may have it, as `text`."""
-    if b"" in fields or form.fullmatch(b"\t".join(fields) + b"\t") is None:
+    together = b"\t" + b"\t".join(fields) + b"\t"
+    nulls = together.count(b"\t\\N") and fields.count(NULL)
+    if b"\t\t" in together or not are_plain(together, nulls):
         return text(fields)
-    return [b"" if field == NULL else field for field in fields] if NULL in fields else fields
+    return [b"" if field == NULL else field for field in fields] if nulls else fields
+
+
+def _need_no_quotes(together: bytes, nulls: int) -> bool:
+    """Of fields between tabs, `nulls` of them NULL: whether no other has a sign that CSV quotes or COPY escapes."""
+    return together.translate(None, _WITHOUT_QUOTES) == b"\\" * nulls
+
+
+def _are_numbers(together: bytes, nulls: int) -> bool:
+    """As `_need_no_quotes`. Looked at one by one only where more than digits, and signs before them, is there."""
+    rest = together.translate(None, _DIGITS)
+    only_signs = not nulls and rest == b"-" * together.count(b"\t-")
+    return only_signs or _NUMBERS.fullmatch(together) is not None
 
 
 def _csv_text(fields: list[bytes], alone: bool) -> list[bytes]:
@@ -257,20 +274,24 @@ def _jsonl(blocks: Iterable[bytes], columns: Sequence[Column]) -> Iterator[bytes
 
 def _json_encoder(column: Column) -> Callable[[bytes], bytes]:
     if _is_type(column, _NUMBER_TYPES):
-        return _json_number
+        return json_number
     if column.type == "boolean":
-        return lambda field: b"true" if field == b"t" else b"false"
+        return json_boolean
     if column.type in _JSON_TYPES:
-        return _json_native
+        return json_native
     return _json_string
 
 
-def _json_number(field: bytes) -> bytes:
+def json_number(field: bytes) -> bytes:
     """A type of numbers says nothing of what its rows hold in a repository that somebody else wrote."""
     return field if _NUMBER.fullmatch(field) else _json_string(field)
 
 
-def _json_native(field: bytes) -> bytes:
+def json_boolean(field: bytes) -> bytes:
+    return b"true" if field == b"t" else b"false" if field == b"f" else _json_string(field)
+
+
+def json_native(field: bytes) -> bytes:
     return unescape(field).replace(b"\n", b" ").replace(b"\r", b" ")
 
 
@@ -317,7 +338,8 @@ def _sql(blocks: Iterable[bytes], table: TableName, columns: Sequence[Column], a
 
 
 def _sql_number(field: bytes) -> bytes:
-    return field if _NUMBER.fullmatch(field) else _sql_text(field)
+    """Unquoted, -0 would be an integer, which has no sign."""
+    return field if _NUMBER.fullmatch(field) and field != b"-0" else _sql_text(field)
 
 
 def _sql_text(field: bytes) -> bytes:

@@ -267,6 +267,9 @@ def test_records_are_values_by_the_names_of_columns() -> None:
 
 def test_what_is_no_number_in_a_column_of_numbers_is_a_text() -> None:
     """In a repository that somebody else wrote a type says nothing of the rows."""
+    columns = [Column(name="n", type="boolean", attnum=1)]
+    flags = b"".join(copytext.render("jsonl", [b"t\nf\n\\N\nyes\n"], NAME, columns)).splitlines()
+    assert [json.loads(line)["n"] for line in flags] == [True, False, None, "yes"]
     columns = [Column(name="n", type="integer", attnum=1)]
     rows = b"7\n1'); DROP TABLE t; --\na\\!\\\\\"b\nNaN\n"
     lines = b"".join(copytext.render("jsonl", [rows], NAME, columns)).splitlines()
@@ -306,3 +309,8 @@ def test_a_carriage_return_as_it_stands_ends_no_row_of_csv() -> None:
     columns = [Column(name="t", type="text", attnum=1), Column(name="n", type="integer", attnum=2)]
     found = b"".join(copytext.render("csv", [b"a\rb\t1\rx\nc\tN\\N\n"], NAME, columns))
     assert found == b't,n\n"a\rb","1\rx"\nc,NN\n'
+
+
+def test_a_negative_zero_keeps_its_sign_in_sql() -> None:
+    columns = [Column(name="n", type=type, attnum=at) for at, type in enumerate(("real", "double precision"), 1)]
+    assert b"('-0', '-0')" in b"".join(copytext.render("sql", [b"-0\t-0\n"], NAME, columns))

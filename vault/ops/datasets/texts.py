@@ -6,7 +6,6 @@ stand as they were stored, on one line.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from json.encoder import encode_basestring
@@ -18,12 +17,11 @@ from vault.ops.datasets.declared import DataType, TypeKind
 from vault.ops.datasets.exported import CountedBlocks, DatasetTarget, ExportedRows, user_types
 from vault.ops.datasets.rows import DatasetRows
 from vault.ops.datasets.shape import TableShape, folders, shape_of
-from vault.pipeline.copytext import by_columns, render, unescape
+from vault.pipeline.copytext import by_columns, json_boolean, json_native, json_number, render, unescape
 from vault.ports import Progress
 from vault.repo.snapshot import Snapshot
 
 _NULL: Final = b"\\N"
-_NUMBER: Final = re.compile(rb"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _NUMBERS: Final = frozenset(
     {TypeKind.INT16, TypeKind.INT32, TypeKind.INT64, TypeKind.OID, TypeKind.FLOAT32, TypeKind.FLOAT64, TypeKind.DECIMAL}
 )
@@ -84,15 +82,11 @@ def json_lines(blocks: Iterable[bytes], shape: TableShape, *, safe_integers: boo
 
 
 def _encoder(kind: DataType, *, safe_integers: bool) -> Callable[[bytes], bytes]:
-    if safe_integers and kind.kind is TypeKind.INT64:
-        return lambda field: b'"' + field + b'"'
     if kind.kind in _NUMBERS or kind.number:
-        return lambda field: field if _NUMBER.fullmatch(field) else b'"' + field + b'"'
+        return _string if safe_integers and kind.kind is TypeKind.INT64 else json_number
     if kind.kind is TypeKind.BOOL:
-        return lambda field: b"true" if field == b"t" else b"false"
-    if kind.kind is TypeKind.JSON:
-        return lambda field: unescape(field).replace(b"\n", b" ").replace(b"\r", b" ")
-    return _string
+        return json_boolean
+    return json_native if kind.kind is TypeKind.JSON else _string
 
 
 def _string(field: bytes) -> bytes:

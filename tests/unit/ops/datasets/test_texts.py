@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -9,9 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.dataset_reader import array_text as reference
+from vault.model import Column, TableName
 from vault.ops.datasets.arrays import array_text, elements_of
+from vault.ops.datasets.declared import UserTypes, type_of
 from vault.ops.datasets.moments import date_text, days_of, microseconds_of, timestamp_text
-from vault.ops.datasets.shape import distinct, free_name
+from vault.ops.datasets.shape import DatasetColumn, TableShape, distinct, free_name
+from vault.ops.datasets.texts import json_lines
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_US = microseconds_of("292277-12-31 23:59:59.999999", zoned=False) or 0
@@ -69,3 +73,20 @@ def test_names_that_differ_in_case_alone_are_told_apart() -> None:
     assert distinct(["id", "ID", "Id", "id_2", "other"]) == ["id", "ID_3", "Id_4", "id_2", "other"]
     assert free_name("snapshot", ["Snapshot", "x"]) == "snapshot_2"
     assert free_name("snapshot", ["x"]) == "snapshot"
+
+
+@pytest.mark.parametrize("safe_integers", [False, True])
+@pytest.mark.parametrize("declared", ["bigint", "numeric", "double precision", "boolean"])
+def test_what_is_not_of_its_type_is_a_string(declared: str, safe_integers: bool) -> None:
+    """In a repository that somebody else wrote a type says nothing of the rows."""
+    column = Column(name="n", type=declared, attnum=1)
+    shape = TableShape(
+        name=TableName(schema="public", name="t"),
+        folder="public.t",
+        columns=(DatasetColumn(column=column, name="n", type=type_of(declared, UserTypes())),),
+        left_out=(),
+        key="snapshot",
+        exact=None,
+    )
+    lines = b"".join(json_lines([b'1","n":"2\n', b"a\\\\\n"], shape, safe_integers=safe_integers)).splitlines()
+    assert [json.loads(line) for line in lines] == [{"n": '1","n":"2'}, {"n": "a\\"}]
