@@ -259,7 +259,7 @@ def _security(
         at = renamed.get(table, table)
         is_there = (at, policy) in after.policies or (at, text) in texts
         if not is_there and table not in gone:
-            yield finding(codes.POLICY_GONE, f"{policy} on {show_name(table)}", "the table is there")
+            yield finding(codes.POLICY_GONE, f"{policy} on {show_name(table)}", _is_there(table, at))
     for (table, policy), text in sorted(before.policies.items()):
         there = after.policies.get((renamed.get(table, table), policy), "")
         if _lets_all(there) - _lets_all(text):
@@ -276,6 +276,11 @@ def _security(
             )
         elif was.forced and (now is None or not now.forced):
             yield finding(codes.ROW_SECURITY_NOT_FORCED, show_name(table), "its owner sees and changes all its rows")
+
+
+def _is_there(was: TableName, now: TableName) -> str:
+    """Of a table that lives on, also under another name: who restores by the old one gets a second table."""
+    return "the table is there" if was == now else f"the table is there, as {show_name(now)}"
 
 
 def _lets_all(policy: str) -> set[str]:
@@ -318,7 +323,8 @@ def _code(
         if terms.ignores(table) or _is_the_platforms(table, text, terms):
             continue
         if table not in gone and (at, trigger) not in after.triggers and (at, text) not in running:
-            yield finding(codes.TRIGGER_GONE, f"{trigger} on {show_name(table)}", f"the table is there; it ran {text}")
+            told = f"{_is_there(table, at)}; it ran {text}"
+            yield finding(codes.TRIGGER_GONE, f"{trigger} on {show_name(table)}", told)
     for address, granted in sorted(before.granted.items()):
         if not _is_left_out(address, terms) and granted not in _granted_now(address, before, after):
             is_open = address.kind in _ANYBODYS or (address.kind, address.names) == ("schema", ("public",))

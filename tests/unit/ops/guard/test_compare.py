@@ -120,6 +120,17 @@ def test_a_renamed_table_is_the_same_one_in_the_same_database() -> None:
     assert found(then, moved) == [(codes.TABLE_GONE, "public.t")]
 
 
+def test_what_went_from_a_table_that_has_another_name_is_told_with_that() -> None:
+    went = {"policies": {(name("t"), "p"): "USING (a)"}, "triggers": {(name("t"), "tr"): "FUNCTION public.f()"}}
+    then, now = facts(tables({"t": 1}, t=100), **went), facts(tables({"t": 1}, t=100))
+    told = ["the table is there", "the table is there; it ran FUNCTION public.f()"]
+    assert [one.text for one in compare(then, now, TERMS)] == told
+    then = facts(tables({"t": 1}, t=100), **went, described=frozenset({name("t")}))
+    renamed = facts(tables({"t2": 1}, t2=100), described=frozenset({name("t2")}))
+    told = ["the table is there, as public.t2", "the table is there, as public.t2; it ran FUNCTION public.f()"]
+    assert [one.text for one in compare(then, renamed, TERMS)] == told
+
+
 def test_two_tables_that_change_names_are_told_by_their_names() -> None:
     then = facts(tables({"t": 1, "new": 2}, t=100, new=98))
     assert found(then, facts(tables({"old": 1, "t": 2}, old=100, t=98))) == []
