@@ -79,11 +79,9 @@ def ordered(
                     return
                 yield pending.popleft().result()
         finally:
-            for future in pending:
-                future.cancel()
             if not finished:
-                cancel()
                 pool.shutdown(wait=False, cancel_futures=True)  # also what an interrupted `submit` left
+                cancel()
 
 
 FETCH_THREADS: Final = 8
@@ -256,8 +254,7 @@ class BoundedPool:
         error = None if done.cancelled() else done.exception()
         with self._lock:
             self._bytes -= size
-            if error is not None and self._error is None:
-                self._error = error
+            self._error = self._error or error
             self._changed.notify_all()
 
     def raise_error(self) -> None:
