@@ -32,8 +32,8 @@ _PATIENCE_S: Final = 0.1
 """So long a pack waits for its place in memory: a line that carries a pack in that time needs no disk."""
 _GAIN: Final = 1.1
 """One more at a time has to carry so much more, or it is taken back."""
-_PATIENCE: Final = 8
-"""Rounds that the number stays as it is before one more is tried again: the line may be another by then."""
+_PATIENCE: Final = 7
+"""Rounds after the one in which it was taken back before one more is tried again: the line may be another by then."""
 
 
 class Outbox(Protocol):
@@ -101,8 +101,8 @@ class LinePace:
             self.limit, self._tried, self._rest = self.limit - 1, False, _PATIENCE
             return
         self._rate = rate
-        self._rest = max(0, self._rest - 1)
         self._tried = self._rest == 0 and self.limit < self._most
+        self._rest = max(0, self._rest - 1)
         self.limit += self._tried
 
 
@@ -205,7 +205,7 @@ class Uploads:
 
     def drain(self) -> None:
         with self._changed:
-            while self._error is None and (self._waiting or self._under_way):
+            while self._error is None and self._under_way:  # as long as any waits
                 self._changed.wait()
             self._raise()
 
