@@ -96,7 +96,6 @@ class ReadAhead:
         self._store = store
         self._index = index
         self._ids = ids
-        self._ended = False
         self._windows: deque[_Window] = deque()
         self._lock = threading.RLock()
         self._threads = Threads(_THREADS)
@@ -132,7 +131,7 @@ class ReadAhead:
     def more(self) -> bool:
         """Announce one more window; False: there is none."""
         with self._lock:
-            places = None if self._ended else self._pull()
+            places = self._pull()
             if places is None:
                 return False
             window = _Window()
@@ -175,7 +174,6 @@ class ReadAhead:
                     room = _WINDOW_BYTES - sum(span.length for span in spans(places))
             if room <= 0 or count >= _WINDOW_OBJECTS:
                 return places
-        self._ended = True
         return places or None
 
     def __enter__(self) -> Self:

@@ -101,7 +101,7 @@ def test_reading_ahead_goes_on_when_another_one_has_ended(store: MemoryStore) ->
 
 def test_what_is_read_ahead_already_is_held_once(store: MemoryStore) -> None:
     reader, _, ids, plains = few_objects(store)
-    for at, others in ((0, 0), (6, 1)):  # announced is what comes before the sixth
+    for at, others in ((0, 0), (5, 0), (6, 1)):  # announced is what comes before the sixth
         with reader.reading_ahead(iter(ids[:6])):
             given = reader.get_many(ids[at:], ObjectType.ROW_CHUNK)
             assert next(given) == plains[at]
