@@ -32,6 +32,8 @@ _VAIN_LOADS_MAX = 16
 """Of loads, one after the other, that were to find a place of an object; as many when one changed nothing."""
 _RUNS_MAX = 16
 """More small runs than this are merged in the cache: a look-up bisects every run."""
+ANY_DEPTH = DELTA_DEPTH_MAX + 1
+"""Below this is every place that a fragment may tell of."""
 
 
 Listed = tuple[Iterable[StoredFile], Iterable[StoredFile]]
@@ -155,8 +157,7 @@ class Index:
         failed = self._failed.get(object_id)
         if failed:
             links = [link for link in links if link.run.location(link) not in failed]
-        if len(links) > 1:
-            links.sort(key=lambda link: link.depth)
+        links.sort(key=lambda link: link.depth)
         return links
 
     def __contains__(self, object_id: ObjectId) -> bool:
@@ -164,11 +165,11 @@ class Index:
 
     def chain(self, object_id: ObjectId) -> list[Location]:
         """The shallowest location that can be read, then that of its base, down to a whole one (OBJ-10); empty if none can."""
-        return [link.run.location(link) for link in self._chain(object_id, DELTA_DEPTH_MAX + 1, set())]
+        return [link.run.location(link) for link in self._chain(object_id, ANY_DEPTH, set())]
 
     def chain_head(self, object_id: ObjectId) -> Location | None:
         """The first of `chain`."""
-        links = self._chain(object_id, DELTA_DEPTH_MAX + 1, set())
+        links = self._chain(object_id, ANY_DEPTH, set())
         return links[0].run.location(links[0]) if links else None
 
     def is_orphan(self, base: ObjectId, *, depth: int) -> bool:
@@ -184,7 +185,7 @@ class Index:
 
     def head_and_packs(self, object_id: ObjectId) -> tuple[Location, list[PackId]] | None:
         """The first of `chain`, and the packs of all of it."""
-        links = self._chain(object_id, DELTA_DEPTH_MAX + 1, set())
+        links = self._chain(object_id, ANY_DEPTH, set())
         return (links[0].run.location(links[0]), [link.run.pack_of(link) for link in links]) if links else None
 
     def packs_of(self, object_id: ObjectId) -> list[PackId]:
@@ -218,7 +219,7 @@ class Index:
         return [link.run.pack_of(link) for link in self._lasting(object_id)]
 
     def _lasting(self, object_id: ObjectId) -> list[Link]:
-        return self._chain(object_id, DELTA_DEPTH_MAX + 1, set(), self._swept)
+        return self._chain(object_id, ANY_DEPTH, set(), self._swept)
 
     def _chain(
         self,
@@ -264,7 +265,7 @@ class Index:
     def gone_from(self, object_id: ObjectId) -> PackId | None:
         """A pack that should hold the object or a base of it, and that the store does not have in the size that is known."""
         wanted: ObjectId | None = object_id
-        below = DELTA_DEPTH_MAX + 1
+        below = ANY_DEPTH
         while wanted is not None:
             for run in tuple(self._runs):
                 for pack in run.gone_from(wanted):

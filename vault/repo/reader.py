@@ -19,12 +19,12 @@ from vault.errors import IntegrityError, Malformed, MissingObject, NotFound
 from vault.format.object import pack_class
 from vault.format.pack import check_owner, decode_header, pack_name
 from vault.ids import ObjectId, PackId, RepositoryId
-from vault.limits import CHUNK_BYTES_MAX, DELTA_DEPTH_MAX, MIB
+from vault.limits import CHUNK_BYTES_MAX, MIB
 from vault.model import Codec, Location, ObjectRecord, ObjectType, PackClass
 from vault.pipeline.compress import decompress
 from vault.pipeline.seal import open_object, unseal, verify_id
 from vault.ports import ObjectStore
-from vault.repo.index import Index
+from vault.repo.index import ANY_DEPTH, Index
 from vault.repo.meta_packs import MetaPacks
 from vault.repo.read_ahead import ReadAhead, Shared
 from vault.repo.workers import ordered
@@ -102,7 +102,7 @@ class Reader:
             return cached
         if keep:
             self._plain_bytes_max = _KEPT_BYTES_MAX
-        plain = self._get(object_id, object_type, below=DELTA_DEPTH_MAX + 1)
+        plain = self._get(object_id, object_type, below=ANY_DEPTH)
         if keep or object_type.value >= ObjectType.TABLE_NODE:
             self._keep(object_id, plain)
         return plain
@@ -115,7 +115,7 @@ class Reader:
         """Plaintexts in the order of the ids, read ahead by a bounded number of objects. `keep`: as `get` takes it"""
         source = iter(ids)
         head = list(islice(source, 2))
-        if len(head) < 2:
+        if not head[1:]:
             for object_id in head:
                 yield self.get(object_id, object_type, keep=keep)
             return
