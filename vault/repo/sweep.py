@@ -112,9 +112,9 @@ def found_leases(repo: Open, files: Iterable[StoredFile] | None = None) -> list[
 def _plains(
     repo: Open, kind: FileKind, files: Iterable[StoredFile] | None = None
 ) -> Generator[tuple[StoredFile, bytes], None, None]:
-    def plain(stored: StoredFile) -> bytes | None:
+    def plain(stored: StoredFile) -> tuple[StoredFile, bytes] | None:
         try:
-            return unseal_file(repo.store.get(stored.name), kind, repo.keys)
+            return stored, unseal_file(repo.store.get(stored.name), kind, repo.keys)
         except (NotFound, IntegrityError):
             return None
 
@@ -124,7 +124,7 @@ def _plains(
         if upkeep.parse_upkeep_name(stored.name) is not None and stored.size <= FILE_BYTES_MAX
     ]
     with fetched(plain, named, threads=repo.fetch_threads) as told:
-        yield from ((stored, data) for stored, data in zip(named, told, strict=True) if data is not None)
+        yield from (one for one in told if one is not None)
 
 
 def pinned(leases: Sequence[FoundLease]) -> frozenset[PackId]:
