@@ -165,16 +165,13 @@ class Writer:
         while True:
             pack = self._open_pack(kind, slot)
             with pack.lock:
-                if pack.full:
-                    self._retire(kind, slot, pack)
-                    continue
-                record, sealed = pack.sealer.append(draft, form.stored)
-                pack.unproven += 1
-                if pack.sealer.size >= PACK_BYTES_TARGET or pack.sealer.count >= _PENDING_ENTRIES_MAX:
-                    pack.full = True
-            break
-        if pack.full:
-            self._retire(kind, slot, pack)
+                if not pack.full:  # else another thread has filled it since
+                    record, sealed = pack.sealer.append(draft, form.stored)
+                    pack.unproven += 1
+                    if pack.sealer.size >= PACK_BYTES_TARGET or pack.sealer.count >= _PENDING_ENTRIES_MAX:
+                        self._retire(kind, slot)  # first: interrupted in between, nobody turns round at a full one
+                        pack.full = True
+                    break
         plain_again = open_object(
             sealed,
             record,
@@ -209,10 +206,10 @@ class Writer:
                 self._open[kind][slot] = pack
             return pack
 
-    def _retire(self, kind: PackClass, slot: int, pack: _OpenPack) -> None:
+    def _retire(self, kind: PackClass, slot: int) -> None:
+        """For the thread that filled the pack there, while it holds that one's lock."""
         with self._lock:
-            if self._open[kind][slot] is pack:
-                self._open[kind][slot] = None
+            self._open[kind][slot] = None
 
     def _new_sealer(self, kind: PackClass) -> PackSealer:
         header = PackHeader(

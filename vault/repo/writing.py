@@ -59,7 +59,7 @@ class Writing:
 
         def untaken(new_bytes: int) -> Manifest:
             manifest = manifest_at(new_bytes)
-            while taken and snapshot_id_of(manifest, id_key) in taken:
+            while snapshot_id_of(manifest, id_key) in taken:
                 effort = replace(manifest.effort, duration_ms=manifest.effort.duration_ms + 1)
                 manifest = replace(manifest, effort=effort)
             return manifest
