@@ -65,7 +65,7 @@ def _measured(objects: int) -> dict[str, object]:
 def _open(repository: Path, cache: Path) -> dict[str, object]:
     before = _anonymous_bytes()
     started, cpu = time.monotonic(), time.process_time()
-    index = Index.open(LocalStore(repository, os.urandom), Keys.derive(_BUNDLE), cache_dir=cache)
+    index = Index.open(LocalStore(repository, os.urandom), Keys.derive(_BUNDLE), cache_dir=cache, threads=1)
     opened, opened_cpu = time.monotonic() - started, time.process_time() - cpu
     heap = _anonymous_bytes() - before
     absent = [ObjectId(random.randbytes(32)) for _ in range(10_000)]

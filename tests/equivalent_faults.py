@@ -15,6 +15,10 @@ _DIFFERENCES: Final = "vault/pipeline/list_differences.py"
 _COMPRESS: Final = "vault/pipeline/compress.py"
 _LEVEL: Final = "the node's level says already whether its members are items; it is asked so that types are known"
 _SIZE: Final = "zstd itself refuses a frame whose content is not as long as its header says; we say so again"
+_WORDS: Final = "each error of the system has words; it is asked so that types are known"
+_MEMORY: Final = "a bound of memory alone: what is read, written or told is the same"
+_AT_ONCE: Final = "how many are asked for at a time changes no answer"
+_ONE_TASK: Final = "one task is submitted, and a pool begins no thread that it has no task for"
 _NEW_BELOW: Final = "identity.sub == named and identity not in detached"
 
 EQUIVALENT: Final[dict[Name, str]] = {
@@ -91,12 +95,58 @@ EQUIVALENT: Final[dict[Name, str]] = {
         "vault/repo/freshness.py",
         "_read",
         "error.strerror or '' -> error.strerror",
-    ): "each error of the system has words; it is asked so that types are known",
+    ): _WORDS,
     (
         "vault/repo/writer.py",
         "",
         "4 -> 5",
     ): "how many objects wait for a fragment bounds memory, and what a retry sends once more",
+    ("vault/repo/writer.py", "", "24 -> 25"): _MEMORY,
+    ("vault/repo/reader.py", "", "16 -> 17"): _MEMORY,
+    ("vault/repo/reader.py", "", "64 -> 65"): _MEMORY,
+    ("vault/repo/reader.py", "", "4096 -> 4097"): _MEMORY,
+    ("vault/repo/runs.py", "", "4096 -> 4097"): "how many entries are looked at in a piece, and changes no answer",
+    ("vault/repo/workers.py", "", "8 -> 9"): _AT_ONCE,
+    ("vault/repo/read_ahead.py", "", "8 -> 9"): _AT_ONCE,
+    ("vault/repo/workers.py", "both", "1 -> 2"): _ONE_TASK,
+    ("vault/repo/workers.py", "alongside", "1 -> 2"): _ONE_TASK,
+    (
+        "vault/repo/workers.py",
+        "",
+        "True -> False",
+    ): "whoever ends a pool says whether he waits; the default is the library's",
+    (
+        "vault/repo/workers.py",
+        "",
+        "False -> True",
+    ): "where a context ends by itself nothing waits to begin; the default is the library's",
+    ("vault/repo/index.py", "", "1 -> 2"): "no fragment that can be read tells of a greater depth",
+    (
+        "vault/repo/read_ahead.py",
+        "_pull",
+        "0 -> 1",
+    ): "an estimate, which is taken again exactly before it ends anything",
+    (
+        "vault/repo/reader.py",
+        "get_many",
+        "2 -> 3",
+    ): "one more is pulled before the first is read, as four for each thread are right after it",
+    (
+        "vault/repo/reader.py",
+        "_ahead",
+        "self._meta is None or pack_class(object_type) is PackClass.META -> pack_class(object_type) is PackClass.META",
+    ): "what reads ahead at hand does nothing; that it is not begun spares its time",
+    (
+        "vault/repo/writer.py",
+        "publish",
+        "pack is not None and pack.sealer.records -> pack is not None",
+    ): "a pack is opened for an object that goes into it at once",
+    (
+        "vault/repo/uploads.py",
+        "_kept",
+        "error.strerror or str(error) -> error.strerror",
+    ): _WORDS,
+    ("vault/repo/freshness.py", "_read", "'' -> 'XX'"): _WORDS,
     ("vault/repo/dependents.py", "", "8000000 -> 8000001"): "a bound of memory alone, no multiple of anything",
     ("vault/repo/dependents.py", "", "256 -> 257"): "no byte chooses the bucket after the last",
     (

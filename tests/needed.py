@@ -48,7 +48,9 @@ class _Watched(Indexed):
 
     def reader(self, *, threads: int = 2) -> Reader:
         opened = self.open
-        reader = _Noting(opened.store, opened.keys, self.index, repository=opened.config.repository, threads=1)
+        reader = _Noting(
+            opened.store, opened.keys, self.index, repository=opened.config.repository, threads=1, meta=None
+        )
         reader.read = self.read
         return reader
 

@@ -71,7 +71,7 @@ class Index:
 
     @classmethod
     def open(
-        cls, store: ObjectStore, keys: Keys, *, cache_dir: Path | None, listing: Listing | None = None, threads: int = 1
+        cls, store: ObjectStore, keys: Keys, *, cache_dir: Path | None, listing: Listing | None = None, threads: int
     ) -> Index:
         """List packs and fragments, and load every live fragment, from the cache where it is intact there.
 

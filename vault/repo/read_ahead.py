@@ -163,16 +163,16 @@ class ReadAhead:
     def _pull(self) -> list[Location] | None:
         """Places of the next ids, with all that they are deltas against; None: there are no more ids."""
         places: list[Location] = []
-        room = _WINDOW_BYTES
+        held_bytes = 0
         for count, object_id in enumerate(self._ids, 1):
             if object_id is not None:
                 chain = self._index.chain(object_id)
                 found = [place for place in chain if pack_class(place.record.type) is PackClass.DATA]
                 places += found
-                room -= sum(place.record.length + _GAP_BYTES_MAX for place in found)
-                if room <= 0:
-                    room = _WINDOW_BYTES - sum(span.length for span in spans(places))
-            if room <= 0 or count >= _WINDOW_OBJECTS:
+                held_bytes += sum(place.record.length + _GAP_BYTES_MAX for place in found)  # at most
+                if held_bytes >= _WINDOW_BYTES:
+                    held_bytes = sum(span.length for span in spans(places))
+            if held_bytes >= _WINDOW_BYTES or count >= _WINDOW_OBJECTS:
                 return places
         return places or None
 

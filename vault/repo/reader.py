@@ -71,8 +71,8 @@ class Reader:
         index: Index,
         *,
         repository: RepositoryId,
-        threads: int = 2,
-        meta: MetaPacks | None = None,
+        threads: int,
+        meta: MetaPacks | None,
     ) -> None:
         self.tally = Tally()
         self._meta = meta

@@ -75,10 +75,10 @@ class Writer:
         reader: Reader,
         repository: RepositoryId,
         entropy: Entropy,
-        threads: int = 2,
-        published: Callable[[frozenset[PackId]], None] | None = None,
-        meta: MetaPacks | None = None,
-        outbox: Outbox | None = None,
+        threads: int,
+        published: Callable[[frozenset[PackId]], None] | None,
+        meta: MetaPacks | None,
+        outbox: Outbox | None,
     ) -> None:
         self._meta = meta
         self._outbox: Outbox = AtHand(store) if outbox is None else outbox

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.small_repository import new_repository
+from vault.format import codec
 from vault.ids import SnapshotId
-from vault.model import Manifest
-from vault.repo import freshness
-from vault.repo.freshness import Head, Heads, newest
+from vault.model import ForgottenSnapshot, Manifest
+from vault.repo import freshness, private
+from vault.repo.freshness import Head, Heads, Rollback, newest
 from vault.repo.lineage import Known
+from vault.repo.records import forgotten
 from vault.store.memory import MemoryStore
 
 
@@ -120,3 +122,66 @@ def test_only_files_of_heads_are_sources_and_they_come_by_name(
 
 def _once(known: list[Known]) -> Iterator[Known]:
     yield from known
+
+
+def test_a_rollback_is_told_with_what_was_seen_and_what_is_there() -> None:
+    head = Head(sequence=7, id=SnapshotId(bytes(range(32))), created_ms=1)
+    for there, now in ((3, "its highest number now is 3"), (0, "none of it is there now")):
+        told = Rollback(source="app", there=there, head=head).error()
+        assert str(told) == "source app is older than this machine saw it"
+        assert told.why.startswith(f"it saw number 7, snapshot 000102030405; {now}, and no record says")
+        assert (told.file, told.object_id) == (f"snapshots/{head.id.hex()}", "")
+        assert "pgvault backup --accept-rollback, once" in told.hint
+
+
+PLACE: tuple[codec.Value, ...] = ("memory:", 5, bytes(32), 6)
+
+
+@pytest.mark.parametrize(
+    ("plain", "why"),
+    [
+        ({"places": (PLACE[:3],), "source": "project"}, "head: 3 fields instead of 4"),
+        ({"places": ((*PLACE, 0),), "source": "project"}, "head: 5 fields instead of 4"),
+        ({"places": (("memory:", 0, *PLACE[2:]),), "source": "project"}, "head: "),
+        ({"places": (("memory:", 5, bytes(31), 6),), "source": "project"}, "head: "),
+        ({"places": (PLACE,)}, "heads: field source is missing"),
+        ({"source": "project"}, "heads: field places is missing"),
+        ({"places": (PLACE,), "source": "project", "more": 1}, "heads: unknown field"),
+    ],
+)
+def test_a_memory_that_only_another_program_can_have_written_is_told_with_the_reason(
+    heads: Heads, placed: Placed, tmp_path: Path, told: list[str], plain: dict[str, codec.Value], why: str
+) -> None:
+    placed.place = "memory:"
+    name = heads._sealer.file_name("project")
+    directory = heads._directory
+    assert directory is not None
+    private.save(directory / name, heads._sealer.seal(codec.encode(plain), name=name.encode()))
+    assert heads.rollback("project", []) is None
+    (text,) = told
+    assert text.startswith(f"{directory / name} cannot be read ({why}")
+    whole: dict[str, codec.Value] = {"places": (("memory:", 1, bytes(32), 6),), "source": "project"}
+    private.save(directory / name, heads._sealer.seal(codec.encode(whole), name=name.encode()))
+    assert heads.rollback("project", []) == Rollback(
+        source="project", there=0, head=Head(sequence=1, id=SnapshotId(bytes(32)), created_ms=6)
+    )
+
+
+def test_a_memory_under_another_source_s_name_is_none(heads: Heads, manifest: Manifest, tmp_path: Path) -> None:
+    heads.remember([number(manifest, 5, source="other")])
+    directory = heads._directory
+    assert directory is not None
+    (directory / heads._sealer.file_name("other")).rename(directory / heads._sealer.file_name("project"))
+    assert heads.rollback("project", []) is None
+    assert list(heads.rollbacks([])) == []
+
+
+def test_a_lost_head_is_recorded_with_all_that_is_known_of_it(placed: Placed) -> None:
+    repo = new_repository(placed)
+    head = Head(sequence=7, id=SnapshotId(b"s" * 32), created_ms=3)
+    freshness.record_lost(repo, Rollback(source="app", there=1, head=head), now_ms=9, entropy=os.urandom)
+    ((_, record),) = forgotten(repo).found
+    assert record.created_ms == 9
+    assert record.snapshots == (ForgottenSnapshot(id=head.id, source="app", sequence=7, created_ms=3),)
+    assert freshness._forgotten_number(repo, "app") == 7
+    assert freshness._forgotten_number(repo, "other") == 0

@@ -210,3 +210,14 @@ def test_the_length_and_the_fragments_are_of_all_runs(repo: Open, store: MemoryS
     index = index_of(repo)
     names = frozenset(FragmentId(bytes.fromhex(name[-64:])) for name in store.files if name.startswith("index/"))
     assert (len(index), index.fragments(), index.generation) == (3, names, 3)
+
+
+def test_a_merged_run_of_fragments_that_are_gone_is_not_kept(repo: Open, tmp_path: Path) -> None:
+    packs = several(repo, 17)
+    index_of(repo, tmp_path)
+    assert list(tmp_path.rglob(f"{MERGED}*"))
+    old = [stored.name for stored in repo.store.list("index/")]
+    put_fragment(repo, packs, generation=18)
+    repo.store.delete(*old)
+    assert len(index_of(repo, tmp_path)) == 17
+    assert list(tmp_path.rglob(f"{MERGED}*")) == []

@@ -14,7 +14,7 @@ from tests.faults import Fault, FaultStore
 from tests.small_repository import TestClock
 from tests.unit.repo.test_uploads import Slow, pack, sending, spooled
 from vault.errors import StoreError, Unavailable
-from vault.limits import MIB
+from vault.limits import MIB, PACK_BYTES_TARGET
 from vault.repo import spool, uploads
 from vault.repo.uploads import LinePace, Uploads
 from vault.store.memory import MemoryStore
@@ -64,6 +64,13 @@ def outbox(store: Slow, tmp_path: Path) -> Iterator[Uploads]:
     store.line.set()
     made.cancel()
     made.close()
+
+
+def test_packs_on_their_way_hold_no_more_memory_than_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six of the usual size while they are sent, and two that wait."""
+    monkeypatch.undo()
+    assert uploads.AT_ONCE_MAX * PACK_BYTES_TARGET == 96 * MIB
+    assert uploads._WAITING_BYTES_MAX == 2 * PACK_BYTES_TARGET
 
 
 def test_as_many_wait_in_memory_as_there_is_room_for_and_the_next_ones_on_the_disk(

@@ -53,6 +53,10 @@ def test_many_are_kept_as_one_is(repo: Open) -> None:
         for _ in range(2):
             assert list(reader.get_many(ids[:count], ObjectType.ROW_CHUNK, keep=True)) == PLAINS[:count]
         assert reader.tally.objects == count
+        reader, _ = stored(repo, ObjectType.ROW_CHUNK, PackClass.DATA)
+        for _ in range(2):
+            assert list(reader.get_many(ids[:count], ObjectType.ROW_CHUNK)) == PLAINS[:count]
+        assert reader.tally.objects == 2 * count, "nobody said so"
 
 
 def test_what_is_longer_than_any_chunk_is_not_kept(repo: Open, monkeypatch: pytest.MonkeyPatch) -> None:

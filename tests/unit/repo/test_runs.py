@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from vault.errors import Malformed
 from vault.format.index import ENTRY_BYTES, build_fragment
 from vault.ids import FragmentId, ObjectId, PackId
 from vault.model import PackEntry
-from vault.repo import runs
+from vault.repo import run_cache, runs
 from vault.repo.run_cache import RunCache
 from vault.repo.runs import MERGED, Run, from_fragment, merge, name_of
 from vault.repo.state import Open
@@ -216,3 +216,86 @@ def test_a_cache_without_a_directory_or_with_none_yet_has_no_runs(repo: Open, tm
         (tmp_path / name).write_bytes(b"")
     assert RunCache(tmp_path).names(MERGED) == [f"{MERGED}a", f"{MERGED}b"]
     assert RunCache(tmp_path).load(f"{MERGED}a") is None
+
+
+# --- what a damaged cache may not decide --------------------------------------------------------------
+
+
+LOOKS: dict[str, Callable[[Run, ObjectId], object]] = {
+    "links": Run.links,
+    "locations": lambda run, wanted: list(run.locations(wanted)),
+    "positions": lambda run, wanted: list(run.positions(wanted)),
+    "gone_from": lambda run, wanted: list(run.gone_from(wanted)),
+}
+
+
+@pytest.mark.parametrize("few", [0, 1_000])
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+def test_no_look_up_takes_an_entry_for_absent_or_another_because_its_bytes_were_changed(
+    repo: Open, monkeypatch: pytest.MonkeyPatch, look: Callable[[Run, ObjectId], object], few: int
+) -> None:
+    monkeypatch.setattr(runs, "BLOCK_ENTRIES", 3)
+    monkeypatch.setattr(runs, "_FEW_ENTRIES", few)
+    blocks = list(pieces([pack(repo, *range(9))], FRAGMENTS[0]))
+    whole = Run(b"".join(blocks))
+    for position in range(len(whole)):
+        for byte in (0, 31, 70):
+            data = bytearray(b"".join(blocks))
+            data[len(blocks[0]) + position * ENTRY_BYTES + byte] ^= 0x80
+            with pytest.raises(Malformed):
+                look(Run(bytes(data), unchecked=True), ObjectId(whole.entry(position).id))
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+def test_a_second_place_of_an_object_in_a_damaged_block_is_not_taken_for_that_of_another(
+    repo: Open, monkeypatch: pytest.MonkeyPatch, look: Callable[[Run, ObjectId], object]
+) -> None:
+    """It is the first of its block, and no look-up has come to that so far."""
+    monkeypatch.setattr(runs, "_FEW_ENTRIES", 0)
+    packs = [put_pack(repo, [Made(plain=b"x")]) for _ in range(2)]
+    monkeypatch.setattr(runs, "BLOCK_ENTRIES", 1)
+    blocks = list(pieces(packs, FRAGMENTS[0]))
+    wanted = object_id(repo, b"x")
+    data = bytearray(b"".join(blocks))
+    data[len(blocks[0]) + ENTRY_BYTES] ^= 0x80
+    with pytest.raises(Malformed):
+        look(Run(bytes(data), unchecked=True), wanted)
+
+
+def test_what_was_just_made_is_not_compared_with_its_digests(repo: Open) -> None:
+    blocks = list(pieces([pack(repo, 1)], FRAGMENTS[0]))
+    made = b"".join((*blocks[:-2], bytes(runs.DIGEST_BYTES), blocks[-1]))
+    assert Run(made).links(object_id(repo, b"1"))
+    with pytest.raises(Malformed):
+        Run(made, unchecked=True).links(object_id(repo, b"1"))
+
+
+def test_beginnings_are_noted_once(repo: Open) -> None:
+    run = run_of(FRAGMENTS[0], pack(repo, 1))
+    run.links(BASE)
+    noted = run._beginnings
+    assert len(noted) == 1 << 16
+    run.links(BASE)
+    assert run._beginnings is noted
+
+
+def test_a_run_that_may_be_checked_at_once_is_and_a_longer_one_as_it_is_used(
+    repo: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = name_of(FRAGMENTS[:1])
+    cache, made = RunCache(tmp_path), pack(repo, 1)
+    for entries, is_used in ((2, False), (1, True)):
+        cache.save(name, partial(pieces, [made], FRAGMENTS[0]))
+        data = bytearray((tmp_path / name).read_bytes())
+        data[-70] ^= 1  # of the last entry
+        (tmp_path / name).write_bytes(data)
+        monkeypatch.setattr(run_cache, "CHECKED_AT_ONCE_BYTES", entries * ENTRY_BYTES)
+        assert (cache.load(name) is not None) == is_used
+
+
+def test_the_layout_of_cached_runs_is_the_one_that_their_magic_names() -> None:
+    """Whoever changes one changes the other: a program of the day before takes no run of this one for its own."""
+    assert runs.MAGIC == b"PGVRUN2\n"
+    structs = [runs.COUNTS, runs.PACK, runs._POSITION, runs._BASE, runs._LINK, runs._FACTS, runs._LENGTH]
+    assert [one.size for one in structs] == [16, 108, 4, 88, 88, 88, 88]
+    assert (ENTRY_BYTES, runs.DIGEST_BYTES, runs.BLOCK_ENTRIES, runs.MERGED) == (88, 32, 12_000, "merged-")

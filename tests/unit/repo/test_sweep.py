@@ -92,6 +92,7 @@ def test_what_is_no_lease_is_passed_over(repo: Open) -> None:
     repo.store.put("leases/readme", b"x")
     repo.store.put("leases/" + "1" * 64, b"junk")
     ours = lease.publish(repo, BACKUP, entropy=os.urandom)
+    repo.store.put("leases/copy", repo.store.get(ours))
     too_long = [replace(stored, size=FILE_BYTES_MAX + 1) for stored in repo.store.list("leases/")]
     at_most = [replace(stored, size=FILE_BYTES_MAX) for stored in repo.store.list("leases/")]
     assert [one.name for one in found_leases(repo)] == [ours]

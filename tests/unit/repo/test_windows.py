@@ -79,6 +79,15 @@ def test_a_window_has_so_many_objects_though_they_are_small_and_what_needs_none_
     assert announced(stored, repo, [None] * 3) == []
 
 
+def test_of_the_smallest_objects_a_window_has_a_few_hundred(repo: Open) -> None:
+    plains = [b"%d" % number for number in range(600)]
+    put_fragment(repo, [put_pack(repo, [Made(plain=plain) for plain in plains])])
+    ids = [object_id(repo, plain) for plain in plains]
+    with ReadAhead(repo.store, repo.indexed(None).index, iter(ids), is_far=True) as ahead:
+        sizes = [len(ahead._windows[-1].objects) for _ in iter(ahead.next_window, False)]
+    assert sizes == [512, 88]
+
+
 def test_nodes_of_lists_are_not_announced(repo: Open) -> None:
     """They lie in packs that are read whole."""
     put_fragment(repo, [put_pack(repo, [Made(plain=b"x", type=ObjectType.FILE_NODE)], pack_class=PackClass.META)])

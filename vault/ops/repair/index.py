@@ -48,7 +48,7 @@ class IndexPlan:
 
 def plan(repo: Open, *, progress: Progress) -> IndexPlan:
     """What would be told anew. Nothing is written. Raises  StoreError; Unsupported: a fragment is of a newer program"""
-    index = Index.open(repo.store, repo.keys, cache_dir=None)
+    index = Index.open(repo.store, repo.keys, cache_dir=None, threads=repo.fetch_threads)
     live = index.fragments()
     unreadable = list(damaged_fragments(repo.store, repo.keys, known=live, ended=index.superseded()))
     for error in unreadable:
