@@ -250,14 +250,15 @@ def test_no_look_up_takes_an_entry_for_absent_or_another_because_its_bytes_were_
 def test_a_second_place_of_an_object_in_a_damaged_block_is_not_taken_for_that_of_another(
     repo: Open, monkeypatch: pytest.MonkeyPatch, look: Callable[[Run, ObjectId], object]
 ) -> None:
-    """It is the first of its block, and no look-up has come to that so far."""
+    """No look-up bisects there on its way to the first place."""
     monkeypatch.setattr(runs, "_FEW_ENTRIES", 0)
-    packs = [put_pack(repo, [Made(plain=b"x")]) for _ in range(2)]
     monkeypatch.setattr(runs, "BLOCK_ENTRIES", 1)
+    before = [Made(plain=b"%d" % number, id=ObjectId(bytes([number]) * 32)) for number in range(2)]
+    wanted = ObjectId(b"\x90" * 32)
+    packs = [put_pack(repo, [*others, Made(plain=b"x", id=wanted)]) for others in (before, [])]
     blocks = list(pieces(packs, FRAGMENTS[0]))
-    wanted = object_id(repo, b"x")
     data = bytearray(b"".join(blocks))
-    data[len(blocks[0]) + ENTRY_BYTES] ^= 0x80
+    data[len(blocks[0]) + 3 * ENTRY_BYTES] ^= 0x80
     with pytest.raises(Malformed):
         look(Run(bytes(data), unchecked=True), wanted)
 
