@@ -322,10 +322,13 @@ def from_fragment(fragment: Fragment, fragment_id: FragmentId) -> Iterator[bytes
 
 
 def merge(runs: Sequence[Run]) -> Iterator[bytes]:
-    """One run with the entries of all, in pieces: it may be larger than memory."""
-    rows = sorted({row.id: row for run in runs for row in run.packs()}.values(), key=lambda row: row.id)
-    place = {row.id: _POSITION.pack(position) for position, row in enumerate(rows)}
-    entries = heapq.merge(*(_translate(run, [place[row.id] for row in run.packs()]) for run in runs))
+    """One run with the entries of all, in pieces: it may be larger than memory.
+
+    A pack that they tell different sizes of stands in it with each, so that an entry counts as it did before (IDX-7).
+    """
+    rows = list(dict.fromkeys(row for run in runs for row in run.packs()))
+    place = {row: _POSITION.pack(position) for position, row in enumerate(rows)}
+    entries = heapq.merge(*(_translate(run, [place[row] for row in run.packs()]) for run in runs))
     blocks = iter(lambda: b"".join(islice(entries, BLOCK_ENTRIES)), b"")
     covers = [cover for run in runs for cover in run.covers]
     supersedes = sorted({old for run in runs for old in run.supersedes})

@@ -221,3 +221,31 @@ def test_a_merged_run_of_fragments_that_are_gone_is_not_kept(repo: Open, tmp_pat
     repo.store.delete(*old)
     assert len(index_of(repo, tmp_path)) == 17
     assert list(tmp_path.rglob(f"{MERGED}*")) == []
+
+
+@pytest.mark.parametrize("wrong_first", [True, False])
+def test_a_wrong_size_of_a_pack_hides_nothing_of_it_though_its_fragment_is_merged(
+    repo: Open, tmp_path: Path, wrong_first: bool
+) -> None:
+    """As it hides nothing where both are runs of their own."""
+    pack = put_pack(repo, [Made(plain=b"x")])
+    wrong = replace(pack, size=pack.size + 1)
+    for generation, one in enumerate((wrong, pack) if wrong_first else (pack, wrong), 1):
+        put_fragment(repo, [one], generation=generation)
+    several(repo, 15)
+    for _ in range(2):
+        index = index_of(repo, tmp_path)
+        assert len(index.runs) == 1
+        assert [place.pack for place in index.locations(object_id(repo, b"x"))] == [pack.pack]
+        assert dict(index.packs())[pack.pack] == pack.size
+        assert list(index.missing_packs()) == []
+
+
+def test_of_two_places_the_one_outside_of_swept_packs_is_relied_on(repo: Open) -> None:
+    made = [put_pack(repo, [Made(plain=b"x")]) for _ in range(2)]
+    put_fragment(repo, made)
+    packs = [one.pack for one in made]
+    for swept, other in (packs, packs[::-1]):
+        index = index_of(repo)
+        index.sweep([swept])
+        assert index.lasting_packs(object_id(repo, b"x")) == [other]

@@ -150,3 +150,10 @@ def test_tasks_that_have_not_begun_run_to_the_end_where_nothing_failed() -> None
 
 def test_no_thread_of_a_call_that_was_left_holds_up_the_end_of_the_program() -> None:
     assert Abandonable().run(lambda: threading.current_thread().daemon)
+
+
+def test_what_clears_away_after_an_interrupt_is_done_in_the_while_that_it_has() -> None:
+    calls = Abandonable(grace_s=WAIT_S)
+    for _ in range(2):
+        calls.abandon()
+        assert calls.run(lambda: 7) == 7
