@@ -249,3 +249,11 @@ def test_of_two_places_the_one_outside_of_swept_packs_is_relied_on(repo: Open) -
         index = index_of(repo)
         index.sweep([swept])
         assert index.lasting_packs(object_id(repo, b"x")) == [other]
+
+
+def test_what_a_pack_should_hold_is_told_of_one_that_is_gone_only_to_who_asks_for_it(repo: Open) -> None:
+    (pack,) = several(repo, 1)
+    repo.store.delete(pack_name(pack.pack))
+    index = index_of(repo)
+    assert list(index.in_pack(pack.pack)) == []
+    assert [place.record.id for place in index.in_pack(pack.pack, usable=False)] == [object_id(repo, b"0")]

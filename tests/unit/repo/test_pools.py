@@ -42,9 +42,11 @@ def test_what_has_not_begun_when_an_iteration_ends_never_begins() -> None:
 def test_of_several_files_a_few_are_fetched_at_once_and_a_few_more_are_asked_for() -> None:
     meeting = threading.Barrier(2)
     items = Counted(range(20))
+    before = set(threading.enumerate())
     with fetched(lambda _: meeting.wait(WAIT_S), items, threads=2) as results:
         next(results)
         assert items.asked == 4
+        assert len(set(threading.enumerate()) - before) == 2
         assert len(list(results)) == 19
 
 

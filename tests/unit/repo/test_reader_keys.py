@@ -131,9 +131,11 @@ def test_two_objects_are_read_at_once_and_no_more_than_four_for_each_thread_ahea
 
     assert list(reader.get_many(ids(2), ROW)) == PLAINS[:2]
     asked.clear()
+    before = set(threading.enumerate())
     many = reader.get_many(ids(30), ROW)
     assert next(many) == PLAINS[0]
     assert len(asked) == 8
+    assert len(set(threading.enumerate()) - before) == 2
     assert list(many) == PLAINS[1:]
 
 

@@ -7,6 +7,7 @@ import threading
 from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,11 +17,12 @@ from tests.unit.repo.test_reader import versions
 from tests.unit.repo.test_uploads import Slow
 from tests.unit.repo.test_workers import Gate
 from tests.unit.repo.test_writing import TERMS, Removed, begun, below, commit, rely_on_all
-from vault.errors import IntegrityError, Locked
+from vault.errors import ContentMismatch, IntegrityError, Locked
 from vault.format.index import parse_fragment_name
 from vault.format.snapshot import encode_manifest
 from vault.limits import CHUNK_BYTES_MAX
-from vault.model import Manifest, ObjectType
+from vault.model import Manifest, ObjectRecord, ObjectType
+from vault.pipeline.seal import open_object
 from vault.repo import writer as writer_module
 from vault.repo.deltas import whole
 from vault.repo.records import forgotten
@@ -95,6 +97,7 @@ def test_what_is_under_way_counts_with_its_length_and_twice_where_it_is_stored_a
         return os.urandom(count)
 
     plain, empty = b"12345", b""
+    before = set(threading.enumerate())
     with repo.indexed(None).writer(entropy=entropy, threads=1) as writing:
         counted = []
         for one in (plain, empty):
@@ -102,10 +105,39 @@ def test_what_is_under_way_counts_with_its_length_and_twice_where_it_is_stored_a
             counted.append(writing._pool._bytes)
         writing.submit_again(object_id(repo, plain, FILE), FILE, plain, whole(plain, FILE))
         counted.append(writing._pool._bytes)
+        threads = len(set(threading.enumerate()) - before)
         gate.open.set()
         writing.publish()
         assert counted == [6, 6 + 1, 6 + 1 + 11]
+        assert threads == 1, "as was asked for"
         assert writing._pool._bytes == 0
+
+
+@pytest.mark.spec("PACK-10")
+@pytest.mark.parametrize("opens", [True, False])
+def test_a_full_pack_waits_for_the_proof_of_each_of_its_objects(
+    store: MemoryStore, repo: Open, monkeypatch: pytest.MonkeyPatch, opens: bool
+) -> None:
+    """The first one's is slow, and the second one fills the pack."""
+    monkeypatch.setattr(writer_module, "_PENDING_ENTRIES_MAX", 2)
+    gate = Gate()
+
+    def slow(sealed: bytes, record: ObjectRecord, **others: Any) -> bytes:
+        if record.ordinal == 0:
+            gate.enter()
+        return open_object(sealed, record, **others) if opens or record.ordinal else b"another"
+
+    monkeypatch.setattr(writer_module, "open_object", slow)
+    with repo.indexed(None).writer(entropy=os.urandom, threads=1) as writing:
+        first = writing.submit(FILE, b"first")
+        gate.wait_for(1)
+        writing.put(FILE, b"second")
+        sent_early = below(store, "packs")
+        gate.open.set()
+        error = first.exception()
+    assert sent_early == set()
+    assert isinstance(error, ContentMismatch) != opens
+    assert len(below(store, "packs")) == opens
 
 
 def test_an_object_of_the_greatest_length_is_stored_and_a_longer_one_is_a_fault_of_the_caller(repo: Open) -> None:
