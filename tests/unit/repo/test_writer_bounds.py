@@ -262,3 +262,18 @@ def test_a_record_of_what_was_withdrawn_has_the_time_and_none_before_all_time(
         commit(under, manifest, sequence=7)
     ((_, record),) = forgotten(opened(store)).found
     assert record.created_ms == told_ms
+
+
+def test_packs_of_nodes_are_kept_by_who_wrote_them_and_packs_of_data_are_not(
+    store: MemoryStore, repo: Open, tmp_path: Path
+) -> None:
+    """The next run reads the lists that this one wrote, and of the data next to nothing."""
+    far = opened_far(store, tmp_path)
+    indexed = far.indexed(tmp_path, at_opening=True)
+    with indexed.writer(entropy=os.urandom) as writing:
+        node = writing.put(ObjectType.TABLE_NODE, b"node")
+        writing.put(FILE, b"data")
+        writing.publish()
+    (place,) = indexed.index.locations(node)
+    assert far.meta_packs is not None
+    assert list(far.meta_packs._held) == [place.pack]
