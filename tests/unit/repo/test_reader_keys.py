@@ -59,7 +59,7 @@ def test_a_base_that_does_not_fit_is_passed_over_for_a_deeper_place_that_does(re
 
 def test_a_pack_that_a_listing_names_for_ever_hides_no_other_place(repo: Open) -> None:
     plain = PLAINS[0]
-    packs = [put_pack(repo, [Made(plain=plain)]) for _ in range(2)]
+    packs = [put_pack(repo, [Made(plain=plain)]) for _ in range(3)]
     put_fragment(repo, packs)
     listed = list(repo.store.list("packs/"))
 
@@ -69,12 +69,12 @@ def test_a_pack_that_a_listing_names_for_ever_hides_no_other_place(repo: Open) -
 
     lying = Lying(repo.store)
     indexed = opened(lying).indexed(None)
-    first, second = indexed.index.locations(object_id(repo, plain))
-    repo.store.delete(pack_name(first.pack))
+    names = [pack_name(place.pack) for place in indexed.index.locations(object_id(repo, plain))]
+    repo.store.delete(*names[:2])  # when the second one is not there, the listing names the first one again
     lying.calls.clear()
     assert indexed.reader().get(object_id(repo, plain), ROW) == plain
     asked = [call.name for call in lying.calls if call.kind == "get_range"]
-    assert asked == [pack_name(first.pack), pack_name(second.pack)]
+    assert asked == names
 
 
 def test_the_keys_of_the_packs_that_were_read_last_are_kept(repo: Open, monkeypatch: pytest.MonkeyPatch) -> None:
