@@ -143,6 +143,11 @@ EQUIVALENT: Final[dict[Name, str]] = {
     ): "a pack is opened for an object that goes into it at once",
     (
         "vault/repo/uploads.py",
+        "drain",
+        "self._waiting or self._under_way -> self._under_way",
+    ): "as long as any waits one is under way; if that ever fails, a backup that hangs is better than a pack that was not sent",
+    (
+        "vault/repo/uploads.py",
         "_kept",
         "error.strerror or str(error) -> error.strerror",
     ): _WORDS,

@@ -205,7 +205,7 @@ class Uploads:
 
     def drain(self) -> None:
         with self._changed:
-            while self._error is None and self._under_way:  # as long as any waits
+            while self._error is None and (self._waiting or self._under_way):
                 self._changed.wait()
             self._raise()
 
