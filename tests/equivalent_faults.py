@@ -92,6 +92,12 @@ EQUIVALENT: Final[dict[Name, str]] = {
     ("vault/repo/spool.py", "_made", "16 -> 17"): "any name will do that nothing else has",
     ("vault/repo/fragments.py", "", "4 -> 5"): "how many are read at a time bounds memory, and changes no answer",
     (
+        "vault/repo/fragments.py",
+        "read",
+        "threads=threads -> threads=None",
+    ): "no more are asked for ahead than that, however many threads there could be",
+    ("vault/repo/fragments.py", "read", "True -> False"): "each name has one result; strict only says so",
+    (
         "vault/repo/freshness.py",
         "_read",
         "error.strerror or '' -> error.strerror",

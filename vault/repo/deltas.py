@@ -74,13 +74,13 @@ class Deltas:
 
     def _delta(self, plain: bytes, base: ObjectId) -> Stored | None:
         chain = self._index.lasting_chain(base)
-        if not plain or not chain or chain[0].record.depth >= DELTA_DEPTH_MAX:
+        if not chain or chain[0].record.depth >= DELTA_DEPTH_MAX:
             return None
         root = chain[-1].record
         expected = (root.length - TAG_BYTES) / max(1, root.plain_length) * len(plain)
         room = expected - sum(place.record.length - TAG_BYTES for place in chain[:-1])
         if room <= 0:
-            return None
+            return None  # nothing has no room either
         try:
             base_plain = self._reader.get(base, ObjectType.ROW_CHUNK)
         except IntegrityError:

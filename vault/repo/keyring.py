@@ -26,7 +26,6 @@ from vault.format import envelope, keyslot
 from vault.format.kit import decode_kit
 from vault.ids import RepositoryId, SlotId
 from vault.limits import (
-    CONFIG_BYTES_MAX,
     CUT_SEED_MAX,
     FILE_BYTES_MAX,
     FORMAT_VERSION,
@@ -240,8 +239,6 @@ def _config_parts(store: ObjectStore, data: bytes | None = None) -> tuple[bytes,
             why="it has no file 'config'",
             hint="create one with: pgvault init, or check -r / PGVAULT_REPOSITORY",
         ) from error
-    if len(data) > CONFIG_BYTES_MAX:
-        raise LimitExceeded("configuration is too long", file=config_format.CONFIG_NAME)
     return config_format.split_config(data)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
 from tests.faults import Fault, FaultStore, RecordingStore
 from tests.small_repository import CLOCK, PASSPHRASE, new_repository, quick_keys
-from vault.crypto import keyed
+from vault.crypto import aead, keyed
 from vault.crypto.kdf import derive_kek
 from vault.errors import (
     AuthenticationFailed,
@@ -18,13 +19,26 @@ from vault.errors import (
     LimitExceeded,
     NoRepository,
     NotFound,
+    Unsupported,
     WrongPassphrase,
 )
-from vault.format import keyslot
+from vault.format import codec, envelope, keyslot
+from vault.format import config as config_format
 from vault.ids import RepositoryId
-from vault.limits import CONFIG_BYTES_MAX, FILE_BYTES_MAX, KDF_MEMORY_KIB_MIN, SLOT_BYTES_MAX
-from vault.model import FileKind, Kdf, RepositoryConfig
+from vault.limits import (
+    CONFIG_BYTES_MAX,
+    CUT_SEED_MAX,
+    FILE_BYTES_MAX,
+    FORMAT_VERSION,
+    KDF_LANES,
+    KDF_MEMORY_KIB,
+    KDF_MEMORY_KIB_MIN,
+    KDF_PASSES,
+    SLOT_BYTES_MAX,
+)
+from vault.model import FileKind, Kdf, KeyBundle, KeySlot, RepositoryConfig
 from vault.ops.repository import keys
+from vault.ports import StoredFile
 from vault.repo import keyring
 from vault.repo.keyring import claimed_repository, seal_file, signed_config, slots, unlock, unlock_with_kit, unseal_file
 from vault.repo.state import Open
@@ -56,6 +70,31 @@ def put_named(store: object, data: bytes) -> str:
 def slot_name(store: MemoryStore) -> str:
     (name,) = [name for name in store.files if name.startswith("keys/")]
     return name
+
+
+# --- what is drawn ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("drawn", "seed"),
+    [(0, 1), (1, 2), (CUT_SEED_MAX - 1, CUT_SEED_MAX), (CUT_SEED_MAX, 1), (2**128 - 1, 4)],
+)
+def test_keys_are_drawn_whole_and_the_seed_of_the_cut_from_all_that_there_are(drawn: int, seed: int) -> None:
+    parts = {16: [drawn.to_bytes(16, "big")], 32: [b"2" * 32, b"1" * 32]}
+    bundle = keyring.draw_bundle(lambda count: parts[count].pop())
+    assert bundle == KeyBundle(id_key=b"1" * 32, root=b"2" * 32, cut_seed=seed)
+    kdf = keyring.default_kdf(lambda count: bytes(count))
+    assert kdf == Kdf(passes=KDF_PASSES, memory_kib=KDF_MEMORY_KIB, lanes=KDF_LANES, salt=bytes(32))
+
+
+def test_a_slot_says_whose_it_is_and_holds_the_keys(repo: Open) -> None:
+    kdf = Kdf(passes=1, memory_kib=KDF_MEMORY_KIB_MIN, lanes=1, salt=b"s" * 32)
+    data = keyring.seal_slot(repo.bundle, "p", repository=OTHER, kdf=kdf, label="desk", created_ms=7)
+    slot = keyslot.decode_slot(data)
+    assert (slot.repository, slot.kdf, slot.label, slot.created_ms) == (OTHER, kdf, "desk", 7)
+    assert keyring.open_slot(data, "p") == repo.bundle
+    with pytest.raises(AuthenticationFailed):
+        keyring.open_slot(data, "q")
 
 
 # --- what lies under keys/ --------------------------------------------------------------------------
@@ -129,6 +168,13 @@ def test_damaged_slots_are_passed_over_and_named_where_none_opens(repo: Open, st
     assert caught.value.why == f"no key slot of {store.url} opens with it"
 
 
+def test_without_any_slot_no_passphrase_is_right(repo: Open, store: MemoryStore) -> None:
+    del store.files[slot_name(store)]
+    with pytest.raises(WrongPassphrase) as caught:
+        unlock(store, PASSPHRASE)
+    assert caught.value.why == f"no key slot of {store.url} opens with it"
+
+
 def test_slots_of_another_repository_alone_are_told_as_that(repo: Open, store: MemoryStore) -> None:
     own = store.files.pop(slot_name(store))
     put_slot(repo, "other", repository=OTHER)
@@ -176,6 +222,46 @@ def test_a_slot_that_is_exchanged_meanwhile_is_looked_for_once_more() -> None:
     assert store.listings == 2, "listed again, and found the same"
 
 
+class Restless(MemoryStore):
+    """At each listing somebody has put one more slot."""
+
+    listings = 0
+
+    def list(self, prefix: str) -> Iterator[StoredFile]:
+        self.listings += prefix == "keys/"
+        put_named(self, b"no slot: %d" % self.listings)
+        return super().list(prefix)
+
+
+def test_slots_that_change_at_every_look_are_looked_for_three_times_more() -> None:
+    store = Restless()
+    new_repository(store)
+    with pytest.raises(WrongPassphrase):
+        unlock(store, "neither")
+    assert store.listings == 4
+
+
+def test_a_dear_or_damaged_slot_before_the_own_one_hides_it_not(repo: Open, store: MemoryStore) -> None:
+    """Of one that opens, but not as a slot does, the file is named where none opens."""
+    for number in range(3):
+        put_slot(repo, f"other {number}")
+        put_named(store, b"junk %d" % number)
+        store.files[put_named(store, b"was %d" % number)] = b"is"
+        put_slot(repo, "own", repository=OTHER)
+        put_named(store, bytes(SLOT_BYTES_MAX + 1 + number))
+    put_slot(repo, "own")
+    assert unlock(store, "own")[2] == repo.bundle
+    newer = replace(repo.bundle, kind="one of tomorrow")
+    kdf = Kdf(passes=1, memory_kib=KDF_MEMORY_KIB_MIN, lanes=1, salt=bytes(32))
+    slot = KeySlot(repository=repo.config.repository, kdf=kdf, label="", created_ms=1, wrapped=b"")
+    plain = codec.encode({"cut": newer.cut_seed, "id": newer.id_key, "kind": newer.kind, "root": newer.root})
+    wrapped = aead.seal(derive_kek("later", kdf), nonce=envelope.NONCE, plain=plain, aad=keyslot.slot_aad(slot))
+    name = put_named(store, keyslot.encode_slot(replace(slot, wrapped=wrapped)))
+    with pytest.raises(WrongPassphrase) as caught:
+        unlock(store, "later")
+    assert name in caught.value.why
+
+
 # --- the configuration ------------------------------------------------------------------------------
 
 
@@ -213,6 +299,8 @@ def test_a_configuration_under_the_keys_of_another_is_refused(repo: Open, store:
         keyring.verified_config(store, repo.keys)
     assert caught.value.message == "the repository's configuration was changed"
     assert "configuration" in caught.value.why
+    assert caught.value.file == "config"
+    assert "restore the file 'config' from a copy" in caught.value.hint
     assert claimed_repository(store) == other.repository, "without a key nobody can say more"
     spoilt(lambda data: data[:10], store)
     assert claimed_repository(store) is None
@@ -221,6 +309,21 @@ def test_a_configuration_under_the_keys_of_another_is_refused(repo: Open, store:
     with pytest.raises(NoRepository) as none:
         unlock(store, PASSPHRASE)
     assert (none.value.message, none.value.why) == (f"no repository at {store.url}", "it has no file 'config'")
+
+
+def test_a_configuration_of_a_newer_program_says_to_update(store: MemoryStore, kit: str) -> None:
+    fields: dict[str, codec.Value] = {
+        "created": 1,
+        "features": (),
+        "repository": bytes(16),
+        "version": FORMAT_VERSION + 1,
+    }
+    store.files["config"] = config_format._MAGIC + codec.encode(fields) + bytes(32)
+    openings: list[Callable[[], object]] = [lambda: unlock(store, "p"), lambda: unlock_with_kit(store, kit)]
+    for opening in openings:
+        with pytest.raises(Unsupported) as caught:
+            opening()
+        assert caught.value.hint == "a newer pgvault made it: update this one"
 
 
 def test_a_configuration_and_a_listing_that_were_just_read_are_not_read_again(repo: Open, store: MemoryStore) -> None:
@@ -251,7 +354,7 @@ def test_a_kit_opens_without_slots_and_without_a_whole_configuration(store: Memo
     else:
         spoilt(lambda data: data[:10] if harm == "cut" else data[:-1] + bytes([data[-1] ^ 1]), store)
     own, _, again = unlock_with_kit(store, kit)
-    assert (own.repository, own.created_ms, own.features) == (config.repository, 0, ())
+    assert own == replace(config, created_ms=0)
     assert again == bundle
 
 
@@ -275,8 +378,9 @@ def test_a_sealed_file_opens_as_its_kind_alone(repo: Open, squeeze: bool) -> Non
         unseal_file(data, FileKind.SNAPSHOT, repo.keys)
     with pytest.raises(AuthenticationFailed):
         unseal_file(data[:-1] + bytes([data[-1] ^ 1]), FileKind.CHECK, repo.keys)
-    with pytest.raises(LimitExceeded):
-        unseal_file(data + bytes(FILE_BYTES_MAX + 1 - len(data)), FileKind.CHECK, repo.keys)
+    for size, error in ((FILE_BYTES_MAX, AuthenticationFailed), (FILE_BYTES_MAX + 1, LimitExceeded)):
+        with pytest.raises(error):
+            unseal_file(data + bytes(size - len(data)), FileKind.CHECK, repo.keys)
 
 
 def test_what_was_sealed_by_a_machine_that_errs_is_not_given_away(repo: Open, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from tests.fake_source import FakeDatabase, FakeDirectory
 from tests.small_repository import new_repository, take
 from tests.unit.repo.test_snapshot import NAME, ROWS, VALUES
 from vault.errors import Malformed, MissingObject
+from vault.ids import ObjectId
 from vault.model import ChunkList, Extent, Manifest, TableItem
 from vault.repo.snapshot import Snapshot
 from vault.repo.state import Indexed
@@ -149,6 +150,30 @@ def test_an_extent_is_taken_over_with_its_values_or_not_at_all(indexed: Indexed)
     values = [ref.id for extent in extents if extent.values for ref in snapshot.chunk_refs(extent.values)]
     assert len(values) == len(extents)
     assert list(snapshot.taken_over(table, lambda one: one != values[1])) == [extents[0], extents[2]]
+
+
+def test_a_chunk_list_is_taken_over_whole_or_not_at_all(indexed: Indexed) -> None:
+    snapshot = taken(indexed, ROWS, VALUES)
+    first, *others = (next(iter(snapshot.chunk_refs(one.chunks))) for one in snapshot.extents(snapshot.table(NAME)))
+    every = ChunkList(inline=(first, *others), more=None)
+    asked: list[ObjectId] = []
+
+    def adopt(one: ObjectId) -> bool:
+        asked.append(one)
+        return True
+
+    assert snapshot.adopts(every, adopt)
+    assert asked == [ref.id for ref in every.inline]
+    for lacking in every.inline:
+        assert not snapshot.adopts(every, lambda one, lacking=lacking: one != lacking.id)  # type: ignore[misc]
+
+
+def test_an_empty_table_has_values_only_if_it_has_columns_for_them(indexed: Indexed) -> None:
+    snapshot = taken(indexed, [], [])
+    table = snapshot.table(NAME)
+    assert table.generated
+    assert snapshot.has_values(table)
+    assert not snapshot.has_values(replace(table, generated=()))
 
 
 def test_snapshots_of_one_opening_find_each_other_s_objects_and_those_of_one_repository_are_named_alike(
