@@ -306,7 +306,7 @@ class Indexed:
             self.open.store,
             self.open.keys,
             self.index,
-            reader=self.reader(threads=1),
+            reader=self.reader(),
             repository=self.open.config.repository,
             entropy=entropy,
             threads=threads,

@@ -11,7 +11,7 @@ from vault.ids import ObjectId, PackId
 from vault.limits import DELTA_DEPTH_MAX
 from vault.model import ObjectType, PackClass, PackEntry
 from vault.repo import census as census_module
-from vault.repo.census import CHOSEN, NEEDED, Census
+from vault.repo.census import CHOSEN, COPIED, FREED, NEEDED, WHOLE, Census
 from vault.repo.state import Open
 from vault.store.memory import MemoryStore
 
@@ -39,6 +39,12 @@ def taken(repo: Open, swept: list[PackEntry] | None = None) -> Census:
 
 def kept(census: Census) -> set[tuple[ObjectId, PackId]]:
     return {(ObjectId(place.record.id), place.pack) for place in map(census.location, census.kept())}
+
+
+def test_marks_of_a_place_are_bits_of_one_byte_each_for_itself() -> None:
+    marks = [NEEDED, CHOSEN, FREED, WHOLE, COPIED]
+    marks += [census_module._PENDING, census_module._READABLE, census_module._UNREADABLE]
+    assert sorted(marks) == [1 << bit for bit in range(8)]
 
 
 def test_every_entry_has_a_number_and_every_pack_its_facts(repo: Open) -> None:

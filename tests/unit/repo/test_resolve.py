@@ -64,6 +64,7 @@ def test_an_id_that_may_be_a_damaged_snapshot_s_is_told_as_that(store: MemorySto
         with pytest.raises(Malformed) as caught:
             repo.resolve(word)
         assert (caught.value.message, caught.value.file) == (message, file)
+        assert caught.value.hint == "run: pgvault check"
         assert caught.value.why
     assert repo.resolve(ids["blog"].hex()[:6]) == ids["blog"]
 
@@ -113,6 +114,23 @@ def test_a_word_means_a_snapshot_of_here_and_an_id_any(store: MemoryStore, ids: 
     )
     told = refused(repo, NotThere, "latest~3", here=meaning("shop", "blog"))
     assert told[1:] == ("the repository has 3", "the oldest is latest~2; they are listed by: pgvault snapshots")
+
+
+def test_an_id_is_no_word_and_asks_nothing_of_here_unless_a_tag_is_written_so(
+    store: MemoryStore, ids: dict[str, SnapshotId]
+) -> None:
+    repo = opened(store)
+
+    def nobody(_: Collection[str]) -> Collection[str]:
+        raise AssertionError("an id means one snapshot, wherever it is asked")
+
+    for digits in (6, 12, 64):
+        assert repo.resolve(ids["old"].hex()[:digits], here=nobody) == ids["old"]
+    absent = "0" * 12
+    assert refused(repo, NotThere, absent, here=nobody)[:2] == (f"no snapshot {absent}", "the repository has 3")
+    tagged = take(repo, None, {"lib": FakeDirectory({})}, source="blog", tags={"build": "abcdef"}).id
+    assert opened(store).resolve("abcdef", here=meaning("blog")) == tagged
+    assert refused(opened(store), NotThere, "abcdef", here=meaning("shop"))[0] == "no snapshot abcdef of source shop"
 
 
 def test_a_day_ends_before_the_next_one_begins(store: MemoryStore, manifest: Manifest) -> None:
