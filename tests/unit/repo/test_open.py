@@ -17,6 +17,7 @@ from vault.format.snapshot import snapshot_name
 from vault.ids import ObjectId, PackId, SnapshotId
 from vault.model import ObjectType
 from vault.repo import writer as writer_module
+from vault.repo.glance import Glance
 from vault.repo.state import Open
 from vault.repo.workers import FETCH_THREADS
 from vault.store.memory import MemoryStore
@@ -194,3 +195,30 @@ def test_a_writer_tells_of_the_packs_that_it_relies_on(repo: Open, monkeypatch: 
         writer.publish()
     (place,) = repo.indexed(None).index.locations(stored)
     assert told == [frozenset({place.pack})]
+
+
+@pytest.mark.parametrize(("copies", "cached"), [(None, True), (False, True), (True, True), (True, False)])
+def test_packs_of_metadata_are_kept_for_whom_that_will_do_alone(
+    store: MemoryStore, ids: list[SnapshotId], tmp_path: Path, copies: bool | None, cached: bool
+) -> None:
+    """Who must see what the store holds says nothing of copies, and gets none."""
+    near = opened(store)
+    asked = {} if copies is None else {"copies": copies}
+    cache = tmp_path if cached else None
+    far = Open(store, near.config, near.keys, near.bundle, cache_dir=cache, glance=Glance(store), **asked)
+    snapshot = far.indexed(cache).snapshot(ids[0])
+    assert b"f" in {item.path for item in snapshot.files("lib")}
+    assert (tmp_path / near.config.repository.hex() / "packs").exists() == bool(copies and cached)
+
+
+@pytest.mark.usefixtures("ids")
+def test_far_away_a_list_of_small_objects_is_one_request_and_at_hand_one_each(store: MemoryStore, repo: Open) -> None:
+    with repo.indexed(None).writer(entropy=os.urandom) as writer:
+        nodes = [writer.put(ObjectType.TABLE_NODE, b"%d" % number) for number in range(9)]
+        writer.publish()
+    for opening, count in ((opened, 9), (opened_far, 1)):
+        recording = RecordingStore(store)
+        reader = opening(recording).indexed(None).reader()
+        recording.calls.clear()
+        assert [reader.get(node, ObjectType.TABLE_NODE) for node in nodes] == [b"%d" % number for number in range(9)]
+        assert len(recording.requests()) == count

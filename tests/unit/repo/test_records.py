@@ -40,6 +40,16 @@ def test_a_record_is_durable_before_its_name_is_told(repo: Open, store: MemorySt
     assert pins(store) == Records(found=((name, pin(1)),), damaged=())
 
 
+def test_what_a_check_leaves_is_compressed_and_no_other_record(repo: Open, store: MemoryStore) -> None:
+    """It names every pack, and others are too short to gain anything."""
+    plain = b"much the same " * 100
+    for kind in DIRECTORIES:
+        names = (save(repo, kind, plain, entropy=os.urandom), *save_all(repo, kind, [plain], entropy=os.urandom))
+        for name in names:
+            assert (len(store.files[name]) < len(plain)) == (kind is FileKind.CHECK)
+        assert [told for _, told in load(repo, kind, bytes).found] == [plain] * 2
+
+
 @pytest.mark.parametrize("kind", ["put", "barrier"])
 @pytest.mark.parametrize("error", [StoreFull("full"), KeyboardInterrupt()])
 def test_a_record_that_was_not_made_durable_is_taken_back(
