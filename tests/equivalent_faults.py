@@ -60,6 +60,11 @@ EQUIVALENT: Final[dict[Name, str]] = {
         "50000 -> 50001",
     ): "how many places are remembered bounds memory, and changes no answer",
     (
+        "vault/repo/census.py",
+        "_listed",
+        "len(self._found) >= _FOUND_MAX -> len(self._found) > _FOUND_MAX",
+    ): "how many places are remembered bounds memory, and changes no answer",
+    (
         "vault/repo/state.py",
         "resolve",
         "here is not None and len(of_words) < len(known) -> len(of_words) < len(known)",

@@ -121,7 +121,7 @@ class Census:
                     counts[number] += 1
                     sizes[number] += length
             for number in places:
-                seen[number] = 1  # two fragments that were merged at the same time may both describe a pack
+                seen[number] = True  # two fragments that were merged at the same time may both describe a pack
         return counts, sizes
 
     def need(self, object_id: ObjectId) -> bool | None:
@@ -169,8 +169,9 @@ class Census:
             return None
         for number in ties:
             self.marks[number] |= _PENDING
-        self._pending.append(ties[0])
-        return self.entry(ties[0])
+        first, *_ = ties
+        self._pending.append(first)
+        return self.entry(first)
 
     def _shallowest(self, places: Sequence[int], below: int) -> Sequence[int]:
         """Places of the least depth at which one can be read, outside of swept packs if there is one; a single place as it is."""
@@ -185,7 +186,7 @@ class Census:
 
     def _is_readable(self, number: int) -> bool:
         """Whether the place has a chain; chooses nothing."""
-        if self.marks[number] & (CHOSEN | _PENDING | _READABLE):
+        if self.marks[number] & (CHOSEN | _READABLE):
             return True
         entry = self.entry(number)
         if entry.base is not None:

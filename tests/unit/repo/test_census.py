@@ -6,12 +6,14 @@ import pytest
 
 from tests.packs import Made, object_id, put_fragment, put_pack
 from tests.small_repository import new_repository, rows
+from vault.errors import Malformed
 from vault.format.pack import pack_name
 from vault.ids import ObjectId, PackId
 from vault.limits import DELTA_DEPTH_MAX
 from vault.model import ObjectType, PackClass, PackEntry
 from vault.repo import census as census_module
 from vault.repo.census import CHOSEN, COPIED, FREED, NEEDED, WHOLE, Census
+from vault.repo.runs import IndexEntry
 from vault.repo.state import Open
 from vault.store.memory import MemoryStore
 
@@ -141,6 +143,59 @@ def test_of_two_places_the_one_that_can_be_read_is_kept(repo: Open) -> None:
     census = taken(repo)
     assert census.need(object_id(repo, B))
     assert kept(census) == {(object_id(repo, B), good.pack), (object_id(repo, C), good.pack)}
+
+
+@pytest.mark.parametrize("fault", ["of another type", "no shallower", "deeper"])
+def test_of_two_places_the_one_whose_base_a_reader_would_take_is_kept(repo: Open, fault: str) -> None:
+    """A base of another type or at no smaller depth is none, though it is there."""
+    base = Made(plain=A, type=ObjectType.FILE_CHUNK) if fault == "of another type" else Made(plain=A, base=D, depth=2)
+    delta = Made(plain=B, base=A, depth=1, names=object_id(repo, A, base.type))
+    if fault == "no shallower":
+        base = Made(plain=A, base=D, depth=1)
+    _, good = put(repo, [base, Made(plain=D), delta], [Made(plain=C), Made(plain=B, base=C, depth=1)])
+    census = taken(repo)
+    assert census.need(object_id(repo, B))
+    assert kept(census) == {(object_id(repo, B), good.pack), (object_id(repo, C), good.pack)}
+    census.settle()
+    assert len(kept(census)) == 2, "nothing waited"
+
+
+def test_a_place_that_was_found_not_to_open_is_none(repo: Open) -> None:
+    put(repo, [Made(plain=A)], [Made(plain=A)])
+    index = repo.indexed(None).index
+    first, second = index.locations(object_id(repo, A))
+    index.distrust(object_id(repo, A), first, Malformed("does not open"))
+    census = Census(index)
+    assert [census.location(number) for number in census.find(object_id(repo, A))] == [second]
+    assert census.need(object_id(repo, A))
+    assert kept(census) == {(object_id(repo, A), second.pack)}
+    index.distrust(object_id(repo, A), second, Malformed("does not open"))
+    assert Census(index).need(object_id(repo, A)) is None
+
+
+class Counting(Census):
+    """Counts how often it looks at an entry."""
+
+    looks = 0
+
+    def entry(self, number: int) -> IndexEntry:
+        self.looks += 1
+        return super().entry(number)
+
+
+def test_a_chain_of_which_all_is_there_twice_is_walked_once(repo: Open) -> None:
+    """Each step has two places, so that there are as many ways down as numbers of so many bits; and all wait for `settle`."""
+    texts = [rows(10 + depth, 5) for depth in range(13)]
+    made = [Made(plain=texts[0])]
+    made += [Made(plain=texts[at], base=texts[at - 1], depth=at) for at in range(1, len(texts))]
+    put(repo, made, made)
+    census = Counting(repo.indexed(None).index)
+    assert census.need(object_id(repo, texts[-1]))
+    assert census.looks < 20 * len(texts)
+    assert census.chosen(object_id(repo, texts[-1])) is None, "both can be read"
+    census.settle()
+    assert {one for one, _ in kept(census)} == {object_id(repo, text) for text in texts}
+    assert len(kept(census)) == len(texts)
 
 
 def test_a_chain_of_the_greatest_depth_is_kept(repo: Open) -> None:
