@@ -33,7 +33,7 @@ _PENDING: Final = 32
 _READABLE: Final = 64
 """This place has a chain."""
 _UNREADABLE: Final = 128
-"""No place of the object has one."""
+"""This place has none, whatever may be chosen for others."""
 
 
 _FOUND_MAX: Final = 50_000
@@ -154,7 +154,7 @@ class Census:
 
         Of several as shallow the choice waits for `settle`; returned is one of them.
         """
-        if self.marks[places[0]] & _UNREADABLE:
+        if all(self.marks[number] & _UNREADABLE for number in places):
             return None
         for number in places:
             if self.marks[number] & (CHOSEN | _PENDING):
@@ -165,7 +165,8 @@ class Census:
             return self.entry(ties[0])
         if len(ties) < 2:
             if below > DELTA_DEPTH_MAX:
-                self.marks[places[0]] |= _UNREADABLE
+                for number in places:
+                    self.marks[number] |= _UNREADABLE
             return None
         for number in ties:
             self.marks[number] |= _PENDING
@@ -185,14 +186,17 @@ class Census:
         return ties[min(ties)] if ties else []
 
     def _is_readable(self, number: int) -> bool:
-        """Whether the place has a chain; chooses nothing."""
+        """Whether the place has a chain; chooses nothing. Looks once: where all of a chain is there twice, there are 2 ** depth ways down."""
         if self.marks[number] & (CHOSEN | _READABLE):
             return True
+        if self.marks[number] & _UNREADABLE:
+            return False
         entry = self.entry(number)
         if entry.base is not None:
             bases = ((base, self.entry(base)) for base in self.find(entry.base))
             fitting = (base for base, at in bases if at.depth < entry.depth and at.type == entry.type)
             if not any(self._is_readable(base) for base in fitting):
+                self.marks[number] |= _UNREADABLE
                 return False
         self.marks[number] |= _READABLE
         return True
