@@ -177,11 +177,16 @@ class Index:
 
         A place that is there and damaged, or too deep, is another matter: then the delta cannot be read for that reason.
         """
-        places = [link for run in tuple(self._runs) for link in run.links(base)]
-        return all(
-            link.base is not None and link.depth < depth and self.is_orphan(link.base, depth=link.depth)
-            for link in places
-        )
+        return self._is_orphan(base, depth, set())
+
+    def _is_orphan(self, base: ObjectId, depth: int, orphans: set[tuple[ObjectId, int]]) -> bool:
+        """`orphans`: those that were found; where all of a chain is there twice, there are 2 ** depth ways down."""
+        if (base, depth) not in orphans:
+            for link in [link for run in tuple(self._runs) for link in run.links(base)]:
+                if link.base is None or link.depth >= depth or not self._is_orphan(link.base, link.depth, orphans):
+                    return False
+            orphans.add((base, depth))
+        return True
 
     def head_and_packs(self, object_id: ObjectId) -> tuple[Location, list[PackId]] | None:
         """The first of `chain`, and the packs of all of it."""

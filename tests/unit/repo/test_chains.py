@@ -9,6 +9,7 @@ from tests.small_repository import new_repository
 from tests.unit.repo.test_reader import chain, versions
 from vault.format.pack import pack_name
 from vault.ids import ObjectId
+from vault.repo.runs import Link, Run
 from vault.repo.state import Open
 from vault.store.memory import MemoryStore
 
@@ -52,3 +53,22 @@ def test_a_delta_whose_base_is_gone_at_any_depth_is_an_orphan_and_one_that_is_to
     index = repo.indexed(None).index
     assert [index.is_orphan(one, depth=1), index.is_orphan(two, depth=2)] == [True, True]
     assert not index.is_orphan(two, depth=1), "its place is there, and no base of such a delta"
+
+
+def test_an_orphan_of_which_all_is_there_twice_is_looked_at_once(repo: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after a prune that was interrupted, and the loss of one pack: of ways down there are 4096, or 2 ** 63 at the greatest depth."""
+    plains = versions(13)
+    made = chain(plains)[1:]
+    for generation in (1, 2):
+        put_fragment(repo, [put_pack(repo, made)], generation=generation)
+    index = repo.indexed(None).index
+    looked: list[ObjectId] = []
+    genuine = Run.links
+
+    def counted(run: Run, object_id: ObjectId) -> list[Link]:
+        looked.append(object_id)
+        return genuine(run, object_id)
+
+    monkeypatch.setattr(Run, "links", counted)
+    assert index.is_orphan(object_id(repo, plains[-1]), depth=13)
+    assert len(looked) <= 4 * len(plains)
