@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -14,6 +14,7 @@ from vault.format.notes import decode_check, encode_check
 from vault.format.pack import pack_name
 from vault.ids import PackId, SnapshotId
 from vault.model import CheckedPack, CheckRecord, FileKind, WholeClosure
+from vault.ports import StoredFile
 from vault.repo import checks
 from vault.repo.records import load, save
 from vault.repo.state import Open
@@ -81,7 +82,13 @@ def newest(repo: Open) -> CheckRecord:
 
 
 def record(
-    repo: Open, now_ms: int, *, kind: str = checks.CHECK, whole: Sequence[PackId] = (), damaged: Sequence[PackId] = ()
+    repo: Open,
+    now_ms: int,
+    *,
+    kind: str = checks.CHECK,
+    damage: Sequence[str] = ("snapshots/x: bad",),
+    whole: Sequence[PackId] = (),
+    damaged: Sequence[PackId] = (),
 ) -> CheckRecord:
     return checks.record(
         repo.indexed(None),
@@ -89,7 +96,7 @@ def record(
         now_ms=now_ms,
         objects=5,
         read_bytes=6,
-        damage=["snapshots/x: bad"],
+        damage=damage,
         whole=whole,
         damaged=damaged,
         entropy=os.urandom,
@@ -178,30 +185,79 @@ def test_of_many_lines_of_a_verify_a_hundred_are_kept_and_the_others_counted(rep
     assert list(made.damage) == damage[:100] + [f"and {more} more"] * (more > 0)
 
 
-def test_what_others_verified_is_carried_on_while_their_packs_are_listed_as_they_were(repo: Open) -> None:
-    ids = sorted(take(repo, FakeDatabase(tables={"public.t": [rows(number, 50)]})).id for number in range(2))
-    indexed = repo.indexed(None)
-    sizes = sorted(indexed.index.pack_sizes.items())
+def verify(
+    repo: Open, now_ms: int, *, whole: Sequence[SnapshotId] = (), asked: Sequence[SnapshotId] = ()
+) -> tuple[WholeClosure, ...]:
+    return checks.record_verified(
+        repo.indexed(None),
+        host="h",
+        now_ms=now_ms,
+        objects=1,
+        read_bytes=1,
+        damage=[],
+        verified=dict.fromkeys(whole),
+        asked=asked,
+        entropy=os.urandom,
+    ).closures
 
-    def carried(size_more: int) -> tuple[WholeClosure, ...]:
+
+def test_what_others_verified_is_carried_on_while_all_their_packs_are_listed_as_they_were(repo: Open) -> None:
+    ids = sorted(take(repo, FakeDatabase(tables={"public.t": [rows(number, 50)]})).id for number in range(2))
+    sizes = sorted(repo.indexed(None).index.pack_sizes.items())
+    closure = WholeClosure(snapshot=ids[0], checked_ms=1, packs=(0, 1))
+
+    def carried(*more: int) -> tuple[WholeClosure, ...]:
+        """`more`: by how much each pack was longer."""
+        packs = zip(sizes, (*more, *[0] * len(sizes)), strict=False)
         made = CheckRecord(
             created_ms=1,
             kind="verify",
             host="h",
             objects=1,
             read_bytes=1,
-            packs=tuple(CheckedPack(id=name, size=size + size_more, read_ms=None) for name, size in sizes),
-            closures=(WholeClosure(snapshot=ids[0], checked_ms=1, packs=(1,)),),
+            packs=tuple(CheckedPack(id=name, size=size + longer, read_ms=None) for (name, size), longer in packs),
+            closures=(closure,),
         )
-        name = save(repo, FileKind.CHECK, encode_check(made), entropy=os.urandom)
-        told = checks.record_verified(
-            indexed, host="h", now_ms=2, objects=1, read_bytes=1, damage=[], verified={}, asked=[], entropy=os.urandom
-        )  # fmt: skip
-        repo.store.delete(name, *(stored.name for stored in repo.store.list("checks/")))
-        return told.closures
+        save(repo, FileKind.CHECK, encode_check(made), entropy=os.urandom)
+        told = verify(repo, 2)
+        repo.store.delete(*(stored.name for stored in repo.store.list("checks/")))
+        return told
 
-    assert carried(0) == (WholeClosure(snapshot=ids[0], checked_ms=1, packs=(1,)),)
-    assert carried(1) == ()
+    assert carried() == carried(0, 0, 1) == (closure,)
+    assert carried(1, 1) == carried(1, 0) == carried(0, 1) == ()
+
+
+def test_what_was_said_of_a_snapshot_before_counts_no_more_once_it_was_looked_at(repo: Open) -> None:
+    one = take(repo, FakeDatabase(tables={"public.t": [rows(1, 50)]})).id
+    assert [closure.snapshot for closure in verify(repo, 1, whole=[one], asked=[one])] == [one]
+    assert [closure.checked_ms for closure in verify(repo, 2)] == [1]
+    assert verify(repo, 3, asked=[one]) == ()
+
+
+def test_a_pack_that_is_found_damaged_again_keeps_the_words_that_were_said_of_it(repo: Open) -> None:
+    take(repo, FakeDatabase(tables={"public.t": [rows(1, 50)]}))
+    pack = min(repo.indexed(None).index.pack_sizes)
+    line = f"{pack_name(pack)}: its bytes do not match"
+    assert record(repo, 1, damage=[line], damaged=[pack]).damage == (line,)
+    assert record(repo, 2, damage=[], damaged=[pack]).damage == (line,)
+
+
+class Backwards(MemoryStore):
+    """Lists in no order that anybody could rely on."""
+
+    def list(self, prefix: str) -> Iterator[StoredFile]:
+        return iter(sorted(super().list(prefix), key=lambda file: file.name, reverse=True))
+
+
+def test_packs_are_written_down_ascending_in_whatever_order_they_are_listed() -> None:
+    repo = new_repository(Backwards())
+    for number in range(3):
+        take(repo, FakeDatabase(tables={"public.t": [rows(number, 50)]}))
+    every = sorted(repo.indexed(None).index.pack_sizes)
+    assert len(every) > 2
+    assert [pack.id for pack in record(repo, 1).packs] == every
+    (one, *_) = (snapshot_id for snapshot_id, _ in repo.snapshots())
+    assert verify(repo, 2, whole=[one], asked=[one])[0].packs == tuple(range(len(every)))
 
 
 # --- what several say together -----------------------------------------------------------------------
@@ -235,6 +291,7 @@ def test_parts_alone_are_told_as_parts_all_of_them(repo: Open) -> None:
         ((3, ""), (2, ""), (3, "")),
         ((2, ""), (3, ""), (3, "")),
         ((2, ""), (20, ""), (20, "")),
+        ((None, ""), (0, ""), (0, "")),
         ((3, ""), (None, "bad"), (None, "bad")),
         ((None, "bad"), (None, ""), (None, "bad")),
         ((None, "bad"), (3, ""), (None, "bad")),
@@ -288,6 +345,13 @@ def test_three_of_each_kind_stay(repo: Open) -> None:
             note(repo, now_ms, kind=kind)
     checks.tidy(repo)
     assert there(repo) == [(kind, now_ms) for kind in ("check", "part", "verify") for now_ms in (3, 4, 5)]
+
+
+def test_each_record_that_is_written_lets_older_ones_go(repo: Open) -> None:
+    for now_ms in range(1, 6):
+        record(repo, now_ms)
+        verify(repo, now_ms)
+    assert there(repo) == [(kind, now_ms) for kind in ("check", "verify") for now_ms in (3, 4, 5)]
 
 
 @pytest.mark.parametrize(("kind", "stays"), [("check", []), ("part", [("check", 8)])])

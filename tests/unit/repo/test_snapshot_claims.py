@@ -174,6 +174,11 @@ def test_an_empty_table_has_values_only_if_it_has_columns_for_them(indexed: Inde
     assert table.generated
     assert snapshot.has_values(table)
     assert not snapshot.has_values(replace(table, generated=()))
+    full = taken(indexed, ROWS[:1], VALUES[:1]).table(NAME)
+    assert full.inline is not None
+    for count, has in ((0, True), (1, False)):
+        lacking = replace(full, inline=replace(full.inline, rows=count, values=None))
+        assert snapshot.has_values(lacking) == has, "nothing has its values"
 
 
 def test_snapshots_of_one_opening_find_each_other_s_objects_and_those_of_one_repository_are_named_alike(
