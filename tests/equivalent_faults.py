@@ -19,6 +19,7 @@ _WORDS: Final = "each error of the system has words; it is asked so that types a
 _MEMORY: Final = "a bound of memory alone: what is read, written or told is the same"
 _AT_ONCE: Final = "how many are asked for at a time changes no answer"
 _ONE_TASK: Final = "one task is submitted, and a pool begins no thread that it has no task for"
+_ONE_EACH: Final = "there is one for each, and made with it; strict only says so"
 _NEW_BELOW: Final = "identity.sub == named and identity not in detached"
 
 EQUIVALENT: Final[dict[Name, str]] = {
@@ -101,7 +102,10 @@ EQUIVALENT: Final[dict[Name, str]] = {
         "read",
         "threads=threads -> threads=None",
     ): "no more are asked for ahead than that, however many threads there could be",
-    ("vault/repo/fragments.py", "read", "True -> False"): "each name has one result; strict only says so",
+    ("vault/repo/fragments.py", "read", "True -> False"): _ONE_EACH,
+    ("vault/repo/state.py", "scan", "True -> False"): _ONE_EACH,
+    ("vault/repo/census.py", "__init__", "True -> False"): _ONE_EACH,
+    ("vault/repo/census.py", "_listed", "True -> False"): _ONE_EACH,
     (
         "vault/repo/freshness.py",
         "_read",

@@ -7,13 +7,15 @@ import struct
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.fake_source import FakeDatabase
 from tests.small_repository import new_repository, rows, take
+from vault.format import codec
 from vault.ids import SnapshotId
-from vault.model import LocalKind, Manifest
+from vault.model import ListRef, LocalKind, Manifest, Origin, Sums
 from vault.repo import local
 from vault.repo.manifests import ManifestCache
 from vault.repo.state import Open
@@ -159,3 +161,32 @@ def test_of_many_lines_half_may_be_of_snapshots_that_are_gone(
     own.add(IDS[0], 7, manifest)
     own.save([*many[gone:], IDS[0]])
     assert len(list(lines(path.read_bytes()))) == lines_there + 1 - gone * rewritten
+
+
+@pytest.mark.parametrize("more", [True, False])
+@pytest.mark.parametrize("path_to", [(0,), (1,), (2,), (4, 0), (4, 1), (4, 2), (5, 0), (6, 0), (7,), (8,), ()])
+def test_a_line_with_a_value_too_many_or_too_few_is_none(
+    repo: Open, manifest: Manifest, path: Path, path_to: tuple[int, ...], more: bool
+) -> None:
+    """Of every part of it: whoever wrote it knew other fields, and what he meant by the others nobody knows."""
+    origin = Origin(repository=repo.config.repository, snapshot=IDS[3])
+    directories = {"lib": ListRef(root=None, sums=Sums())}
+    data = kept(repo, path, replace(manifest, origin=origin, directories=directories), IDS[:1])
+    sealer = local.Sealer(repo.keys, LocalKind.MANIFESTS, repo.config.repository)
+    name = data[8:16] + (7).to_bytes(8, "big") + IDS[0]
+    ((_, _, sealed),) = lines(data)
+
+    def changed(value: Any, steps: tuple[int, ...]) -> Any:
+        if not steps:
+            return (*value, 0) if more else value[:-1]
+        first, *others = steps
+        return (*value[:first], changed(value[first], tuple(others)), *value[first + 1 :])
+
+    def written(line: Any) -> Manifest | None:
+        again = sealer.seal(codec.encode(line), name=name)
+        path.write_bytes(data[:16] + struct.pack(">32sQI", IDS[0], 7, len(again)) + again)
+        return cache(repo, path).get(IDS[0], 7)
+
+    line = codec.decode_own(sealer.unseal(sealed, name=name))
+    assert written(line) == replace(manifest, origin=origin, directories=directories)
+    assert written(changed(line, path_to)) is None
