@@ -65,6 +65,24 @@ def test_another_number_of_rows_than_an_extent_claims_is_told(
         assert caught.value.why in {f"{extent.rows} instead of {lies.rows}", f"{lies.rows} instead of {extent.rows}"}
 
 
+@pytest.mark.spec("TREE-10")
+def test_an_extent_without_chunks_that_claims_rows_is_told(small: tuple[Snapshot, TableItem, Extent]) -> None:
+    snapshot, table, extent = small
+    bare = replace(extent, chunks=ChunkList(inline=(), more=None))
+    readings: list[Iterable[bytes]] = [
+        snapshot.rows(replace(table, inline=bare)),
+        snapshot.extent_rows(bare),
+        snapshot.rows_of([bare]),
+        snapshot.rows_of([extent, bare]),
+        snapshot.rows_of([bare, extent]),
+    ]
+    for reading in readings:
+        with pytest.raises(Malformed, match="another number of rows"):
+            list(reading)
+    none = replace(bare, rows=0)
+    assert b"".join(snapshot.rows_of([none, extent, none, extent, none])) == ROWS[0] * 2
+
+
 def test_rows_of_an_extent_that_lies_are_told_before_many_others_came(
     small: tuple[Snapshot, TableItem, Extent],
 ) -> None:
