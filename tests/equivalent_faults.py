@@ -68,6 +68,11 @@ EQUIVALENT: Final[dict[Name, str]] = {
     (
         "vault/repo/state.py",
         "resolve",
+        "source or '' -> source",
+    ): "only of a source that was named there can be no snapshot; it is asked so that types are known",
+    (
+        "vault/repo/state.py",
+        "resolve",
         "here is not None and len(of_words) < len(known) -> len(of_words) < len(known)",
     ): "where nobody says what is meant here, every snapshot is meant; it is asked so that types are known",
     (

@@ -153,16 +153,19 @@ def test_an_index_that_was_kept_is_not_read_again(store: MemoryStore, tmp_path: 
 
 
 class Together(MemoryStore):
-    """Gives a piece of a pack once so many threads ask for one."""
+    """Gives a piece of a pack once so many threads ask for one; the first time not before others could ask as well."""
 
     def __init__(self, files: dict[str, bytes], count: int) -> None:
         super().__init__(files)
         self.asked: set[threading.Thread] = set()
         self._all = threading.Barrier(count)
+        self._others_came = threading.Event()
 
     def get_range(self, name: str, offset: int, length: int) -> bytes:
         self.asked.add(threading.current_thread())
         self._all.wait(timeout=30)
+        self._others_came.wait(timeout=0.1)
+        self._others_came.set()
         return super().get_range(name, offset, length)
 
 

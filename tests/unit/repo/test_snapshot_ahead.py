@@ -13,7 +13,7 @@ from tests.unit.repo.test_snapshot import NAME
 from vault.errors import Malformed
 from vault.ids import ObjectId
 from vault.limits import MIB
-from vault.model import ChunkList, ChunkRef
+from vault.model import ChunkList, ChunkRef, ObjectType
 from vault.repo.snapshot import Snapshot
 from vault.store.memory import MemoryStore
 
@@ -84,3 +84,16 @@ def test_what_the_items_raise_comes_after_the_items_before_it(
     with pytest.raises(Malformed, match="the list is damaged"):
         given.extend(many[1].to_read(items(), lambda _: None))
     assert given == list(range(before))
+
+
+def test_chunks_are_kept_only_for_whom_that_is_said(many: tuple[dict[str, bytes], Snapshot]) -> None:
+    files, snapshot = many
+    fresh = opened(MemoryStore(files)).indexed(None).known(snapshot.id, snapshot.manifest)
+    refs = [ref for extent in fresh.extents(fresh.table(NAME)) for ref in fresh.chunk_refs(extent.chunks)][:3]
+
+    def read(**asked: bool) -> int:
+        before = fresh._reader.tally.objects
+        assert b"".join(fresh.blocks(refs, ObjectType.ROW_CHUNK, **asked)) == b"0\n1\n2\n"
+        return fresh._reader.tally.objects - before
+
+    assert [read(), read(), read(keep=True), read(keep=True), read()] == [3, 3, 3, 0, 0]

@@ -69,6 +69,7 @@ def test_what_a_snapshot_does_not_hold_is_told_with_what_it_does(whole: Snapshot
         with pytest.raises(NotThere) as caught:
             call()
         assert (str(caught.value), caught.value.why, caught.value.hint) == (message, why, hint)
+    assert [table.name.name for table in whole.tables()] == ["t", "u"]
     assert list(files_alone.tables()) == []
     assert files_alone.order() == ()
     bare = Snapshot(files_alone.id, replace(files_alone.manifest, directories={}), files_alone._reader)
