@@ -112,6 +112,11 @@ EQUIVALENT: Final[dict[Name, str]] = {
     ("vault/repo/census.py", "__init__", "True -> False"): _ONE_EACH,
     ("vault/repo/census.py", "_listed", "True -> False"): _ONE_EACH,
     (
+        "vault/repo/deltas.py",
+        "_tried",
+        "self._misses < _MISSES_MAX -> self._misses <= _MISSES_MAX",
+    ): "only where two threads miss at the same time; then another one of each four chunks is tried",
+    (
         "vault/repo/freshness.py",
         "_read",
         "error.strerror or '' -> error.strerror",
