@@ -199,6 +199,7 @@ def test_a_chain_of_which_all_is_there_twice_is_walked_once(repo: Open, lost: bo
         return
     assert census.chosen(object_id(repo, texts[-1])) is None, "both can be read"
     census.settle()
+    assert census.looks < 20 * len(texts)
     assert {one for one, _ in kept(census)} == {object_id(repo, text) for text in texts}
     assert len(kept(census)) == len(texts)
 
@@ -225,6 +226,20 @@ def test_of_equal_places_the_one_in_the_pack_of_which_most_is_needed_is_kept(rep
         assert kept(census) == {(object_id(repo, A), wanted.pack), (object_id(repo, other), wanted.pack)}
         census.settle()
         assert len(kept(census)) == 2, "nothing waits any more"
+
+
+def test_a_deeper_place_does_not_wait_with_equal_ones(repo: Open) -> None:
+    """Though of its pack most is needed."""
+    unneeded = [Made(plain=B), Made(plain=C)]
+    made = [[Made(plain=A), *unneeded], [Made(plain=A), *unneeded], [Made(plain=D), Made(plain=A, base=D, depth=1)]]
+    *whole, deep = put(repo, *made)
+    census = taken(repo)
+    assert [census.need(object_id(repo, text)) for text in (A, D)] == [True, True]
+    census.settle()
+    place = census.chosen(object_id(repo, A))
+    assert place is not None
+    assert census.location(place).pack in {pack.pack for pack in whole}
+    assert kept(census) == {(object_id(repo, A), census.location(place).pack), (object_id(repo, D), deep.pack)}
 
 
 def test_of_equal_places_in_equal_packs_the_choice_is_always_the_same(repo: Open) -> None:
