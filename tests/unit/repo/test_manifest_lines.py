@@ -125,6 +125,18 @@ def test_a_run_that_learned_nothing_writes_nothing(repo: Open, manifest: Manifes
     assert path.stat().st_mtime == 1
 
 
+@pytest.mark.parametrize("listed", [None, IDS[:2]])
+def test_a_run_that_learned_nothing_mends_what_a_killed_one_left(
+    repo: Open, manifest: Manifest, path: Path, listed: list[SnapshotId] | None
+) -> None:
+    data = kept(repo, path, manifest, IDS[:2])
+    path.write_bytes(data + b"torn")
+    own = cache(repo, path)
+    assert own.get(IDS[0], 7) == manifest
+    own.save(listed)
+    assert path.read_bytes() == data
+
+
 def test_a_line_that_does_not_open_goes_with_the_next_save(repo: Open, manifest: Manifest, path: Path) -> None:
     """Also where nothing was learned: else each run would try it again."""
     data = kept(repo, path, manifest, IDS[:2])
