@@ -136,6 +136,8 @@ def test_the_index_of_the_opening_will_do_once_for_who_only_reads(store: MemoryS
     late = opened_far(recording)
     assert [listings(late, at_opening=False), listings(late, at_opening=True)] == [1, 1]
     assert listings(opened(recording), at_opening=True) == 1
+    unsaid = opened_far(recording)
+    assert requests(recording, lambda: unsaid.indexed(None)).count("list index") == 1
 
 
 @pytest.mark.usefixtures("ids")
