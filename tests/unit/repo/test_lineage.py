@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import pytest
 
+from tests.fake_source import FakeDatabase
 from tests.small_repository import Quiet, TestClock, damage, new_repository, put_manifest, take
 from vault.errors import UsageError
 from vault.ids import RepositoryId, SnapshotId
 from vault.model import Manifest, Origin
 from vault.ops.backup.number_and_parent import choose_line
-from vault.repo.lineage import calendar, in_order, is_ahead
+from vault.repo.lineage import calendar, in_order, is_ahead, sources_of
 from vault.store.memory import MemoryStore
 
 _TEMPLATE = take(new_repository(MemoryStore())).manifest
@@ -152,3 +153,10 @@ def test_no_backup_is_taken_by_a_clock_before_1970() -> None:
         take(repo, clock=TestClock(-2_000))
     assert {stored.name for stored in repo.store.list("")} == before
     assert take(repo, clock=TestClock(-1_000)).manifest.created_ms == 0
+
+
+def test_a_database_is_of_the_source_that_saved_it_last() -> None:
+    part = take(new_repository(MemoryStore()), FakeDatabase(tables={})).manifest.database
+    assert part is not None
+    pairs = [known("a1", created_ms=1, database=part), known("b1", created_ms=2, database=part)]
+    assert sources_of([*pairs, known("c1", created_ms=3)]) == {part.server.database_key: "b"}

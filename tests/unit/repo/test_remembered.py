@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
-from tests.small_repository import new_repository
-from vault.format.notes import encode_drill, encode_pin
+import pytest
+
+from tests.small_repository import new_repository, take
+from vault.format.notes import encode_ack, encode_drill, encode_findings, encode_pin, finding_id
 from vault.ids import SnapshotId
-from vault.model import DrillRecord, FileKind, Pin
+from vault.model import Ack, DrillRecord, FileKind, Finding, Findings, Pin, State
 from vault.repo.records import save
-from vault.repo.remembered import remembered
+from vault.repo.remembered import Remembered, is_unbroken, remembered, unanswered
 from vault.store.memory import MemoryStore
 
 DRILL = DrillRecord(
@@ -60,3 +62,34 @@ def test_drills_come_in_the_stores_order_whatever_the_clock_of_their_writer_said
         if drill is ahead:
             assert [one.created_ms for one in remembered(repo).drills.values()] == [1_000], "it was no later"
     assert list(remembered(repo).drills.values()) == [other, failed]
+
+
+@pytest.mark.parametrize(
+    ("suspect", "state", "unbroken"),
+    [("", State.CAPTURED, True), ("", State.FAILED, False), ("it shrank", State.CAPTURED, False)],
+)
+def test_a_snapshot_is_sound_that_is_whole_and_not_asked_about(suspect: str, state: State, unbroken: bool) -> None:
+    manifest = take(new_repository(MemoryStore())).manifest
+    manifest = replace(manifest, suspect=suspect, coverage={**manifest.coverage, "data": (state, 1)})
+    asked = Remembered(open={DRILL.snapshot: ()})
+    assert is_unbroken(manifest) is unbroken
+    assert asked.is_sound(SnapshotId(b"x" * 32), manifest) is unbroken
+    assert not asked.is_sound(DRILL.snapshot, manifest)
+
+
+def test_a_snapshot_whose_findings_are_all_answered_waits_for_nobody() -> None:
+    repo = new_repository(MemoryStore())
+    one = Finding(code="table_gone", subject="public.t", text="")
+    for number in (1, 2):
+        snapshot = SnapshotId(bytes([number]) * 32)
+        told = Findings(
+            created_ms=1, findings=(one,), holders=(number,), snapshot=snapshot, source="app", sequence=number + 1
+        )
+        save(repo, FileKind.FINDINGS, encode_findings(told), entropy=os.urandom)
+    answered, waiting = (SnapshotId(bytes([number]) * 32) for number in (1, 2))
+    ack = Ack(created_ms=2, finding=finding_id(answered, one.code, one.subject), host="h", reason="meant")
+    save(repo, FileKind.ACK, encode_ack(ack), entropy=os.urandom)
+    left = unanswered(repo)
+    assert left.open == {waiting: ((finding_id(waiting, one.code, one.subject), one),)}
+    assert left.places == {waiting: ("app", 3)}
+    assert left.holders == {waiting: frozenset({2})}
