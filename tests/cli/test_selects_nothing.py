@@ -135,3 +135,13 @@ def test_the_first_backup_of_a_database_without_tables_asks_whether_it_is_the_on
     assert first.code == second.code == 0
     assert f"database {name} has no tables" in first.err
     assert "no tables" not in second.err, "who wanted it so is not asked every night"
+
+
+@pytest.mark.postgres
+def test_a_database_whose_tables_are_left_out_is_not_told_as_one_without(pgvault_ready: Command, pg18: Cluster) -> None:
+    name = pg18.createdb()
+    with pg18.connect(name) as connection:
+        connection.execute("create table kept (id int)")
+    done = pgvault_ready("backup", "-d", pg18.dsn(name), "-T", "kept")
+    assert done.code == 0, done.err
+    assert "no tables" not in done.err

@@ -148,7 +148,7 @@ def _run(
         tables = None if database is None else database.tables
         for text in unmatched(ledger, request.accepted, request.selectors, tables):
             tools.progress.event("warning", text)
-        if database is not None and not tables and line.parent is None:
+        if database is not None and not (tables or request.patterns) and line.parent is None:
             name = database.part.server.database
             tools.progress.event(
                 "warning", f"database {name} has no tables: is it the one that is meant? to look: psql -l"
