@@ -24,11 +24,12 @@ _URL: Final = re.compile(
 libpq takes two schemes only; in what it refuses, of another driver or with a capital, a password is one all the same.
 """
 _HOST: Final = re.compile(r"(\[[^]]*\]|[^:]*)(?::(.*))?", re.DOTALL)
-_ASTRAY: Final = re.compile(r"\s*(?:[a-z][a-z0-9+.:-]*:/+)?[^:/@?=\[]*:(?!\d*[,/?])[^@]+@", re.DOTALL | re.IGNORECASE)
+_ASTRAY: Final = re.compile(r"\s*+(?:[a-z][a-z0-9+.:-]*:/+)?[^:/@?=\[]*:(?!\d*[,/?])[^@]+@", re.DOTALL | re.IGNORECASE)
 """`USER:PASSWORD@` where libpq sees a port or a name: a `/` in the password, or no scheme before it."""
 _PAIR: Final = re.compile(r"\s*([^\s=]+)\s*=\s*('(?:[^'\\]|\\.)*'|(?:[^\s\\]|\\.)*)", re.DOTALL)
 _USERINFO: Final = re.compile(r"(://[^/\s:@]*):[^/\s]*@")
-_QUERY: Final = re.compile(r"([?&])([^=&\s]+)=[^&\s]*")
+_QUERY: Final = re.compile(r"([?&])([^=&\s]++)(=[^&\s]*)?")
+"""Also without a value: whoever looks for one anew behind each `?` looks at a long text a thousand times."""
 _KEYWORD: Final = re.compile(
     r"((?:pass(?:word|wd)?|pwd|secret)\s*=\s*)('(?:[^'\\]|\\.)*'|(?:[^\s&\\]|\\.)+)", re.IGNORECASE | re.DOTALL
 )
@@ -118,7 +119,7 @@ def client_words(text: str) -> list[str]:
     """-h, -p and -U of PostgreSQL's own clients, as far as the text says them; what it does not, libpq finds for them too."""
     keywords = {key: value for key, value in settings_of(text) if value} if text else {}
     found = (
-        ("-h", keywords.get("host", "").strip("[]")),
+        ("-h", ",".join(host.strip("[]") for host in keywords.get("host", "").split(","))),
         ("-p", keywords.get("port", "")),
         ("-U", keywords.get("user", "")),
     )
@@ -143,7 +144,7 @@ def redacted(text: str) -> str:
 
 def _without_value(match: re.Match[str]) -> str:
     """Names in a query may be percent-encoded, as libpq accepts them."""
-    return f"{match[1]}{match[2]}=***" if _SECRET.search(unquote(match[2])) else match[0]
+    return f"{match[1]}{match[2]}=***" if match[3] and _SECRET.search(unquote(match[2])) else match[0]
 
 
 def _unquoted(value: str) -> str:

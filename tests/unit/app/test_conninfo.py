@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from vault.app.conninfo import client_words, database_name, place_of, redacted, refuse_password, settings_of
@@ -121,12 +123,22 @@ def test_the_place_is_where_libpq_connects(text: str, place: str) -> None:
 def test_clients_get_hosts_and_ports_as_libpq_pairs_them() -> None:
     assert client_words("postgresql://ada@a,b:5433/app") == ["-h", "a,b", "-p", ",5433", "-U", "ada"]
     assert client_words("postgresql://[::1]:5433/app") == ["-h", "::1", "-p", "5433"]
+    assert client_words("postgresql://[::1]:1,[fe80::2]:2/app") == ["-h", "::1,fe80::2", "-p", "1,2"]
 
 
 def test_words_of_a_secret_are_hidden_wherever_they_stand() -> None:
     for text in ("a passwd=s3cret b", "a oauth_client_secret = 's3 cret' b", "x?Password=s3cret&a=b"):
         assert "cret" not in redacted(text).replace("client_secret", "")
     assert redacted("passfile=/home/ada/.pgpass") == "passfile=/home/ada/.pgpass"
+    assert redacted("x?=a?password=s3cret b?sslpassword") == "x?=a?password=*** b?sslpassword"
+
+
+def test_a_text_is_looked_at_once_however_long_it_is() -> None:
+    began_s = time.process_time()
+    for sign in " ?&'\\:/@=":
+        refuse_password(sign * 40_000, where="-d")
+        assert redacted(sign * 40_000) == sign * 40_000
+    assert time.process_time() - began_s < 3
 
 
 def test_what_is_no_url_is_told_as_that() -> None:
