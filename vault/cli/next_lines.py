@@ -17,4 +17,4 @@ def with_repository(fix: str, repository: str, commands: Collection[str]) -> str
     """`fix` with `-r REPOSITORY` in each command of ours that names none. A command ends at `;`, `)` or the end of its line."""
     named = f"pgvault -r {shlex.quote(redacted(repository))} "
     words = "|".join(map(re.escape, sorted(set(commands) - WITHOUT_REPOSITORY)))
-    return re.sub(rf"\bpgvault (?=(?:{words})\b(?![^;)\n]* -r ))", lambda _: named, fix)
+    return re.sub(rf"\bpgvault (?=(?:{words})\b(?![^;)\n]* (?:-r|--repo)[ =]))", lambda _: named, fix)

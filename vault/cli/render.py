@@ -25,13 +25,12 @@ if TYPE_CHECKING:
 
 
 _MOMENT_S: Final = 0.2
-_NEXT: Final = "next: "
 
 
 class Renderer:
     """Where a command's words go. One per invocation; `progress` may be told by several threads.
 
-    to_type  makes a line to type next such that it works here
+    to_type  makes what is to be typed next such that it works here: of every line on stderr; results ask for it, as they hold data too
     """
 
     def __init__(
@@ -128,8 +127,7 @@ class Renderer:
 
     def insist(self, text: str) -> None:
         """Shown even when quiet: why the exit code is not 0."""
-        fitting = self.to_type(text) if text.lstrip().startswith(_NEXT) else text
-        shown = printable(redacted(fitting))
+        shown = printable(redacted(self.to_type(text)))
         margin = shown[: len(shown) - len(shown.lstrip(" "))]
         _say(shown.lstrip(" "), first=margin, rest=margin + "  ")
 

@@ -59,14 +59,14 @@ def draw_closed(out: Renderer, mine: ThisMachine, what: str, *, now_ms: int, col
 
 
 def _rows(out: Renderer, rows: list[tuple[str, list[str]]]) -> None:
-    """A label, and lines beside it, none of them wider than the terminal."""
+    """A label, and lines beside it, none of them wider than the terminal; what they say to type works here."""
     width = min(max((len(label) for label, _ in rows), default=0), _LABEL_MAX)
     for label, texts in rows:
         if len(label) > width:
             out.line(label)
             label = ""
         for text in texts:
-            out.text(text, first=f"{printable(label):<{width}}  ", rest=" " * (width + 2))
+            out.text(out.to_type(text), first=f"{printable(label):<{width}}  ", rest=" " * (width + 2))
             label = ""
 
 

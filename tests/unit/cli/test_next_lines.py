@@ -15,6 +15,8 @@ from vault.cli.next_lines import with_repository
         ("pgvault ack; then pgvault forget", "pgvault -r 'my backups' ack; then pgvault -r 'my backups' forget"),
         ("create one: pgvault init -r X; or pgvault snapshots", "create one: pgvault init -r X; or pgvault -r 'my backups' snapshots"),
         ("pgvault backup -r OTHER", "pgvault backup -r OTHER"),
+        ("pgvault backup --repo OTHER", "pgvault backup --repo OTHER"),
+        ("pgvault backup --repo=OTHER --full", "pgvault backup --repo=OTHER --full"),
         ("pgvault -r OTHER init --like THIS", "pgvault -r OTHER init --like THIS"),
         ("what that is: pgvault help buckets", "what that is: pgvault help buckets"),
         ("update pgvault here", "update pgvault here"),

@@ -38,7 +38,9 @@ def doctor(invocation: Invocation, database: str | None, local: bool, linked: bo
         invocation.settings(), DatabaseFlags(database=database, local=local, linked=linked), attended=out.can_ask()
     )
     code = _code(diagnosis)
-    symptoms = [_without_passwords(symptom) for symptom in as_read(diagnosis.symptoms)]
+    symptoms = [
+        replace(clean, fix=out.to_type(clean.fix)) for clean in map(_without_passwords, as_read(diagnosis.symptoms))
+    ]
     if invocation.json:
         from vault.cli import jsonout
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -56,6 +57,8 @@ def status(invocation: Invocation, max_age: str | None, follow: bool) -> int:
     from vault.cli import status_screen
 
     out, now_ms = invocation.renderer(), wiring.SystemClock().now_ms()
+    why = (replace(one, fix=out.to_type(one.fix), meant=out.to_type(one.meant)) for one in seen.why)
+    seen = replace(seen, why=tuple(why))
     if invocation.json:
         out.json_line(status_screen.fields(seen, mine, now_ms))
     else:
