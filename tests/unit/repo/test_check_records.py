@@ -10,6 +10,7 @@ import pytest
 from tests.fake_source import FakeDatabase
 from tests.faults import RecordingStore
 from tests.small_repository import new_repository, opened, rows, take
+from tests.unit.repo.test_remembered import Ticking
 from vault.format.notes import decode_check, encode_check
 from vault.format.pack import pack_name
 from vault.ids import PackId, SnapshotId
@@ -23,25 +24,16 @@ from vault.store.memory import MemoryStore
 P, Q = PackId(b"\1" * 32), PackId(b"\2" * 32)
 
 
-class StoreClock:
+@pytest.fixture
+def clock() -> Ticking:
     """What the store's machine takes for the time."""
-
-    at_ms = 0
-
-    def now_ms(self) -> int:
-        return self.at_ms
-
-    def uptime_s(self) -> float:
-        return 0.0
+    made = Ticking()
+    made.at_ms = 0
+    return made
 
 
 @pytest.fixture
-def clock() -> StoreClock:
-    return StoreClock()
-
-
-@pytest.fixture
-def repo(clock: StoreClock) -> Open:
+def repo(clock: Ticking) -> Open:
     return new_repository(MemoryStore(clock=clock))
 
 
@@ -356,7 +348,7 @@ def test_each_record_that_is_written_lets_older_ones_go(repo: Open) -> None:
 
 @pytest.mark.parametrize(("kind", "stays"), [("check", []), ("part", [("check", 8)])])
 def test_what_the_store_s_clock_puts_after_a_record_that_carries_it_on_goes(
-    repo: Open, clock: StoreClock, kind: str, stays: list[tuple[str, int]]
+    repo: Open, clock: Ticking, kind: str, stays: list[tuple[str, int]]
 ) -> None:
     """A part takes back no check: nobody has looked at all again."""
     clock.at_ms = 100

@@ -8,7 +8,7 @@ import random
 import pytest
 
 from tests import packs
-from tests.small_repository import new_repository, rows
+from tests.small_repository import rows
 from vault.format.pack import pack_name
 from vault.ids import ObjectId
 from vault.limits import DELTA_BASE_BYTES_MIN, DELTA_DEPTH_MAX, ZSTD_LEVEL, ZSTD_LEVEL_ROWS
@@ -19,11 +19,6 @@ from vault.repo.state import Open
 from vault.store.memory import MemoryStore
 
 BASE = rows(1, 400)
-
-
-@pytest.fixture
-def repo() -> Open:
-    return new_repository(MemoryStore())
 
 
 def noise(count: int, seed: int = 0) -> bytes:

@@ -12,22 +12,16 @@ from typing import Any
 import pytest
 
 from tests.fake_source import FakeDatabase
-from tests.small_repository import new_repository, rows, take
+from tests.small_repository import rows, take
 from vault.format import codec
 from vault.ids import SnapshotId
 from vault.model import ListRef, LocalKind, Manifest, Origin, Sums
 from vault.repo import local
 from vault.repo.manifests import ManifestCache
 from vault.repo.state import Open
-from vault.store.memory import MemoryStore
 
 IDS = [SnapshotId(bytes([number]) * 32) for number in range(1, 5)]
 HEAD = 32 + 8 + 4
-
-
-@pytest.fixture
-def repo() -> Open:
-    return new_repository(MemoryStore())
 
 
 @pytest.fixture
