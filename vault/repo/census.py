@@ -111,17 +111,25 @@ class Census:
         return known
 
     def contents(self) -> tuple[list[int], list[int]]:
-        """(objects, sealed bytes) of each pack. Looks at every entry."""
+        """(objects, sealed bytes) of each pack. Looks at every entry.
+
+        Two fragments that were merged at the same time may both describe a pack, in two runs or in one.
+        """
         counts, sizes = [0] * len(self.packs), [0] * len(self.packs)
         seen = bytearray(len(self.packs))
         for run, places in zip(self._runs, self._pack_numbers, strict=True):
-            for position, length in run.lengths():
+            last, told = b"", set[tuple[int, int]]()
+            for identifier, offset, length, position in run.sealed():
+                if identifier != last:
+                    last = identifier
+                    told.clear()
                 number = places[position]
-                if not seen[number]:
+                if not seen[number] and (number, offset) not in told:
+                    told.add((number, offset))
                     counts[number] += 1
                     sizes[number] += length
             for number in places:
-                seen[number] = True  # two fragments that were merged at the same time may both describe a pack
+                seen[number] = True
         return counts, sizes
 
     def need(self, object_id: ObjectId) -> bool | None:

@@ -39,7 +39,8 @@ _FACTS = struct.Struct(">32s32s4xIIIBxBxI")
 """Of an entry: id, base, offset, length, plain length, type, depth, position of the pack."""
 _ID_BYTES = 32
 DIGEST_BYTES = 32
-_LENGTH = struct.Struct(">72xI8xI")
+_SEALED = struct.Struct(">32s36xII8xI")
+"""Of an entry: id, offset, length, position of the pack."""
 _BEGINNING = struct.Struct(f">H{ENTRY_BYTES - 2}x")
 """Of an entry: the first two bytes of its id."""
 _FEW_ENTRIES = 16_000
@@ -146,13 +147,12 @@ class Run:
         identifier, base, offset, length, plain_length, type_, depth, pack = _FACTS.unpack_from(self._data, start)
         return IndexEntry(identifier, None if depth == 0 else base, offset, length, plain_length, type_, depth, pack)
 
-    def lengths(self) -> Iterator[tuple[int, int]]:
-        """(position of the pack, sealed length) of every entry, in order."""
+    def sealed(self) -> Iterator[tuple[bytes, int, int, int]]:
+        """(id, offset, sealed length, position of the pack) of every entry, in order."""
         self.check()
         start, end = self._layout.entries_at, self._layout.entries_at + self._layout.entries * ENTRY_BYTES
         for first in range(start, end, _SCANNED_BYTES):
-            for length, pack in _LENGTH.iter_unpack(self._data[first : min(first + _SCANNED_BYTES, end)]):
-                yield pack, length
+            yield from _SEALED.iter_unpack(self._data[first : min(first + _SCANNED_BYTES, end)])
 
     def bases(self) -> Iterator[tuple[int, bytes, int]]:
         """(position, id of the base, position of the pack) of every delta, in order."""

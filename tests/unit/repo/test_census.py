@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.packs import Made, object_id, put_fragment, put_pack
@@ -97,10 +99,16 @@ def test_bytes_are_those_of_each_pack(repo: Open) -> None:
     assert census.chosen_bytes(range(3)) == sizes
 
 
-def test_a_pack_that_two_fragments_describe_counts_once(repo: Open) -> None:
+@pytest.mark.parametrize("others", [0, 17])
+def test_a_pack_that_two_fragments_describe_counts_once(repo: Open, others: int) -> None:
+    """Also where so many are merged into one run, and where one of them has the pack in another size."""
     (pack,) = put(repo, [Made(plain=A), Made(plain=B)])
     put_fragment(repo, [pack, put_pack(repo, [Made(plain=C)])], generation=2)
+    put_fragment(repo, [replace(pack, size=pack.size + 1)], generation=3)
+    for number in range(others):
+        put_fragment(repo, [put_pack(repo, [Made(plain=b"%d" % number)])], generation=4 + number)
     census = taken(repo)
+    assert len(repo.indexed(None).index.runs) == (1 if others else 3)
     at = census.packs.index(pack.pack)
     counts, sizes = census.contents()
     assert counts[at] == 2

@@ -72,7 +72,8 @@ def test_a_run_tells_what_its_fragment_does(repo: Open) -> None:
     deltas = [(at, BASE, run.entry(at).pack) for at in range(5) if run.entry(at).depth]
     assert list(run.bases()) == deltas
     assert sorted(position for _, _, position in deltas) == sorted(positions.values())
-    assert list(run.lengths()) == [(run.entry(at).pack, run.entry(at).length) for at in range(5)]
+    entries = [run.entry(at) for at in range(5)]
+    assert list(run.sealed()) == [(one.id, one.offset, one.length, one.pack) for one in entries]
 
 
 def test_entries_of_packs_that_are_gone_do_not_count_until_they_are_back(repo: Open) -> None:
@@ -149,7 +150,7 @@ def test_a_damaged_block_is_told_and_whole_ones_are_not(repo: Open, monkeypatch:
     assert told
     for everything in (
         run.check,
-        lambda: list(run.lengths()),
+        lambda: list(run.sealed()),
         lambda: list(run.bases()),
         lambda: list(run.raw_entries()),
     ):
@@ -297,6 +298,6 @@ def test_a_run_that_may_be_checked_at_once_is_and_a_longer_one_as_it_is_used(
 def test_the_layout_of_cached_runs_is_the_one_that_their_magic_names() -> None:
     """Whoever changes one changes the other: a program of the day before takes no run of this one for its own."""
     assert runs.MAGIC == b"PGVRUN2\n"
-    structs = [runs.COUNTS, runs.PACK, runs._POSITION, runs._BASE, runs._LINK, runs._FACTS, runs._LENGTH]
+    structs = [runs.COUNTS, runs.PACK, runs._POSITION, runs._BASE, runs._LINK, runs._FACTS, runs._SEALED]
     assert [one.size for one in structs] == [16, 108, 4, 88, 88, 88, 88]
     assert (ENTRY_BYTES, runs.DIGEST_BYTES, runs.BLOCK_ENTRIES, runs.MERGED) == (88, 32, 12_000, "merged-")

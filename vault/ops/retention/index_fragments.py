@@ -115,7 +115,7 @@ def _chosen(index: Index, live: Sequence[_Source], dead_max: float) -> list[_Sou
     dead_of: dict[FragmentId, float] = {}
     dead = total = 0
     for run in index.runs:
-        gone = sum(not run.is_usable(pack) for pack, _ in run.lengths()) if any(run.unusable()) else 0
+        gone = sum(not run.is_usable(pack) for *_, pack in run.sealed()) if any(run.unusable()) else 0
         dead, total = dead + gone, total + len(run)
         if len(run.covers) == 1:
             dead_of[run.covers[0]] = gone / max(1, len(run))
