@@ -129,7 +129,7 @@ class Census:
                     counts[number] += 1
                     sizes[number] += length
             for number in places:
-                seen[number] = True
+                seen[number] = 1
         return counts, sizes
 
     def need(self, object_id: ObjectId) -> bool | None:
@@ -178,9 +178,8 @@ class Census:
             return None
         for number in ties:
             self.marks[number] |= _PENDING
-        first, *_ = ties
-        self._pending.append(first)
-        return self.entry(first)
+        self._pending.append(ties[0])
+        return self.entry(ties[0])
 
     def _shallowest(self, places: Sequence[int], below: int) -> Sequence[int]:
         """Places of the least depth at which one can be read, outside of swept packs if there is one; a single place as it is."""

@@ -115,7 +115,7 @@ class Reader:
         """Plaintexts in the order of the ids, read ahead by a bounded number of objects. `keep`: as `get` takes it"""
         source = iter(ids)
         head = list(islice(source, 2))
-        if not head[1:]:
+        if len(head) < 2:
             for object_id in head:
                 yield self.get(object_id, object_type, keep=keep)
             return
