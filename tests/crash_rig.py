@@ -211,7 +211,7 @@ def _killed_and_ended(work: Work, directory: Path, ends: _EndsAt) -> Recorded | 
     lay(own, {})
     killed, ended = RecordingDisk(ends), RecordingDisk()
     with suppress(Crashed, VaultError):
-        work.run(place_at(directory, killed))
+        ran(work, place_at(directory, killed))
     if not ends.has_ended:
         return None
     refused = not ran(work, place_at(directory, ended))
@@ -275,7 +275,7 @@ def _refused(name: str, work: Work, directory: Path, refuses: _RefusesFrom, *, a
     lay(directory / "own", {})
     with named(f"{name}: the disk refuses from its call {at} on"):
         with suppress(VaultError):
-            work.run(place_at(directory, RecordingDisk(refuses)))
+            ran(work, place_at(directory, RecordingDisk(refuses)))
         if refuses.has_refused:
             look_at(work, place_at(directory))
     return refuses.has_refused
@@ -304,7 +304,7 @@ def _end_at(work: Work, fault: Fault, directory: Path) -> None:
     lay(directory / "own", {})
     memory = MemoryStore(dict(work.files() or {}))
     with suppress(Crashed, VaultError):  # what only tidies up tells how its call ended, and goes on
-        work.run(Place(store=FaultStore(memory, [fault]), own=directory / "own"))
+        ran(work, Place(store=FaultStore(memory, [fault]), own=directory / "own"))
     look_at(work, Place(store=memory, own=directory / "own"))
 
 

@@ -105,7 +105,7 @@ def add_key(place: Place) -> None:
 
 def change_key(place: Place) -> None:
     if not opens(place.store, NEW_PASSPHRASE):
-        raise Refused("that passphrase opens nothing")
+        raise Refused
     keys.change_passphrase(opened(place.store), old=NEW_PASSPHRASE, new="changed", clock=CLOCK, entropy=os.urandom)
 
 
@@ -202,7 +202,7 @@ def initialise(place: Place) -> None:
         keys.create_repository(place.store, passphrase=PASSPHRASE, label="", clock=CLOCK, entropy=os.urandom)
     except UnsafeError:
         assert any(stored.name == "config" for stored in place.store.list("")), "it refuses only what is there"
-        raise Refused("there is a repository") from None
+        raise Refused from None
 
 
 def is_new(place: Place) -> None:

@@ -25,7 +25,6 @@ from tests.small_repository import (
     take,
 )
 from vault.app.wiring import SystemClock
-from vault.errors import VaultError
 from vault.ids import SnapshotId
 from vault.limits import KIB
 from vault.model import Lease
@@ -62,7 +61,7 @@ class Place:
         return self.own / "state"
 
 
-class Refused(VaultError):
+class Refused(Exception):
     """An error says that there is nothing to do: the run has reported nothing as done."""
 
 

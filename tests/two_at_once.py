@@ -17,7 +17,7 @@ from itertools import product
 from typing import Final
 
 from benchmarks.measure import record as record_result
-from tests.crash_place import lay, named, scratch
+from tests.crash_place import lay, named, ran, scratch
 from tests.crash_work import WORK
 from tests.crash_world import Place, begun, finished, small_limits, whole
 from tests.faults import Meanwhile, RecordingStore
@@ -51,14 +51,14 @@ def together(outer: str, inner: str, *, one_in: int = 1) -> Counter[str]:
 def _act(inner: str, beside: Place) -> Callable[[], None]:
     def act() -> None:
         with suppress(VaultError):
-            WORK[inner].run(beside)
+            ran(WORK[inner], beside)
 
     return act
 
 
 def _is_refused(name: str, place: Place) -> bool:
     try:
-        WORK[name].run(place)
+        ran(WORK[name], place)
     except VaultError:
         return True
     return False
@@ -69,7 +69,7 @@ def _look_at(place: Place, *names: str) -> None:
     whole(place, may_go=begun().oldest)
     for name in names:
         with suppress(VaultError):  # a pinned snapshot is not forgotten, one that is gone is not pinned
-            WORK[name].run(place)
+            ran(WORK[name], place)
     finished(opened(place.store))
     whole(place, may_go=begun().oldest)
 

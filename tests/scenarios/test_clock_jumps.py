@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests import crash_work, crash_world, small_repository
-from tests.crash_place import lay, place_at
+from tests.crash_place import lay, place_at, ran
 from tests.crash_work import WORK
 from tests.crash_world import small_limits
 from vault.errors import Locked, UsageError
@@ -55,7 +55,7 @@ def test_whatever_the_clocks_say_nothing_is_lost(tmp_path: Path, name: str, choi
             when = choice.randint(0, 2 * YEARS_S)
             os.utime(path, (when, when))
         try:
-            work.run(place)
+            ran(work, place)
         except UsageError as refused:
             if "before 1970" not in refused.message:
                 raise

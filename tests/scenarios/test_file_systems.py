@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash_place import lay, place_at
+from tests.crash_place import lay, place_at, ran
 from tests.crash_work import WORK
 from tests.crash_world import Place, begun, small_limits
 from tests.file_systems import NoMount, lacking, mounted_or_skip, read_only
@@ -37,7 +37,7 @@ def test_without_hard_links_all_goes_as_ever(tmp_path: Path, name: str) -> None:
     with mounted_or_skip(lacking(tmp_path / "fat", "link")) as fat:
         lay(fat / "repository", work.files())
         for _ in range(2):
-            work.run(place_at(fat))
+            ran(work, place_at(fat))
             work.whole(place_at(fat))
 
 
