@@ -279,28 +279,29 @@ def _json_encoder(column: Column) -> Callable[[bytes], bytes]:
         return json_boolean
     if column.type in _JSON_TYPES:
         return json_native
-    return _json_string
+    return json_string
 
 
 def json_number(field: bytes) -> bytes:
     """A type of numbers says nothing of what its rows hold in a repository that somebody else wrote."""
-    return field if _NUMBER.fullmatch(field) else _json_string(field)
+    return field if _NUMBER.fullmatch(field) else json_string(field)
 
 
 def json_boolean(field: bytes) -> bytes:
-    return b"true" if field == b"t" else b"false" if field == b"f" else _json_string(field)
+    return b"true" if field == b"t" else b"false" if field == b"f" else json_string(field)
 
 
 def json_native(field: bytes) -> bytes:
     return unescape(field).replace(b"\n", b" ").replace(b"\r", b" ")
 
 
-def _json_string(field: bytes) -> bytes:
+def json_string(field: bytes) -> bytes:
     try:
         return encode_basestring(unescape(field).decode()).encode()
     except UnicodeDecodeError as error:
         raise UsageError(
-            "a row is not valid UTF-8, so it has no JSON form", hint="take the rows with --format copy"
+            "a row is not valid UTF-8, so it has no JSON form",
+            hint="take its bytes: pgvault table --format copy, or pgvault export --format parquet",
         ) from error
 
 

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from json.encoder import encode_basestring
 from typing import Final, Literal
 
-from vault.errors import UsageError
 from vault.model import TableItem
 from vault.ops.datasets.declared import DataType, TypeKind
 from vault.ops.datasets.exported import CountedBlocks, DatasetTarget, ExportedRows, user_types
 from vault.ops.datasets.rows import DatasetRows
 from vault.ops.datasets.shape import TableShape, folders, shape_of
-from vault.pipeline.copytext import by_columns, json_boolean, json_native, json_number, render, unescape
+from vault.pipeline.copytext import by_columns, json_boolean, json_native, json_number, json_string, render
 from vault.ports import Progress
 from vault.repo.snapshot import Snapshot
 
@@ -83,17 +82,7 @@ def json_lines(blocks: Iterable[bytes], shape: TableShape, *, safe_integers: boo
 
 def _encoder(kind: DataType, *, safe_integers: bool) -> Callable[[bytes], bytes]:
     if kind.kind in _NUMBERS or kind.number:
-        return _string if safe_integers and kind.kind is TypeKind.INT64 else json_number
+        return json_string if safe_integers and kind.kind is TypeKind.INT64 else json_number
     if kind.kind is TypeKind.BOOL:
         return json_boolean
-    return json_native if kind.kind is TypeKind.JSON else _string
-
-
-def _string(field: bytes) -> bytes:
-    try:
-        return encode_basestring(unescape(field).decode()).encode()
-    except UnicodeDecodeError as error:
-        raise UsageError(
-            "a row is not valid UTF-8, so it has no JSON form",
-            hint="--format parquet has text of such a database as bytes",
-        ) from error
+    return json_native if kind.kind is TypeKind.JSON else json_string
