@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from vault.cli import jsonout
 from vault.cli.exit_codes import ExitCode
 from vault.cli.failures import told
@@ -26,3 +28,24 @@ def test_damage_without_a_word_of_its_own_leads_to_a_check() -> None:
     assert "pgvault check" in why.fix
     assert told(AuthenticationFailed("the configuration does not open", hint="use the kit")).fix == "use the kit"
     assert not told(VaultError("no such thing")).fix
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("can't start new thread"),
+        ImportError("libzstd.so: failed to map segment from shared object"),
+        ImportError("libzstd.so: cannot allocate memory in static TLS block"),
+    ],
+)
+def test_too_little_memory_is_no_defect_of_ours(error: Exception) -> None:
+    assert "memory" in told(error).message
+    assert "ulimit" in told(error).fix
+
+
+def test_a_library_that_cannot_be_loaded_may_be_either() -> None:
+    """psycopg says nothing but the names of its parts where memory was short."""
+    why = told(ImportError("couldn't import psycopg 'python' implementation: "))
+    assert "defect" not in why.why
+    assert "install pgvault again" in why.fix

@@ -1,0 +1,163 @@
+"""A limit of memory at any height under the real command: it ends well, or says that there is not enough, and nothing is lost.
+
+    python -m tests.memory_limits                      all; prints one line for each, appends one to benchmarks/results/faults.jsonl
+    python -m tests.memory_limits --only backup --step 8
+
+Each command is run with more and more address space (RLIMIT_AS), from where Python itself begins to run, until several runs in a row
+end well. Whatever happened: what was saved before is whole, and each message says that it may be memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from benchmarks.measure import record as record_result
+from tests.fix_postgres import Cluster, server
+from vault.limits import MIB
+
+FIRST: Final = 24 * MIB
+"""With less Python's own start fails, before any of our lines runs."""
+MOST: Final = 4096 * MIB
+WELL_IN_A_ROW: Final = 8
+_PASSPHRASE: Final = "correct-horse-battery"
+COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "backup": ("backup", "-d", "{source}", "--dir", "lib=lib"),
+    "restore": ("restore", "latest", "-d", "{target}", "--yes", "-c"),
+    "check": ("check", "--read-data"),
+    "verify": ("verify", "--all"),
+    "diff": ("diff", "latest~1", "latest"),
+    "export": ("export", "latest", "-o", "{new}"),
+    "forget": ("forget", "--keep-last", "3", "--prune", "--yes"),
+    "snapshots": ("snapshots",),
+}
+_SCHEMA: Final = """
+CREATE TABLE parent (id int PRIMARY KEY, body text);
+CREATE TABLE child (id int PRIMARY KEY, parent int REFERENCES parent, body text);
+INSERT INTO parent SELECT n, md5(n::text) FROM generate_series(1, 20000) n;
+INSERT INTO child SELECT n, n, repeat(md5(n::text), 4) FROM generate_series(1, 20000) n;
+"""
+
+
+class Lost(Exception):
+    """Something did not hold; says where."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """A directory with a repository and a directory `lib`, and two databases."""
+
+    home: Path
+    source: str
+    target: str
+
+    def run(self, *arguments: str, bytes_max: int = 0) -> subprocess.CompletedProcess[str]:
+        variables = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("PG", "PGVAULT"))},
+            "PGVAULT_PASSWORD": _PASSPHRASE,
+            "PGVAULT_REPOSITORY": str(self.home / "repository"),
+            "PGVAULT_CACHE_DIR": str(self.home / "cache"),
+            "PGVAULT_STATE_DIR": str(self.home / "state"),
+            "PYTHONPATH": os.getcwd(),
+        }
+        return subprocess.run(
+            [sys.executable, "-m", "vault", *arguments],
+            cwd=self.home,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            preexec_fn=partial(_limit, bytes_max) if bytes_max else None,
+        )
+
+
+def _limit(bytes_max: int) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (bytes_max, bytes_max))
+
+
+@contextmanager
+def world() -> Iterator[World]:
+    with tempfile.TemporaryDirectory(prefix="pgvault-memory-") as scratch, server(15) as cluster:
+        made = World(home=Path(scratch), source=_database(cluster), target=cluster.dsn(cluster.createdb()))
+        (made.home / "lib").mkdir()
+        (made.home / "lib" / "f").write_bytes(os.urandom(2 * MIB))
+        _well(made.run("init", "--no-recovery-kit"))
+        for _ in range(4):
+            (made.home / "lib" / "g").write_bytes(os.urandom(1000))
+            _well(made.run(*_filled(COMMANDS["backup"], made)))
+        _well(made.run(*_filled(COMMANDS["restore"], made)))
+        yield made
+
+
+def _database(cluster: Cluster) -> str:
+    name = cluster.createdb()
+    with cluster.connect(name) as connection:
+        connection.execute(_SCHEMA.encode())
+    return cluster.dsn(name)
+
+
+def _filled(arguments: tuple[str, ...], place: World) -> list[str]:
+    new = place.home / f"new-{len(list(place.home.iterdir()))}"
+    return [word.format(source=place.source, target=place.target, new=new) for word in arguments]
+
+
+def _well(done: subprocess.CompletedProcess[str]) -> None:
+    if done.returncode != 0:
+        raise Lost(f"{done.args[3:]}: exit {done.returncode}: {done.stderr[-1000:]}")
+
+
+def limited(name: str, place: World, *, step_bytes: int, well_in_a_row: int = WELL_IN_A_ROW) -> Counter[str]:
+    """Raises  Lost"""
+    counts = Counter[str]()
+    row = 0
+    for bytes_max in range(FIRST, MOST, step_bytes):
+        done = place.run(*_filled(COMMANDS[name], place), bytes_max=bytes_max)
+        is_well = done.returncode == 0
+        counts["done" if is_well else f"exit {done.returncode}"] += 1
+        _require_told(f"{name} with {bytes_max // MIB} MiB", done)
+        row = row + 1 if is_well else 0
+        if row == well_in_a_row:
+            break
+    _well(place.run("unlock"))
+    _well(place.run("check", "--read-data"))
+    _well(place.run("verify", "--all"))
+    _well(place.run(*_filled(COMMANDS[name], place)))
+    return counts
+
+
+def _require_told(where: str, done: subprocess.CompletedProcess[str]) -> None:
+    said = done.stdout + done.stderr
+    if done.returncode < 0 or "Traceback" in said or (done.returncode and "memory" not in said):
+        raise Lost(f"{where}: exit {done.returncode}: {said[-2000:]}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=list(COMMANDS), nargs="+", default=list(COMMANDS))
+    parser.add_argument("--step", type=int, default=1, metavar="MEBIBYTES")
+    asked = parser.parse_args()
+    outcomes: dict[str, Counter[str]] = {}
+    with world() as place:
+        for name in asked.only:
+            outcomes[name] = limited(name, place, step_bytes=asked.step * MIB)
+            print(f"{name}: " + ", ".join(f"{number} {what}" for what, number in outcomes[name].items()), flush=True)
+    if asked.only == list(COMMANDS):
+        command = f"python -m tests.memory_limits --step {asked.step}"
+        record_result("faults", command, {"class": "memory limits", "outcomes": outcomes, "lost": 0})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
