@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
+from types import FrameType
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -22,9 +23,21 @@ settings.load_profile("unhurried")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """A job in the background of a shell inherits SIGINT ignored, and so would its children: tests that interrupt would hang."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    """A job in the background of a shell inherits SIGINT ignored, one under nohup SIGHUP, and so would their children: tests that interrupt would hang.
+
+    A hangup still does not end this process; what it starts has the system's answer to it.
+    """
+    for number, answer in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGTERM, signal.SIG_DFL),
+        (signal.SIGHUP, _go_on),
+    ):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, answer)
+
+
+def _go_on(number: int, frame: FrameType | None) -> None:
+    """An answer that no program has that is started from here."""
 
 
 @pytest.hookimpl(tryfirst=True)

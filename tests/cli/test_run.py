@@ -171,8 +171,6 @@ while sys.stdin.buffer.raw.read(1):
 
 
 def test_signals_are_forwarded_once(project: Command) -> None:
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # as under nohup: it would be passed on to what is run
     process = run(project, "--after", "--", sys.executable, "-c", SAYS, start_new_session=True)
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"

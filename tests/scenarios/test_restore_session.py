@@ -351,9 +351,12 @@ def test_target_lists_what_is_in_the_way(postgres: Cluster, database: str, targe
 
 def test_restorer_that_is_no_superuser_is_told_what_it_may(postgres: Cluster, database: str) -> None:
     with postgres.connect() as connection:
-        connection.execute("drop role if exists plain; create role plain login")
-    facts = connect_target(f"{postgres.dsn(database)} user=plain", {}).facts
-    assert facts.acts_as == ("plain",)
+        connection.execute("create role restoring_plain login")
+        try:
+            facts = connect_target(f"{postgres.dsn(database)} user=restoring_plain", {}).facts
+        finally:
+            connection.execute("drop role restoring_plain")
+    assert facts.acts_as == ("restoring_plain",)
     assert {facts.superuser, facts.may_replicate, facts.may_create_roles, facts.may_create_schemas} == {False}
 
 
