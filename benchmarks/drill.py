@@ -23,12 +23,11 @@ def main() -> None:
     walls: dict[str, list[float]] = {"backup": [], "restore": [], "drill": []}
     peaks: dict[str, int] = {}
     with loaded(options.scale) as bench, tempfile.TemporaryDirectory(prefix="pgvault-bench-") as scratch:
-        repository = Path(scratch) / "repository"
         for number in range(options.rounds + 1):
-            shutil.rmtree(repository, ignore_errors=True)
-            assert measure.run(fresh("pgvault", repository), env=ENVIRONMENT).code == 0
-            target = bench.cluster.createdb("target")
-            dsn = shlex.quote(bench.cluster.dsn(target))
+            repository = Path(scratch) / f"{number}"
+            done = measure.run(fresh("pgvault", repository), env=ENVIRONMENT)
+            assert done.code == 0, done.output
+            dsn = shlex.quote(bench.cluster.dsn(bench.cluster.createdb("target")))
             commands = {
                 "backup": backup("pgvault", repository, bench),
                 "restore": f"{PGVAULT} -r {repository} restore latest -q --yes -j2 -d {dsn}",
@@ -41,7 +40,8 @@ def main() -> None:
                     peaks[name] = done.peak_bytes
                 else:
                     walls[name].append(done.wall_s)
-            bench.cluster.dropdb(target)
+            bench.cluster.dropdb("target")
+            shutil.rmtree(repository)
     for name, values in walls.items():
         print(f"{name:8} {measure.spread(values)} s, peak {peaks[name] / 1e6:.0f} MB")
     command = f"python -m benchmarks.drill --rounds {options.rounds} --scale {options.scale}"
