@@ -32,7 +32,7 @@ from tests.crash_place import Lost, scratch
 from tests.crash_world import remove
 from tests.cutting_proxy import CuttingProxy
 from tests.kills_world import World, change, forget_old, is_whole, latest, live, require_success, tidy, world
-from vault.source.postgres.connection.connect import APPLICATION_NAME
+from vault.source.postgres.connection.resolve import APPLICATION_NAME
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGKILL)
 PRUNES_KILLED: Final = 4

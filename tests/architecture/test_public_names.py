@@ -43,7 +43,7 @@ PUBLIC = {
     "vault.ops.view.scripts": "complete encryption parts policies restore_sh roles routines users",
     "vault.source.files": "bucket bucket_target dataset_target directory sqlite_target target",
     "vault.source.postgres.capture": "catalog_facts cluster database examine reach",
-    "vault.source.postgres.connection": "connect exported_snapshot extension_stubs programs psycopg_errors server_choice server_facts sql_text throwaway_directories throwaway_server undecodable_names",
+    "vault.source.postgres.connection": "connect exported_snapshot extension_stubs programs psycopg_errors resolve server_choice server_facts sql_text throwaway_directories throwaway_server undecodable_names",
     "vault.source.postgres.definitions": "beyond_pg_dump definitions_fingerprint expressions pg_dump",
     "vault.source.postgres.rows": "psql_copy psycopg_copy reader same_tables snapshot_sessions table_fingerprint unplannable without_table_locks",
     "vault.source.postgres.target": "database query_database row_filter temporary_reader",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+
+T = TypeVar("T")
 
 SEED_BYTES_MAX: Final = 8192
 """Longer inputs are slow, and seldom say more."""
@@ -25,9 +27,7 @@ class Target:
     magic: bytes | None = None
 
 
-def accepted(
-    decode: Callable[[bytes], Any], data: bytes, refusals: type[Exception] | tuple[type[Exception], ...]
-) -> bool:
+def accepted(decode: Callable[[T], Any], data: T, refusals: type[Exception] | tuple[type[Exception], ...]) -> bool:
     """Whether `decode` takes it. Anything but `refusals` escapes."""
     try:
         decode(data)

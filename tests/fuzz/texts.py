@@ -7,11 +7,16 @@ import io
 import json
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from tests.fuzz.target import Target, drawn
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from tests.fuzz.target import Target, accepted, drawn
 from tests.unit.sql.test_archive import archives
+from vault.app import conninfo
 from vault.app.settings.load import _with_file
 from vault.app.settings.values import Settings
 from vault.app.toml.document import Document, read_document
@@ -29,6 +34,10 @@ from vault.source.files.exclude import Exclude
 from vault.sql import archive, attribute_options, statements
 from vault.sql.names import outside_quotes, show_name, split_name, words
 
+SECRETS: Final = {"password", "sslpassword", "oauth_client_secret"}
+"""Settings of libpq that hold one."""
+SECRET_CHARS_MIN: Final = 4
+"""A shorter one is found by chance in what is shown instead of it."""
 SCRATCH: Final = Path("/dev/shm") if Path("/dev/shm").is_dir() else Path("/tmp")
 
 
@@ -38,6 +47,7 @@ def texts() -> Iterator[Target]:
     yield Target(name="listing", run=listing, seeds=lambda: LISTING_SEEDS)
     yield Target(name="storage words", run=storage_words, seeds=lambda: STORAGE_SEEDS)
     yield Target(name="toml", run=configuration, seeds=lambda: TOML_SEEDS)
+    yield Target(name="connection strings", run=connection_string, seeds=lambda: CONNECTION_SEEDS)
     yield Target(name="names", run=names, seeds=lambda: NAME_SEEDS)
     yield Target(name="privileges", run=privileges, seeds=lambda: [b"a=rw*/b", b'"a ""b"=w/"c"', b"=r/p", b"a=Q/b"])
     yield Target(
@@ -206,6 +216,33 @@ def settings_of(document: Document) -> None:
     except VaultError:
         return
     assert all(problem.message for problem in document.problems)
+
+
+CONNECTION_SEEDS: Final = [
+    b"postgresql://me:sEcret%20one@[::1]:5433,h:5432/db?sslmode=require&password=sEcret-two",
+    b"postgres://postgres.abc:sEcret@aws-0.pooler.supabase.com:6543/postgres",
+    b"host=h,i port=1,2 user = 'a b' password='s\\'Ecret' dbname=x",
+    b"dbname='postgres://u:sEcret@h/d' sslpassword = sEcret",
+    b"just_a_name",
+]
+
+
+def connection_string(data: bytes) -> None:
+    """What libpq takes for a secret is refused, and not shown either, but in a URL with blanks: in a sentence, that ends there."""
+    text = data.decode("utf-8", "replace").replace("\0", "")
+    conninfo.client_words(text)
+    conninfo.project_of(text, {})
+    conninfo.place_of(text, {})
+    shown = conninfo.redacted(text)
+    try:
+        understood = conninfo_to_dict(conninfo.as_conninfo(text))
+    except psycopg.Error:
+        return
+    secrets = [str(value) for key, value in understood.items() if key in SECRETS and value]
+    refused = not accepted(partial(conninfo.refuse_password, where="-d"), text, UsageError)
+    assert refused or not secrets
+    for secret in secrets if "://" not in text or len(text.split()) == 1 else ():
+        assert len(secret) < SECRET_CHARS_MIN or text.count(secret) != 1 or secret not in shown
 
 
 # --- names, privileges, paths ----------------------------------------------------------------------

@@ -14,7 +14,8 @@ from tests.scenarios.capture_support import database, jobs, open_on, ours, read_
 from vault.errors import SourceError
 from vault.model import TableName
 from vault.source.postgres.capture.watch import tell_holder
-from vault.source.postgres.connection.connect import connect, resolve
+from vault.source.postgres.connection.connect import connect
+from vault.source.postgres.connection.resolve import resolve
 
 pytestmark = pytest.mark.postgres
 

@@ -18,8 +18,9 @@ from tests.scenarios.capture_support import database, jobs, open_on, ours, read_
 from tests.scenarios.transaction_pooler import TransactionPooler
 from vault.errors import PermissionMissing, SourceError, Unreachable, UnsafeError, UsageError, VaultError
 from vault.model import State
-from vault.source.postgres.connection.connect import connect, resolve
+from vault.source.postgres.connection.connect import connect
 from vault.source.postgres.connection.programs import Programs
+from vault.source.postgres.connection.resolve import resolve
 
 pytestmark = pytest.mark.postgres
 

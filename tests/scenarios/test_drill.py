@@ -23,8 +23,8 @@ from vault.ops.project.backup_selection import encode
 from vault.repo.snapshot import Snapshot
 from vault.source.postgres.capture.database import open_capture
 from vault.source.postgres.capture.reach import CaptureOptions
-from vault.source.postgres.connection.connect import resolve
 from vault.source.postgres.connection.programs import Programs
+from vault.source.postgres.connection.resolve import resolve
 from vault.source.postgres.connection.server_choice import server_for
 from vault.source.postgres.connection.throwaway_server import embedded_bin
 from vault.source.postgres.target.temporary_reader import TemporaryReaders

@@ -23,7 +23,8 @@ from vault.ops.backup.reuse import UNPLANNED
 from vault.ops.backup.why_read import readings
 from vault.ops.project.summary import count_target
 from vault.ports import ExtentJob
-from vault.source.postgres.connection.connect import connect, resolve
+from vault.source.postgres.connection.connect import connect
+from vault.source.postgres.connection.resolve import resolve
 from vault.source.postgres.target.database import connect_target
 
 MARK = "evil-was-here"

@@ -13,7 +13,8 @@ from tests.fix_postgres import Cluster
 from tests.values import table_item
 from vault.errors import UsageError
 from vault.model import Column, TableName
-from vault.source.postgres.connection.connect import Session, resolve
+from vault.source.postgres.connection.connect import Session
+from vault.source.postgres.connection.resolve import resolve
 from vault.source.postgres.target.query_database import QueryReader
 from vault.source.postgres.target.row_filter import BATCH_BYTES, RowFilter
 from vault.source.postgres.target.temporary_reader import TemporaryReaders

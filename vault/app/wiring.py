@@ -267,7 +267,8 @@ def _target(settings: Settings, conninfo: str, *, allow_cleartext: bool, advice:
 
 def ask_whether_it_answers(settings: Settings, conninfo: str, *, allow_cleartext: bool) -> None:
     """One attempt. Raises  Unreachable: not now; UsageError, UnsafeError, SourceError: never"""
-    from vault.source.postgres.connection.connect import connect, resolve
+    from vault.source.postgres.connection.connect import connect
+    from vault.source.postgres.connection.resolve import resolve
 
     session = connect(resolve(conninfo, settings.child_environment(), allow_cleartext=allow_cleartext))
     try:
@@ -278,7 +279,8 @@ def ask_whether_it_answers(settings: Settings, conninfo: str, *, allow_cleartext
 
 def database_key(settings: Settings, conninfo: str, *, allow_cleartext: bool) -> tuple[str, int]:
     """System identifier and oid of a database. Raises  Unreachable; UsageError, UnsafeError, SourceError"""
-    from vault.source.postgres.connection.connect import connect, resolve
+    from vault.source.postgres.connection.connect import connect
+    from vault.source.postgres.connection.resolve import resolve
     from vault.source.postgres.connection.server_facts import database_key
 
     session = connect(resolve(conninfo, settings.child_environment(), allow_cleartext=allow_cleartext))
@@ -290,7 +292,7 @@ def database_key(settings: Settings, conninfo: str, *, allow_cleartext: bool) ->
 
 def temporary_readers(settings: Settings, conninfo: str, allow_cleartext: bool) -> TemporaryReaders:
     """Who may read all of a database and write nothing, for as long as somebody asks."""
-    from vault.source.postgres.connection.connect import resolve
+    from vault.source.postgres.connection.resolve import resolve
     from vault.source.postgres.target.temporary_reader import TemporaryReaders
 
     server = resolve(conninfo, settings.environment, allow_cleartext=allow_cleartext)
@@ -300,7 +302,8 @@ def temporary_readers(settings: Settings, conninfo: str, allow_cleartext: bool) 
 @contextmanager
 def session(settings: Settings, conninfo: str) -> Iterator[Session]:
     """One of a server of our own, closed at the end."""
-    from vault.source.postgres.connection.connect import connect, resolve
+    from vault.source.postgres.connection.connect import connect
+    from vault.source.postgres.connection.resolve import resolve
 
     opened = connect(resolve(conninfo, settings.environment, allow_cleartext=False))
     try:
@@ -312,7 +315,8 @@ def session(settings: Settings, conninfo: str) -> Iterator[Session]:
 @contextmanager
 def queries(settings: Settings, conninfo: str, *, allow_cleartext: bool) -> Iterator[Session]:
     """A session of its own to ask, with an empty search path."""
-    from vault.source.postgres.connection.connect import connect, resolve
+    from vault.source.postgres.connection.connect import connect
+    from vault.source.postgres.connection.resolve import resolve
 
     session = connect(resolve(conninfo, settings.environment, allow_cleartext=allow_cleartext))
     try:

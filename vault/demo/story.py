@@ -37,8 +37,9 @@ from vault.source.files.directory import DirectoryFiles
 from vault.source.files.target import DirectoryWriter
 from vault.source.postgres.capture.database import open_capture
 from vault.source.postgres.capture.reach import CaptureOptions
-from vault.source.postgres.connection.connect import Session, connect, resolve
+from vault.source.postgres.connection.connect import Session, connect
 from vault.source.postgres.connection.programs import Programs
+from vault.source.postgres.connection.resolve import resolve
 from vault.source.postgres.connection.throwaway_server import EmbeddedServer
 from vault.source.postgres.target.database import connect_target
 from vault.sql.names import quote

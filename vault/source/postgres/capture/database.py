@@ -31,9 +31,10 @@ from vault.source.postgres.capture import (
 )
 from vault.source.postgres.capture.reach import CaptureOptions, Reached, reach
 from vault.source.postgres.connection import server_facts
-from vault.source.postgres.connection.connect import Server, Session, child_variables, connect, translated
+from vault.source.postgres.connection.connect import Session, child_variables, connect, translated
 from vault.source.postgres.connection.exported_snapshot import Exported
 from vault.source.postgres.connection.programs import ChildProcess, Children, Program, Programs
+from vault.source.postgres.connection.resolve import Server
 from vault.source.postgres.definitions import beyond_pg_dump, pg_dump
 from vault.source.postgres.definitions import definitions_fingerprint as definition_fingerprints
 from vault.source.postgres.rows.psql_copy import PsqlPump

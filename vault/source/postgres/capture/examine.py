@@ -27,9 +27,10 @@ from vault.source.postgres.capture import (
 )
 from vault.source.postgres.capture.reach import CaptureOptions
 from vault.source.postgres.connection import server_facts, undecodable_names
-from vault.source.postgres.connection.connect import Server, Session, connect, pinned, refuse_pooler, resolve
+from vault.source.postgres.connection.connect import Session, connect, pinned, refuse_pooler
 from vault.source.postgres.connection.exported_snapshot import Relation
 from vault.source.postgres.connection.programs import Program, Programs
+from vault.source.postgres.connection.resolve import Server, resolve
 from vault.source.postgres.definitions import beyond_pg_dump
 from vault.source.postgres.rows.unplannable import unplanned
 from vault.sql import pattern

@@ -20,8 +20,9 @@ from vault.model import State, TableName
 from vault.model.words import counted
 from vault.source.postgres.capture import gaps, sequences, tables
 from vault.source.postgres.connection import server_facts
-from vault.source.postgres.connection.connect import Server, Session, connect, translate
+from vault.source.postgres.connection.connect import Session, connect, translate
 from vault.source.postgres.connection.exported_snapshot import Exported, Relation
+from vault.source.postgres.connection.resolve import Server
 from vault.source.postgres.rows.same_tables import moved
 from vault.sql.names import literal, qualified
 from vault.sql.settings import BEGIN, fixed

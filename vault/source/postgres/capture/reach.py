@@ -8,8 +8,9 @@ from typing import Final
 
 from vault.source.postgres.capture.watch import OLD_TRANSACTION_S, STALL_S
 from vault.source.postgres.connection import server_facts, undecodable_names
-from vault.source.postgres.connection.connect import Server, Session, connect, pinned, refuse_pooler, resolve
+from vault.source.postgres.connection.connect import Session, connect, pinned, refuse_pooler
 from vault.source.postgres.connection.programs import Program, Programs
+from vault.source.postgres.connection.resolve import Server, resolve
 from vault.source.postgres.rows.reader import LARGE_TABLE_BYTES
 from vault.sql.pattern import Selection
 

@@ -13,7 +13,8 @@ from typing import Final
 
 from vault.errors import Incoherent
 from vault.model import ServerFacts
-from vault.source.postgres.connection.connect import APPLICATION_NAME, Session
+from vault.source.postgres.connection.connect import Session
+from vault.source.postgres.connection.resolve import APPLICATION_NAME
 
 POLL_S: Final = 1.0
 TOLD_AFTER_S: Final = 3.0

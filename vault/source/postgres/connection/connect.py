@@ -13,22 +13,19 @@ import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from ipaddress import ip_address
+from dataclasses import replace
 from typing import Any, Final
 
 import psycopg
 from psycopg import pq
 
-from vault.errors import Incoherent, PermissionMissing, SourceError, Unreachable, UnsafeError, UsageError
+from vault.errors import Incoherent, PermissionMissing, SourceError, Unreachable, UnsafeError
 from vault.source.postgres.connection.psycopg_errors import is_lost, words
+from vault.source.postgres.connection.resolve import ENCRYPTED_MODES, Server, decoded, settings
 from vault.source.postgres.connection.sql_text import text
 from vault.sql import sqlstate
 
-APPLICATION_NAME: Final = "pgvault"
-CONNECT_TIMEOUT_S: Final = "15"
 ABORT_PATIENCE_S: Final = 5.0
-ENCRYPTED_MODES: Final = frozenset({"require", "verify-ca", "verify-full"})
 NOT_FOR_CHILDREN: Final = frozenset(
     {"PGPASSWORD", "PGPASSFILE", "PGSERVICE", "PGTARGETSESSIONATTRS", "PGLOADBALANCEHOSTS"}
 )
@@ -37,24 +34,11 @@ _CHANGED: Final = sqlstate.NOT_FOUND | {sqlstate.OBJECT_NOT_IN_PREREQUISITE_STAT
 _QUALIFY: Final = (
     "an index, statistics or a type calls it; write SCHEMA.NAME in its body, since backups have an empty search path"
 )
-KEEPALIVE: Final = {"keepalives": "1", "keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "6"}
 
 _APART: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET LOCAL search_path = ''"
 
 Row = tuple[Any, ...]
 Connection = psycopg.Connection[Row]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Server:
-    """Parameters of libpq that reach the server. `local`: over a Unix socket or the loopback interface."""
-
-    parameters: Mapping[str, str]
-    local: bool
-    password: str = ""
-
-    def __repr__(self) -> str:
-        return f"Server(host={self.parameters.get('host')!r}, dbname={self.parameters.get('dbname')!r})"
 
 
 @contextmanager
@@ -174,88 +158,6 @@ def libpq_version() -> str:
     return f"{pq.version() // 10000}.{pq.version() % 10000}"
 
 
-def resolve(conninfo: str, environment: Mapping[str, str], *, allow_cleartext: bool) -> Server:
-    """Where `conninfo` and the PG* variables of `environment` lead. Raises UsageError, UnsafeError"""
-    try:
-        options = pq.Conninfo.parse(conninfo.encode())
-    except psycopg.Error:
-        raise UsageError(
-            "the connection string is not valid",
-            why="libpq cannot parse it (its text may hold a password and is not shown)",
-            hint="write postgresql://USER@HOST:PORT/DATABASE and percent-encode special characters",
-        ) from None
-    parameters: dict[str, str] = {}
-    for option in options:
-        name = option.keyword.decode()
-        value = option.val.decode() if option.val is not None else None
-        if value is None and option.envvar is not None and "service" not in parameters:
-            value = environment.get(option.envvar.decode())
-        if value is not None:
-            parameters[name] = value
-    if "@" in parameters.get("host", ""):
-        raise UsageError(
-            "the connection string is not valid",
-            why="its host name holds an @, most likely from a password",
-            hint="percent-encode special characters of the password: @ is %40",
-        )
-    effective = _with_service(parameters) if parameters.get("service") else parameters
-    local = effective is not None and _is_local(effective)
-    if not local and not allow_cleartext:
-        parameters["sslmode"] = _encrypted((effective or parameters).get("sslmode", "prefer"))
-    password = parameters.get("password", "")
-    fixed = {**KEEPALIVE, "application_name": APPLICATION_NAME, "client_encoding": "UTF8"}
-    parameters.setdefault("connect_timeout", CONNECT_TIMEOUT_S)
-    return Server(parameters={**parameters, **fixed}, local=local, password=password)
-
-
-def _encrypted(mode: str) -> str:
-    if mode == "disable":
-        raise UnsafeError(
-            "the connection to a remote server would be in clear text",
-            why="sslmode is disable",
-            hint="use sslmode=require, or --allow-cleartext on a network that you trust",
-        )
-    return mode if mode in ENCRYPTED_MODES else "require"
-
-
-def _is_local(parameters: Mapping[str, str]) -> bool:
-    """Whether every host that libpq may try is a Unix socket, `localhost` or a loopback address; it looks up no name."""
-    hosts, addresses = (parameters.get(name, "").split(",") for name in ("host", "hostaddr"))
-    if addresses == [""]:
-        return all(_is_here(host) for host in hosts)
-    if hosts == [""]:
-        hosts = [""] * len(addresses)
-    return len(hosts) == len(addresses) and all(
-        _is_here(address or host) for host, address in zip(hosts, addresses, strict=True)
-    )
-
-
-def _is_here(host: str) -> bool:
-    if host in {"", "localhost"} or host.startswith(("/", "@")):
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _with_service(parameters: Mapping[str, str]) -> Mapping[str, str] | None:
-    """`parameters` and what their service adds, as libpq reads it; None if it cannot. Nothing is sent or looked up.
-
-    libpq reads the service's file only on its way to connect, so it gets one more parameter, which it then refuses.
-    """
-    asked = psycopg.conninfo.make_conninfo("", **{**parameters, _REFUSED: _REFUSED})
-    attempt = pq.PGconn.connect_start(asked.encode())
-    try:
-        merged = {option.keyword.decode(): option.val.decode() for option in attempt.info if option.val is not None}
-    finally:
-        attempt.finish()
-    return merged if merged.get(_REFUSED) == _REFUSED else None
-
-
-_REFUSED: Final = "channel_binding"
-
-
 def connect(server: Server) -> Session:
     """Open one session in autocommit mode. Raises Unreachable, UnsafeError"""
     parameters = {**_not_from_here(server.parameters), **server.parameters}
@@ -348,20 +250,16 @@ _ADVICE: Final = (
 
 
 def pinned(server: Server, session: Session) -> Server:
-    """`server` narrowed to the very server that `session` reached."""
+    """`server` narrowed to the very server that `session` reached. Raises  UsageError: what libpq found for it is no text"""
     info = session.connection.info
-    effective = {
-        option.keyword.decode(): option.val.decode()
-        for option in session.connection.pgconn.info
-        if option.val is not None
-    }
+    effective = settings(session.connection.pgconn.info)
     for gone in ("service", "target_session_attrs", "load_balance_hosts", "replication", "hostaddr", "passfile"):
         effective.pop(gone, None)
     kept = {name: value for name, value in effective.items() if value != "" or name in server.parameters}
     kept.update(host=info.host, port=str(info.port))
     if info.hostaddr and not info.host.startswith("/"):
         kept["hostaddr"] = info.hostaddr
-    password = info.password or ""
+    password = decoded(session.connection.pgconn.password or b"", "password")
     if password:
         kept["password"] = password
     return replace(server, parameters=kept, password=password)

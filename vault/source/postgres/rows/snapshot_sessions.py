@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from vault.errors import Incoherent, SourceError
-from vault.source.postgres.connection.connect import Server, Session, connect
+from vault.source.postgres.connection.connect import Session, connect
+from vault.source.postgres.connection.resolve import Server
 from vault.source.postgres.connection.server_facts import SERVER_IDENTITY
 from vault.sql.names import literal
 from vault.sql.settings import BEGIN, fixed

@@ -22,16 +22,9 @@ from vault.source.postgres.capture.cluster import roles
 from vault.source.postgres.capture.database import open_capture
 from vault.source.postgres.capture.reach import CaptureOptions
 from vault.source.postgres.connection import undecodable_names
-from vault.source.postgres.connection.connect import (
-    Connection,
-    Server,
-    Session,
-    connect,
-    pinned,
-    refuse_pooler,
-    resolve,
-)
+from vault.source.postgres.connection.connect import Connection, Session, connect, pinned, refuse_pooler
 from vault.source.postgres.connection.programs import Programs
+from vault.source.postgres.connection.resolve import Server, resolve
 from vault.source.postgres.connection.sql_text import text
 from vault.source.postgres.target import index_memory, silent_triggers, waits
 from vault.source.postgres.target.attempts import translate

@@ -16,7 +16,8 @@ import psycopg
 from vault.errors import SourceError
 from vault.model import Role
 from vault.ports import Entropy
-from vault.source.postgres.connection.connect import Server, Session, connect, pinned, translated
+from vault.source.postgres.connection.connect import Session, connect, pinned, translated
+from vault.source.postgres.connection.resolve import Server
 from vault.sql.names import quote
 from vault.sql.roles import create_role
 

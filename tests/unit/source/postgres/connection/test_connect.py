@@ -9,8 +9,9 @@ import pytest
 from psycopg.pq import DiagnosticField
 
 from tests.fix_postgres import Cluster
-from vault.errors import Incoherent, PermissionMissing, SourceError, Unreachable, UnsafeError, VaultError
-from vault.source.postgres.connection.connect import Server, connect, pinned, resolve, translate
+from vault.errors import Incoherent, PermissionMissing, SourceError, Unreachable, UnsafeError, UsageError, VaultError
+from vault.source.postgres.connection.connect import connect, pinned, translate
+from vault.source.postgres.connection.resolve import Server, resolve
 
 SERVICES = """
 [socket]
@@ -182,5 +183,43 @@ def test_variables_of_the_process_lead_nobody_elsewhere(
         again = connect(pinned(server, session))
         assert again.row("SELECT pg_catalog.inet_server_addr()", doing="testing") == (None,)
         again.close()
+    finally:
+        session.close()
+
+
+# --- what is no text --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("conninfo", "variables", "named"),
+    [
+        ("postgresql://me%ff@h/x", {}, "user"),
+        ("postgresql://h%ee/x", {}, "host"),
+        ("postgresql://h/x?options=%ff", {}, "options"),
+        ("dbname=\udcff", {}, "string"),
+        ("", {"PGPASSWORD": "\udcff"}, "password"),
+        ("", {"PGOPTIONS": "\udcc3"}, "options"),
+    ],
+)
+def test_what_is_no_text_is_named_and_not_shown(conninfo: str, variables: dict[str, str], named: str) -> None:
+    with pytest.raises(UsageError, match=f"^the connection's {named} is not UTF-8") as caught:
+        resolve(conninfo, variables, allow_cleartext=False)
+    assert f"{caught.value.message}{caught.value.why}{caught.value.hint}".isascii()
+
+
+def test_what_a_service_says_in_another_encoding_is_named(services: Path) -> None:
+    services.write_bytes(b"[latin]\nhost=127.0.0.1\nuser=f\xfcr\n")
+    with pytest.raises(UsageError, match="user is not UTF-8"):
+        found("service=latin")
+
+
+def test_a_password_that_a_file_has_in_another_encoding_is_named(postgres: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "passwords").write_bytes(b"*:*:*:*:f\xfcr\n")
+    (tmp_path / "passwords").chmod(0o600)
+    server = found(f"{postgres.dsn('postgres')} passfile={tmp_path / 'passwords'}")
+    session = connect(server)
+    try:
+        with pytest.raises(UsageError, match="password is not UTF-8"):
+            pinned(server, session)
     finally:
         session.close()

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from vault.source.postgres.connection.connect import child_variables, resolve
+from vault.source.postgres.connection.connect import child_variables
 from vault.source.postgres.connection.passfile import PasswordFile, sweep
 from vault.source.postgres.connection.programs import Children
+from vault.source.postgres.connection.resolve import resolve
 
 SECRET = "s3cr3t-of-a-database"
 LINE = f"*:*:*:*:{SECRET}\\:\\\\\n"

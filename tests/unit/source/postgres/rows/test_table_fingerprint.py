@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.fix_postgres import Cluster
-from vault.source.postgres.connection.connect import connect, resolve
+from vault.source.postgres.connection.connect import connect
+from vault.source.postgres.connection.resolve import resolve
 from vault.source.postgres.rows.table_fingerprint import fingerprints
 
 pytestmark = pytest.mark.postgres
