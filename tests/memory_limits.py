@@ -31,6 +31,8 @@ FIRST: Final = 24 * MIB
 """With less Python's own start fails, before any of our lines runs."""
 MOST: Final = 4096 * MIB
 WELL_IN_A_ROW: Final = 8
+ENDS_WITHIN_S: Final = 120
+"""Many times what a command takes: one that waits for a thread that has ended waits for ever."""
 _PASSPHRASE: Final = "correct-horse-battery"
 COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
     "backup": ("backup", "-d", "{source}", "--dir", "lib=lib"),
@@ -79,6 +81,7 @@ class World:
             capture_output=True,
             text=True,
             check=False,
+            timeout=ENDS_WITHIN_S,
             preexec_fn=partial(_limit, bytes_max) if bytes_max else None,
         )
 
@@ -123,7 +126,10 @@ def limited(name: str, place: World, *, step_bytes: int, well_in_a_row: int = WE
     counts = Counter[str]()
     row = 0
     for bytes_max in range(FIRST, MOST, step_bytes):
-        done = place.run(*_filled(COMMANDS[name], place), bytes_max=bytes_max)
+        try:
+            done = place.run(*_filled(COMMANDS[name], place), bytes_max=bytes_max)
+        except subprocess.TimeoutExpired as waits:
+            raise Lost(f"{name} with {bytes_max // MIB} MiB does not end: {waits.stderr!r}") from waits
         is_well = done.returncode == 0
         counts["done" if is_well else f"exit {done.returncode}"] += 1
         _require_told(f"{name} with {bytes_max // MIB} MiB", done)

@@ -21,7 +21,7 @@ from vault.limits import MIB, PACK_BYTES_TARGET
 from vault.ports import Clock, Entropy, ObjectStore
 from vault.repo import spool
 from vault.repo.spool import Spool
-from vault.repo.workers import Threads
+from vault.repo.workers import LOOK_S, Threads
 
 AT_ONCE_MAX: Final = 6
 """Each is held whole while it is sent: 96 MiB of packs of the usual size."""
@@ -162,7 +162,7 @@ class Uploads:
                 "this machine's disk has no room for what waits to be sent: the database stays open until more is sent"
             )
         while self._error is None and not self._fits():
-            self._changed.wait()
+            self._wait()
         self._raise()
 
     def _add(self, parcel: _Parcel) -> None:
@@ -206,8 +206,13 @@ class Uploads:
     def drain(self) -> None:
         with self._changed:
             while self._error is None and (self._waiting or self._under_way):
-                self._changed.wait()
+                self._wait()
             self._raise()
+
+    def _wait(self) -> None:
+        """Under the lock. Raises  MemoryError: nobody will say that something changed"""
+        if not self._changed.wait(LOOK_S):
+            self._threads.require_alive()
 
     def cancel(self) -> None:
         with self._changed:

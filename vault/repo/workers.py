@@ -1,6 +1,6 @@
 """The only threads of pgvault: bounded stages, first error wins, clean cancel.
 
-Invariant: whatever happens, no thread outlives the call or context that started it, but for calls that were abandoned.
+Invariants: whatever happens, no thread outlives the call or context that started it, but for calls that were abandoned. Nobody waits for ever: where memory is short a thread may end without a word, so whoever waits for one looks now and then whether it lives.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from functools import partial
 from types import TracebackType
-from typing import Final, Generic, Self, TypeVar
+from typing import Any, Final, Generic, Self, TypeVar
 
 from vault.errors import Interrupted
 
@@ -22,9 +22,55 @@ T = TypeVar("T")
 
 GRACE_S: Final = 3.0
 """For what is cleared away after an interrupt: a lease is removed in far less, and nobody wants to wait longer."""
+LOOK_S: Final = 1.0
+"""So often whoever waits for a thread looks whether it lives."""
 
-Pending = Future
-"""A result that a worker will have; `result()` waits for it or raises the worker's error."""
+
+class _Crew:
+    """The threads of a pool."""
+
+    def __init__(self) -> None:
+        self.begun: list[threading.Thread] = []
+        self.known: AbstractSet[threading.Thread] = frozenset()
+        self.may_end = False
+
+    def begin(self) -> None:
+        self.begun.append(threading.current_thread())
+
+    def is_whole(self) -> bool:
+        """Whether nobody has ended who had more to do."""
+        alive = [thread.is_alive() for thread in (*self.begun, *tuple(self.known))]
+        return any(alive) if self.may_end else all(alive)
+
+
+def _lost() -> MemoryError:
+    return MemoryError("a thread ended without a word, as one does that has no memory to tell it")
+
+
+class Pending(Generic[T]):
+    """A result that a worker will have."""
+
+    def __init__(self, future: Future[T], crew: _Crew) -> None:
+        self.future: Final = future
+        self._crew = crew
+
+    def done(self) -> bool:
+        return self.future.done()
+
+    def result(self) -> T:
+        """Waits for it. Raises  the worker's error; MemoryError: it ended without one; CancelledError"""
+        while True:
+            try:
+                return self.future.result(LOOK_S)
+            except TimeoutError:
+                if self.future.done():
+                    return self.future.result()
+                self.require_alive()
+
+    def require_alive(self) -> None:
+        """Raises  MemoryError: nobody is there any more who would have the result"""
+        if not self._crew.is_whole() and not self.future.done():
+            raise _lost()
 
 
 class _Pool(ThreadPoolExecutor):
@@ -34,18 +80,19 @@ class _Pool(ThreadPoolExecutor):
     """
 
     def __init__(self, threads: int) -> None:
-        self._begun: list[threading.Thread] = []
-        super().__init__(threads, thread_name_prefix="vault", initializer=partial(_begin, self._begun))
+        self.crew = _Crew()
+        super().__init__(threads, thread_name_prefix="vault", initializer=self.crew.begin)
+        self.crew.known = self._threads
+
+    def begin(self, function: Callable[..., T], *arguments: Any) -> Pending[T]:
+        return Pending(self.submit(function, *arguments), self.crew)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self.crew.may_end = True
         super().shutdown(wait, cancel_futures=cancel_futures)
         if wait:
-            for thread in self._begun:
+            for thread in self.crew.begun:
                 thread.join()
-
-
-def _begin(begun: list[threading.Thread]) -> None:
-    begun.append(threading.current_thread())
 
 
 def ordered(
@@ -64,7 +111,7 @@ def ordered(
     """
     source = iter(items)
     with _Pool(threads) as pool:
-        pending: deque[Future[T]] = deque()
+        pending: deque[Pending[T]] = deque()
         finished = False
         try:
             while True:
@@ -73,7 +120,7 @@ def ordered(
                         item = next(source)
                     except StopIteration:
                         break
-                    pending.append(pool.submit(function, item))
+                    pending.append(pool.begin(function, item))
                 if not pending:
                     finished = True
                     return
@@ -105,29 +152,31 @@ def fetched(function: Callable[[S], T], items: Sequence[S], *, threads: int) -> 
 def both(first: Callable[[], S], second: Callable[[], T]) -> tuple[S, T]:
     """The results of two functions that run at once. Raises  the first one's error, else the second one's"""
     with _Pool(1) as pool:
-        beside = pool.submit(second)
+        beside = pool.begin(second)
         return first(), beside.result()
 
 
 class Running(Generic[T]):
     """What runs beside the body of `alongside`: `result` waits for it, `cancel` ends both."""
 
-    def __init__(self, future: Future[T], cancel: Callable[[], None]) -> None:
-        self._future = future
+    def __init__(self, pending: Pending[T], cancel: Callable[[], None]) -> None:
+        self._pending = pending
+        self._future = pending.future
         self._cancel = cancel
         self._body_failed = False
         self._first: BaseException | None = None
         self._over = threading.Lock()  # one of C: an interrupt within `wait` leaves none of the library's behind
         self._over.acquire()
-        future.add_done_callback(self._ended)
+        self._future.add_done_callback(self._ended)
 
     def result(self) -> T:
         """Raises the function's error."""
-        return self._future.result()
+        return self._pending.result()
 
     def wait(self) -> None:
-        """Until the function has ended, however."""
-        self._over.acquire()
+        """Until the function has ended, however. Raises  MemoryError: its thread has, without a word"""
+        while not self._over.acquire(timeout=LOOK_S):
+            self._pending.require_alive()
 
     def cancel(self) -> None:
         """For the body, and stages within it, to call when they fail: before anything is ended it is noted who failed first."""
@@ -158,7 +207,7 @@ def alongside(function: Callable[[], T], *, cancel: Callable[[], None]) -> Itera
     with _Pool(1) as pool:
         beside: Running[T] | None = None
         try:
-            beside = Running(pool.submit(function), cancel)
+            beside = Running(pool.begin(function), cancel)
             yield beside
         except BaseException:
             if beside is None:  # interrupted before anybody could have cancelled
@@ -176,39 +225,19 @@ def alongside(function: Callable[[], T], *, cancel: Callable[[], None]) -> Itera
             raise
 
 
-class Idle(Generic[T]):
-    """Things that one thread at a time uses (connections): borrowed, made anew if none waits, and given back."""
-
-    def __init__(self, make: Callable[[], T]) -> None:
-        self._make = make
-        self._lock = threading.Lock()
-        self._waiting: list[T] = []
-
-    def borrow(self) -> T:
-        with self._lock:
-            if self._waiting:
-                return self._waiting.pop()
-        return self._make()
-
-    def give_back(self, thing: T) -> None:
-        with self._lock:
-            self._waiting.append(thing)
-
-    def drain(self) -> Iterator[T]:
-        """Whatever waits; afterwards nothing does."""
-        with self._lock:
-            waiting, self._waiting = self._waiting, []
-        yield from waiting
-
-
 class Threads:
     """Threads that take tasks until `close`, which drops those that have not begun and waits for the others."""
 
     def __init__(self, threads: int) -> None:
         self._pool = _Pool(threads)
 
-    def submit(self, function: Callable[[], T]) -> Future[T]:
-        return self._pool.submit(function)
+    def submit(self, function: Callable[[], T]) -> Pending[T]:
+        return self._pool.begin(function)
+
+    def require_alive(self) -> None:
+        """Raises  MemoryError: one has ended and told nothing"""
+        if not self._pool.crew.is_whole():
+            raise _lost()
 
     def close(self) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
@@ -228,21 +257,32 @@ class BoundedPool:
         self._changed = threading.Condition(self._lock)
         self._error: BaseException | None = None
 
-    def submit(self, function: Callable[[], T], *, size: int) -> Future[T]:
-        """Raises the first error of any earlier task, so that a broken stage stops its feeder."""
+    def submit(self, function: Callable[[], T], *, size: int) -> Pending[T]:
+        """Raises the first error of any earlier task, so that a broken stage stops its feeder; MemoryError: a thread ended without one"""
         try:
             with self._lock:
                 while self._error is None and self._bytes and self._bytes + size > self._bytes_max:
-                    self._changed.wait()
+                    self._wait()
                 if self._error is not None:
                     raise self._error
                 self._bytes += size
-            future = self._pool.submit(function)
-            future.add_done_callback(lambda done: self._finished(done, size))
+            pending = self._pool.begin(function)
+            pending.future.add_done_callback(lambda done: self._finished(done, size))
         except BaseException:
             self._end()  # what an interrupt left counted is never given back: nobody is to wait for it
             raise
-        return future
+        return pending
+
+    def _wait(self) -> None:
+        """Under the lock. Raises  MemoryError: nobody will say that something changed"""
+        if not self._changed.wait(LOOK_S):
+            self.require_alive()
+
+    def require_alive(self) -> None:
+        """Raises  the first error of any task so far; MemoryError: a thread has ended and told nothing"""
+        self.raise_error()
+        if not self._pool.crew.is_whole():
+            raise _lost()
 
     def _end(self) -> None:
         """Whoever waits is told. Not with the error that is on its way: its traceback would be held, and all that hangs on it."""
@@ -267,7 +307,7 @@ class BoundedPool:
         """Wait until nothing is under way, then raise the first error, if any."""
         with self._lock:
             while self._bytes and self._error is None:
-                self._changed.wait()
+                self._wait()
         self.raise_error()
 
     def __enter__(self) -> Self:
@@ -313,8 +353,9 @@ class Abandonable:
             ends_s = self._ends_s  # only now: an `abandon` that did not find this call has set it
             left_s = None if ends_s is None else max(0.0, ends_s - time.monotonic())
             if left_s != 0:
-                threading.Thread(target=call, name="vault-call", daemon=True).start()
-                done.wait(left_s)
+                thread = threading.Thread(target=call, name="vault-call", daemon=True)
+                thread.start()
+                _wait_for(done, thread, left_s)
         finally:
             with self._lock:
                 del self._under_way[done]
@@ -332,3 +373,13 @@ class Abandonable:
         for done, thread in tuple(self._under_way.items()):
             if thread != threading.get_ident():
                 done.set()
+
+
+def _wait_for(done: threading.Event, thread: threading.Thread, left_s: float | None) -> None:
+    """At most so long. Raises  MemoryError: the thread ended without a word"""
+    ends_s = None if left_s is None else time.monotonic() + left_s
+    while not done.wait(LOOK_S if ends_s is None else max(0.0, min(LOOK_S, ends_s - time.monotonic()))):
+        if ends_s is not None and time.monotonic() >= ends_s:
+            return
+        if not thread.is_alive() and not done.is_set():
+            raise _lost()

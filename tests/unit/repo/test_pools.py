@@ -10,7 +10,8 @@ from functools import partial
 import pytest
 
 from tests.unit.repo.test_workers import WAIT_S, Beside, Gate, fail
-from vault.repo.workers import Abandonable, BoundedPool, Idle, Threads, alongside, both, fetched, ordered
+from vault.repo.idle import Idle
+from vault.repo.workers import Abandonable, BoundedPool, Threads, alongside, both, fetched, ordered
 
 
 class Counted(list[int]):
@@ -106,7 +107,7 @@ def test_threads_that_are_closed_end_what_has_begun_and_drop_the_rest() -> None:
     closing.start()
     for one in dropped:
         with pytest.raises(CancelledError):
-            one.result(WAIT_S)
+            one.result()
     assert not ended.done(), "it is waited for"
     gate.open.set()
     closing.join(WAIT_S)

@@ -285,7 +285,7 @@ def test_who_waits_for_a_call_is_told_when_it_is_abandoned() -> None:
         calls.abandon()
         for one in waiting:
             with pytest.raises(Interrupted):
-                one.result(WAIT_S)
+                one.result()
         with suppress(Interrupted):
             pool.raise_error()
         gate.open.set()

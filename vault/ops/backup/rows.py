@@ -25,8 +25,9 @@ from vault.pipeline.cut import cut_rows, fastcdc
 from vault.pipeline.generated import DigestSums
 from vault.pipeline.shares import Portion
 from vault.ports import Capture, Entropy, ExtentJob, ExtentRows, ExtentState, Progress, RowReader, SourceTable
+from vault.repo.idle import Idle
 from vault.repo.snapshot import Snapshot
-from vault.repo.workers import Idle, ordered
+from vault.repo.workers import ordered
 
 _BATCH_BYTES = 64 * MIB
 _BATCH_JOBS_MAX = 200

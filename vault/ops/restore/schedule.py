@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from typing import Final
 
 from vault.ops.restore.plan.contents import Item
+from vault.repo.workers import LOOK_S
+
+_NOTHING_YET: Final = -1
 
 
 class Schedule:
@@ -29,10 +33,10 @@ class Schedule:
         self._broken = False
         self._changed = threading.Condition()
 
-    def tasks(self, execute: Callable[[int], None]) -> Iterator[Callable[[], None]]:
-        """One task a position. An exception of any task ends the iteration."""
+    def tasks(self, execute: Callable[[int], None]) -> Iterator[Callable[[], None] | None]:
+        """One task a position; None: for a while nothing has become ready. An exception of any task ends the iteration."""
         while (at := self._next()) is not None:
-            yield self._task(execute, at)
+            yield self._task(execute, at) if at >= 0 else None
 
     def _task(self, execute: Callable[[int], None], at: int) -> Callable[[], None]:
         def run() -> None:
@@ -60,7 +64,8 @@ class Schedule:
                     del self._waiting[at]
                     self._running.add(at)
                     return at
-                self._changed.wait()
+                if not self._changed.wait(LOOK_S):
+                    return _NOTHING_YET
             return None
 
     def _conflicts(self, at: int) -> bool:

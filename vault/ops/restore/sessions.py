@@ -63,12 +63,18 @@ class Sessions:
         finally:
             self._idle.put(session)
 
-    def parallel(self, tasks: Iterable[Callable[[], None]]) -> None:
-        """Run all, at most `jobs` at a time; the first error cancels what runs in the target and is raised."""
+    def parallel(self, tasks: Iterable[Callable[[], None] | None]) -> None:
+        """Run all, at most `jobs` at a time; the first error cancels what runs in the target and is raised.
+
+        tasks   None among them: nothing has become ready for a while, perhaps because a thread has ended without a word
+        """
         with BoundedPool(threads=self._jobs, bytes_max=self._jobs) as pool:
             try:
                 for task in tasks:
-                    pool.submit(task, size=1)
+                    if task is None:
+                        pool.require_alive()
+                    else:
+                        pool.submit(task, size=1)
                 pool.drain()
             except BaseException:
                 self._stopping()

@@ -85,8 +85,8 @@ def test_each_version_is_opened_once_though_all_change_every_day(
 ) -> None:
     """Each is a delta against its predecessor: day by day the whole chain would be opened, of a table that no cache holds."""
     monkeypatch.setattr(repo_reader, "_CACHE_BYTES_MAX", 0)
-    monkeypatch.setattr(repo_reader, "_KEPT_BYTES_MAX", 5_000_000)
-    many, extents = 8, [many_rows(seed, 8_000) for seed in range(8)]
+    monkeypatch.setattr(repo_reader, "_KEPT_BYTES_MAX", 1_000_000)
+    many, extents = 8, [many_rows(seed, 1_700) for seed in range(8)]  # each below the least that is cut
     texts = [extents]
     for day in range(many):
         texts.append([extent.replace(b"\n", b"\n%d\tadded\n" % day, 1) for extent in texts[-1]])

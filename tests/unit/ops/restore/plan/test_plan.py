@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
 from typing import Any
 
@@ -43,7 +42,6 @@ from vault.ops.restore.plan.only_words import Wanted
 from vault.ops.restore.plan.plan import beside_the_platform, is_read_first, plan
 from vault.ops.restore.plan.show import lines
 from vault.ops.restore.plan.steps import RestoreOptions, RestorePlan
-from vault.ops.restore.schedule import Schedule
 
 PRE, POST, NONE = Section.PRE_DATA, Section.POST_DATA, Section.NONE
 
@@ -320,52 +318,6 @@ def test_plan_warns_of_what_will_not_come_as_it_was() -> None:
     warnings = "\n".join(plan(needs_much, old).warnings)
     for word in ("PostgreSQL 14", "LATIN1", "postgis", "fast", "ghost", "without a password"):
         assert word in warnings
-
-
-# --- schedule ------------------------------------------------------------------------------------
-
-
-def items_of(*entries: tuple[str, tuple[int, ...]]) -> tuple[Item, ...]:
-    return contents(*((desc, f"x{at}", POST, needs) for at, (desc, needs) in enumerate(entries))).items
-
-
-def test_schedule_hands_out_what_needs_allow() -> None:
-    items = items_of(("TABLE", ()), ("CONSTRAINT", (0, 2)), ("INDEX", (0,)), ("FK CONSTRAINT", (1,)))
-    done: list[int] = []
-    for task in Schedule(items, (1, 2, 3)).tasks(done.append):
-        task()
-    assert done == [2, 1, 3]
-
-
-def test_schedule_finishes_a_cycle() -> None:
-    items = items_of(("RULE", (1,)), ("RULE", (0,)))
-    done: list[int] = []
-    for task in Schedule(items, (0, 1)).tasks(done.append):
-        task()
-    assert done == [0, 1]
-
-
-def test_schedule_runs_indexes_of_a_table_together_but_constraints_alone() -> None:
-    items = items_of(("TABLE", ()), ("INDEX", (0,)), ("INDEX", (0,)), ("CONSTRAINT", (0,)), ("CONSTRAINT", ()))
-    tasks = Schedule(items, (1, 2, 3, 4)).tasks(lambda at: taken.append(at))
-    taken: list[int] = []
-    together = [next(tasks) for _ in range(3)]
-    waiting = threading.Thread(target=lambda: next(tasks)())
-    waiting.start()
-    for task in together:
-        task()
-    waiting.join()
-    assert taken == [1, 2, 4, 3]
-
-
-def test_schedule_ends_after_an_error() -> None:
-    def fail(at: int) -> None:
-        raise RuntimeError(str(at))
-
-    tasks = Schedule(items_of(("INDEX", ()), ("INDEX", (0,))), (0, 1)).tasks(fail)
-    with pytest.raises(RuntimeError):
-        next(tasks)()
-    assert list(tasks) == []
 
 
 @pytest.mark.parametrize(("data", "computed"), [(True, {"MATERIALIZED VIEW DATA s.m"}), (False, set())])

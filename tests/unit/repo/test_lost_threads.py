@@ -1,0 +1,119 @@
+"""A thread that has no memory to tell how it ended tells nothing: whoever waits for it hears that, and does not wait for ever."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import closing, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.repo.test_uploads import Slow, pack, sending
+from vault.repo import uploads, workers
+from vault.repo.workers import Abandonable, BoundedPool, Threads, alongside, both, ordered
+
+LOST = pytest.raises(MemoryError, match="ended without a word")
+
+
+@pytest.fixture(autouse=True)
+def threads_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each thread of a pool takes its task and ends, as the library's does after a second error; nobody waits a second for it."""
+    for module in (workers, uploads):
+        monkeypatch.setattr(module, "LOOK_S", 0.01)
+    monkeypatch.setattr("concurrent.futures.thread._worker", _silent)
+
+
+def _silent(executor: object, tasks: Any, begin: Callable[[], None], arguments: tuple[()]) -> None:
+    begin(*arguments)
+    tasks.get()
+
+
+def nothing() -> None: ...
+
+
+def test_who_takes_results_in_order() -> None:
+    with LOST, closing(ordered(str, range(9), threads=2, ahead=4)) as results:
+        next(results)
+
+
+def test_who_needs_two_things() -> None:
+    with LOST:
+        both(nothing, nothing)
+
+
+def test_who_has_something_run_beside() -> None:
+    ended: list[str] = []
+    with LOST, alongside(nothing, cancel=partial(ended.append, "told")):
+        pass
+    with LOST, alongside(nothing, cancel=partial(ended.append, "told")) as beside:
+        beside.result()
+    assert ended == ["told"] * 2, "it would have ended, had it lived"
+
+
+@pytest.mark.parametrize("waits", ["for room", "for the end"])
+def test_who_feeds_a_pool(waits: str) -> None:
+    with LOST, BoundedPool(threads=1, bytes_max=1) as pool:
+        pool.submit(nothing, size=1)
+        if waits == "for room":
+            pool.submit(nothing, size=1)
+        pool.drain()
+
+
+def test_who_asked_for_one_thing() -> None:
+    threads = Threads(1)
+    with LOST:
+        threads.submit(nothing).result()
+    with LOST:
+        threads.require_alive()
+    threads.close()
+
+
+def test_who_sends_packs(tmp_path: Path) -> None:
+    outbox = sending(Slow(), tmp_path)
+    outbox.post(*pack(1), nothing)
+    with LOST:
+        outbox.drain()
+    outbox.cancel()
+    outbox.close()
+
+
+@pytest.mark.parametrize("grace_s", [None, 60.0])
+def test_who_waits_for_a_call_that_can_be_left(monkeypatch: pytest.MonkeyPatch, grace_s: float | None) -> None:
+    calls = Abandonable(grace_s=grace_s or 0)
+    if grace_s is not None:
+        calls.abandon()
+    monkeypatch.setattr(threading.Thread, "run", lambda _: None)
+    with LOST:
+        calls.run(nothing)
+
+
+def test_threads_that_end_because_they_are_to_are_none_that_were_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(workers, "LOOK_S", 0.01)
+    gate = threading.Event()
+    threads = Threads(3)
+    ready = [threads.submit(nothing) for _ in range(2)]
+    slow = threads.submit(partial(gate.wait, 60))
+    closing_ = threading.Thread(target=threads.close)
+    closing_.start()
+    for one in ready:
+        with suppress(Exception):
+            one.result()
+    opens = threading.Timer(0.1, gate.set)
+    opens.start()
+    assert slow.result()
+    closing_.join()
+    opens.join()
+
+
+def test_an_error_of_that_name_is_the_function_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+
+    def fail() -> None:
+        raise TimeoutError("of the function")
+
+    with pytest.raises(TimeoutError, match="of the function"):
+        both(nothing, fail)
