@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -145,6 +146,8 @@ def limited(name: str, place: World, *, step_bytes: int, well_in_a_row: int = WE
 
 def _require_told(where: str, done: subprocess.CompletedProcess[str]) -> None:
     said = done.stdout + done.stderr
+    if done.returncode == -signal.SIGABRT and "memory allocation" in said:
+        return  # the allocator of Rust, in a library: it says so, and ends the process
     if done.returncode < 0 or "Traceback" in said or (done.returncode and "memory" not in said):
         raise Lost(f"{where}: exit {done.returncode}: {said[-2000:]}")
 

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from tests.fuzz.target import Target, accepted, drawn
@@ -31,6 +30,7 @@ from vault.model.object_keys import key_of, path_of
 from vault.ops.view.paths import read_path
 from vault.pipeline import copytext
 from vault.source.files.exclude import Exclude
+from vault.source.postgres.connection.resolve import resolve
 from vault.sql import archive, attribute_options, statements
 from vault.sql.names import outside_quotes, show_name, split_name, words
 
@@ -234,10 +234,9 @@ def connection_string(data: bytes) -> None:
     conninfo.project_of(text, {})
     conninfo.place_of(text, {})
     shown = conninfo.redacted(text)
-    try:
-        understood = conninfo_to_dict(conninfo.as_conninfo(text))
-    except psycopg.Error:
+    if not accepted(partial(resolve, environment={}, allow_cleartext=True), conninfo.as_conninfo(text), UsageError):
         return
+    understood = conninfo_to_dict(conninfo.as_conninfo(text))
     secrets = [str(value) for key, value in understood.items() if key in SECRETS and value]
     refused = not accepted(partial(conninfo.refuse_password, where="-d"), text, UsageError)
     assert refused or not secrets

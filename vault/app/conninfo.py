@@ -31,8 +31,9 @@ _USERINFO: Final = re.compile(r"(://[^/\s:@]*):[^/\s]*@")
 _QUERY: Final = re.compile(r"([?&])([^=&\s]++)(=[^&\s]*)?")
 """Also without a value: whoever looks for one anew behind each `?` looks at a long text a thousand times."""
 _KEYWORD: Final = re.compile(
-    r"((?:pass(?:word|wd)?|pwd|secret)\s*=\s*)('(?:[^'\\]|\\.)*'|(?:[^\s&\\]|\\.)+)", re.IGNORECASE | re.DOTALL
+    r"((?:pass(?:word|wd)?|pwd|secret)\s*=\s*)(?!\0)('(?:[^'\\]|\\.)*'|(?:[^\s\\]|\\.)+)", re.IGNORECASE | re.DOTALL
 )
+"""Up to a blank, as a password may have an `&`; of a query, where that ends one, the value is a `\\0` by then."""
 
 
 def refuse_password(text: str, *, where: str, command: str = "backup") -> None:
@@ -139,12 +140,13 @@ def as_conninfo(text: str) -> str:
 
 def redacted(text: str) -> str:
     """The text with every password of a URL or connection string replaced; for messages of any origin."""
-    return _KEYWORD.sub(r"\1***", _QUERY.sub(_without_value, _USERINFO.sub(r"\1:***@", text)))
+    queries = _QUERY.sub(_without_value, _USERINFO.sub(r"\1:***@", text))
+    return _KEYWORD.sub(r"\1***", queries).replace("\0", "***")
 
 
 def _without_value(match: re.Match[str]) -> str:
     """Names in a query may be percent-encoded, as libpq accepts them."""
-    return f"{match[1]}{match[2]}=***" if match[3] and _SECRET.search(unquote(match[2])) else match[0]
+    return f"{match[1]}{match[2]}=\0" if match[3] and _SECRET.search(unquote(match[2])) else match[0]
 
 
 def _unquoted(value: str) -> str:

@@ -129,6 +129,8 @@ def test_clients_get_hosts_and_ports_as_libpq_pairs_them() -> None:
 def test_words_of_a_secret_are_hidden_wherever_they_stand() -> None:
     for text in ("a passwd=s3cret b", "a oauth_client_secret = 's3 cret' b", "x?Password=s3cret&a=b"):
         assert "cret" not in redacted(text).replace("client_secret", "")
+    assert redacted("password=&s3c&ret&x user=ada") == "password=*** user=ada", "only in a query does it end there"
+    assert redacted("?sslpassword=s3c&user=ada password=s&x") == "?sslpassword=***&user=ada password=***"
     assert redacted("passfile=/home/ada/.pgpass") == "passfile=/home/ada/.pgpass"
     assert redacted("x?=a?password=s3cret b?sslpassword") == "x?=a?password=*** b?sslpassword"
 
