@@ -7,6 +7,8 @@ from typing import NoReturn
 
 
 def main() -> NoReturn:
+    from vault.cli import last_words
+
     try:
         from vault.cli import interrupting
 
@@ -14,6 +16,9 @@ def main() -> NoReturn:
         from vault.cli.main import main as command
     except KeyboardInterrupt:
         sys.exit(130)
+    except (MemoryError, ImportError) as error:
+        last_words.say(error, is_json="--json" in sys.argv)
+        sys.exit(1)
     try:
         command()
     except SystemExit as end:

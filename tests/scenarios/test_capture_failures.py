@@ -172,8 +172,10 @@ def test_psql_killed_half_way_is_an_error(postgres: Cluster) -> None:
             pieces = next(results).blocks()
             assert next(pieces)
             os.kill(psql_child(), signal.SIGKILL)
-            with pytest.raises(SourceError, match="psql ended before all rows were read"):
+            with pytest.raises(SourceError, match="psql ended before all rows were read") as caught:
                 list(pieces)
+        assert "SIGKILL" in caught.value.why
+        assert "memory" in caught.value.hint
         assert ours(postgres) == []
 
 

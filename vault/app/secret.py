@@ -21,7 +21,7 @@ from typing import Final
 from vault.app.settings import Settings
 from vault.app.undumpable import forbid_dumps
 from vault.errors import SecretUnavailable
-from vault.model.words import counted
+from vault.model.words import after, counted, ended
 
 SECRET_BYTES_MAX = 64 * 1024
 SHORT_CHARACTERS: Final = 12
@@ -274,7 +274,7 @@ def _output_of(command: str, settings: Settings, origin: str, *, patience_s: flo
             f"cannot run the command of {origin}", why=type(error).__name__, hint=_BY_HAND
         ) from error
     if code != 0:
-        raise SecretUnavailable(f"the command of {origin} failed", why=f"exit code {code}", hint=_BY_HAND)
+        raise SecretUnavailable(f"the command of {origin} failed", why=ended(code), hint=after(code) or _BY_HAND)
     try:
         return output.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -9,19 +9,17 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Final, NoReturn
+from typing import NoReturn
 
 import click
 
-from vault.cli import interrupting
+from vault.cli import interrupting, last_words
 from vault.cli.command_names import COMMANDS
 from vault.cli.exit_codes import ExitCode
-from vault.cli.failures import NOT_ENOUGH_MEMORY, Told, is_out_of_memory, told
+from vault.cli.failures import Told, is_out_of_memory, is_out_of_threads, told
 from vault.cli.options import Invocation, global_params, refuse_unknown_command
 from vault.cli.output import STDOUT, silence, writing
 from vault.errors import UsageError, VaultError
-
-_NO_MEMORY_TO_TELL: Final = f"pgvault: {NOT_ENOUGH_MEMORY}\n".encode()
 
 
 class LazyGroup(click.Group):
@@ -87,9 +85,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except KeyboardInterrupt:  # once more, while the first was being told
         code = ExitCode.INTERRUPTED
     except (MemoryError, RuntimeError, ImportError) as error:  # while the first was being told
-        if not (isinstance(error, ImportError) or is_out_of_memory(error)):
+        if not (isinstance(error, ImportError) or is_out_of_memory(error) or is_out_of_threads(error)):
             raise
-        os.write(2, _NO_MEMORY_TO_TELL)
+        last_words.say(error, is_json="--json" in (sys.argv[1:] if arguments is None else arguments))
         code = ExitCode.FAILED
     interrupting.over()
     sys.exit(code)

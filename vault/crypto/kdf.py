@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from vault import limits
 from vault.errors import KeyUnavailable, LimitExceeded, Malformed, UsageError
 from vault.model import Kdf
+from vault.model.words import MORE_THREADS, counted, size
 
 _SALT_BYTES = 32
 _KEK_BYTES = 32
@@ -31,7 +32,7 @@ def derive_kek(passphrase: str, kdf: Kdf) -> bytes:
     """Derive 32 bytes from the NFC form of `passphrase`. Takes `kdf.memory_kib` of memory.
 
     Raises  LimitExceeded: a parameter is below its floor or above its ceiling; Malformed: the salt is not 32 bytes;
-            UsageError: the passphrase is not Unicode text; KeyUnavailable: not enough memory
+            UsageError: the passphrase is not Unicode text; KeyUnavailable: not enough memory, or no thread for a lane
     """
     _check(kdf)
     secret = password_bytes(passphrase)
@@ -41,7 +42,11 @@ def derive_kek(passphrase: str, kdf: Kdf) -> bytes:
     try:
         return derivation.derive(secret)
     except MemoryError as error:
-        raise KeyUnavailable(f"not enough memory to derive the key: it takes {kdf.memory_kib} KiB") from error
+        raise KeyUnavailable(
+            "the key cannot be derived: there is not enough memory, or there are too many threads",
+            why=f"it takes {size(kdf.memory_kib * 1024)} and {counted(kdf.lanes, 'thread')}",
+            hint=MORE_THREADS,
+        ) from error
 
 
 def _check(kdf: Kdf) -> None:

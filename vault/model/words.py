@@ -1,8 +1,29 @@
-"""Numbers as people read them."""
+"""Numbers as people read them, how a program ended, and what to do where the machine gives no more."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+MORE_MEMORY: Final = "free memory, or raise the limit (ulimit -v and -d, MemoryMax of a service, or that of the container), then run it again"
+MORE_THREADS: Final = (
+    "free memory, or raise the limit of it (ulimit -v, MemoryMax) or of processes and threads"
+    " (ulimit -u, TasksMax, --pids-limit of a container), then run it again"
+)
+"""For what fails alike for want of either: the start of a thread or a process, and a key derivation, which starts threads."""
+_KILLED: Final = -9
+_SIGNALS: Final[Mapping[int, str]] = {
+    1: "SIGHUP",
+    2: "SIGINT",
+    6: "SIGABRT",
+    9: "SIGKILL",
+    11: "SIGSEGV",
+    15: "SIGTERM",
+}
+"""Those with one number on all systems."""
+_MEMORY_AFTER_KILL: Final = (
+    "look whether the system lacked memory (journalctl -k, or the container's limit), then run it again"
+)
 
 
 def nearest(word: str, known: Iterable[str], *, likeness: float = 0.6) -> str | None:
@@ -37,6 +58,19 @@ def exactly(milliseconds: float) -> str:
         if milliseconds >= length_ms:
             return f"{milliseconds / length_ms:.1f}".removesuffix(".0") + f" {unit}"
     return f"{milliseconds / 1000:g} s"
+
+
+def ended(code: int) -> str:
+    """How a program ended, by the code that `subprocess` has of it: `exit code 3`, `killed by SIGTERM`."""
+    if code >= 0:
+        return f"exit code {code}"
+    by = f"killed by {_SIGNALS.get(-code, f'signal {-code}')}"
+    return f"{by}, as the system does where memory is short" if code == _KILLED else by
+
+
+def after(code: int) -> str:
+    """What to type next where `ended` names memory; else empty."""
+    return _MEMORY_AFTER_KILL if code == _KILLED else ""
 
 
 def duration(milliseconds: int) -> str:

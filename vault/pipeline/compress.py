@@ -7,6 +7,7 @@ the expected length, and what comes out is bounded by it whatever the frame says
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,6 +34,8 @@ _DICTIONARY_ID: Final = 0x03
 _SINGLE_SEGMENT: Final = 0x20
 _SIZE_BYTES: Final = (0, 2, 4, 8)
 _WHOLE_WINDOW_LOG: Final = META_BYTES_MAX.bit_length() - 1
+_NO_MEMORY: Final = "not enough memory"
+"""What zstd's own text for its error 64, memory_allocation, ends with; the binding has no number of it."""
 _FRAME: Final[dict[int, int]] = {
     zstd.CompressionParameter.content_size_flag: 1,
     zstd.CompressionParameter.checksum_flag: 0,
@@ -42,7 +45,7 @@ _FRAME: Final[dict[int, int]] = {
 
 def compress(plain: bytes, *, level: int = ZSTD_LEVEL) -> tuple[Codec, bytes]:
     """One zstd frame, or the plaintext itself where that is no longer. Any level decompresses alike."""
-    frame = zstd.compress(plain, options=_FRAME | {zstd.CompressionParameter.compression_level: level})
+    frame = _frame(plain, {zstd.CompressionParameter.compression_level: level})
     return (Codec.ZSTD, frame) if len(frame) < len(plain) else (Codec.RAW, plain)
 
 
@@ -55,7 +58,16 @@ def compress_delta(plain: bytes, base: bytes) -> bytes:
         zstd.CompressionParameter.compression_level: ZSTD_LEVEL,
         zstd.CompressionParameter.window_log: DELTA_WINDOW_LOG,
     }
-    return zstd.compress(plain, options=_FRAME | parameters, zstd_dict=_dictionary(base).as_prefix)
+    return _frame(plain, parameters, base)
+
+
+def _frame(plain: bytes, parameters: Mapping[int, int], base: bytes | None = None) -> bytes:
+    prefix = None if base is None else _dictionary(base).as_prefix
+    try:
+        return zstd.compress(plain, options=_FRAME | dict(parameters), zstd_dict=prefix)
+    except zstd.ZstdError as error:
+        _raise_if_memory(error)
+        raise
 
 
 def decompress(stored: bytes, codec: Codec, *, plain_length: int, base: bytes | None = None) -> bytes:
@@ -82,6 +94,7 @@ def decompress(stored: bytes, codec: Codec, *, plain_length: int, base: bytes | 
         # What is left may be an empty last block, which needs no room.
         rest = b"" if decompressor.eof else decompressor.decompress(b"", max_length=1)
     except zstd.ZstdError as error:
+        _raise_if_memory(error)
         raise Malformed("zstd frame does not decode", why=str(error)) from error
     if not decompressor.eof or decompressor.unused_data:
         raise Malformed("not exactly one zstd frame")
@@ -101,6 +114,12 @@ def frame_length(stored: bytes) -> int:
     if length > META_BYTES_MAX:
         raise LimitExceeded("zstd frame claims more than a file may hold")
     return length
+
+
+def _raise_if_memory(error: zstd.ZstdError) -> None:
+    """What is right must not be told as damage, nor as a defect, because there was no memory for it."""
+    if _NO_MEMORY in str(error):
+        raise MemoryError(_NO_MEMORY) from error
 
 
 def _decompressor(window_log: int, prefix: zstd.ZstdDict | None = None) -> zstd.ZstdDecompressor:

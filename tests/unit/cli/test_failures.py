@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import subprocess
+import sys
+
 import pytest
 
 from vault.cli import jsonout
 from vault.cli.exit_codes import ExitCode
 from vault.cli.failures import told
-from vault.errors import AuthenticationFailed, VaultError
+from vault.errors import AuthenticationFailed, SourceError, VaultError
 
 SECRET = "hunter2-in-a-url"
 URL = f"postgresql://ada:{SECRET}@db/app"
@@ -34,6 +38,7 @@ def test_damage_without_a_word_of_its_own_leads_to_a_check() -> None:
     "error",
     [
         MemoryError(),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
         RuntimeError("can't start new thread"),
         ImportError("libzstd.so: failed to map segment from shared object"),
         ImportError("libzstd.so: cannot allocate memory in static TLS block"),
@@ -49,3 +54,35 @@ def test_a_library_that_cannot_be_loaded_may_be_either() -> None:
     why = told(ImportError("couldn't import psycopg 'python' implementation: "))
     assert "defect" not in why.why
     assert "install pgvault again" in why.fix
+
+
+def test_a_library_that_cannot_be_loaded_is_named() -> None:
+    assert told(ImportError("cannot import name 'x' from 'vault.y'", name="vault.y")).message.endswith(": vault.y")
+
+
+def test_a_thread_that_cannot_start_may_be_one_too_many() -> None:
+    """The system gives one answer for want of memory and for ulimit -u, TasksMax and --pids-limit."""
+    why = told(RuntimeError("can't start new thread"))
+    assert "too many threads" in why.message
+    for limit in ("ulimit -v", "ulimit -u", "TasksMax"):
+        assert limit in why.fix
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no limit of address space")
+@pytest.mark.parametrize(("kind", "option"), [("RLIMIT_AS", "-v"), ("RLIMIT_DATA", "-d")])
+def test_the_limit_that_may_be_at_fault_is_named(kind: str, option: str) -> None:
+    program = f"""
+import resource
+from vault.cli.failures import told
+resource.setrlimit(resource.{kind}, (2**31, 2**31))
+print(told(KeyError("x")).why, told(KeyError("x")).fix)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "limited to 2.0 GiB" in done.stdout
+    assert "a defect of pgvault" in done.stdout
+    assert f"(ulimit {option})" in done.stdout
+
+
+def test_a_server_out_of_memory_is_told_with_what_to_do_there() -> None:
+    assert "server's log" in told(SourceError("the server refused", why="out of memory", sqlstate="53200")).fix
+    assert not told(SourceError("the server refused", sqlstate="42601")).fix

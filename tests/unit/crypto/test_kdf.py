@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -91,3 +93,25 @@ def test_parameters_at_their_ceiling_are_taken() -> None:
 def test_salt_of_another_length_is_refused() -> None:
     with pytest.raises(Malformed):
         derive_kek("p", replace(CHEAP, salt=bytes(16)))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no limit of address space")
+def test_without_memory_it_says_what_it_takes_and_what_to_do() -> None:
+    """A thread for each lane, too: the library gives one answer for want of either."""
+    program = """
+import resource
+from vault.crypto.kdf import derive_kek
+from vault.errors import KeyUnavailable
+from vault.model import Kdf
+resource.setrlimit(resource.RLIMIT_AS, (2**29, 2**29))
+try:
+    derive_kek("correct horse", Kdf(passes=1, memory_kib=2**20, lanes=4, salt=bytes(32)))
+except KeyUnavailable as error:
+    print(error.message, error.why, error.hint, sep="\\n")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    message, why, hint = done.stdout.splitlines()
+    assert "not enough memory, or there are too many threads" in message
+    assert why == "it takes 1.0 GiB and 4 threads"
+    assert "ulimit -v" in hint
+    assert "TasksMax" in hint

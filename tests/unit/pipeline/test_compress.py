@@ -71,6 +71,54 @@ print(next(line.split()[1] for line in open("/proc/self/status") if line.startsw
     assert resource.getpagesize()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="no limit of address space")
+def test_without_memory_neither_a_defect_nor_damage_is_told() -> None:
+    """At any limit from where nothing can be allocated to where all can be."""
+    program = """
+import os, random, resource
+from vault.model import Codec
+from vault.pipeline.compress import compress, compress_delta, decompress
+
+def tried(work, least):
+    for more in range(0, 12 * 2**20, 2**18):
+        if os.fork() == 0:
+            resource.setrlimit(resource.RLIMIT_AS, (least + more, least + more))
+            try:
+                work()
+                said = "done"
+            except BaseException as error:
+                said = type(error).__name__
+            os.write(1, f"{work.__name__} {said}\\n".encode())
+            os._exit(0)
+        os.wait()
+
+plain = random.Random(1).randbytes(900_000)
+half = plain[:450_000].hex().encode()
+small = compress(half)[1]
+delta = compress_delta(plain, plain)
+works = (
+    lambda: compress(plain),
+    lambda: compress_delta(plain, plain),
+    lambda: decompress(small, Codec.ZSTD, plain_length=len(half)),
+    lambda: decompress(delta, Codec.ZSTD_DELTA, plain_length=len(plain), base=plain),
+)
+least = 1024 * int(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmSize")))
+for name, work in zip(("compress", "compress_delta", "decompress", "decompress_delta"), works):
+    work.__name__ = name
+    tried(work, least)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "MALLOC_MMAP_THRESHOLD_": "32768"},  # what is freed goes back to the system
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    ends = {tuple(line.split()) for line in done.stdout.splitlines()}
+    assert {end for _, end in ends} == {"done", "MemoryError"}, ends
+    assert ("compress", "MemoryError") in ends
+
+
 def test_frame_with_a_large_window_is_refused() -> None:
     parameters = zstandard.ZstdCompressionParameters(window_log=27, compression_level=1)
     stored = zstandard.ZstdCompressor(compression_params=parameters).compressobj()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from vault.errors import VaultError
+from vault.model.words import after, ended
 
 PATIENCE_S: Final = 30.0
 _WORDS_MAX: Final = 400
@@ -50,5 +51,5 @@ class Commands:
         """Raises  VaultError: it failed, in its own words; as `ask`"""
         done = self.ask(words, given=given)
         if done.code != 0:
-            raise VaultError(f"{' '.join(words)} failed", why=done.words or f"exit code {done.code}")
+            raise VaultError(f"{' '.join(words)} failed", why=done.words or ended(done.code), hint=after(done.code))
         return done

@@ -21,6 +21,7 @@ from vault.cli.about import instant
 from vault.cli.exit_codes import SAVED, ExitCode
 from vault.cli.options import Invocation, command
 from vault.errors import Locked, StateUnusable
+from vault.model.words import ended
 from vault.ops.schedule.turns import next_turn_ms
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ class _Watching:
             self.saved_ms = now_ms
         else:
             self.failed += 1
-            self.invocation.renderer().insist(f"warning: the run saved nothing (exit code {process.returncode})")
+            self.invocation.renderer().insist(f"warning: the run saved nothing ({ended(process.returncode)})")
 
     def _has_saved(self, since_ms: int) -> bool:
         """Whatever the exit code: a check after a good backup may have found damage."""

@@ -6,6 +6,7 @@ variable of ours that libpq has no use for: those may hold secrets of storage. I
 
 from __future__ import annotations
 
+import errno
 import re
 import shutil
 import signal
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from vault.errors import SourceError
+from vault.model.words import MORE_THREADS, after, ended
 from vault.source.postgres.connection.passfile import PasswordFile
 
 SYSTEM_PLACES: Final = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin")
@@ -113,12 +115,20 @@ def version_of(program: Path) -> tuple[int, int]:
     """Major and minor version that `program --version` prints. Raises SourceError if it does not run"""
     try:
         said = subprocess.run([str(program), "--version"], capture_output=True, check=True, env={"LC_ALL": "C"}).stdout
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise SourceError(f"{program} does not run", why=str(error)) from error
+    except OSError as error:
+        raise _does_not_start(str(program), error) from error
+    except subprocess.CalledProcessError as error:
+        why, hint = ended(error.returncode), after(error.returncode)
+        raise SourceError(f"{program} does not run", why=why, hint=hint) from error
     number = re.search(rb"(\d+)(?:\.(\d+)|devel|beta\d+|rc\d+)", said)
     if number is None:
         raise SourceError(f"{program} does not say its version")
     return int(number.group(1)), int(number.group(2) or 0)
+
+
+def _does_not_start(program: str, error: OSError) -> SourceError:
+    hint = MORE_THREADS if error.errno in (errno.ENOMEM, errno.EAGAIN) else ""
+    return SourceError(f"{program} does not run", why=error.strerror or "", hint=hint)
 
 
 class ChildProcess:
@@ -171,18 +181,22 @@ class Children:
         self._environment = {**inherited, **connection, "PGPASSFILE": self._passfile.path, "LC_ALL": "C"}
 
     def start(self, command: Sequence[str], *, feed: bool) -> ChildProcess:
-        """Start `command` with a pipe from its output, and one to its input if `feed`."""
+        """Start `command` with a pipe from its output, and one to its input if `feed`. Raises SourceError if it does not run"""
         errors = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the child
-        process = subprocess.Popen(
-            list(command),
-            stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            env=self._environment,
-            bufsize=0,
-            start_new_session=True,
-            pass_fds=self._passfile.descriptors,
-        )
+        try:
+            process = subprocess.Popen(
+                list(command),
+                stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=self._environment,
+                bufsize=0,
+                start_new_session=True,
+                pass_fds=self._passfile.descriptors,
+            )
+        except OSError as error:
+            errors.close()
+            raise _does_not_start(command[0], error) from error
         child = ChildProcess(process, errors)
         with self._lock:
             self._children.append(child)

@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from vault.errors import SourceError
+from vault.model.words import after, ended
 from vault.source.postgres.connection.programs import version_of
 from vault.source.postgres.connection.throwaway_directories import (
     Account,
@@ -247,7 +248,11 @@ class EmbeddedServer:
             said.seek(0)
             text = said.read(4096).decode(errors="replace").strip()
         if done.returncode != 0:
-            raise SourceError(f"{program} of the embedded server failed", why=text.replace("\n", "; "))
+            raise SourceError(
+                f"{program} of the embedded server failed",
+                why=text.replace("\n", "; ") or ended(done.returncode),
+                hint=after(done.returncode),
+            )
 
 
 def _reachable(place: Path) -> bool:

@@ -13,6 +13,7 @@ from typing import Final
 
 from vault.errors import Incoherent, Malformed, SourceError, Unsupported
 from vault.model import Identity, SchemaEntry, Section, State
+from vault.model.words import after, ended
 from vault.ports import SchemaDump
 from vault.source.postgres.connection.connect import Session
 from vault.source.postgres.connection.exported_snapshot import Exported
@@ -155,7 +156,7 @@ def read(child: ChildProcess) -> bytes:
     if code != 0:
         said = child.said()
         kind = Incoherent if any(sign in said for sign in SIGNS_OF_CHANGE) else SourceError
-        raise kind("pg_dump could not read the definitions", why=said or f"exit code {code}")
+        raise kind("pg_dump could not read the definitions", why=said or ended(code), hint=after(code))
     return b"".join(parts)
 
 

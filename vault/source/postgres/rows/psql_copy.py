@@ -20,6 +20,7 @@ from typing import Final
 import psycopg
 
 from vault.errors import Incoherent, SourceError, Unreachable
+from vault.model.words import after, ended
 from vault.ports import ExtentJob
 from vault.source.postgres.connection.programs import ChildProcess, Children, Program
 from vault.source.postgres.rows import extent_sql
@@ -218,7 +219,7 @@ class PsqlPump:
                 why=why,
                 hint="look whether the server is up, then run the backup again",
             )
-        return SourceError("psql ended before all rows were read", why=f"exit code {code}")
+        return SourceError("psql ended before all rows were read", why=ended(code), hint=after(code))
 
 
 def _kind(state: str) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from vault.source.postgres.connection.programs import Program, Programs, version_of
+from vault.errors import SourceError
+from vault.source.postgres.connection.programs import Children, Program, Programs, version_of
+from vault.source.postgres.definitions import pg_dump
 
 
 def installed(place: Path, said: str) -> str:
@@ -39,3 +42,34 @@ def test_newest_minor_is_taken_whatever_the_order_of_the_places(tmp_path: Path) 
 )  # fmt: skip
 def test_only_an_older_minor_of_the_same_major_misses_news(program: tuple[int, int], server: int, older: bool) -> None:
     assert Program(path=Path("pg_dump"), version=program).misses_news_of(server) is older
+
+
+@pytest.fixture
+def children() -> Iterator[Children]:
+    made = Children(environment={}, connection={}, password="")
+    yield made
+    made.close()
+
+
+def test_a_pg_dump_that_is_killed_may_have_lacked_memory(children: Children) -> None:
+    """No message says why: the kernel ends with SIGKILL what takes too much."""
+    with pytest.raises(SourceError) as caught:
+        pg_dump.read(children.start(["/bin/sh", "-c", "kill -9 $$"], feed=False))
+    assert "SIGKILL" in caught.value.why
+    assert "memory" in caught.value.why
+    assert "memory" in caught.value.hint
+
+
+def test_a_program_that_is_killed_when_it_is_asked_for_its_version_may_have_lacked_memory(tmp_path: Path) -> None:
+    program = tmp_path / "psql"
+    program.write_text("#!/bin/sh\nkill -9 $$\n")
+    program.chmod(0o755)
+    with pytest.raises(SourceError) as caught:
+        version_of(program)
+    assert "SIGKILL" in caught.value.why
+    assert "memory" in caught.value.hint
+
+
+def test_a_program_that_does_not_start_is_no_defect_of_ours(children: Children, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="psql does not run"):
+        children.start([str(tmp_path / "psql")], feed=True)

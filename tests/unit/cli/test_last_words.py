@@ -1,0 +1,45 @@
+"""What is told when pgvault itself cannot be loaded: three parts without a traceback, as a line of JSON where that was asked for."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def run(place: Path, raised: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`python -m vault` where the import of click raises."""
+    (place / "click.py").write_text(f"raise {raised}\n", encoding="utf-8")
+    return subprocess.run(
+        [sys.executable, "-m", "vault", *arguments],
+        env={**os.environ, "PYTHONPATH": f"{place}:{os.getcwd()}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("raised", ["MemoryError", "ImportError('failed to map segment from shared object')"])
+def test_no_memory_to_load_pgvault_is_told(tmp_path: Path, raised: str) -> None:
+    done = run(tmp_path, raised, "snapshots")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Traceback" not in done.stderr
+    assert "there is not enough memory" in done.stderr
+    assert "next:" in done.stderr
+
+
+def test_with_json_it_is_a_line_of_json(tmp_path: Path) -> None:
+    done = run(tmp_path, "MemoryError", "snapshots", "--json")
+    assert (done.returncode, done.stderr) == (1, "")
+    line = json.loads(done.stdout)
+    assert line == {**line, "type": "error", "code": "FAILED", "exit_code": 1}
+    assert line["message"]
+    assert line["fix"]
+
+
+def test_a_library_that_is_missing_is_not_called_memory_alone(tmp_path: Path) -> None:
+    assert "not installed whole" in run(tmp_path, "ImportError('no such thing')", "snapshots").stderr
