@@ -130,3 +130,52 @@ def test_nothing_of_others_is_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (unlocked / ALIVE).touch()
     sweep()
     assert not unlocked.exists()
+
+
+@pytest.mark.skipif(
+    not Path("/proc/sys/vm/nr_hugepages").exists() or Path("/proc/sys/vm/nr_hugepages").read_text().strip() != "0",
+    reason="needs Linux without huge pages",
+)
+def test_a_server_without_memory_is_told_in_its_own_words() -> None:
+    """Its log goes with the directory, so nobody is sent there. What cannot be had here are huge pages."""
+    program = """
+from tests.fix_postgres import server
+from vault.errors import SourceError
+try:
+    with server(15, settings={"huge_pages": "on"}):
+        pass
+except SourceError as error:
+    print(error.why, error.hint, sep="|")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    why, hint = done.stdout.split("|")
+    assert "could not map anonymous shared memory: Cannot allocate memory" in why
+    assert "log output" not in why
+    assert "free memory" in hint
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no limit of address space")
+def test_an_initdb_without_memory_names_neither_its_steps_nor_what_took_the_memory() -> None:
+    program = """
+import resource
+from tests.fix_postgres import binaries_of
+from vault.errors import SourceError
+from vault.source.postgres.connection.throwaway_directories import throwaway_directory
+from vault.source.postgres.connection.throwaway_server import EmbeddedServer
+_, hard = resource.getrlimit(resource.RLIMIT_AS)
+for megabytes in range(120, 200, 20):
+    resource.setrlimit(resource.RLIMIT_AS, (megabytes * 10**6, hard))
+    with throwaway_directory() as directory:
+        try:
+            EmbeddedServer(directory / "server", binaries=binaries_of(15)).start().stop()
+        except SourceError as error:
+            print(error.message, error.why, error.hint, sep="|")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    told = [line.split("|") for line in done.stdout.splitlines()]
+    assert any(message.startswith("initdb") for message, _, _ in told)
+    for message, why, hint in told:
+        assert "of the embedded server failed" in message
+        assert "memory" in why
+        assert "creating" not in why
+        assert "free memory" in hint

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -21,7 +22,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from vault.errors import SourceError
-from vault.model.words import after, ended
+from vault.model.words import MORE_MEMORY, after, ended
 from vault.source.postgres.connection.programs import version_of
 from vault.source.postgres.connection.throwaway_directories import (
     Account,
@@ -43,6 +44,11 @@ left=60
 until "$0" stop -s -m immediate -D "$1" || [ $left -eq 0 ]; do left=$((left - 1)); sleep 1; done
 """
 """Waits for the end of a pipe that only our process holds. The server may be on its way up at that moment."""
+
+_SAID_BYTES_MAX: Final = 256 << 10
+_WHY_CHARACTERS_MAX: Final = 1000
+_CAUSE: Final = re.compile(r"\w+: error: |([-0-9]+ [.:0-9]+ \w+ \[[0-9]+\] )?(FATAL|PANIC): ")
+"""Of the programs and of the server, in its log with the time and process before it. Never within the lines of a statement: those are indented."""
 
 THROWAWAY_SETTINGS: Final[Mapping[str, str]] = {
     "fsync": "off",
@@ -234,6 +240,8 @@ class EmbeddedServer:
     def _run(self, program: str, *arguments: str, given: str = "", maker: bool = False) -> None:
         """`given`: what the program reads; one without a path is the server's."""
         command = [program if "/" in program else str(self.bin / program), *arguments]
+        log = self.directory / "log"
+        logged = _size(log)
         with tempfile.TemporaryFile() as said:
             done = subprocess.run(
                 command,
@@ -246,13 +254,38 @@ class EmbeddedServer:
                 **self._as(maker=maker),
             )
             said.seek(0)
-            text = said.read(4096).decode(errors="replace").strip()
+            text = said.read(_SAID_BYTES_MAX).decode(errors="replace").strip()
         if done.returncode != 0:
+            why = _causes(f"{text}\n{_since(log, logged)}") or text.replace("\n", "; ")[-_WHY_CHARACTERS_MAX:]
+            lacks_memory = "memory" in why
             raise SourceError(
                 f"{program} of the embedded server failed",
-                why=text.replace("\n", "; ") or ended(done.returncode),
-                hint=after(done.returncode),
+                why=why or ended(done.returncode),
+                hint=MORE_MEMORY if lacks_memory else after(done.returncode),
             )
+
+
+def _causes(said: str) -> str:
+    """What ended it, in the server's words; not what it did before, what its memory was used for, or a statement."""
+    lines = dict.fromkeys(line.partition("] ")[2] or line for line in said.splitlines() if _CAUSE.match(line))
+    return "; ".join(lines)[:_WHY_CHARACTERS_MAX]
+
+
+def _size(log: Path) -> int:
+    try:
+        return log.lstat().st_size
+    except OSError:
+        return 0
+
+
+def _since(log: Path, place: int) -> str:
+    """What the server wrote into its log from there on: the directory is gone before anybody could look. Follows no link, waits for no pipe."""
+    try:
+        with open(os.open(log, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            file.seek(place)
+            return file.read(_SAID_BYTES_MAX).decode(errors="replace")
+    except OSError:
+        return ""
 
 
 def _reachable(place: Path) -> bool:
