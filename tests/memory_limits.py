@@ -26,6 +26,7 @@ from typing import Final
 
 from benchmarks.measure import record as record_result
 from tests.fix_postgres import Cluster, server
+from vault.cli.exit_codes import ExitCode
 from vault.limits import MIB
 
 FIRST: Final = 24 * MIB
@@ -34,6 +35,12 @@ MOST: Final = 4096 * MIB
 WELL_IN_A_ROW: Final = 8
 ENDS_WITHIN_S: Final = 120
 """Many times what a command takes: one that waits for a thread that has ended waits for ever."""
+_INTERPRETER: Final = frozenset({-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS})
+"""It, or a library of C or Rust, can meet the end of memory where it has no answer; all that holds then is what holds of a kill."""
+_LIES: Final = frozenset(
+    {ExitCode.USAGE, ExitCode.DAMAGE, ExitCode.RUIN, ExitCode.NO_REPOSITORY, ExitCode.WRONG_PASSPHRASE}
+)
+"""What is short is memory: nothing is damaged, missing or mistyped."""
 _PASSPHRASE: Final = "correct-horse-battery"
 COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
     "backup": ("backup", "-d", "{source}", "--dir", "lib=lib"),
@@ -137,6 +144,8 @@ def limited(name: str, place: World, *, step_bytes: int, well_in_a_row: int = WE
         row = row + 1 if is_well else 0
         if row == well_in_a_row:
             break
+    else:
+        raise Lost(f"{name} does not end well {well_in_a_row} times in a row with less than {MOST // MIB} MiB")
     _well(place.run("unlock"))
     _well(place.run("check", "--read-data"))
     _well(place.run("verify", "--all"))
@@ -146,10 +155,12 @@ def limited(name: str, place: World, *, step_bytes: int, well_in_a_row: int = WE
 
 def _require_told(where: str, done: subprocess.CompletedProcess[str]) -> None:
     said = done.stdout + done.stderr
-    if done.returncode == -signal.SIGABRT and "memory allocation" in said:
-        return  # the allocator of Rust, in a library: it says so, and ends the process
+    if done.returncode in _INTERPRETER:
+        return
     if done.returncode < 0 or "Traceback" in said or (done.returncode and "memory" not in said):
         raise Lost(f"{where}: exit {done.returncode}: {said[-2000:]}")
+    if done.returncode in _LIES:
+        raise Lost(f"{where}: exit {done.returncode} is for something else: {said[-2000:]}")
 
 
 def main() -> int:
