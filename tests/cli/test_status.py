@@ -158,7 +158,7 @@ def test_jobs_that_were_killed_or_failed_are_told(with_state: Command) -> None:
     saved_elsewhere(with_state)
     recorded(with_state)
     done = with_state("status")
-    assert (done.code, "the last run was killed" in done.out) == (1, True)
+    assert (done.code, "the last run was killed" in done.out, "memory is short" in done.out) == (1, True, True)
     error = JobError(code="SOURCE_UNREACHABLE", message="no connection", why="refused", fix="start the server")
     recorded(with_state, "20260101-000001.000-aaaa", ended_ms=1_900_000_001_000, exit_code=6, error=error)
     done = with_state("status")

@@ -20,7 +20,7 @@ from vault.cli.output import STDOUT, silence, writing
 from vault.cli.signalling import signalled
 from vault.cli.taken import Taken
 from vault.errors import SecretUnavailable, StateUnusable, Unreachable, VaultError
-from vault.model.jobs import Job, JobError, JobKind, JobState
+from vault.model.jobs import KILLED, Job, JobError, JobKind, JobState
 
 if TYPE_CHECKING:
     from vault.app.background import Begun, RunningJob
@@ -217,7 +217,7 @@ def ended(directory: StateDirectory, name: str) -> Job:
     if jobs.state_of(directory, found.job) is JobState.KILLED:
         raise VaultError(
             f"job {name} was killed",
-            why="its process is gone, and it did not say how it ended",
+            why=KILLED,
             hint="pgvault backup: the next run starts clean",
         )
     return found.job

@@ -10,7 +10,7 @@ from typing import Final
 from vault.app.conninfo import redacted
 from vault.cli.exit_codes import ExitCode, exit_code_of
 from vault.cli.last_words import NOT_ENOUGH_MEMORY
-from vault.errors import IntegrityError, SourceError, VaultError
+from vault.errors import IntegrityError, SourceError, Unreachable, VaultError
 from vault.model.words import MORE_MEMORY, MORE_THREADS, size
 from vault.sql.sqlstate import OUT_OF_MEMORY
 
@@ -22,6 +22,9 @@ _SERVER_MEMORY: Final = (
     "look into the server's log: it needs more memory, or raise max_locks_per_transaction there; then run it again"
 )
 """The server has one code for both."""
+_LOST: Final = (
+    "look whether the server is up, and in its log why it ended, as where it lacked memory; then run it again"
+)
 _REFUSED: Final = "the system refused some that was asked for; what was saved before is whole"
 _LOOK: Final = "run: pgvault check --read-data; it names all that is damaged, and what mends it"
 
@@ -96,6 +99,8 @@ def is_out_of_threads(error: BaseException) -> bool:
 def _hint(error: VaultError) -> str:
     if isinstance(error, SourceError) and error.sqlstate == OUT_OF_MEMORY:
         return error.hint or _SERVER_MEMORY
+    if isinstance(error, Unreachable):
+        return error.hint or _LOST
     return error.hint or (_LOOK if isinstance(error, IntegrityError) else "")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 
 class JobKind(str, Enum):
@@ -13,6 +14,9 @@ class JobKind(str, Enum):
     RUN = "run"
     SCHEDULE = "schedule"
     FOREGROUND = "foreground"  # somebody waits for it; a record stays if it saved a snapshot, or was killed
+
+
+KILLED: Final = "its process is gone, and it did not say how it ended, as where memory is short or power is lost"
 
 
 class JobState(str, Enum):

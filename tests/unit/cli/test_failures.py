@@ -11,7 +11,7 @@ import pytest
 from vault.cli import jsonout
 from vault.cli.exit_codes import ExitCode
 from vault.cli.failures import told
-from vault.errors import AuthenticationFailed, SourceError, VaultError
+from vault.errors import AuthenticationFailed, SourceError, Unreachable, VaultError
 
 SECRET = "hunter2-in-a-url"
 URL = f"postgresql://ada:{SECRET}@db/app"
@@ -86,3 +86,8 @@ print(told(KeyError("x")).why, told(KeyError("x")).fix)
 def test_a_server_out_of_memory_is_told_with_what_to_do_there() -> None:
     assert "server's log" in told(SourceError("the server refused", why="out of memory", sqlstate="53200")).fix
     assert not told(SourceError("the server refused", sqlstate="42601")).fix
+
+
+def test_a_lost_server_is_told_with_where_to_look() -> None:
+    assert "in its log" in told(Unreachable("the connection to the server was lost")).fix
+    assert told(Unreachable("cannot connect", hint="check host")).fix == "check host"

@@ -104,6 +104,7 @@ def _follow(invocation: Invocation, settings: Settings, mine: ThisMachine) -> in
     from vault.app import jobs
     from vault.app.state import state_directory
     from vault.app.status import to_follow
+    from vault.model.jobs import KILLED
 
     seen = to_follow(mine.jobs, settings.source)
     if seen is None:
@@ -127,7 +128,7 @@ def _follow(invocation: Invocation, settings: Settings, mine: ThisMachine) -> in
 
         out.json_line(status_screen.followed(ended, jobs.state_of(directory, ended)))
     if ended.ended_ms is None:
-        out.insist(f"job {ended.id} was killed: its process is gone, and it did not say how it ended")
+        out.insist(f"job {ended.id} was killed: {KILLED}")
     return ExitCode.FAILED if ended.exit_code is None else ended.exit_code
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from vault.ids import SnapshotId
 from vault.model import Manifest, State
-from vault.model.jobs import JobState
+from vault.model.jobs import KILLED, JobState
 from vault.model.words import counted, duration
 from vault.ops.project.backup_selection import closest, narrowed
 from vault.ops.status.findings import of_findings
@@ -255,7 +255,7 @@ def _of_job(one: SourceStatus, seen: SeenJob) -> Iterator[Reason]:
     if one.last is not None and one.last[1].created_ms > (job.ended_ms or job.started_ms):
         return
     if seen.state is JobState.KILLED:
-        text = "the last run was killed: its process is gone, and it did not say how it ended"
+        text = f"the last run was killed: {KILLED}"
     elif seen.state is JobState.ENDED and job.error is not None:
         text = f"the last run failed: {job.error.message}"
         text += f": {job.error.why}" if job.error.why else ""

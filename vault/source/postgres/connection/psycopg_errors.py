@@ -11,7 +11,14 @@ from vault.sql.sqlstate import UNIQUE_VIOLATION, ends_connection, may_quote_rows
 
 _OUR_MISTAKES = (psycopg.DataError, psycopg.ProgrammingError, psycopg.NotSupportedError)
 """What psycopg refuses to send, so without a state of the server."""
-
+_OF_LIBPQ = (
+    "server closed the connection unexpectedly",
+    "connection not open",
+    "could not receive data from server",
+    "could not send data to server",
+    "out of memory",
+)
+"""What libpq finds out itself; nothing but these words is passed on, since its texts may quote what the server sent."""
 
 _RAISING = frozenset(
     {
@@ -47,5 +54,7 @@ def words(error: psycopg.Error) -> str:
     state, said = error.sqlstate or "", error.diag.message_primary
     if said and is_sayable(error):
         return said
+    if not error.sqlstate and (heard := next((words for words in _OF_LIBPQ if words in str(error)), None)):
+        return heard
     named = None if _is_raised(error) else error.diag.constraint_name or error.diag.column_name
     return f"{type(error).__name__}{f' of {named}' if named else ''}{f' ({state})' if state else ''}"

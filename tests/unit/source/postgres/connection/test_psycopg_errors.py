@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import psycopg
 import pytest
 
-from tests.fix_postgres import Cluster
+from tests.fix_postgres import Cluster, server
 from vault.errors import SourceError, Unreachable
 from vault.source.postgres.connection import connect
 from vault.source.postgres.target import attempts
@@ -65,3 +68,15 @@ def test_what_came_twice_is_told_by_its_key(pg15: Cluster) -> None:
     statement = "create temp table t (a text constraint once unique); insert into t values ('secret'), ('secret')"
     (told,) = (error.why for error in failing(pg15, statement)[1:])
     assert told == 'duplicate key value violates unique constraint "once"'
+
+
+def test_a_server_process_that_is_killed_is_told_in_libpqs_words() -> None:
+    """Where memory is short the kernel ends the process of a session without a word: there is no state, and no message of the server."""
+    with server(15) as cluster, cluster.connect() as connection:
+        os.kill(connection.info.backend_pid, signal.SIGKILL)
+        with pytest.raises(psycopg.OperationalError) as lost:
+            connection.execute("select 'secret'")
+    for translate in (connect.translate, attempts.translate):
+        error = translate(lost.value, "doing it")
+        assert isinstance(error, Unreachable)
+        assert error.why == "server closed the connection unexpectedly"
