@@ -48,7 +48,7 @@ COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
     "check": ("check", "--read-data"),
     "verify": ("verify", "--all"),
     "diff": ("diff", "latest~1", "latest"),
-    "export": ("export", "latest", "-o", "{new}"),
+    "export": ("export", "latest", "--format", "jsonl", "-o", "{new}"),
     "forget": ("forget", "--keep-last", "3", "--prune", "--yes"),
     "snapshots": ("snapshots",),
 }
