@@ -34,8 +34,8 @@ _DICTIONARY_ID: Final = 0x03
 _SINGLE_SEGMENT: Final = 0x20
 _SIZE_BYTES: Final = (0, 2, 4, 8)
 _WHOLE_WINDOW_LOG: Final = META_BYTES_MAX.bit_length() - 1
-_NO_MEMORY: Final = "not enough memory"
-"""What zstd's own text for its error 64, memory_allocation, ends with; the binding has no number of it."""
+_NO_MEMORY: Final = ("not enough memory", "Unable to create ZSTD_", "Failed to create a ZSTD_")
+"""What zstd's own text for its error 64, memory_allocation, ends with, and what the binding says of a context; it has no numbers."""
 _FRAME: Final[dict[int, int]] = {
     zstd.CompressionParameter.content_size_flag: 1,
     zstd.CompressionParameter.checksum_flag: 0,
@@ -118,13 +118,17 @@ def frame_length(stored: bytes) -> int:
 
 def _raise_if_memory(error: zstd.ZstdError) -> None:
     """What is right must not be told as damage, nor as a defect, because there was no memory for it."""
-    if _NO_MEMORY in str(error):
-        raise MemoryError(_NO_MEMORY) from error
+    if any(words in str(error) for words in _NO_MEMORY):
+        raise MemoryError(str(error)) from error
 
 
 def _decompressor(window_log: int, prefix: zstd.ZstdDict | None = None) -> zstd.ZstdDecompressor:
     options: dict[int, int] = {zstd.DecompressionParameter.window_log_max: window_log}
-    return zstd.ZstdDecompressor(zstd_dict=None if prefix is None else prefix.as_prefix, options=options)
+    try:
+        return zstd.ZstdDecompressor(zstd_dict=None if prefix is None else prefix.as_prefix, options=options)
+    except zstd.ZstdError as error:
+        _raise_if_memory(error)
+        raise
 
 
 def _dictionary(base: bytes) -> zstd.ZstdDict:
