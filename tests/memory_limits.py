@@ -36,7 +36,7 @@ WELL_IN_A_ROW: Final = 8
 ENDS_WITHIN_S: Final = 120
 """Many times what a command takes: one that waits for a thread that has ended waits for ever."""
 STANDS_STILL_MAX: Final = 1
-"""Seen once in a thousand runs, of a backup: Python's own start of a thread waits for a word that a thread without memory never says."""
+"""Seen once in a thousand runs, of a backup; perhaps Python's own start of a thread, which waits for a word that one without memory never says."""
 _INTERPRETER: Final = frozenset({-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS})
 """It, or a library of C or Rust, can meet the end of memory where it has no answer; all that holds then is what holds of a kill."""
 _LIES: Final = frozenset(
