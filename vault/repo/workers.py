@@ -176,6 +176,8 @@ class Running(Generic[T]):
     def wait(self) -> None:
         """Until the function has ended, however. Raises  MemoryError: its thread has, without a word"""
         while not self._over.acquire(timeout=LOOK_S):
+            if self._pending.done():  # and what tells that here has failed
+                return
             self._pending.require_alive()
 
     def cancel(self) -> None:

@@ -53,6 +53,16 @@ def test_who_has_something_run_beside() -> None:
     assert ended == ["told"] * 2, "it would have ended, had it lived"
 
 
+def test_who_waits_for_what_ended_though_nobody_could_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library drops what a callback raises, as where there is no memory for one more frame."""
+    monkeypatch.undo()
+    monkeypatch.setattr(workers, "LOOK_S", 0.01)
+    monkeypatch.setattr(workers.Running, "_ended", nothing)
+    monkeypatch.setattr("concurrent.futures._base.LOGGER.disabled", True)
+    with alongside(nothing, cancel=nothing):
+        pass
+
+
 @pytest.mark.parametrize("waits", ["for room", "for the end"])
 def test_who_feeds_a_pool(waits: str) -> None:
     with LOST, BoundedPool(threads=1, bytes_max=1) as pool:
