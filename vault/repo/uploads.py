@@ -21,7 +21,7 @@ from vault.limits import MIB, PACK_BYTES_TARGET
 from vault.ports import Clock, Entropy, ObjectStore
 from vault.repo import spool
 from vault.repo.spool import Spool
-from vault.repo.workers import LOOK_S, Threads
+from vault.repo.workers import LOOK_S, Pending, Threads
 
 AT_ONCE_MAX: Final = 6
 """Each is held whole while it is sent: 96 MiB of packs of the usual size."""
@@ -108,13 +108,14 @@ class LinePace:
 
 @dataclass(slots=True, kw_only=True)
 class _Parcel:
-    """`data` is None while it waits in `path`."""
+    """`data` is None while it waits in `path`. `began_s`: when its way to the store did."""
 
     name: str
     size: int
     data: bytes | None
     path: Path | None
     sent: Callable[[], None]
+    began_s: float = 0.0
 
 
 class Uploads:
@@ -133,7 +134,7 @@ class Uploads:
         self._changed = threading.Condition()
         self._waiting: deque[_Parcel] = deque()
         self._in_memory = 0
-        self._under_way = 0
+        self._under_way: dict[Pending[None], _Parcel] = {}
         self._error: BaseException | None = None
 
     def post(self, name: str, data: bytes, sent: Callable[[], None]) -> None:
@@ -167,33 +168,39 @@ class Uploads:
 
     def _add(self, parcel: _Parcel) -> None:
         self._waiting.append(parcel)
-        self._in_memory += parcel.size if parcel.data is not None else 0
+        self._in_memory += parcel.size if parcel.path is None else 0
         self._start()
 
     def _start(self) -> None:
-        """Under the lock."""
-        while self._waiting and self._error is None and self._under_way < self._pace.limit:
-            parcel = self._waiting.popleft()
-            self._in_memory -= parcel.size if parcel.data is not None else 0
-            self._under_way += 1
-            self._threads.submit(partial(self._send, parcel))
+        """Under the lock. Raises  MemoryError, RuntimeError: there is no memory, or no thread, for the next one"""
+        while self._waiting and self._error is None and len(self._under_way) < self._pace.limit:
+            parcel = self._waiting[0]
+            pending = self._threads.submit(partial(self._put, parcel))
+            self._under_way[pending] = parcel
+            self._waiting.popleft()
+            self._in_memory -= parcel.size if parcel.path is None else 0
+            pending.when_done(self._ended)
         self._changed.notify_all()
 
-    def _send(self, parcel: _Parcel) -> None:
-        error: BaseException | None = None
-        began_s = self._clock_s()
-        try:
-            self._put(parcel)
-        except BaseException as raised:  # noqa: BLE001  # raised to whoever posts next, or drains
-            error = raised
+    def _ended(self, done: Pending[None]) -> None:
         with self._changed:
-            self._under_way -= 1
-            self._error = self._error or error
-            if error is None:
-                self._pace.ended(parcel.size, began_s=began_s, now_s=self._clock_s())
-            self._start()
+            try:
+                self._count_out(done)
+                self._start()
+            except Exception as error:  # noqa: BLE001  # raised to whoever posts next, or drains
+                self._error = self._error or error
+                self._changed.notify_all()
+
+    def _count_out(self, done: Pending[None]) -> None:
+        """Under the lock; again and again for the same one. Its error is noted before it is forgotten."""
+        error = done.error()
+        self._error = self._error or error
+        parcel = self._under_way.pop(done, None)
+        if parcel is not None and error is None:
+            self._pace.ended(parcel.size, began_s=parcel.began_s, now_s=self._clock_s())
 
     def _put(self, parcel: _Parcel) -> None:
+        parcel.began_s = self._clock_s()
         data = parcel.data if parcel.path is None else _kept(parcel.path, parcel.name)
         parcel.data = None
         assert data is not None, "a parcel has its bytes in memory or on the disk"
@@ -212,6 +219,9 @@ class Uploads:
     def _wait(self) -> None:
         """Under the lock. Raises  MemoryError: nobody will say that something changed"""
         if not self._changed.wait(LOOK_S):
+            for pending in [pending for pending in self._under_way if pending.done()]:  # and could not be counted
+                self._count_out(pending)
+            self._start()
             self._threads.require_alive()
 
     def cancel(self) -> None:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeVar
 
@@ -51,25 +51,33 @@ class Pending(Generic[T]):
     """A result that a worker will have."""
 
     def __init__(self, future: Future[T], crew: _Crew) -> None:
-        self.future: Final = future
+        self._future: Final = future
         self._crew = crew
 
     def done(self) -> bool:
-        return self.future.done()
+        return self._future.done()
+
+    def error(self) -> BaseException | None:
+        """Of one that is done: the worker's, None if it was dropped."""
+        return None if self._future.cancelled() else self._future.exception()
+
+    def when_done(self, tell: Callable[[Pending[T]], None]) -> None:
+        """`tell` is called with it, on whatever thread, at once if it is done; what that raises is lost."""
+        self._future.add_done_callback(lambda _: tell(self))
 
     def result(self) -> T:
         """Waits for it. Raises  the worker's error; MemoryError: it ended without one; CancelledError"""
         while True:
             try:
-                return self.future.result(LOOK_S)
+                return self._future.result(LOOK_S)
             except TimeoutError:
-                if self.future.done():
-                    return self.future.result()
+                if self._future.done():
+                    return self._future.result()
                 self.require_alive()
 
     def require_alive(self) -> None:
         """Raises  MemoryError: nobody is there any more who would have the result"""
-        if not self._crew.is_whole() and not self.future.done():
+        if not self._crew.is_whole() and not self._future.done():
             raise _lost()
 
 
@@ -161,13 +169,13 @@ class Running(Generic[T]):
 
     def __init__(self, pending: Pending[T], cancel: Callable[[], None]) -> None:
         self._pending = pending
-        self._future = pending.future
         self._cancel = cancel
         self._body_failed = False
-        self._first: BaseException | None = None
+        self.first: BaseException | None = None
+        """The function's error, if it was there before the body's."""
         self._over = threading.Lock()  # one of C: an interrupt within `wait` leaves none of the library's behind
         self._over.acquire()
-        self._future.add_done_callback(self._ended)
+        pending.when_done(self._ended)
 
     def result(self) -> T:
         """Raises the function's error."""
@@ -183,17 +191,13 @@ class Running(Generic[T]):
     def cancel(self) -> None:
         """For the body, and stages within it, to call when they fail: before anything is ended it is noted who failed first."""
         if not self._body_failed:
-            self._first = self._future.exception() if self._future.done() else None
+            self.first = self._pending.error() if self._pending.done() else None
             self._body_failed = True
         self._cancel()
 
-    def first(self) -> BaseException | None:
-        """The function's error, if it was there before the body's."""
-        return self._first
-
-    def _ended(self, done: Future[T]) -> None:
+    def _ended(self, done: Pending[T]) -> None:
         try:
-            if done.exception() is not None and not self._body_failed:
+            if done.error() is not None and not self._body_failed:
                 self._cancel()
         finally:
             self._over.release()
@@ -216,9 +220,8 @@ def alongside(function: Callable[[], T], *, cancel: Callable[[], None]) -> Itera
                 cancel()
                 raise
             beside.cancel()
-            first = beside.first()
-            if first is not None:
-                raise first from None
+            if beside.first is not None:
+                raise beside.first from None
             raise
         try:
             beside.wait()
@@ -255,6 +258,7 @@ class BoundedPool:
         self._pool = _Pool(threads)
         self._bytes_max = bytes_max
         self._bytes = 0
+        self._under_way: dict[Pending[Any], int] = {}
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._error: BaseException | None = None
@@ -268,8 +272,9 @@ class BoundedPool:
                 if self._error is not None:
                     raise self._error
                 self._bytes += size
-            pending = self._pool.begin(function)
-            pending.future.add_done_callback(lambda done: self._finished(done, size))
+                pending = self._pool.begin(function)
+                self._under_way[pending] = size
+            pending.when_done(self._ended)
         except BaseException:
             self._end()  # what an interrupt left counted is never given back: nobody is to wait for it
             raise
@@ -282,6 +287,10 @@ class BoundedPool:
 
     def require_alive(self) -> None:
         """Raises  the first error of any task so far; MemoryError: a thread has ended and told nothing"""
+        with self._lock:
+            for pending in [pending for pending in self._under_way if pending.done()]:
+                self._count_out(pending)
+            self._bytes = sum(self._under_way.values())
         self.raise_error()
         if not self._pool.crew.is_whole():
             raise _lost()
@@ -292,12 +301,15 @@ class BoundedPool:
             self._error = self._error or Interrupted("what feeds these tasks ended")
             self._changed.notify_all()
 
-    def _finished(self, done: Future[T], size: int) -> None:
-        error = None if done.cancelled() else done.exception()
-        with self._lock:
-            self._bytes -= size
-            self._error = self._error or error
+    def _ended(self, done: Pending[Any]) -> None:
+        with suppress(MemoryError), self._lock:  # whoever waits looks for what ended and could not be counted
+            self._count_out(done)
             self._changed.notify_all()
+
+    def _count_out(self, done: Pending[Any]) -> None:
+        """Under the lock; again and again for the same one. Its error is noted before it is forgotten."""
+        self._error = self._error or done.error()
+        self._bytes -= self._under_way.pop(done, 0)
 
     def raise_error(self) -> None:
         """Raise the first error of any task so far."""
@@ -308,7 +320,7 @@ class BoundedPool:
     def drain(self) -> None:
         """Wait until nothing is under way, then raise the first error, if any."""
         with self._lock:
-            while self._bytes and self._error is None:
+            while self._under_way and self._error is None:
                 self._wait()
         self.raise_error()
 

@@ -53,14 +53,77 @@ def test_who_has_something_run_beside() -> None:
     assert ended == ["told"] * 2, "it would have ended, had it lived"
 
 
-def test_who_waits_for_what_ended_though_nobody_could_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The library drops what a callback raises, as where there is no memory for one more frame."""
+@pytest.fixture
+def nobody_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library drops what a callback raises, as where there is no memory for one more frame; the threads work."""
     monkeypatch.undo()
-    monkeypatch.setattr(workers, "LOOK_S", 0.01)
-    monkeypatch.setattr(workers.Running, "_ended", nothing)
+    for module in (workers, uploads):
+        monkeypatch.setattr(module, "LOOK_S", 0.01)
+    for waiting in (workers.Running, workers.BoundedPool, uploads.Uploads):
+        monkeypatch.setattr(waiting, "_ended", nothing)
     monkeypatch.setattr("concurrent.futures._base.LOGGER.disabled", True)
+
+
+@pytest.mark.usefixtures("nobody_is_told")
+def test_who_has_something_run_beside_looks_whether_it_ended() -> None:
     with alongside(nothing, cancel=nothing):
         pass
+
+
+@pytest.mark.usefixtures("nobody_is_told")
+def test_who_feeds_a_pool_looks_for_what_ended() -> None:
+    with BoundedPool(threads=1, bytes_max=1) as pool:
+        for _ in range(3):
+            pool.submit(nothing, size=1)
+        pool.drain()
+
+
+@pytest.mark.parametrize("waits", ["for room", "for the end"])
+@pytest.mark.usefixtures("nobody_is_told")
+def test_an_error_is_heard_though_nobody_was_told(waits: str) -> None:
+    def fail() -> None:
+        raise OSError("of the task")
+
+    def feed(pool: BoundedPool) -> None:
+        pool.submit(fail, size=1)
+        if waits == "for room":
+            pool.submit(nothing, size=1)
+        pool.drain()
+
+    with pytest.raises(OSError, match="of the task"), BoundedPool(threads=1, bytes_max=1) as pool:
+        feed(pool)
+
+
+@pytest.mark.usefixtures("nobody_is_told")
+def test_who_sends_packs_looks_for_those_that_went(tmp_path: Path) -> None:
+    store = Slow()
+    store.line.set()
+    outbox = sending(store, tmp_path)
+    for number in range(20):
+        outbox.post(*pack(number), nothing)
+    outbox.drain()
+    outbox.close()
+    assert len(store.files) == 20
+
+
+def test_packs_of_which_the_next_one_cannot_begin_end_the_sending(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.undo()
+    store = Slow()
+    outbox = sending(store, tmp_path)
+    for number in range(20):
+        outbox.post(*pack(number), nothing)
+    monkeypatch.setattr(outbox._threads, "submit", no_thread)
+    store.line.set()
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        outbox.drain()
+    outbox.cancel()
+    outbox.close()
+
+
+def no_thread(function: Callable[[], object]) -> None:
+    raise RuntimeError("can't start new thread")
 
 
 @pytest.mark.parametrize("waits", ["for room", "for the end"])

@@ -83,7 +83,7 @@ def test_as_many_wait_in_memory_as_there_is_room_for_and_the_next_ones_on_the_di
     store.line.set()
     outbox.drain()
     assert store.files == dict(map(pack, range(9)))
-    assert (spooled(tmp_path), outbox._in_memory, outbox._under_way) == ([], 0, 0)
+    assert (spooled(tmp_path), outbox._in_memory, outbox._under_way) == ([], 0, {})
     store.line.clear()
     post(outbox, *range(10, 10 + AT_ONCE))
     with outbox._changed:

@@ -301,7 +301,7 @@ def test_one_more_goes_at_a_time_when_as_many_as_may_have_gone(packs: Iterator[t
     outbox.cancel()  # drops what has not begun
     store.line.set()
     with outbox._changed:
-        assert outbox._changed.wait_for(lambda: outbox._under_way == 0, 60), (
+        assert outbox._changed.wait_for(lambda: not outbox._under_way, 60), (
             "a thread may not have come to its first line"
         )
     outbox.close()

@@ -134,7 +134,7 @@ def test_a_full_pack_waits_for_the_proof_of_each_of_its_objects(
         writing.put(FILE, b"second")
         sent_early = below(store, "packs")
         gate.open.set()
-        error = first.future.exception()
+        error = first.error()
     assert sent_early == set()
     assert isinstance(error, ContentMismatch) != opens
     assert len(below(store, "packs")) == opens
