@@ -11,6 +11,8 @@ twice     The process ends at a call, and everything it did is there, but perhap
           the power is lost. What that run relied on, and reported as done, is there; if it was refused it has reported nothing.
 error     From each call on the disk refuses: all with EIO, as one that dies; or what takes room with ENOSPC.
 store     The process ends at each call of the store, before it and after its effect.
+
+Equal states are looked at once: where nothing was written yet, an end at any of many reads leaves the same.
 """
 
 from __future__ import annotations
@@ -148,15 +150,13 @@ def beside_of(done: Recorded, state: State, number: int) -> Files:
     return state.own
 
 
-def power(name: str, *, most: int = STATES_MAX, one_in: int = 1) -> Counter[str]:
+def power(name: str, *, most: int = STATES_MAX) -> Counter[str]:
     """Raises  Lost"""
     work, choice, counts = WORKS[name], random.Random(name), Counter[str]()
     with small_limits(), scratch() as directory:
         done = recorded(work, directory / "recorded")
         counts["calls to the disk"] = len(done.steps)
         for number, state in enumerate(states(done, most=most, choice=choice)):
-            if number % one_in:
-                continue
             counts["states after a loss of power"] += 1
             with named(f"{name}: power lost after {state.steps} calls ({_last(done, state)}), state {number}"):
                 lay(directory / "repository", state.files)
@@ -257,55 +257,70 @@ class _RefusesFrom:
         return self._number
 
 
-def error(name: str, *, one_in: int = 1) -> Counter[str]:
+class _Left:
+    """What ends have left so far."""
+
+    def __init__(self) -> None:
+        self._seen: set[object] = set()
+
+    def is_new(self, files: Files | None, own: Path) -> bool:
+        different = _published(files), frozenset(tree(own).items())
+        is_new = different not in self._seen
+        self._seen.add(different)
+        return is_new
+
+
+def error(name: str) -> Counter[str]:
     """Raises  Lost"""
-    work, counts = WORKS[name], Counter[str]()
+    work, counts, left = WORKS[name], Counter[str](), _Left()
     with small_limits(), scratch() as directory:
         for number in (errno.EIO, errno.ENOSPC):
-            at = 1
-            while _refused(name, work, directory, _RefusesFrom(at, number), at=at):
+            for at in itertools.count(1):
+                refuses = _RefusesFrom(at, number)
+                with named(f"{name}: the disk refuses from its call {at} on with {errno.errorcode[number]}"):
+                    _refused(work, directory, refuses, left)
+                if not refuses.has_refused:
+                    break
                 counts[f"disks that refused, {errno.errorcode[number]}"] += 1
-                at += one_in
     return counts
 
 
-def _refused(name: str, work: Work, directory: Path, refuses: _RefusesFrom, *, at: int) -> bool:
-    """Whether the work came so far. Raises  Lost"""
-    lay(directory / "repository", work.files())
-    lay(directory / "own", {})
-    with named(f"{name}: the disk refuses from its call {at} on"):
-        with suppress(VaultError):
-            ran(work, place_at(directory, RecordingDisk(refuses)))
-        if refuses.has_refused:
-            look_at(work, place_at(directory))
-    return refuses.has_refused
+def _refused(work: Work, directory: Path, refuses: _RefusesFrom, left: _Left) -> None:
+    root, own = directory / "repository", directory / "own"
+    lay(root, work.files())
+    lay(own, {})
+    with suppress(VaultError):
+        ran(work, place_at(directory, RecordingDisk(refuses)))
+    if refuses.has_refused and left.is_new(tree(root) if root.exists() else None, own):
+        look_at(work, place_at(directory))
 
 
 # --- store ---------------------------------------------------------------------------------------
 
 
-def store(name: str, *, one_in: int = 1) -> Counter[str]:
+def store(name: str) -> Counter[str]:
     """Raises  Lost"""
-    work, counts = WORKS[name], Counter[str]()
+    work, counts, left = WORKS[name], Counter[str](), _Left()
     with small_limits(), scratch() as directory:
         recording = RecordingStore(MemoryStore(dict(work.files() or {})))
         work.run(Place(store=recording, own=directory / "own"))
         ends = [(kind, after) for kind in _KINDS for after in (False, True)]
         for kind, after in ends:
             calls = sum(call.kind == kind for call in recording.calls)
-            for at in range(1, calls + 1, one_in):
+            for at in range(1, calls + 1):
                 counts["ends at a call of the store"] += 1
                 with named(f"{name}: ends {'after' if after else 'before'} {kind} number {at}"):
-                    _end_at(work, Fault(kind=kind, at=at, error=Crashed(), crash=True, after=after), directory)
+                    _end_at(work, Fault(kind=kind, at=at, error=Crashed(), crash=True, after=after), directory, left)
     return counts
 
 
-def _end_at(work: Work, fault: Fault, directory: Path) -> None:
+def _end_at(work: Work, fault: Fault, directory: Path, left: _Left) -> None:
     lay(directory / "own", {})
     memory = MemoryStore(dict(work.files() or {}))
     with suppress(Crashed, VaultError):  # what only tidies up tells how its call ended, and goes on
         ran(work, Place(store=FaultStore(memory, [fault]), own=directory / "own"))
-    look_at(work, Place(store=memory, own=directory / "own"))
+    if left.is_new(dict(memory.files), directory / "own"):
+        look_at(work, Place(store=memory, own=directory / "own"))
 
 
 ROUNDS: Final[Mapping[str, Callable[..., Counter[str]]]] = {

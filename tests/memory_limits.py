@@ -66,6 +66,10 @@ class Lost(Exception):
     """Something did not hold; says where."""
 
 
+class StoodStill(Exception):
+    """A command that did not end; says where each of its threads was."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """A directory with a repository and a directory `lib`, and two databases."""
@@ -75,6 +79,7 @@ class World:
     target: str
 
     def run(self, *arguments: str, bytes_max: int = 0) -> subprocess.CompletedProcess[str]:
+        """Raises  StoodStill"""
         variables = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("PG", "PGVAULT"))},
             "PGVAULT_PASSWORD": _PASSPHRASE,
@@ -82,18 +87,24 @@ class World:
             "PGVAULT_CACHE_DIR": str(self.home / "cache"),
             "PGVAULT_STATE_DIR": str(self.home / "state"),
             "PYTHONPATH": os.getcwd(),
+            "PYTHONFAULTHANDLER": "1",
         }
-        return subprocess.run(
+        with subprocess.Popen(
             [sys.executable, "-m", "vault", *arguments],
             cwd=self.home,
             env=variables,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
-            timeout=ENDS_WITHIN_S,
             preexec_fn=partial(_limit, bytes_max) if bytes_max else None,
-        )
+        ) as running:
+            try:
+                out, said = running.communicate(timeout=ENDS_WITHIN_S)
+            except subprocess.TimeoutExpired:
+                running.send_signal(signal.SIGABRT)  # it says where each of its threads is
+                raise StoodStill(running.communicate()[1]) from None
+        return subprocess.CompletedProcess(running.args, running.returncode, out, said)
 
 
 def _limit(bytes_max: int) -> None:
@@ -138,11 +149,12 @@ def limited(name: str, place: World, *, step_bytes: int, well_in_a_row: int = WE
     for bytes_max in range(FIRST, MOST, step_bytes):
         try:
             done = place.run(*_filled(COMMANDS[name], place), bytes_max=bytes_max)
-        except subprocess.TimeoutExpired as waits:
+        except StoodStill as waits:
             counts["stood still"] += 1
+            print(f"{name} with {bytes_max // MIB} MiB stood still:\n{waits}", file=sys.stderr, flush=True)
             if counts["stood still"] <= STANDS_STILL_MAX:
                 continue
-            raise Lost(f"{name} with {bytes_max // MIB} MiB does not end: {waits.stderr!r}") from waits
+            raise Lost(f"{name} with {bytes_max // MIB} MiB does not end") from waits
         is_well = done.returncode == 0
         counts["done" if is_well else f"exit {done.returncode}"] += 1
         _require_told(f"{name} with {bytes_max // MIB} MiB", done)
