@@ -16,7 +16,11 @@ def main() -> NoReturn:
         from vault.cli.main import main as command
     except KeyboardInterrupt:
         sys.exit(130)
-    except (MemoryError, ImportError) as error:
+    except (
+        MemoryError,
+        ImportError,
+        SystemError,
+    ) as error:  # the last: one of which the interpreter forgot what it was
         last_words.say(error, is_json="--json" in sys.argv)
         sys.exit(1)
     try:

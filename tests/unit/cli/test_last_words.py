@@ -23,7 +23,14 @@ def run(place: Path, raised: str, *arguments: str) -> subprocess.CompletedProces
     )
 
 
-@pytest.mark.parametrize("raised", ["MemoryError", "ImportError('failed to map segment from shared object')"])
+@pytest.mark.parametrize(
+    "raised",
+    [
+        "MemoryError",
+        "ImportError('failed to map segment from shared object')",
+        "SystemError('error return without exception set')",
+    ],
+)
 def test_no_memory_to_load_pgvault_is_told(tmp_path: Path, raised: str) -> None:
     done = run(tmp_path, raised, "snapshots")
     assert (done.returncode, done.stdout) == (1, "")
