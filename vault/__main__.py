@@ -16,11 +16,7 @@ def main() -> NoReturn:
         from vault.cli.main import main as command
     except KeyboardInterrupt:
         sys.exit(130)
-    except (
-        MemoryError,
-        ImportError,
-        SystemError,
-    ) as error:  # the last: one of which the interpreter forgot what it was
+    except (MemoryError, ImportError, SystemError) as error:  # SystemError: the interpreter itself lost what it was
         last_words.say(error, is_json="--json" in sys.argv)
         sys.exit(1)
     try:
