@@ -69,10 +69,10 @@ class Command:
         )
         return Done(code=done.returncode, out=done.stdout, err=done.stderr)
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start it and do not wait; with pipes for its output."""
+    def start(self, *arguments: str, limits: str = ":") -> subprocess.Popen[str]:
+        """Start it and do not wait; with pipes for its output. `limits`: for a shell, as `ulimit -n 6`."""
         return subprocess.Popen(
-            [sys.executable, "-m", "vault", *arguments],
+            ["sh", "-c", f'{limits} && exec "$@"', "limited", sys.executable, "-m", "vault", *arguments],
             cwd=self.home,
             env=self.variables({}),
             stdin=subprocess.DEVNULL,

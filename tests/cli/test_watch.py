@@ -83,6 +83,16 @@ def test_run_that_fails_does_not_end_it(project: Command) -> None:
     assert process.returncode == 0
 
 
+def test_run_that_cannot_be_started_does_not_end_it(project: Command) -> None:
+    """A process that may have no more open files starts no other one."""
+    process = project.start("watch", limits="ulimit -n 6")
+    said = read_until(process, "next backup 20")
+    assert "the run saved nothing (it could not be started: Too many open files)" in said
+    assert process.poll() is None
+    stop(process)
+    assert process.returncode == 0
+
+
 def test_run_whose_check_finds_damage_saved_all_the_same(project: Command) -> None:
     snapshots = project.home / "repository" / "snapshots"
     snapshots.mkdir(exist_ok=True)

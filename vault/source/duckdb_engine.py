@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 
 import duckdb
 
-from vault.errors import UsageError
+from vault.errors import UsageError, VaultError
 from vault.model import Column, TableName
 from vault.sql.names import literal, qualified, quote
 
@@ -136,6 +136,18 @@ def _refused() -> Iterator[None]:
     ) as error:
         why = str(error).splitlines()[0]
         raise UsageError("the statement cannot be answered", why=why, hint=_HINT) from error
+    except duckdb.OutOfMemoryException as error:
+        raise VaultError(
+            "there is not enough memory for this statement",
+            why="DuckDB found no more memory, and no more room on the disk to go on there",
+            hint="make room in the directory for temporary files (TMPDIR), or raise the limit of memory, or ask for less",
+        ) from error
+    except (duckdb.IOException, duckdb.InternalException, duckdb.FatalException) as error:
+        raise VaultError(
+            "the statement was not answered",
+            why=f"DuckDB failed: {type(error).__name__}",
+            hint="look whether the disk of the directory for temporary files (TMPDIR) is full, then run it again",
+        ) from error
     except duckdb.Error as error:
         raise UsageError("the statement cannot be answered", why=type(error).__name__, hint=_HINT) from error
 

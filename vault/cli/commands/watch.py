@@ -160,7 +160,12 @@ class _Watching:
         # Only this process is the service; the other one's readiness and end are not its.
         hidden = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
         environment = {name: value for name, value in self.settings.environment.items() if name not in hidden}
-        with subprocess.Popen(self.words, env=environment, stdin=subprocess.DEVNULL) as process:
+        try:
+            process = subprocess.Popen(self.words, env=environment, stdin=subprocess.DEVNULL)
+        except OSError as error:  # no memory or no process to be had: the next time there may be
+            self._saved_nothing(f"it could not be started: {error.strerror}")
+            return
+        with process:
             try:
                 while process.poll() is None:
                     self._rest(1.0)
@@ -170,8 +175,11 @@ class _Watching:
         if process.returncode in SAVED or self._has_saved(now_ms):
             self.saved_ms = now_ms
         else:
-            self.failed += 1
-            self.invocation.renderer().insist(f"warning: the run saved nothing ({ended(process.returncode)})")
+            self._saved_nothing(ended(process.returncode))
+
+    def _saved_nothing(self, why: str) -> None:
+        self.failed += 1
+        self.invocation.renderer().insist(f"warning: the run saved nothing ({why})")
 
     def _has_saved(self, since_ms: int) -> bool:
         """Whatever the exit code: a check after a good backup may have found damage."""

@@ -174,6 +174,13 @@ class _Reading:
             if after is None:
                 self.gaps.report(path, "it vanished while it was read", "run the backup again")
                 return None
+            if after.problem is not None:
+                self.gaps.report(
+                    path,
+                    f"it cannot be told whether it changed while it was read: {after.problem.why}",
+                    after.problem.fix,
+                )
+                return replace(_item(file, FileType.FILE, chunks, racy=True), size=size)
             if _stamp(after) == _stamp(file) and size == after.size:
                 young = file.ctime_ns > started_ns - _RACY_NS
                 return _item(file, FileType.FILE, chunks, racy=young or not file.witnessed)

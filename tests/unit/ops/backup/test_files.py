@@ -169,6 +169,17 @@ def test_file_that_vanishes_before_it_is_read_is_told(repo: Open) -> None:
     assert "vanished" in why
 
 
+def test_file_of_which_nobody_can_tell_whether_it_changed_is_stored_and_told(repo: Open) -> None:
+    problem = Missing(item="b", state=State.FAILED, why="Too many open files", fix="check the file system")
+    directory = changing(lambda d, count: d.with_problem(b"b", problem))
+    report = back_up(repo, directory)
+    assert directory.reads == [b"a", b"b", b"c"], "a second reading would tell no more"
+    assert contents(repo, report.id)["lib/b"] == b"b" * 50_000
+    ((_, (state, why)),) = missing(report).items()
+    assert state is State.FAILED
+    assert why == "it cannot be told whether it changed while it was read: Too many open files"
+
+
 def test_directory_on_disk_names_sockets_and_what_may_not_be_read(repo: Open, tmp_path: Path) -> None:
     (tmp_path / "plain").write_bytes(b"plain")
     (tmp_path / "below").mkdir()
