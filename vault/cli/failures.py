@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import resource
 from dataclasses import dataclass
 from typing import Final
@@ -11,7 +12,7 @@ from vault.app.conninfo import redacted
 from vault.cli.exit_codes import ExitCode, exit_code_of
 from vault.cli.last_words import NOT_ENOUGH_MEMORY
 from vault.errors import IntegrityError, SourceError, Unreachable, VaultError
-from vault.model.words import MORE_MEMORY, MORE_THREADS, size
+from vault.model.words import MORE_FILES, MORE_MEMORY, MORE_THREADS, size
 from vault.sql.sqlstate import OUT_OF_MEMORY
 
 _NO_THREAD: Final = "can't start new thread"
@@ -97,6 +98,8 @@ def is_out_of_threads(error: BaseException) -> bool:
 
 
 def _hint(error: VaultError) -> str:
+    if any(os.strerror(number) in error.why for number in (errno.EMFILE, errno.ENFILE)):
+        return MORE_FILES
     if isinstance(error, SourceError) and error.sqlstate == OUT_OF_MEMORY:
         return error.hint or _SERVER_MEMORY
     if isinstance(error, Unreachable):

@@ -6,6 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 MORE_MEMORY: Final = "free memory, or raise the limit (ulimit -v and -d, MemoryMax of a service, or that of the container), then run it again"
+MORE_FILES: Final = (
+    "raise the limit of open files (ulimit -n, LimitNOFILE of a service, fs.file-max of the machine), then run it again"
+)
 MORE_THREADS: Final = (
     "free memory, or raise the limit of it (ulimit -v, MemoryMax) or of processes and threads"
     " (ulimit -u, TasksMax, --pids-limit of a container), then run it again"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import subprocess
 import sys
 
@@ -32,6 +33,12 @@ def test_damage_without_a_word_of_its_own_leads_to_a_check() -> None:
     assert "pgvault check" in why.fix
     assert told(AuthenticationFailed("the configuration does not open", hint="use the kit")).fix == "use the kit"
     assert not told(VaultError("no such thing")).fix
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
+def test_too_many_open_files_lead_to_their_limit(number: int) -> None:
+    why = told(VaultError("cannot read config", why=os.strerror(number), hint="check the file system"))
+    assert "ulimit -n" in why.fix
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ Held at a time: the names of one directory a level, and of those between their t
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import time
@@ -23,6 +24,7 @@ from vault.errors import PermissionMissing, SourceError
 from vault.limits import MIB
 from vault.model import FileType, Missing, State
 from vault.model.files import path_text
+from vault.model.words import MORE_FILES
 from vault.ports import SourceFile
 from vault.source.files.exclude import Exclude
 from vault.source.files.paths import (
@@ -284,4 +286,6 @@ def _why(error: OSError) -> str:
 def _fix(error: OSError) -> str:
     if error.errno in DENIED:
         return _RIGHTS
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return MORE_FILES
     return _AGAIN if error.errno in GONE else "check the file system"
