@@ -26,6 +26,12 @@ _SERVER_MEMORY: Final = (
 _LOST: Final = (
     "look whether the server is up, and in its log why it ended, as where it lacked memory; then run it again"
 )
+_LIMITS: Final = {
+    errno.EMFILE: MORE_FILES,
+    errno.ENFILE: MORE_FILES,
+    errno.EFBIG: "raise the limit of a file's size (ulimit -f, LimitFSIZE of a service), or use a file system that takes larger files; then run it again",
+}
+"""Of the system, where it says which one was met: what to do about it is the same wherever that was."""
 _REFUSED: Final = "the system refused some that was asked for; what was saved before is whole"
 _LOOK: Final = "run: pgvault check --read-data; it names all that is damaged, and what mends it"
 
@@ -98,8 +104,9 @@ def is_out_of_threads(error: BaseException) -> bool:
 
 
 def _hint(error: VaultError) -> str:
-    if any(os.strerror(number) in error.why for number in (errno.EMFILE, errno.ENFILE)):
-        return MORE_FILES
+    for number, limit in _LIMITS.items():
+        if os.strerror(number) in error.why:
+            return limit
     if isinstance(error, SourceError) and error.sqlstate == OUT_OF_MEMORY:
         return error.hint or _SERVER_MEMORY
     if isinstance(error, Unreachable):

@@ -35,10 +35,12 @@ def test_damage_without_a_word_of_its_own_leads_to_a_check() -> None:
     assert not told(VaultError("no such thing")).fix
 
 
-@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
-def test_too_many_open_files_lead_to_their_limit(number: int) -> None:
-    why = told(VaultError("cannot read config", why=os.strerror(number), hint="check the file system"))
-    assert "ulimit -n" in why.fix
+@pytest.mark.parametrize(
+    ("number", "fix"), [(errno.EMFILE, "ulimit -n"), (errno.ENFILE, "ulimit -n"), (errno.EFBIG, "ulimit -f")]
+)
+def test_a_limit_that_was_met_is_what_is_to_be_raised(number: int, fix: str) -> None:
+    why = told(VaultError("cannot write config", why=os.strerror(number), hint="check the file system"))
+    assert fix in why.fix
 
 
 @pytest.mark.parametrize(
