@@ -40,7 +40,7 @@ _NOT_OURS: Final[Mapping[str, re.Pattern[str]]] = {
         r'call first\):\n  File "<frozen importlib\._bootstrap>", line \d+ in _load_unlocked$', re.MULTILINE
     ),
 }
-"""Where a run was seen to stand still for ever, once each in two thousand: Python waits for a word of a thread that had no memory to
+"""Where a run was seen to stand still for ever, three in fourteen hundred: Python waits for a word of a thread that had no memory to
 say it; and a library of C that could not be loaded, here OpenSSL's, is taken apart and does not come back."""
 _INTERPRETER: Final = frozenset({-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS})
 """It, or a library of C or Rust, can meet the end of memory where it has no answer; all that holds then is what holds of a kill."""
