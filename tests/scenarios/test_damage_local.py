@@ -11,10 +11,12 @@ import pytest
 
 from tests.damage_support import MUTATIONS, Sample, expect_named_and_contained, make_sample, mutate
 from tests.small_repository import PASSPHRASE, contents, damage, opened, take
-from vault.errors import IntegrityError, NoRepository, WrongPassphrase
+from vault.errors import IntegrityError, NoRepository, StoreDenied, WrongPassphrase
 from vault.ids import PackId
 from vault.repo.state import Closed
 from vault.store.local import LocalStore
+from vault.store.memory import MemoryStore
+from vault.store.unreadable import UnreadableStore
 
 WAYS = ("missing", "empty", "cut off", "cut in half", "appended", "middle flipped", "swapped", "zeroed")
 
@@ -141,6 +143,36 @@ def test_bad_sector_in_a_pack_is_damage_of_what_lies_there(
     assert any("cannot be read from the disk" in item.why for item in found)
     assert {item.object for item in found if item.object and item.file == name} >= {records[0].id.hex()}
     assert records[-1].id.hex() not in {item.object for item in found} or len(records) == 1 or kind.endswith("data")
+
+
+class Denying(MemoryStore):
+    """One file of it is not for this user."""
+
+    denied = ""
+
+    def get(self, name: str) -> bytes:
+        self._refuse(name)
+        return super().get(name)
+
+    def get_range(self, name: str, offset: int, length: int) -> bytes:
+        self._refuse(name)
+        return super().get_range(name, offset, length)
+
+    def _refuse(self, name: str) -> None:
+        if name == self.denied:
+            raise StoreDenied(f"cannot read {name}", why="Permission denied")
+
+
+@pytest.mark.parametrize("kind", ["packs data", "packs meta"])
+def test_what_this_user_may_not_read_is_not_called_changed(sample: Sample, kind: str) -> None:
+    store = Denying(dict(sample.files))
+    store.denied = sample.names(kind)[0]
+    found = damage(opened(UnreadableStore(store)))
+    of_file = [item for item in found if item.file == store.denied]
+    assert of_file
+    assert {item.why for item in of_file if "delta without its base" not in item.why} == {
+        f"cannot read {store.denied}: Permission denied"
+    }
 
 
 @pytest.mark.parametrize("kind", ["index/", "snapshots/", "keys/", "config"])

@@ -64,6 +64,8 @@ class PackReading:
         self._held: dict[tuple[PackId, int], bytes] = {}
         """Sealed deltas of packs that were read, whose bases are still to come: read once more only if there is no room."""
         self._held_bytes = 0
+        self._unread: dict[tuple[PackId, int], IntegrityError] = {}
+        """Why the store gives nothing of these objects: that zeros stand for them is not what is wrong."""
 
     def deltas_first(self, packs: Iterable[tuple[PackId, int]]) -> list[tuple[PackId, int]]:
         """In the order in which the fewest deltas are read twice."""
@@ -178,7 +180,7 @@ class PackReading:
         except NotFound:
             self._count(place, MissingObject("pack is gone", file=name))
         except IntegrityError as error:
-            self._count(place, error)
+            self._count(place, self._unread.get((place.pack, record.ordinal), error))
         else:
             self._count(place, None)
             return plain
@@ -247,8 +249,10 @@ class PackReading:
                 data[start : start + length] = self._repo.open.store.get_range(
                     pack_format.pack_name(pack_id), start, length
                 )
-            except (IntegrityError, NotFound):
+            except NotFound:
                 pass  # told when the zeros do not open
+            except IntegrityError as error:
+                self._unread[pack_id, place.record.ordinal] = error
         return bytes(data)
 
     # --- results -----------------------------------------------------------------------------
