@@ -34,3 +34,34 @@ def test_what_a_check_names_the_commands_that_it_says_mend(pgvault_ready: Comman
     assert refused.code == 12
     assert pgvault_ready("repair", "index", "--yes").code == 0
     assert pgvault_ready("check", "--read-data").code == 0
+
+
+def test_a_check_that_misses_what_an_index_told_of_names_the_command_that_tells_it_anew(
+    pgvault_ready: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "file").write_text("text")
+    assert pgvault_ready("backup", "--dir", "a=a").code == 0
+    (fragment,) = (tmp_path / "repository" / "index").iterdir()
+    fragment.unlink()
+    for command in (("check",), ("verify",)):
+        found = pgvault_ready(*command)
+        assert found.code == 4
+        assert "to mend that, in this order: pgvault repair index" in found.err, command
+    assert pgvault_ready("repair", "index", "--yes").code == 0
+    assert pgvault_ready("check", "--read-data").code == 0
+
+
+def test_a_snapshot_that_somebody_took_away_is_nothing_that_a_repair_mends(
+    pgvault_ready: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "a").mkdir()
+    for text in ("text", "more"):
+        (tmp_path / "a" / "file").write_text(text)
+        assert pgvault_ready("backup", "--dir", "a=a", "--source", "s").code == 0
+    newest = pgvault_ready("snapshots", "--json").json()["snapshots"][1]["id"]
+    (tmp_path / "repository" / "snapshots" / newest).unlink()
+    found = pgvault_ready("check")
+    assert found.code == 4
+    assert "--accept-rollback" in found.err
+    assert "repair" not in found.err

@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Final
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING, Final
 
+from vault.errors import RolledBack, Unreadable, Unsupported
+
+if TYPE_CHECKING:
+    from vault.ops.check.damages import Damage
+
+_NOWHERE: Final = ""
+"""In place of a file: of an object that no index tells of. Either the index is gone, or the pack with it."""
 _STEPS: Final = (
-    ("pgvault repair index", ("index",)),
+    ("pgvault repair index", ("index", _NOWHERE)),
     ("pgvault repair packs", ("packs",)),
-    ("pgvault backup", ("packs",)),
-    ("pgvault repair snapshots", ("packs", "snapshots", "forgotten")),
+    ("pgvault backup", ("packs", _NOWHERE)),
+    ("pgvault repair snapshots", ("packs", "snapshots", "forgotten", _NOWHERE)),
 )
 """Command, and the directories whose damage it is for. A backup stores anew what its source still has, which heals earlier snapshots."""
 _BY_HAND: Final = ("leases", "sweeps", "checks", "pins", "findings", "acks", "drills")
+
+
+_NO_REPAIR: Final = frozenset({Unsupported.code, RolledBack.code, Unreadable.code})
+"""Another program, who took it away, and another user mend these."""
+
+
+def to_type(damage: Iterable[Damage]) -> list[str]:
+    """`next_steps` of what a repair mends; and of what this user may not read, who may."""
+    faults = list(damage)
+    lines = next_steps([fault.file for fault in faults if fault.kind not in _NO_REPAIR])
+    if any(fault.kind == Unreadable.code for fault in faults):
+        lines.append(
+            "what this user may not read is not known to be damaged: run it as the owner of the repository, or give this user rights"
+        )
+    return lines
 
 
 def next_steps(files: Collection[str]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from vault.cli import jsonout
 from vault.cli.exit_codes import ExitCode
-from vault.cli.mending import next_steps
+from vault.cli.mending import to_type
 from vault.cli.render import size
 from vault.model.words import counted
 from vault.sql.names import show_name
@@ -77,7 +77,7 @@ def draw(out: Renderer, report: VerifyReport, *, split: str | None) -> None:
         for one in told:
             out.text(f"{kind}: {one.why}", rest="  ")
             _places(out, "at", one.where)
-    for line in next_steps([fault.file for fault in report.damage]):
+    for line in to_type(report.damage):
         out.talk(line)
     wrong = len(report.damage) + len(report.mismatches)
     what = f"part {split} of " if split else ""

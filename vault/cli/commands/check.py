@@ -11,9 +11,9 @@ import click
 from vault.app import wiring
 from vault.cli import jsonout, progress, render
 from vault.cli.exit_codes import ExitCode
-from vault.cli.mending import next_steps
+from vault.cli.mending import to_type
 from vault.cli.options import Invocation, command
-from vault.errors import Interrupted, RolledBack, Unsupported, UsageError
+from vault.errors import Interrupted, RolledBack, UsageError
 from vault.model.words import counted
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _draw(invocation: Invocation, report: CheckReport, *, read: Amount | None, n
         out.talk(
             "if it was you who took that away: pgvault backup --source NAME --accept-rollback, once for each source"
         )
-    for line in next_steps([fault.file for fault in report.damage if fault.kind != Unsupported.code]):
+    for line in to_type(report.damage):
         out.talk(line)
     for note in report.notes:
         out.insist(f"note: {note}")
