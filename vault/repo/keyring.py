@@ -5,7 +5,7 @@ Never stores a passphrase. Entropy and clock values are arguments. Spec 20-keys.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from vault.crypto import aead, keyed
@@ -108,6 +108,12 @@ _LISTINGS_MAX: Final = 3
 _MEND_CONFIG: Final = "restore the file 'config' from a copy; the recovery kit opens the repository without it"
 
 
+_MEND_SLOTS: Final = (
+    "restore the files of keys/ from a copy; the recovery kit opens the repository without them, and makes a new one: "
+    "PGVAULT_RECOVERY_KIT_FILE=kit.txt pgvault key add"
+)
+
+
 def unlock(
     store: ObjectStore, passphrase: str, *, config_file: bytes | None = None, glance: Glance | None = None
 ) -> tuple[RepositoryConfig, Keys, KeyBundle]:
@@ -117,7 +123,7 @@ def unlock(
 
     config_file, glance  the configuration and a listing, if they were just read
 
-    Raises  NoRepository; WrongPassphrase: no slot opens; IntegrityError: configuration or every slot damaged
+    Raises  NoRepository; WrongPassphrase: no slot opens; IntegrityError: configuration or every slot damaged, or no slot there
     """
     try:
         signed, mac = _config_parts(store, config_file)
@@ -150,12 +156,26 @@ def unlock(
             hint=_MEND_CONFIG,
             file=config_format.CONFIG_NAME,
         )
+    if not candidates:
+        raise _without_slots(store.url, damaged)
     names = ", ".join(error.file for error in damaged)
     raise WrongPassphrase(
         "wrong passphrase",
         why=f"no key slot of {store.url} opens with it" + (f"; damaged and skipped: {names}" if names else ""),
         hint="check where it comes from (PGVAULT_PASSWORD and its kin, else [repository] of pgvault.toml, else what was typed), "
         "or use the recovery kit (PGVAULT_RECOVERY_KIT_FILE)",
+    )
+
+
+def _without_slots(url: str, damaged: Sequence[IntegrityError]) -> IntegrityError:
+    """No passphrase was tried, so none was found wrong. `damaged`: what is wrong with each slot that is there"""
+    if newer := [error for error in damaged if isinstance(error, Unsupported)]:
+        return newer[0]
+    if damaged:
+        names = ", ".join(error.file for error in damaged)
+        return AuthenticationFailed("every key slot is damaged", why=names, hint=_MEND_SLOTS, file="keys/")
+    return AuthenticationFailed(
+        "no key slot is there", why=f"keys/ of {url} holds none", hint=_MEND_SLOTS, file="keys/"
     )
 
 

@@ -168,13 +168,6 @@ def test_damaged_slots_are_passed_over_and_named_where_none_opens(repo: Open, st
     assert caught.value.why == f"no key slot of {store.url} opens with it"
 
 
-def test_without_any_slot_no_passphrase_is_right(repo: Open, store: MemoryStore) -> None:
-    del store.files[slot_name(store)]
-    with pytest.raises(WrongPassphrase) as caught:
-        unlock(store, PASSPHRASE)
-    assert caught.value.why == f"no key slot of {store.url} opens with it"
-
-
 def test_slots_of_another_repository_alone_are_told_as_that(repo: Open, store: MemoryStore) -> None:
     own = store.files.pop(slot_name(store))
     put_slot(repo, "other", repository=OTHER)
