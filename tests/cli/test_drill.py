@@ -36,7 +36,8 @@ def test_files_alone_are_restored_compared_and_recorded(pgvault_ready: Command, 
     assert done.code == 0, done.err
     jsonschema.validate(done.json(), SHAPES["drill"])
     assert (done.json()["passed"], done.json()["files"], done.json()["server"]) == (True, 1, None)
-    assert pgvault_ready("snapshots", "--json").json()["snapshots"][0]["drilled"]
+    drilled = pgvault_ready("snapshots", "--json").json()["snapshots"][0]["drilled"]
+    assert f"DRILLED {drilled[:10]}\n" in pgvault_ready("snapshots").out
     assert pgvault_ready("status", "--json").json()["sources"][0]["last_drill"]
     assert "restored and equal" in pgvault_ready("show", "latest").out
 
@@ -84,6 +85,10 @@ def test_damage_that_ends_a_drill_is_recorded_as_failed(pgvault_ready: Command, 
     done = pgvault_ready("drill")
     assert done.code == 4, done.out + done.err
     assert "restored, and NOT equal" in pgvault_ready("show", "latest").out
+    listed = pgvault_ready("snapshots").out
+    assert "DRILLED" not in listed, "a list must not read as if it had passed"
+    assert "DRILL FAILED 2" in listed
+    assert pgvault_ready("snapshots", "--json").json()["snapshots"][0]["drilled"] is None
     assert ", of the last one: did not pass\n" in pgvault_ready("status").out
 
 

@@ -21,6 +21,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CYCLE_YEARS = 400
 _CYCLE_MS = 146_097 * 86_400_000
 """The Gregorian calendar repeats after 400 years."""
+_DRILLED = "DRILLED"
 
 
 def instant(time_ms: int) -> str:
@@ -66,8 +67,16 @@ def notes(id: SnapshotId, told: Remembered) -> list[tuple[str, str]]:
         beside = f", {counted(len(drill.not_checked), 'thing')} not checked" if drill.not_checked else ""
         how = f"restored and equal{beside}" if drill.passed else "restored, and NOT equal"
         server = f", PostgreSQL {drill.server}" if drill.server else ""
-        lines.append(("DRILLED", f"{instant(drill.created_ms)[:10]}{server}: {how}"))
+        lines.append((_DRILLED, f"{instant(drill.created_ms)[:10]}{server}: {how}"))
     return lines
+
+
+def note_marks(id: SnapshotId, told: Remembered) -> list[str]:
+    """The same for a list of snapshots: a word or two each, once; of a drill when it was, and nothing that sounds as if it had passed."""
+    words = dict.fromkeys(word for word, _ in notes(id, told) if word != _DRILLED)
+    if (drill := told.drills.get(id)) is not None:
+        words[f"{_DRILLED if drill.passed else 'DRILL FAILED'} {instant(drill.created_ms)[:10]}"] = None
+    return list(words)
 
 
 def note_fields(id: SnapshotId, told: Remembered) -> dict[str, object]:

@@ -54,7 +54,7 @@ def snapshots(invocation: Invocation) -> int:
 
 
 def _row(id: SnapshotId, manifest: Manifest, now_ms: int, notes: Remembered) -> tuple[str, ...]:
-    words = [*about.marks(manifest, now_ms), *(word for word, _ in about.notes(id, notes))]
+    words = [*about.marks(manifest, now_ms), *about.note_marks(id, notes)]
     return (
         id.hex()[:12],
         about.instant(manifest.created_ms)[:16].replace("T", " "),
@@ -66,7 +66,7 @@ def _row(id: SnapshotId, manifest: Manifest, now_ms: int, notes: Remembered) -> 
         str(manifest.counts.records),
         render.size(jsonout.source_bytes(manifest) + jsonout.file_bytes(manifest)),
         render.size(manifest.effort.new_bytes),
-        " ".join([*(f"{key}={value}" for key, value in sorted(manifest.tags.items())), *dict.fromkeys(words)]),
+        " ".join([*(f"{key}={value}" for key, value in sorted(manifest.tags.items())), *words]),
     )
 
 
