@@ -125,4 +125,4 @@ def test_a_live_database_is_compared_table_by_table_without_a_restore(
     assert "differs: table public.columns: it has other columns" in done.out
     assert "2 of 6 tables still hold exactly the rows" in done.out
     assert "TABLE public.columns: differs in definition" in done.out
-    assert "TABLE public.later: not in the source" in done.out
+    assert "TABLE public.later: not in the snapshot" in done.out

@@ -220,7 +220,10 @@ def multiranges(move: Move, one: Difference) -> bool:
     if move.crosses(14) and one.kind == "entry":
         return one.name in ("TYPE app.fr", "TYPE odd.spread") and one.what == "differs in definition"
     return (
-        move.crosses(14) and one.kind == "privileges" and "_multirange" in one.name and one.what == "not in the source"
+        move.crosses(14)
+        and one.kind == "privileges"
+        and "_multirange" in one.name
+        and one.what == "not in the snapshot"
     )
 
 

@@ -38,7 +38,7 @@ _POLICY: Final = re.compile(
     rf"(?P<start>CREATE POLICY {_NAME} ON {_NAME}\.{_NAME}(?: AS RESTRICTIVE)?(?: FOR [A-Z]+)? TO )(?P<roles>{_NAME}(?:, {_NAME})*)"
 )
 MISSING: Final = "missing"
-UNKNOWN: Final = "not in the source"
+UNKNOWN: Final = "not in the snapshot"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,7 +68,7 @@ def test_sequences_and_large_objects_are_compared(repo: Open) -> None:
         ("sequence", "public.s", "differs"),
         ("large object", "5", "differs"),
         ("large object", "6", "missing"),
-        ("large object", "7", "not in the source"),
+        ("large object", "7", "not in the snapshot"),
     }
     assert compared.has_differences
 
