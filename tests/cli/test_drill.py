@@ -200,3 +200,35 @@ def test_a_kept_server_that_ended_is_swept(saved: Command, place: Path) -> None:
     assert Path(kept["place"]).exists()
     assert saved("drill").code == 0
     assert list(place.iterdir()) == []
+
+
+def test_a_database_of_the_users_is_refused_before_anything_is_written_and_in_words_of_a_drill(
+    saved: Command, pg18: Cluster
+) -> None:
+    with empty(pg18) as name, pg18.connect(name) as connection:
+        connection.execute("CREATE ROLE drill_reader LOGIN")
+        try:
+            connection.execute("GRANT CREATE ON SCHEMA public TO drill_reader")
+            refused = saved("drill", "-d", f"{pg18.dsn(name)} user=drill_reader")
+            assert refused.code == 7, refused.err
+            assert "drill_reader may not see all rows" in refused.err
+            again = saved("drill", "-d", pg18.dsn(name))
+            assert again.code == 0, "nothing of the first one stands in its way"
+            filled = saved("drill", "-d", pg18.dsn(name))
+            assert filled.code == 8
+            assert "next: a drill wants a database with nothing in it" in filled.err
+            assert "--only" not in filled.err, "which a drill does not know"
+        finally:
+            connection.execute("DROP OWNED BY drill_reader")
+            connection.execute("DROP ROLE drill_reader")
+
+
+def test_a_drill_over_the_source_is_refused_in_words_of_a_drill(tmp_path: Path, pg18: Cluster) -> None:
+    command = Command(home=tmp_path)
+    assert command("init", "--no-recovery-kit").code == 0
+    with empty(pg18) as name:
+        assert command("backup", "-d", pg18.dsn(name), "--source", "shop").code == 0
+        refused = command("drill", "-d", pg18.dsn(name))
+    assert refused.code == 8
+    assert "the snapshot was taken from" in refused.err
+    assert "--into-source" not in refused.err

@@ -23,7 +23,7 @@ from vault.ops.drill.verdict import DrillVerdict
 if TYPE_CHECKING:
     from vault.app.restore import PlannedRestore, Restored
     from vault.errors import IntegrityError
-    from vault.model import DrillRecord
+    from vault.model import DrillRecord, TargetFacts
     from vault.ops.compare.facts import Difference
     from vault.ops.drill.verdict import Judge
     from vault.ops.restore.failures import Failure
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 _COUNTED: Final = frozenset(line.replace("_", " ") for line in Counts.__dataclass_fields__) | {"counts of the target"}
 """What a restore calls its failures to count."""
 _SHOWN_MAX: Final = 5
+_EMPTY_ONE: Final = (
+    "a drill wants a database with nothing in it: createdb NAME, or leave out -d for a server of its own"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,9 +92,11 @@ class Drill:
             directories=self.place.directories,
             flags=flags,
         )
+        if self.place.conninfo is not None and not self.place.throwaway:
+            self._require_room(self.place.conninfo)
         with journey.open_restore(self.place.settings, self.snapshot, asked, sources=self.sources) as planned:
-            if not self.place.throwaway:
-                _refuse_filled(planned)
+            if planned.plan is not None and not self.place.throwaway:
+                _refuse_filled(planned.plan.target, self.snapshot, self.sources)
             self._judge = _judge(planned, self.place.stubs)
             restored = planned.run(jobs=self.flags.jobs, progress=self.progress)
             self._running_ms = max(0, wiring.SystemClock().now_ms() - self.started_ms)
@@ -156,6 +161,18 @@ class Drill:
             ended_ms=max(0, wiring.SystemClock().now_ms()),
         )
         return leave_record(opened, self.snapshot, verdict, effort, entropy=wiring.system_entropy)
+
+    def _require_room(self, conninfo: str) -> None:
+        """Before anything is written: nobody is asked, so not even a platform's own objects may be there, whose tables may hold rows;
+        and whoever may not read it all back would leave a part of the snapshot there, and no verdict.
+
+        Raises  UnsafeError, PermissionMissing, Unreachable
+        """
+        place, cleartext = self.place, self.flags.allow_cleartext
+        with wiring.open_target(place.settings, conninfo, allow_cleartext=cleartext, advice=place.advice) as target:
+            _refuse_filled(target.facts, self.snapshot, self.sources)
+        with self._capture(conninfo):
+            pass
 
     # --- what was found
 
@@ -246,17 +263,27 @@ class Drill:
         )
 
 
-def _refuse_filled(planned: PlannedRestore) -> None:
-    """Nobody is asked before a drill writes, so not even a platform's own objects may be there: their tables may hold rows.
-
-    Raises  UnsafeError
-    """
-    there = () if planned.plan is None else planned.plan.target.in_the_way
-    if planned.plan is not None and there:
+def _refuse_filled(target: TargetFacts, snapshot: Snapshot, sources: Mapping[tuple[str, int], str]) -> None:
+    """Raises  UnsafeError: it is a source, or something is there; what to type is what a drill takes, which is less than a restore does"""
+    database = snapshot.manifest.database
+    there, key = target.in_the_way, target.database_key
+    if database is not None and database.server.database_key == key:
         raise UnsafeError(
-            f"database {planned.plan.target.database} is not empty",
+            f"database {target.database} is the one that the snapshot was taken from",
+            why="a drill over the source can destroy what it should prove",
+            hint=_EMPTY_ONE,
+        )
+    if key in sources:
+        raise UnsafeError(
+            f"database {target.database} is one that is backed up here, as source {sources[key]}",
+            why="a drill would bring another database's rows and definitions into it",
+            hint=_EMPTY_ONE,
+        )
+    if there:
+        raise UnsafeError(
+            f"database {target.database} is not empty",
             why=f"it holds {', '.join(there[:_SHOWN_MAX])}{f' and {len(there) - _SHOWN_MAX} more' if len(there) > _SHOWN_MAX else ''}",
-            hint="a drill wants a database with nothing in it: createdb NAME, or leave out -d for a server of its own",
+            hint=_EMPTY_ONE,
         )
 
 
