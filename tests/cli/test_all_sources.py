@@ -46,6 +46,17 @@ def test_every_source_gets_a_snapshot_and_shares_what_is_the_same(project: Comma
     assert [(one["source"], one["sequence"]) for one in listed] == [("two", 1), ("two", 2)]
 
 
+def test_what_status_says_to_type_of_each_source_says_which(project: Command) -> None:
+    assert project("backup", "--all").code == 0
+    told = project("status").out
+    for source in ("one", "two", "three"):
+        (snapshot,) = project("snapshots", "--source", source, "--json").json()["snapshots"]
+        assert f"last drill: never; next: pgvault drill {snapshot['id'][:12]}\n" in told
+    assert project("drill", snapshot["id"][:12]).code == 0
+    assert "never; next: pgvault verify --all\n" in told
+    assert project("verify", "--all").code == 0
+
+
 def test_source_that_fails_stops_no_other_and_the_gravest_code_is_returned(project: Command) -> None:
     shutil.rmtree(project.home / "one")
     with (project.home / "pgvault.toml").open("a") as file:

@@ -34,9 +34,10 @@ def draw(out: Renderer, status: Status, mine: ThisMachine, *, now_ms: int, place
         if reason.meant:
             out.line(f"    if it was meant: {reason.meant}")
     out.line()
-    rows = [(one.source, list(_of_source(one, now_ms))) for one in status.sources]
+    alone = len(status.sources) == 1
+    rows = [(one.source, list(_of_source(one, now_ms, alone=alone))) for one in status.sources]
     rows.append(("last check", list(_of_check(status, now_ms))))
-    rows.append(("last verify", [_of_verify(status, now_ms)]))
+    rows.append(("last verify", [_of_verify(status, now_ms, alone=alone)]))
     rows.append(("repository", list(_of_repository(status, place))))
     rows += [(head, [text]) for head, text in _of_jobs(mine, status, now_ms)]
     rows += [
@@ -73,7 +74,8 @@ def _rows(out: Renderer, rows: list[tuple[str, list[str]]]) -> None:
 # --- sentences -----------------------------------------------------------------------------------
 
 
-def _of_source(one: SourceStatus, now_ms: int) -> Iterator[str]:
+def _of_source(one: SourceStatus, now_ms: int, *, alone: bool) -> Iterator[str]:
+    """`alone`: no other source is there, so that the latest needs no name."""
     if one.last is None:
         yield "no snapshot"
     else:
@@ -86,7 +88,12 @@ def _of_source(one: SourceStatus, now_ms: int) -> Iterator[str]:
         yield "no run is scheduled here; next: pgvault schedule install"
     else:
         yield f"next run in {duration(max(0, due - now_ms))}"
-    yield f"last drill: {'never; next: pgvault drill' if one.drill is None else _drilled(one.drill, one, now_ms)}"
+    if one.drill is not None:
+        yield f"last drill: {_drilled(one.drill, one, now_ms)}"
+    elif one.last is None:
+        yield "last drill: never"
+    else:
+        yield f"last drill: never; next: pgvault drill{'' if alone else f' {one.last[0].hex()[:12]}'}"
     yield from one.warnings
 
 
@@ -133,9 +140,9 @@ def _of_check(status: Status, now_ms: int) -> Iterator[str]:
     yield f"{_ago(status.check.created_ms, now_ms)}, {found}; {_read(status, now_ms)}"
 
 
-def _of_verify(status: Status, now_ms: int) -> str:
+def _of_verify(status: Status, now_ms: int, *, alone: bool) -> str:
     if status.verify is None:
-        return "never; next: pgvault verify"
+        return f"never; next: pgvault verify{'' if alone else ' --all'}"
     found = "nothing wrong" if not status.verify.damage else counted(len(status.verify.damage), "damage")
     verified = f"{len(status.verify.closures)} of {counted(status.snapshots, 'snapshot')} verified"
     return f"{_ago(status.verify.created_ms, now_ms)}, {found}; {verified}"
