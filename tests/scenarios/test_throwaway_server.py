@@ -8,14 +8,17 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from tests.fix_postgres import Cluster, server
+from vault.errors import SourceError
 from vault.source.postgres.connection import throwaway_directories
 from vault.source.postgres.connection.throwaway_directories import ALIVE, PREFIX, account, sweep, throwaway_directory
+from vault.source.postgres.connection.throwaway_server import EmbeddedServer
 
 pytestmark = pytest.mark.postgres
 
@@ -179,3 +182,14 @@ for megabytes in range(120, 200, 20):
         assert "memory" in why
         assert "creating" not in why
         assert "free memory" in hint
+
+
+def test_a_temporary_directory_too_deep_for_a_socket_is_told_with_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    with throwaway_directory() as place:
+        deep = place / ("d" * 100)
+        deep.mkdir(mode=0o755)
+        monkeypatch.setattr(tempfile, "tempdir", str(deep))
+        with pytest.raises(SourceError, match="too long a path") as refused, EmbeddedServer(deep / "server"):
+            pass
+        assert "TMPDIR=/tmp" in refused.value.hint
+        assert not list(deep.glob(f"{PREFIX}*")), "nothing of it is left"

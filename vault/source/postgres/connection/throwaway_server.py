@@ -185,7 +185,11 @@ class EmbeddedServer:
         return Kept(pid=pid, uid=os.geteuid() if self._account is None else self._account.uid)
 
     def __enter__(self) -> Self:
-        return self.start()
+        try:
+            return self.start()
+        except BaseException:
+            self._ending.close()
+            raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -225,6 +229,12 @@ class EmbeddedServer:
         if len(os.fsencode(self.directory)) <= SOCKET_PATH_BYTES_MAX:
             return self.directory
         directory = self._ending.enter_context(throwaway_directory()) / "s"
+        if (taken := len(os.fsencode(directory))) > SOCKET_PATH_BYTES_MAX:
+            raise SourceError(
+                "the throwaway server's socket would have too long a path",
+                why=f"{directory} has {taken} bytes, and {SOCKET_PATH_BYTES_MAX} are the most",
+                hint="set TMPDIR to a directory with a shorter name: TMPDIR=/tmp",
+            )
         directory.mkdir(mode=0o700)
         if self._account is not None:
             give(directory, (self._account.uid, self._account.gid))
