@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.command import Command
+from tests.cutting_proxy import CuttingProxy
 from tests.fix_postgres import Cluster, server
 from tests.scenarios.capture_support import database, jobs, open_on, ours, read_all, rows_of
 from tests.scenarios.transaction_pooler import TransactionPooler
@@ -340,3 +342,23 @@ create function refuse() returns event_trigger language plpgsql as
     'begin raise exception ''hidden''; end';
 create event trigger refuse on login execute function refuse()
 """
+
+
+def test_a_connection_that_is_cut_while_pg_dump_reads_is_one_that_was_lost(postgres: Cluster, tmp_path: Path) -> None:
+    """Wherever it is cut: a script that waits for the server must be able to tell."""
+    sockets = postgres.dsn().partition("host=")[2].split()[0]
+    with CuttingProxy(f"{sockets}/.s.PGSQL.5432") as proxy, database(postgres) as name:
+        command = Command(home=tmp_path)
+        assert command("init", "--no-recovery-kit").code == 0
+        through = f"host=127.0.0.1 port={proxy.port} user=postgres dbname={name}"
+        backup = ("backup", "-d", through, "--source", "cut")
+        proxy.mend()
+        assert command(*backup).code == 0
+        whole, told = proxy.passed, []
+        for part in range(1, 10):
+            proxy.mend(cut_at=whole * part // 10)
+            done = command(*backup)
+            assert done.code in (0, 6), done.err
+            assert done.code == 0 or "next: " in done.err
+            told.append(done.err)
+        assert any("pg_dump lost its connection" in err for err in told), told

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from vault.errors import Incoherent, Malformed, SourceError, Unsupported
+from vault.errors import Incoherent, Malformed, SourceError, Unreachable, Unsupported
 from vault.model import Identity, SchemaEntry, Section, State
 from vault.model.words import after, ended
 from vault.ports import SchemaDump
@@ -29,6 +29,16 @@ ARCHIVE_BYTES_MAX: Final = 1 << 30
 READ_BYTES: Final = 1 << 20
 SIGNS_OF_CHANGE: Final = ("timeout", "does not exist", "cache lookup failed", "could not open relation")
 """In what pg_dump says when somebody queues for a lock or drops things meanwhile: a new snapshot may succeed."""
+SIGNS_OF_LOSS: Final = (
+    "server closed the connection unexpectedly",
+    "could not receive data from server",
+    "could not send data to server",
+    "no connection to the server",
+    "SSL connection has been closed unexpectedly",
+    "terminating connection due to",
+    "Connection refused",
+)
+"""In what pg_dump says when its connection broke, or the server went down. Of its words these alone are passed on: the query says nothing."""
 CATALOG_PROC: Final = "1255"
 PARTITIONED: Final = ord("p")
 ATTACHMENTS: Final = {
@@ -143,7 +153,7 @@ def collect(raw: bytes, session: Session, encoding: str, scope: beyond_pg_dump.S
 
 
 def read(child: ChildProcess) -> bytes:
-    """pg_dump's output, to its end. Raises SourceError, Incoherent"""
+    """pg_dump's output, to its end. Raises SourceError, Incoherent, Unreachable"""
     stream = child.process.stdout
     parts, size = [], 0
     with child.lock:
@@ -155,6 +165,9 @@ def read(child: ChildProcess) -> bytes:
     code = child.process.wait()
     if code != 0:
         said = child.said()
+        lost = [sign for sign in SIGNS_OF_LOSS if sign in said]
+        if lost and not any(sign in said for sign in SIGNS_OF_CHANGE):
+            raise Unreachable("pg_dump lost its connection to the server while it read the definitions", why=lost[0])
         kind = Incoherent if any(sign in said for sign in SIGNS_OF_CHANGE) else SourceError
         raise kind("pg_dump could not read the definitions", why=said or ended(code), hint=after(code))
     return b"".join(parts)
