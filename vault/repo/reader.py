@@ -183,9 +183,12 @@ class Reader:
         if failure is not None:
             raise failure
         lost_from = self.index.gone_from(object_id)
+        there = None if lost_from is None else self.index.pack_sizes.get(lost_from)
         raise MissingObject(
             f"object {object_id.hex()[:12]} is missing",
-            why="no pack that is there holds it",
+            why="no pack that is there holds it"
+            if there is None
+            else f"that pack is there in another size, {there} bytes, and is not read",
             hint="run: pgvault check",
             file="" if lost_from is None else pack_name(lost_from),
             object_id=object_id.hex(),

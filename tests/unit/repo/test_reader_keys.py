@@ -43,6 +43,27 @@ def test_an_object_of_which_nothing_tells_is_named_and_what_to_type(repo: Open) 
     assert (told.file, told.object_id, told.hint) == ("", absent.hex(), "run: pgvault check")
 
 
+@pytest.mark.parametrize(
+    ("of_pack", "why"),
+    [
+        (None, "no pack that is there holds it"),
+        (b"cut", "that pack is there in another size, 3 bytes, and is not read"),
+    ],
+    ids=["gone", "cut off"],
+)
+def test_of_an_object_that_no_pack_gives_is_told_whether_its_pack_is_there(
+    store: MemoryStore, repo: Open, of_pack: bytes | None, why: str
+) -> None:
+    placed = put_pack(repo, [Made(plain=PLAINS[0])])
+    put_fragment(repo, [placed])
+    del store.files[pack_name(placed.pack)]
+    if of_pack is not None:
+        store.files[pack_name(placed.pack)] = of_pack
+    with pytest.raises(MissingObject) as caught:
+        repo.indexed(None).reader().get(object_id(repo, PLAINS[0]), ROW)
+    assert (caught.value.file, caught.value.why) == (pack_name(placed.pack), why)
+
+
 def test_a_base_that_does_not_fit_is_passed_over_for_a_deeper_place_that_does(repo: Open) -> None:
     """What is relied on is what can be read: a writer that took another chain would store nothing anew."""
     plains = versions(3)
