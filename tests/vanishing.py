@@ -86,8 +86,9 @@ def main() -> int:
         counts = vanishing(name, below, one_in=asked.one_in)
         total += counts
         print(f"{name}: " + ", ".join(f"{number} {what}" for what, number in counts.items()), flush=True)
-    command = f"python -m tests.vanishing --one-in {asked.one_in}"
-    record_result("faults", command, {"class": "mounts that vanish", "outcomes": total, "lost": 0})
+    if asked.one_in == 1:
+        outcome = {"class": "mounts that vanish", "outcomes": total, "lost": 0}
+        record_result("faults", "python -m tests.vanishing", outcome)
     return 0
 
 
