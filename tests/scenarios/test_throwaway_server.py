@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -115,6 +117,33 @@ def test_it_ends_when_its_starter_is_killed_and_the_next_run_removes_what_is_lef
     with throwaway_directory():
         assert not place.exists()
     assert directory_of(postgres).exists()
+
+
+def test_what_is_left_of_a_removal_that_was_killed_is_removed_by_the_next_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a large database it takes seconds, in the order in which the file system lists names: here the one that a sweep looks for is first."""
+    scandir, unlink = os.scandir, os.unlink
+
+    @contextmanager
+    def in_order(of: int) -> Iterator[Iterator[os.DirEntry[str]]]:
+        with scandir(of) as entries:
+            yield iter(sorted(entries, key=lambda entry: entry.name))
+
+    def killed(name: str, **where: int) -> None:
+        if os.path.basename(name) == "rows":
+            raise KeyboardInterrupt
+        unlink(name, **where)
+
+    with ExitStack() as stack, monkeypatch.context() as patch:
+        place = stack.enter_context(throwaway_directory())
+        (place / "server").mkdir()
+        (place / "server" / "rows").write_text("a row")
+        patch.setattr(os, "scandir", in_order)
+        patch.setattr(os, "unlink", killed)
+        with pytest.raises(KeyboardInterrupt):
+            stack.close()
+    assert (place / "server" / "rows").exists()
+    sweep()
+    assert not place.exists()
 
 
 def test_nothing_of_others_is_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -38,7 +38,7 @@ if runs; then
   kill -INT %(pid)d
   while runs; do sleep 1; done
 fi
-rm -rf -- %(place)s
+rm -rf -- %(place)s/server %(place)s/files && rm -rf -- %(place)s
 exit
 }
 """
@@ -73,9 +73,11 @@ def throwaway_directory() -> Iterator[Path]:
         new.rename(place / ALIVE)
         yield place
     finally:
-        if not (place / KEPT).exists():
-            shutil.rmtree(place, ignore_errors=True)
-        os.close(lock)
+        try:
+            if not (place / KEPT).exists():
+                _remove(place)
+        finally:
+            os.close(lock)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,11 +151,27 @@ def sweep() -> None:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if not _is_kept(place):
-                shutil.rmtree(place, ignore_errors=True)
+                _remove(place)
         except BlockingIOError:
             pass
         finally:
             os.close(lock)
+
+
+def _remove(place: Path) -> None:
+    """Last of all the file by which a sweep knows it: whoever is killed meanwhile leaves rows that the next run removes."""
+    try:
+        below = [path for path in place.iterdir() if path.name != ALIVE]
+    except OSError:
+        return
+    for path in below:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                path.unlink()
+    if not any(path.is_dir() for path in below):
+        shutil.rmtree(place, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
