@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeVar
 
@@ -47,12 +48,12 @@ def _lost() -> MemoryError:
     return MemoryError("a thread ended without a word, as one does that has no memory to tell it")
 
 
+@dataclass(frozen=True, slots=True)
 class Pending(Generic[T]):
-    """A result that a worker will have."""
+    """A result that a worker will have. Equal are two of the same."""
 
-    def __init__(self, future: Future[T], crew: _Crew) -> None:
-        self._future: Final = future
-        self._crew = crew
+    _future: Future[T]
+    _crew: _Crew
 
     def done(self) -> bool:
         return self._future.done()
@@ -62,8 +63,9 @@ class Pending(Generic[T]):
         return None if self._future.cancelled() else self._future.exception()
 
     def when_done(self, tell: Callable[[Pending[T]], None]) -> None:
-        """`tell` is called with it, on whatever thread, at once if it is done; what that raises is lost."""
-        self._future.add_done_callback(lambda _: tell(self))
+        """`tell` is called with its equal, on whatever thread, at once if it is done; what that raises is lost."""
+        crew = self._crew  # the library keeps what it calls: with `self` in it, it would be a cycle
+        self._future.add_done_callback(lambda future: tell(Pending(future, crew)))
 
     def result(self) -> T:
         """Waits for it. Raises  the worker's error; MemoryError: it ended without one; CancelledError"""
@@ -269,8 +271,7 @@ class BoundedPool:
             with self._lock:
                 while self._error is None and self._bytes and self._bytes + size > self._bytes_max:
                     self._wait()
-                if self._error is not None:
-                    raise self._error
+                self.raise_error()
                 self._bytes += size
                 pending = self._pool.begin(function)
                 self._under_way[pending] = size
@@ -313,9 +314,8 @@ class BoundedPool:
 
     def raise_error(self) -> None:
         """Raise the first error of any task so far."""
-        with self._lock:
-            if self._error is not None:
-                raise self._error
+        if self._error is not None:
+            raise self._error
 
     def drain(self) -> None:
         """Wait until nothing is under way, then raise the first error, if any."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from functools import partial
@@ -149,6 +151,34 @@ def test_tasks_that_have_not_begun_run_to_the_end_where_nothing_failed() -> None
         gate.open.set()
     pool.raise_error()
     assert ran == [0, 1, 2, 3, 4]
+
+
+class Thing: ...
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_result_that_nobody_has_is_gone_at_once(*, fails: bool) -> None:
+    """In a cycle it, and all that hangs on an error's traceback, would stay until Python looks for those."""
+    gate = Gate()
+    kept: list[weakref.ref[Thing]] = []
+
+    def give() -> Thing:
+        gate.enter()
+        thing = Thing()
+        kept.append(weakref.ref(thing))
+        if fails:
+            raise ValueError
+        return thing
+
+    gc.disable()
+    try:
+        with BoundedPool(threads=1, bytes_max=100) as pool:
+            pool.submit(give, size=1)
+            gate.open.set()
+        del pool
+        assert [thing() for thing in kept] == [None]
+    finally:
+        gc.enable()
 
 
 def test_no_thread_of_a_call_that_was_left_holds_up_the_end_of_the_program() -> None:
