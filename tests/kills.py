@@ -233,7 +233,7 @@ def run(numbers: Numbers, *, seed: int, seconds: float = math.inf) -> Counter[st
         trials: list[tuple[int, Callable[[], None]]] = [
             (numbers.backups, partial(backup_killed, here, backup_s)),
             (numbers.restores, partial(restore_killed, here, restore_s)),
-            (numbers.prunes // PRUNES_KILLED, partial(prune_killed, here, backup_s)),
+            (math.ceil(numbers.prunes / PRUNES_KILLED), partial(prune_killed, here, backup_s)),
             (numbers.restarts, partial(restart, here, backup_s)),
         ]
         for trial in in_turn(trials):
@@ -258,7 +258,7 @@ def cuts(here: World, number: int) -> None:
             require_success(here, here.restore(through) if restores else here.backup(through))
             passed = proxy.passed
             is_whole(here)
-            for _ in range(number // 2):
+            for _ in range(math.ceil(number / 2)):
                 cut(here, proxy, passed, restores=restores)
 
 

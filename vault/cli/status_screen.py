@@ -150,7 +150,7 @@ def _of_verify(status: Status, now_ms: int, *, alone: bool) -> str:
 
 def _read(status: Status, now_ms: int) -> str:
     if status.read_ms is None:
-        return "not all data was ever read; next: pgvault check --read-data"
+        return "not all data was ever read and found whole; next: pgvault check --read-data"
     return f"all data was read within {duration(max(0, now_ms - status.read_ms))}"
 
 
