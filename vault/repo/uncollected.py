@@ -9,8 +9,13 @@ from contextlib import contextmanager
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """What is made inside is not searched for garbage, then or later; what nothing refers to goes all the same, unless it is a cycle."""
+    """What is made inside is not searched for garbage, then or later; what nothing refers to goes all the same, unless it is a cycle.
+
+    What came after an earlier one is searched first: of an error of a thread, which is a cycle, all that hangs on it would stay for ever.
+    """
     on = gc.isenabled()
+    if gc.get_freeze_count():
+        gc.collect()
     gc.disable()
     try:
         yield

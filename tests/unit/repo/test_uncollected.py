@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 
 import pytest
 
@@ -21,3 +22,20 @@ def test_garbage_is_not_looked_for_inside_and_afterwards_as_before(on: bool) -> 
         assert gc.get_freeze_count() >= frozen + len(made), "nor is it looked for among these later"
     finally:
         (gc.enable if was_on else gc.disable)()
+
+
+class Thing: ...
+
+
+def test_garbage_of_between_two_does_not_stay() -> None:
+    """A repository that is opened again and again, as by a mount, each time with an error behind it."""
+    with uncollected():
+        pass
+    thing = Thing()
+    thing.itself = thing  # type: ignore[attr-defined]
+    gone = weakref.ref(thing)
+    del thing
+    with uncollected():
+        pass
+    gc.collect()
+    assert gone() is None
