@@ -5,7 +5,7 @@ Nothing of a string that libpq cannot parse is repeated: it may hold a password.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
@@ -43,29 +43,39 @@ def resolve(conninfo: str, environment: Mapping[str, str], *, allow_cleartext: b
             why="libpq cannot parse it (its text may hold a password and is not shown)",
             hint="write postgresql://USER@HOST:PORT/DATABASE and percent-encode special characters",
         ) from None
-    parameters: dict[str, str] = {}
-    for option in options:
-        name = option.keyword.decode()
-        value = decoded(option.val, name) if option.val is not None else None
-        if value is None and option.envvar is not None and "service" not in parameters:
-            given = environment.get(option.envvar.decode())
-            value = _typed(given, name) if given is not None else None
-        if value is not None:
-            parameters[name] = value
+    given = settings(options)
+    parameters = _variables(options, environment, but=given) | given
     if "@" in parameters.get("host", ""):
         raise UsageError(
             "the connection string is not valid",
             why="its host name holds an @, most likely from a password",
             hint="percent-encode special characters of the password: @ is %40",
         )
-    effective = _with_service(parameters) if parameters.get("service") else parameters
-    local = effective is not None and _is_local(effective)
+    is_defined = True
+    if "service" in parameters:
+        merged = _with_service(given | {"service": parameters["service"]})
+        is_defined, parameters = merged is not None, parameters | (merged or {})
+        if _REFUSED not in given:
+            parameters.pop(_REFUSED, None)  # a variable's, which may not stand before the service's
+    local = is_defined and _is_local(parameters)
     if not local and not allow_cleartext:
-        parameters["sslmode"] = _encrypted((effective or parameters).get("sslmode", "prefer"))
+        parameters["sslmode"] = _encrypted(parameters.get("sslmode", "prefer"))
     password = parameters.get("password", "")
     fixed = {**KEEPALIVE, "application_name": APPLICATION_NAME, "client_encoding": "UTF8"}
     parameters.setdefault("connect_timeout", CONNECT_TIMEOUT_S)
     return Server(parameters={**parameters, **fixed}, local=local, password=password)
+
+
+def _variables(
+    options: Iterable[pq.ConninfoOption], environment: Mapping[str, str], *, but: Container[str]
+) -> dict[str, str]:
+    """Name -> value of those that `environment` has, `but` those that were given otherwise. Raises  UsageError: one is no text"""
+    named = ((option.keyword.decode(), option.envvar.decode()) for option in options if option.envvar is not None)
+    return {
+        name: _typed(environment[variable], name)
+        for name, variable in named
+        if variable in environment and name not in but
+    }
 
 
 def settings(options: Iterable[pq.ConninfoOption]) -> dict[str, str]:
@@ -122,18 +132,19 @@ def _is_here(host: str) -> bool:
         return False
 
 
-def _with_service(parameters: Mapping[str, str]) -> Mapping[str, str] | None:
-    """`parameters` and what their service adds, as libpq reads it; None if it cannot. Nothing is sent or looked up.
+def _with_service(given: Mapping[str, str]) -> dict[str, str] | None:
+    """`given` and what its service, and then this process's variables, add, as libpq reads it; None if it cannot. Nothing is sent or looked up.
 
-    libpq reads the service's file only on its way to connect, so it gets one more parameter, which it then refuses.
+    libpq reads the service's file only on its way to connect, so it gets one more parameter, which it then refuses: what the service says
+    of that one is not among the result. All else has to be named: psycopg looks for a host in PGHOST before libpq asks the service.
     """
-    asked = psycopg.conninfo.make_conninfo("", **{**parameters, _REFUSED: _REFUSED})
+    asked = psycopg.conninfo.make_conninfo("", **{**given, _REFUSED: _REFUSED})
     attempt = pq.PGconn.connect_start(asked.encode())
     try:
         merged = settings(attempt.info)
     finally:
         attempt.finish()
-    return merged if merged.get(_REFUSED) == _REFUSED else None
+    return merged if merged.pop(_REFUSED, None) == _REFUSED else None
 
 
 _REFUSED: Final = "channel_binding"

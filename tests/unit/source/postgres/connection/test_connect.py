@@ -78,7 +78,7 @@ def test_names_and_addresses_elsewhere_demand_encryption(conninfo: str) -> None:
 def test_service_that_names_this_machine_is_local(name: str) -> None:
     target = found(f"service={name}")
     assert target.local
-    assert "sslmode" not in target.parameters
+    assert target.parameters["sslmode"] == "prefer"
 
 
 @pytest.mark.usefixtures("services")
@@ -89,6 +89,37 @@ def test_service_that_names_another_machine_demands_encryption() -> None:
     assert resolve("", {"PGSERVICE": "elsewhere"}, allow_cleartext=False).parameters["sslmode"] == "require"
     with pytest.raises(UnsafeError, match="clear text"):
         found("service=open")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("PGHOST", "192.0.2.1"), ("PGHOSTADDR", "192.0.2.1"), ("PGHOST", "a.invalid,b.invalid"), ("PGPORT", "1")],
+)
+def test_no_variable_stands_before_what_a_service_says(
+    services: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, value: str
+) -> None:
+    """psycopg looks for a host before libpq asks the service, and takes that of the variable: over a network, as if it were a socket."""
+    monkeypatch.setenv(name, value)
+    services.write_text(f"[here]\nhost={tmp_path}\nhostaddr=\nport=7\n")
+    for allow_cleartext in (False, True):
+        with pytest.raises(Unreachable, match=r"^cannot connect") as caught:
+            connect(resolve("service=here", {name: value}, allow_cleartext=allow_cleartext))
+        assert f"{tmp_path}/.s.PGSQL.7" in caught.value.why
+
+
+@pytest.mark.usefixtures("services")
+def test_a_variable_says_what_a_service_leaves_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGPORT", "7")
+    target = resolve("service=strict", {"PGPORT": "7", "PGPASSWORD": "hunter2"}, allow_cleartext=False)
+    assert (target.parameters["port"], target.password) == ("7", "hunter2")
+    assert found("service=elsewhere").password == "hunter2-in-a-file"
+
+
+def test_how_long_a_connection_may_take_is_what_a_service_says(services: Path) -> None:
+    services.write_text("[slow]\nhost=127.0.0.1\nconnect_timeout=60\nchannel_binding=require\n")
+    target = resolve("service=slow", {"PGCHANNELBINDING": "disable"}, allow_cleartext=False)
+    assert target.parameters["connect_timeout"] == "60"
+    assert "channel_binding" not in target.parameters, "libpq asks the service first"
 
 
 @pytest.mark.usefixtures("services")
