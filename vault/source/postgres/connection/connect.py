@@ -19,7 +19,7 @@ from typing import Any, Final
 import psycopg
 from psycopg import pq
 
-from vault.errors import Incoherent, PermissionMissing, SourceError, Unreachable, UnsafeError
+from vault.errors import Incoherent, PermissionMissing, SourceError, Unreachable, UnsafeError, UsageError
 from vault.source.postgres.connection.psycopg_errors import is_lost, words
 from vault.source.postgres.connection.resolve import ENCRYPTED_MODES, Server, decoded, settings
 from vault.source.postgres.connection.sql_text import text
@@ -159,12 +159,18 @@ def libpq_version() -> str:
 
 
 def connect(server: Server) -> Session:
-    """Open one session in autocommit mode. Raises Unreachable, UnsafeError"""
+    """Open one session in autocommit mode. Raises  Unreachable, UnsafeError; UsageError: a host's name is none"""
     parameters = {**_not_from_here(server.parameters), **server.parameters}
     try:
         connection = psycopg.connect(autocommit=True, prepare_threshold=None, **parameters)  # type: ignore[arg-type]
     except psycopg.Error as error:
         raise _no_connection(error, server) from None
+    except UnicodeError:  # Python's own, before anybody is asked for an address
+        raise UsageError(
+            f"{server.parameters.get('host')} is no name of a host",
+            why="what stands between two dots is empty, or longer than 63 characters",
+            hint="look at the host in the connection string, or in PGHOST",
+        ) from None
     info = connection.info
     demanded = not server.local and server.parameters.get("sslmode") in ENCRYPTED_MODES
     if demanded and not connection.pgconn.ssl_in_use:

@@ -85,7 +85,13 @@ def settings(options: Iterable[pq.ConninfoOption]) -> dict[str, str]:
 
 
 def _typed(value: str, name: str) -> str:
-    """What stood on a command line or in a variable. Raises  UsageError"""
+    """What stood on a command line, in a file or in a variable. Raises  UsageError"""
+    if "\0" in value:
+        raise UsageError(
+            f"the connection's {name} holds a zero byte",
+            why="libpq would take it for the end, and drop what follows",
+            hint="leave it out, in a configuration it is \\u0000",
+        )
     return decoded(value.encode(errors="surrogateescape"), name)
 
 

@@ -218,6 +218,25 @@ def test_variables_of_the_process_lead_nobody_elsewhere(
         session.close()
 
 
+@pytest.mark.parametrize("host", ["a..b", ".example.com", "x" * 64 + ".example.com"])
+def test_what_is_no_name_of_a_host_is_told(host: str) -> None:
+    with pytest.raises(UsageError, match="is no name of a host"):
+        connect(found(f"host={host}"))
+
+
+@pytest.mark.parametrize(
+    ("conninfo", "variables", "named"),
+    [
+        ("host=db.example.org\0 sslmode=verify-full", {}, "string"),
+        ("host=db.example.org", {"PGPASSWORD": "hunter\0two"}, "password"),
+    ],
+)
+def test_nothing_behind_a_zero_byte_is_dropped(conninfo: str, variables: dict[str, str], named: str) -> None:
+    with pytest.raises(UsageError, match=f"^the connection's {named} holds a zero byte") as caught:
+        resolve(conninfo, variables, allow_cleartext=False)
+    assert "hunter" not in shown(caught.value)
+
+
 # --- what is no text --------------------------------------------------------------------------------
 
 
