@@ -217,11 +217,12 @@ class Uploads:
             self._raise()
 
     def _wait(self) -> None:
-        """Under the lock. Raises  MemoryError: nobody will say that something changed"""
+        """Under the lock. Raises  as `post`; MemoryError: nobody will say that something changed"""
         if not self._changed.wait(LOOK_S):
             for pending in [pending for pending in self._under_way if pending.done()]:  # and could not be counted
                 self._count_out(pending)
             self._start()
+            self._raise()
             self._threads.require_alive()
 
     def cancel(self) -> None:

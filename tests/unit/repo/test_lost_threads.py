@@ -11,9 +11,12 @@ from typing import Any
 
 import pytest
 
+from tests.faults import Fault, FaultStore
 from tests.unit.repo.test_uploads import Slow, pack, sending
+from vault.errors import Unavailable
 from vault.repo import uploads, workers
 from vault.repo.workers import Abandonable, BoundedPool, Threads, alongside, both, ordered
+from vault.store.memory import MemoryStore
 
 LOST = pytest.raises(MemoryError, match="ended without a word")
 
@@ -104,6 +107,21 @@ def test_who_sends_packs_looks_for_those_that_went(tmp_path: Path) -> None:
     outbox.drain()
     outbox.close()
     assert len(store.files) == 20
+
+
+@pytest.mark.usefixtures("nobody_is_told")
+def test_what_failed_is_told_before_that_its_thread_is_lost(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def work_once(executor: object, tasks: Any, begin: Callable[[], None], arguments: tuple[()]) -> None:
+        begin(*arguments)
+        tasks.get().run()
+
+    monkeypatch.setattr("concurrent.futures.thread._worker", work_once)
+    outbox = sending(FaultStore(MemoryStore(), [Fault(kind="put", error=Unavailable("no answer"))]), tmp_path)
+    outbox.post(*pack(1), nothing)
+    with pytest.raises(Unavailable, match="no answer"):
+        outbox.drain()
+    outbox.cancel()
+    outbox.close()
 
 
 def test_packs_of_which_the_next_one_cannot_begin_end_the_sending(
