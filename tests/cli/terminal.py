@@ -10,7 +10,8 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from tests.cli.command import HANG_S, Command
@@ -38,7 +39,7 @@ def answered(
     with subprocess.Popen(
         ["setsid", "--ctty", "--wait", *words],
         cwd=command.home, env=command.variables(environment), stdin=theirs, stdout=theirs, stderr=theirs,
-    ) as process:  # fmt: skip
+    ) as process, _left_by_none(process):  # fmt: skip
         os.close(theirs)
         asked_at = -1
         while True:
@@ -53,7 +54,6 @@ def answered(
             shown += piece
             if shown.endswith((b"] ", b": ")) and len(shown) != asked_at:
                 if not waiting:
-                    process.kill()
                     raise AssertionError(f"a question without an answer: {shown.decode()}")
                 answer = waiting.pop(0)
                 os.write(ours, answer.encode() + (b"" if answer == CTRL_C else b"\n"))
@@ -64,13 +64,23 @@ def answered(
     return code, shown.decode().replace("\r\n", "\n")
 
 
+@contextmanager
+def _left_by_none(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Whatever goes wrong: a process that waits for an answer would wait for ever, and whoever waits for its end too."""
+    try:
+        yield
+    except BaseException:
+        process.kill()
+        raise
+
+
 def before_the_question(command: Command, *arguments: str) -> bytes:
     """What a pipe holds, into which stdout goes, when the question stands on the terminal; the answer is no."""
     ours, theirs = pty.openpty()
     with subprocess.Popen(
         [sys.executable, "-m", "vault", *arguments],
         cwd=command.home, env=command.variables({}), stdin=theirs, stdout=subprocess.PIPE, stderr=theirs,
-    ) as process:  # fmt: skip
+    ) as process, _left_by_none(process):  # fmt: skip
         os.close(theirs)
         asked = b""
         while not asked.endswith(b"] "):

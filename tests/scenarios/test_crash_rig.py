@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from tests.crash_rig import WORKS, error, power, store, twice
 
 STATES = 16
 """After one call here: all of them up to four names that are not synced, of more those at the edges; all by `python -m tests.crash_rig`."""
+OPEN_MAX = 500
+"""Files of a process that runs these and other tests; each index keeps some, and hundreds are opened here."""
 
 
 @pytest.mark.spec("STORE-4", "STORE-7")
@@ -20,6 +24,7 @@ def test_whatever_a_loss_of_power_leaves_is_whole_and_the_next_run_succeeds(name
 @pytest.mark.parametrize("name", WORKS)
 def test_a_disk_that_refuses_from_any_call_on_loses_nothing(name: str) -> None:
     assert error(name)
+    assert len(os.listdir("/proc/self/fd")) < OPEN_MAX, "what an error hangs on is not kept"
 
 
 @pytest.mark.parametrize("name", WORKS)
