@@ -13,6 +13,7 @@ Name = tuple[str, str, str]
 _LISTS: Final = "vault/pipeline/lists.py"
 _DIFFERENCES: Final = "vault/pipeline/list_differences.py"
 _COMPRESS: Final = "vault/pipeline/compress.py"
+_COPYTEXT: Final = "vault/pipeline/copytext.py"
 _LEVEL: Final = "the node's level says already whether its members are items; it is asked so that types are known"
 _SIZE: Final = "zstd itself refuses a frame whose content is not as long as its header says; we say so again"
 _WORDS: Final = "each error of the system has words; it is asked so that types are known"
@@ -184,6 +185,23 @@ EQUIVALENT: Final[dict[Name, str]] = {
         "_read_exactly",
         "length > 0 -> length >= 0",
     ): "of no bytes the system gives none, which ends it too",
+    (_LISTS, "_flush", "level.nodes_put += 1 -> level.nodes_put -= 1"): "all that is asked of it is whether it is 0",
+    ("vault/pipeline/generated.py", "read", "0 -> 1"): _MEMORY,
+    (
+        _COPYTEXT,
+        "beside",
+        "True -> False",
+    ): "blocks have as many rows on both sides, and as many columns as were counted",
+    (
+        _COPYTEXT,
+        "",
+        "'date' -> 'XXdate'",
+    ): "field by field the same is written; whoever is named here is looked at in one go",
+    (
+        _COPYTEXT,
+        "_are_numbers",
+        "not nulls -> nulls",
+    ): "a look that spares the closer one; what it alone lets through is digits and points behind a sign, which make no formula",
     ("vault/format/kit.py", "decode_kit", "True -> False"): "strict only proves to a reader what was compared above it",
     (
         "vault/ops/restore/plan/standing_keys.py",

@@ -42,5 +42,6 @@ def test_unseal_refuses_other_key_nonce_and_aad() -> None:
         (KEY, b"\1" * 12, AAD),
         (KEY, NONCE, b"headeR"),
     ):
-        with pytest.raises(AuthenticationFailed):
+        with pytest.raises(AuthenticationFailed) as refused:
             aead.unseal(key, nonce=nonce, sealed=sealed, aad=aad)
+        assert refused.value.why == "they were changed, or damaged where they are stored"

@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from vault import limits
 from vault.crypto.kdf import derive_kek, without_line_end
-from vault.errors import LimitExceeded, Malformed, UsageError
+from vault.errors import KeyUnavailable, LimitExceeded, Malformed, UsageError
 from vault.model import Kdf
+from vault.model.words import MORE_THREADS
 
 CHEAP = Kdf(passes=1, memory_kib=limits.KDF_MEMORY_KIB_MIN, lanes=1, salt=bytes(range(32)))
 
@@ -115,3 +116,16 @@ except KeyUnavailable as error:
     assert why == "it takes 1.0 GiB and 4 threads"
     assert "ulimit -v" in hint
     assert "TasksMax" in hint
+
+
+def test_what_the_library_lacks_is_told_as_what_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Without:
+        def __init__(self, **_: object) -> None: ...
+
+        def derive(self, secret: bytes) -> bytes:
+            raise MemoryError
+
+    monkeypatch.setattr("vault.crypto.kdf.Argon2id", Without)
+    with pytest.raises(KeyUnavailable) as told:
+        derive_kek("p", replace(CHEAP, memory_kib=2**20 - 512, lanes=4))
+    assert (told.value.why, told.value.hint) == ("it takes 1023.5 MiB and 4 threads", MORE_THREADS)

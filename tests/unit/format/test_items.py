@@ -159,6 +159,11 @@ def test_item_with_one_fault_is_malformed(fault: str, form: ListFormat[Any], val
         form.decode(value)
 
 
+def test_the_part_of_an_item_that_is_wrong_is_named() -> None:
+    with pytest.raises(Malformed, match=r"^table: root"):
+        lists.TABLES.decode(changed(lists.TABLES, TABLE, f9=("public",)))
+
+
 @pytest.mark.parametrize(
     ("form", "item"),
     [

@@ -10,6 +10,11 @@ import sys
 import pytest
 import zstandard
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
 from vault.errors import IntegrityError, LimitExceeded, Malformed
 from vault.limits import CHUNK_BYTES_MAX, DELTA_BASE_BYTES_MIN, META_BYTES_MAX
 from vault.model import Codec
@@ -244,3 +249,22 @@ def test_a_frame_names_no_dictionary_and_has_no_checksum(flags: int, id_: bytes,
     else:
         with pytest.raises(Malformed, match="dictionary id or a checksum"):
             decompress(stored + checksum, Codec.ZSTD, plain_length=1)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("Unable to decompress: Allocation error : not enough memory", MemoryError),
+        ("Data corruption detected", Malformed),
+    ],
+)
+def test_what_zstd_says_of_memory_is_no_damage(
+    monkeypatch: pytest.MonkeyPatch, said: str, told: type[Exception]
+) -> None:
+    class Without:
+        def decompress(self, stored: bytes, max_length: int) -> bytes:
+            raise zstd.ZstdError(said)
+
+    monkeypatch.setattr("vault.pipeline.compress._decompressor", lambda *_: Without())
+    with pytest.raises(told):
+        decompress(compress(PLAIN)[1], Codec.ZSTD, plain_length=len(PLAIN))

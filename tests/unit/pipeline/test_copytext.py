@@ -314,3 +314,11 @@ def test_a_carriage_return_as_it_stands_ends_no_row_of_csv() -> None:
 def test_a_negative_zero_keeps_its_sign_in_sql() -> None:
     columns = [Column(name="n", type=type, attnum=at) for at, type in enumerate(("real", "double precision"), 1)]
     assert b"('-0', '-0')" in b"".join(copytext.render("sql", [b"-0\t-0\n"], NAME, columns))
+
+
+def test_no_formulas_leaves_none_in_a_date_either() -> None:
+    columns = [Column(name="d", type="date", attnum=1)]
+    rows = b"-infinity\n2026-12-02\n"
+    assert b"".join(copytext.render("csv", [rows], NAME, columns)) == b"d\n-infinity\n2026-12-02\n"
+    inert = b"".join(copytext.render("csv", [rows], NAME, columns, no_formulas=True)).splitlines()[1:]
+    assert inert == [b'"\'-infinity"', b'"2026-12-02"']

@@ -103,3 +103,9 @@ def test_a_closed_sealer_seals_no_more() -> None:
         sealer.append(made[0][0], b"raw\n")
     with pytest.raises(AssertionError):
         sealer.close()
+
+
+def test_a_draft_says_what_its_object_stands_on() -> None:
+    base = object_id(b"base")
+    draft = draft_record(object_id(b"new"), ObjectType.ROW_CHUNK, Codec.ZSTD_DELTA, plain_length=3, depth=2, base=base)
+    assert (draft.base, draft.depth, draft.plain_length) == (base, 2, 3)

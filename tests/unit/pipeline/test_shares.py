@@ -41,6 +41,15 @@ def test_a_piece_is_told_as_it_goes_and_ends_at_its_estimate(sizes: list[int]) -
     assert sum(progress.told[""]) == 100
 
 
+def test_nothing_is_told_where_nothing_was_estimated_or_all_is_told() -> None:
+    progress = Counting()
+    share = Portion(progress, 0)
+    assert list(share.passing([b"x", b""])) == [b"x", b""]
+    assert progress.told == {}
+    share.done()
+    assert progress.told == {"": [0]}, "its rows and its table are told all the same"
+
+
 @pytest.mark.parametrize("factor", [0.2, 1.0, 5.0])
 def test_a_backup_ends_where_its_estimate_said(factor: float) -> None:
     """What a table takes on the server's disk may be much more than its text, or much less."""
