@@ -185,6 +185,7 @@ EQUIVALENT: Final[dict[Name, str]] = {
         "_read_exactly",
         "length > 0 -> length >= 0",
     ): "of no bytes the system gives none, which ends it too",
+    (_DIFFERENCES, "_lower", "True -> False"): _ONE_EACH,
     (_LISTS, "_flush", "level.nodes_put += 1 -> level.nodes_put -= 1"): "all that is asked of it is whether it is 0",
     ("vault/pipeline/generated.py", "read", "0 -> 1"): _MEMORY,
     (

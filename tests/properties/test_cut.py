@@ -143,3 +143,8 @@ def test_seed_decides_where_cuts_are() -> None:
 def test_seed_out_of_range_is_refused(seed: int) -> None:
     with pytest.raises(UsageError):
         fastcdc(seed)
+
+
+def test_a_row_that_ends_right_at_a_cut_ends_the_chunk() -> None:
+    text = b"\n" * (3 * CUT_BYTES_MAX)
+    assert [chunk for chunk, _ in by_rows([text])] == list(cut_bytes([text], fastcdc(SEED)))

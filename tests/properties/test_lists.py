@@ -14,7 +14,7 @@ from vault.errors import IntegrityError, LimitExceeded, Malformed
 from vault.format import tree
 from vault.format.lists import CHUNKS, FILES, SEQUENCES
 from vault.ids import ObjectId
-from vault.limits import NODE_ITEMS_MAX, TREE_LEVEL_MAX
+from vault.limits import NODE_ITEMS_MAX, NODE_SPLIT_ONE_IN, TREE_LEVEL_MAX
 from vault.model import ChunkRef, FileItem, FileType, ListRef, ObjectType, SequenceItem, Sums, TableName
 from vault.pipeline.lists import build, find, walk, walk_from
 
@@ -233,3 +233,29 @@ def test_bomb_of_one_child_named_many_times_is_refused_at_once() -> None:
     with pytest.raises(IntegrityError):
         list(walk(ListRef(root=node, sums=Sums(items=items)), SEQUENCES, objects.load))
     assert objects.loads < 3 * TREE_LEVEL_MAX
+
+
+BOUND = 2**32 // NODE_SPLIT_ONE_IN
+
+
+@pytest.mark.parametrize(("value", "nodes"), [(BOUND, 1), (BOUND - 1, 9)])
+def test_a_node_ends_with_a_value_below_the_bound_and_not_at_it(value: int, nodes: int) -> None:
+    objects = Objects()
+
+    def at_the_bound(level: int, key: bytes) -> int:
+        return never(level, key) if level else value
+
+    build([sequence(number) for number in range(8)], SEQUENCES, split=at_the_bound, put=objects.put)
+    assert objects.puts == nodes
+
+
+def test_what_lies_wholly_before_the_start_is_not_read() -> None:
+    objects = Objects()
+    items = [sequence(number) for number in range(64)]
+
+    def each(level: int, key: bytes) -> int:
+        return never(level, key) if level else 0
+
+    ref = build(items, SEQUENCES, split=each, put=objects.put)
+    assert list(walk_from(ref, SEQUENCES.key(items[60]), SEQUENCES, objects.load)) == items[60:]
+    assert objects.loads == 1 + 4

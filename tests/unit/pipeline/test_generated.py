@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vault.errors import Malformed
-from vault.pipeline.generated import ColumnDigests, added
+from vault.pipeline.generated import ColumnDigests, DigestSums, added
 
 KEY = bytes(range(32))
 ROWS = st.lists(st.tuples(st.sampled_from(["", "a", "\\N", "42"]), st.sampled_from(["x", "\\t"])), max_size=20)
@@ -53,3 +53,10 @@ def test_no_row_has_the_digest_of_nothing() -> None:
 def test_rows_of_other_columns_are_malformed() -> None:
     with pytest.raises(Malformed):
         ColumnDigests.read([b"a\tb\tc\n"], 2, id_key=KEY)
+
+
+def test_what_passes_is_handed_on_as_it_was() -> None:
+    whole = text([("a", "x"), ("\\N", "42")])
+    sums = DigestSums(2, id_key=KEY)
+    assert b"".join(sums.passing([whole[:3], whole[3:]])) == whole
+    assert sums.digests() == read([("a", "x"), ("\\N", "42")])
