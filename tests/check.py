@@ -52,8 +52,8 @@ HEAVY_MODULES = ("psycopg", "cryptography", "backports", "blake3", "pyfastcdc", 
 HELP_MODULES_MAX = 200
 """Of `pgvault --help`, of which an empty Python has 70."""
 WITHOUT_SERVER = ("tests/architecture", "tests/unit", "tests/properties", "tests/vectors", "tests/conformance")
-WORKERS_PER_CORE = 3
-"""A test waits for its server, or the disk, more than half of the time."""
+WORKERS_PER_CORE = 2
+"""A test waits for its server more than half of the time; three a core took longer."""
 WORKERS_MAX = 8
 FAULTS_TRIED = 60
 FAULTS_NOTICED_PERCENT = 65

@@ -17,6 +17,7 @@ from vault.format.index import Fragment
 from vault.format.lists import ListFormat
 from vault.format.tree import Child, Node
 from vault.ids import KeyId
+from vault.limits import PACK_BYTES_MAX
 from vault.model import (
     Ack,
     CatalogFacts,
@@ -58,7 +59,7 @@ KINDS: dict[str, st.SearchStrategy[Any]] = {
     ),
     "object record": wide.built(ObjectRecord),
     "pack header": wide.built(PackHeader),
-    "footer": wide.integers.filter(lambda length: not 17 <= length <= 100_000_000),
+    "footer": wide.integers.filter(lambda length: not 17 <= length <= PACK_BYTES_MAX),
     "fragment": wide.built(Fragment),
     "envelope header": wide.built(EnvelopeHeader, kind=st.just(FileKind.INDEX), key_id=st.just(KeyId(b"key-id-8"))),
     "key bundle": wide.built(KeyBundle),

@@ -51,7 +51,8 @@ class SortedListing:
             f"SELECT key, {_COLUMNS} FROM listed WHERE key NOT IN (SELECT key FROM other) ORDER BY key"
         )
         other = self._database.execute(f"SELECT path, {_COLUMNS} FROM other JOIN listed USING (key) ORDER BY path")
-        for row in heapq.merge(plain, other, key=itemgetter(0)):
+        # Not the cursors themselves: whoever leaves half way may close the database first, and a cursor is not closed after that.
+        for row in heapq.merge(map(tuple, plain), map(tuple, other), key=itemgetter(0)):
             yield row[0], _object(row[1:])
 
     def _fill(self, objects: Iterable[ListedObject]) -> None:
