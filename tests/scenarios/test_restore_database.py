@@ -48,11 +48,13 @@ def snapshot_of(cluster: Cluster, db: str) -> Snapshot:
     return ViewRepository().take(capture=capture_of(cluster, db))
 
 
-def restored(snapshot: Snapshot, cluster: Cluster, db: str, listener: Listener | None = None) -> RestoreReport:
+def restored(
+    snapshot: Snapshot, cluster: Cluster, db: str, listener: Listener | None = None, *, jobs: int = 2
+) -> RestoreReport:
     target = connect_target(cluster.dsn(db), {})
     try:
         made = plan(restore.gather(snapshot), target.facts)
-        return restore.run(made, snapshot, target=target, progress=listener or Listener())
+        return restore.run(made, snapshot, target=target, progress=listener or Listener(), jobs=jobs)
     finally:
         target.close()
 
