@@ -31,6 +31,8 @@ from vault.limits import KIB, MIB
 FIRST: Final = 24 * MIB
 """With less Python's own start fails, before any of our lines runs."""
 MOST: Final = 4096 * MIB
+BEGINNING: Final = (16 * MIB, 32 * MIB)
+"""Where Python begins and loads what a command needs, which meets the end of memory in more ways than what runs later."""
 WELL_IN_A_ROW: Final = 8
 ENDS_WITHIN_S: Final = 120
 """Many times what a command takes: one that waits for a thread that has ended waits for ever."""
@@ -42,6 +44,7 @@ _NOT_OURS: Final[Mapping[str, re.Pattern[str]]] = {
 }
 """Where a run was seen to stand still for ever, three in fourteen hundred: Python waits for a word of a thread that had no memory to
 say it; and a library of C that could not be loaded, here OpenSSL's, is taken apart and does not come back."""
+_FRAME: Final = re.compile(r'^ *File "([^"]*)", line', re.MULTILINE)
 _INTERPRETER: Final = frozenset({-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS})
 """It, or a library of C or Rust, can meet the end of memory where it has no answer; all that holds then is what holds of a kill."""
 _LIES: Final = frozenset(
@@ -158,8 +161,10 @@ def limited(name: str, place: World, *, step_bytes: int, well_in_a_row: int = WE
             row = 0
             continue
         is_well = done.returncode == 0
-        counts["done" if is_well else f"exit {done.returncode}"] += 1
-        _require_told(f"{name} with {bytes_max // MIB} MiB", done)
+        counts[
+            "done" if is_well else f"exit {done.returncode}{' before a line of ours' if is_before_us(done) else ''}"
+        ] += 1
+        require_told(f"{name} with {bytes_max // MIB} MiB", done)
         row = row + 1 if is_well else 0
         if row == well_in_a_row:
             break
@@ -172,9 +177,32 @@ def limited(name: str, place: World, *, step_bytes: int, well_in_a_row: int = WE
     return counts
 
 
-def _require_told(where: str, done: subprocess.CompletedProcess[str]) -> None:
+def beginnings(place: World, *, step_bytes: int) -> Counter[str]:
+    """Raises  Lost, StoodStill"""
+    counts = Counter[str]()
+    for bytes_max in range(*BEGINNING, step_bytes):
+        done = place.run("snapshots", bytes_max=bytes_max)
+        counts[_named(done)] += 1
+        require_told(f"snapshots with {bytes_max // KIB} KiB", done)
+    return counts
+
+
+def _named(done: subprocess.CompletedProcess[str]) -> str:
+    if done.returncode == 0:
+        return "done"
+    return f"exit {done.returncode}{' before a line of ours' if is_before_us(done) else ''}"
+
+
+def is_before_us(done: subprocess.CompletedProcess[str]) -> bool:
+    """Whether Python had not begun with a line of ours, nor of any library: all that was running then is frozen into it."""
+    frames = _FRAME.findall(done.stderr)
+    return done.returncode == 1 and bool(frames) and all(file.startswith("<frozen ") for file in frames)
+
+
+def require_told(where: str, done: subprocess.CompletedProcess[str]) -> None:
+    """Raises  Lost"""
     said = done.stdout + done.stderr
-    if done.returncode in _INTERPRETER:
+    if done.returncode in _INTERPRETER or is_before_us(done):
         return
     if done.returncode < 0 or "Traceback" in said or (done.returncode and "memory" not in said):
         raise Lost(f"{where}: exit {done.returncode}: {said[-2000:]}")
@@ -189,6 +217,8 @@ def main() -> int:
     asked = parser.parse_args()
     outcomes: dict[str, Counter[str]] = {}
     with world() as place:
+        outcomes["beginning"] = beginnings(place, step_bytes=asked.step * 16 * KIB)
+        print(f"beginning: {dict(outcomes['beginning'])}", flush=True)
         for name in asked.only:
             outcomes[name] = limited(name, place, step_bytes=asked.step * MIB)
             print(f"{name}: " + ", ".join(f"{number} {what}" for what, number in outcomes[name].items()), flush=True)

@@ -7,8 +7,14 @@ from typing import NoReturn
 
 
 def main() -> NoReturn:
-    from vault.cli import last_words
-
+    try:
+        from vault.cli import last_words
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except (MemoryError, OSError, SystemError):
+        sys.exit(
+            "pgvault: there is not enough memory to begin\n  next: raise the limit (ulimit -v and -d), then run it again"
+        )
     try:
         from vault.cli import interrupting
 
@@ -16,7 +22,12 @@ def main() -> NoReturn:
         from vault.cli.main import main as command
     except KeyboardInterrupt:
         sys.exit(130)
-    except (MemoryError, ImportError, SystemError) as error:  # SystemError: the interpreter itself lost what it was
+    except (
+        MemoryError,
+        ImportError,
+        OSError,
+        SystemError,
+    ) as error:  # SystemError: the interpreter itself lost what it was
         last_words.say(error, is_json="--json" in sys.argv)
         sys.exit(1)
     try:

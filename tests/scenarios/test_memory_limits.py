@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from tests.memory_limits import limited, world
-from vault.limits import MIB
+from tests.memory_limits import beginnings, limited, world
+from vault.limits import KIB, MIB
 
 pytestmark = [
     pytest.mark.postgres,
@@ -18,6 +18,7 @@ STEP_BYTES = 24 * MIB
 
 def test_with_too_little_memory_nothing_is_lost_and_it_is_said() -> None:
     with world() as place:
+        assert sum(beginnings(place, step_bytes=256 * KIB).values()) == 64
         for name in ("backup", "restore"):
             counts = limited(name, place, step_bytes=STEP_BYTES, well_in_a_row=2)
             assert counts["done"] >= 2

@@ -1,10 +1,11 @@
 """What is told where nothing can be loaded or allocated any more, not even what tells everything else.
 
-Its texts are made beforehand, and it imports nothing: it goes before all the others.
+Its texts are made beforehand, and it imports nothing that Python has not loaded: it goes before all the others.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import Final
 
@@ -20,7 +21,8 @@ _IMPORT: Final = ((_TEXT % (_NOT_LOADED, _NEXT_LOADED)).encode(), (_LINE % (_NOT
 
 def say(error: BaseException, *, is_json: bool) -> None:
     """Three parts on stderr, or with --json one line on stdout. Of a library that cannot be loaded it says that it may not be memory. Never raises."""
-    text, line = _IMPORT if isinstance(error, ImportError) else _MEMORY
+    is_memory = error.errno == errno.ENOMEM if isinstance(error, OSError) else not isinstance(error, ImportError)
+    text, line = _MEMORY if is_memory else _IMPORT
     try:
         os.write(1 if is_json else 2, line if is_json else text)
     except OSError:

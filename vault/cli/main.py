@@ -84,8 +84,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = run(sys.argv[1:] if arguments is None else arguments)
     except KeyboardInterrupt:  # once more, while the first was being told
         code = ExitCode.INTERRUPTED
-    except (MemoryError, RuntimeError, ImportError) as error:  # while the first was being told
-        if not (isinstance(error, ImportError) or is_out_of_memory(error) or is_out_of_threads(error)):
+    except Exception as error:  # while the first was being told
+        is_lost = isinstance(error, (ImportError, SystemError))  # of which Python says nothing where it was memory
+        if not (is_lost or is_out_of_memory(error) or is_out_of_threads(error)):
             raise
         last_words.say(error, is_json="--json" in (sys.argv[1:] if arguments is None else arguments))
         code = ExitCode.FAILED

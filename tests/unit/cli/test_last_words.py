@@ -6,9 +6,23 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+
+from vault.cli import main as command_line
+
+_WITHOUT_WORDS = """
+import sys
+class Refusing:
+    def find_spec(self, name, path, target=None):
+        if name == "vault.cli":
+            raise OSError(12, "Cannot allocate memory", "/x/vault/cli")
+sys.meta_path.insert(0, Refusing())
+from vault.__main__ import main
+main()
+"""
 
 
 def run(place: Path, raised: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -29,10 +43,25 @@ def run(place: Path, raised: str, *arguments: str) -> subprocess.CompletedProces
         "MemoryError",
         "ImportError('failed to map segment from shared object')",
         "SystemError('error return without exception set')",
+        "OSError(12, 'Cannot allocate memory', '/x/vault/cli')",
     ],
 )
 def test_no_memory_to_load_pgvault_is_told(tmp_path: Path, raised: str) -> None:
     done = run(tmp_path, raised, "snapshots")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Traceback" not in done.stderr
+    assert "there is not enough memory" in done.stderr
+    assert "next:" in done.stderr
+
+
+def test_no_memory_to_load_even_what_tells_it_is_told(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _WITHOUT_WORDS],
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (done.returncode, done.stdout) == (1, "")
     assert "Traceback" not in done.stderr
     assert "there is not enough memory" in done.stderr
@@ -50,3 +79,29 @@ def test_with_json_it_is_a_line_of_json(tmp_path: Path) -> None:
 
 def test_a_library_that_is_missing_is_not_called_memory_alone(tmp_path: Path) -> None:
     assert "not installed whole" in run(tmp_path, "ImportError('no such thing')", "snapshots").stderr
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), SystemError("error return without exception set"), ImportError("x"), OSError(12, "memory")]
+)
+def test_no_memory_to_tell_the_first_is_told(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command_line, "run", _raising(error))
+    with pytest.raises(SystemExit) as end:
+        command_line.main(["snapshots"])
+    assert end.value.code == 1
+    assert "not enough memory" in capfd.readouterr().err
+
+
+def test_what_is_not_memory_is_not_called_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command_line, "run", _raising(KeyError("x")))
+    with pytest.raises(KeyError):
+        command_line.main(["snapshots"])
+
+
+def _raising(error: Exception) -> Callable[[Sequence[str]], int]:
+    def run_it(_: Sequence[str]) -> int:
+        raise error
+
+    return run_it

@@ -1,0 +1,42 @@
+"""What the run under limits of memory takes for an end of Python's own, and what not."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from tests.memory_limits import Lost, is_before_us, require_told
+from vault.cli.exit_codes import ExitCode
+
+_START = 'Traceback (most recent call last):\n  File "<frozen runpy>", line 198, in _run_module_as_main\n'
+_OURS = '  File "/x/vault/__main__.py", line 8, in main\n'
+_THREAD = 'Exception in thread a:\nTraceback (most recent call last):\n  File "/x/threading.py", line 9, in _bootstrap_inner\n'
+
+
+def ended(code: int, said: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.CompletedProcess([], code, "", said)
+
+
+def test_an_end_before_a_line_of_ours_is_pythons() -> None:
+    done = ended(1, f"{_START}SystemError: error return without exception set\n")
+    assert is_before_us(done)
+    require_told("here", done)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [f"{_START}{_OURS}MemoryError\n", f"{_THREAD}MemoryError\n", "pgvault: unexpected KeyError\n", ""],
+    ids=["ours", "a thread", "not told", "nothing"],
+)
+def test_any_other_end_has_to_be_told(said: str) -> None:
+    done = ended(1, said)
+    assert not is_before_us(done)
+    with pytest.raises(Lost):
+        require_told("here", done)
+
+
+def test_what_is_short_is_memory_and_nothing_else() -> None:
+    with pytest.raises(Lost, match="something else"):
+        require_told("here", ended(ExitCode.DAMAGE, "pgvault: memory\n"))
+    require_told("here", ended(1, "pgvault: there is not enough memory\n"))
