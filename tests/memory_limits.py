@@ -34,6 +34,8 @@ MOST: Final = 4096 * MIB
 BEGINNING: Final = (16 * MIB, 32 * MIB)
 """Where Python begins and loads what a command needs, which meets the end of memory in more ways than what runs later."""
 WELL_IN_A_ROW: Final = 8
+SILENT_MAX: Final = 2
+"""Runs of one command that may end without a word, as where Python had no memory to say its own: one in two thousand was seen."""
 ENDS_WITHIN_S: Final = 120
 """Many times what a command takes: one that waits for a thread that has ended waits for ever."""
 _NOT_OURS: Final[Mapping[str, re.Pattern[str]]] = {
@@ -44,6 +46,7 @@ _NOT_OURS: Final[Mapping[str, re.Pattern[str]]] = {
 }
 """Where a run was seen to stand still for ever, three in fourteen hundred: Python waits for a word of a thread that had no memory to
 say it; and a library of C that could not be loaded, here OpenSSL's, is taken apart and does not come back."""
+_SILENT: Final = "exit 1 without a word"
 _FRAME: Final = re.compile(r'^ *File "([^"]*)", line', re.MULTILINE)
 _INTERPRETER: Final = frozenset({-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS})
 """It, or a library of C or Rust, can meet the end of memory where it has no answer; all that holds then is what holds of a kill."""
@@ -182,15 +185,20 @@ def beginnings(place: World, *, step_bytes: int) -> Counter[str]:
     counts = Counter[str]()
     for bytes_max in range(*BEGINNING, step_bytes):
         done = place.run("snapshots", bytes_max=bytes_max)
-        counts[_named(done)] += 1
-        require_told(f"snapshots with {bytes_max // KIB} KiB", done)
+        _count(counts, f"snapshots with {bytes_max // KIB} KiB", done)
     return counts
 
 
-def _named(done: subprocess.CompletedProcess[str]) -> str:
+def _count(counts: Counter[str], where: str, done: subprocess.CompletedProcess[str]) -> None:
     if done.returncode == 0:
-        return "done"
-    return f"exit {done.returncode}{' before a line of ours' if is_before_us(done) else ''}"
+        counts["done"] += 1
+    elif is_before_us(done):
+        counts["exit 1 before a line of ours"] += 1
+    elif done.returncode == 1 and not done.stdout + done.stderr and counts[_SILENT] < SILENT_MAX:
+        counts[_SILENT] += 1
+    else:
+        counts[f"exit {done.returncode}"] += 1
+        require_told(where, done)
 
 
 def is_before_us(done: subprocess.CompletedProcess[str]) -> bool:
@@ -202,7 +210,7 @@ def is_before_us(done: subprocess.CompletedProcess[str]) -> bool:
 def require_told(where: str, done: subprocess.CompletedProcess[str]) -> None:
     """Raises  Lost"""
     said = done.stdout + done.stderr
-    if done.returncode in _INTERPRETER or is_before_us(done):
+    if done.returncode in _INTERPRETER:
         return
     if done.returncode < 0 or "Traceback" in said or (done.returncode and "memory" not in said):
         raise Lost(f"{where}: exit {done.returncode}: {said[-2000:]}")

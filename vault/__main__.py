@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import sys
 from typing import NoReturn
 
@@ -22,25 +24,24 @@ def main() -> NoReturn:
         from vault.cli.main import main as command
     except KeyboardInterrupt:
         sys.exit(130)
-    except (
-        MemoryError,
-        ImportError,
-        OSError,
-        SystemError,
-    ) as error:  # SystemError: the interpreter itself lost what it was
+    except Exception as error:  # without memory an import raises anything: SyntaxError and ValueError were seen
+        if "-vv" in sys.argv:
+            raise
         last_words.say(error, is_json="--json" in sys.argv)
-        sys.exit(1)
+        os._exit(1)  # at once: there may be no memory for an exception
     try:
         command()
     except SystemExit as end:
         _leave(end.code)
+    except MemoryError:  # there was none to end with; what happened is told
+        os._exit(1)
+    except SystemError as error:  # as where there was none to begin with
+        last_words.say(error, is_json="--json" in sys.argv)
+        os._exit(1)
 
 
 def _leave(code: str | int | None) -> NoReturn:
     """What a command holds, as an index of millions of objects, is not taken apart piece by piece; of one that was interrupted it is."""
-    import atexit
-    import os
-
     if isinstance(code, int) and code != 130 and len(sys._current_frames()) == 1:
         for stream in (sys.stdout, sys.stderr):
             try:

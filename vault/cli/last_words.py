@@ -20,8 +20,10 @@ _IMPORT: Final = ((_TEXT % (_NOT_LOADED, _NEXT_LOADED)).encode(), (_LINE % (_NOT
 
 
 def say(error: BaseException, *, is_json: bool) -> None:
-    """Three parts on stderr, or with --json one line on stdout. Of a library that cannot be loaded it says that it may not be memory. Never raises."""
-    is_memory = error.errno == errno.ENOMEM if isinstance(error, OSError) else not isinstance(error, ImportError)
+    """Three parts on stderr, or with --json one line on stdout. Of what could not be loaded it says that it may not be memory. Never raises."""
+    is_memory = (
+        isinstance(error, (MemoryError, SystemError, RuntimeError)) or getattr(error, "errno", 0) == errno.ENOMEM
+    )
     text, line = _MEMORY if is_memory else _IMPORT
     try:
         os.write(1 if is_json else 2, line if is_json else text)

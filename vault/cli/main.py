@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from typing import NoReturn
 
@@ -85,13 +85,24 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except KeyboardInterrupt:  # once more, while the first was being told
         code = ExitCode.INTERRUPTED
     except Exception as error:  # while the first was being told
-        is_lost = isinstance(error, (ImportError, SystemError))  # of which Python says nothing where it was memory
-        if not (is_lost or is_out_of_memory(error) or is_out_of_threads(error)):
+        memory = next(filter(_may_be_memory, _with_what_came_before(error)), None)
+        if memory is None:
             raise
-        last_words.say(error, is_json="--json" in (sys.argv[1:] if arguments is None else arguments))
-        code = ExitCode.FAILED
+        last_words.say(memory, is_json="--json" in (sys.argv[1:] if arguments is None else arguments))
+        os._exit(ExitCode.FAILED)  # at once: there may be no memory for one exception more
     interrupting.over()
     sys.exit(code)
+
+
+def _may_be_memory(error: BaseException) -> bool:
+    """ImportError and SystemError: Python does not say of them where it was."""
+    return isinstance(error, (ImportError, SystemError)) or is_out_of_memory(error) or is_out_of_threads(error)
+
+
+def _with_what_came_before(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__context__
 
 
 def run(arguments: Sequence[str]) -> int:

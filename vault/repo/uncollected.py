@@ -5,6 +5,13 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import ClassVar
+
+
+class _Frozen:
+    """Whether anything was in this process; `gc.get_freeze_count()` walks all that was."""
+
+    any: ClassVar[bool] = False
 
 
 @contextmanager
@@ -14,12 +21,13 @@ def uncollected() -> Iterator[None]:
     What came after an earlier one is searched first: of an error of a thread, which is a cycle, all that hangs on it would stay for ever.
     """
     on = gc.isenabled()
-    if gc.get_freeze_count():
+    if _Frozen.any:
         gc.collect()
     gc.disable()
     try:
         yield
     finally:
         gc.freeze()
+        _Frozen.any = True
         if on:
             gc.enable()

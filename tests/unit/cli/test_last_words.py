@@ -43,6 +43,8 @@ def run(place: Path, raised: str, *arguments: str) -> subprocess.CompletedProces
         "MemoryError",
         "ImportError('failed to map segment from shared object')",
         "SystemError('error return without exception set')",
+        "SyntaxError('invalid syntax')",
+        "ValueError(\"field 'args' is required for FunctionDef\")",
         "OSError(12, 'Cannot allocate memory', '/x/vault/cli')",
     ],
 )
@@ -88,9 +90,22 @@ def test_no_memory_to_tell_the_first_is_told(
     error: Exception, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(command_line, "run", _raising(error))
+    monkeypatch.setattr(os, "_exit", sys.exit)
     with pytest.raises(SystemExit) as end:
         command_line.main(["snapshots"])
     assert end.value.code == 1
+    assert "not enough memory" in capfd.readouterr().err
+
+
+def test_whatever_comes_of_telling_that_there_is_no_memory_is_told_so(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    second = ValueError("field 'args' is required for FunctionDef")
+    second.__context__ = MemoryError()
+    monkeypatch.setattr(command_line, "run", _raising(second))
+    monkeypatch.setattr(os, "_exit", sys.exit)
+    with pytest.raises(SystemExit):
+        command_line.main(["snapshots"])
     assert "not enough memory" in capfd.readouterr().err
 
 
