@@ -251,7 +251,7 @@ def _traceback(error: BaseException) -> None:
 
 
 def _report(invocation: Invocation, failure: Told) -> int:
-    """Three parts on stderr, or with --json one line on stdout. Never raises."""
+    """Three parts on stderr, or with --json one line on stdout. Raises only for want of memory."""
     try:
         renderer = invocation.renderer()
         if invocation.json:
@@ -261,6 +261,8 @@ def _report(invocation: Invocation, failure: Told) -> int:
         else:
             renderer.error(failure.message, why=failure.why, fix=failure.fix)
         sys.stdout.flush()
-    except (OSError, VaultError):
+    except (OSError, VaultError) as error:
+        if any(map(is_out_of_memory, _with_what_came_before(error))):
+            raise
         silence(sys.stdout)
     return failure.exit_code
