@@ -48,13 +48,11 @@ def snapshot_of(cluster: Cluster, db: str) -> Snapshot:
     return ViewRepository().take(capture=capture_of(cluster, db))
 
 
-def restored(
-    snapshot: Snapshot, cluster: Cluster, db: str, listener: Listener | None = None, *, jobs: int = 2
-) -> RestoreReport:
+def restored(snapshot: Snapshot, cluster: Cluster, db: str, listener: Listener | None = None) -> RestoreReport:
     target = connect_target(cluster.dsn(db), {})
     try:
         made = plan(restore.gather(snapshot), target.facts)
-        return restore.run(made, snapshot, target=target, progress=listener or Listener(), jobs=jobs)
+        return restore.run(made, snapshot, target=target, progress=listener or Listener())
     finally:
         target.close()
 
@@ -117,6 +115,13 @@ VIOLATED = """
     alter table twice add constraint twice_k unique (b);
     update pg_index set indisready = false where indrelid = 'twice'::regclass;
 """
+READS_ANOTHER = """
+    create table z (n int);
+    create function known(int) returns bool language sql as 'select exists (select from public.z where n = $1)';
+    create table a (n int, filler text, constraint known check (known(n)));
+    insert into z select generate_series(1, 50000);
+    insert into a values (50000, repeat('a', 1000000));
+"""
 VIOLATED_ROWS = """
     insert into twice values (1, 'secret'), (1, 'secret');
     update pg_index set indisready = true where indrelid = 'twice'::regclass;
@@ -154,6 +159,16 @@ def test_no_table_is_lost_when_rows_violate_what_they_should_obey(postgres: Clus
             )
             == 2
         )
+
+
+@pytest.mark.spec("RST-8")
+def test_a_check_that_reads_a_table_which_comes_later_holds_in_the_end(postgres: Cluster) -> None:
+    """`a` comes before `z`, which allows its rows: refused at first, and valid afterwards."""
+    with database(postgres, READS_ANOTHER) as source, database(postgres) as ours:
+        report = restored(snapshot_of(postgres, source), postgres, ours)
+        assert report.failed == ()
+        assert ask(postgres, ours, "select count(*) from a") == 1
+        assert ask(postgres, ours, "select convalidated from pg_constraint where conname = 'known'") is True
 
 
 def test_target_that_is_not_empty_or_the_source_is_refused(postgres: Cluster) -> None:

@@ -178,11 +178,24 @@ def test_violated_checks_are_dropped_and_come_back_not_valid(
         assert "secret" not in f"{caught.value} {caught.value.why}"
         check = session.suspend_check(caught.value)
         assert check is not None
+        assert len(check.validate) == 1
         added += check.add
     assert session.load(rows, iter([b"x\tab\ny", b"\tlong secret\n"])) == 2
     session.run(added)
     names = "select array_agg(conname order by conname)::text from pg_constraint where not convalidated"
     assert ask(postgres, database, names) == '{"no x",short}'
+
+
+def test_a_check_that_was_not_valid_is_not_validated(session: TargetSession) -> None:
+    create_table(session, "a int")
+    session.run([f"alter table {QUOTED} add constraint positive check (a > 0) not valid;"])
+    with pytest.raises(SourceError) as caught:
+        session.load(item("a"), iter([b"-1\n"]))
+    check = session.suspend_check(caught.value)
+    assert check is not None
+    assert (len(check.add), check.validate) == (1, ())
+    session.load(item("a"), iter([b"-1\n"]))
+    session.run(check.add)
 
 
 def test_violated_check_of_a_partition_is_suspended_at_its_root(

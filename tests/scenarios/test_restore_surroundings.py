@@ -86,10 +86,7 @@ UNQUALIFIED = """
 @pytest.mark.spec("RST-11")
 @pytest.mark.parametrize("whose", ["ROLE path_owner", "DATABASE {}", "ROLE path_owner IN DATABASE {}"])
 def test_unqualified_names_in_bodies_are_found_in_the_owners_path(pg15: Cluster, whose: str) -> None:
-    """On 15; from 17 on indexes are built and views refreshed with a fixed path, in the source as well.
-
-    One table at a time: a CHECK that reads another table holds once that one has its rows.
-    """
+    """On 15; from 17 on indexes are built and views refreshed with a fixed path, in the source as well."""
     with pg15.connect() as connection:
         connection.execute("CREATE ROLE path_owner")
     try:
@@ -102,7 +99,7 @@ def test_unqualified_names_in_bodies_are_found_in_the_owners_path(pg15: Cluster,
             snapshot = snapshot_of(pg15, source)
             with pg15.connect() as connection:
                 connection.execute("ALTER ROLE path_owner RESET search_path")
-            assert restored(snapshot, pg15, ours, jobs=1).failed == ()
+            assert restored(snapshot, pg15, ours).failed == ()
             assert ask(pg15, ours, "SELECT array_agg(h ORDER BY a)::text FROM app.t") == "{0,1}"
             assert ask(pg15, ours, "SELECT count(*) FROM pg_index WHERE indexrelid = 'app.by_half'::regclass") == 1
             assert differences((pg15, source), (pg15, ours)) == []

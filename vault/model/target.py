@@ -119,8 +119,9 @@ class MergedRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuspendedCheck:
-    """A dropped CHECK; `add` are the statements that bring it back as NOT VALID, none if somebody else dropped it."""
+    """A dropped CHECK; `add` are the statements that bring it back as NOT VALID, none if somebody else dropped it; `validate`, if it was."""
 
     name: str
     subject: str
     add: tuple[str, ...]
+    validate: tuple[str, ...]

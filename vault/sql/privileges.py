@@ -142,23 +142,23 @@ RESET_MEMBERS: Final[LiteralString] = (
 
 TABLE_CHECK: Final[LiteralString] = """
 with recursive up as (
-    select oid, conrelid, coninhcount from pg_catalog.pg_constraint
+    select oid, conrelid, coninhcount, convalidated from pg_catalog.pg_constraint
      where contype = 'c' and conname = %(name)s and conrelid = (
            select c.oid from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = relnamespace
             where nspname = %(schema)s and relname = %(subject)s)
     union
-    select c.oid, c.conrelid, c.coninhcount
+    select c.oid, c.conrelid, c.coninhcount, c.convalidated
       from up join pg_catalog.pg_inherits i on inhrelid = up.conrelid
       join pg_catalog.pg_constraint c on c.conrelid = inhparent and c.contype = 'c' and c.conname = %(name)s
 )
-select 'TABLE ' || pg_catalog.format('%%I.%%I', nspname, relname), pg_catalog.pg_get_constraintdef(up.oid)
+select 'TABLE ' || pg_catalog.format('%%I.%%I', nspname, relname), pg_catalog.pg_get_constraintdef(up.oid), up.convalidated
   from up join pg_catalog.pg_class c on c.oid = up.conrelid join pg_catalog.pg_namespace n on n.oid = relnamespace
  where coninhcount = 0
 """
-"""Where a CHECK of a table is defined: an inherited one can only be dropped at the top."""
+"""Where a CHECK of a table is defined, what it is, and whether it was validated: an inherited one can only be dropped at the top."""
 
 DOMAIN_CHECK: Final[LiteralString] = """
-select 'DOMAIN ' || pg_catalog.format('%%I.%%I', nspname, typname), pg_catalog.pg_get_constraintdef(c.oid)
+select 'DOMAIN ' || pg_catalog.format('%%I.%%I', nspname, typname), pg_catalog.pg_get_constraintdef(c.oid), c.convalidated
   from pg_catalog.pg_constraint c join pg_catalog.pg_type t on t.oid = contypid
   join pg_catalog.pg_namespace n on n.oid = typnamespace
  where contype = 'c' and conname = %(name)s and nspname = %(schema)s and typname = %(subject)s

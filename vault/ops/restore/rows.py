@@ -14,7 +14,7 @@ from typing import Final
 
 from vault.errors import SourceError
 from vault.limits import MIB
-from vault.model import Extent, MergedRows, SequenceItem, SuspendedCheck, TableItem, TableName
+from vault.model import Extent, MergedRows, SequenceItem, TableItem, TableName
 from vault.ops.restore import generated_columns
 from vault.ops.restore.failures import Failures
 from vault.ops.restore.plan.contents import bytes_of, rows_of
@@ -23,6 +23,7 @@ from vault.ops.restore.plan.extensions import brought_members
 from vault.ops.restore.plan.steps import RestorePlan
 from vault.ops.restore.sessions import Sessions
 from vault.ops.restore.some_columns import narrowed
+from vault.ops.restore.suspended_checks import SuspendedChecks
 from vault.pipeline import copytext
 from vault.pipeline.shares import Portion
 from vault.ports import Progress, TargetSession
@@ -76,8 +77,7 @@ class RowLoader:
         self._without_sequence: set[TableName] = set()
         self._unchecked: set[TableName] = set()
         """Tables whose rows came while foreign keys were off, though their keys stood before."""
-        self._suspending = threading.Lock()
-        self._suspended: list[SuspendedCheck] = []
+        self._checks = SuspendedChecks(failures)
 
     @property
     def tables(self) -> int:
@@ -95,9 +95,7 @@ class RowLoader:
             identity.relation for identity in identities if identity.desc == "SEQUENCE" and len(identity.names) == 2
         }
         self._load_steps(self._plan.row_steps.tables, failed)
-        with self._sessions.borrow() as session:
-            for check in self._suspended:
-                self._resume(session, check)
+        self._resume_checks()
 
     def compare_generated(self) -> None:
         """Generated columns of what was loaded, or was there, with what was saved, before there are indexes."""
@@ -125,6 +123,7 @@ class RowLoader:
     def load_late(self, failed: Collection[int]) -> None:
         """Rows that start jobs, when everything else is there."""
         self._load_steps(self._plan.row_steps.late, failed)
+        self._resume_checks()
 
     def _load_steps(self, steps: Sequence[TableRows], failed: Collection[int]) -> None:
         """Rows that a foreign key refused come again, as long as others came meanwhile; what is left waits for `load_refused`."""
@@ -155,6 +154,11 @@ class RowLoader:
         refused, self._again = self._again, []
         for left in refused:
             self._fail(left.table, left.why)
+        self._resume_checks()
+
+    def _resume_checks(self) -> None:
+        with self._sessions.borrow() as session:
+            self._checks.resume(session)
 
     def verify_references(self) -> None:
         """Foreign keys that were off while rows came into tables that were there."""
@@ -347,7 +351,7 @@ class RowLoader:
                         task = partial(self._load, table, extents, standing=standing, replace=replace, again=share)
                         self._later(_Refused(table=table, why=error.why or error.message, task=task))
                         return
-                    if not self._suspend(session, error) and not session.look_in_path(table, error):
+                    if not self._checks.suspend(session, error) and not session.look_in_path(table, error):
                         self._fail(table, error.why or error.message)
                         return
             else:
@@ -361,25 +365,6 @@ class RowLoader:
         if fired:
             self._fail(table, _FIRED.format(", ".join(fired)))
         share.done(rows=rows, tables=int(is_first))
-
-    def _suspend(self, session: TargetSession, why: SourceError) -> bool:
-        """Drop the CHECK that stands against the rows; True: try again."""
-        with self._suspending:
-            try:
-                check = session.suspend_check(why)
-            except SourceError:
-                return False
-            if check is not None and check.add:
-                self._suspended.append(check)
-            return check is not None
-
-    def _resume(self, session: TargetSession, check: SuspendedCheck) -> None:
-        name = f"CHECK {check.name} of {check.subject}"
-        try:
-            session.run(check.add)
-            self._failures.add(name, "added NOT VALID: rows violate it")
-        except SourceError as error:
-            self._failures.add(name, f"dropped, because rows violate it, and could not be added again: {error.why}")
 
     def _fail(self, table: TableItem, why: str, *, because: str = "") -> None:
         """Once a table: what follows from the first reason is not told again."""

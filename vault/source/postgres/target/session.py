@@ -166,9 +166,13 @@ class PostgresTargetSession(EntryWriter):
         values = {"name": name, "schema": cause.diag.schema_name, "subject": table or cause.diag.datatype_name}
         checks = self._query("constraint", query, values)
         quoted = quote(name)
-        self.run([f"ALTER {subject} DROP CONSTRAINT {quoted};" for subject, _ in checks])
-        added = tuple(f"ALTER {subject} ADD CONSTRAINT {quoted} {check} NOT VALID;" for subject, check in checks)
-        return SuspendedCheck(name=name, subject=str(values["subject"]), add=added)
+        self.run([f"ALTER {subject} DROP CONSTRAINT {quoted};" for subject, *_ in checks])
+        return SuspendedCheck(
+            name=name,
+            subject=str(values["subject"]),
+            add=tuple(f"ALTER {subject} ADD CONSTRAINT {quoted} {check} NOT VALID;" for subject, check, _ in checks),
+            validate=tuple(f"ALTER {subject} VALIDATE CONSTRAINT {quoted};" for subject, _, valid in checks if valid),
+        )
 
     def look_in_path(self, table: TableItem, why: SourceError) -> bool:
         if why.sqlstate not in NOT_FOUND or table.name in self._paths_of_rows:
