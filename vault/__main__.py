@@ -33,10 +33,12 @@ def main() -> NoReturn:
         command()
     except SystemExit as end:
         _leave(end.code)
-    except MemoryError:  # there was none to end with; what happened is told
-        os._exit(1)
-    except SystemError as error:  # as where there was none to begin with
-        last_words.say(error, is_json="--json" in sys.argv)
+    except (
+        MemoryError,
+        SystemError,
+    ) as error:  # as where there was no memory to begin with, to tell it, or to end with
+        if not last_words.Spoken.once:
+            last_words.say(error, is_json="--json" in sys.argv)
         os._exit(1)
 
 

@@ -178,7 +178,7 @@ def test_violated_checks_are_dropped_and_come_back_not_valid(
         assert "secret" not in f"{caught.value} {caught.value.why}"
         check = session.suspend_check(caught.value)
         assert check is not None
-        assert len(check.validate) == 1
+        assert len(check.validate[0]) == 1
         added += check.add
     assert session.load(rows, iter([b"x\tab\ny", b"\tlong secret\n"])) == 2
     session.run(added)

@@ -99,8 +99,10 @@ def _may_be_memory(error: BaseException) -> bool:
     return isinstance(error, (ImportError, SystemError)) or is_out_of_memory(error) or is_out_of_threads(error)
 
 
-def _with_what_came_before(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
+def _with_what_came_before(
+    error: BaseException | None, *, until: BaseException | None = None
+) -> Iterator[BaseException]:
+    while error is not None and error is not until:
         yield error
         error = error.__context__
 
@@ -252,6 +254,7 @@ def _traceback(error: BaseException) -> None:
 
 def _report(invocation: Invocation, failure: Told) -> int:
     """Three parts on stderr, or with --json one line on stdout. Raises only for want of memory."""
+    about = sys.exception()
     try:
         renderer = invocation.renderer()
         if invocation.json:
@@ -262,7 +265,8 @@ def _report(invocation: Invocation, failure: Told) -> int:
             renderer.error(failure.message, why=failure.why, fix=failure.fix)
         sys.stdout.flush()
     except (OSError, VaultError) as error:
-        if any(map(is_out_of_memory, _with_what_came_before(error))):
+        if any(map(is_out_of_memory, _with_what_came_before(error, until=about))):
             raise
         silence(sys.stdout)
+    last_words.Spoken.once = True
     return failure.exit_code

@@ -119,9 +119,13 @@ class MergedRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuspendedCheck:
-    """A dropped CHECK; `add` are the statements that bring it back as NOT VALID, none if somebody else dropped it; `validate`, if it was."""
+    """A dropped CHECK.
+
+    `add`: statements that bring it back as NOT VALID, none if somebody else dropped it; `validate`: statements that validate it,
+    in each of the ways that may find what its functions name, none if it was not valid before
+    """
 
     name: str
     subject: str
     add: tuple[str, ...]
-    validate: tuple[str, ...]
+    validate: tuple[tuple[str, ...], ...]

@@ -151,14 +151,16 @@ with recursive up as (
       from up join pg_catalog.pg_inherits i on inhrelid = up.conrelid
       join pg_catalog.pg_constraint c on c.conrelid = inhparent and c.contype = 'c' and c.conname = %(name)s
 )
-select 'TABLE ' || pg_catalog.format('%%I.%%I', nspname, relname), pg_catalog.pg_get_constraintdef(up.oid), up.convalidated
+select 'TABLE ' || pg_catalog.format('%%I.%%I', nspname, relname), pg_catalog.pg_get_constraintdef(up.oid), up.convalidated,
+       pg_catalog.pg_get_userbyid(relowner)::text
   from up join pg_catalog.pg_class c on c.oid = up.conrelid join pg_catalog.pg_namespace n on n.oid = relnamespace
  where coninhcount = 0
 """
-"""Where a CHECK of a table is defined, what it is, and whether it was validated: an inherited one can only be dropped at the top."""
+"""Where a CHECK of a table is defined, what it is, whether it was validated, and its owner: an inherited one can only be dropped at the top."""
 
 DOMAIN_CHECK: Final[LiteralString] = """
-select 'DOMAIN ' || pg_catalog.format('%%I.%%I', nspname, typname), pg_catalog.pg_get_constraintdef(c.oid), c.convalidated
+select 'DOMAIN ' || pg_catalog.format('%%I.%%I', nspname, typname), pg_catalog.pg_get_constraintdef(c.oid), c.convalidated,
+       pg_catalog.pg_get_userbyid(typowner)::text
   from pg_catalog.pg_constraint c join pg_catalog.pg_type t on t.oid = contypid
   join pg_catalog.pg_namespace n on n.oid = typnamespace
  where contype = 'c' and conname = %(name)s and nspname = %(schema)s and typname = %(subject)s

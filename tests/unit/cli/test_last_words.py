@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from vault.cli import main as command_line
+from vault.cli.exit_codes import ExitCode
 
 _WITHOUT_WORDS = """
 import sys
@@ -22,6 +23,27 @@ class Refusing:
 sys.meta_path.insert(0, Refusing())
 from vault.__main__ import main
 main()
+"""
+
+
+_UNREACHABLE = """
+from vault.cli import main
+from vault.errors import Unreachable
+def group():
+    try:
+        raise MemoryError
+    except MemoryError as error:
+        raise Unreachable("short") from error
+main.group = group
+main.main()
+"""
+_NO_HANDLER = """
+from vault.__main__ import main as program
+from vault.cli import main
+def refuse(*_):
+    raise MemoryError
+main.run = main._may_be_memory = refuse
+program()
 """
 
 
@@ -120,3 +142,29 @@ def _raising(error: Exception) -> Callable[[Sequence[str]], int]:
         raise error
 
     return run_it
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_full_output_leaves_the_exit_code_of_what_lacked_memory() -> None:
+    """What stood before the failed write, which is no want of memory, is not looked at."""
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", _UNREACHABLE, "snapshots", "--json"],
+            env={**os.environ, "PYTHONPATH": os.getcwd()},
+            stdout=full,
+            check=False,
+        )
+    assert done.returncode == ExitCode.UNREACHABLE
+
+
+@pytest.mark.parametrize("asked", [(), ("--json",)])
+def test_no_memory_before_the_last_words_is_told(asked: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _NO_HANDLER, "snapshots", *asked],
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "not enough memory" in (done.stdout if asked else done.stderr)

@@ -156,6 +156,11 @@ class RowLoader:
             self._fail(left.table, left.why)
         self._resume_checks()
 
+    def finish_checks(self) -> None:
+        """CHECKs that stood against rows, when all rows are there."""
+        with self._sessions.borrow() as session:
+            self._checks.finish(session)
+
     def _resume_checks(self) -> None:
         with self._sessions.borrow() as session:
             self._checks.resume(session)

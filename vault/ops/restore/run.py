@@ -119,6 +119,7 @@ def run(plan: RestorePlan, snapshot: Snapshot, *, target: Target, progress: Prog
         restore.finish()
         rows.load_late(restore.failed)
         rows.load_refused()
+        rows.finish_checks()
         sessions.flush()
         with sessions.borrow() as session:
             fewer = lost_rows(plan, session)

@@ -11,6 +11,7 @@ from vault.errors import SourceError
 from vault.model import SuspendedCheck
 from vault.ops.restore.failures import Failures
 from vault.ports import TargetSession
+from vault.sql.sqlstate import CHECK_VIOLATION
 
 
 class SuspendedChecks:
@@ -20,6 +21,7 @@ class SuspendedChecks:
         self._failures = failures
         self._lock = threading.Lock()
         self._suspended: list[SuspendedCheck] = []
+        self._not_valid: list[SuspendedCheck] = []
 
     def suspend(self, session: TargetSession, why: SourceError) -> bool:
         """Drop the CHECK that stands against the rows; True: try again."""
@@ -33,20 +35,40 @@ class SuspendedChecks:
             return check is not None
 
     def resume(self, session: TargetSession) -> None:
-        """Add all again, while no rows come. What does not hold is told. Raises  Unreachable"""
+        """Add all again, while no rows come, and validate those that hold by now. Raises  Unreachable"""
         with self._lock:
             suspended, self._suspended = self._suspended, []
-        for check in suspended:
-            self._resume(session, check)
+        self._not_valid += [check for check in suspended if self._is_added(session, check)]
+        self._not_valid = [check for check in self._not_valid if _why_not_valid(session, check)]
 
-    def _resume(self, session: TargetSession, check: SuspendedCheck) -> None:
-        name = f"CHECK {check.name} of {check.subject}"
+    def finish(self, session: TargetSession) -> None:
+        """Once more, when all is there, and tell what does not hold. Raises  Unreachable"""
+        self.resume(session)
+        for check in self._not_valid:
+            self._failures.add(_named(check), f"added NOT VALID: {_why_not_valid(session, check)}")
+
+    def _is_added(self, session: TargetSession, check: SuspendedCheck) -> bool:
         try:
             session.run(check.add)
         except SourceError as error:
-            self._failures.add(name, f"dropped, because rows violate it, and could not be added again: {error.why}")
-            return
+            why = f"dropped, because rows violate it, and could not be added again: {error.why}"
+            self._failures.add(_named(check), why)
+            return False
+        return True
+
+
+def _named(check: SuspendedCheck) -> str:
+    return f"CHECK {check.name} of {check.subject}"
+
+
+def _why_not_valid(session: TargetSession, check: SuspendedCheck) -> str:
+    """Empty: it was validated now, or was not before the restore either."""
+    why = ""
+    for way in check.validate:
         try:
-            session.run(check.validate)
-        except SourceError:
-            self._failures.add(name, "added NOT VALID: rows violate it")
+            session.run(way)
+        except SourceError as error:
+            why = "rows violate it" if error.sqlstate == CHECK_VIOLATION else f"it could not be validated: {error.why}"
+        else:
+            return ""
+    return why

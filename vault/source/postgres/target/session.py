@@ -167,11 +167,16 @@ class PostgresTargetSession(EntryWriter):
         checks = self._query("constraint", query, values)
         quoted = quote(name)
         self.run([f"ALTER {subject} DROP CONSTRAINT {quoted};" for subject, *_ in checks])
+        validate = tuple(f"ALTER {subject} VALIDATE CONSTRAINT {quoted};" for subject, _, valid, _ in checks if valid)
+        paths = {self._search_paths[owner] for *_, owner in checks if owner in self._search_paths}
+        in_paths = tuple(
+            (f"select pg_catalog.set_config('search_path', {literal(path)}, true);", *validate) for path in paths
+        )
         return SuspendedCheck(
             name=name,
             subject=str(values["subject"]),
-            add=tuple(f"ALTER {subject} ADD CONSTRAINT {quoted} {check} NOT VALID;" for subject, check, _ in checks),
-            validate=tuple(f"ALTER {subject} VALIDATE CONSTRAINT {quoted};" for subject, _, valid in checks if valid),
+            add=tuple(f"ALTER {subject} ADD CONSTRAINT {quoted} {check} NOT VALID;" for subject, check, *_ in checks),
+            validate=(validate, *in_paths) if validate else (),
         )
 
     def look_in_path(self, table: TableItem, why: SourceError) -> bool:
