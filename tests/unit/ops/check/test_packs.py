@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 
 import pytest
 
@@ -10,6 +11,7 @@ from tests.damage_support import Sample, flipped, make_sample
 from tests.fake_source import FakeDatabase
 from tests.faults import FaultStore
 from tests.small_repository import Quiet, new_repository, opened, rows, take
+from vault.errors import StoreDenied
 from vault.format.pack import parse_pack_name
 from vault.ids import PackId
 from vault.ops.check import packs, run
@@ -22,6 +24,7 @@ from vault.repo import checks
 from vault.repo.dependents import Dependents
 from vault.repo.state import Indexed
 from vault.store.memory import MemoryStore
+from vault.store.unreadable import UnreadableStore
 
 PACKS = [(PackId(bytes([number]) * 32), 100 + number) for number in range(20)]
 
@@ -57,6 +60,43 @@ def test_parts_of_all_machines_are_all_packs_once() -> None:
     parts = [chosen(PACKS, Amount(part=Part(number, 3)), {}, os.urandom) for number in (1, 2, 3)]
     assert sorted(pack for part in parts for pack in part) == PACKS
     assert all(parts)
+
+
+class _DenyingPacks(MemoryStore):
+    """Gives nothing of packs, as to a user who may not read them."""
+
+    def get_range(self, name: str, offset: int, length: int) -> bytes:
+        if name.startswith("packs/"):
+            raise StoreDenied("denied")
+        return super().get_range(name, offset, length)
+
+    def get(self, name: str) -> bytes:
+        if name.startswith("packs/"):
+            raise StoreDenied("denied")
+        return super().get(name)
+
+
+def test_the_bytes_of_a_pack_that_cannot_be_read_are_not_kept() -> None:
+    """What is told of it has no traceback, which would hold all that was read."""
+    store = MemoryStore()
+    repo = new_repository(store)
+    noise = [b"".join(b"%d\t%s\n" % (n, os.urandom(500).hex().encode()) for n in range(1000))]
+    take(repo, FakeDatabase(tables={"public.t": noise}))
+    denied = opened(UnreadableStore(_DenyingPacks(dict(store.files))))
+    indexed = denied.indexed(None)
+    stored = list(indexed.index.packs())
+    most = max(size for _, size in stored)
+    assert most > 400_000
+    reading = PackReading(indexed, [pack for pack, _ in stored])
+    tracemalloc.start()
+    try:
+        for pack, size in stored:
+            reading.read(pack, size)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert all(read.damage for read in reading.packs.values())
+    assert kept < most / 4
 
 
 def test_a_chain_is_opened_once(monkeypatch: pytest.MonkeyPatch) -> None:
