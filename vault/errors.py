@@ -35,6 +35,8 @@ Only `vault.cli` turns an error into an exit code. `code` is the stable name tha
 
 from __future__ import annotations
 
+from typing import Self
+
 
 class VaultError(Exception):
     """Base of all. `why` is the cause in words, `hint` the next thing to type."""
@@ -46,6 +48,11 @@ class VaultError(Exception):
         self.message = message
         self.why = why
         self.hint = hint
+
+    def bare(self) -> Self:
+        """Itself without traceback and what came before, whose frames hold what was read: for errors that are kept."""
+        self.__cause__ = self.__context__ = None
+        return self.with_traceback(None)
 
 
 class UsageError(VaultError):

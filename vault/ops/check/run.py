@@ -312,7 +312,7 @@ def _lost(repo: Indexed, findings: Damages) -> dict[ObjectId, IntegrityError]:
             else:
                 raise repo.index.failure(object_id) or MissingObject("object is missing", object_id=object_id.hex())
         except IntegrityError as error:
-            lost[object_id] = error
+            lost[object_id] = error.bare()
     return lost
 
 

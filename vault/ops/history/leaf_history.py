@@ -131,7 +131,7 @@ def read_history(history: Sequence[LeafThen], *, known: LeafThen | None, held: H
                 raise
             # Who has the chunk is broken, and the others are read on from there.
             start = failed.group.start
-            bad[failed.unit] = error.with_traceback(None)
+            bad[failed.unit] = error.bare()
             for version in versions:
                 version.forget_from(start)
             held.bytes = sum({id(hit): hit.bytes for version in versions for hit in version.hits()}.values())
@@ -280,7 +280,7 @@ class _Reading:
             for extent in version.leaf.snapshot.extents(version.leaf.item, ahead=False, first=first):
                 yield extent.start, -1 if version.is_known else place, version, extent
         except IntegrityError as error:
-            version.breaks(error.with_traceback(None))
+            version.breaks(error.bare())
 
     def _units(self, group: _Group, version: _Version, extent: Extent, *, alone: bool) -> Iterator[ChunkRef]:
         """What has to be read of one version."""
@@ -304,7 +304,7 @@ class _Reading:
                 self._awaited.append(awaited)
                 yield from refs
         except IntegrityError as error:
-            version.breaks(error.with_traceback(None))
+            version.breaks(error.bare())
             return
         if not alone:
             group.units.append((version, units))
