@@ -33,10 +33,7 @@ def main() -> NoReturn:
         command()
     except SystemExit as end:
         _leave(end.code)
-    except (
-        MemoryError,
-        SystemError,
-    ) as error:  # as where there was no memory to begin with, to tell it, or to end with
+    except (MemoryError, SystemError) as error:  # there was no memory to begin with, to tell it, or to end with
         if not last_words.Spoken.once:
             last_words.say(error, is_json="--json" in sys.argv)
         os._exit(1)

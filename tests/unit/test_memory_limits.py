@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import subprocess
+from collections import Counter
 
 import pytest
 
-from tests.memory_limits import Lost, is_before_us, require_told
+from tests.memory_limits import SILENT_MAX, Lost, beginnings, count, is_before_us, limited, require_told
 from vault.cli.exit_codes import ExitCode
 
 _START = 'Traceback (most recent call last):\n  File "<frozen runpy>", line 198, in _run_module_as_main\n'
@@ -21,6 +22,23 @@ def ended(code: int, said: str) -> subprocess.CompletedProcess[str]:
 def test_an_end_before_a_line_of_ours_is_pythons() -> None:
     done = ended(1, f"{_START}SystemError: error return without exception set\n")
     assert is_before_us(done)
+    counts = Counter[str]()
+    count(counts, "here", done)
+    assert counts == {"exit 1 before a line of ours": 1}
+
+
+def test_only_so_many_may_end_without_a_word() -> None:
+    counts = Counter[str]()
+    for _ in range(SILENT_MAX):
+        count(counts, "here", ended(1, ""))
+    with pytest.raises(Lost):
+        count(counts, "here", ended(1, ""))
+
+
+def test_every_run_is_looked_at_in_the_same_way() -> None:
+    """By `count`, which alone knows an end of Python's own."""
+    assert {"count"} <= set(limited.__code__.co_names) & set(beginnings.__code__.co_names)
+    assert "require_told" not in limited.__code__.co_names
 
 
 @pytest.mark.parametrize(

@@ -252,8 +252,7 @@ class PackReading:
             except NotFound:
                 pass  # told when the zeros do not open
             except IntegrityError as error:
-                # anew, for a traceback would hold the whole pack
-                self._unread[pack_id, place.record.ordinal] = _at(error, pack_format.pack_name(pack_id), place.record)
+                self._unread[pack_id, place.record.ordinal] = error.bare()
         return bytes(data)
 
     # --- results -----------------------------------------------------------------------------

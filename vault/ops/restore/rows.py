@@ -123,7 +123,6 @@ class RowLoader:
     def load_late(self, failed: Collection[int]) -> None:
         """Rows that start jobs, when everything else is there."""
         self._load_steps(self._plan.row_steps.late, failed)
-        self._resume_checks()
 
     def _load_steps(self, steps: Sequence[TableRows], failed: Collection[int]) -> None:
         """Rows that a foreign key refused come again, as long as others came meanwhile; what is left waits for `load_refused`."""
@@ -154,12 +153,11 @@ class RowLoader:
         refused, self._again = self._again, []
         for left in refused:
             self._fail(left.table, left.why)
-        self._resume_checks()
 
     def finish_checks(self) -> None:
         """CHECKs that stood against rows, when all rows are there."""
-        with self._sessions.borrow() as session:
-            self._checks.finish(session)
+        self._resume_checks()
+        self._checks.tell()
 
     def _resume_checks(self) -> None:
         with self._sessions.borrow() as session:

@@ -21,7 +21,7 @@ class SuspendedChecks:
         self._failures = failures
         self._lock = threading.Lock()
         self._suspended: list[SuspendedCheck] = []
-        self._not_valid: list[SuspendedCheck] = []
+        self._not_valid: dict[SuspendedCheck, str] = {}
 
     def suspend(self, session: TargetSession, why: SourceError) -> bool:
         """Drop the CHECK that stands against the rows; True: try again."""
@@ -38,14 +38,13 @@ class SuspendedChecks:
         """Add all again, while no rows come, and validate those that hold by now. Raises  Unreachable"""
         with self._lock:
             suspended, self._suspended = self._suspended, []
-        self._not_valid += [check for check in suspended if self._is_added(session, check)]
-        self._not_valid = [check for check in self._not_valid if _why_not_valid(session, check)]
+        waiting = [*self._not_valid, *(check for check in suspended if self._is_added(session, check))]
+        self._not_valid = {check: why for check in waiting if (why := _why_not_valid(session, check))}
 
-    def finish(self, session: TargetSession) -> None:
-        """Once more, when all is there, and tell what does not hold. Raises  Unreachable"""
-        self.resume(session)
-        for check in self._not_valid:
-            self._failures.add(_named(check), f"added NOT VALID: {_why_not_valid(session, check)}")
+    def tell(self) -> None:
+        """Of those that did not hold when they were looked at last."""
+        for check, why in self._not_valid.items():
+            self._failures.add(_named(check), f"added NOT VALID: {why}")
 
     def _is_added(self, session: TargetSession, check: SuspendedCheck) -> bool:
         try:

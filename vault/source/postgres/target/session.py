@@ -168,7 +168,7 @@ class PostgresTargetSession(EntryWriter):
         quoted = quote(name)
         self.run([f"ALTER {subject} DROP CONSTRAINT {quoted};" for subject, *_ in checks])
         validate = tuple(f"ALTER {subject} VALIDATE CONSTRAINT {quoted};" for subject, _, valid, _ in checks if valid)
-        paths = {self._search_paths[owner] for *_, owner in checks if owner in self._search_paths}
+        paths = sorted({self._search_paths[owner] for *_, owner in checks if owner in self._search_paths})
         in_paths = tuple(
             (f"select pg_catalog.set_config('search_path', {literal(path)}, true);", *validate) for path in paths
         )
