@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import subprocess
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
-from tests.memory_limits import SILENT_MAX, Lost, beginnings, count, is_before_us, limited, require_told
+from tests.memory_limits import (
+    BEGINNING,
+    FIRST,
+    SILENT_MAX,
+    Lost,
+    World,
+    beginnings,
+    count,
+    is_before_us,
+    limited,
+    require_told,
+)
 from vault.cli.exit_codes import ExitCode
+from vault.limits import MIB
 
 _START = 'Traceback (most recent call last):\n  File "<frozen runpy>", line 198, in _run_module_as_main\n'
 _OURS = '  File "/x/vault/__main__.py", line 8, in main\n'
@@ -35,10 +48,18 @@ def test_only_so_many_may_end_without_a_word() -> None:
         count(counts, "here", ended(1, ""))
 
 
-def test_every_run_is_looked_at_in_the_same_way() -> None:
-    """By `count`, which alone knows an end of Python's own."""
-    assert {"count"} <= set(limited.__code__.co_names) & set(beginnings.__code__.co_names)
-    assert "require_told" not in limited.__code__.co_names
+class _Place(World):
+    """Where the first run ends in Python's own start, and all others well."""
+
+    def run(self, *arguments: str, bytes_max: int = 0) -> subprocess.CompletedProcess[str]:
+        is_first = bytes_max in (BEGINNING[0], FIRST)
+        return ended(1, f"{_START}MemoryError\n") if is_first else ended(0, "")
+
+
+def test_in_any_round_an_end_of_pythons_own_is_none_of_ours(tmp_path: Path) -> None:
+    place = _Place(home=tmp_path, source="", target="")
+    assert limited("snapshots", place, step_bytes=MIB)["exit 1 before a line of ours"] == 1
+    assert beginnings(place, step_bytes=MIB)["exit 1 before a line of ours"] == 2
 
 
 @pytest.mark.parametrize(
